@@ -1,0 +1,2 @@
+//! The `privlink` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The annotations of Services that the controller reads.

@@ -1,0 +1,1 @@
+//! The ARM model: what Azure stores, defaults, allocates and refuses.

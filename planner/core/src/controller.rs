@@ -1,0 +1,1 @@
+//! The controller model: what cloud-provider-azure writes.

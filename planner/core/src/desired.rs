@@ -1,0 +1,1 @@
+//! Desired state: checked, defaulted, references resolved.

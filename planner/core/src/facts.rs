@@ -1,0 +1,1 @@
+//! Facts about a cluster that the controller's behaviour hangs on.

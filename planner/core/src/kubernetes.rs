@@ -1,0 +1,1 @@
+//! Kubernetes' side: the Service as the API server stores it, its defaults, server-side apply.

@@ -1,0 +1,21 @@
+//! The pure core of privlink: text in, data out.
+//!
+//! Everything here is synchronous and free of effects. Files become [`document`]s, documents become
+//! [`desired`] state, desired state becomes a [`graph`]; the [`controller`] and [`arm`] models predict
+//! what cloud-provider-azure and Azure will make of it; [`diff`] compares the prediction with a
+//! [`snapshot`]; [`plan`] orders what is to be done; [`render`] prints it.
+
+pub mod annotation;
+pub mod arm;
+pub mod code;
+pub mod controller;
+pub mod desired;
+pub mod diagnostic;
+pub mod document;
+pub mod facts;
+pub mod kubernetes;
+pub mod recording;
+pub mod resource_id;
+pub mod snapshot;
+pub mod unknown;
+pub mod yaml;

@@ -1,0 +1,1 @@
+//! Recordings of the real controller: replaying and comparing them.

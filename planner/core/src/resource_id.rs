@@ -1,0 +1,125 @@
+//! ARM resource ids.
+
+use std::fmt;
+
+/// An ARM resource id. Kept as it was spelled, compared case-insensitively, as ARM does.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct ResourceId(String);
+
+impl ResourceId {
+    /// An id from its text, whatever it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The id of a resource of `provider_type` (`Microsoft.Network/loadBalancers`) in a group.
+    pub fn in_group(subscription: &str, group: &str, provider_type: &str, name: &str) -> Self {
+        Self(format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider_type}/{name}"
+        ))
+    }
+
+    /// The id of a child.
+    #[must_use]
+    pub fn child(&self, kind: &str, name: &str) -> Self {
+        Self(format!("{}/{kind}/{name}", self.0))
+    }
+
+    /// As it was spelled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// In lower case, for use as a key.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    /// The segment after `name` (`subscriptions`, `resourceGroups`, `loadBalancers`), any case.
+    pub fn segment(&self, name: &str) -> Option<&str> {
+        let mut parts = self.0.split('/');
+        while let Some(part) = parts.next() {
+            if part.eq_ignore_ascii_case(name) {
+                return parts.next();
+            }
+        }
+        None
+    }
+
+    /// The subscription.
+    pub fn subscription(&self) -> Option<&str> {
+        self.segment("subscriptions")
+    }
+
+    /// The resource group.
+    pub fn resource_group(&self) -> Option<&str> {
+        self.segment("resourceGroups")
+    }
+
+    /// The last segment.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The id without its last two segments: a child's parent, or a resource's provider path.
+    pub fn parent(&self) -> Option<Self> {
+        let (rest, _) = self.0.rsplit_once('/')?;
+        let (rest, _) = rest.rsplit_once('/')?;
+        Some(Self(rest.to_owned()))
+    }
+
+    /// The id without its last segment: the collection that lists it.
+    pub fn collection(&self) -> Option<Self> {
+        let (rest, _) = self.0.rsplit_once('/')?;
+        Some(Self(rest.to_owned()))
+    }
+}
+
+impl PartialEq for ResourceId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ResourceId {}
+
+impl PartialOrd for ResourceId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ResourceId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+    }
+}
+
+impl std::hash::Hash for ResourceId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for byte in self.0.bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_compare_without_regard_to_case() {
+        let id = ResourceId::in_group("s", "MC_rg", "Microsoft.Network/loadBalancers", "lb");
+        assert_eq!(id, ResourceId::new(id.as_str().to_uppercase()));
+        assert_eq!(id.resource_group(), Some("MC_rg"));
+        assert_eq!(id.child("probes", "p").parent(), Some(id));
+    }
+}

@@ -1,0 +1,134 @@
+//! One observation of both control planes, savable, usable offline.
+//!
+//! Azure is observed by lists, so a snapshot holds lists: each is present, absent (its resource group
+//! or parent is not there) or unreadable. A resource is absent only if a list that would hold it was
+//! read and does not; what no list covers was not observed, and what could not be read is never
+//! taken for absent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::resource_id::ResourceId;
+
+/// The version of the format this build writes. Minor: a new optional field; major: all else.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What one read gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reading<T> {
+    /// It was read.
+    Present(T),
+    /// What holds it is not there.
+    Absent,
+    /// It could not be read; why, for a person.
+    Unreadable(String),
+}
+
+/// One observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// When, in RFC 3339.
+    pub taken_at: String,
+    /// What the Kubernetes API showed.
+    pub kubernetes: Kubernetes,
+    /// What Azure showed: readings of lists by the list's path, in lower case
+    /// (`/subscriptions/s/resourcegroups/g/providers/microsoft.network/loadbalancers`).
+    pub azure: BTreeMap<String, Reading<Vec<Value>>>,
+}
+
+/// What the Kubernetes API showed. Objects are kept as the API server gave them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kubernetes {
+    /// The server's version, such as `v1.33.1`.
+    pub version: Reading<String>,
+    /// The namespace of the context in use.
+    pub namespace: String,
+    /// All Services of all namespaces.
+    pub services: Reading<Vec<Value>>,
+    /// All Nodes.
+    pub nodes: Reading<Vec<Value>>,
+    /// Events whose object is a Service.
+    pub events: Reading<Vec<Value>>,
+}
+
+/// What a snapshot says of one resource.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Observation<'a> {
+    /// It is there.
+    Present(&'a Value),
+    /// A list that would hold it was read, and does not.
+    Absent,
+    /// A list that would hold it could not be read.
+    Unreadable(&'a str),
+    /// No list that would hold it was asked for.
+    NotObserved,
+}
+
+impl Snapshot {
+    /// What the snapshot says of the resource with this id.
+    pub fn resource(&self, id: &ResourceId) -> Observation<'_> {
+        let mut found = Observation::NotObserved;
+        for path in covering_lists(id) {
+            match self.azure.get(&path) {
+                None => {}
+                Some(Reading::Absent) => found = Observation::Absent,
+                Some(Reading::Unreadable(why)) => {
+                    if found == Observation::NotObserved {
+                        found = Observation::Unreadable(why);
+                    }
+                }
+                Some(Reading::Present(list)) => {
+                    let is_it = |resource: &&Value| {
+                        resource
+                            .get("id")
+                            .and_then(Value::as_str)
+                            .is_some_and(|text| text.eq_ignore_ascii_case(id.as_str()))
+                    };
+                    match list.iter().find(is_it) {
+                        Some(resource) => return Observation::Present(resource),
+                        None => found = Observation::Absent,
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// All resources of one type (`Microsoft.Network/loadBalancers`) in all lists read.
+    pub fn resources_of_type<'a>(&'a self, provider_type: &str) -> impl Iterator<Item = &'a Value> {
+        let suffix = format!("/providers/{}", provider_type.to_lowercase());
+        self.azure
+            .iter()
+            .filter(move |(path, _)| path.ends_with(&suffix))
+            .filter_map(|(_, reading)| match reading {
+                Reading::Present(list) => Some(list.iter()),
+                Reading::Absent | Reading::Unreadable(_) => None,
+            })
+            .flatten()
+    }
+}
+
+/// The paths of the lists that would hold a resource: its collection, and for a top-level resource
+/// also the list of the whole subscription.
+fn covering_lists(id: &ResourceId) -> Vec<String> {
+    let Some(collection) = id.collection().map(|collection| collection.key()) else {
+        return Vec::new();
+    };
+    let mut paths = Vec::new();
+    if let (Some(group_start), Some(provider_start)) =
+        (collection.find("/resourcegroups/"), collection.rfind("/providers/"))
+        && let (Some(subscription), Some(provider)) =
+            (collection.get(..group_start), collection.get(provider_start..))
+    {
+        paths.push(format!("{subscription}{provider}"));
+    }
+    paths.push(collection);
+    paths
+}

@@ -1,0 +1,1 @@
+//! YAML as a spanned tree; the only module that knows the YAML library.

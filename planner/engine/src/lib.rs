@@ -1,0 +1,1 @@
+//! Observes and applies: the asynchronous shell around the core.

@@ -1,0 +1,1 @@
+//! privlink's client of Azure Resource Manager.

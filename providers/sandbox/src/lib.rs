@@ -1,0 +1,1 @@
+//! A simulator of the Kubernetes API and Azure Resource Manager on loopback.

@@ -36,10 +36,20 @@ codes! {
     // Input.
     /// The text is not YAML.
     YamlSyntax = "yaml-syntax", Error;
+    /// YAML that manifests have no use for: tags, keys that are not text, private characters.
+    YamlUnsupported = "yaml-unsupported", Error;
+    /// A key is there twice in one mapping.
+    DuplicateKey = "duplicate-key", Error;
     /// The file is not UTF-8.
     NotUtf8 = "not-utf8", Error;
     /// The file is larger than what is read.
     FileTooLarge = "file-too-large", Error;
+    /// The file has more documents than are read.
+    TooManyDocuments = "too-many-documents", Error;
+    /// Aliases stand for more values than are read.
+    TooManyAliases = "too-many-aliases", Error;
+    /// Lists and mappings are nested deeper than is read.
+    NestedTooDeep = "nested-too-deep", Error;
     // Findings of the prediction.
     /// The Service's load balancer will be public.
     BecomesPublic = "becomes-public", Error;

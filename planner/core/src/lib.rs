@@ -16,6 +16,7 @@ pub mod facts;
 pub mod kubernetes;
 pub mod recording;
 pub mod resource_id;
+pub mod schema;
 pub mod snapshot;
 pub mod unknown;
 pub mod yaml;

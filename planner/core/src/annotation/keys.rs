@@ -48,3 +48,5 @@ pub const PLS_ADDRESSES: &str = "service.beta.kubernetes.io/azure-pls-ip-configu
 pub const PLS_VISIBILITY: &str = "service.beta.kubernetes.io/azure-pls-visibility";
 /// Who is approved without asking.
 pub const PLS_AUTO_APPROVAL: &str = "service.beta.kubernetes.io/azure-pls-auto-approval";
+/// Whether connections begin with a PROXY protocol header.
+pub const PLS_PROXY_PROTOCOL: &str = "service.beta.kubernetes.io/azure-pls-proxy-protocol";

@@ -91,7 +91,11 @@ fn check_per_port(
     };
     let is_its = |number: i64| number.to_string() == port;
     let mut ports = service.spec.ports.iter();
-    if !ports.any(|port| port.port.as_ref().is_some_and(|number| is_its(number.value))) {
+    let check = service.manifest.pointer("/spec/healthCheckNodePort");
+    let is_health_check = check.and_then(serde_json::Value::as_i64).is_some_and(is_its);
+    if !is_health_check
+        && !ports.any(|port| port.port.as_ref().is_some_and(|number| is_its(number.value)))
+    {
         let message = format!("the Service has no port {port}");
         problems.push(
             Diagnostic::new(Code::AnnotationIgnored, message)

@@ -148,28 +148,47 @@ fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// With externalTrafficPolicy Local, one HTTP probe asks the health check node port; only interval
+/// and number of the global annotations count (106, 107, 122). With a Private Link Service and the
+/// proxy protocol, Local is treated like Cluster.
+fn local_probe(service: &Service, local: &Spanned<String>, problems: &mut Vec<Diagnostic>) {
+    let is_ignored = |key: &str| match super::find_per_port(key) {
+        Some((_, known)) => known.is_some_and(|known| {
+            known.suffix.starts_with("health-probe") && known.suffix != "health-probe_port"
+        }),
+        None => key == keys::PROBE_PROTOCOL || key == keys::PROBE_PATH,
+    };
+    let ignored = service.annotations.iter().filter(|(key, _)| is_ignored(key));
+    let Some((key, annotation)) = ignored.min_by_key(|(_, annotation)| &annotation.key) else {
+        return;
+    };
+    problems.push(
+        Diagnostic::new(
+            Code::AnnotationIgnored,
+            format!("`{}` has no effect with externalTrafficPolicy Local", short(key)),
+        )
+        .at(&annotation.key, "the health check node port is probed instead")
+        .at(&local.span, "because of this")
+        .help("remove it, or use the policy Cluster"),
+    );
+}
+
 fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
     let spec = &service.spec;
-    let local = spec.external_traffic_policy.as_ref().filter(|policy| policy.value == "Local");
-    let is_probes = |key: &str| key.contains("health-probe");
+    let is_proxied = is_set(service, keys::PLS_CREATE) && is_set(service, keys::PLS_PROXY_PROTOCOL);
+    let local = spec.external_traffic_policy.as_ref();
+    let local = local.filter(|policy| policy.value == "Local" && !is_proxied);
     if let Some(local) = local {
-        // One HTTP probe of the health check node port, whatever is annotated (106, 107, 122).
-        let mut ignored = service.annotations.iter().filter(|(key, _)| {
-            is_probes(key) && (find(key).is_some() || super::find_per_port(key).is_some())
-        });
-        if let Some((key, annotation)) = ignored.next() {
-            problems.push(
-                Diagnostic::new(
-                    Code::AnnotationIgnored,
-                    format!("`{}` has no effect with externalTrafficPolicy Local", short(key)),
-                )
-                .at(&annotation.key, "the health check node port is probed instead")
-                .at(&local.span, "because of this")
-                .help("remove the health probe annotations, or use the policy Cluster"),
-            );
-        }
-        return;
+        local_probe(service, local, problems);
     }
+    probe_time(service, problems);
+    if local.is_none() {
+        probe_path(service, problems);
+    }
+}
+
+/// Interval times number of probes stays below 120 (116).
+fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
     let number = |key: &str, default: i64| {
         let text = service.annotation(key);
         text.map_or(Some(default), |text| text.trim().parse().ok())
@@ -189,17 +208,20 @@ fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
             None => diagnostic,
         });
     }
+}
+
+/// The path is ignored for TCP (112).
+fn probe_path(service: &Service, problems: &mut Vec<Diagnostic>) {
     let speaks_http = |text: &Spanned<String>| text.trim().to_ascii_lowercase().starts_with("http");
     let mut protocols = service
         .annotations
         .iter()
         .filter(|(key, _)| key.ends_with("probe-protocol") || key.ends_with("probe_protocol"))
         .map(|(_, annotation)| &annotation.value)
-        .chain(spec.ports.iter().filter_map(|port| port.app_protocol.as_ref()));
+        .chain(service.spec.ports.iter().filter_map(|port| port.app_protocol.as_ref()));
     if let Some(annotation) = service.annotations.get(keys::PROBE_PATH)
         && !protocols.any(speaks_http)
     {
-        // The path is ignored for Tcp (recording 112).
         problems.push(
             Diagnostic::new(
                 Code::AnnotationIgnored,

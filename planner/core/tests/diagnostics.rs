@@ -113,4 +113,13 @@ fn every_code_is_documented_and_unique() {
     assert!(missing.is_empty(), "docs/diagnostics.md lacks {missing:?}");
     assert!(superfluous.is_empty(), "docs/diagnostics.md has superfluous {superfluous:?}");
     assert_eq!(sections.len(), documented.len(), "docs/diagnostics.md has a section twice");
+    for code in Code::ALL {
+        let section = text.split(&format!("## {code}\n")).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let severity = format!("**{:?}.**", code.severity());
+        assert!(section.trim().starts_with(&severity), "{code}: the section begins {severity}");
+        for part in ["```yaml", "What to do: "] {
+            assert!(section.contains(part), "{code}: the section lacks {part}");
+        }
+    }
 }

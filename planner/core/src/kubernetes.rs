@@ -1,1 +1,3 @@
 //! Kubernetes' side: the Service as the API server stores it, its defaults, server-side apply.
+
+pub mod server_side_apply;

@@ -1,16 +1,13 @@
 //! The dependency graph: every node of a stack, and what each needs.
 //!
-//! An edge runs from a node to one it needs, and says why. Ties in the order are broken by address,
-//! so the same stack always gives the same order.
+//! An edge runs from a node to one it needs, and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
 use crate::address::Address;
+use crate::order;
 
 /// Who writes a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,11 +45,11 @@ pub struct Node {
 }
 
 /// The nodes of a stack and what each needs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    inner: DiGraph<Address, String>,
-    index: BTreeMap<Address, NodeIndex>,
     nodes: BTreeMap<Address, Node>,
+    needs: BTreeMap<Address, BTreeMap<Address, String>>,
+    needed_by: BTreeMap<Address, BTreeMap<Address, String>>,
 }
 
 /// Nodes that need each other in a circle.
@@ -63,20 +60,16 @@ pub struct Cycle(pub Vec<Address>);
 impl Graph {
     /// Adds a node, or changes what is said of it.
     pub fn add(&mut self, address: Address, node: Node) {
-        if !self.index.contains_key(&address) {
-            let at = self.inner.add_node(address.clone());
-            self.index.insert(address.clone(), at);
-        }
         self.nodes.insert(address, node);
     }
 
-    /// Says that `from` needs `to`, and why. Does nothing unless both are nodes.
-    pub fn need(&mut self, from: &Address, to: &Address, why: impl Into<String>) {
-        if let (Some(from), Some(to)) = (self.index.get(from), self.index.get(to))
-            && from != to
-        {
-            self.inner.update_edge(*from, *to, why.into());
+    /// Says that `from` needs `to`, and why. Does nothing unless both are nodes, and two.
+    pub fn need(&mut self, from: &Address, to: &Address, why: &str) {
+        if from == to || !self.nodes.contains_key(from) || !self.nodes.contains_key(to) {
+            return;
         }
+        self.needs.entry(from.clone()).or_default().insert(to.clone(), why.to_owned());
+        self.needed_by.entry(to.clone()).or_default().insert(from.clone(), why.to_owned());
     }
 
     /// The nodes, in order of address.
@@ -90,29 +83,16 @@ impl Graph {
     }
 
     /// What a node needs, with the reason, in order of address.
-    pub fn needs(&self, address: &Address) -> BTreeMap<&Address, &str> {
-        self.neighbours(address, petgraph::Direction::Outgoing)
+    pub fn needs(&self, address: &Address) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+        self.needs.get(address).into_iter().flatten().map(|(to, why)| (to, why.as_str()))
     }
 
     /// What needs a node, with the reason, in order of address.
-    pub fn needed_by(&self, address: &Address) -> BTreeMap<&Address, &str> {
-        self.neighbours(address, petgraph::Direction::Incoming)
-    }
-
-    fn neighbours(&self, address: &Address, way: petgraph::Direction) -> BTreeMap<&Address, &str> {
-        let Some(at) = self.index.get(address) else {
-            return BTreeMap::new();
-        };
-        self.inner
-            .edges_directed(*at, way)
-            .filter_map(|edge| {
-                let other = match way {
-                    petgraph::Direction::Outgoing => edge.target(),
-                    petgraph::Direction::Incoming => edge.source(),
-                };
-                Some((self.inner.node_weight(other)?, edge.weight().as_str()))
-            })
-            .collect()
+    pub fn needed_by(
+        &self,
+        address: &Address,
+    ) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+        self.needed_by.get(address).into_iter().flatten().map(|(from, why)| (from, why.as_str()))
     }
 
     /// All nodes, each behind those it needs; ties in order of address.
@@ -121,87 +101,15 @@ impl Graph {
     ///
     /// Names the nodes of a circle.
     pub fn order(&self) -> Result<Vec<&Address>, Cycle> {
-        let mut open: BTreeMap<NodeIndex, usize> = BTreeMap::new();
-        let mut ready: BTreeSet<&Address> = BTreeSet::new();
-        for (address, at) in &self.index {
-            let needs = self.inner.edges_directed(*at, petgraph::Direction::Outgoing).count();
-            open.insert(*at, needs);
-            if needs == 0 {
-                ready.insert(address);
-            }
-        }
-        let mut order = Vec::with_capacity(self.index.len());
-        while let Some(address) = ready.pop_first() {
-            order.push(address);
-            let Some(at) = self.index.get(address) else { continue };
-            for edge in self.inner.edges_directed(*at, petgraph::Direction::Incoming) {
-                let source = edge.source();
-                if let Some(left) = open.get_mut(&source) {
-                    *left = left.saturating_sub(1);
-                    if *left == 0
-                        && let Some(address) = self.inner.node_weight(source)
-                    {
-                        ready.insert(address);
-                    }
-                }
-            }
-        }
-        if order.len() == self.index.len() { Ok(order) } else { Err(self.cycle()) }
-    }
-
-    /// The circle that holds the lowest address.
-    fn cycle(&self) -> Cycle {
-        let mut circles: Vec<Vec<Address>> = tarjan_scc(&self.inner)
-            .into_iter()
-            .filter(|members| members.len() > 1)
-            .map(|members| {
-                let mut names: Vec<Address> = members
-                    .into_iter()
-                    .filter_map(|at| self.inner.node_weight(at).cloned())
-                    .collect();
-                names.sort();
-                names
+        let needs = self
+            .nodes
+            .keys()
+            .map(|address| {
+                let needs: BTreeSet<&Address> =
+                    self.needs.get(address).into_iter().flat_map(BTreeMap::keys).collect();
+                (address, needs)
             })
             .collect();
-        circles.sort();
-        Cycle(circles.into_iter().next().unwrap_or_default())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::address::Kind;
-
-    fn graph(names: &[&str], needs: &[(&str, &str)]) -> Graph {
-        let address = |name: &str| Address::new(Kind::Service, name);
-        let mut graph = Graph::default();
-        for name in names {
-            let node = Node { ownership: Ownership::Written, detail: String::new() };
-            graph.add(address(name), node);
-        }
-        for (from, to) in needs {
-            graph.need(&address(from), &address(to), "");
-        }
-        graph
-    }
-
-    fn names(graph: &Graph) -> Vec<&str> {
-        graph.order().unwrap().into_iter().map(|address| address.name.as_str()).collect()
-    }
-
-    #[test]
-    fn the_order_puts_needs_first_and_breaks_ties_by_address() {
-        let one = graph(&["a", "b", "c", "d"], &[("a", "d"), ("b", "d")]);
-        assert_eq!(names(&one), ["c", "d", "a", "b"]);
-        let other = graph(&["d", "c", "b", "a"], &[("b", "d"), ("a", "d")]);
-        assert_eq!(names(&one), names(&other));
-    }
-
-    #[test]
-    fn a_circle_is_named() {
-        let graph = graph(&["a", "b", "c"], &[("a", "b"), ("b", "a"), ("c", "a")]);
-        let Cycle(members) = graph.order().unwrap_err();
-        assert_eq!(members.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        order::topological(&needs).map_err(|members| Cycle(members.into_iter().cloned().collect()))
     }
 }

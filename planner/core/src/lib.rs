@@ -20,6 +20,7 @@ pub mod facts;
 pub mod frontier;
 pub mod graph;
 pub mod kubernetes;
+pub mod order;
 pub mod plan;
 pub mod recording;
 pub mod render;

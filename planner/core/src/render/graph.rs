@@ -17,7 +17,7 @@ use crate::unknown;
 pub fn text(graph: &Graph, out: &mut dyn Write) -> fmt::Result {
     let mut told = BTreeSet::new();
     for (address, _) in graph.nodes() {
-        if graph.needs(address).is_empty() {
+        if graph.needs(address).next().is_none() {
             branch(graph, address, None, 0, &mut told, out)?;
         }
     }
@@ -32,9 +32,9 @@ fn branch<'a>(
     told: &mut BTreeSet<&'a Address>,
     out: &mut dyn Write,
 ) -> fmt::Result {
-    let needs = graph.needs(address);
+    let needs: Vec<&Address> = graph.needs(address).map(|(need, _)| need).collect();
     // A node stands below the last of its needs, which is the one closest to it in the chain.
-    if parent.is_some() && needs.keys().next_back().copied() != parent {
+    if parent.is_some() && needs.last().copied() != parent {
         return Ok(());
     }
     if !told.insert(address) {
@@ -52,7 +52,7 @@ fn branch<'a>(
         write!(out, " {}", escape::terminal(&unknown::show(&node.detail)))?;
     }
     let others: Vec<String> = needs
-        .keys()
+        .iter()
         .filter(|need| Some(**need) != parent)
         .map(|need| escape::terminal(&need.to_string()))
         .collect();
@@ -60,7 +60,7 @@ fn branch<'a>(
         write!(out, " (also needs {})", others.join(", "))?;
     }
     writeln!(out)?;
-    for child in graph.needed_by(address).into_keys() {
+    for (child, _) in graph.needed_by(address) {
         branch(graph, child, Some(address), depth + 1, told, out)?;
     }
     Ok(())

@@ -40,9 +40,35 @@ codes! {
     NotUtf8 = "not-utf8", Error;
     /// The file is larger than what is read.
     FileTooLarge = "file-too-large", Error;
-    // Findings of the prediction.
-    /// The Service's load balancer will be public.
+    // Findings of plans.
+    /// The controller will report an error, with part of its work done or none.
+    ControllerFails = "controller-fails", Error;
+    /// A Service that is internal now will be public.
     BecomesPublic = "becomes-public", Error;
+    /// The Private Link Service stays although `azure-pls-create` went.
+    LinkStays = "link-stays", Warning;
+    /// The controller will change a subnet's network policy.
+    SubnetChanged = "subnet-changed", Note;
+    /// An endpoint's Service will have no Private Link Service.
+    NoPrivateLinkService = "no-private-link-service", Error;
+    /// An endpoint's virtual network is not there, or could not be read.
+    NetworkMissing = "network-missing", Error;
+    /// Somebody asks to connect whom no EndpointApproval names.
+    StrangerPending = "stranger-pending", Note;
+    /// A field belongs to another field manager.
+    FieldConflict = "field-conflict", Error;
+
+    // Refusals.
+    /// Something could not be read.
+    Unreadable = "unreadable", Error;
+    /// An object exists that this stack did not make.
+    NotAdopted = "not-adopted", Error;
+    /// More consumers would be cut off than may be.
+    TooManyDisconnects = "too-many-disconnects", Error;
+    /// More objects would be deleted than may be.
+    TooManyDeletes = "too-many-deletes", Error;
+    /// A protected node would go.
+    Protected = "protected", Error;
 }
 
 impl std::fmt::Display for Code {

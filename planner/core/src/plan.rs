@@ -233,6 +233,9 @@ pub struct Expectation {
     /// Fields it must have; absent when it must be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<Value>,
+    /// The guid it must no longer have: another resource is to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// A value to show when the plan is carried out.

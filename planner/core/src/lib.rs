@@ -32,6 +32,7 @@ pub mod render;
 pub mod report;
 pub mod resource_id;
 pub mod safety;
+pub mod schema;
 pub mod snapshot;
 pub mod stack_graph;
 pub mod unknown;

@@ -1,1 +1,5 @@
 //! Kubernetes' side: the Service as the API server stores it, its defaults, server-side apply.
+
+pub mod defaults;
+pub mod node;
+pub mod service;

@@ -36,6 +36,10 @@ codes! {
     // Input.
     /// The text is not YAML.
     YamlSyntax = "yaml-syntax", Error;
+    /// The file is not UTF-8.
+    NotUtf8 = "not-utf8", Error;
+    /// The file is larger than what is read.
+    FileTooLarge = "file-too-large", Error;
     // Findings of the prediction.
     /// The Service's load balancer will be public.
     BecomesPublic = "becomes-public", Error;

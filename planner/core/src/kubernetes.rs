@@ -2,4 +2,5 @@
 
 pub mod defaults;
 pub mod node;
+pub mod server_side_apply;
 pub mod service;

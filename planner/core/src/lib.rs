@@ -5,16 +5,26 @@
 //! what cloud-provider-azure and Azure will make of it; [`diff`] compares the prediction with a
 //! [`snapshot`]; [`plan`] orders what is to be done; [`render`] prints it.
 
+pub mod address;
 pub mod annotation;
 pub mod arm;
+pub mod change;
 pub mod code;
+pub mod compare;
 pub mod controller;
 pub mod desired;
 pub mod diagnostic;
 pub mod document;
+pub mod event;
 pub mod facts;
+pub mod frontier;
+pub mod graph;
 pub mod kubernetes;
+pub mod order;
+pub mod plan;
 pub mod recording;
+pub mod render;
+pub mod report;
 pub mod resource_id;
 pub mod snapshot;
 pub mod unknown;

@@ -172,6 +172,9 @@ pub enum Op {
         service: String,
         /// What ARM must show.
         expect: Vec<Expectation>,
+        /// Whether the Service itself must be gone, its finalizer removed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
     },
     /// Writes a resource to ARM: a private endpoint, a DNS record or zone group.
     PutResource {

@@ -241,7 +241,8 @@ fn await_controller(
         return;
     }
     let expect = expectations(prediction, outcome, owners);
-    let op = Op::AwaitController { service: outcome.service.to_string(), expect };
+    let gone = gathered.drafts.iter().any(|draft| draft.key == DraftKey::new(&at, Stage::Delete));
+    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
     let draft =
         Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
     gathered.drafts.push(draft);

@@ -125,6 +125,42 @@ codes! {
     /// The controller will report an error, with part of its work done or none.
     ControllerFails = "controller-fails", Error;
     /// A Service that is internal now will be public.
+    /// An annotation that the controller does not know.
+    UnknownAnnotation = "unknown-annotation", Warning;
+    /// An annotation that has no effect here.
+    AnnotationIgnored = "annotation-ignored", Warning;
+    /// `azure-load-balancer-internal` is not exactly `true`.
+    InternalNotTrue = "internal-not-true", Error;
+    /// A word that the controller takes for false.
+    MisreadBoolean = "misread-boolean", Error;
+    /// A list with separators that the controller does not split at.
+    ListSeparator = "list-separator", Error;
+    /// An annotation's number is none, or out of its bounds.
+    AnnotationOutOfRange = "annotation-out-of-range", Error;
+    /// More static NAT addresses than the count allows.
+    TooManyStaticAddresses = "too-many-static-addresses", Error;
+    /// A port that the Service does not have.
+    UnknownPort = "unknown-port", Error;
+    /// A Private Link Service on a public load balancer.
+    PublicPrivateLink = "public-private-link", Error;
+    /// A Private Link Service on an IPv6 Service.
+    Ipv6PrivateLink = "ipv6-private-link", Error;
+    /// SCTP on a public load balancer.
+    PublicSctp = "public-sctp", Error;
+    /// Two kinds of source ranges at once.
+    SourceRangesConflict = "source-ranges-conflict", Error;
+    /// Two Services serve one port of one address.
+    PortConflict = "port-conflict", Error;
+    /// Private Link settings without `azure-pls-create`.
+    PrivateLinkOff = "private-link-off", Warning;
+    /// Who is approved without asking does not see the Private Link Service.
+    AutoApprovalOutsideVisibility = "auto-approval-outside-visibility", Warning;
+    /// `*` in a list where it means nothing.
+    AutoApprovalWildcard = "auto-approval-wildcard", Warning;
+    /// `spec.loadBalancerIP`.
+    DeprecatedLoadBalancerIp = "deprecated-load-balancer-ip", Warning;
+    // Findings of the prediction.
+    /// The Service's load balancer will be public.
     BecomesPublic = "becomes-public", Error;
     /// The Private Link Service stays although `azure-pls-create` went.
     LinkStays = "link-stays", Warning;

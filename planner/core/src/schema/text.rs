@@ -33,8 +33,12 @@ pub enum Text {
     Location,
     /// An IPv4 address.
     Ipv4,
+    /// An IPv6 address.
+    Ipv6,
     /// An IPv4 or IPv6 address.
     Address,
+    /// A domain name.
+    Fqdn,
     /// An id of a resource; of this type, where one is given
     /// (`Microsoft.Network/privateEndpoints`).
     ResourceId(&'static str),
@@ -128,7 +132,12 @@ impl Text {
                     && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
             }
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
+            Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
             Self::Address => text.parse::<std::net::IpAddr>().is_ok(),
+            Self::Fqdn => {
+                let name = text.strip_prefix("*.").unwrap_or(text);
+                name.len() <= 253 && name.split('.').all(is_dns_label)
+            }
             Self::ResourceId(kind) => is_resource_id(text, kind),
             Self::DnsZone => {
                 is_resource_id(text, "Microsoft.Network/privateDnsZones") || is_dns_zone(text)
@@ -195,6 +204,8 @@ impl Text {
             Self::Ipv4 => {
                 (Code::BadAddress, "an IPv4 address", "write four numbers, such as 10.240.0.25")
             }
+            Self::Ipv6 => (Code::BadAddress, "an IPv6 address", "write one such as fd00::25"),
+            Self::Fqdn => (Code::BadName, "a domain name", "write one such as app.contoso.com"),
             Self::Address => (
                 Code::BadAddress,
                 "an IP address",
@@ -259,7 +270,9 @@ impl Text {
             Self::UpTo(_)
             | Self::OneOf(_)
             | Self::ResourceGroup
+            | Self::Ipv6
             | Self::Address
+            | Self::Fqdn
             | Self::DnsZone
             | Self::DnsRecord => return None,
         };

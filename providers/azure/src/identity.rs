@@ -25,9 +25,12 @@ use crate::cloud::Cloud;
 use certificate::Certificate;
 use github::GitHubToken;
 
+/// Looks up a variable.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Environment variables, of the process or given.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
 
 impl Environment {
     /// The process's.

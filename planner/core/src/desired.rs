@@ -1,16 +1,20 @@
 //! Desired state: checked, defaulted, references resolved.
 
+mod checks;
+mod resolve;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::diagnostic::{self, Diagnostic, Span, Spanned};
-use crate::document::{Annotation, Documents, ServiceSpec};
+use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    Approval, Consumer, Dns, Facts, Policy, Services, Stack, Subnet, Target,
+    Annotation, Approval, Consumer, Dns, Facts, Policy, Port, ServiceSpec, Services, Stack, Subnet,
+    Target,
 };
+pub use resolve::resolve;
 
 /// What is taken where the documents do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +77,7 @@ pub struct Desired {
     pub stack: Option<Stack>,
     /// Services.
     pub services: BTreeMap<NamespacedName, Service>,
-    /// Private endpoints, by the name of their document.
+    /// Private endpoints, by the name of their document, which is their name in Azure.
     pub endpoints: BTreeMap<String, PrivateEndpoint>,
     /// Approvals, by name.
     pub approvals: BTreeMap<String, EndpointApproval>,
@@ -141,13 +145,5 @@ pub struct EndpointApproval {
     pub reject: Vec<Consumer>,
 }
 
-/// Checks what documents say together, applies defaults and resolves references.
-///
-/// Returns whatever is sound, and everything that is wrong: the documents' own diagnostics too,
-/// sorted. The result does not depend on the order of documents and files.
-pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnostic>) {
-    let mut diagnostics = documents.diagnostics;
-    diagnostic::sort(&mut diagnostics);
-    let name = options.stack_name.clone().unwrap_or_default();
-    (Desired { name, ..Desired::default() }, diagnostics)
-}
+#[cfg(test)]
+mod tests;

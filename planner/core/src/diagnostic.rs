@@ -1,10 +1,12 @@
 //! What is wrong, where, and what to do about it.
 
+mod escape;
 mod render;
 mod source;
 
 use std::ops::Deref;
 
+pub use escape::escape;
 pub use render::{Colour, RenderOptions, json, render, render_lines};
 pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
 

@@ -172,6 +172,9 @@ pub enum Op {
         service: String,
         /// What ARM must show.
         expect: Vec<Expectation>,
+        /// Whether the Service itself must be gone, its finalizer removed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
     },
     /// Writes a resource to ARM: a private endpoint, a DNS record or zone group.
     PutResource {
@@ -233,6 +236,9 @@ pub struct Expectation {
     /// Fields it must have; absent when it must be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<Value>,
+    /// The guid it must no longer have: another resource is to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// A value to show when the plan is carried out.

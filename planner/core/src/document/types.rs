@@ -1,5 +1,6 @@
 //! Our own kinds, as they were written.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnostic::{Span, Spanned};
@@ -40,8 +41,6 @@ pub enum Services {
 /// after ARM's and AKS's words; the controller's own key is given where it differs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// The tenant of the cluster's subscription, a GUID (`tenantId`).
-    pub tenant: Option<Spanned<String>>,
     /// The resource group of nodes and load balancers, `MC_...` (`resourceGroup`).
     pub node_resource_group: Option<Spanned<String>>,
     /// The region.
@@ -57,7 +56,9 @@ pub struct Facts {
     /// The subnet of internal frontends without an annotation (`subnetName`).
     pub subnet: Option<Spanned<String>>,
     /// The network security group (`securityGroupName`).
-    pub network_security_group: Option<Spanned<String>>,
+    pub security_group: Option<Spanned<String>>,
+    /// Its resource group, if it is not the nodes'.
+    pub security_group_resource_group: Option<Spanned<String>>,
     /// The subscription of the network, if it is another (`networkResourceSubscriptionID`).
     pub network_subscription: Option<Spanned<String>>,
     /// `standard` or `basic`.
@@ -76,6 +77,10 @@ pub struct Facts {
     pub health_probe_mode: Option<Spanned<String>>,
     /// The region's zones for virtual machines, such as `1`, `2`, `3`; empty if it has none.
     pub zones: Option<Vec<Spanned<String>>>,
+    /// The cluster's IP families, the default first.
+    pub ip_families: Option<Vec<Spanned<String>>>,
+    /// Tags that the controller puts on what it makes.
+    pub tags: BTreeMap<String, Spanned<String>>,
 }
 
 /// Safety limits.
@@ -115,8 +120,8 @@ pub struct PrivateEndpoint {
     pub connection_name: Option<Spanned<String>>,
     /// What it reaches.
     pub target: Target<ServiceRef>,
-    /// Who approves it.
-    pub approval: Approval,
+    /// Who approves it, where it was written.
+    pub approval: Option<Spanned<Approval>>,
     /// What the provider reads with a request to be approved; at most 140 characters.
     pub request_message: Option<Spanned<String>>,
     /// Its static address.

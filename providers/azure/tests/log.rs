@@ -1,4 +1,10 @@
 //! No log level shows a token. A binary of its own, since it listens to the whole process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/server.rs"]
 mod server;

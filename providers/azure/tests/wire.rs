@@ -1,4 +1,10 @@
 //! The client over real sockets: what servers on the way to ARM can do to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/server.rs"]
 mod server;

@@ -1,4 +1,10 @@
 //! The client over real sockets: what API servers and those on the way can do to it, and what shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::Write;
 use std::net::SocketAddr;

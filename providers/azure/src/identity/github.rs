@@ -55,7 +55,11 @@ impl GitHubToken {
         let mut url = Url::parse(&need(url)?)
             .with_context_fn(ErrorKind::Credential, || format!("{url} is not a URL"))?;
         url.query_pairs_mut().append_pair("audience", AUDIENCE);
-        let options = ClientOptions { transport: Some(transport), ..ClientOptions::default() };
+        let options = ClientOptions {
+            transport: Some(transport),
+            retry: super::issuer_retry(),
+            ..ClientOptions::default()
+        };
         let pipeline = Pipeline::new(None, None, options, Vec::new(), Vec::new(), None);
         Ok(Self { url, token: Secret::new(need(token)?), pipeline })
     }

@@ -1,31 +1,44 @@
 //! What is wrong, where, and what to do about it.
 
-use std::sync::Arc;
+mod escape;
+mod render;
+mod source;
+
+use std::ops::Deref;
+
+pub use escape::escape;
+pub use render::{Colour, RenderOptions, json, render, render_lines};
+pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
 
 use crate::code::Code;
 
-/// A text that was read, with the name it is shown under.
+/// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The file's path as the user gave it, or `<stdin>`.
-    pub name: String,
-    /// The whole text.
-    pub text: String,
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
 }
 
-/// A place in a source. Lines and columns count from 1, columns in characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The text it lies in.
-    pub source: Arc<Source>,
-    /// Byte offset of its start.
-    pub start: usize,
-    /// Its length in bytes.
-    pub length: usize,
-    /// The line of its start.
-    pub line: usize,
-    /// The column of its start.
-    pub column: usize,
+impl<T> Spanned<T> {
+    /// A value with its place.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// Another value of the same place.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: change(self.value), span: self.span }
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
 }
 
 /// How bad it is.
@@ -40,6 +53,17 @@ pub enum Severity {
     Warning,
     /// Would be refused or misread.
     Error,
+}
+
+impl Severity {
+    /// The severity in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A place with a few words about it.
@@ -60,7 +84,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; the first is the place itself, others belong to it.
+    /// Where; the first is the place itself, others belong to it. Empty if the problem lies in no
+    /// text.
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
@@ -91,4 +116,56 @@ impl Diagnostic {
         self.help = Some(help.into());
         self
     }
+
+    /// Where it is.
+    pub fn place(&self) -> Option<Place> {
+        self.labels.first().map(|label| label.span.place())
+    }
+}
+
+/// Sorts by file, place, code and message, so that the order of files and documents does not show,
+/// and drops what is said twice.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|one, other| {
+        let key =
+            |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span.clone());
+        key(one)
+            .cmp(&key(other))
+            .then_with(|| one.code.cmp(&other.code))
+            .then_with(|| one.message.cmp(&other.message))
+    });
+    diagnostics.dedup();
+}
+
+/// Raises every warning to an error, as `--strict` asks.
+pub fn make_strict(diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics {
+        if diagnostic.severity == Severity::Warning {
+            diagnostic.severity = Severity::Error;
+        }
+    }
+}
+
+/// How many there are of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Notes.
+    pub notes: usize,
+}
+
+/// Counts diagnostics by severity.
+pub fn count(diagnostics: &[Diagnostic]) -> Counts {
+    let mut counts = Counts::default();
+    for diagnostic in diagnostics {
+        match diagnostic.severity {
+            Severity::Error => counts.errors += 1,
+            Severity::Warning => counts.warnings += 1,
+            Severity::Note => counts.notes += 1,
+        }
+    }
+    counts
 }

@@ -1,0 +1,259 @@
+//! What must hold between documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Consumer, Desired, PrivateEndpoint, Service, Subnet, Target};
+use crate::annotation::keys;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::schema::text::minor_version;
+
+/// Reports everything that does not hold between documents. A reference to one of `broken_names` is
+/// not missing: its document was reported already.
+pub(super) fn check(
+    desired: &Desired,
+    broken_names: &BTreeSet<String>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    references(desired, broken_names, problems);
+    private_link_names(desired, problems);
+    endpoint_names(desired, problems);
+    approvals(desired, problems);
+    cluster(desired, problems);
+}
+
+fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut Vec<Diagnostic>) {
+    let endpoints = desired.endpoints.values().filter_map(|endpoint| match &endpoint.target {
+        Target::Service(service) => Some((service, "PrivateEndpoint", &endpoint.name)),
+        Target::Id(_) | Target::Alias(_) => None,
+    });
+    let approvals = desired
+        .approvals
+        .values()
+        .map(|approval| (&approval.service, "EndpointApproval", &approval.name));
+    for (service, kind, name) in endpoints.chain(approvals) {
+        match desired.services.get(&service.value) {
+            Some(found) => {
+                if !is_private_link_wanted(found) {
+                    problems.push(
+                        Diagnostic::new(
+                            Code::TargetWithoutPrivateLink,
+                            format!(
+                                "the Service `{}` asks for no Private Link Service",
+                                found.name
+                            ),
+                        )
+                        .at(&service.span, format!("reached by the {kind} `{}`", name.value))
+                        .at(&found.span, "this Service")
+                        .help(format!("add the annotation {}: \"true\" to it", keys::PLS_CREATE)),
+                    );
+                }
+            }
+            None if broken_names.contains(&service.value.name) => {}
+            None => {
+                let names = desired.services.keys().map(|name| name.name.as_str());
+                let help = match crate::schema::closest(&service.value.name, names) {
+                    Some(close) => format!("did you mean `{close}`?"),
+                    None => "add its manifest to the input; to reach what is not part of it, give \
+                             the endpoint an `id` or an `alias`"
+                        .to_owned(),
+                };
+                problems.push(
+                    Diagnostic::new(
+                        Code::MissingService,
+                        format!("the input has no Service `{}`", service.value),
+                    )
+                    .at(&service.span, format!("the {kind} `{}` needs it", name.value))
+                    .help(help),
+                );
+            }
+        }
+    }
+}
+
+/// Whether the controller makes a PLS for a Service: trimmed and without regard to case
+/// (recordings 044, 045; `serviceRequiresPLS`).
+pub(crate) fn is_private_link_wanted(service: &Service) -> bool {
+    service
+        .annotation(keys::PLS_CREATE)
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Two Services cannot give their Private Link Services one name in one resource group: releases of
+/// the controller up to August 2026 take the first one's away (recording 233), later ones refuse.
+fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let default_group = desired.stack.as_ref().and_then(|stack| {
+        let facts = &stack.facts;
+        facts.private_link_service_resource_group.as_ref().or(facts.node_resource_group.as_ref())
+    });
+    let mut seen: BTreeMap<(String, String), &Spanned<String>> = BTreeMap::new();
+    let wanted = desired.services.values().filter(|service| is_private_link_wanted(service));
+    let mut named: Vec<(&Service, &Spanned<String>)> =
+        wanted.filter_map(|service| Some((service, service.annotation(keys::PLS_NAME)?))).collect();
+    named.sort_by_key(|(_, name)| name.span.clone());
+    for (service, name) in named {
+        let group = service
+            .annotation(keys::PLS_RESOURCE_GROUP)
+            .map(|group| group.trim())
+            .filter(|group| !group.is_empty())
+            .or(default_group.map(|group| group.as_str()))
+            .unwrap_or_default();
+        let key = (group.to_lowercase(), name.trim().to_lowercase());
+        if let Some(first) = seen.get(&key) {
+            problems.push(
+                Diagnostic::new(
+                    Code::DuplicatePrivateLinkName,
+                    format!("two Services name their Private Link Service `{}`", name.trim()),
+                )
+                .at(&name.span, "again here")
+                .at(&first.span, "first here")
+                .help(
+                    "give each a name of its own: the controller would take one's from the other",
+                ),
+            );
+        } else {
+            seen.insert(key, name);
+        }
+    }
+}
+
+/// A private endpoint's document name is its name in Azure, so two of one name in one resource group
+/// differ in case only: ARM compares names without regard to it.
+fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<(String, String, String), &Span> = BTreeMap::new();
+    let mut endpoints: Vec<&PrivateEndpoint> = desired.endpoints.values().collect();
+    endpoints.sort_by_key(|endpoint| endpoint.name.span.clone());
+    for endpoint in &endpoints {
+        let lower = |text: &str| text.to_lowercase();
+        let subscription = endpoint.subscription.as_ref().map(|text| lower(text));
+        let key = (
+            subscription.unwrap_or_default(),
+            lower(&endpoint.resource_group),
+            lower(&endpoint.name),
+        );
+        let span = &endpoint.name.span;
+        if let Some(first) = seen.get(&key) {
+            problems.push(
+                Diagnostic::new(
+                    Code::DuplicateEndpoint,
+                    format!(
+                        "`{}` and another private endpoint are one to Azure",
+                        endpoint.name.value
+                    ),
+                )
+                .at(span, "again here")
+                .at(first, "first here")
+                .help("names in a resource group differ by more than case: rename one"),
+            );
+        } else {
+            seen.insert(key, span);
+        }
+    }
+    let mut addresses: BTreeMap<(String, std::net::Ipv4Addr), &Span> = BTreeMap::new();
+    for endpoint in endpoints {
+        let Some(address) = &endpoint.address else { continue };
+        let subnet = match &endpoint.subnet {
+            Subnet::Id(id) => id.value.key(),
+            Subnet::Named { virtual_network, name } => {
+                let subscription = endpoint.subscription.as_ref().map(|text| text.value.as_str());
+                let path = [
+                    subscription.unwrap_or_default(),
+                    &endpoint.resource_group,
+                    virtual_network,
+                    name,
+                ];
+                path.join("/").to_lowercase()
+            }
+        };
+        if let Some(first) = addresses.insert((subnet, address.value), &address.span) {
+            problems.push(
+                Diagnostic::new(
+                    Code::DuplicateAddress,
+                    format!("two private endpoints want the address {}", address.value),
+                )
+                .at(&address.span, "again here")
+                .at(first, "first here")
+                .help("give each an address of its own"),
+            );
+        }
+    }
+}
+
+/// A consumer is approved or rejected, not both.
+fn approvals(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let key = |consumer: &Consumer| match consumer {
+        Consumer::Subscription(subscription) => subscription.to_lowercase(),
+        Consumer::Endpoint(endpoint) => endpoint.value.key(),
+    };
+    let mut approved = BTreeMap::new();
+    for approval in desired.approvals.values() {
+        for consumer in &approval.approve {
+            approved.entry((&approval.service.value, key(consumer))).or_insert(consumer.span());
+        }
+    }
+    for approval in desired.approvals.values() {
+        for consumer in &approval.reject {
+            if let Some(first) = approved.get(&(&approval.service.value, key(consumer))) {
+                problems.push(
+                    Diagnostic::new(
+                        Code::ConflictingApproval,
+                        "a consumer is both approved and rejected",
+                    )
+                    .at(consumer.span(), "rejected here")
+                    .at(first, "approved here")
+                    .help("remove it from one of the two lists"),
+                );
+            }
+        }
+    }
+}
+
+/// What the pinned facts rule out.
+fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let Some(stack) = &desired.stack else { return };
+    let wants = desired.services.values().filter(|service| is_private_link_wanted(service));
+    let place = |service: &Service| {
+        let annotation = service.annotations.get(keys::PLS_CREATE);
+        annotation.map_or_else(|| service.span.clone(), |annotation| annotation.key.clone())
+    };
+    let Some(first) = wants.map(place).min() else { return };
+    if let Some(version) = &stack.facts.kubernetes_version
+        && minor_version(version).is_some_and(|version| version < (1, 22))
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::KubernetesTooOld,
+                format!("Kubernetes {} knows no Private Link Services", version.value),
+            )
+            .at(&version.span, "pinned here")
+            .at(&first, "asked for here")
+            .help("upgrade the cluster to 1.22 or later"),
+        );
+    }
+    if let Some(sku) = &stack.facts.load_balancer_sku
+        && sku.value == "basic"
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::BasicLoadBalancer,
+                "a Basic load balancer cannot have Private Link Services",
+            )
+            .at(&sku.span, "pinned here")
+            .at(&first, "asked for here")
+            .help("move the cluster to Standard load balancers: Azure has retired Basic ones"),
+        );
+    }
+    if let Some(pool) = &stack.facts.backend_pool_type
+        && pool.value != "nodeIPConfiguration"
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::IpBasedPool,
+                format!("Azure refuses Private Link Services on `{}` backend pools", pool.value),
+            )
+            .at(&pool.span, "pinned here")
+            .at(&first, "asked for here")
+            .help("use a cluster whose backend pool type is nodeIPConfiguration, AKS's default"),
+        );
+    }
+}

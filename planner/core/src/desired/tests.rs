@@ -1,0 +1,146 @@
+use super::*;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::document::{Documents, parse};
+
+fn documents(text: &str) -> Documents {
+    parse(&Source::new("a.yaml", text).unwrap())
+}
+
+/// The desired state of a text, and all problems as `line:column code`.
+fn read(text: &str, options: &Options) -> (Desired, Vec<String>) {
+    let (desired, problems) = resolve(documents(text), options);
+    let show = |problem: &Diagnostic| {
+        let place = problem.place().unwrap();
+        format!("{}:{} {}", place.line, place.column, problem.code)
+    };
+    let problems = problems.iter().map(show).collect();
+    (desired, problems)
+}
+
+fn with_namespace() -> Options {
+    Options { namespace: Some("web".to_owned()), stack_name: None }
+}
+
+fn service(name: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
+         service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
+         service.beta.kubernetes.io/azure-pls-create: \"true\"\nspec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n"
+    )
+}
+
+fn endpoint(name: &str, target: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\n\
+         spec:\n  resourceGroup: rg\n  subnet: {{virtualNetwork: vnet, name: pe}}\n  \
+         target: {target}\n{more}"
+    )
+}
+
+#[test]
+fn the_namespace_is_the_contexts_or_assumed_with_a_note() {
+    let text = service("a");
+    let (desired, problems) = read(&text, &with_namespace());
+    assert_eq!(problems, Vec::<String>::new());
+    let name = NamespacedName::new("web", "a");
+    assert_eq!(desired.services[&name].manifest["metadata"]["namespace"], "web");
+    let (desired, problems) = read(&text, &Options::default());
+    assert_eq!(problems, ["5:9 assumed-namespace"]);
+    assert!(desired.services.contains_key(&NamespacedName::new("default", "a")));
+}
+
+#[test]
+fn the_stack_is_named_by_its_document_or_else_its_file() {
+    let options = Options { stack_name: Some("my shop/".to_owned()), ..Options::default() };
+    assert_eq!(read("", &options).0.name, "my-shop");
+    assert_eq!(read("", &Options::default()).0.name, "default");
+    let text = "{apiVersion: privlink.dev/v1alpha1, kind: Stack, metadata: {name: shop}}";
+    assert_eq!(read(text, &options).0.name, "shop");
+}
+
+#[test]
+fn references_must_lead_somewhere() {
+    let text = service("a") + &endpoint("pe", "{service: {name: b}}", "");
+    assert_eq!(read(&text, &with_namespace()).1, ["17:28 missing-service"]);
+    let text = service("a") + &endpoint("pe", "{service: {name: a}}", "");
+    assert_eq!(read(&text, &with_namespace()).1, Vec::<String>::new());
+}
+
+#[test]
+fn a_reference_into_a_broken_document_is_not_missing() {
+    let broken = service("b").replace("name: b", "name: b\n  labels: {");
+    let text = broken + &endpoint("pe", "{service: {name: b}}", "");
+    let (_, problems) = read(&text, &with_namespace());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].ends_with("yaml-syntax"), "{problems:?}");
+}
+
+#[test]
+fn defaults_come_from_the_stack_and_the_endpoint_itself() {
+    let stack = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\n\
+                 spec: {subscription: 00000000-0000-0000-0000-000000000001}\n";
+    let alias = "{alias: pls.11111111-2222-3333-4444-555555555555.eastus.azure.privatelinkservice}";
+    let text = stack.to_owned() + &endpoint("pe", alias, "");
+    let (desired, problems) = read(&text, &with_namespace());
+    assert_eq!(problems, Vec::<String>::new());
+    let endpoint = &desired.endpoints["pe"];
+    let subscription = endpoint.subscription.as_ref().unwrap();
+    assert_eq!(subscription.value, "00000000-0000-0000-0000-000000000001");
+    assert_eq!(endpoint.connection_name, "pe");
+    assert_eq!(endpoint.approval, Approval::Manual);
+}
+
+#[test]
+fn an_alias_cannot_be_approved_automatically() {
+    let alias = "{alias: pls.11111111-2222-3333-4444-555555555555.eastus.azure.privatelinkservice}";
+    let text = endpoint("pe", alias, "  approval: Automatic\n");
+    assert_eq!(read(&text, &with_namespace()).1, ["9:13 alias-needs-manual"]);
+}
+
+#[test]
+fn what_is_there_twice_is_shown_twice() {
+    let id =
+        "{id: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/p}";
+    let text = service("a") + &service("a") + &endpoint("pe", id, "") + &endpoint("PE", id, "");
+    assert_eq!(
+        read(&text, &with_namespace()).1,
+        ["14:9 duplicate-document", "30:18 duplicate-endpoint"]
+    );
+}
+
+#[test]
+fn two_private_link_services_of_a_group_need_two_names() {
+    let named = |service: &str| {
+        service.replace(
+            "spec:",
+            "  # names\n    service.beta.kubernetes.io/azure-pls-name: myPLS\nspec:",
+        )
+    };
+    let text = named(&service("a")) + &named(&service("b"));
+    let (_, problems) = read(&text, &with_namespace());
+    assert_eq!(problems, ["21:48 duplicate-private-link-name"]);
+}
+
+#[test]
+fn the_order_of_documents_and_files_does_not_show() {
+    let one = service("a") + &endpoint("pe", "{service: {name: x}}", "");
+    let other = service("b") + &service("a");
+    let parse = |name: &str, text: &str| parse(&Source::new(name, text).unwrap());
+    let mut forwards = parse("one.yaml", &one);
+    forwards.append(parse("other.yaml", &other));
+    let mut backwards = parse("other.yaml", &other);
+    backwards.append(parse("one.yaml", &one));
+    let options = Options::default();
+    assert_eq!(resolve(forwards, &options), resolve(backwards, &options));
+}
+
+#[test]
+fn pinned_facts_can_rule_out_private_link() {
+    let stack = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\n\
+                 spec: {facts: {kubernetesVersion: \"1.21\", loadBalancerSku: basic, backendPoolType: nodeIP}}\n";
+    let text = stack.to_owned() + &service("a");
+    assert_eq!(
+        read(&text, &with_namespace()).1,
+        ["4:35 kubernetes-too-old", "4:60 basic-load-balancer", "4:84 ip-based-pool"]
+    );
+}

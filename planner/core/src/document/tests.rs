@@ -1,0 +1,256 @@
+use super::*;
+
+fn read(text: &str) -> Documents {
+    parse(&Source::new("a.yaml", text).unwrap())
+}
+
+/// All problems as `line:column code: message`.
+fn problems(documents: &Documents) -> Vec<String> {
+    let show = |problem: &Diagnostic| {
+        let place = problem.place().unwrap();
+        format!("{}:{} {}: {}", place.line, place.column, problem.code, problem.message)
+    };
+    documents.diagnostics.iter().map(show).collect()
+}
+
+const STACK_TEXT: &str = "\
+apiVersion: privlink.dev/v1alpha1
+kind: Stack
+metadata: {name: shop}
+spec:
+  subscription: 00000000-0000-0000-0000-000000000000
+  resourceGroup: myResourceGroup
+  cluster: myAKSCluster
+  context: prod
+  services: external
+  facts:
+    nodeResourceGroup: MC_a_b_eastus
+    location: eastus
+    virtualNetwork: aks-vnet
+    subnet: aks-subnet
+    zones: [\"1\", \"2\"]
+    disableOutboundSnat: true
+    tags: {owner: shop}
+  policy: {maxDisconnects: 0, maxDeletes: 5, protect: [PrivateLinkService/default/internal-app]}
+";
+
+const ENDPOINT_TEXT: &str = "\
+apiVersion: privlink.dev/v1alpha1
+kind: PrivateEndpoint
+metadata: {name: myAKSServicePE}
+spec:
+  resourceGroup: myOtherResourceGroup
+  location: eastus
+  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}
+  connectionName: connectToMyK8sService
+  target: {service: {namespace: default, name: internal-app}}
+  approval: Automatic
+  address: 10.1.0.9
+  dns: {record: {zone: internal.example, name: app}}
+";
+
+#[test]
+fn a_stack_is_read_with_places() {
+    let documents = read(STACK_TEXT);
+    assert_eq!(problems(&documents), Vec::<String>::new());
+    let stack = &documents.stacks[0];
+    assert_eq!(stack.name.value, "shop");
+    assert_eq!(stack.name.span.place().to_string(), "a.yaml:3:18");
+    assert_eq!(stack.services.as_ref().unwrap().value, Services::External);
+    assert_eq!(stack.facts.location.as_ref().unwrap().value, "eastus");
+    assert_eq!(stack.facts.zones.as_ref().unwrap().len(), 2);
+    assert!(stack.facts.disable_outbound_snat.as_ref().unwrap().value);
+    assert_eq!(stack.facts.tags["owner"].value, "shop");
+    assert_eq!(stack.policy.max_deletes.as_ref().unwrap().value, 5);
+    assert_eq!(stack.policy.protect[0].value, "PrivateLinkService/default/internal-app");
+}
+
+#[test]
+fn a_private_endpoint_is_read() {
+    let documents = read(ENDPOINT_TEXT);
+    assert_eq!(problems(&documents), Vec::<String>::new());
+    let endpoint = &documents.endpoints[0];
+    assert_eq!(endpoint.name.value, "myAKSServicePE");
+    assert_eq!(endpoint.address.as_ref().unwrap().value.to_string(), "10.1.0.9");
+    let Target::Service(service) = &endpoint.target else { panic!("{:?}", endpoint.target) };
+    assert_eq!(service.name.value, "internal-app");
+}
+
+#[test]
+fn an_approval_is_read() {
+    let documents = read(
+        "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {name: partners}\n\
+         spec:\n  service: {namespace: default, name: internal-app}\n  approve:\n  \
+         - subscription: 00000000-0000-0000-0000-000000000000\n  \
+         - endpoint: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/\
+         privateEndpoints/pe\n  reject: []\n",
+    );
+    assert_eq!(problems(&documents), Vec::<String>::new());
+    assert_eq!(documents.approvals[0].approve.len(), 2);
+}
+
+#[test]
+fn every_problem_of_a_document_is_reported() {
+    let text = ENDPOINT_TEXT
+        .replace("resourceGroup:", "resourcegroup:")
+        .replace("10.1.0.9", "10.1.0.256")
+        .replace("Automatic", "automatic")
+        .replace("eastus", "true");
+    assert_eq!(
+        problems(&read(&text)),
+        [
+            "5:3 unknown-field: `spec` has no field `resourcegroup`",
+            "6:13 wrong-type: `spec.location` is a boolean, not text",
+            "10:13 unknown-value: `automatic` is not a known value",
+            "11:12 bad-address: `10.1.0.256` is not an IPv4 address",
+            "5:3 missing-field: `spec.resourceGroup` is missing",
+        ]
+    );
+}
+
+#[test]
+fn one_of_several_alternatives_is_wanted() {
+    let text = |subnet: &str, target: &str| {
+        ENDPOINT_TEXT
+            .replace("{virtualNetwork: myOtherVNET, name: pe-subnet}", subnet)
+            .replace("{service: {namespace: default, name: internal-app}}", target)
+    };
+    let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/p";
+    let both = format!("{{id: {id}, service: {{name: a}}}}");
+    assert_eq!(
+        problems(&read(&text("{name: pe-subnet}", &both))),
+        [
+            "7:11 missing-field: `spec.subnet.virtualNetwork` is missing",
+            "9:11 not-exactly-one: `spec.target` says 2 things at once",
+        ]
+    );
+    assert_eq!(
+        problems(&read(&text("{}", "{}"))),
+        [
+            "7:11 not-exactly-one: `spec.subnet` says nothing",
+            "9:11 not-exactly-one: `spec.target` says nothing",
+        ]
+    );
+}
+
+/// The manifest of the AKS documentation (recording 005).
+const SERVICE_TEXT: &str = "\
+apiVersion: v1
+kind: Service
+metadata:
+  name: internal-app
+  annotations:
+    service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"
+    service.beta.kubernetes.io/azure-pls-create: \"true\"
+spec:
+  type: LoadBalancer
+  ports:
+  - port: 80
+  selector:
+    app: internal-app
+";
+
+#[test]
+fn the_aks_manifest_is_read_unchanged() {
+    let documents = read(SERVICE_TEXT);
+    assert_eq!(problems(&documents), Vec::<String>::new());
+    let service = &documents.services[0];
+    assert_eq!(service.spec.ports[0].port.as_ref().unwrap().value, 80);
+    let annotation = &service.annotations["service.beta.kubernetes.io/azure-pls-create"];
+    assert_eq!(annotation.key.place().to_string(), "a.yaml:7:5");
+    assert_eq!(annotation.value.span.place().to_string(), "a.yaml:7:50");
+    assert_eq!(service.manifest["spec"]["ports"][0]["port"], 80);
+}
+
+#[test]
+fn what_servers_write_is_left_out_of_the_manifest() {
+    let text = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata:
+    name: a
+    namespace: b
+    uid: 257b9655-5137-4ad2-b091-ef3f07043ad3
+    resourceVersion: '7'
+    creationTimestamp: null
+    managedFields: [{manager: kubectl}]
+    finalizers: [service.kubernetes.io/load-balancer-cleanup]
+    annotations: {kubectl.kubernetes.io/last-applied-configuration: '{}'}
+  spec: {type: LoadBalancer, ports: [{port: 80}]}
+  status: {loadBalancer: {ingress: [{ip: 10.0.0.1}]}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}
+";
+    let documents = read(text);
+    assert_eq!(
+        problems(&documents),
+        ["17:26 skipped-kind: skipped 1 document of other kinds: 1 ConfigMap"]
+    );
+    let expected = serde_json::json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+    });
+    assert_eq!(documents.services[0].manifest, expected);
+}
+
+#[test]
+fn annotations_that_are_not_text_are_refused() {
+    let text = SERVICE_TEXT
+        .replace("create: \"true\"", "create: true")
+        .replace("internal: \"true\"", "internal: yes");
+    assert_eq!(
+        problems(&read(&text)),
+        [
+            "6:62 ambiguous-text: `yes` without quotes is text here, but a boolean to kubectl",
+            "7:50 annotation-not-text: the annotation \
+             `service.beta.kubernetes.io/azure-pls-create` is a boolean, not text",
+        ]
+    );
+}
+
+#[test]
+fn misspelt_kinds_are_not_skipped() {
+    let read = |version: &str, kind: &str| {
+        let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+        problems(&read(&text))
+    };
+    assert_eq!(
+        read("privlink.dev/v1alpha1", "PrivatEndpoint"),
+        ["2:7 unknown-kind: privlink.dev has no kind `PrivatEndpoint`"]
+    );
+    assert_eq!(
+        read("privlink.io/v1alpha1", "Stack"),
+        ["1:13 unknown-kind: there is no kind `Stack` in `privlink.io`"]
+    );
+    assert_eq!(read("v1", "service"), ["2:7 unknown-kind: Kubernetes has no kind `service`"]);
+    assert_eq!(
+        read("privlink.dev/v1", "Stack"),
+        ["1:13 unknown-value: `privlink.dev/v1` is not a known value"]
+    );
+    assert_eq!(
+        read("serving.knative.dev/v1", "Service"),
+        ["2:7 skipped-kind: skipped 1 document of other kinds: 1 Service"]
+    );
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    assert_eq!(
+        problems(&read("a: 1\n")),
+        ["1:1 not-a-manifest: the document has no apiVersion and no kind"]
+    );
+    assert_eq!(
+        problems(&read("- a\n")),
+        ["1:1 not-a-manifest: the document is a list, not a mapping"]
+    );
+    assert_eq!(problems(&read("---\n# nothing\n---\n")), Vec::<String>::new());
+}
+
+#[test]
+fn duplicate_keys_of_foreign_documents_are_warnings() {
+    let documents = read("apiVersion: v1\nkind: ConfigMap\ndata: {a: 1, a: 2}\n");
+    assert_eq!(documents.diagnostics[0].code, Code::DuplicateKey);
+    assert_eq!(documents.diagnostics[0].severity, Severity::Warning);
+}

@@ -1,0 +1,291 @@
+//! Comparing a tree with its table.
+
+use std::sync::Arc;
+
+use super::{Field, Object, Rule, Shape};
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::yaml::{self, Node, Range, Value};
+
+/// Reports everything in a tree that does not fit its shape. `path` is what the user calls the
+/// place (`spec.subnet`).
+pub fn check(
+    source: &Arc<Source>,
+    node: &Node<'_>,
+    shape: &Shape,
+    path: &str,
+    problems: &mut Vec<Diagnostic>,
+) {
+    Check { source, problems }.node(node, shape, path);
+}
+
+struct Check<'a, 'p> {
+    source: &'a Arc<Source>,
+    problems: &'p mut Vec<Diagnostic>,
+}
+
+impl Check<'_, '_> {
+    fn node(&mut self, node: &Node<'_>, shape: &Shape, path: &str) {
+        match (shape, &node.value) {
+            (Shape::Any, _) | (Shape::Boolean, Value::Bool(_)) => {}
+            (Shape::IntegerOrText, Value::Int(_) | Value::Text(_)) => {}
+            (Shape::Text(rule), Value::Text(text)) => {
+                if let Err(refusal) = rule.check(text) {
+                    let label = format!("in `{path}`");
+                    self.report(refusal.code, &refusal.message, node.range, label, refusal.help);
+                }
+            }
+            (Shape::Integer { min, max }, Value::Int(number)) => {
+                if !(min..=max).contains(&number) {
+                    let message = format!("`{path}` is {number}");
+                    let help = format!("it can be {min} to {max}");
+                    self.report(Code::OutOfRange, &message, node.range, String::new(), help);
+                }
+            }
+            (Shape::Object(object), Value::Mapping(_)) => self.object(node, object, path),
+            (Shape::List(of, most), Value::Sequence(items)) => {
+                if items.len() > *most {
+                    let message = format!("`{path}` has {} entries", items.len());
+                    let help = format!("it can have {most} at most");
+                    self.report(Code::OutOfRange, &message, node.range, String::new(), help);
+                }
+                for (index, item) in items.iter().enumerate() {
+                    self.node(item, of, &format!("{path}[{index}]"));
+                }
+            }
+            (Shape::TextMap, Value::Mapping(_)) => self.text_map(node, path, Code::WrongType),
+            (Shape::Annotations, Value::Mapping(_)) => {
+                self.text_map(node, path, Code::AnnotationNotText);
+            }
+            _ => self.wrong_type(node, shape, path),
+        }
+    }
+
+    fn object(&mut self, node: &Node<'_>, object: &Object, path: &str) {
+        let present =
+            |field: &Field| node.get(field.name).filter(|value| value.value != Value::Null);
+        for entry in node.entries() {
+            let Some(field) = object.fields.iter().find(|field| field.name == entry.key) else {
+                self.unknown_field(object, &entry.key, entry.key_range, path);
+                continue;
+            };
+            if entry.value.value != Value::Null {
+                self.node(&entry.value, &field.shape, &join(path, field.name));
+            }
+        }
+        match object.rule {
+            Rule::Closed | Rule::Kubernetes => {
+                for field in object.fields.iter().filter(|field| field.required) {
+                    if present(field).is_none() {
+                        self.missing(node, field.name, path);
+                    }
+                }
+            }
+            Rule::OneOf => {
+                let count = object.fields.iter().filter(|field| present(field).is_some()).count();
+                if count != 1 {
+                    self.not_exactly_one(node, object, path, count);
+                }
+            }
+            Rule::IdOrAll => {
+                let named = |field: &&Field| field.name != "id";
+                let names = object.fields.iter().filter(named);
+                let has_id = object.fields.iter().any(|f| !named(&f) && present(f).is_some());
+                let count = names.clone().filter(|field| present(field).is_some()).count();
+                match (has_id, count) {
+                    (true, 0) => {}
+                    (true, _) => self.not_exactly_one(node, object, path, count + 1),
+                    (false, 0) => self.not_exactly_one(node, object, path, 0),
+                    (false, _) => {
+                        for field in names.filter(|field| present(field).is_none()) {
+                            self.missing(node, field.name, path);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn text_map(&mut self, node: &Node<'_>, path: &str, code: Code) {
+        for entry in node.entries() {
+            let range = entry.value.range;
+            let what = if code == Code::AnnotationNotText { "annotation" } else { "entry" };
+            match &entry.value.value {
+                Value::Text(text) => {
+                    let is_plain = range.text(self.source) == text.as_ref();
+                    if let Some(other) = yaml::kubectl_reads_otherwise(text).filter(|_| is_plain) {
+                        let message =
+                            format!("`{text}` without quotes is text here, but {other} to kubectl");
+                        let help = format!("write \"{text}\" with quotes");
+                        self.report(Code::AmbiguousText, &message, range, String::new(), help);
+                    }
+                }
+                Value::Sequence(_) | Value::Mapping(_) => {
+                    let message = format!(
+                        "the {what} `{}` is {}, not text",
+                        entry.key,
+                        entry.value.type_name()
+                    );
+                    let help = format!("every {what} of `{path}` is text");
+                    self.report(code, &message, range, String::new(), help);
+                }
+                Value::Null => {
+                    let message = format!("the {what} `{}` has no value", entry.key);
+                    let help = "write \"\" for empty text, or remove the line".to_owned();
+                    let range = entry.key_range;
+                    self.report(code, &message, range, String::new(), help);
+                }
+                _ => {
+                    let written = range.text(self.source).trim();
+                    let message = format!(
+                        "the {what} `{}` is {}, not text",
+                        entry.key,
+                        entry.value.type_name()
+                    );
+                    let help = format!(
+                        "write \"{written}\" with quotes: the API server refuses anything but text"
+                    );
+                    self.report(code, &message, range, String::new(), help);
+                }
+            }
+        }
+    }
+
+    fn unknown_field(&mut self, object: &Object, key: &str, range: Range, path: &str) {
+        let names = object.fields.iter().map(|field| field.name);
+        let code = if object.rule == Rule::Kubernetes {
+            Code::UnknownServiceField
+        } else {
+            Code::UnknownField
+        };
+        let message = if path.is_empty() {
+            format!("there is no field `{key}`")
+        } else {
+            format!("`{path}` has no field `{key}`")
+        };
+        let help = match closest(key, names.clone()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if names.clone().count() <= 12 => {
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                format!("its fields are {}", names.join(", "))
+            }
+            None => "remove it: nothing would read it".to_owned(),
+        };
+        self.report(code, &message, range, String::new(), help);
+    }
+
+    fn missing(&mut self, node: &Node<'_>, name: &str, path: &str) {
+        let message = format!("`{}` is missing", join(path, name));
+        let label = format!("`{name}` belongs here");
+        let help = format!("add `{name}`");
+        self.report(Code::MissingField, &message, node.range, label, help);
+    }
+
+    fn not_exactly_one(&mut self, node: &Node<'_>, object: &Object, path: &str, count: usize) {
+        let names: Vec<String> =
+            object.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+        let names = if object.rule == Rule::IdOrAll {
+            "`id`, or the names".to_owned()
+        } else {
+            names.join(", ")
+        };
+        let message = match count {
+            0 => format!("`{path}` says nothing"),
+            _ => format!("`{path}` says {count} things at once"),
+        };
+        let help = format!("write exactly one of {names}");
+        self.report(Code::NotExactlyOne, &message, node.range, String::new(), help);
+    }
+
+    fn wrong_type(&mut self, node: &Node<'_>, shape: &Shape, path: &str) {
+        let wanted = match shape {
+            Shape::Text(_) => "text",
+            Shape::Integer { .. } => "a number",
+            Shape::Boolean => "a boolean",
+            Shape::IntegerOrText => "a number or text",
+            Shape::Object(_) | Shape::TextMap | Shape::Annotations => "a mapping",
+            Shape::List(..) => "a list",
+            Shape::Any => "a value",
+        };
+        let message = format!("`{path}` is {}, not {wanted}", node.type_name());
+        let written = node.range.text(self.source).trim();
+        let help = match (shape, &node.value) {
+            (Shape::Text(_), Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
+                format!("write \"{written}\" with quotes")
+            }
+            (Shape::Integer { .. } | Shape::Boolean, Value::Text(_)) => {
+                format!("write {wanted} without quotes")
+            }
+            (Shape::List(..), _) => {
+                "write a list: `- item` on lines of their own, or [item, item]".to_owned()
+            }
+            _ => format!("write {wanted}"),
+        };
+        self.report(Code::WrongType, &message, node.range, String::new(), help);
+    }
+
+    fn report(&mut self, code: Code, message: &str, range: Range, label: String, help: String) {
+        let span = range.span(self.source);
+        self.problems.push(Diagnostic::new(code, message).at(&span, label).help(help));
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The word that was probably meant, if one is close enough.
+pub fn closest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = text.to_lowercase();
+    let most = (text.chars().count() / 4).clamp(1, 4);
+    words
+        .map(|word| (distance(&lower, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// The number of characters to insert, drop, replace or swap with their neighbour.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // No two words of the tables are that long; do not spend time on what is pasted by mistake.
+    if one.len().abs_diff(other.len()) > 8 || one.len() > 128 {
+        return usize::MAX;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut previous: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut current = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (at(&previous, j) + usize::from(a != b))
+                .min(at(&previous, j + 1) + 1)
+                .min(at(&current, j) + 1);
+            let swapped =
+                i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            current.push(best);
+        }
+        before = std::mem::replace(&mut previous, current);
+    }
+    previous.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_word_is_found_if_it_is_close() {
+        let words = ["resourceGroup", "location", "subnet", "target"];
+        let closest = |text: &str| closest(text, words.into_iter());
+        assert_eq!(closest("resourcegroup"), Some("resourceGroup"));
+        assert_eq!(closest("subent"), Some("subnet"));
+        assert_eq!(closest("locatoin"), Some("location"));
+        assert_eq!(closest("colour"), None);
+        assert_eq!(closest(""), None);
+    }
+}

@@ -530,8 +530,11 @@ fn kind_of(error: &azure_core::Error) -> ErrorKind {
         }
         match current.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind) {
             Some(Core::Connection) => return ErrorKind::Network,
-            // While getting a token nothing has been sent to ARM.
-            Some(Core::Io) if credential => return ErrorKind::Network,
+            // While getting a token nothing has been sent to ARM. Unreadable files are Io too.
+            Some(Core::Io) if credential => {
+                let http = current.source().is_some_and(|source| source.is::<reqwest::Error>());
+                return if http { ErrorKind::Network } else { ErrorKind::Denied };
+            }
             Some(Core::Io) => return ErrorKind::Transient,
             Some(Core::Credential) => credential = true,
             Some(Core::HttpResponse { status, .. }) if credential => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_core::time::{Duration, OffsetDateTime};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential,
@@ -25,9 +25,12 @@ use crate::cloud::Cloud;
 use certificate::Certificate;
 use github::GitHubToken;
 
+/// Looks up a variable.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Environment variables, of the process or given.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
 
 impl Environment {
     /// The process's.
@@ -168,6 +171,7 @@ impl Identity {
         let client_options = || ClientOptions {
             cloud: Some(Arc::new(cloud.configuration())),
             transport: Some(transport.clone()),
+            retry: issuer_retry(),
             ..ClientOptions::default()
         };
         let credential_options =
@@ -287,6 +291,17 @@ impl fmt::Debug for Identity {
             Self::ClientCertificate => "ClientCertificate",
         })
     }
+}
+
+/// How calls for tokens are repeated. azure_core's default is a minute of tries, which the client's
+/// own would multiply.
+pub(crate) fn issuer_retry() -> RetryOptions {
+    RetryOptions::exponential(ExponentialRetryOptions {
+        initial_delay: Duration::milliseconds(300),
+        max_retries: 2,
+        max_total_elapsed: Duration::seconds(10),
+        max_delay: Duration::seconds(5),
+    })
 }
 
 /// A token as it is. It is not known when it expires: ARM says so.

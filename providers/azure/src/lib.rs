@@ -20,6 +20,8 @@ mod identity;
 mod operation;
 mod reply;
 pub mod retry;
+#[cfg(test)]
+mod testing;
 mod transport;
 
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};

@@ -13,6 +13,8 @@ mod connection;
 mod error;
 mod lease;
 pub mod managers;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 pub use client::{Deletion, FIELD_MANAGER, KubernetesClient, SYNC_FIELD_MANAGER};

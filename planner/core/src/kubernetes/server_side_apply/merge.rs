@@ -51,6 +51,13 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
                 }
             }
         }
+        (Schema::Deduced, Value::Object(object)) if !object.is_empty() => {
+            for (name, child) in object {
+                path.push(Element::Field(name.clone()));
+                collect(child, schema, path, set);
+                path.pop();
+            }
+        }
         (Schema::Map, Value::Object(object)) => {
             if object.is_empty() {
                 set.insert(path.clone());
@@ -91,6 +98,15 @@ pub(super) fn merge(live: &Value, config: &Value, schema: &Schema) -> Value {
                     (Some(schema), Some(before)) => merge(before, child, schema),
                     _ => child.clone(),
                 };
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Schema::Deduced, Value::Object(old), Value::Object(new)) => {
+            let mut merged = old.clone();
+            for (name, child) in new {
+                let value =
+                    old.get(name).map_or_else(|| child.clone(), |o| merge(o, child, schema));
                 merged.insert(name.clone(), value);
             }
             Value::Object(merged)
@@ -166,13 +182,17 @@ pub(super) fn prune(object: &mut Value, gone: &FieldSet, owned: &FieldSet, schem
 fn remove(value: &mut Value, path: &[Element], schema: &Schema) {
     let Some((first, rest)) = path.split_first() else { return };
     match (first, schema) {
-        (Element::Field(name), Schema::Struct(known)) => {
+        (Element::Field(name), Schema::Struct(_) | Schema::Deduced) => {
             let Some(object) = value.as_object_mut() else { return };
+            let field = match schema {
+                Schema::Struct(known) => {
+                    known.iter().find(|(field, _)| field == name).map(|(_, s)| s)
+                }
+                _ => Some(schema),
+            };
             if rest.is_empty() {
                 object.shift_remove(name);
-            } else if let (Some(child), Some((_, schema))) =
-                (object.get_mut(name), known.iter().find(|(field, _)| field == name))
-            {
+            } else if let (Some(child), Some(schema)) = (object.get_mut(name), field) {
                 remove(child, rest, schema);
                 let emptied = match child {
                     Value::Object(fields) => fields.is_empty(),
@@ -221,7 +241,12 @@ fn walk(
     path: &mut Path,
     changes: &mut Changes,
 ) {
-    if matches!(schema, Schema::Atomic) {
+    let leaf = match schema {
+        Schema::Atomic => true,
+        Schema::Deduced => !old.or(new).is_some_and(Value::is_object),
+        _ => false,
+    };
+    if leaf {
         match (old, new) {
             (None, Some(_)) => changes.added.insert(path.clone()),
             (Some(_), None) => changes.removed.insert(path.clone()),
@@ -237,6 +262,19 @@ fn walk(
     }
     match schema {
         Schema::Atomic => {}
+        Schema::Deduced => {
+            let none = Map::new();
+            let (old, new) = (
+                old.and_then(Value::as_object).unwrap_or(&none),
+                new.and_then(Value::as_object).unwrap_or(&none),
+            );
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                path.push(Element::Field(name.clone()));
+                walk(old.get(name), new.get(name), schema, path, changes);
+                path.pop();
+            }
+        }
         Schema::Struct(known) => {
             for (name, schema) in *known {
                 let (old, new) =

@@ -18,6 +18,9 @@ pub enum Schema {
     Keyed(&'static [(&'static str, &'static str)], &'static Schema),
     /// A list of scalars without repetition, each owned by itself.
     Set,
+    /// Unknown: objects merge field by field, lists are replaced, as the API server treats what it
+    /// has no schema for.
+    Deduced,
 }
 
 use Schema::{Atomic, Keyed, Map as Free, Set, Struct};

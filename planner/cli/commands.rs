@@ -58,6 +58,12 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
     }
 }
 
+/// All JSON Schemas by name: of the input, and of what is printed and saved.
+fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
+    let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
+    privlink_core::schema::files().into_iter().map(|(file, schema)| (stem(file), schema)).collect()
+}
+
 /// Runs a future to its end.
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

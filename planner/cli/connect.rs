@@ -28,8 +28,7 @@ pub(crate) struct Connected {
     sandbox: Option<Running>,
 }
 
-/// The sandbox's name for the cluster of the AKS documentation.
-const SANDBOX_GROUP: &str = "myResourceGroup";
+/// The sandbox's cluster, named as in the AKS documentation.
 const SANDBOX_CLUSTER: &str = "myAKSCluster";
 
 /// Connects to where desired state belongs.
@@ -46,7 +45,7 @@ pub(crate) async fn connect(
     if sandbox.is_some() {
         // Without a Stack, the sandbox's own cluster is meant.
         place.subscription.get_or_insert_with(|| privlink_sandbox::world::SUBSCRIPTION.to_owned());
-        place.resource_group.get_or_insert_with(|| SANDBOX_GROUP.to_owned());
+        place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
         place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
         patience.poll_interval = Duration::from_millis(50);
     }
@@ -105,10 +104,9 @@ async fn kubernetes(
     let said = desired.stack.as_ref().and_then(|stack| stack.context.as_ref());
     let context = place.context.clone().or_else(|| said.map(|context| context.value.clone()));
     let connection = match (sandbox, &place.kubeconfig) {
-        (Some(running), _) => Connection::Url {
-            url: running.kubernetes_url.clone(),
-            namespace: "default".to_owned(),
-        },
+        (Some(running), _) => {
+            Connection::Url { url: running.kubernetes_url.clone(), namespace: "default".to_owned() }
+        }
         (None, Some(path)) => Connection::Kubeconfig { path: path.clone(), context },
         (None, None) => Connection::Default { context },
     };

@@ -60,7 +60,8 @@ pub(crate) fn load_paths(
             }
         }
     }
-    let options = Options { namespace, stack_name: paths.first().and_then(|path| stack_name(path)) };
+    let options =
+        Options { namespace, stack_name: paths.first().and_then(|path| stack_name(path)) };
     let (desired, mut diagnostics) = desired::resolve(documents, &options);
     if strict {
         diagnostic::make_strict(&mut diagnostics);

@@ -43,15 +43,18 @@ fn pin(from: &document::Facts, facts: &mut Facts, pinned: &mut Vec<&'static str>
     text("clusterName", &from.cluster_name, &mut facts.cluster_name);
     text("virtualNetwork", &from.virtual_network, &mut facts.virtual_network);
     text("subnet", &from.subnet, &mut facts.subnet);
-    text("securityGroup", &from.network_security_group, &mut facts.security_group);
-    let mut maybe = |name: &'static str, from: &Option<Spanned<String>>, to: &mut Option<String>| {
-        if let Some(value) = from {
-            *to = Some(value.value.clone());
-            pinned.push(name);
-        }
-    };
+    text("securityGroup", &from.security_group, &mut facts.security_group);
+    let mut maybe =
+        |name: &'static str, from: &Option<Spanned<String>>, to: &mut Option<String>| {
+            if let Some(value) = from {
+                *to = Some(value.value.clone());
+                pinned.push(name);
+            }
+        };
     let group = &from.virtual_network_resource_group;
     maybe("virtualNetworkResourceGroup", group, &mut facts.virtual_network_resource_group);
+    let group = &from.security_group_resource_group;
+    maybe("securityGroupResourceGroup", group, &mut facts.security_group_resource_group);
     maybe("networkSubscription", &from.network_subscription, &mut facts.network_subscription);
     maybe("loadBalancerName", &from.load_balancer_name, &mut facts.load_balancer_name);
     let group = &from.load_balancer_resource_group;
@@ -79,6 +82,15 @@ fn pin(from: &document::Facts, facts: &mut Facts, pinned: &mut Vec<&'static str>
     if let Some(mode) = &from.health_probe_mode {
         facts.shared_probe = mode.eq_ignore_ascii_case("shared");
         pinned.push("sharedProbe");
+    }
+    if let Some(families) = &from.ip_families {
+        facts.ip_families = families.iter().map(|family| family.value.clone()).collect();
+        pinned.push("ipFamilies");
+    }
+    if !from.tags.is_empty() {
+        let tags = from.tags.iter().map(|(key, value)| (key.clone(), value.value.clone()));
+        facts.tags = tags.collect();
+        pinned.push("tags");
     }
     if let Some(zones) = &from.zones {
         facts.zones = zones.iter().map(|zone| zone.value.clone()).collect();
@@ -112,8 +124,7 @@ pub(crate) fn targets(
     if !facts.resource_group.is_empty() {
         targets.node_resource_group = Some(Group::new(subscription, &facts.resource_group));
     }
-    if subscription.is_empty()
-        || targets.cluster.is_none() && targets.node_resource_group.is_none()
+    if subscription.is_empty() || targets.cluster.is_none() && targets.node_resource_group.is_none()
     {
         return Err(CommandError::new("it is not said which cluster this is for")
             .hint("Write a Stack document with subscription, resourceGroup and cluster,")

@@ -41,9 +41,11 @@ fn unreadable(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     let kubernetes = &snapshot.kubernetes;
-    for (what, reading) in
-        [("Services", &kubernetes.services), ("Nodes", &kubernetes.nodes), ("Events", &kubernetes.events)]
-    {
+    for (what, reading) in [
+        ("Services", &kubernetes.services),
+        ("Nodes", &kubernetes.nodes),
+        ("Events", &kubernetes.events),
+    ] {
         if let Reading::Unreadable(why) = reading {
             lines.push(format!("unreadable: {what}: {why}"));
         }

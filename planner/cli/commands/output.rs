@@ -15,8 +15,7 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
     let (desired, notes) = input::load(&args.input, None)?.sound()?;
     ui.diagnostics(&notes);
     let read = super::block_on(async {
-        let observed =
-            super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
         let plan = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?.plan;
         let Some(connected) = observed.connected else { return Ok(Vec::new()) };
         let read = outputs::read(&plan, &connected.session).await;
@@ -28,7 +27,8 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
         DataFormat::Json => {
             let mut nodes: Map<String, Value> = Map::new();
             for (output, value) in read {
-                let node = nodes.entry(output.address.to_string()).or_insert_with(|| Map::new().into());
+                let node =
+                    nodes.entry(output.address.to_string()).or_insert_with(|| Map::new().into());
                 if let Some(node) = node.as_object_mut() {
                     node.insert(output.name, value.into());
                 }

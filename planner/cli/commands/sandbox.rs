@@ -1,7 +1,9 @@
 //! `sandbox`: keeps a simulated cluster and Azure.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use privlink_sandbox::world::file::WorldFile;
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
 
 use crate::args::{Controller, SandboxCommand};
@@ -9,6 +11,9 @@ use crate::command_error::CommandError;
 use crate::connect::sandbox_error;
 use crate::exit::Exit;
 use crate::ui::Ui;
+
+/// How long to wait for another process to let go of a world file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandError> {
     match command {
@@ -51,7 +56,10 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
         None => World::first(),
         Some(path) => World::from_snapshot(&super::read_snapshot(path)?).map_err(sandbox_error)?,
     };
-    world.save(file).map_err(sandbox_error)?;
+    super::block_on(async {
+        let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;
+        locked.write(&world).map_err(sandbox_error)
+    })?;
     ui.say(&format!("Made {shown}."));
     Ok(Exit::Done)
 }

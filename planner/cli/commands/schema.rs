@@ -6,9 +6,9 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Schema, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let schemas = privlink_core::schema::all();
-    let Some((_, schema)) = schemas.iter().find(|(name, _)| *name == args.name) else {
-        let names: Vec<&str> = schemas.iter().map(|(name, _)| *name).collect();
+    let schemas = super::schemas();
+    let Some(schema) = schemas.get(args.name.as_str()) else {
+        let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
         return Err(CommandError::new(format!("there is no schema `{}`", args.name))
             .hint(format!("There are {}.", names.join(", "))));
     };

@@ -100,7 +100,7 @@ fn check_per_port(
         problems.push(
             Diagnostic::new(Code::AnnotationIgnored, message)
                 .at(&annotation.key, "read by nobody")
-                .help(format!("its ports are {}", port_numbers(service))),
+                .help(format!("the ports of the Service: {}", port_numbers(service))),
         );
         return;
     }

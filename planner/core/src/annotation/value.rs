@@ -124,13 +124,14 @@ fn integer(text: &str, min: i64, max: i64) -> Option<Refusal> {
     if is_within {
         return None;
     }
-    let help = if max >= i64::from(i32::MAX) {
-        format!("write a whole number, at least {min}")
+    let wanted = if max >= i64::from(i32::MAX) {
+        format!("a whole number, at least {min}")
     } else {
-        format!("write a whole number, {min} to {max}")
+        format!("a whole number from {min} to {max}")
     };
-    let shown = if text.trim().is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
-    Some(refusal(Code::AnnotationOutOfRange, format!("{shown} is not a number it can be"), help))
+    let shown = if text.trim().is_empty() { "empty text".to_owned() } else { format!("`{text}`") };
+    let message = format!("{shown} is not {wanted}");
+    Some(refusal(Code::AnnotationOutOfRange, message, format!("write {wanted}")))
 }
 
 fn word(text: &str, words: &'static [&'static str]) -> Option<Refusal> {

@@ -88,12 +88,12 @@ impl Text {
             return Ok(());
         }
         let (code, what, help) = self.refusal();
-        let shown = if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
+        let shown = if text.is_empty() { "empty text".to_owned() } else { format!("`{text}`") };
         let (message, help) = match self {
             Self::OneOf(words) => {
                 let help = match super::closest(text, words.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),
-                    None => format!("it is one of {}", quoted(words)),
+                    None => format!("write {}", quoted(words)),
                 };
                 (format!("{shown} is not a known value"), help)
             }
@@ -296,7 +296,7 @@ fn resource_id_refusal(kind: &str) -> (Code, &'static str, String) {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
 }
 
 /// Whether a text is a GUID in its usual form.

@@ -8,18 +8,13 @@ use std::time::Duration;
 use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
+use privlink_core::kubernetes::managers::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::connection::{Connection, Settings};
 use crate::error::{Doing, ErrorKind, KubernetesError};
 use crate::watch::Wakeups;
-
-/// The field manager that owns what privlink writes.
-pub const FIELD_MANAGER: &str = "privlink";
-/// The field manager of the annotation that makes the controller sync: another one, so that the next
-/// apply does not take the annotation away.
-pub const SYNC_FIELD_MANAGER: &str = "privlink-sync";
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;

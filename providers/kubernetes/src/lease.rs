@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
+use privlink_core::kubernetes::managers::FIELD_MANAGER;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::client::{Call, FIELD_MANAGER, KubernetesClient, escape};
+use crate::client::{Call, KubernetesClient, escape};
 use crate::error::{Doing, ErrorKind, KubernetesError};
 
 /// A Lease used as a lock.

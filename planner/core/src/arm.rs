@@ -1,1 +1,21 @@
 //! The ARM model: what Azure stores, defaults, allocates and refuses.
+//!
+//! - [`world::World`] is everything Azure holds: typed resources in ARM's own JSON spelling (unknown
+//!   fields are kept), cheap to clone since every resource is behind an [`std::sync::Arc`]. Filled with
+//!   [`world::World::insert`] from ARM JSON, read back with [`world::World::get`] and
+//!   [`world::World::list`].
+//! - [`azure::Azure`] is a world together with the [`rules::Rules`] it obeys and the [`hand::Hand`] that
+//!   gives out what Azure gives out (etags, addresses, aliases, guids). Its `put`, `get` and `delete`
+//!   work on ids and JSON for any resource; the typed methods (`put_load_balancer`, ...) are what the
+//!   controller model calls.
+//! - Refusals are [`error::ArmError`]s with ARM's status, code and message.
+//!
+//! In a prediction the hand is [`hand::Marks`]: what Azure will hand out is an
+//! [unknown](crate::unknown) mark. A simulator passes a hand that issues real values.
+
+pub mod azure;
+pub mod error;
+pub mod hand;
+pub mod resource;
+pub mod rules;
+pub mod world;

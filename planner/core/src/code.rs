@@ -166,8 +166,48 @@ codes! {
     }
     // What the prediction and the plan say.
     findings {
-        /// The Service's load balancer will be public.
+        /// The controller will report an error and write nothing.
+        ControllerFails = "controller-fails", Error;
+        /// The controller will report an error with part of its work done.
+        PartlyMade = "partly-made", Error;
+        /// A Service that is internal now will be public.
         BecomesPublic = "becomes-public", Error;
+        /// A Private Link Service will be deleted and made anew.
+        LinkRecreated = "link-recreated", Warning;
+        /// The Private Link Service stays although `azure-pls-create` went.
+        LinkStays = "link-stays", Warning;
+        /// A Private Link Service of another Service is taken over.
+        LinkTakenOver = "link-taken-over", Warning;
+        /// A Private Link Service of somebody else is in the way.
+        LinkBlocked = "link-blocked", Error;
+        /// A Private Link Service cannot be renamed, nor moved to another resource group.
+        LinkCannotMove = "link-cannot-move", Error;
+        /// All NAT addresses of a Private Link Service are written anew.
+        NatAddressesRewritten = "nat-addresses-rewritten", Warning;
+        /// Proxy protocol meets a probe that cannot read it.
+        ProxyProtocolProbe = "proxy-protocol-probe", Warning;
+        /// NAT addresses lie in the pods' subnet, with externalTrafficPolicy Local.
+        NatSubnetOfPods = "nat-subnet-of-pods", Warning;
+        /// The controller will change a subnet's network policy.
+        SubnetChanged = "subnet-changed", Note;
+        /// An endpoint's Service will have no Private Link Service.
+        NoPrivateLinkService = "no-private-link-service", Error;
+        /// An endpoint's virtual network is not there, or could not be read.
+        NetworkMissing = "network-missing", Error;
+        /// Somebody asks to connect whom no EndpointApproval names.
+        StrangerPending = "stranger-pending", Note;
+        /// A field belongs to another field manager.
+        FieldConflict = "field-conflict", Error;
+        /// Something could not be read.
+        Unreadable = "unreadable", Error;
+        /// An object exists that this stack did not make.
+        NotAdopted = "not-adopted", Error;
+        /// More consumers would be cut off than may be.
+        TooManyDisconnects = "too-many-disconnects", Error;
+        /// More objects would be deleted than may be.
+        TooManyDeletes = "too-many-deletes", Error;
+        /// A protected node would go.
+        Protected = "protected", Error;
     }
 }
 

@@ -5,18 +5,36 @@
 //! what cloud-provider-azure and Azure will make of it; [`diff`] compares the prediction with a
 //! [`snapshot`]; [`plan`] orders what is to be done; [`render`] prints it.
 
+pub mod address;
 pub mod annotation;
 pub mod arm;
+pub mod change;
 pub mod code;
+pub mod compare;
 pub mod controller;
 pub mod desired;
 pub mod diagnostic;
+pub mod diff;
 pub mod document;
+pub mod event;
 pub mod facts;
+pub mod finding;
+pub mod frontier;
+pub mod graph;
+pub mod known;
 pub mod kubernetes;
+pub mod order;
+pub mod plan;
+pub mod planning;
+pub mod prediction;
 pub mod recording;
+pub mod render;
+pub mod report;
 pub mod resource_id;
+pub mod safety;
 pub mod schema;
 pub mod snapshot;
+pub mod stack_graph;
 pub mod unknown;
+pub mod view;
 pub mod yaml;

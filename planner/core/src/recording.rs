@@ -1,1 +1,3 @@
 //! Recordings of the real controller: replaying and comparing them.
+
+pub mod case;

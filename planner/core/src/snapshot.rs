@@ -79,11 +79,10 @@ impl Snapshot {
             match self.azure.get(&path) {
                 None => {}
                 Some(Reading::Absent) => found = Observation::Absent,
-                Some(Reading::Unreadable(why)) => {
-                    if found == Observation::NotObserved {
-                        found = Observation::Unreadable(why);
-                    }
+                Some(Reading::Unreadable(why)) if found == Observation::NotObserved => {
+                    found = Observation::Unreadable(why);
                 }
+                Some(Reading::Unreadable(_)) => {}
                 Some(Reading::Present(list)) => {
                     let is_it = |resource: &&Value| {
                         resource

@@ -1,1 +1,32 @@
 //! A simulator of the Kubernetes API and Azure Resource Manager on loopback.
+//!
+//! [`Sandbox::start`] serves both over real HTTP on 127.0.0.1, with the controller model acting
+//! between them in a task of its own, so that the same clients, retries and polling are exercised
+//! that meet a cluster and Azure. All that it knows is a [`World`], held in a file or in memory; an
+//! accepted write is in the file before its answer is sent.
+//!
+//! - [`kubernetes`]: the Kubernetes API: storage, server-side apply, watches.
+//! - [`azure`]: ARM's wire: paths, long-running operations, paging, who may do what. What Azure
+//!   stores and refuses is the core's ARM model.
+//! - [`controller`]: the loop that runs the core's controller model on Service changes.
+//! - [`fault`]: what can be made to go wrong.
+//!
+//! Never a panic, never a print: what goes wrong is an [`Error`] or an HTTP answer.
+
+pub mod azure;
+pub mod clock;
+pub mod controller;
+pub mod error;
+pub mod fault;
+pub mod kubernetes;
+pub mod request_log;
+pub mod server;
+pub mod state;
+pub mod world;
+
+pub use error::Error;
+pub use fault::Fault;
+pub use request_log::Entry;
+pub use server::{Running, Sandbox};
+pub use state::{ControllerMode, SandboxOptions, WorldSource};
+pub use world::World;

@@ -1,0 +1,149 @@
+//! Comparing JSON values field by field.
+
+use serde_json::Value;
+
+use crate::change::FieldDiff;
+
+/// The fields in which two values differ, in the order of the keys. Objects are compared key by key;
+/// lists whose entries have names, entry by entry; everything else as a whole.
+pub fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
+    let mut diffs = Vec::new();
+    compare("", before, after, &mut diffs);
+    diffs
+}
+
+fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, diffs: &mut Vec<FieldDiff>) {
+    if before == after {
+        return;
+    }
+    let (old, new) = (before.map(entries), after.map(entries));
+    let nested =
+        matches!((&old, &new), (Some(Some(_)), Some(Some(_)) | None) | (None, Some(Some(_))));
+    if !nested {
+        diffs.push(FieldDiff {
+            path: path.to_owned(),
+            before: before.cloned(),
+            after: after.cloned(),
+            forces_replacement: false,
+        });
+        return;
+    }
+    let old = old.flatten().unwrap_or_default();
+    let new = new.flatten().unwrap_or_default();
+    let mut keys: Vec<&Key<'_>> = old.iter().chain(&new).map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let find = |side: &[(Key<'_>, &'_ Value)], key: &Key<'_>| {
+        side.iter().position(|(known, _)| known == key)
+    };
+    for key in keys {
+        let value = |side: &Vec<(Key<'_>, &Value)>| {
+            find(side, key).and_then(|at| side.get(at).map(|entry| entry.1.clone()))
+        };
+        let (old, new) = (value(&old), value(&new));
+        compare(&key.join(path), old.as_ref(), new.as_ref(), diffs);
+    }
+}
+
+/// What names an entry of an object or list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    Field(&'a str),
+    Named(&'a str),
+}
+
+impl Key<'_> {
+    fn join(&self, path: &str) -> String {
+        let plain =
+            |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        match self {
+            Self::Field(key) if !plain(key) => format!("{path}[{key:?}]"),
+            Self::Field(key) if path.is_empty() => (*key).to_owned(),
+            Self::Field(key) => format!("{path}.{key}"),
+            Self::Named(name) => format!("{path}[{name}]"),
+        }
+    }
+}
+
+/// A value's entries: an object's fields, or a list's if each has a name of its own. Nothing for a
+/// value that is compared as a whole.
+fn entries(value: &Value) -> Option<Vec<(Key<'_>, &Value)>> {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            Some(fields.iter().map(|(key, value)| (Key::Field(key), value)).collect())
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let named: Option<Vec<_>> = items
+                .iter()
+                .map(|item| Some((Key::Named(item.get("name")?.as_str()?), item)))
+                .collect();
+            let mut names: Vec<_> = named.iter().flatten().map(|(key, _)| key.clone()).collect();
+            names.sort_unstable();
+            names.dedup();
+            named.filter(|named| named.len() == names.len())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(before: Value, after: Value, expected: &[(&str, Option<Value>, Option<Value>)]) {
+        let got: Vec<_> = fields(Some(&before), Some(&after))
+            .into_iter()
+            .map(|diff| (diff.path, diff.before, diff.after))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(path, before, after)| ((*path).to_owned(), before.clone(), after.clone()))
+            .collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn equal_values_do_not_differ() {
+        check(json!({"a": [1, {"b": null}]}), json!({"a": [1, {"b": null}]}), &[]);
+    }
+
+    #[test]
+    fn objects_are_compared_key_by_key() {
+        check(
+            json!({"a": {"x": 1, "y": 2}}),
+            json!({"a": {"y": 3, "z": 4}}),
+            &[
+                ("a.x", Some(json!(1)), None),
+                ("a.y", Some(json!(2)), Some(json!(3))),
+                ("a.z", None, Some(json!(4))),
+            ],
+        );
+    }
+
+    #[test]
+    fn lists_of_named_entries_are_compared_by_name() {
+        check(
+            json!([{"name": "a", "v": 1}, {"name": "b", "v": 1}]),
+            json!([{"name": "b", "v": 2}, {"name": "a", "v": 1}]),
+            &[("[b].v", Some(json!(1)), Some(json!(2)))],
+        );
+    }
+
+    #[test]
+    fn keys_that_are_no_words_are_quoted() {
+        check(
+            json!({"annotations": {"a.b/c": "1"}}),
+            json!({"annotations": {"a.b/c": "2"}}),
+            &[("annotations[\"a.b/c\"]", Some(json!("1")), Some(json!("2")))],
+        );
+    }
+
+    #[test]
+    fn a_whole_object_that_comes_is_listed_by_its_fields() {
+        let diffs = fields(None, Some(&json!({"a": {"b": 1}})));
+        assert_eq!(diffs.len(), 1);
+        assert_eq!(diffs[0].path, "a.b");
+        assert_eq!(diffs[0].before, None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Approvals: what becomes of connections that others, or endpoints of this stack, asked for.
+
+use crate::address::Address;
+use crate::change::{Action, Actor, Change, Consumer};
+use crate::code::Code;
+use crate::desired;
+use crate::kubernetes::service::Key;
+use crate::plan::{Finding, Mode, Op};
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::view;
+
+use super::controller::connection_address;
+use super::draft::{Draft, Stage};
+use super::endpoint::link_of_service;
+use super::{Gathered, Input};
+use std::collections::BTreeMap;
+
+/// What is decided on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is let in.
+    Approve,
+    /// It is turned away.
+    Reject,
+}
+
+impl Decision {
+    /// The state it gives the connection.
+    pub const fn status(self) -> &'static str {
+        match self {
+            Self::Approve => "Approved",
+            Self::Reject => "Rejected",
+        }
+    }
+}
+
+/// What the stack's approvals decide on an endpoint that asks for a Service, given its connection's
+/// state. A rejection wins; a rejected connection is never turned round.
+pub fn decision(
+    input: &Input<'_>,
+    service: Option<&Key>,
+    endpoint: &ResourceId,
+    status: &str,
+) -> Option<Decision> {
+    let service = service?;
+    let mut approved = false;
+    for approval in input.desired.approvals.values() {
+        let of = &approval.service;
+        if of.namespace != service.namespace || of.name != service.name {
+            continue;
+        }
+        if approval.reject.iter().any(|it| matches(it, endpoint)) {
+            return (status != "Rejected").then_some(Decision::Reject);
+        }
+        approved |= approval.approve.iter().any(|it| matches(it, endpoint));
+    }
+    (approved && status == "Pending").then_some(Decision::Approve)
+}
+
+fn matches(consumer: &desired::Consumer, endpoint: &ResourceId) -> bool {
+    match consumer {
+        desired::Consumer::Subscription(subscription) => {
+            endpoint.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))
+        }
+        desired::Consumer::Endpoint(id) => id.value == *endpoint,
+    }
+}
+
+/// Adds a decision as a change and a draft, the last of the drafts.
+pub fn decide(
+    at: &Address,
+    link: &str,
+    endpoint: &ResourceId,
+    decision: Decision,
+    gathered: &mut Gathered,
+) {
+    let (action, reason) = match decision {
+        Decision::Approve => (Action::Approve, "an EndpointApproval lets it in"),
+        Decision::Reject => (Action::Reject, "an EndpointApproval turns it away"),
+    };
+    let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
+    change.object = Some(endpoint.as_str().to_owned());
+    gathered.changes.push(change);
+    let op = Op::SetConnection {
+        service: link.to_owned(),
+        endpoint: endpoint.as_str().to_owned(),
+        status: decision.status().to_owned(),
+        description: format!("{} by privlink", decision.status()),
+    };
+    gathered.drafts.push(Draft::new(at, Stage::Decide, op).locking(link.to_lowercase()));
+}
+
+/// Decides on the live connections of others.
+pub fn diff(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    own: &BTreeMap<String, Address>,
+    gathered: &mut Gathered,
+) {
+    if input.options.mode == Mode::Destroy {
+        return;
+    }
+    let services: std::collections::BTreeSet<Key> = input
+        .desired
+        .approvals
+        .values()
+        .map(|approval| Key::new(&approval.service.namespace, &approval.service.name))
+        .collect();
+    for service in services {
+        let Some(link) = link_of_service(&prediction.after, prediction, &service) else { continue };
+        for consumer in view::consumers(link) {
+            if !own.contains_key(&consumer.endpoint.to_lowercase()) {
+                foreign(input, &service, link.id(), &consumer, own, gathered);
+            }
+        }
+    }
+}
+
+fn foreign(
+    input: &Input<'_>,
+    service: &Key,
+    link: &str,
+    consumer: &Consumer,
+    own: &BTreeMap<String, Address>,
+    gathered: &mut Gathered,
+) {
+    let endpoint = ResourceId::new(&consumer.endpoint);
+    let at = connection_address(&consumer.endpoint, own);
+    match decision(input, Some(service), &endpoint, &consumer.status) {
+        Some(decision) => decide(&at, link, &endpoint, decision, gathered),
+        None if consumer.status == "Pending" => {
+            let finding = Finding {
+                code: Code::StrangerPending,
+                severity: Code::StrangerPending.severity(),
+                address: at,
+                message: format!(
+                    "{} asks to connect, and no EndpointApproval names it",
+                    consumer.endpoint
+                ),
+                help: Some(
+                    "List it under `approve` or `reject` of an EndpointApproval.".to_owned(),
+                ),
+                place: None,
+            };
+            gathered.findings.push(finding);
+        }
+        None => {}
+    }
+}

@@ -1,0 +1,360 @@
+//! What the controller makes of Services: changes of the nodes it owns, and what to wait for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::address::{Address, Kind};
+use crate::arm::world::World;
+use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff, show_value};
+use crate::compare;
+use crate::controller::outcome::{self, Outcome, Reason};
+use crate::kubernetes::service::Key;
+use crate::plan::{Expectation, Op};
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::view::{self, Owners, View};
+
+use super::Gathered;
+use super::draft::{Draft, DraftKey, Stage};
+use super::service::address;
+
+/// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
+/// with their address.
+pub fn diff(prediction: &Prediction, own: &BTreeMap<String, Address>, gathered: &mut Gathered) {
+    let owners = prediction.owners();
+    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
+    let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
+    let effects = effects(&prediction.outcomes);
+    for address in addresses {
+        let sides = (before.get(address), after.get(address));
+        if let Some(change) = node(address, sides, &effects, own) {
+            connections(&change, sides, own, gathered);
+            gathered.changes.push(change);
+        }
+    }
+    for outcome in &prediction.outcomes {
+        await_controller(prediction, outcome, &owners, gathered);
+    }
+    order_sharers(prediction, &owners, gathered);
+}
+
+type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;
+
+/// The last word of the syncs on each resource.
+fn effects(outcomes: &[Outcome]) -> Effects<'_> {
+    let all = outcomes.iter().flat_map(|outcome| &outcome.effects);
+    all.map(|effect| (effect.id.key(), effect)).collect()
+}
+
+fn node(
+    address: &Address,
+    sides: (Option<&View>, Option<&View>),
+    effects: &Effects<'_>,
+    own: &BTreeMap<String, Address>,
+) -> Option<Change> {
+    let (before, after) = sides;
+    let view = after.or(before)?;
+    let effect =
+        [after, before].into_iter().flatten().find_map(|view| effects.get(&view.id.key()).copied());
+    let fields = compare::fields(before.map(|view| &view.fields), after.map(|view| &view.fields));
+    let action = action(address.kind, before, after, effect, &fields)?;
+    let mut change = Change::new(
+        address.clone(),
+        action,
+        Actor::Controller,
+        reason(action, view.service.as_ref(), effect),
+    );
+    change.evidence = effect.map(|effect| match effect.evidence {
+        outcome::Evidence::Recorded => Evidence::Recorded,
+        outcome::Evidence::Documented => Evidence::Documented,
+        outcome::Evidence::Guessed => Evidence::Guessed,
+    });
+    change.object = Some(show_value(&Value::from(view.id.as_str())).as_str()?.to_owned());
+    change.fields = shown(address.kind, action, fields);
+    change.effect = traffic(address.kind, action, before, own);
+    Some(change)
+}
+
+fn action(
+    kind: Kind,
+    before: Option<&View>,
+    after: Option<&View>,
+    effect: Option<&outcome::Effect>,
+    fields: &[FieldDiff],
+) -> Option<Action> {
+    match (before, after) {
+        (None, None) => None,
+        (None, Some(_)) => Some(Action::Create),
+        (Some(_), None) => Some(Action::Delete),
+        (Some(before), Some(after)) => {
+            let other_guid = before.guid.is_some() && before.guid != after.guid;
+            let recreated =
+                effect.is_some_and(|effect| effect.action == outcome::Action::Recreated);
+            let other_name = kind == Kind::FrontendIp && before.id != after.id;
+            if other_guid || recreated || other_name {
+                Some(Action::Replace)
+            } else {
+                (!fields.is_empty()).then_some(Action::Update)
+            }
+        }
+    }
+}
+
+/// Which fields of a node cannot change in place (controller: isFrontendIPChanged; ARM contract,
+/// table "In place?").
+fn forces(kind: Kind, path: &str) -> bool {
+    match kind {
+        Kind::FrontendIp => matches!(
+            path,
+            "name"
+                | "loadBalancer"
+                | "properties.subnet"
+                | "properties.privateIPAddress"
+                | "properties.publicIPAddress"
+        ),
+        _ => false,
+    }
+}
+
+fn shown(kind: Kind, action: Action, fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    if action == Action::Delete {
+        return Vec::new();
+    }
+    fields
+        .into_iter()
+        .map(|field| FieldDiff {
+            before: field.before.as_ref().map(show_value),
+            after: field.after.as_ref().map(show_value),
+            forces_replacement: action == Action::Replace && forces(kind, &field.path),
+            path: crate::unknown::show(&field.path),
+        })
+        .collect()
+}
+
+fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect>) -> String {
+    let because = effect.and_then(|effect| match effect.reason {
+        Reason::Wanted | Reason::Unwanted | Reason::Differs => None,
+        Reason::NameChanged => Some("its name follows from the Service's subnet and IP families"),
+        Reason::SubnetChanged => Some("a frontend cannot move to another subnet"),
+        Reason::AddressChanged => Some("a frontend cannot change its address"),
+        Reason::PublicIpChanged => Some("its public IP address is another"),
+        Reason::FrontendWent => {
+            Some("the frontend it is on goes, and takes it and its connections along")
+        }
+        Reason::Failed => Some("its provisioning had failed"),
+        Reason::LoadBalancerChanged => Some("the Service moves to the other load balancer"),
+        Reason::TakenOver => Some("its name is in use on another frontend: it is taken over"),
+        Reason::PolicyEnabled => {
+            Some("a Private Link Service needs its subnet's network policy disabled")
+        }
+    });
+    let service = service.map(|key| format!("Service {key}"));
+    match (because, service, action) {
+        (Some(because), Some(service), _) => format!("{because} ({service})"),
+        (Some(because), None, _) => because.to_owned(),
+        (None, Some(service), Action::Create) => format!("{service} asks for it"),
+        (None, Some(service), Action::Delete) => format!("{service} no longer needs it"),
+        (None, Some(service), _) => format!("{service} says otherwise"),
+        (None, None, Action::Create) => "a Service asks for it".to_owned(),
+        (None, None, Action::Delete) => "no Service needs it any more".to_owned(),
+        (None, None, _) => "the Services on it say otherwise".to_owned(),
+    }
+}
+
+fn traffic(
+    kind: Kind,
+    action: Action,
+    before: Option<&View>,
+    own: &BTreeMap<String, Address>,
+) -> Effect {
+    let goes = matches!(action, Action::Delete | Action::Replace);
+    match kind {
+        Kind::PrivateLinkService if goes => {
+            let cut = connected(before, own);
+            if cut.is_empty() { Effect::None } else { Effect::ConsumersDisconnected(cut) }
+        }
+        Kind::FrontendIp if goes => Effect::BriefInterruption,
+        _ => Effect::None,
+    }
+}
+
+/// The consumers whose connection is in use.
+fn connected(before: Option<&View>, own: &BTreeMap<String, Address>) -> Vec<Consumer> {
+    let consumers = before.into_iter().flat_map(|view| &view.consumers);
+    consumers
+        .filter(|consumer| consumer.status == "Approved")
+        .map(|consumer| {
+            let own = own.contains_key(&consumer.endpoint.to_lowercase());
+            Consumer { own, ..consumer.clone() }
+        })
+        .collect()
+}
+
+/// The address of the connection of an endpoint.
+pub fn connection_address(endpoint: &str, own: &BTreeMap<String, Address>) -> Address {
+    let id = ResourceId::new(endpoint);
+    let name = own.get(&id.key()).map_or_else(
+        || {
+            let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
+            format!("{}/{}/{}", part(id.subscription()), part(id.resource_group()), id.name())
+        },
+        |address| address.name.clone(),
+    );
+    Address::new(Kind::EndpointConnection, name)
+}
+
+/// The connections that go with a Private Link Service.
+fn connections(
+    change: &Change,
+    sides: (Option<&View>, Option<&View>),
+    own: &BTreeMap<String, Address>,
+    gathered: &mut Gathered,
+) {
+    let goes = matches!(change.action, Action::Delete | Action::Replace);
+    if change.address.kind != Kind::PrivateLinkService || !goes {
+        return;
+    }
+    for consumer in sides.0.into_iter().flat_map(|view| &view.consumers) {
+        let mut gone = Change::new(
+            connection_address(&consumer.endpoint, own),
+            Action::Delete,
+            Actor::Controller,
+            format!("{} goes, and its connections with it", change.address),
+        );
+        gone.object = Some(consumer.endpoint.clone());
+        gone.evidence = Some(Evidence::Recorded);
+        gathered.changes.push(gone);
+    }
+}
+
+/// Drafts the wait for what one sync makes.
+fn await_controller(
+    prediction: &Prediction,
+    outcome: &Outcome,
+    owners: &Owners,
+    gathered: &mut Gathered,
+) {
+    let at = address(&outcome.service);
+    let is_written = gathered.drafts.iter().any(|draft| draft.key.address == at);
+    if !is_written {
+        return;
+    }
+    let expect = expectations(prediction, outcome, owners);
+    let gone = gathered.drafts.iter().any(|draft| draft.key == DraftKey::new(&at, Stage::Delete));
+    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
+    let draft =
+        Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
+    gathered.drafts.push(draft);
+}
+
+/// What ARM must show once the controller is done with a Service.
+fn expectations(prediction: &Prediction, outcome: &Outcome, owners: &Owners) -> Vec<Expectation> {
+    let mut ids = owned(&prediction.before, &outcome.service, owners);
+    ids.extend(owned(&prediction.after, &outcome.service, owners));
+    for effect in &outcome.effects {
+        // The load balancer is shared: what of it is the Service's is expected child by child.
+        let shared = effect.id.parent().is_some_and(|parent| {
+            parent.as_str().to_lowercase().ends_with("/providers/microsoft.network")
+                && effect.id.as_str().to_lowercase().contains("/loadbalancers/")
+        });
+        if !shared || effect.action == outcome::Action::Deleted {
+            ids.insert(effect.id.clone());
+        }
+    }
+    ids.into_iter()
+        .map(|id| {
+            let after = prediction.after.get(&id);
+            let guid = |value: &Value| value.pointer("/properties/resourceGuid").cloned();
+            let before = prediction.before.get(&id).as_ref().and_then(guid);
+            let instead_of = match (&before, after.as_ref().and_then(guid)) {
+                (Some(Value::String(old)), Some(new)) if new.as_str() != Some(old) => {
+                    Some(old.clone())
+                }
+                _ => None,
+            };
+            let present = after.map(|value| expected(&value));
+            Expectation { id: id.as_str().to_owned(), present, instead_of }
+        })
+        .collect()
+}
+
+/// The ids of what belongs to a Service: its frontends, rules and probes, its public addresses, and
+/// the Private Link Services on its frontends.
+fn owned(world: &World, service: &Key, owners: &Owners) -> BTreeSet<ResourceId> {
+    let is_its = |name: &str| owners.of_name(name) == Some(service);
+    let mut ids = BTreeSet::new();
+    for balancer in world.load_balancers.values() {
+        let id = ResourceId::new(balancer.id());
+        let properties = &balancer.properties;
+        let mut add = |kind: &str, name: &str| {
+            if is_its(name) {
+                ids.insert(id.child(kind, name));
+            }
+        };
+        for child in properties.frontend_ip_configurations.iter().flatten() {
+            add("frontendIPConfigurations", child.name());
+        }
+        for child in properties.load_balancing_rules.iter().flatten() {
+            add("loadBalancingRules", child.name());
+        }
+        for child in properties.probes.iter().flatten() {
+            add("probes", child.name());
+        }
+    }
+    for link in world.private_link_services.values() {
+        if view::frontend_of(link).is_some_and(|frontend| is_its(frontend.name())) {
+            ids.insert(ResourceId::new(link.id()));
+        }
+    }
+    ids
+}
+
+/// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
+fn expected(value: &Value) -> Value {
+    if let Some(policy) = value.pointer("/properties/privateLinkServiceNetworkPolicies")
+        && value.pointer("/properties/addressPrefix").is_some()
+    {
+        return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
+    }
+    view::expected(value)
+}
+
+/// Services that share a frontend are written one after the other, in the order they were predicted.
+fn order_sharers(prediction: &Prediction, owners: &Owners, gathered: &mut Gathered) {
+    let mut needs: BTreeMap<Address, Address> = BTreeMap::new();
+    for world in [&prediction.before, &prediction.after] {
+        for balancer in world.load_balancers.values() {
+            let mut sharers: BTreeMap<String, BTreeSet<&Key>> = BTreeMap::new();
+            for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+                let frontend = rule.properties.frontend_ip_configuration.as_ref();
+                if let (Some(frontend), Some(key)) = (frontend, owners.of_name(rule.name())) {
+                    sharers.entry(frontend.id().to_lowercase()).or_default().insert(key);
+                }
+            }
+            for keys in sharers.values().filter(|keys| keys.len() > 1) {
+                let in_order: Vec<&Key> = prediction
+                    .outcomes
+                    .iter()
+                    .map(|outcome| &outcome.service)
+                    .filter(|key| keys.contains(key))
+                    .collect();
+                for pair in in_order.windows(2) {
+                    if let [first, second] = pair
+                        && first != second
+                    {
+                        needs.insert(address(second), address(first));
+                    }
+                }
+            }
+        }
+    }
+    for draft in &mut gathered.drafts {
+        if !matches!(draft.key.stage, Stage::Write | Stage::Delete) {
+            continue;
+        }
+        if let Some(first) = needs.get(&draft.key.address) {
+            draft.needs.insert(DraftKey::new(first, Stage::Await));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Names of endpoints: A records that privlink keeps, and zone groups through which Azure keeps them.
+
+use serde_json::{Value, json};
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Actor, Change};
+use crate::compare;
+use crate::desired::{Dns, PrivateEndpoint};
+use crate::plan::Op;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+use crate::unknown;
+
+use super::draft::{Draft, Stage};
+use super::{Gathered, Input, STACK_TAG};
+
+/// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
+const TTL: u32 = 10;
+
+/// The mark of the address an endpoint gets.
+pub fn endpoint_address_mark(endpoint: &ResourceId) -> String {
+    unknown::mark("address", &endpoint.key())
+}
+
+/// The id of a private DNS zone that was written as a name or as an id.
+pub fn zone_id(zone: &str, endpoint: &ResourceId) -> ResourceId {
+    if zone.starts_with('/') {
+        return ResourceId::new(zone);
+    }
+    let (subscription, group) = (
+        endpoint.subscription().unwrap_or_default(),
+        endpoint.resource_group().unwrap_or_default(),
+    );
+    ResourceId::in_group(subscription, group, "Microsoft.Network/privateDnsZones", zone)
+}
+
+/// The resource an endpoint's name is kept in, and its address.
+pub fn target(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<(Address, ResourceId)> {
+    match endpoint.dns.as_ref()? {
+        Dns::Record { zone, name } => {
+            let zone = zone_id(zone, id);
+            let address = Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), name.value));
+            Some((address, zone.child("A", name)))
+        }
+        Dns::ZoneGroup { name, .. } => {
+            let name = name.as_ref().map_or("default", |name| name.as_str());
+            let address = Address::new(Kind::DnsRecord, format!("{}/{name}", id.name()));
+            Some((address, id.child("privateDnsZoneGroups", name)))
+        }
+    }
+}
+
+/// Diffs the name of one endpoint. `address` is the endpoint's address in its subnet, or its mark;
+/// `endpoint_moves` whether the endpoint is written by this plan.
+pub fn diff(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    (endpoint_at, endpoint_id): (&Address, &ResourceId),
+    address: &str,
+    remade: bool,
+    gathered: &mut Gathered,
+) {
+    let Some((at, id)) = target(endpoint, endpoint_id) else { return };
+    let live = input.snapshot.resource(&id);
+    let wanted = match endpoint.dns.as_ref() {
+        Some(Dns::Record { .. }) => record(address, &input.desired.name),
+        Some(Dns::ZoneGroup { zones, .. }) => {
+            let ids = zones.iter().map(|zone| zone_id(zone, endpoint_id));
+            group(&ids.collect::<Vec<_>>())
+        }
+        None => return,
+    };
+    let live = match live {
+        // A zone group goes with its endpoint, and is made anew with it.
+        _ if remade && matches!(endpoint.dns, Some(Dns::ZoneGroup { .. })) => None,
+        Observation::Present(live) => Some(live),
+        Observation::Absent => None,
+        Observation::Unreadable(why) => {
+            super::endpoint::refuse_unreadable(&at, why, gathered);
+            return;
+        }
+        Observation::NotObserved if remade => None,
+        Observation::NotObserved => {
+            super::endpoint::refuse_unreadable(&at, "it was not asked for", gathered);
+            return;
+        }
+    };
+    let fields = compare::fields(live.map(shown).as_ref(), Some(&shown(&wanted)));
+    if fields.is_empty() {
+        return;
+    }
+    let (action, reason) = match live {
+        None => (Action::Create, "the endpoint is to have this name"),
+        Some(_) => (Action::Update, "it does not lead to the endpoint"),
+    };
+    let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
+    change.object = Some(id.as_str().to_owned());
+    change.fields = super::endpoint::shown(fields);
+    gathered.changes.push(change);
+    let etag = live.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
+    let op = Op::PutResource { id: id.as_str().to_owned(), body: wanted, etag };
+    let draft = Draft::new(&at, Stage::Write, op)
+        .needing(endpoint_at, Stage::Write)
+        .needing(endpoint_at, Stage::Connect)
+        .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
+    gathered.drafts.push(draft);
+}
+
+fn record(address: &str, stack: &str) -> Value {
+    json!({"properties": {
+        "ttl": TTL,
+        "aRecords": [{"ipv4Address": address}],
+        "metadata": {STACK_TAG: stack},
+    }})
+}
+
+fn group(zones: &[ResourceId]) -> Value {
+    let configs: Vec<Value> = zones
+        .iter()
+        .map(|zone| {
+            let name = zone.name().replace('.', "-");
+            json!({"name": name, "properties": {"privateDnsZoneId": zone.as_str()}})
+        })
+        .collect();
+    json!({"properties": {"privateDnsZoneConfigs": configs}})
+}
+
+/// What of a record or zone group is compared.
+fn shown(value: &Value) -> Value {
+    let property = |name: &str| value.pointer(&format!("/properties/{name}")).cloned();
+    if let Some(Value::Array(configs)) = property("privateDnsZoneConfigs") {
+        let mut zones: Vec<String> = configs
+            .iter()
+            .filter_map(|config| config.pointer("/properties/privateDnsZoneId")?.as_str())
+            .map(str::to_lowercase)
+            .collect();
+        zones.sort();
+        return json!({"privateDnsZoneConfigs": zones});
+    }
+    // Azure spells the field both ways, by API version.
+    json!({
+        "ttl": property("ttl").or_else(|| property("TTL")),
+        "aRecords": property("aRecords").or_else(|| property("ARecords")),
+    })
+}

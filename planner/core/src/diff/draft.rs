@@ -1,0 +1,108 @@
+//! Drafts of steps: named by what they do, until an order gives them numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::Address;
+use crate::order;
+use crate::plan::{Op, Step};
+
+/// What a step does to its node; one node may have several, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The node is deleted.
+    Delete,
+    /// The node is written.
+    Write,
+    /// The controller, Azure or another tool is waited for.
+    Await,
+    /// Its connection is decided on.
+    Decide,
+    /// Its connection is waited for.
+    Connect,
+}
+
+/// The name of a draft.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DraftKey {
+    /// The node.
+    pub address: Address,
+    /// What is done to it.
+    pub stage: Stage,
+}
+
+impl DraftKey {
+    /// A name.
+    pub fn new(address: &Address, stage: Stage) -> Self {
+        Self { address: address.clone(), stage }
+    }
+}
+
+/// A step without a number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Its name.
+    pub key: DraftKey,
+    /// What is done.
+    pub op: Op,
+    /// What must be done before; names of drafts that do not exist count as done.
+    pub needs: BTreeSet<DraftKey>,
+    /// Resources no other step may write meanwhile.
+    pub locks: BTreeSet<String>,
+}
+
+impl Draft {
+    /// A draft that needs nothing.
+    pub fn new(address: &Address, stage: Stage, op: Op) -> Self {
+        Self {
+            key: DraftKey::new(address, stage),
+            op,
+            needs: BTreeSet::new(),
+            locks: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what it needs.
+    #[must_use]
+    pub fn needing(mut self, address: &Address, stage: Stage) -> Self {
+        self.needs.insert(DraftKey::new(address, stage));
+        self
+    }
+
+    /// Adds what it locks.
+    #[must_use]
+    pub fn locking(mut self, resource: impl Into<String>) -> Self {
+        self.locks.insert(resource.into());
+        self
+    }
+}
+
+/// Numbers drafts from 1, each behind what it needs.
+///
+/// # Errors
+///
+/// The addresses of drafts that need each other in a circle.
+pub fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Vec<Address>> {
+    let drafts: BTreeMap<DraftKey, Draft> =
+        drafts.into_iter().map(|draft| (draft.key.clone(), draft)).collect();
+    let needs = drafts.iter().map(|(key, draft)| (key, draft.needs.iter().collect())).collect();
+    let order = order::topological(&needs)
+        .map_err(|circle| circle.into_iter().map(|key| key.address.clone()).collect::<Vec<_>>())?;
+    let numbers: BTreeMap<&DraftKey, usize> = order.iter().copied().zip(1..).collect();
+    let steps = order
+        .iter()
+        .filter_map(|key| {
+            let draft = drafts.get(*key)?;
+            let mut needs: Vec<usize> =
+                draft.needs.iter().filter_map(|need| numbers.get(need).copied()).collect();
+            needs.sort_unstable();
+            Some(Step {
+                id: numbers.get(*key).copied()?,
+                change: draft.key.address.clone(),
+                op: draft.op.clone(),
+                needs,
+                locks: draft.locks.iter().cloned().collect(),
+            })
+        })
+        .collect();
+    Ok(steps)
+}

@@ -1,0 +1,345 @@
+//! Services: what is to be written to the Kubernetes API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Actor, Change, FieldDiff, show_value};
+use crate::code::Code;
+use crate::compare;
+use crate::controller::predict;
+use crate::desired::{self, Services};
+use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
+use crate::kubernetes::service::{Key, Service};
+use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::prediction::Prediction;
+use crate::snapshot::Reading;
+
+use super::draft::{Draft, DraftKey, Stage};
+use super::{Gathered, Input, STACK_LABEL};
+
+/// privlink's field manager.
+pub const FIELD_MANAGER: &str = "privlink";
+
+/// The address of a Service.
+pub fn address(key: &Key) -> Address {
+    Address::new(Kind::Service, key.to_string())
+}
+
+/// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
+/// for every Service that stays, which shows whether Azure is as the controller would leave it.
+pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> {
+    let live = match &input.snapshot.kubernetes.services {
+        Reading::Present(objects) => by_key(objects),
+        Reading::Absent => BTreeMap::new(),
+        Reading::Unreadable(why) => {
+            unreadable(input, why, gathered);
+            return Vec::new();
+        }
+    };
+    let mut seen = Vec::new();
+    if input.options.mode == Mode::Apply {
+        for (name, wanted) in &input.desired.services {
+            let key = Key::new(&name.namespace, &name.name);
+            seen.extend(one(input, &key, wanted, live.get(&key).copied(), gathered));
+        }
+    }
+    for (key, object) in &live {
+        let name = desired::NamespacedName::new(&key.namespace, &key.name);
+        let wanted =
+            input.options.mode == Mode::Apply && input.desired.services.contains_key(&name);
+        if !wanted && stack_of(object) == Some(input.desired.name.as_str()) && input.prunes() {
+            seen.extend(delete(input, key, object, gathered));
+        }
+    }
+    seen
+}
+
+fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
+    objects
+        .iter()
+        .filter_map(|object| {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            Some((Key::new(text("/metadata/namespace")?, text("/metadata/name")?), object))
+        })
+        .collect()
+}
+
+fn stack_of(object: &Value) -> Option<&str> {
+    object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
+}
+
+fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
+    let message = format!("the Services could not be read ({why}), so nothing is planned for them");
+    for name in input.desired.services.keys() {
+        let address = Address::new(Kind::Service, name.to_string());
+        let change = Change::new(
+            address,
+            Action::Keep,
+            Actor::Privlink,
+            "it could not be read, and an object that could not be read is never taken for absent",
+        );
+        gathered.changes.push(change);
+    }
+    gathered.refusals.push(Refusal {
+        code: Code::Unreadable,
+        message,
+        overridden_by: "none: make them readable".to_owned(),
+    });
+}
+
+/// Who writes a Service: privlink, unless the Stack or the live object says otherwise.
+fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
+    let said = input.desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
+    let tool = live.and_then(external_tool);
+    match (said.map(|said| said.value), tool) {
+        (Some(Services::External), tool) => {
+            Actor::External(tool.unwrap_or_else(|| "another tool".to_owned()))
+        }
+        (None, Some(tool)) => Actor::External(tool),
+        (Some(Services::Managed), _) | (None, None) => Actor::Privlink,
+    }
+}
+
+/// The tool that keeps a live Service as it is, by its marks and its managers.
+fn external_tool(live: &Value) -> Option<String> {
+    let managers = server_side_apply::managers(live);
+    let known = ["argocd-controller", "kustomize-controller", "helm-controller", "helm"];
+    let manager = managers.iter().find(|(manager, _)| known.contains(&manager.name.as_str()));
+    manager.map(|(manager, _)| manager.name.clone())
+}
+
+fn one(
+    input: &Input<'_>,
+    key: &Key,
+    wanted: &desired::Service,
+    live: Option<&Value>,
+    gathered: &mut Gathered,
+) -> Option<predict::Change> {
+    let actor = actor(input, live);
+    let mut manifest = wanted.manifest.clone();
+    if actor == Actor::Privlink {
+        mark(&mut manifest, &input.desired.name);
+    }
+    let merged = match merge(live, &manifest, &actor) {
+        Ok(merged) => merged,
+        Err(conflicts) => {
+            refuse_conflicts(key, &conflicts, gathered);
+            return None;
+        }
+    };
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    let stored = match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    };
+    let fields = match live {
+        None => created(&manifest),
+        Some(live) => changed(live, &stored),
+    };
+    let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
+        && actor == Actor::Privlink;
+    if live.is_some() && fields.is_empty() {
+        return Some(predict::Change::Nudge(key.clone()));
+    }
+    if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
+        refuse_adoption(key, live, gathered);
+    }
+    let change = change(key, actor.clone(), live, adopts, fields);
+    gathered.changes.push(change);
+    let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
+    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let op = match actor {
+        Actor::Privlink => Op::ApplyService { namespace, name, manifest, uid },
+        _ => Op::AwaitService { namespace, name, manifest },
+    };
+    gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
+    Service::from_value(stored).ok().map(|service| predict::Change::Apply(Arc::new(service)))
+}
+
+/// Marks a manifest as the stack's.
+fn mark(manifest: &mut Value, stack: &str) {
+    let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    if let Some(labels) = labels.as_object_mut() {
+        labels.insert(STACK_LABEL.to_owned(), stack.into());
+    }
+}
+
+/// The object once it is applied: by privlink's own manager, or by whoever else writes it, whose
+/// apply is taken to own everything it says.
+fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
+    let manager = match actor {
+        Actor::External(tool) => tool,
+        _ => FIELD_MANAGER,
+    };
+    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
+    let force = matches!(actor, Actor::External(_));
+    server_side_apply::apply(&SERVICE, live, manifest, &writer, force)
+}
+
+fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
+    let address = address(key);
+    for Conflict { manager, field } in conflicts {
+        gathered.findings.push(Finding {
+            code: Code::FieldConflict,
+            severity: Code::FieldConflict.severity(),
+            address: address.clone(),
+            message: format!("{field} belongs to field manager {manager}, with another value"),
+            help: Some(
+                "Remove the field from the manifest, or have that manager give it up.".to_owned(),
+            ),
+            place: None,
+        });
+    }
+    gathered.refusals.push(Refusal {
+        code: Code::FieldConflict,
+        message: format!("{address} has fields that another manager owns"),
+        overridden_by: "none: a conflict is never forced".to_owned(),
+    });
+}
+
+fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
+    let owner = stack_of(live).map_or_else(
+        || "it was not made by privlink".to_owned(),
+        |stack| format!("it belongs to stack {stack}"),
+    );
+    gathered.refusals.push(Refusal {
+        code: Code::NotAdopted,
+        message: format!("{} exists already, and {owner}", address(key)),
+        overridden_by: "--adopt".to_owned(),
+    });
+}
+
+/// The fields of a new object, as they are written.
+fn created(manifest: &Value) -> Vec<FieldDiff> {
+    let mut shown = comparable(manifest);
+    if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("name");
+        metadata.shift_remove("namespace");
+    }
+    finish(compare::fields(None, Some(&shown)))
+}
+
+fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
+    finish(compare::fields(Some(&comparable(live)), Some(&comparable(stored))))
+}
+
+fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    let shown = |mut field: FieldDiff| {
+        field.before = field.before.as_ref().map(show_value);
+        field.after = field.after.as_ref().map(show_value);
+        field
+    };
+    fields.into_iter().map(shown).collect()
+}
+
+/// An object without what servers write.
+fn comparable(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        for field in ["apiVersion", "kind", "status"] {
+            fields.shift_remove(field);
+        }
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in [
+            "managedFields",
+            "resourceVersion",
+            "generation",
+            "uid",
+            "creationTimestamp",
+            "finalizers",
+            "selfLink",
+        ] {
+            metadata.shift_remove(field);
+        }
+    }
+    object
+}
+
+fn change(
+    key: &Key,
+    actor: Actor,
+    live: Option<&Value>,
+    adopts: bool,
+    fields: Vec<FieldDiff>,
+) -> Change {
+    let (action, reason) = match (&actor, live) {
+        (Actor::External(_), _) => {
+            (Action::Await, "another tool writes this Service, and has not written this yet")
+        }
+        (_, None) => (Action::Create, "it is not in the cluster"),
+        (_, Some(_)) if adopts => (Action::Adopt, "it exists, and this stack takes it over"),
+        (_, Some(_)) => (Action::Update, "the manifest says otherwise"),
+    };
+    let mut change = Change::new(address(key), action, actor, reason);
+    change.object = Some(key.to_string());
+    change.fields = fields;
+    change
+}
+
+fn delete(
+    input: &Input<'_>,
+    key: &Key,
+    live: &Value,
+    gathered: &mut Gathered,
+) -> Option<predict::Change> {
+    let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
+    let reason = match input.options.mode {
+        Mode::Destroy => "the stack is to go",
+        Mode::Apply => "it carries the stack's label and left the desired state",
+    };
+    let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
+    change.object = Some(key.to_string());
+    gathered.changes.push(change);
+    let op = Op::DeleteService { namespace: key.namespace.clone(), name: key.name.clone(), uid };
+    gathered.drafts.push(Draft::new(&address(key), Stage::Delete, op));
+    Some(predict::Change::Delete(key.clone()))
+}
+
+/// The annotation whose change makes the controller sync.
+pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
+
+/// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
+/// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
+/// 33). Writes to a security group alone do not count: those of public Services are repeated at
+/// every sync (finding 28).
+pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
+    let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
+    for outcome in &prediction.outcomes {
+        let at = address(&outcome.service);
+        let is_written = [Stage::Write, Stage::Delete]
+            .iter()
+            .any(|stage| written.contains(&DraftKey::new(&at, *stage)));
+        let writes = outcome
+            .writes
+            .iter()
+            .any(|write| !write.id.as_str().to_lowercase().contains("/networksecuritygroups/"));
+        let Some(live) = prediction.live.get(&outcome.service) else { continue };
+        let actor = actor(input, Some(&live.object));
+        if is_written || !writes || actor != Actor::Privlink {
+            continue;
+        }
+        let reason = "Azure is not as the controller would leave it, and only a sync mends that";
+        let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
+        let before = live.annotations.get(SYNC_ANNOTATION);
+        let to = before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1));
+        change.object = Some(outcome.service.to_string());
+        change.fields = vec![FieldDiff {
+            path: format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
+            before: before.map(|it| it.clone().into()),
+            after: Some(to.to_string().into()),
+            forces_replacement: false,
+        }];
+        gathered.changes.push(change);
+        let Key { namespace, name } = outcome.service.clone();
+        let op = Op::Nudge { namespace, name, to: to.to_string() };
+        gathered.drafts.push(Draft::new(&at, Stage::Write, op));
+    }
+}

@@ -1,0 +1,79 @@
+//! What happens while a plan is carried out: the only interface between apply and whoever reports.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When, in RFC 3339.
+    pub at: String,
+    /// The step, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// The node, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum EventKind {
+    /// The run began.
+    Begun {
+        /// The stack.
+        stack: String,
+        /// How many steps there are.
+        steps: usize,
+    },
+    /// A step began.
+    Started {
+        /// What it does, for a person.
+        doing: String,
+    },
+    /// A step tells how it goes.
+    Progress {
+        /// What is seen, for a person.
+        state: String,
+    },
+    /// A step failed and is tried again.
+    Retried {
+        /// Why.
+        error: String,
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// A step succeeded.
+    Succeeded {
+        /// What came of it, if there is something to tell.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// A step ended with a connection that waits for somebody's approval.
+    AwaitingApproval {
+        /// Whose, for a person.
+        detail: String,
+    },
+    /// A step failed.
+    Failed {
+        /// Why.
+        error: String,
+        /// Whether the controller did something else than was predicted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        otherwise: bool,
+    },
+    /// A step was not started.
+    Skipped {
+        /// The step that failed before it.
+        because: usize,
+    },
+    /// A step was not started, since the run was stopped.
+    Cancelled,
+    /// The run ended.
+    Ended,
+}

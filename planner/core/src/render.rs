@@ -1,0 +1,12 @@
+//! Rendering: plans, graphs and reports as text, JSON, Markdown, DOT and Mermaid.
+//!
+//! A renderer takes data and a writer, and decides nothing.
+
+pub mod escape;
+pub mod graph;
+pub mod json;
+pub mod markdown;
+pub mod report;
+pub mod style;
+pub mod summary;
+pub mod text;

@@ -1,0 +1,53 @@
+//! The report of a run as text.
+
+use std::fmt::{self, Write};
+
+use crate::render::escape::terminal;
+use crate::render::style::{Label, Style};
+use crate::render::summary::count;
+use crate::report::{Outcome, Report, StepReport};
+
+/// Writes what failed and what came of the run.
+///
+/// # Errors
+///
+/// Fails when the writer does.
+pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
+    for (id, step) in &report.steps {
+        let StepReport { address, doing, outcome } = step;
+        let doing = terminal(doing);
+        let (label, line) = match outcome {
+            Outcome::Succeeded => continue,
+            Outcome::Unfinished => (Label::Error, format!("unfinished: {doing}")),
+            Outcome::AwaitingApproval { detail } => {
+                (Label::Warning, format!("awaits approval: {}", terminal(detail)))
+            }
+            Outcome::Failed { error, otherwise } => {
+                let what = if *otherwise { "the controller did otherwise" } else { "failed" };
+                (Label::Error, format!("{what}: {doing}: {}", terminal(error)))
+            }
+            Outcome::Skipped { because } => {
+                (Label::Warning, format!("skipped, because step {because} failed"))
+            }
+            Outcome::Cancelled => (Label::Warning, "not started, the run was stopped".to_owned()),
+        };
+        let head = format!("step {id} {}", terminal(&address.to_string()));
+        writeln!(out, "{} {line}", style.paint(label, head))?;
+    }
+    let succeeded = report.count(|outcome| *outcome == Outcome::Succeeded);
+    let failed = report.count(|outcome| matches!(outcome, Outcome::Failed { .. }));
+    let skipped =
+        report.count(|outcome| matches!(outcome, Outcome::Skipped { .. } | Outcome::Cancelled));
+    let awaiting = report.count(|outcome| matches!(outcome, Outcome::AwaitingApproval { .. }));
+    let mut line = format!("Apply complete: {} done", count(succeeded + awaiting, "step"));
+    if failed + skipped > 0 || !report.ended {
+        line =
+            format!("Apply incomplete: {succeeded} done, {failed} failed, {skipped} not started");
+    }
+    if awaiting > 0 {
+        let verb = if awaiting == 1 { "awaits" } else { "await" };
+        line = format!("{line}, {} {verb} approval", count(awaiting, "connection"));
+    }
+    let label = if failed + skipped > 0 { Label::Error } else { Label::Success };
+    writeln!(out, "{}.", style.paint(label, line))
+}

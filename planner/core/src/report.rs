@@ -1,0 +1,149 @@
+//! The report of a run: a fold over its events.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::event::{Event, EventKind};
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// It began and nothing was heard of it since.
+    Unfinished,
+    /// It succeeded.
+    Succeeded,
+    /// It is done but for somebody's approval.
+    AwaitingApproval {
+        /// Whose.
+        detail: String,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        error: String,
+        /// Whether the controller did something else than was predicted.
+        otherwise: bool,
+    },
+    /// It was not started because this step failed.
+    Skipped {
+        /// The step that failed.
+        because: usize,
+    },
+    /// It was not started because the run was stopped.
+    Cancelled,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The stack.
+    pub stack: String,
+    /// Each step's outcome with the node it was about, by number.
+    pub steps: BTreeMap<usize, StepReport>,
+    /// How often a step was tried again.
+    pub retries: usize,
+    /// Whether the run came to its end.
+    pub ended: bool,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    /// The node.
+    pub address: Address,
+    /// What it did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doing: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl Report {
+    /// The report of these events.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut report = Self::default();
+        for event in events {
+            report.add(event);
+        }
+        report
+    }
+
+    /// Takes one more event in.
+    pub fn add(&mut self, event: &Event) {
+        let outcome = match &event.kind {
+            EventKind::Begun { stack, .. } => {
+                self.stack.clone_from(stack);
+                return;
+            }
+            EventKind::Ended => {
+                self.ended = true;
+                return;
+            }
+            EventKind::Progress { .. } => return,
+            EventKind::Retried { .. } => {
+                self.retries += 1;
+                return;
+            }
+            EventKind::Started { .. } => Outcome::Unfinished,
+            EventKind::Succeeded { .. } => Outcome::Succeeded,
+            EventKind::AwaitingApproval { detail } => {
+                Outcome::AwaitingApproval { detail: detail.clone() }
+            }
+            EventKind::Failed { error, otherwise } => {
+                Outcome::Failed { error: error.clone(), otherwise: *otherwise }
+            }
+            EventKind::Skipped { because } => Outcome::Skipped { because: *because },
+            EventKind::Cancelled => Outcome::Cancelled,
+        };
+        let (Some(step), Some(address)) = (event.step, &event.address) else {
+            return;
+        };
+        let entry = self.steps.entry(step).or_insert_with(|| StepReport {
+            address: address.clone(),
+            doing: String::new(),
+            outcome: Outcome::Unfinished,
+        });
+        if let EventKind::Started { doing } = &event.kind {
+            entry.doing.clone_from(doing);
+        }
+        entry.outcome = outcome;
+    }
+
+    /// How many steps ended in a way.
+    pub fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
+        self.steps.values().filter(|step| is(&step.outcome)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Kind;
+
+    fn event(step: usize, kind: EventKind) -> Event {
+        let address = Some(Address::new(Kind::Service, "default/web"));
+        Event { at: String::new(), step: Some(step), address, kind }
+    }
+
+    #[test]
+    fn the_last_word_on_a_step_counts() {
+        let events = [
+            event(1, EventKind::Started { doing: "apply".into() }),
+            event(1, EventKind::Retried { error: "429".into(), seconds: 1 }),
+            event(1, EventKind::Succeeded { detail: String::new() }),
+            event(2, EventKind::Started { doing: "apply".into() }),
+            event(3, EventKind::Skipped { because: 2 }),
+        ];
+        let report = Report::of(&events);
+        assert_eq!(report.retries, 1);
+        assert_eq!(report.steps[&1].outcome, Outcome::Succeeded);
+        assert_eq!(report.steps[&2].outcome, Outcome::Unfinished);
+        assert_eq!(report.steps[&3].outcome, Outcome::Skipped { because: 2 });
+        assert!(!report.ended);
+    }
+}

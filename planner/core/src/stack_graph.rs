@@ -1,0 +1,141 @@
+//! The graph of a stack: its Services, what the controller makes of them, and who connects.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Address, Kind};
+use crate::arm::world::World;
+use crate::desired::NamespacedName;
+use crate::diff::controller::connection_address;
+use crate::diff::{Input, dns, endpoint};
+use crate::graph::{Graph, Node, Ownership};
+use crate::kubernetes::service::Key;
+use crate::plan::Mode;
+use crate::prediction::Prediction;
+use crate::view::{self, View};
+
+/// Builds the graph: desired nodes, and in a plan to destroy those that are to go.
+pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Address>) -> Graph {
+    let world = match input.options.mode {
+        Mode::Apply => &prediction.after,
+        Mode::Destroy => &prediction.before,
+    };
+    let (nodes, _) = view::nodes(world, &World::default(), &prediction.owners());
+    let mut graph = Graph::default();
+    services(input, &mut graph);
+    for (address, view) in &nodes {
+        if view.service.as_ref().is_some_and(|key| is_wanted(input, key)) {
+            let node = Node { ownership: Ownership::Controller, detail: view.id.name().to_owned() };
+            graph.add(address.clone(), node);
+        }
+    }
+    shared(&nodes, &mut graph);
+    endpoints(input, prediction, own, &mut graph);
+    graph
+}
+
+fn is_wanted(input: &Input<'_>, key: &Key) -> bool {
+    input.desired.services.contains_key(&NamespacedName::new(&key.namespace, &key.name))
+}
+
+fn services(input: &Input<'_>, graph: &mut Graph) {
+    for name in input.desired.services.keys() {
+        let node = Node { ownership: Ownership::Written, detail: String::new() };
+        graph.add(Address::new(Kind::Service, name.to_string()), node);
+    }
+}
+
+/// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and
+/// what hangs on what.
+fn shared(nodes: &BTreeMap<Address, View>, graph: &mut Graph) {
+    let text = |view: &View, pointer: &str| -> Option<String> {
+        view.fields.pointer(pointer).and_then(serde_json::Value::as_str).map(ToOwned::to_owned)
+    };
+    let mine: Vec<(Address, View)> = nodes
+        .iter()
+        .filter(|(address, _)| graph.node(address).is_some())
+        .map(|(address, view)| (address.clone(), view.clone()))
+        .collect();
+    for (address, view) in &mine {
+        let service = view.service.as_ref().map(|key| Address::new(Kind::Service, key.to_string()));
+        if address.kind == Kind::FrontendIp {
+            let balancer = text(view, "/loadBalancer").unwrap_or_default();
+            let at = Address::new(Kind::LoadBalancer, balancer.clone());
+            add(graph, &at, Ownership::Controller);
+            graph.need(address, &at, "lies on it");
+            for pool in nodes.keys().filter(|it| it.kind == Kind::BackendPool) {
+                let of_it = pool.name.strip_prefix(&balancer).is_some_and(|it| it.starts_with('/'));
+                let is_six = pool.name.to_lowercase().ends_with("-ipv6");
+                if of_it && is_six == address.name.ends_with("/IPv6") {
+                    add(graph, pool, Ownership::Controller);
+                    graph.need(pool, &at, "lies in it");
+                    graph.need(address, pool, "its rules lead to it");
+                }
+            }
+            if let Some(subnet) =
+                text(view, "/properties/subnet").and_then(|it: String| subnet(&it))
+            {
+                add(graph, &subnet, Ownership::Observed);
+                graph.need(address, &subnet, "takes its address from it");
+            }
+        }
+        if address.kind == Kind::PrivateLinkService {
+            let frontend = mine.iter().find(|(it, other)| {
+                it.kind == Kind::FrontendIp
+                    && text(view, "/properties/loadBalancerFrontendIpConfigurations/0")
+                        .is_some_and(|id| id.ends_with(&format!("/{}", other.id.name())))
+            });
+            if let Some((frontend, _)) = frontend {
+                graph.need(address, frontend, "is on it");
+            }
+            if let Some(subnet) = text(view, "/properties/ipConfigurations/0/properties/subnet")
+                .and_then(|it: String| subnet(&it))
+            {
+                add(graph, &subnet, Ownership::Observed);
+                graph.need(address, &subnet, "takes its NAT addresses from it");
+            }
+        }
+        if let Some(service) = service {
+            graph.need(address, &service, "is made for it");
+        }
+    }
+}
+
+fn add(graph: &mut Graph, address: &Address, ownership: Ownership) {
+    if graph.node(address).is_none() {
+        graph.add(address.clone(), Node { ownership, detail: String::new() });
+    }
+}
+
+/// The address of a subnet by the end of its id, `virtualNetworks/n/subnets/s`.
+fn subnet(id: &str) -> Option<Address> {
+    let (network, subnet) = id.strip_prefix("virtualNetworks/")?.split_once("/subnets/")?;
+    Some(Address::new(Kind::Subnet, format!("{network}/{subnet}")))
+}
+
+fn endpoints(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    own: &BTreeMap<String, Address>,
+    graph: &mut Graph,
+) {
+    for (name, wanted) in &input.desired.endpoints {
+        let at = endpoint::address(name);
+        let id = endpoint::id(input, wanted);
+        add(graph, &at, Ownership::Written);
+        let connection = connection_address(id.as_str(), own);
+        add(graph, &connection, Ownership::Written);
+        graph.need(&connection, &at, "is its other side");
+        if let crate::desired::Target::Service(service) = &wanted.target {
+            let key = Key::new(&service.namespace, &service.name);
+            let link = endpoint::link_of_service(&prediction.after, prediction, &key)
+                .map(|link| view::link_address(link, &prediction.owners()));
+            if let Some(link) = link {
+                graph.need(&at, &link, "connects to it");
+            }
+        }
+        if let Some((record, _)) = dns::target(wanted, &id) {
+            add(graph, &record, Ownership::Written);
+            graph.need(&record, &at, "leads to its address");
+        }
+    }
+}

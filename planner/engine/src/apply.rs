@@ -1,0 +1,127 @@
+//! Apply: carries out the steps of a plan, side by side where they may be.
+//!
+//! The order is the [`Frontier`]'s; this is the loop around it. All that happens is told as events.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use privlink_core::address::Address;
+use privlink_core::event::{Event, EventKind};
+use privlink_core::frontier::Frontier;
+use privlink_core::plan::{Plan, Step};
+use privlink_core::report::Report;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::execute::{self, Done, Failure};
+use crate::session::Session;
+
+/// Where a step tells how it goes.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    step: usize,
+    address: Address,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Teller {
+    /// Tells something of the step.
+    pub fn tell(&self, kind: EventKind) {
+        let event =
+            Event { at: now(), step: Some(self.step), address: Some(self.address.clone()), kind };
+        // Nobody listens any more once the run is over.
+        let _ = self.events.send(event);
+    }
+}
+
+fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// Carries a plan out. Events go to `sink` in the order they happen; the report is a fold over them.
+/// When `stop` is cancelled, what is in flight is finished and nothing more starts.
+pub async fn apply(
+    plan: &Plan,
+    session: &Session,
+    stop: &CancellationToken,
+    mut sink: impl FnMut(&Event),
+) -> Report {
+    let mut report = Report::default();
+    let mut emit = |event: &Event, report: &mut Report| {
+        report.add(event);
+        sink(event);
+    };
+    let about_run = |kind| Event { at: now(), step: None, address: None, kind };
+    let begun = EventKind::Begun { stack: plan.stack.clone(), steps: plan.steps.len() };
+    emit(&about_run(begun), &mut report);
+
+    let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();
+    let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let teller = |id: usize| {
+        let address = steps.get(&id).map(|step| step.change.clone())?;
+        Some(Teller { step: id, address, events: events.clone() })
+    };
+    // Steps wait for the network, not for a processor: one task carries them all.
+    let mut running = FuturesUnordered::new();
+    let mut stopped = false;
+    loop {
+        if !stopped {
+            for id in frontier.start() {
+                let (Some(step), Some(teller)) = (steps.get(&id), teller(id)) else { continue };
+                running.push(run(step, session, teller));
+            }
+        }
+        tokio::select! {
+            biased;
+            Some(event) = heard.recv() => emit(&event, &mut report),
+            () = stop.cancelled(), if !stopped => {
+                stopped = true;
+                tell_all(frontier.cancel(), &teller, &EventKind::Cancelled);
+            }
+            Some((id, outcome)) = running.next() => {
+                let succeeded = end(outcome, teller(id).as_ref());
+                let skipped = frontier.finish(id, succeeded);
+                tell_all(skipped, &teller, &EventKind::Skipped { because: id });
+                if !succeeded && session.patience.fail_fast {
+                    tell_all(frontier.cancel(), &teller, &EventKind::Cancelled);
+                }
+            }
+            else => break,
+        }
+        if frontier.is_done() && running.is_empty() && heard.is_empty() {
+            break;
+        }
+    }
+    emit(&about_run(EventKind::Ended), &mut report);
+    report
+}
+
+fn tell_all(ids: Vec<usize>, teller: &impl Fn(usize) -> Option<Teller>, kind: &EventKind) {
+    for id in ids {
+        if let Some(teller) = teller(id) {
+            teller.tell(kind.clone());
+        }
+    }
+}
+
+async fn run(step: &Step, session: &Session, teller: Teller) -> (usize, Result<Done, Failure>) {
+    teller.tell(EventKind::Started { doing: format!("{} {}", step.op.verb(), step.change) });
+    (step.id, execute::step(step, session, &teller).await)
+}
+
+/// Tells how a step ended; returns whether what needs it may start.
+fn end(outcome: Result<Done, Failure>, teller: Option<&Teller>) -> bool {
+    let (kind, succeeded) = match outcome {
+        Ok(Done::Well(detail)) => (EventKind::Succeeded { detail }, true),
+        Ok(Done::AwaitingApproval(detail)) => (EventKind::AwaitingApproval { detail }, true),
+        Err(Failure { message, otherwise }) => {
+            (EventKind::Failed { error: message, otherwise }, false)
+        }
+    };
+    if let Some(teller) = teller {
+        teller.tell(kind);
+    }
+    succeeded
+}

@@ -1,0 +1,250 @@
+//! One step, carried out.
+
+use std::collections::BTreeMap;
+
+use privlink_azure::{ArmError, Deletion, Precondition, Wait};
+use privlink_core::event::EventKind;
+use privlink_core::plan::{Op, Step};
+use privlink_core::resource_id::ResourceId;
+use privlink_core::unknown::mark;
+use privlink_kubernetes::KubernetesError;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::apply::Teller;
+use crate::retry::{Fault, Retry};
+use crate::session::Session;
+use crate::wait;
+
+/// How a step ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// All is done; what there is to tell.
+    Well(String),
+    /// All is done but for somebody's approval.
+    AwaitingApproval(String),
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For a person.
+    pub message: String,
+    /// Whether the controller did something else than was predicted.
+    pub otherwise: bool,
+}
+
+impl Failure {
+    /// A failure.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), otherwise: false }
+    }
+}
+
+impl From<ArmError> for Failure {
+    fn from(error: ArmError) -> Self {
+        Self::new(format!("{error}. {}", error.help()))
+    }
+}
+
+impl From<KubernetesError> for Failure {
+    fn from(error: KubernetesError) -> Self {
+        let mut message = error.to_string();
+        for conflict in &error.conflicts {
+            message.push_str(&format!("; {} belongs to {}", conflict.field, conflict.manager));
+        }
+        Self::new(format!("{message}. {}", error.help()))
+    }
+}
+
+/// Carries a step out.
+///
+/// # Errors
+///
+/// Why it failed; what may be tried again was.
+pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Done, Failure> {
+    let well = |()| Done::Well(String::new());
+    match &step.op {
+        Op::ApplyService { namespace, name, manifest, uid } => {
+            apply_service(session, teller, (namespace, name), manifest, uid.as_deref()).await
+        }
+        Op::DeleteService { namespace, name, uid } => {
+            let delete =
+                async || session.kubernetes.delete_service(namespace, name, Some(uid)).await;
+            told(session, teller, delete).await?;
+            Ok(Done::Well(String::new()))
+        }
+        Op::Nudge { namespace, name, to } => {
+            let annotations = BTreeMap::from([(
+                privlink_core::diff::service::SYNC_ANNOTATION.to_owned(),
+                Some(to.clone()),
+            )]);
+            let annotate = async || {
+                session.kubernetes.annotate_service(namespace, name, None, &annotations).await
+            };
+            told(session, teller, annotate).await?;
+            Ok(Done::Well(String::new()))
+        }
+        Op::AwaitService { namespace, name, manifest } => {
+            wait::service(session, teller, (namespace, name), manifest).await.map(well)
+        }
+        Op::AwaitController { service, expect, gone } => {
+            wait::controller(session, teller, service, expect, *gone).await.map(well)
+        }
+        Op::PutResource { id, body, etag } => {
+            put(session, teller, id, body, etag.as_deref()).await.map(well)
+        }
+        Op::DeleteResource { id } => delete(session, teller, id).await,
+        Op::AwaitConnection { endpoint, status } => {
+            wait::connection(session, teller, endpoint, status).await
+        }
+        Op::SetConnection { service, endpoint, status, description } => {
+            let state = json!({
+                "status": status, "description": description, "actionsRequired": "None",
+            });
+            set_connection(session, teller, service, endpoint, &state).await.map(well)
+        }
+    }
+}
+
+/// Makes a call until it succeeds or fails for good, and tells each time it is tried again.
+pub(crate) async fn told<T, E: Fault + std::fmt::Display>(
+    session: &Session,
+    teller: &Teller,
+    mut call: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let deadline = Instant::now() + session.patience.operation;
+    let mut attempt = 1;
+    loop {
+        let error = match call().await {
+            Err(error) if error.is_retryable() => error,
+            outcome => return outcome,
+        };
+        let delay = Retry::READS.delay(
+            attempt,
+            error.retry_after(),
+            privlink_azure::retry::jitter(),
+            Some(deadline),
+        );
+        let Some(delay) = delay else { return Err(error) };
+        teller.tell(EventKind::Retried { error: error.to_string(), seconds: delay.as_secs() });
+        tokio::time::sleep(delay).await;
+        attempt += 1;
+    }
+}
+
+async fn apply_service(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+    manifest: &Value,
+    uid: Option<&str>,
+) -> Result<Done, Failure> {
+    let live = told(session, teller, async || session.kubernetes.service(namespace, name).await);
+    let live = live.await?;
+    let live_uid =
+        live.as_ref().and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(str::to_owned);
+    if let (Some(planned), live) = (uid, &live_uid)
+        && live.as_deref() != Some(planned)
+    {
+        let now = live.as_deref().unwrap_or("gone");
+        return Err(Failure::new(format!(
+            "the Service is another than the one planned for: uid {planned} then, {now} now; plan again"
+        )));
+    }
+    let manifest = session.known(|known| known.fill_value(manifest));
+    let apply = async || session.kubernetes.apply_service(&manifest, false).await;
+    let stored = told(session, teller, apply).await?;
+    session.known(|known| known.learn_service(&stored));
+    Ok(Done::Well(String::new()))
+}
+
+async fn put(
+    session: &Session,
+    teller: &Teller,
+    id: &str,
+    body: &Value,
+    etag: Option<&str>,
+) -> Result<(), Failure> {
+    let (id, body) =
+        session.known(|known| (ResourceId::new(known.fill(id)), known.fill_value(body)));
+    let client = session.arm.for_id(&id);
+    let precondition = match etag {
+        Some(etag) => Precondition::IfMatch(etag.to_owned()),
+        None => Precondition::Absent,
+    };
+    let progress = |progress: privlink_azure::Progress<'_>| {
+        teller.tell(EventKind::Progress { state: progress.status.to_owned() });
+    };
+    let deadline = Instant::now() + session.patience.operation;
+    let wait = Wait { deadline, progress: &progress };
+    let written =
+        told(session, teller, async || client.put(&id, &body, &precondition, &wait).await).await?;
+    learn_address(session, teller, &id, &written).await
+}
+
+/// Learns the address an endpoint got, from its network interface.
+async fn learn_address(
+    session: &Session,
+    teller: &Teller,
+    id: &ResourceId,
+    written: &Value,
+) -> Result<(), Failure> {
+    let Some(nic) = written.pointer("/properties/networkInterfaces/0/id").and_then(Value::as_str)
+    else {
+        return Ok(());
+    };
+    let nic = ResourceId::new(nic);
+    let client = session.arm.for_id(&nic);
+    let nic = told(session, teller, async || client.get(&nic).await).await?;
+    let address = nic.as_ref().and_then(|nic| {
+        nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
+    });
+    if let Some(address) = address {
+        session.known(|known| known.learn(&mark("address", &id.key()), address));
+    }
+    Ok(())
+}
+
+async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
+    let id = session.known(|known| ResourceId::new(known.fill(id)));
+    let client = session.arm.for_id(&id);
+    let progress = |progress: privlink_azure::Progress<'_>| {
+        teller.tell(EventKind::Progress { state: progress.status.to_owned() });
+    };
+    let wait = Wait { deadline: Instant::now() + session.patience.operation, progress: &progress };
+    let delete = async || client.delete(&id, &Precondition::None, &wait).await;
+    let detail = match told(session, teller, delete).await? {
+        Deletion::Deleted => "",
+        Deletion::WasAbsent => "it was gone already",
+    };
+    Ok(Done::Well(detail.to_owned()))
+}
+
+/// Sets the state of the connection of an endpoint, on the provider's side.
+async fn set_connection(
+    session: &Session,
+    teller: &Teller,
+    service: &str,
+    endpoint: &str,
+    state: &Value,
+) -> Result<(), Failure> {
+    let (service, endpoint) =
+        session.known(|known| (known.fill(service), ResourceId::new(known.fill(endpoint))));
+    let service = ResourceId::new(service);
+    let mut connection = wait::connection_at(session, teller, &service, &endpoint).await?;
+    let id = connection.get("id").and_then(Value::as_str).map(ResourceId::new);
+    let id = id.ok_or_else(|| Failure::new("the connection has no id"))?;
+    let status = "/properties/privateLinkServiceConnectionState/status";
+    if connection.pointer(status) == state.get("status") {
+        return Ok(());
+    }
+    if let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("privateLinkServiceConnectionState".to_owned(), state.clone());
+    }
+    let client = session.arm.for_id(&id);
+    let quiet = Wait::quietly(session.patience.operation);
+    let put = async || client.put(&id, &connection, &Precondition::None, &quiet).await;
+    told(session, teller, put).await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Observation: both control planes, by lists, into a [`Snapshot`].
+//!
+//! What is read is a set of lists, so the number of calls follows pages and not resources. DNS zone
+//! groups are the exception: ARM lists them per endpoint only, so they are read for the endpoints that
+//! want one. A list that fails is recorded as unreadable, with the reason, and never as empty.
+
+mod facts;
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use privlink_azure::{ArmClient, ArmError};
+use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_kubernetes::{KubernetesClient, KubernetesError};
+use serde_json::Value;
+
+use crate::retry::{Retry, retried};
+
+pub use facts::facts;
+pub use targets::{Cluster, Group, Targets};
+
+/// How many lists are read at once.
+const AT_ONCE: usize = 8;
+
+/// The ARM clients of a stack: one, and others for subscriptions that another identity sees.
+#[derive(Clone, Debug)]
+pub struct ArmClients {
+    default: ArmClient,
+    by_subscription: BTreeMap<String, ArmClient>,
+}
+
+impl ArmClients {
+    /// One client for all subscriptions.
+    pub fn new(default: ArmClient) -> Self {
+        Self { default, by_subscription: BTreeMap::new() }
+    }
+
+    /// Another client for one subscription.
+    #[must_use]
+    pub fn with(mut self, subscription: &str, client: ArmClient) -> Self {
+        self.by_subscription.insert(subscription.to_lowercase(), client);
+        self
+    }
+
+    /// The client for what is at `path`.
+    pub fn for_path(&self, path: &str) -> &ArmClient {
+        let id = ResourceId::new(path);
+        let subscription = id.subscription().unwrap_or_default().to_lowercase();
+        self.by_subscription.get(&subscription).unwrap_or(&self.default)
+    }
+
+    /// The client for a resource.
+    pub fn for_id(&self, id: &ResourceId) -> &ArmClient {
+        self.for_path(id.as_str())
+    }
+}
+
+/// Observes all that the targets ask for.
+pub async fn observe(
+    targets: &Targets,
+    kubernetes: &KubernetesClient,
+    arm: &ArmClients,
+) -> Snapshot {
+    let (kubernetes, azure) =
+        futures::join!(observe_kubernetes(kubernetes), observe_azure(targets, arm));
+    Snapshot {
+        format_version: FORMAT_VERSION.to_owned(),
+        taken_at: format!("{:.0}", jiff::Timestamp::now()),
+        kubernetes,
+        azure,
+    }
+}
+
+/// Observes Kubernetes.
+pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
+    let retry = &Retry::READS;
+    let (version, services, nodes, events) = futures::join!(
+        retried(retry, None, async || client.version().await),
+        retried(retry, None, async || client.services().await),
+        retried(retry, None, async || client.nodes().await),
+        retried(retry, None, async || client.service_events().await),
+    );
+    Kubernetes {
+        version: from_kubernetes(version),
+        namespace: client.default_namespace().to_owned(),
+        services: from_kubernetes(services),
+        nodes: from_kubernetes(nodes),
+        events: from_kubernetes(events),
+    }
+}
+
+/// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
+/// are known only when the cluster was read, so there are two rounds.
+pub async fn observe_azure(
+    targets: &Targets,
+    arm: &ArmClients,
+) -> BTreeMap<String, Reading<Vec<Value>>> {
+    let mut read = BTreeMap::new();
+    for round in 0..2 {
+        let wanted: BTreeSet<String> = match round {
+            0 => targets.lists(),
+            _ => targets.lists_of_cluster(&read),
+        };
+        let missing = wanted.into_iter().filter(|path| !read.contains_key(&path.to_lowercase()));
+        let more: Vec<_> = futures::stream::iter(missing.collect::<Vec<_>>())
+            .map(|path| async move {
+                let reading = from_arm(arm.for_path(&path).list(&path).await);
+                (path.to_lowercase(), reading)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        read.extend(more);
+    }
+    read
+}
+
+fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
+    match outcome {
+        Ok(value) => Reading::Present(value),
+        Err(why) => Reading::Unreadable(why.to_string()),
+    }
+}
+
+fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>> {
+    match outcome {
+        Ok(Some(list)) => Reading::Present(list),
+        Ok(None) => Reading::Absent,
+        Err(why) => Reading::Unreadable(why.to_string()),
+    }
+}

@@ -1,0 +1,191 @@
+//! Which lists are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::Reading;
+use serde_json::Value;
+
+/// A resource group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// Its subscription.
+    pub subscription: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Group {
+    /// A group of a subscription.
+    pub fn new(subscription: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { subscription: subscription.into(), name: name.into() }
+    }
+
+    /// The path of the list of this type of resource (`Microsoft.Network/loadBalancers`) in it.
+    pub fn list(&self, provider_type: &str) -> String {
+        let Self { subscription, name } = self;
+        format!("/subscriptions/{subscription}/resourceGroups/{name}/providers/{provider_type}")
+    }
+
+    /// The group of a resource.
+    pub fn of(id: &ResourceId) -> Option<Self> {
+        Some(Self::new(id.subscription()?, id.resource_group()?))
+    }
+}
+
+/// An AKS cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// The group it is in.
+    pub group: Group,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is to be observed in Azure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// The cluster.
+    pub cluster: Option<Cluster>,
+    /// Its node resource group, where it is known; read from the cluster otherwise.
+    pub node_resource_group: Option<Group>,
+    /// Further groups that hold load balancers.
+    pub load_balancer_groups: BTreeSet<Group>,
+    /// Further groups that hold Private Link Services.
+    pub private_link_service_groups: BTreeSet<Group>,
+    /// Groups that hold virtual networks: the cluster's, where pinned, and the endpoints'.
+    pub virtual_network_groups: BTreeSet<Group>,
+    /// Subscriptions whose private endpoints and network interfaces are read.
+    pub endpoint_subscriptions: BTreeSet<String>,
+    /// Private DNS zones whose A records are read.
+    pub zones: BTreeSet<ResourceId>,
+    /// Endpoints whose DNS zone groups are read.
+    pub zone_group_endpoints: BTreeSet<ResourceId>,
+}
+
+const LOAD_BALANCERS: &str = "Microsoft.Network/loadBalancers";
+const PRIVATE_LINK_SERVICES: &str = "Microsoft.Network/privateLinkServices";
+const VIRTUAL_NETWORKS: &str = "Microsoft.Network/virtualNetworks";
+const MANAGED_CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
+
+/// What the controller makes and uses in the node resource group.
+const OF_NODE_GROUP: [&str; 6] = [
+    LOAD_BALANCERS,
+    PRIVATE_LINK_SERVICES,
+    VIRTUAL_NETWORKS,
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Compute/virtualMachineScaleSets",
+];
+
+const OF_SUBSCRIPTION: [&str; 2] =
+    ["Microsoft.Network/privateEndpoints", "Microsoft.Network/networkInterfaces"];
+
+impl Targets {
+    /// The lists that are known before anything was read.
+    pub fn lists(&self) -> BTreeSet<String> {
+        let mut lists = BTreeSet::new();
+        lists.extend(self.cluster.iter().map(|cluster| cluster.group.list(MANAGED_CLUSTERS)));
+        lists.extend(self.node_resource_group.iter().flat_map(of_node_group));
+        lists.extend(self.load_balancer_groups.iter().map(|group| group.list(LOAD_BALANCERS)));
+        let services = self.private_link_service_groups.iter();
+        lists.extend(services.map(|group| group.list(PRIVATE_LINK_SERVICES)));
+        lists.extend(self.virtual_network_groups.iter().map(|group| group.list(VIRTUAL_NETWORKS)));
+        for subscription in &self.endpoint_subscriptions {
+            lists.extend(
+                OF_SUBSCRIPTION
+                    .map(|kind| format!("/subscriptions/{subscription}/providers/{kind}")),
+            );
+        }
+        lists.extend(self.zones.iter().map(|zone| format!("{zone}/A")));
+        let endpoints = self.zone_group_endpoints.iter();
+        lists.extend(endpoints.map(|endpoint| format!("{endpoint}/privateDnsZoneGroups")));
+        lists
+    }
+
+    /// The lists that the cluster names: those of its node resource group, and of its virtual network's.
+    pub fn lists_of_cluster(
+        &self,
+        read: &BTreeMap<String, Reading<Vec<Value>>>,
+    ) -> BTreeSet<String> {
+        let mut lists = BTreeSet::new();
+        let Some(cluster) = &self.cluster else { return lists };
+        let list = read.get(&cluster.group.list(MANAGED_CLUSTERS).to_lowercase());
+        let Some(Reading::Present(clusters)) = list else { return lists };
+        let Some(live) = find(clusters, &cluster.name) else { return lists };
+        if self.node_resource_group.is_none()
+            && let Some(group) = node_resource_group(live)
+        {
+            let group = Group::new(&cluster.group.subscription, group);
+            lists.extend(of_node_group(&group));
+        }
+        let networks = node_subnets(live).filter_map(|subnet| Group::of(&subnet));
+        lists.extend(networks.map(|group| group.list(VIRTUAL_NETWORKS)));
+        lists
+    }
+}
+
+fn of_node_group(group: &Group) -> impl Iterator<Item = String> {
+    OF_NODE_GROUP.into_iter().map(|kind| group.list(kind))
+}
+
+/// The resource with this name.
+pub(super) fn find<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
+    list.iter().find(|resource| {
+        let own = resource.get("name").and_then(Value::as_str);
+        own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The node resource group of an AKS cluster.
+pub(super) fn node_resource_group(cluster: &Value) -> Option<&str> {
+    cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str)
+}
+
+/// The subnets of an AKS cluster's node pools; none when AKS made the virtual network.
+pub(super) fn node_subnets(cluster: &Value) -> impl Iterator<Item = ResourceId> {
+    let pools = cluster.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
+    pools
+        .into_iter()
+        .flatten()
+        .filter_map(|pool| Some(ResourceId::new(pool.get("vnetSubnetID")?.as_str()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cluster() -> Targets {
+        let group = Group::new("S1", "rg");
+        Targets {
+            cluster: Some(Cluster { group, name: String::from("aks") }),
+            endpoint_subscriptions: BTreeSet::from([String::from("S1"), String::from("S2")]),
+            ..Targets::default()
+        }
+    }
+
+    #[test]
+    fn the_number_of_lists_does_not_follow_resources() {
+        let lists = cluster().lists();
+        assert_eq!(lists.len(), 5);
+        assert!(lists.contains("/subscriptions/S2/providers/Microsoft.Network/privateEndpoints"));
+    }
+
+    #[test]
+    fn the_cluster_names_its_node_group_and_its_network() {
+        let targets = cluster();
+        let key = "/subscriptions/s1/resourcegroups/rg/providers/microsoft.containerservice/managedclusters";
+        let subnet = "/subscriptions/S1/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+        let live = json!({"name": "AKS", "properties": {
+            "nodeResourceGroup": "MC_rg",
+            "agentPoolProfiles": [{"vnetSubnetID": subnet}, {"name": "second"}],
+        }});
+        let read = BTreeMap::from([(key.to_owned(), Reading::Present(vec![live]))]);
+        let lists = targets.lists_of_cluster(&read);
+        assert_eq!(lists.len(), OF_NODE_GROUP.len() + 1);
+        assert!(lists.contains(&Group::new("S1", "net").list(VIRTUAL_NETWORKS)));
+        let unread = BTreeMap::from([(key.to_owned(), Reading::Unreadable(String::from("403")))]);
+        assert!(targets.lists_of_cluster(&unread).is_empty());
+    }
+}

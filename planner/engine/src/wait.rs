@@ -1,0 +1,256 @@
+//! Waits: until Azure shows what was predicted, until a connection has its state, until another tool
+//! has written a Service.
+//!
+//! A wait looks, and looks again when a watch on the cluster says that something happened, or when
+//! its interval is over. It fails at its deadline only: the controller tries again by itself.
+
+use std::collections::BTreeMap;
+
+use privlink_core::event::EventKind;
+use privlink_core::known::Known;
+use privlink_core::plan::Expectation;
+use privlink_core::resource_id::ResourceId;
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use crate::apply::Teller;
+use crate::execute::{Done, Failure, told};
+use crate::session::Session;
+
+/// Waits until ARM shows what the controller is predicted to make of a Service, and, of one that was
+/// deleted, until it is gone.
+pub(crate) async fn controller(
+    session: &Session,
+    teller: &Teller,
+    service: &str,
+    expect: &[Expectation],
+    gone: bool,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + session.patience.controller;
+    let mut wakeups = session.kubernetes.watch();
+    let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
+    let mut last = String::new();
+    loop {
+        let mut missing = missing(session, teller, expect).await?;
+        if gone && missing.is_empty() {
+            let read = async || session.kubernetes.service(namespace, name).await;
+            if told(session, teller, read).await?.is_some() {
+                missing.push("the Service is still there, held by its finalizer".to_owned());
+            }
+        }
+        let Some(first) = missing.first() else { return Ok(()) };
+        if *first != last {
+            last.clone_from(first);
+            teller.tell(EventKind::Progress { state: first.clone() });
+        }
+        if Instant::now() >= deadline {
+            return Err(stalled(session, service, &last).await);
+        }
+        // Either a wake-up or the end of the interval: both mean to look again.
+        let _ = timeout(session.patience.poll_interval, wakeups.next()).await;
+    }
+}
+
+/// What to say of a wait that ran out of time: what is missing, and the last event of the Service.
+async fn stalled(session: &Session, service: &str, missing: &str) -> Failure {
+    let minutes = session.patience.controller.as_secs().div_ceil(60);
+    let mut message =
+        format!("Azure did not show what was predicted within {minutes} min: {missing}");
+    let mut otherwise = false;
+    if let Ok(events) = session.kubernetes.service_events().await {
+        let text = |event: &Value, pointer: &str| {
+            event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let of_it = |event: &&Value| {
+            let (namespace, name) =
+                (text(event, "/involvedObject/namespace"), text(event, "/involvedObject/name"));
+            format!("{namespace}/{name}") == service
+        };
+        let last = events.iter().filter(of_it).max_by_key(|event| text(event, "/lastTimestamp"));
+        if let Some(event) = last {
+            let (reason, said) = (text(event, "/reason"), text(event, "/message"));
+            otherwise = reason == "EnsuredLoadBalancer";
+            message.push_str(&format!("; the last event of the Service is {reason}: {said}"));
+        }
+    }
+    Failure { message, otherwise }
+}
+
+/// What ARM does not show yet. Children are looked up within their load balancer, which is read once.
+async fn missing(
+    session: &Session,
+    teller: &Teller,
+    expect: &[Expectation],
+) -> Result<Vec<String>, Failure> {
+    let mut read: BTreeMap<String, Option<Value>> = BTreeMap::new();
+    let mut missing = Vec::new();
+    // What one look learns counts only if the look finds everything: a half-made resource may show
+    // values that do not stay.
+    let mut known = session.known(|known| known.clone());
+    for expectation in expect {
+        let id = ResourceId::new(known.fill(&expectation.id));
+        let holder = holder(&id).unwrap_or_else(|| id.clone());
+        let key = holder.key();
+        if !read.contains_key(&key) {
+            let client = session.arm.for_id(&holder);
+            let found = told(session, teller, async || client.get(&holder).await).await?;
+            read.insert(key.clone(), found);
+        }
+        let found = read.get(&key).and_then(Option::as_ref);
+        let live = if holder == id { found } else { found.and_then(|found| child(found, &id)) };
+        missing.extend(look(expectation, &id, live, &mut known));
+    }
+    if missing.is_empty() {
+        session.known(|all| *all = known);
+    }
+    Ok(missing)
+}
+
+/// The load balancer a child of one lies in.
+fn holder(id: &ResourceId) -> Option<ResourceId> {
+    let parent = id.parent()?;
+    let collection = parent.collection()?;
+    collection.name().eq_ignore_ascii_case("loadBalancers").then_some(parent)
+}
+
+fn child<'a>(holder: &'a Value, id: &ResourceId) -> Option<&'a Value> {
+    let collection = id.collection()?;
+    let properties = holder.get("properties")?.as_object()?;
+    let (_, children) =
+        properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(collection.name()))?;
+    let is_it = |child: &&Value| {
+        child
+            .get("name")
+            .and_then(Value::as_str)
+            .is_some_and(|it| it.eq_ignore_ascii_case(id.name()))
+    };
+    children.as_array()?.iter().find(is_it)
+}
+
+fn look(
+    expectation: &Expectation,
+    id: &ResourceId,
+    live: Option<&Value>,
+    known: &mut Known,
+) -> Option<String> {
+    let name = id.name();
+    match (&expectation.present, live) {
+        (None, None) => None,
+        (None, Some(_)) => Some(format!("{name} is still there")),
+        (Some(_), None) => Some(format!("{name} is not there yet")),
+        (Some(expected), Some(live)) => {
+            let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
+            if expectation.instead_of.is_some() && expectation.instead_of.as_deref() == guid {
+                return Some(format!("{name} is still the old one"));
+            }
+            let state = live.pointer("/properties/provisioningState").and_then(Value::as_str);
+            if state.is_some_and(|state| state != "Succeeded") {
+                return Some(format!("{name} is {}", state.unwrap_or_default()));
+            }
+            let missing = known.missing(expected, live);
+            missing.first().map(|first| format!("{name}: {first}"))
+        }
+    }
+}
+
+/// Waits until another tool has written a Service as it is desired.
+pub(crate) async fn service(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+    manifest: &Value,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + session.patience.controller;
+    let mut wakeups = session.kubernetes.watch();
+    loop {
+        let read = async || session.kubernetes.service(namespace, name).await;
+        let live = told(session, teller, read).await?;
+        let missing = match &live {
+            None => vec!["it is not there".to_owned()],
+            Some(live) => session.known(|known| known.missing(manifest, live)),
+        };
+        let Some(first) = missing.first() else {
+            if let Some(live) = &live {
+                session.known(|known| known.learn_service(live));
+            }
+            return Ok(());
+        };
+        teller.tell(EventKind::Progress { state: first.clone() });
+        if Instant::now() >= deadline {
+            return Err(Failure::new(format!("no other tool wrote the Service: {first}")));
+        }
+        let _ = timeout(session.patience.poll_interval, wakeups.next()).await;
+    }
+}
+
+/// The state of an endpoint's connection, as the endpoint shows it.
+pub fn connection_status(endpoint: &Value) -> Option<&str> {
+    ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"].iter().find_map(
+        |list| {
+            endpoint
+                .pointer(&format!(
+                    "/properties/{list}/0/properties/privateLinkServiceConnectionState/status"
+                ))?
+                .as_str()
+        },
+    )
+}
+
+/// Waits until an endpoint's connection is approved, or pending where that is what was predicted.
+pub(crate) async fn connection(
+    session: &Session,
+    teller: &Teller,
+    endpoint: &str,
+    wanted: &str,
+) -> Result<Done, Failure> {
+    let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
+    let client = session.arm.for_id(&id);
+    let deadline = Instant::now() + session.patience.connection;
+    loop {
+        let live = told(session, teller, async || client.get(&id).await).await?;
+        let status = live.as_ref().and_then(connection_status).unwrap_or("unknown").to_owned();
+        match status.as_str() {
+            "Approved" => return Ok(Done::Well(String::new())),
+            "Rejected" | "Disconnected" => {
+                return Err(Failure::new(format!("the connection is {status}")));
+            }
+            "Pending" if wanted == "Pending" || Instant::now() >= deadline => {
+                let detail = format!("the connection of {id} waits for its provider");
+                return Ok(Done::AwaitingApproval(detail));
+            }
+            _ if Instant::now() >= deadline => {
+                return Err(Failure::new(format!("the connection is {status}, not {wanted}")));
+            }
+            _ => teller.tell(EventKind::Progress { state: format!("the connection is {status}") }),
+        }
+        tokio::time::sleep(session.patience.poll_interval).await;
+    }
+}
+
+/// The connection of an endpoint on its Private Link Service, which may take a while to show.
+pub(crate) async fn connection_at(
+    session: &Session,
+    teller: &Teller,
+    service: &ResourceId,
+    endpoint: &ResourceId,
+) -> Result<Value, Failure> {
+    let client = session.arm.for_id(service);
+    let deadline = Instant::now() + session.patience.connection;
+    loop {
+        let live = told(session, teller, async || client.get(service).await).await?;
+        let connections = live
+            .as_ref()
+            .and_then(|live| live.pointer("/properties/privateEndpointConnections")?.as_array());
+        let found = connections.into_iter().flatten().find(|connection| {
+            let id = connection.pointer("/properties/privateEndpoint/id").and_then(Value::as_str);
+            id.is_some_and(|id| ResourceId::new(id) == *endpoint)
+        });
+        if let Some(found) = found {
+            return Ok(found.clone());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::new(format!("{service} shows no connection of {endpoint}")));
+        }
+        tokio::time::sleep(session.patience.poll_interval).await;
+    }
+}

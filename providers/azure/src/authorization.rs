@@ -1,0 +1,210 @@
+//! The policy that decides where a request may go, and with which token.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, TokenCredential};
+use azure_core::http::headers::{AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
+use azure_core::http::policies::{Policy, PolicyResult};
+use azure_core::http::{Context, Request, StatusCode};
+use azure_core::time::OffsetDateTime;
+use tokio::sync::Mutex;
+use url::{Origin, Url};
+
+use crate::cloud::is_loopback;
+
+/// Makes the credential for a tenant, or for the identity's own.
+pub(crate) type CredentialSource =
+    Box<dyn Fn(Option<&str>) -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
+
+/// A token is renewed this long before it expires, which also forgives a clock that is off.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// A refusal to send a request elsewhere than to ARM.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Refuses every origin but the configured one, then adds the token.
+pub(crate) struct ArmAuthorization {
+    endpoint: Url,
+    origin: Origin,
+    scope: String,
+    credentials: CredentialSource,
+    state: Mutex<State>,
+}
+
+/// What was learned on the way: credentials and tokens by tenant, and which tenant a subscription is in.
+#[derive(Default)]
+struct State {
+    slots: BTreeMap<Option<String>, Slot>,
+    tenants: BTreeMap<String, String>,
+}
+
+struct Slot {
+    credential: Arc<dyn TokenCredential>,
+    token: Option<AccessToken>,
+}
+
+impl fmt::Debug for ArmAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArmAuthorization")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ArmAuthorization {
+    pub(crate) fn new(endpoint: Url, scope: String, credentials: CredentialSource) -> Self {
+        let origin = endpoint.origin();
+        Self { endpoint, origin, scope, credentials, state: Mutex::default() }
+    }
+
+    /// Whether a request may go to `url`: the endpoint's scheme, host and port, and plain http to
+    /// loopback literals only.
+    fn admit(&self, url: &Url) -> azure_core::Result<()> {
+        let plain = url.scheme() != "https" && !is_loopback(url);
+        if url.origin() == self.origin && !plain && url.username().is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "refusing to send a request to {}: the ARM endpoint is {}",
+            url.origin().ascii_serialization(),
+            self.origin.ascii_serialization()
+        );
+        Err(azure_core::Error::new(azure_core::error::ErrorKind::Other, Refused(message)))
+    }
+
+    /// A token for the tenant that the subscription of `url` is in.
+    async fn token(&self, url: &Url) -> azure_core::Result<AccessToken> {
+        let mut state = self.state.lock().await;
+        let tenant = subscription(url).and_then(|name| state.tenants.get(&name).cloned());
+        let slot = match state.slots.entry(tenant) {
+            std::collections::btree_map::Entry::Occupied(slot) => slot.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let credential = (self.credentials)(place.key().as_deref())?;
+                place.insert(Slot { credential, token: None })
+            }
+        };
+        if let Some(token) = &slot.token
+            && token.expires_on > OffsetDateTime::now_utc() + RENEW_BEFORE
+        {
+            return Ok(token.clone());
+        }
+        // Held across the wait on purpose: of many calls at once, one asks for the token.
+        let token = slot.credential.get_token(&[&self.scope], None).await?;
+        slot.token = Some(token.clone());
+        Ok(token)
+    }
+
+    /// After a 401: forgets the token that was refused and learns the subscription's tenant from the
+    /// challenge. `false` when trying again would repeat the same request.
+    async fn learn(&self, url: &Url, refused: &AccessToken, challenge: Option<&str>) -> bool {
+        let mut state = self.state.lock().await;
+        let subscription = subscription(url);
+        let known = subscription.as_ref().and_then(|name| state.tenants.get(name).cloned());
+        if let (Some(subscription), Some(tenant)) = (subscription, challenge.and_then(tenant_of))
+            && known.as_ref() != Some(&tenant)
+        {
+            state.tenants.insert(subscription, tenant);
+            return true;
+        }
+        // The same tenant again: a fresh credential, and with it an empty cache.
+        let was_cached = state.slots.get(&known).is_some_and(|slot| {
+            slot.token.as_ref().is_none_or(|token| token.token.secret() == refused.token.secret())
+        });
+        if was_cached {
+            state.slots.remove(&known);
+        }
+        was_cached
+    }
+}
+
+#[async_trait]
+impl Policy for ArmAuthorization {
+    async fn send(
+        &self,
+        ctx: &Context,
+        request: &mut Request,
+        next: &[Arc<dyn Policy>],
+    ) -> PolicyResult {
+        self.admit(request.url())?;
+        let Some((transport, rest)) = next.split_first() else {
+            return Err(azure_core::Error::with_message(
+                azure_core::error::ErrorKind::Other,
+                "the pipeline has no transport",
+            ));
+        };
+        request.insert_header(USER_AGENT, crate::USER_AGENT);
+        let token = self.token(request.url()).await?;
+        request.insert_header(AUTHORIZATION, format!("Bearer {}", token.token.secret()));
+        let response = transport.send(ctx, request, rest).await?;
+        if response.status() != StatusCode::Unauthorized {
+            return Ok(response);
+        }
+        let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
+        if !self.learn(request.url(), &token, challenge).await {
+            return Ok(response);
+        }
+        let fresh = self.token(request.url()).await?;
+        if fresh.token.secret() == token.token.secret() {
+            return Ok(response);
+        }
+        request.insert_header(AUTHORIZATION, format!("Bearer {}", fresh.token.secret()));
+        transport.send(ctx, request, rest).await
+    }
+}
+
+/// The subscription that a URL is about, in lower case.
+fn subscription(url: &Url) -> Option<String> {
+    let mut segments = url.path_segments()?;
+    let first = segments.next()?;
+    let name = segments.next()?;
+    first.eq_ignore_ascii_case("subscriptions").then(|| name.to_lowercase())
+}
+
+/// The tenant in ARM's challenge:
+/// `Bearer authorization_uri="https://login.windows.net/{tenant}", error="invalid_token", ...`.
+fn tenant_of(challenge: &str) -> Option<String> {
+    let (_, rest) = challenge.split_once("authorization_uri=\"")?;
+    let (uri, _) = rest.split_once('"')?;
+    let tenant = Url::parse(uri).ok()?.path_segments()?.next()?.to_lowercase();
+    let is_guid =
+        tenant.len() == 36 && tenant.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_guid.then_some(tenant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_of_a_challenge_is_a_guid() {
+        let challenge = |tenant: &str| {
+            tenant_of(&format!(
+                "Bearer authorization_uri=\"https://login.windows.net/{tenant}\", error=\"invalid_token\""
+            ))
+        };
+        let tenant = "22222222-2222-2222-2222-22222222222A";
+        assert_eq!(challenge(tenant), Some(tenant.to_lowercase()));
+        assert_eq!(challenge("common"), None);
+        assert_eq!(tenant_of("Bearer"), None);
+    }
+
+    #[test]
+    fn the_subscription_is_the_second_segment() {
+        let of = |path: &str| subscription(&Url::parse("https://arm").unwrap().join(path).unwrap());
+        assert_eq!(of("/Subscriptions/S/x?y=1").as_deref(), Some("s"));
+        assert_eq!(of("/providers/Microsoft.ResourceGraph/resources"), None);
+    }
+}

@@ -1,0 +1,570 @@
+//! The client: reads, lists and writes of ARM resources.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, IF_MATCH};
+use azure_core::http::{
+    ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport,
+};
+use privlink_core::resource_id::ResourceId;
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::api_version;
+use crate::authorization::{ArmAuthorization, CredentialSource, Refused};
+use crate::budget::{Budget, Class};
+use crate::cloud::Cloud;
+use crate::error::{ArmError, Doing, ErrorKind, classify};
+use crate::identity::{Environment, Identity};
+use crate::operation::{Operation, Verb, Wait};
+use crate::reply::Reply;
+use crate::retry::{Retry, jitter};
+use crate::transport::transport;
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How reads and polls are repeated.
+    pub reads: Retry,
+    /// How long to wait for the reply to one request.
+    pub reply_timeout: Duration,
+    /// How often an operation is polled when ARM does not say.
+    pub poll_interval: Duration,
+    /// How many pages a list may have. ARM's pages hold hundreds of entries.
+    pub most_pages: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            reads: Retry::READS,
+            reply_timeout: Duration::from_secs(120),
+            poll_interval: Duration::from_secs(5),
+            most_pages: 2000,
+        }
+    }
+}
+
+/// What a write depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// That the resource still has this etag.
+    IfMatch(String),
+    /// That it is not there yet. The client looks first and also sends `If-None-Match: *`, since not
+    /// every provider honours the header.
+    Absent,
+}
+
+/// How a deletion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was deleted.
+    Deleted,
+    /// It was not there.
+    WasAbsent,
+}
+
+/// How many requests were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// GETs of resources and pages.
+    pub reads: u64,
+    /// GETs of operations' statuses.
+    pub polls: u64,
+    /// PUT, POST and DELETE.
+    pub writes: u64,
+}
+
+/// A client of ARM in one cloud, as one identity. Cheap to clone.
+#[derive(Clone)]
+pub struct ArmClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    endpoint: Url,
+    pipeline: Pipeline,
+    identity: String,
+    settings: Settings,
+    budget: Budget,
+    reads: AtomicU64,
+    polls: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl fmt::Debug for ArmClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArmClient")
+            .field("endpoint", &self.inner.endpoint.as_str())
+            .field("identity", &self.inner.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) doing: Doing,
+    /// What errors name: the path, without the query.
+    pub(crate) resource: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<&'a Value>,
+    pub(crate) precondition: &'a Precondition,
+}
+
+impl ArmClient {
+    /// A client of `cloud` as `identity`. Nothing is contacted yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when the environment lacks what the identity needs;
+    /// [`ErrorKind::Network`] when no HTTP client can be made.
+    pub fn new(
+        cloud: &Cloud,
+        identity: &Identity,
+        environment: &Environment,
+        settings: Settings,
+    ) -> Result<Self, ArmError> {
+        let name = identity.describe(environment);
+        let about = (Doing::Read, cloud.endpoint(), name.as_str());
+        let failed = |why: reqwest::Error| ArmError::new(ErrorKind::Network, about, chain(&why));
+        let to_arm = transport(cloud.is_loopback()).map_err(failed)?;
+        let to_issuer = transport(identity.is_local()).map_err(failed)?;
+        let source = {
+            let (cloud, identity) = (cloud.clone(), identity.clone());
+            let environment = environment.clone();
+            move |tenant: Option<&str>| {
+                identity.credential(tenant, &cloud, &environment, &to_issuer)
+            }
+        };
+        if let Err(why) = source(None) {
+            return Err(ArmError::new(ErrorKind::Denied, about, chain(&why)));
+        }
+        Self::with_transport(cloud, name, Box::new(source), to_arm, settings)
+    }
+
+    /// A client over a given transport, with given credentials.
+    pub(crate) fn with_transport(
+        cloud: &Cloud,
+        identity: String,
+        credentials: CredentialSource,
+        transport: Transport,
+        settings: Settings,
+    ) -> Result<Self, ArmError> {
+        let endpoint = cloud.endpoint_url().map_err(|why| {
+            let about = (Doing::Read, cloud.endpoint(), identity.as_str());
+            ArmError::new(ErrorKind::Invalid, about, why.to_string())
+        })?;
+        let authorization = ArmAuthorization::new(endpoint.clone(), cloud.scope(), credentials);
+        let options = ClientOptions {
+            transport: Some(transport),
+            // azure_core would repeat PUT and POST too; what is repeated is decided here.
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let policies: Vec<Arc<dyn azure_core::http::policies::Policy>> =
+            vec![Arc::new(authorization)];
+        let pipeline = Pipeline::new(
+            Some("privlink"),
+            Some(env!("CARGO_PKG_VERSION")),
+            options,
+            Vec::new(),
+            policies,
+            None,
+        );
+        let inner = Inner {
+            endpoint,
+            pipeline,
+            identity,
+            settings,
+            budget: Budget::default(),
+            reads: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// As whom it calls, for messages.
+    pub fn identity(&self) -> &str {
+        &self.inner.identity
+    }
+
+    /// How many requests were made so far, repetitions included.
+    pub fn calls(&self) -> Calls {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Calls {
+            reads: count(&self.inner.reads),
+            polls: count(&self.inner.polls),
+            writes: count(&self.inner.writes),
+        }
+    }
+
+    /// One resource, or `None` when ARM says that it, its parent or its group is not there.
+    ///
+    /// # Errors
+    /// Any other failure: a refusal is never an absence.
+    pub async fn get(&self, id: &ResourceId) -> Result<Option<Value>, ArmError> {
+        let call = self.call(Doing::Read, Method::Get, id.as_str())?;
+        match self.read(&call, None).await {
+            Ok(reply) => match self.json(&call, &reply)? {
+                resource @ Value::Object(_) => Ok(Some(resource)),
+                _ => Err(self.error(&call, ErrorKind::Protocol, "the reply holds no resource")),
+            },
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All pages of the list at `path`, or `None` when ARM says that what holds it is not there. An
+    /// error on any page is an error: half a list would read as absences.
+    ///
+    /// # Errors
+    /// As for [`ArmClient::get`]; [`ErrorKind::UntrustedUrl`] when a page's `nextLink` leads elsewhere.
+    pub async fn list(&self, path: &str) -> Result<Option<Vec<Value>>, ArmError> {
+        self.list_where(path, &[]).await
+    }
+
+    /// As [`ArmClient::list`], with further query parameters, such as `$filter`.
+    ///
+    /// # Errors
+    /// As for [`ArmClient::list`].
+    pub async fn list_where(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<Vec<Value>>, ArmError> {
+        let mut call = self.call(Doing::List, Method::Get, path)?;
+        call.url.query_pairs_mut().extend_pairs(query);
+        let mut entries = Vec::new();
+        let mut seen = BTreeSet::new();
+        while seen.insert(call.url.to_string()) {
+            if seen.len() > self.inner.settings.most_pages {
+                let message = format!("the list has more than {} pages", seen.len() - 1);
+                return Err(self.error(&call, ErrorKind::Protocol, message));
+            }
+            let reply = match self.read(&call, None).await {
+                Err(error) if error.is_absence() && entries.is_empty() => return Ok(None),
+                other => other?,
+            };
+            let mut page = self.json(&call, &reply)?;
+            match page.get_mut("value").map(Value::take) {
+                Some(Value::Array(mut value)) => entries.append(&mut value),
+                _ => {
+                    let message = "the reply holds no list";
+                    return Err(self.error(&call, ErrorKind::Protocol, message));
+                }
+            }
+            match page.get("nextLink").and_then(Value::as_str).filter(|next| !next.is_empty()) {
+                None => return Ok(Some(entries)),
+                Some(next) => call.url = self.parse(&call, next)?,
+            }
+        }
+        Err(self.error(&call, ErrorKind::Protocol, "the list's pages lead back to one another"))
+    }
+
+    /// Writes a resource whole, waits until ARM is done, and returns it as it then is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stale`] when the precondition does not hold; [`ErrorKind::Deadline`] with the
+    /// operation to resume; any other failure, of the request or of the operation.
+    pub async fn put(
+        &self,
+        id: &ResourceId,
+        body: &Value,
+        precondition: &Precondition,
+        wait: &Wait<'_>,
+    ) -> Result<Value, ArmError> {
+        let mut call = self.call(Doing::Write, Method::Put, id.as_str())?;
+        call.body = Some(body);
+        call.precondition = precondition;
+        if *precondition == Precondition::Absent && self.get(id).await?.is_some() {
+            return Err(self.error(&call, ErrorKind::Stale, "it is there already"));
+        }
+        let reply = self.check(&call, self.send(&call).await?)?;
+        let result = self.finish(Verb::Put, id, &call, reply, wait).await?;
+        result.ok_or_else(|| {
+            self.error(&call, ErrorKind::Missing, "it was written, and is not there now")
+        })
+    }
+
+    /// Deletes a resource and waits until ARM is done.
+    ///
+    /// # Errors
+    /// As for [`ArmClient::put`].
+    pub async fn delete(
+        &self,
+        id: &ResourceId,
+        precondition: &Precondition,
+        wait: &Wait<'_>,
+    ) -> Result<Deletion, ArmError> {
+        let mut call = self.call(Doing::Delete, Method::Delete, id.as_str())?;
+        call.precondition = precondition;
+        let reply = match self.send(&call).await.and_then(|reply| self.check(&call, reply)) {
+            Err(error) if error.is_absence() => return Ok(Deletion::WasAbsent),
+            other => other?,
+        };
+        if reply.status == 204 {
+            return Ok(Deletion::WasAbsent);
+        }
+        self.finish(Verb::Delete, id, &call, reply, wait).await?;
+        Ok(Deletion::Deleted)
+    }
+
+    /// Posts an action (`{resource}/action`, or `/providers/.../checkSomething`) and returns its
+    /// result; `Null` when it has none.
+    ///
+    /// # Errors
+    /// As for [`ArmClient::put`].
+    pub async fn post(&self, path: &str, body: &Value, wait: &Wait<'_>) -> Result<Value, ArmError> {
+        let mut call = self.call(Doing::Act, Method::Post, path)?;
+        call.body = Some(body);
+        let reply = self.check(&call, self.send(&call).await?)?;
+        let id = ResourceId::new(path);
+        Ok(self.finish(Verb::Post, &id, &call, reply, wait).await?.unwrap_or_default())
+    }
+
+    /// Follows an operation that was started before, here or in another process, to its end. The
+    /// result is the resource for a PUT, what the action gave for a POST, and `None` for a DELETE.
+    ///
+    /// # Errors
+    /// As for [`ArmClient::put`].
+    pub async fn resume(
+        &self,
+        operation: &Operation,
+        wait: &Wait<'_>,
+    ) -> Result<Option<Value>, ArmError> {
+        self.follow(operation.clone(), None, wait).await
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// A request for the resource, list or action at `path`.
+    pub(crate) fn call<'a>(
+        &self,
+        doing: Doing,
+        method: Method,
+        path: &'a str,
+    ) -> Result<Call<'a>, ArmError> {
+        let invalid = |message: &str| {
+            let about = (doing, path, self.inner.identity.as_str());
+            ArmError::new(ErrorKind::Invalid, about, message)
+        };
+        let segments = path.strip_prefix('/').ok_or_else(|| invalid("it is not an ARM path"))?;
+        if segments.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(invalid("it has an empty or relative segment"));
+        }
+        let version = api_version::of(path)
+            .ok_or_else(|| invalid("its resource provider has no api-version here"))?;
+        let mut url = self.inner.endpoint.clone();
+        url.set_path(path);
+        url.query_pairs_mut().append_pair("api-version", version);
+        let precondition = &Precondition::None;
+        Ok(Call { doing, resource: path, method, url, body: None, precondition })
+    }
+
+    /// An absolute URL from a reply.
+    pub(crate) fn parse(&self, call: &Call<'_>, url: &str) -> Result<Url, ArmError> {
+        Url::parse(url).map_err(|why| {
+            self.error(call, ErrorKind::Protocol, format!("a link in the reply is no URL: {why}"))
+        })
+    }
+
+    /// A GET, repeated as the settings say, until the deadline.
+    pub(crate) async fn read(
+        &self,
+        call: &Call<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Reply, ArmError> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.send(call).await.and_then(|reply| self.check(call, reply)) {
+                Ok(reply) => return Ok(reply),
+                Err(error) if !error.is_retryable() => return Err(error),
+                Err(error) => error,
+            };
+            let asked = error.retry_after;
+            match self.inner.settings.reads.delay(attempt, asked, jitter(), deadline) {
+                None => return Err(error),
+                Some(delay) => {
+                    tracing::debug!(attempt, ?delay, %error, "trying again");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// One request and its reply, whatever its status.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, ArmError> {
+        let class = class(call.method);
+        let subscription = subscription(&call.url);
+        let counter = match (class, call.doing) {
+            (Class::Read, Doing::Poll) => &self.inner.polls,
+            (Class::Read, _) => &self.inner.reads,
+            (Class::Write | Class::Delete, _) => &self.inner.writes,
+        };
+        self.inner.budget.spend(&subscription, class).await;
+        let mut request = self.request(call);
+        counter.fetch_add(1, Ordering::Relaxed);
+        let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let context = Context::new();
+        let exchange = self.inner.pipeline.send(&context, &mut request, Some(options));
+        let outcome = tokio::time::timeout(self.inner.settings.reply_timeout, exchange).await;
+        let mut error = match outcome {
+            Ok(Ok(response)) => return Ok(Reply::new(response)),
+            Ok(Err(why)) => self.error(call, kind_of(&why), chain(&why)),
+            Err(_) => {
+                let seconds = self.inner.settings.reply_timeout.as_secs();
+                self.error(call, ErrorKind::Transient, format!("no reply within {seconds} s"))
+            }
+        };
+        error.failure_mut().client_request_id =
+            request.headers().get_optional_string(&CLIENT_REQUEST_ID);
+        Err(error)
+    }
+
+    fn request(&self, call: &Call<'_>) -> Request {
+        let mut request = Request::new(call.url.clone(), call.method);
+        request.insert_header(ACCEPT, "application/json");
+        if let Some(body) = call.body {
+            request.insert_header(CONTENT_TYPE, "application/json");
+            request.set_body(body.to_string());
+        }
+        match call.precondition {
+            Precondition::None => {}
+            Precondition::IfMatch(etag) => request.insert_header(IF_MATCH, etag.clone()),
+            Precondition::Absent => request.insert_header("if-none-match", "*"),
+        }
+        request
+    }
+
+    /// The reply, if it is a success; otherwise the error it describes.
+    pub(crate) fn check(&self, call: &Call<'_>, reply: Reply) -> Result<Reply, ArmError> {
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let body = reply.json();
+        let mut error = self.error(call, ErrorKind::Invalid, "no message");
+        match &body {
+            Ok(body) => match body.get("error") {
+                Some(inner @ Value::Object(_)) => error.describe(inner),
+                _ => error.describe(body),
+            },
+            Err(why) => error.failure_mut().message.clone_from(why),
+        }
+        // A 4xx without ARM's error object is somebody else's answer: a proxy's page, say.
+        let foreign = error.code.is_none() && (300..500).contains(&reply.status);
+        error.failure_mut().kind = match classify(Some(reply.status), &error) {
+            ErrorKind::Invalid | ErrorKind::Missing if foreign => ErrorKind::Protocol,
+            kind => kind,
+        };
+        let failure = error.failure_mut();
+        failure.status = Some(reply.status);
+        failure.retry_after = reply.retry_after();
+        self.note_ids(&mut error, &reply);
+        if error.kind == ErrorKind::Throttled
+            && let Some(pause) = error.retry_after
+        {
+            self.inner.budget.close(&subscription(&call.url), class(call.method), pause);
+        }
+        Err(error)
+    }
+
+    /// Adds the ids by which Azure's support finds the request.
+    pub(crate) fn note_ids(&self, error: &mut ArmError, reply: &Reply) {
+        let failure = error.failure_mut();
+        failure.request_id = reply.header("x-ms-request-id").map(str::to_owned);
+        failure.correlation_id = reply.header("x-ms-correlation-request-id").map(str::to_owned);
+    }
+
+    /// The body of a successful reply.
+    pub(crate) fn json(&self, call: &Call<'_>, reply: &Reply) -> Result<Value, ArmError> {
+        reply.json().map_err(|why| {
+            let mut error = self.error(call, ErrorKind::Protocol, why);
+            self.note_ids(&mut error, reply);
+            error.failure_mut().status = Some(reply.status);
+            error
+        })
+    }
+
+    pub(crate) fn error(
+        &self,
+        call: &Call<'_>,
+        kind: ErrorKind,
+        message: impl AsRef<str>,
+    ) -> ArmError {
+        ArmError::new(kind, (call.doing, call.resource, &self.inner.identity), message)
+    }
+}
+
+fn class(method: Method) -> Class {
+    match method {
+        Method::Get | Method::Head => Class::Read,
+        Method::Delete => Class::Delete,
+        _ => Class::Write,
+    }
+}
+
+/// The subscription whose budget a request draws on; requests above subscriptions share one.
+fn subscription(url: &Url) -> String {
+    ResourceId::new(url.path()).subscription().unwrap_or_default().to_owned()
+}
+
+/// What kind of failure kept the reply from arriving.
+fn kind_of(error: &azure_core::Error) -> ErrorKind {
+    use azure_core::error::ErrorKind as Core;
+    let mut credential = false;
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = source {
+        if current.is::<Refused>() {
+            return ErrorKind::UntrustedUrl;
+        }
+        match current.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind) {
+            Some(Core::Connection) => return ErrorKind::Network,
+            // While getting a token nothing has been sent to ARM. Unreadable files are Io too.
+            Some(Core::Io) if credential => {
+                let http = current.source().is_some_and(|source| source.is::<reqwest::Error>());
+                return if http { ErrorKind::Network } else { ErrorKind::Denied };
+            }
+            Some(Core::Io) => return ErrorKind::Transient,
+            Some(Core::Credential) => credential = true,
+            Some(Core::HttpResponse { status, .. }) if credential => {
+                return match u16::from(*status) {
+                    408 | 429 | 500.. => ErrorKind::Transient,
+                    _ => ErrorKind::Denied,
+                };
+            }
+            _ => {}
+        }
+        source = current.source();
+    }
+    if credential { ErrorKind::Denied } else { ErrorKind::Protocol }
+}
+
+/// An error and all its reasons, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let reason_text = reason.to_string();
+        if !text.contains(&reason_text) {
+            text.push_str(": ");
+            text.push_str(&reason_text);
+        }
+        source = reason.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "client/tests.rs"]
+mod tests;

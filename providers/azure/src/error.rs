@@ -1,0 +1,371 @@
+//! What can go wrong between this tool and ARM.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::operation::Operation;
+
+/// What kind of failure it is, which decides what can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorKind {
+    /// Azure's side failed for the moment: 408, 5xx, or a reply that broke off.
+    Transient,
+    /// A quota of requests is used up: 429.
+    Throttled,
+    /// Another operation holds the resource, or what it refers to is not ready: 409 and its like.
+    Conflict,
+    /// It is not what was read: 412.
+    Stale,
+    /// No token, or a token without the right: 401, 403.
+    Denied,
+    /// Azure does not accept the request: other 4xx, and operations that failed.
+    Invalid,
+    /// It, or what holds it, is not there: 404.
+    Missing,
+    /// The operation was canceled by somebody else.
+    Canceled,
+    /// Azure was not reached; nothing was sent.
+    Network,
+    /// A URL in a reply leads elsewhere than to the configured ARM endpoint; nothing was sent there.
+    UntrustedUrl,
+    /// The reply is not ARM's: wrong content type, or JSON of another shape.
+    Protocol,
+    /// The operation was still running when its deadline came.
+    Deadline,
+}
+
+/// What the client was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// GET of one resource.
+    Read,
+    /// GET of a list.
+    List,
+    /// PUT.
+    Write,
+    /// DELETE.
+    Delete,
+    /// POST of an action.
+    Act,
+    /// GET of an operation's status.
+    Poll,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::Act => "post to",
+            Self::Poll => "follow the operation on",
+        })
+    }
+}
+
+/// A nested error of ARM's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Its code.
+    pub code: String,
+    /// Its message.
+    pub message: String,
+}
+
+/// A failed call, with all that is known of it. Its text holds no token.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// See [`ErrorKind`].
+    pub kind: ErrorKind,
+    /// What was being done ...
+    pub doing: Doing,
+    /// ... to which resource or list: its path, without the query.
+    pub resource: String,
+    /// As whom.
+    pub identity: String,
+    /// The HTTP status, if there was a reply.
+    pub status: Option<u16>,
+    /// ARM's error code.
+    pub code: Option<String>,
+    /// ARM's message, or the whole chain of reasons of what failed on this side.
+    pub message: String,
+    /// ARM's nested errors.
+    pub details: Vec<Detail>,
+    /// How long Azure asks to wait before the next try.
+    pub retry_after: Option<Duration>,
+    /// `x-ms-request-id`.
+    pub request_id: Option<String>,
+    /// `x-ms-correlation-request-id`.
+    pub correlation_id: Option<String>,
+    /// `x-ms-client-request-id` as this client sent it.
+    pub client_request_id: Option<String>,
+    /// The operation that may still be running, to be resumed.
+    pub operation: Option<Operation>,
+}
+
+/// An error of the ARM client: a boxed [`Failure`].
+#[derive(Clone, Debug)]
+pub struct ArmError(Box<Failure>);
+
+impl Deref for ArmError {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl ArmError {
+    /// An error of this side, before or without a reply.
+    pub(crate) fn new(
+        kind: ErrorKind,
+        (doing, resource, identity): (Doing, &str, &str),
+        message: impl AsRef<str>,
+    ) -> Self {
+        Self(Box::new(Failure {
+            kind,
+            doing,
+            resource: resource.to_owned(),
+            identity: identity.to_owned(),
+            status: None,
+            code: None,
+            message: clean(message.as_ref()),
+            details: Vec::new(),
+            retry_after: None,
+            request_id: None,
+            correlation_id: None,
+            client_request_id: None,
+            operation: None,
+        }))
+    }
+
+    /// The failure, to fill in.
+    pub(crate) fn failure_mut(&mut self) -> &mut Failure {
+        &mut self.0
+    }
+
+    /// Takes code, message and details from an ARM error object (`{code, message, details}`).
+    pub(crate) fn describe(&mut self, error: &Value) {
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).map(clean).filter(|text| !text.is_empty())
+        };
+        self.0.code = text(error, "code");
+        if let Some(message) = text(error, "message") {
+            self.0.message = message;
+        }
+        let details = error.get("details").and_then(Value::as_array);
+        self.0.details = details
+            .into_iter()
+            .flatten()
+            .map(|detail| Detail {
+                code: text(detail, "code").unwrap_or_default(),
+                message: text(detail, "message").unwrap_or_default(),
+            })
+            .collect();
+    }
+
+    /// Whether ARM used this code, at the top or in the details.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.0.code.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(code))
+            || self.0.details.iter().any(|detail| detail.code.eq_ignore_ascii_case(code))
+    }
+
+    /// Whether the same request may succeed later, unchanged.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Transient | ErrorKind::Throttled | ErrorKind::Conflict | ErrorKind::Network
+        )
+    }
+
+    /// Whether it says that the resource or what holds it is not there, as opposed to a 404 of
+    /// somebody else's or a subscription that cannot be seen.
+    pub fn is_absence(&self) -> bool {
+        const ABSENT: [&str; 4] =
+            ["ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
+        self.0.kind == ErrorKind::Missing
+            && self
+                .0
+                .code
+                .as_deref()
+                .is_some_and(|code| ABSENT.iter().any(|absent| absent.eq_ignore_ascii_case(code)))
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self) -> &'static str {
+        match self.0.kind {
+            ErrorKind::Transient | ErrorKind::Throttled => "run the command again later",
+            ErrorKind::Conflict => "wait for the other operation, then run the command again",
+            ErrorKind::Stale => "plan again: somebody changed it in the meantime",
+            ErrorKind::Denied if self.0.status == Some(403) => {
+                "grant the identity the missing action (`privlink preflight --role` prints a role)"
+            }
+            ErrorKind::Denied => {
+                "check the identity chosen by --auth, its tenant, this machine's clock, and log in again"
+            }
+            ErrorKind::Invalid => "change the desired state as the message says",
+            ErrorKind::Missing => "check the subscription and the names",
+            ErrorKind::Canceled => {
+                "find out who canceled the operation, then run the command again"
+            }
+            ErrorKind::Network => "check the network, the proxy variables and the ARM endpoint",
+            ErrorKind::UntrustedUrl => {
+                "check the ARM endpoint and what stands between: no token was sent to the other host"
+            }
+            ErrorKind::Protocol => "check the ARM endpoint, and proxies that answer in its place",
+            ErrorKind::Deadline => "run the command again: it resumes the operation",
+        }
+    }
+}
+
+impl fmt::Display for ArmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = &self.0;
+        write!(f, "cannot {} {}: ", failure.doing, clean(&failure.resource))?;
+        match (&failure.code, failure.status) {
+            (Some(code), Some(status)) => write!(f, "{code} ({status}): ")?,
+            (Some(code), None) => write!(f, "{code}: ")?,
+            (None, Some(status)) => write!(f, "HTTP {status}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&failure.message)?;
+        for detail in &failure.details {
+            write!(f, "; {}: {}", detail.code, detail.message)?;
+        }
+        write!(f, " (as {}", failure.identity)?;
+        let ids = [
+            ("request", &failure.request_id),
+            ("correlation", &failure.correlation_id),
+            ("client request", &failure.client_request_id),
+        ];
+        for (name, id) in ids {
+            if let Some(id) = id {
+                write!(f, ", {name} id {id}")?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for ArmError {}
+
+/// The kind of a refusal, from its HTTP status (none for an operation that failed) and its codes.
+pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
+    // Whatever the status: these say that waiting helps.
+    const CONFLICTS: [&str; 5] = [
+        "AnotherOperationInProgress",
+        "RetryableError",
+        "RetryableErrorDueToAnotherOperation",
+        "ReferencedResourceNotProvisioned",
+        "CanceledAndSupersededDueToAnotherOperation",
+    ];
+    // 409s that no waiting cures.
+    const PERMANENT: [&str; 3] =
+        ["MissingSubscriptionRegistration", "ScopeLocked", "SubscriptionNotRegistered"];
+    // Failures of Azure's own, reported by an operation.
+    const TRANSIENT: [&str; 4] =
+        ["InternalServerError", "ServiceUnavailable", "Timeout", "GatewayTimeout"];
+    let any = |codes: &[&str]| codes.iter().any(|code| error.has_code(code));
+    let superseded = error.message.to_ascii_lowercase().contains("canceledandsuperseded");
+    if any(&CONFLICTS) || superseded {
+        return ErrorKind::Conflict;
+    }
+    match status {
+        Some(401 | 403) => ErrorKind::Denied,
+        Some(404 | 410) => ErrorKind::Missing,
+        Some(408 | 500..) => ErrorKind::Transient,
+        Some(409) if !any(&PERMANENT) => ErrorKind::Conflict,
+        Some(412) => ErrorKind::Stale,
+        Some(429) => ErrorKind::Throttled,
+        None if any(&TRANSIENT) => ErrorKind::Transient,
+        None if any(&["PreconditionFailed"]) => ErrorKind::Stale,
+        None if any(&["AuthorizationFailed", "LinkedAuthorizationFailed"]) => ErrorKind::Denied,
+        Some(_) | None => ErrorKind::Invalid,
+    }
+}
+
+/// Text from outside, fit to be shown: control characters become spaces, what looks like a token is
+/// removed, and it ends somewhere.
+pub(crate) fn clean(text: &str) -> String {
+    const LONGEST: usize = 2000;
+    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'<>,;()".contains(c)) {
+        let is_token = word.starts_with("eyJ") && word.len() > 20;
+        let after_bearer = shown.to_ascii_lowercase().ends_with("bearer ");
+        if is_token || (after_bearer && word.len() > 8) {
+            shown.push_str("[token] ");
+        } else {
+            shown.extend(word.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        }
+        if shown.len() > LONGEST {
+            shown.push_str(" ...");
+            break;
+        }
+    }
+    shown.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(status: Option<u16>, body: &Value) -> ErrorKind {
+        let mut error = ArmError::new(ErrorKind::Invalid, (Doing::Write, "/r", "nobody"), "");
+        error.describe(body);
+        classify(status, &error)
+    }
+
+    /// Codes and statuses as ARM sends them (arm-contract, section 3).
+    #[test]
+    fn refusals_are_sorted_by_status_and_code() {
+        let code = |code: &str| json!({"code": code, "message": "m"});
+        let cases = [
+            (Some(429), code("SubscriptionRequestsThrottled"), ErrorKind::Throttled),
+            (Some(409), code("AnotherOperationInProgress"), ErrorKind::Conflict),
+            (Some(400), code("ReferencedResourceNotProvisioned"), ErrorKind::Conflict),
+            (Some(409), code("MissingSubscriptionRegistration"), ErrorKind::Invalid),
+            (Some(412), code("PreconditionFailed"), ErrorKind::Stale),
+            (Some(403), code("LinkedAuthorizationFailed"), ErrorKind::Denied),
+            (Some(401), code("ExpiredAuthenticationToken"), ErrorKind::Denied),
+            (Some(404), code("ResourceNotFound"), ErrorKind::Missing),
+            (Some(503), Value::Null, ErrorKind::Transient),
+            (Some(400), code("SubnetIsFull"), ErrorKind::Invalid),
+            (None, code("SubnetIsFull"), ErrorKind::Invalid),
+            (None, code("InternalServerError"), ErrorKind::Transient),
+        ];
+        for (status, body, kind) in cases {
+            assert_eq!(refused(status, &body), kind, "{status:?} {body}");
+        }
+        let lock = json!({"code": "RetryableError", "message": "m",
+            "details": [{"code": "RetryableErrorDueToAnotherOperation", "message": "m"}]});
+        assert_eq!(refused(Some(429), &lock), ErrorKind::Conflict);
+        let superseded = json!({"code": "Canceled",
+            "message": "Operation was canceled: CanceledAndSupersededDueToAnotherOperation"});
+        assert_eq!(refused(None, &superseded), ErrorKind::Conflict);
+    }
+
+    #[test]
+    fn a_404_of_something_else_is_no_absence() {
+        let missing = |code: Option<&str>| {
+            let mut error = ArmError::new(ErrorKind::Missing, (Doing::Read, "/r", "nobody"), "");
+            error.failure_mut().code = code.map(str::to_owned);
+            error.is_absence()
+        };
+        assert!(missing(Some("ResourceNotFound")) && missing(Some("resourcegroupnotfound")));
+        assert!(!missing(Some("SubscriptionNotFound")) && !missing(None));
+    }
+
+    #[test]
+    fn tokens_and_control_characters_are_not_shown() {
+        let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+        let shown = clean(&format!("sent Authorization: Bearer {token}\u{1b}[2J ('{token}')"));
+        assert!(!shown.contains("eyJ") && !shown.contains('\u{1b}'), "{shown}");
+        assert!(!clean("Authorization: Bearer opaque-secret-1 x").contains("opaque"));
+        assert_eq!(clean("Subnet s has bearer x"), "Subnet s has bearer x");
+    }
+}

@@ -1,0 +1,99 @@
+//! When to try again: exponential backoff with jitter, under a deadline, and never sooner than asked.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How failed calls are repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// How often a call is made at most, the first time included.
+    pub attempts: u32,
+    /// The delay before the second try; it doubles from there.
+    pub first_delay: Duration,
+    /// The longest delay of our own choosing.
+    pub longest_delay: Duration,
+}
+
+impl Retry {
+    /// For reads: four tries within a few seconds.
+    pub const READS: Self = Self {
+        attempts: 4,
+        first_delay: Duration::from_millis(500),
+        longest_delay: Duration::from_secs(10),
+    };
+
+    /// For writes: other operations on the resource take their time.
+    pub const WRITES: Self = Self {
+        attempts: 8,
+        first_delay: Duration::from_secs(2),
+        longest_delay: Duration::from_secs(60),
+    };
+
+    /// No repetition.
+    pub const NONE: Self =
+        Self { attempts: 1, first_delay: Duration::ZERO, longest_delay: Duration::ZERO };
+
+    /// How long to wait after failed try `attempt` (from 1); `None` when it was the last or the wait
+    /// would end after the deadline. What the server asks for is a minimum. `jitter` (0 to 1) spreads
+    /// our own delay over its upper half, so that calls that failed together do not return together.
+    pub fn delay(
+        &self,
+        attempt: u32,
+        asked: Option<Duration>,
+        jitter: f64,
+        deadline: Option<Instant>,
+    ) -> Option<Duration> {
+        if attempt >= self.attempts {
+            return None;
+        }
+        let doubled = self.first_delay.saturating_mul(1_u32 << attempt.saturating_sub(1).min(16));
+        let own = doubled.min(self.longest_delay).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
+        let delay = asked.map_or(own, |asked| asked.max(own));
+        let too_late = deadline.is_some_and(|deadline| Instant::now() + delay >= deadline);
+        (!too_late).then_some(delay)
+    }
+}
+
+/// A number from 0 to 1, different for every call.
+pub fn jitter() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    // Every RandomState has keys of its own, which is all the randomness that spreading needs.
+    let bits = RandomState::new().hash_one(0_u8);
+    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Retry = Retry {
+        attempts: 5,
+        first_delay: Duration::from_secs(1),
+        longest_delay: Duration::from_secs(3),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn delays_double_up_to_the_longest_and_end() {
+        let delays: Vec<_> = (1..=5).map(|attempt| RETRY.delay(attempt, None, 1.0, None)).collect();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(delays, [seconds(1), seconds(2), seconds(3), seconds(3), None]);
+        assert_eq!(RETRY.delay(1, None, 0.0, None), Some(Duration::from_millis(500)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_decides_the_least_and_the_deadline_the_most() {
+        let asked = Some(Duration::from_secs(17));
+        assert_eq!(RETRY.delay(1, asked, 1.0, None), asked);
+        let soon = Some(Instant::now() + Duration::from_secs(10));
+        assert_eq!(RETRY.delay(1, asked, 1.0, soon), None);
+        assert!(RETRY.delay(1, None, 1.0, soon).is_some());
+    }
+
+    #[test]
+    fn jitter_is_a_share() {
+        let shares: Vec<f64> = (0..100).map(|_| jitter()).collect();
+        assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
+        assert!(shares.iter().any(|share| share.to_bits() != shares[0].to_bits()));
+    }
+}

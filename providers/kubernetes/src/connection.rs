@@ -1,0 +1,179 @@
+//! The way to an API server.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+use crate::error::{Doing, ErrorKind, KubernetesError, chain};
+
+/// Which API server, and with whose credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// What kubectl would take: `KUBECONFIG` or `~/.kube/config`, its current context or the one
+    /// named; and where there is no kubeconfig and no context is named, the pod's own account.
+    Default {
+        /// The context.
+        context: Option<String>,
+    },
+    /// A kubeconfig file.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context; the file's current one by default.
+        context: Option<String>,
+    },
+    /// The pod's own account.
+    InCluster,
+    /// An address without credentials, such as the sandbox's. Plain http to loopback literals only.
+    Url {
+        /// The address.
+        url: String,
+        /// The namespace of what names none.
+        namespace: String,
+    },
+}
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long to wait for the reply to one request.
+    pub reply_timeout: Duration,
+    /// How many objects a page of a list holds.
+    pub page_size: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { reply_timeout: Duration::from_secs(30), page_size: 500 }
+    }
+}
+
+impl Connection {
+    /// The configuration, and what the connection is called in messages.
+    pub(crate) async fn resolve(&self) -> Result<(Config, String), KubernetesError> {
+        let (mut config, name) = match self {
+            Self::Default { context } => default(context.as_deref()).await?,
+            Self::Kubeconfig { path, context } => {
+                let name = context_name(context.as_deref());
+                let error = |why| kubeconfig_error(&why, &name);
+                let file = Kubeconfig::read_from(path).map_err(error)?;
+                let options = options(context.as_deref());
+                let config = Config::from_custom_kubeconfig(file, &options).await.map_err(error)?;
+                (config, name)
+            }
+            Self::InCluster => in_cluster()?,
+            Self::Url { url, namespace } => (at(url, namespace)?, url.clone()),
+        };
+        config.headers.push((USER_AGENT, HeaderValue::from_static(crate::USER_AGENT)));
+        // What is repeated is decided by the caller, who knows what a repetition does.
+        config.default_retry = false;
+        Ok((config, name))
+    }
+}
+
+async fn default(context: Option<&str>) -> Result<(Config, String), KubernetesError> {
+    let name = context_name(context);
+    match Config::from_kubeconfig(&options(context)).await {
+        Ok(config) => Ok((config, name)),
+        Err(why) if context.is_none() && is_absent(&why) && in_pod() => in_cluster(),
+        Err(why) => Err(kubeconfig_error(&why, &name)),
+    }
+}
+
+fn in_cluster() -> Result<(Config, String), KubernetesError> {
+    let name = "the pod's service account";
+    let config = Config::incluster().map_err(|why| {
+        KubernetesError::new(ErrorKind::Network, (Doing::Connect, "Kubernetes", name), chain(&why))
+    })?;
+    Ok((config, name.to_owned()))
+}
+
+fn at(url: &str, namespace: &str) -> Result<Config, KubernetesError> {
+    let refuse = |why: &str| {
+        KubernetesError::new(ErrorKind::Invalid, (Doing::Connect, "Kubernetes", url), why)
+    };
+    let uri: http::Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
+    let is_loopback = uri.host().is_some_and(|host| {
+        host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    });
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if is_loopback => {}
+        _ => return Err(refuse("an address is https, or plain http to a loopback address")),
+    }
+    let mut config = Config::new(uri);
+    namespace.clone_into(&mut config.default_namespace);
+    Ok(config)
+}
+
+fn options(context: Option<&str>) -> KubeConfigOptions {
+    KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() }
+}
+
+fn context_name(context: Option<&str>) -> String {
+    match context {
+        Some(context) => format!("context {context}"),
+        None => String::from("the current context"),
+    }
+}
+
+fn kubeconfig_error(why: &KubeconfigError, name: &str) -> KubernetesError {
+    KubernetesError::new(ErrorKind::Network, (Doing::Connect, "Kubernetes", name), chain(why))
+}
+
+fn is_absent(why: &KubeconfigError) -> bool {
+    match why {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(why, _) => why.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+fn in_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn url(url: &str) -> Result<(Config, String), KubernetesError> {
+        let connection = Connection::Url { url: url.to_owned(), namespace: String::from("shop") };
+        connection.resolve().await
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_for_loopback_literals() {
+        assert!(url("http://127.0.0.1:8001").await.is_ok());
+        assert!(url("http://[::1]:8001").await.is_ok());
+        assert!(url("https://api.example.com").await.is_ok());
+        for refused in ["http://localhost:8001", "http://10.0.0.1", "127.0.0.1:8001", "::"] {
+            assert_eq!(url(refused).await.unwrap_err().kind, ErrorKind::Invalid, "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_client_names_itself_and_leaves_repeating_to_others() {
+        let (config, _) = url("http://127.0.0.1:8001").await.unwrap();
+        assert_eq!(config.default_namespace, "shop");
+        assert!(!config.default_retry);
+        let (name, value) = config.headers.first().unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("user-agent", crate::USER_AGENT));
+    }
+
+    #[tokio::test]
+    async fn a_context_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, "apiVersion: v1\nkind: Config\ncontexts: []\nclusters: []\n")
+            .unwrap();
+        let connection = Connection::Kubeconfig { path, context: Some(String::from("prod")) };
+        let error = connection.resolve().await.unwrap_err();
+        assert!(error.to_string().contains("prod"), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+//! A watch that says when to look again.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::{AsyncBufReadExt, StreamExt};
+use http::Request;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::client::KubernetesClient;
+
+/// How long the API server is asked to keep one watch open.
+const WATCH_SECONDS: u64 = 240;
+/// How long a watch may be silent before it is taken for dead.
+const SILENCE: Duration = Duration::from_secs(270);
+/// The pause after a watch that ended, and the longest pause after watches that failed.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+const WATCHED: [&str; 2] = [
+    "/api/v1/services?watch=true&allowWatchBookmarks=true",
+    "/api/v1/events?watch=true&allowWatchBookmarks=true&fieldSelector=involvedObject.kind%3DService",
+];
+
+/// Wake-ups: something about a Service or its Events may have changed.
+///
+/// They carry no content on purpose: what is true is what a fresh read shows. A wake-up may come
+/// without a change, and may stand for many; while the API server cannot be watched none come, so a
+/// wait needs a timer beside them. Clones wake independently.
+#[derive(Clone, Debug)]
+pub struct Wakeups(watch::Receiver<u64>);
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+impl Wakeups {
+    /// Starts the watches. They end when the last clone is dropped.
+    pub(crate) fn start(client: &KubernetesClient) -> Self {
+        let (sender, receiver) = watch::channel(0);
+        for path in WATCHED {
+            let (client, sender) = (client.clone(), sender.clone());
+            tokio::spawn(async move {
+                let forever = follow(&client, path, &sender);
+                tokio::select! {
+                    () = forever => {}
+                    () = sender.closed() => {}
+                }
+            });
+        }
+        Self(receiver)
+    }
+
+    /// Waits for the next wake-up since the last call.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The watches end only with the runtime; nothing will wake anybody then.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Watches again and again.
+async fn follow(client: &KubernetesClient, path: &str, sender: &watch::Sender<u64>) {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        match watch_once(client, path, sender).await {
+            Ok(()) => pause = SHORTEST_PAUSE,
+            Err(why) => {
+                tracing::debug!(path, %why, "a watch ended");
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One watch, from the state of now until it ends. It begins without a resourceVersion, so that the
+/// API server first sends what is there: whatever happened while nobody watched wakes too.
+async fn watch_once(
+    client: &KubernetesClient,
+    path: &str,
+    sender: &watch::Sender<u64>,
+) -> Result<(), String> {
+    let request = Request::get(format!("{path}&timeoutSeconds={WATCH_SECONDS}"))
+        .header("accept", "application/json")
+        .header("accept-encoding", "identity")
+        .body(Vec::new())
+        .map_err(|why| why.to_string())?;
+    let stream = client.raw().request_stream(request).await.map_err(|why| why.to_string())?;
+    let stream = pin!(stream);
+    let mut lines = stream.lines();
+    loop {
+        let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+            Err(_) => return Err(String::from("the watch is silent")),
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => line.map_err(|why| why.to_string())?,
+        };
+        let event: Event<'_> = serde_json::from_str(&line).map_err(|why| why.to_string())?;
+        match &*event.kind {
+            "BOOKMARK" => {}
+            "ERROR" => return Err(String::from("the API server ended the watch")),
+            _ => sender.send_modify(|count| *count = count.wrapping_add(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "watch/tests.rs"]
+mod tests;

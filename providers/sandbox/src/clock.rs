@@ -1,0 +1,21 @@
+//! The time, in the forms of Kubernetes and ARM.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+/// Now, in RFC 3339 with seconds, as `metav1.Time`.
+pub fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Now, in RFC 3339 with microseconds, as `metav1.MicroTime`.
+pub fn now_micro() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Now, in milliseconds since 1970.
+pub fn millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,240 @@
+//! The loop that runs the controller model: on every change of a Service or Node, and when a retry is
+//! due. It works on the same state as the servers, in a task of its own, so that it is as late and as
+//! unordered to clients as the real one.
+
+mod memory;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use privlink_core::arm;
+use privlink_core::arm::azure::Azure;
+use privlink_core::arm::rules::Rules;
+use privlink_core::controller::memory::Memory;
+use privlink_core::controller::outcome::Reaction;
+use privlink_core::controller::sync::{Cluster, Trigger, sync};
+use privlink_core::kubernetes::node::Node;
+use privlink_core::kubernetes::service::{Key, Service};
+
+use crate::azure::hand::AzureHand;
+use crate::clock;
+use crate::fault::Effect;
+use crate::kubernetes::resource::Resource;
+use crate::state::{ControllerMode, Shared, State};
+
+/// What the controller remembers and has yet to do.
+#[derive(Clone, Debug, Default)]
+pub struct Controller {
+    /// The model's memory. Its clock counts scaled seconds from [`Controller::epoch`].
+    pub memory: Memory,
+    /// When its clock began, in milliseconds since 1970; 0 if it did not.
+    pub epoch: u64,
+    /// Services that changed and were not synced since.
+    pub waiting: BTreeSet<Key>,
+    /// Whether the set of nodes changed.
+    pub nodes_changed: bool,
+    /// Whether it has yet to start.
+    pub starting: bool,
+}
+
+/// Notes that a Service or a Node changed.
+pub fn noticed(state: &mut State, resource: &Resource, key: &Key) {
+    match resource.kind {
+        "Service" => {
+            state.world.controller.waiting.insert(key.clone());
+        }
+        _ => state.world.controller.nodes_changed = true,
+    }
+    state.controller_has_work = true;
+}
+
+/// Makes the controller start anew: with no memory, and a sync of everything.
+pub fn restart(state: &mut State) {
+    state.world.controller = Controller { starting: true, ..Controller::default() };
+    state.touch();
+}
+
+/// What is to be done next.
+enum Next {
+    /// This, now.
+    Do(Trigger),
+    /// Something, then.
+    Wait(Duration),
+    /// Nothing until something changes.
+    Idle,
+}
+
+/// The controller's clock, in scaled seconds.
+fn tick(state: &mut State) {
+    let now = clock::millis();
+    let scale = state.options.backoff_scale.max(0.000_001);
+    let controller = &mut state.world.controller;
+    if controller.epoch == 0 {
+        controller.epoch = now;
+    }
+    let elapsed = Duration::from_millis(now.saturating_sub(controller.epoch));
+    let seconds = Duration::try_from_secs_f64(elapsed.as_secs_f64() / scale).unwrap_or(elapsed);
+    controller.memory.now = controller.memory.now.max(seconds.as_secs());
+}
+
+/// What is due, in a fixed order: a start, Services by namespace and name, nodes, retries.
+fn next(state: &mut State) -> Next {
+    tick(state);
+    let scale = state.options.backoff_scale;
+    let controller = &state.world.controller;
+    if controller.starting {
+        return Next::Do(Trigger::Started);
+    }
+    if let Some(key) = controller.waiting.first() {
+        return Next::Do(Trigger::Service(key.clone()));
+    }
+    if controller.nodes_changed {
+        return Next::Do(Trigger::Nodes);
+    }
+    match controller.memory.next_retry() {
+        Some((due, key)) if due <= controller.memory.now => Next::Do(Trigger::Retry(key.clone())),
+        Some((due, _)) => {
+            let seconds = Duration::from_secs(due.saturating_sub(controller.memory.now));
+            let scaled = Duration::try_from_secs_f64(seconds.as_secs_f64() * scale);
+            Next::Wait(scaled.unwrap_or(seconds).max(Duration::from_millis(1)))
+        }
+        None => Next::Idle,
+    }
+}
+
+/// Runs until the sandbox ends.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    if shared.lock().options.controller == ControllerMode::None {
+        return;
+    }
+    loop {
+        let (next, delay) = {
+            let mut state = shared.lock();
+            (next(&mut state), state.options.controller_delay)
+        };
+        let wait = match next {
+            Next::Do(_) => delay,
+            Next::Wait(wait) => wait,
+            Next::Idle => Duration::MAX,
+        };
+        let idle = !matches!(next, Next::Do(_));
+        tokio::select! {
+            () = shared.cancel.cancelled() => return,
+            () = tokio::time::sleep(wait.min(Duration::from_secs(86_400))) => {}
+            () = shared.controller_work(), if idle => continue,
+        }
+        if idle {
+            continue;
+        }
+        // Whatever waits now is synced in one go, in its fixed order.
+        loop {
+            let late = late(&shared);
+            if !late.is_zero() {
+                tokio::time::sleep(late).await;
+            }
+            if shared.cancel.is_cancelled() {
+                return;
+            }
+            let mut state = shared.lock();
+            let Next::Do(trigger) = self::next(&mut state) else { break };
+            act(&mut state, &trigger);
+            if let Err(error) = state.save() {
+                tracing::error!(%error, "the world cannot be saved");
+            }
+        }
+    }
+}
+
+/// How much later the next sync begins, by an injected fault.
+fn late(shared: &Shared) -> Duration {
+    let mut state = shared.lock();
+    let Next::Do(Trigger::Service(key) | Trigger::Retry(key)) = next(&mut state) else {
+        return Duration::ZERO;
+    };
+    let is_late = |effect: &Effect| matches!(effect, Effect::LateController { .. });
+    match state.faults.strike_sync(&key.to_string(), is_late) {
+        Some(Effect::LateController { milliseconds }) => Duration::from_millis(milliseconds),
+        _ => Duration::ZERO,
+    }
+}
+
+/// The cluster as the controller sees it.
+fn cluster(state: &State) -> Cluster {
+    let store = &state.world.kubernetes;
+    let shelf = |plural| Resource::find("", plural).into_iter().flat_map(|kind| store.shelf(kind));
+    Cluster {
+        facts: Arc::new(state.world.facts.clone()),
+        nodes: shelf("nodes").filter_map(|(_, object)| Node::from_value(object)).collect(),
+        services: shelf("services")
+            .filter_map(|(key, object)| {
+                let service = Service::from_value(object.clone()).ok()?;
+                Some((key.clone(), Arc::new(service)))
+            })
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// One reaction, stored.
+fn act(state: &mut State, trigger: &Trigger) {
+    let mut faults = Vec::new();
+    match trigger {
+        Trigger::Service(key) | Trigger::Retry(key) => {
+            state.world.controller.waiting.remove(key);
+            faults = failures(state, key);
+        }
+        Trigger::Nodes => state.world.controller.nodes_changed = false,
+        Trigger::Started => state.world.controller.starting = false,
+    }
+    let mut cluster = cluster(state);
+    let world = &mut state.world;
+    let mut hand = AzureHand { issuer: &mut world.issuer };
+    let mut azure = Azure {
+        world: &mut world.azure,
+        rules: Rules::Azure,
+        hand: &mut hand,
+        faults: &mut faults,
+    };
+    let reaction: Reaction = sync(&mut azure, &mut cluster, &mut world.controller.memory, trigger);
+    state.touch();
+    for outcome in &reaction.outcomes {
+        report::store(state, outcome);
+    }
+}
+
+/// The failures injected into this sync; a stale cache takes effect at once.
+fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
+    let name = key.to_string();
+    let is_stale = |effect: &Effect| matches!(effect, Effect::StaleCache);
+    if state.faults.strike_sync(&name, is_stale).is_some() {
+        memory::renew_caches(&mut state.world.controller.memory);
+    }
+    let is_failure = |effect: &Effect| matches!(effect, Effect::FailedSync { .. });
+    match state.faults.strike_sync(&name, is_failure) {
+        Some(Effect::FailedSync { status, code, message }) => vec![arm::rules::Fault {
+            method: "PUT".to_owned(),
+            path: String::new(),
+            status,
+            code,
+            message,
+            times: 1,
+        }],
+        _ => Vec::new(),
+    }
+}
+
+/// Waits until the controller has nothing to do at once, or the time is over. A retry that waits
+/// counts as something to do.
+pub(crate) async fn idle(shared: &Shared, at_most: Duration) -> bool {
+    let deadline = tokio::time::Instant::now() + at_most;
+    loop {
+        if matches!(next(&mut shared.lock()), Next::Idle) {
+            return true;
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

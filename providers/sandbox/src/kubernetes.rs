@@ -1,0 +1,113 @@
+//! The Kubernetes API, as kube and kubectl speak it.
+
+mod admission;
+mod discovery;
+pub mod object;
+mod patch;
+pub mod resource;
+mod selector;
+mod service;
+pub mod status;
+pub mod store;
+pub mod watch;
+
+use serde_json::{Value, json};
+
+use crate::server::{Answer, Call};
+use crate::state::State;
+
+use object::{Target, Write};
+use resource::Resource;
+use status::Refusal;
+
+/// Answers a request to the Kubernetes API.
+pub fn answer(state: &mut State, call: &Call) -> Answer {
+    if let Some(answer) = discovery::answer(state, call) {
+        return answer;
+    }
+    route(state, call).unwrap_or_else(Answer::from)
+}
+
+/// What a path names. `/api/v1/namespaces/NS/services/NAME/status`, without the namespace for
+/// objects that have none and for lists of all namespaces.
+fn target(call: &Call) -> Result<Target, Refusal> {
+    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    let (group, rest) = match segments.as_slice() {
+        ["api", "v1", rest @ ..] => ("", rest),
+        ["apis", group, "v1", rest @ ..] => (*group, rest),
+        _ => return Err(Refusal::no_such_path()),
+    };
+    let (namespace, rest) = match rest {
+        ["namespaces", namespace, plural, rest @ ..] if Resource::find(group, plural).is_some() => {
+            (Some((*namespace).to_owned()), (*plural, rest))
+        }
+        [plural, rest @ ..] => (None, (*plural, rest)),
+        [] => return Err(Refusal::no_such_path()),
+    };
+    let (plural, rest) = rest;
+    let resource = Resource::find(group, plural).ok_or_else(Refusal::no_such_path)?;
+    let (name, status) = match rest {
+        [] => (None, false),
+        [name] => (Some((*name).to_owned()), false),
+        [name, "status"] if resource.has_status => (Some((*name).to_owned()), true),
+        _ => return Err(Refusal::no_such_path()),
+    };
+    if resource.namespaced && name.is_some() && namespace.is_none() {
+        return Err(Refusal::no_such_path());
+    }
+    Ok(Target { resource, group: group.to_owned(), namespace, name, status })
+}
+
+fn route(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
+    if let ["apis", group, "v1", plural] =
+        call.segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+        && let Some(answer) = review(call, group, plural)
+    {
+        return answer;
+    }
+    let target = target(call)?;
+    match (call.method.as_str(), target.name.as_deref()) {
+        ("GET", None) if call.flag("watch") => watch::open(state, call, &target),
+        ("GET", None) => object::list(state, call, &target),
+        ("GET", Some(name)) => {
+            let field = call.parameter("fieldSelector").unwrap_or_default();
+            if call.flag("watch") && field.is_empty() {
+                return Err(Refusal::bad_request(format!("watch {name} by a field selector")));
+            }
+            Ok(Answer::json(200, object::get(state, &target)?))
+        }
+        ("POST", None) => object::create(state, &Write::of(call, target)?),
+        ("PUT", Some(_)) => object::replace(state, &Write::of(call, target)?),
+        ("PATCH", Some(_)) => patch::patch(state, call, &Write::of(call, target)?),
+        ("DELETE", Some(_)) => object::delete(state, &Write::of(call, target)?),
+        _ => Err(Refusal::method_not_allowed()),
+    }
+}
+
+/// Reviews: what the caller may do, and who it is. In the sandbox it may do everything.
+fn review(call: &Call, group: &str, plural: &str) -> Option<Result<Answer, Refusal>> {
+    let status = match (group, plural) {
+        ("authorization.k8s.io", "selfsubjectaccessreviews" | "subjectaccessreviews") => {
+            json!({"allowed": true, "reason": "the sandbox allows everything"})
+        }
+        ("authorization.k8s.io", "selfsubjectrulesreviews") => json!({
+            "incomplete": false,
+            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+        }),
+        ("authentication.k8s.io", "selfsubjectreviews") => {
+            json!({"userInfo": {"username": "sandbox", "groups": ["system:masters"]}})
+        }
+        _ => return None,
+    };
+    if call.method != "POST" {
+        return Some(Err(Refusal::method_not_allowed()));
+    }
+    let answer = call.json().map_err(Refusal::bad_request).map(|mut body: Value| {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("status".to_owned(), status);
+        }
+        Answer::json(201, body)
+    });
+    Some(answer)
+}

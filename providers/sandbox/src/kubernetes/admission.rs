@@ -1,0 +1,231 @@
+//! What the API server does to an object on its way in: it must fit its kind, be named as the path
+//! says, and gets its defaults.
+
+use std::collections::BTreeSet;
+
+use privlink_core::kubernetes::defaults::{self, Network};
+use privlink_core::kubernetes::service::Key;
+use serde_json::{Value, json};
+
+use crate::state::State;
+use crate::world::issuer::Issuer;
+
+use super::object::Write;
+use super::resource::Resource;
+use super::status::Refusal;
+use super::{service, store};
+
+/// The first and the last node port there are (`--service-node-port-range`).
+const NODE_PORTS: (i64, u32) = (30_000, 2_768);
+
+/// The object with the kind, name and namespace of its path, which it must not contradict.
+pub(super) fn named(state: &mut State, write: &Write, mut object: Value) -> Result<Value, Refusal> {
+    let resource = write.target.resource;
+    if !object.is_object() {
+        return Err(Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {})",
+            resource.kind
+        )));
+    }
+    let version = resource.api_version();
+    for (field, expected) in [("apiVersion", version.as_str()), ("kind", resource.kind)] {
+        match object.get(field).and_then(Value::as_str) {
+            None => super::object::set(&mut object, field, json!(expected)),
+            Some(found) if found == expected => {}
+            Some(found) => {
+                return Err(Refusal::bad_request(format!(
+                    "the {field} in the data ({found}) does not match the expected {field} \
+                     ({expected})"
+                )));
+            }
+        }
+    }
+    let name = write.target.name.clone();
+    let namespace = write.target.namespace.clone().filter(|_| resource.namespaced);
+    let Some(metadata) = store::metadata(&mut object) else {
+        return Err(Refusal::bad_request("metadata must be an object"));
+    };
+    for (field, expected) in [("name", name), ("namespace", namespace)] {
+        let Some(expected) = expected else { continue };
+        match metadata.get(field).and_then(Value::as_str).filter(|found| !found.is_empty()) {
+            None => drop(metadata.insert(field.to_owned(), json!(expected))),
+            Some(found) if found == expected => {}
+            Some(found) if field == "name" => {
+                return Err(Refusal::bad_request(format!(
+                    "the name of the object ({found}) does not match the name on the URL \
+                     ({expected})"
+                )));
+            }
+            Some(_) => {
+                return Err(Refusal::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on \
+                     the request",
+                ));
+            }
+        }
+    }
+    let has_name =
+        metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    if !has_name {
+        let Some(prefix) = metadata.get("generateName").and_then(Value::as_str) else {
+            return Err(Refusal::invalid(
+                resource.kind,
+                "",
+                &[super::status::Cause {
+                    reason: "FieldValueRequired",
+                    message: "Required value: name or generateName is required".to_owned(),
+                    field: "metadata.name".to_owned(),
+                }],
+            ));
+        };
+        let guid = state.world.issuer.guid(&format!("{}/{prefix}", resource.kind));
+        let name = format!("{prefix}{}", guid.get(..5).unwrap_or_default());
+        metadata.insert("name".to_owned(), json!(name));
+    }
+    Ok(object)
+}
+
+/// The object without fields its kind does not have, if its values are of the right types.
+pub(super) fn checked(write: &Write, object: Value) -> Result<Value, Refusal> {
+    let resource = write.target.resource;
+    let (known, unknown) = resource.schema.known(&object);
+    if write.strict && !unknown.is_empty() {
+        let fields: Vec<String> =
+            unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
+        return Err(Refusal::bad_request(format!(
+            "{} in version \"v1\" cannot be handled as a {}: strict decoding error: {}",
+            resource.kind,
+            resource.kind,
+            fields.join(", ")
+        )));
+    }
+    if resource.kind == "Service"
+        && let Some(wrong) = service::wrong_type(&known)
+    {
+        return Err(Refusal::bad_request(format!(
+            "Service in version \"v1\" cannot be handled as a Service: json: cannot unmarshal \
+             {} into Go struct field {} of type {}",
+            wrong.found, wrong.go_field, wrong.expected
+        )));
+    }
+    Ok(known)
+}
+
+/// The configuration of an apply, which may name no field its kind does not have, and must have
+/// values of the right types. The API server's words for it, and its status, are these.
+pub(super) fn applied(write: &Write, config: Value) -> Result<Value, Refusal> {
+    let resource = write.target.resource;
+    let key = store::key_of(&config);
+    let refuse = |why: String| Refusal {
+        code: 500,
+        reason: "InternalError",
+        message: format!(
+            "failed to create typed patch object ({}; {}, Kind={}): {why}",
+            if key.namespace.is_empty() { key.name.clone() } else { key.to_string() },
+            if resource.group.is_empty() { "/v1".to_owned() } else { resource.api_version() },
+            resource.kind,
+        ),
+        details: None,
+    };
+    let (known, unknown) = resource.schema.known(&config);
+    if let Some(field) = unknown.first() {
+        return Err(refuse(format!(".{field}: field not declared in schema")));
+    }
+    if resource.kind == "Service"
+        && let Some(wrong) = service::wrong_type(&known)
+    {
+        return Err(refuse(format!(
+            ".{}: expected {}, got {}",
+            wrong.path, wrong.expected, wrong.value
+        )));
+    }
+    Ok(known)
+}
+
+/// The object with its defaults, if it is valid.
+pub(super) fn completed(
+    state: &mut State,
+    resource: &Resource,
+    object: Value,
+    live: Option<&Value>,
+) -> Result<Value, Refusal> {
+    if resource.kind != "Service" {
+        return Ok(object);
+    }
+    let network = Network { ip_families: state.world.facts.ip_families.clone() };
+    let taken = Taken::of(state, &store::key_of(&object));
+    let causes = service::before_defaults(&object);
+    let name = store::key_of(&object).name;
+    if !causes.is_empty() {
+        return Err(Refusal::invalid("Service", &name, &causes));
+    }
+    let mut issuer = ServiceIssuer { issuer: &mut state.world.issuer, taken: &taken };
+    let completed = match live {
+        Some(live) => defaults::update(object, live, &network, &mut issuer),
+        None => defaults::create(object, &network, &mut issuer),
+    };
+    let causes = service::invalid(&completed, live, &taken);
+    if causes.is_empty() { Ok(completed) } else { Err(Refusal::invalid("Service", &name, &causes)) }
+}
+
+/// What other Services have.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) node_ports: BTreeSet<i64>,
+    pub(super) cluster_ips: BTreeSet<String>,
+}
+
+impl Taken {
+    fn of(state: &State, own: &Key) -> Self {
+        let mut taken = Self::default();
+        let Some(services) = Resource::find("", "services") else { return taken };
+        for (_, object) in state.world.kubernetes.shelf(services).filter(|(key, _)| *key != own) {
+            let list = |pointer| object.pointer(pointer).and_then(Value::as_array);
+            for port in list("/spec/ports").into_iter().flatten() {
+                taken.node_ports.extend(port.get("nodePort").and_then(Value::as_i64));
+            }
+            let health = object.pointer("/spec/healthCheckNodePort");
+            taken.node_ports.extend(health.and_then(Value::as_i64));
+            for address in list("/spec/clusterIPs").into_iter().flatten() {
+                taken.cluster_ips.extend(address.as_str().map(ToOwned::to_owned));
+            }
+        }
+        taken
+    }
+}
+
+/// Gives out what an API server gives out to Services.
+struct ServiceIssuer<'a> {
+    issuer: &'a mut Issuer,
+    taken: &'a Taken,
+}
+
+impl defaults::Issuer for ServiceIssuer<'_> {
+    fn uid(&mut self, service: &Key) -> Value {
+        json!(self.issuer.guid(&format!("Service/{service}")))
+    }
+
+    fn cluster_ip(&mut self, service: &Key, family: &str) -> Value {
+        let of = format!("clusterIP {family} {service}");
+        loop {
+            let number = self.issuer.number(&of, 60_000) + 256;
+            let address = if family == "IPv6" {
+                format!("fd00:10::{number:x}")
+            } else {
+                format!("10.0.{}.{}", number / 256, number % 256)
+            };
+            if !self.taken.cluster_ips.contains(&address) {
+                return json!(address);
+            }
+        }
+    }
+
+    fn node_port(&mut self, service: &Key, port: &str) -> Value {
+        let of = format!("nodePort {service} {port}");
+        let start = self.issuer.number(&of, NODE_PORTS.1);
+        let free = (0..NODE_PORTS.1)
+            .map(|step| NODE_PORTS.0 + i64::from((start + step) % NODE_PORTS.1))
+            .find(|number| !self.taken.node_ports.contains(number));
+        json!(free.unwrap_or(0))
+    }
+}

@@ -1,0 +1,188 @@
+//! `metav1.Status`: the API server's refusals.
+
+use serde_json::{Value, json};
+
+use crate::server::Answer;
+
+/// A refusal, in the words of `apimachinery/pkg/api/errors`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub code: u16,
+    /// `NotFound`, `Conflict`, ...
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// `details`, if there is something to say.
+    pub details: Option<Value>,
+}
+
+/// One cause of an `Invalid` or a `Conflict`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// `FieldValueRequired`, `FieldValueInvalid`, `FieldManagerConflict`, ...
+    pub reason: &'static str,
+    /// What is wrong, with the field's name left out.
+    pub message: String,
+    /// The field.
+    pub field: String,
+}
+
+impl Cause {
+    /// A field that must be there.
+    pub fn required(field: impl Into<String>) -> Self {
+        let (reason, message) = ("FieldValueRequired", "Required value".to_owned());
+        Self { reason, message, field: field.into() }
+    }
+
+    /// A field with a value that cannot be; `value` as the API server quotes it.
+    pub fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
+        let message = format!("Invalid value: {value}: {why}");
+        Self { reason: "FieldValueInvalid", message, field: field.into() }
+    }
+
+    /// A second item with the same value.
+    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Duplicate value: {value}");
+        Self { reason: "FieldValueDuplicate", message, field: field.into() }
+    }
+
+    /// A value that is none of those there are.
+    pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let quoted: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
+        let message =
+            format!("Unsupported value: {value}: supported values: {}", quoted.join(", "));
+        Self { reason: "FieldValueNotSupported", message, field: field.into() }
+    }
+
+    fn json(&self) -> Value {
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
+    }
+}
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: None }
+    }
+
+    /// 404 of an object: `resource` is `services`.
+    pub fn not_found(resource: &str, name: &str) -> Self {
+        let message = format!("{resource} {name:?} not found");
+        let details = Some(json!({"name": name, "kind": resource}));
+        Self { details, ..Self::new(404, "NotFound", message) }
+    }
+
+    /// 404 of a path.
+    pub fn no_such_path() -> Self {
+        let message = "the server could not find the requested resource";
+        Self { details: Some(json!({})), ..Self::new(404, "NotFound", message) }
+    }
+
+    /// 409 of a create.
+    pub fn already_exists(resource: &str, name: &str) -> Self {
+        let message = format!("{resource} {name:?} already exists");
+        let details = Some(json!({"name": name, "kind": resource}));
+        Self { details, ..Self::new(409, "AlreadyExists", message) }
+    }
+
+    /// 409 of a write with a resource version, uid or precondition that is not the live one's.
+    pub fn conflict(resource: &str, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {why}");
+        let details = Some(json!({"name": name, "kind": resource}));
+        Self { details, ..Self::new(409, "Conflict", message) }
+    }
+
+    /// 409 of a write with another resource version than the live one.
+    pub fn modified(resource: &str, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version \
+                   and try again";
+        Self::conflict(resource, name, why)
+    }
+
+    /// 409 of an apply: fields of other managers.
+    pub fn apply_conflict(message: String, causes: &[Cause]) -> Self {
+        let causes: Vec<Value> = causes.iter().map(Cause::json).collect();
+        Self { details: Some(json!({"causes": causes})), ..Self::new(409, "Conflict", message) }
+    }
+
+    /// 422 of an object that cannot be.
+    pub fn invalid(kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let list: Vec<String> =
+            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let all = match list.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let message = format!("{kind} {name:?} is invalid: {all}");
+        let causes: Vec<Value> = causes.iter().map(Cause::json).collect();
+        let details = Some(json!({"name": name, "kind": kind, "causes": causes}));
+        Self { details, ..Self::new(422, "Invalid", message) }
+    }
+
+    /// 400.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 405.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+    }
+
+    /// 415 of a patch.
+    pub fn unsupported_media_type(content_type: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, \
+             application/strategic-merge-patch+json, application/apply-patch+yaml (was: \
+             {content_type})"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// 410 of a resource version or a continue token from too long ago.
+    pub fn expired(message: &str) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    /// The `Status` object.
+    pub fn body(&self) -> Value {
+        let mut body = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        });
+        if let (Some(details), Some(body)) = (&self.details, body.as_object_mut()) {
+            body.insert("details".to_owned(), details.clone());
+        }
+        body
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::json(refusal.code, refusal.body())
+    }
+}
+
+/// An injected failure.
+pub fn injected(status: u16, message: &str) -> Answer {
+    let (reason, default) = match status {
+        401 => ("Unauthorized", "Unauthorized"),
+        403 => ("Forbidden", "forbidden"),
+        409 => ("Conflict", "the object has been modified"),
+        429 => ("TooManyRequests", "too many requests, please try again later"),
+        503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+        504 => ("Timeout", "the server was unable to return a response in the time allotted"),
+        _ => ("InternalError", "an error on the server has prevented the request from succeeding"),
+    };
+    Refusal::new(status, reason, if message.is_empty() { default } else { message }).into()
+}

@@ -1,0 +1,105 @@
+//! A world from an observation.
+
+use privlink_core::snapshot::{Reading, Snapshot};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::azure::directory::{Subscription, Tenant};
+
+use super::World;
+use super::issuer::Issuer;
+
+impl World {
+    /// A world that holds what a snapshot shows: its Services and Nodes, and every Azure resource in
+    /// its lists. What the snapshot cannot tell (tenants, resource groups that hold nothing, the
+    /// controller's configuration beyond the cluster's own) is as in [`World::first`].
+    ///
+    /// # Errors
+    /// An object has no name or no id, or does not fit its type.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, Error> {
+        let mut world = Self { issuer: Issuer::new("snapshot"), ..Self::default() };
+        let first = Self::first();
+        world.facts = first.facts;
+        world.directory = first.directory;
+        world.kubernetes.version = match &snapshot.kubernetes.version {
+            Reading::Present(version) => version.clone(),
+            Reading::Absent | Reading::Unreadable(_) => first.kubernetes.version,
+        };
+        world.take_objects(&snapshot.kubernetes.services, "Service")?;
+        world.take_objects(&snapshot.kubernetes.nodes, "Node")?;
+        world.take_objects(&snapshot.kubernetes.events, "Event")?;
+        world.add_namespaces(&snapshot.kubernetes.namespace)?;
+        world.kubernetes.resource_version = world.highest_version() + 1;
+        for reading in snapshot.azure.values() {
+            let Reading::Present(list) = reading else { continue };
+            for resource in list {
+                world.take_resource(resource.clone())?;
+            }
+        }
+        Ok(world)
+    }
+
+    fn take_objects(&mut self, reading: &Reading<Vec<Value>>, kind: &str) -> Result<(), Error> {
+        let Reading::Present(objects) = reading else { return Ok(()) };
+        for object in objects {
+            let mut object = object.clone();
+            let named = object.pointer("/metadata/name").is_some();
+            let Some(fields) = object.as_object_mut().filter(|_| named) else {
+                return Err(Error::Snapshot(format!("a {kind} has no name")));
+            };
+            // Items of a list do not say their kind.
+            fields.insert("kind".to_owned(), json!(kind));
+            fields.entry("apiVersion").or_insert_with(|| json!("v1"));
+            self.insert_object(object).map_err(Error::Snapshot)?;
+        }
+        Ok(())
+    }
+
+    fn add_namespaces(&mut self, current: &str) -> Result<(), Error> {
+        let objects = self.kubernetes.objects.values().flat_map(|shelf| shelf.keys());
+        let mut names: std::collections::BTreeSet<String> =
+            objects.map(|key| key.namespace.clone()).filter(|name| !name.is_empty()).collect();
+        names.extend(["default".to_owned(), "kube-system".to_owned(), current.to_owned()]);
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
+            let uid = self.issuer.guid(&format!("Namespace/{name}"));
+            let object = json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": name, "uid": uid, "resourceVersion": "1"},
+                "status": {"phase": "Active"},
+            });
+            self.insert_object(object).map_err(Error::Snapshot)?;
+        }
+        Ok(())
+    }
+
+    fn highest_version(&self) -> u64 {
+        let versions = self.kubernetes.objects.values().flat_map(|shelf| shelf.values());
+        versions
+            .filter_map(|object| {
+                object.pointer("/metadata/resourceVersion")?.as_str()?.parse().ok()
+            })
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn take_resource(&mut self, resource: Value) -> Result<(), Error> {
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        let id = privlink_core::resource_id::ResourceId::new(id);
+        let location = resource.get("location").and_then(Value::as_str).unwrap_or("eastus");
+        if let (Some(subscription), Some(group)) = (id.subscription(), id.resource_group()) {
+            if self.directory.subscription(subscription).is_none() {
+                let tenant =
+                    self.directory.tenants.first().map(|tenant: &Tenant| tenant.id.clone());
+                self.directory.subscriptions.push(Subscription {
+                    id: subscription.to_owned(),
+                    tenant: tenant.unwrap_or_default(),
+                    display_name: subscription.to_owned(),
+                });
+            }
+            if self.directory.group(subscription, group).is_none() {
+                self.directory.put_group(subscription, group, location);
+            }
+        }
+        self.azure.insert(resource).map_err(|error| Error::Snapshot(error.to_string()))
+    }
+}

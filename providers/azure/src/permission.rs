@@ -67,8 +67,8 @@ mod tests {
             json!({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/write"]});
         let reader = json!({"actions": ["*/read"], "notActions": []});
         let barred = json!({"actions": ["*"], "notActions": ["Microsoft.Network/*"]});
-        assert!(allows(&[contributor.clone()], write));
-        assert!(!allows(&[reader.clone()], write));
+        assert!(allows(std::slice::from_ref(&contributor), write));
+        assert!(!allows(std::slice::from_ref(&reader), write));
         assert!(!allows(&[barred.clone(), reader], write));
         assert!(allows(&[barred, contributor], write));
         assert!(!allows(&[], write));

@@ -57,12 +57,18 @@ fn headed(title: &str, schema: Value) -> Value {
 /// Any document of the input: one of the four kinds, a list of them, or a foreign kind.
 fn umbrella(mut definitions: Map<String, Value>) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/definitions/{name}") });
-    let ours = json!({ "properties": { "apiVersion": { "pattern": "^privlink\\.dev/" } } });
+    let ours = json!({
+        "required": ["apiVersion"],
+        "properties": { "apiVersion": { "type": "string", "pattern": "^privlink\\.dev/" } },
+    });
     let of_kind = |kind: &str, group: Value, name: &str| {
-        let is_kind = json!({ "properties": { "kind": { "const": kind } } });
+        let is_kind = json!({ "required": ["kind"], "properties": { "kind": { "const": kind } } });
         json!({ "if": { "allOf": [is_kind, group] }, "then": reference(name) })
     };
-    let core = json!({ "properties": { "apiVersion": { "const": "v1" } } });
+    let core = json!({
+        "required": ["apiVersion"],
+        "properties": { "apiVersion": { "const": "v1" } },
+    });
     let list = json!({
         "type": "object",
         "properties": { "items": { "type": "array", "items": reference("document") } },
@@ -218,7 +224,13 @@ fn annotations() -> Value {
 fn annotation_schema(known: &Known) -> Value {
     let mut schema = Map::new();
     schema.insert("type".to_owned(), "string".into());
+    let numbers;
     let (pattern, examples): (&str, &[&str]) = match known.kind {
+        Kind::Integer { min, max } if max <= 100 => {
+            let all: Vec<String> = (min..=max).map(|number| number.to_string()).collect();
+            numbers = format!(r"^\s*\+?0*({})\s*$", all.join("|"));
+            (&numbers, &[])
+        }
         Kind::ExactlyTrue => ("^(true|[Ff][Aa][Ll][Ss][Ee])?$", &["true"]),
         Kind::Boolean { .. } => {
             (r"^\s*([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])?\s*$", &["true", "false"])

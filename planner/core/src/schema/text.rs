@@ -262,7 +262,10 @@ impl Text {
             }
             Self::ClusterName => "^[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
             Self::Location => "^[a-z0-9]+$",
-            Self::Ipv4 => r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$",
+            Self::Ipv4 => {
+                let octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+                return Some(format!(r"^{octet}(\.{octet}){{3}}$"));
+            }
             Self::ResourceId(_) => "^/[sS]ubscriptions/[^/]+/",
             Self::Alias => r"^[^.]+\.[^.]+\.[^.]+\.azure\.privatelinkservice$",
             Self::Version => r"^v?[0-9]+\.[0-9]+(\.[0-9]+.*)?$",

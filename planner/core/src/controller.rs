@@ -7,8 +7,31 @@
 //!
 //! [`predict::predict`] folds it over the Services of a cluster, live ones first, then by namespace
 //! and name: the final world, and an outcome per Service. It is what plans use.
+//!
+//! The code follows the controller's own functions, named in the docs, so that a rule is found where
+//! the controller has it.
 
+mod access;
+pub mod annotation;
+mod backend_pool;
+mod balancer;
+mod cloud;
+mod failure;
+mod frontend;
+mod md5;
 pub mod memory;
+mod name;
 pub mod outcome;
 pub mod predict;
+mod prefix;
+mod private_link;
+mod probe;
+mod public_ip;
+mod rule;
+mod scale_set;
+mod security_rules;
+mod selection;
+mod service_sync;
 pub mod sync;
+mod tags;
+mod value;

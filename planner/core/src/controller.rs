@@ -35,3 +35,13 @@ mod service_sync;
 pub mod sync;
 mod tags;
 mod value;
+
+/// The name of a Service's frontend: in a dual-stack Service IPv6's has a suffix.
+pub fn frontend_name(service: &crate::kubernetes::service::Service, ipv6: bool) -> String {
+    name::frontend(service, ipv6)
+}
+
+/// Tags in a text of the controller's configuration, `a=b,c=d`.
+pub fn parse_tags(text: &str) -> std::collections::BTreeMap<String, String> {
+    tags::parse(text)
+}

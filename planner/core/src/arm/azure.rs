@@ -132,6 +132,48 @@ impl Azure<'_> {
         }
     }
 
+    /// Stores a resource as somebody edited it behind everybody's back: nothing is checked, but ids,
+    /// defaults and back references are filled in as ever. `keep_state`: a provisioning state other
+    /// than `Succeeded` stays, and so do connections of a PLS.
+    ///
+    /// # Errors
+    /// A body that does not fit its type.
+    pub fn edit(&mut self, id: &ResourceId, body: Value, keep_state: bool) -> Result<(), ArmError> {
+        let rules = std::mem::replace(&mut self.rules, Rules::RecordedLenient);
+        let faults = std::mem::take(self.faults);
+        let connections = body.pointer("/properties/privateEndpointConnections").cloned();
+        let state = body.pointer("/properties/provisioningState").cloned();
+        let done = self.put(id, body, None);
+        self.rules = rules;
+        *self.faults = faults;
+        done?;
+        let Some(mut stored) = self.world.get(id) else {
+            return Ok(());
+        };
+        if let Some(properties) = stored.get_mut("properties").and_then(Value::as_object_mut) {
+            if let Some(connections) = connections {
+                properties.insert("privateEndpointConnections".to_owned(), connections);
+            }
+            if let Some(state) = state.filter(|_| keep_state) {
+                properties.insert("provisioningState".to_owned(), state);
+            }
+        }
+        self.world.insert(stored).map_err(|error| {
+            ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
+        })
+    }
+
+    /// Removes a resource as somebody might behind everybody's back, with what hangs on it.
+    pub fn edit_away(&mut self, id: &ResourceId) {
+        let rules = std::mem::replace(&mut self.rules, Rules::RecordedLenient);
+        let faults = std::mem::take(self.faults);
+        if self.delete(id, None).is_err() {
+            self.world.remove(id);
+        }
+        self.rules = rules;
+        *self.faults = faults;
+    }
+
     fn put_other(
         &mut self,
         id: &ResourceId,

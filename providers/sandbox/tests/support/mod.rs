@@ -112,8 +112,7 @@ impl Arm {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request =
-                request.header("content-type", "application/json").body(body.to_string());
+            request = request.header("content-type", "application/json").body(body.to_string());
         }
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -143,8 +142,7 @@ impl Arm {
             return reply;
         }
         for _ in 0..50 {
-            let status =
-                self.raw("GET", &status_url, None, &[("authorization", "Bearer t")]).await;
+            let status = self.raw("GET", &status_url, None, &[("authorization", "Bearer t")]).await;
             if status.body["status"] != "InProgress" {
                 return status;
             }
@@ -155,5 +153,7 @@ impl Arm {
 }
 
 pub fn network(subscription: &str, group: &str, rest: &str) -> String {
-    format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/{rest}")
+    format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/{rest}"
+    )
 }

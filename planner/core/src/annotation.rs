@@ -1,11 +1,34 @@
 //! The annotations of Services that the controller reads.
+//!
+//! [`KNOWN`] lists them; [`lint`] reports what the controller would refuse, misread or ignore. Sources
+//! are cloud-provider-azure's code (commit 7b31c76) and recordings of it, named by number.
 
 pub mod keys;
+mod lint;
+mod relations;
+mod table;
+mod value;
 
-use crate::desired::Service;
-use crate::diagnostic::Diagnostic;
+pub use lint::lint;
+pub use table::{KNOWN, Known, PER_PORT, find, find_per_port};
+pub use value::{Item, Kind, is_true, list};
 
-/// Reports what the controller would refuse, misread or ignore in a Service's annotations.
-pub fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let _ = (service, problems);
+/// What all keys begin with.
+pub const PREFIX: &str = "service.beta.kubernetes.io/";
+
+/// Where an annotation is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// On every Service of type LoadBalancer.
+    Any,
+    /// On internal ones.
+    Internal,
+    /// On public ones.
+    Public,
+    /// On those with a Private Link Service.
+    PrivateLink,
+    /// With Basic load balancers, which Azure retired.
+    Basic,
+    /// Nowhere any more.
+    Nowhere,
 }

@@ -2,6 +2,7 @@
 
 mod escape;
 mod render;
+mod secret;
 mod source;
 
 use std::ops::Deref;

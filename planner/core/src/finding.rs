@@ -1,14 +1,19 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
 use crate::address::{Address, Kind};
-use crate::change::Action;
+use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
 use crate::desired::{NamespacedName, Service};
 use crate::diagnostic::Spanned;
 use crate::diff::Input;
+use crate::diff::endpoint::link_of_service;
+use crate::facts::{BackendPoolType, LoadBalancerSku};
+use crate::kubernetes::service as stored;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::view;
 
 /// The prefix of the controller's annotations.
 const PREFIX: &str = "service.beta.kubernetes.io/";
@@ -28,28 +33,59 @@ pub fn find(input: &Input<'_>, prediction: &Prediction) -> Vec<Finding> {
         let name = NamespacedName::new(&outcome.service.namespace, &outcome.service.name);
         let Some(service) = input.desired.services.get(&name) else { continue };
         let subject = Subject { input, prediction, service, outcome };
-        let checks = [check_error, check_public, check_link_left, check_subnet];
+        let checks = [
+            error,
+            becomes_public,
+            link_recreated,
+            link_stays,
+            link_taken_over,
+            link_elsewhere,
+            nat_addresses_rewritten,
+            proxy_protocol_probe,
+            nat_subnet_of_pods,
+            cannot_have_link,
+            subnet_changed,
+        ];
         findings.extend(checks.iter().filter_map(|check| check(&subject)));
     }
     findings
 }
 
 impl Subject<'_> {
-    fn address(&self) -> Address {
-        Address::new(Kind::Service, self.service.name.to_string())
-    }
-
     fn annotation(&self, key: &str) -> Option<&Spanned<String>> {
         self.service.annotation(&format!("{PREFIX}{key}"))
     }
 
+    /// Whether an annotation says true as the controller reads Private Link settings: trimmed, in any
+    /// case (finding 17).
+    fn says_true(&self, key: &str) -> bool {
+        self.annotation(key).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+
+    fn is_local(&self) -> bool {
+        let key = &self.outcome.service;
+        let stored = self.prediction.services.get(key);
+        stored.is_some_and(|service| service.external_traffic_policy == "Local")
+    }
+
+    /// The Private Link Service through which the Service was reached.
+    fn link_before(&self) -> Option<&PrivateLinkService> {
+        link_of_service(&self.prediction.before, self.prediction, &self.outcome.service)
+    }
+
+    /// The Private Link Service through which the Service will be reached.
+    fn link_after(&self) -> Option<&PrivateLinkService> {
+        link_of_service(&self.prediction.after, self.prediction, &self.outcome.service)
+    }
+
+    /// A finding placed at an annotation, or at the Service's name.
     fn finding(&self, code: Code, key: &str, message: String, help: &str) -> Finding {
         let place = self.annotation(key).map(|value| value.span.place().to_string());
         let place = place.unwrap_or_else(|| self.service.span.place().to_string());
         Finding {
             code,
             severity: code.severity(),
-            address: self.address(),
+            address: Address::new(Kind::Service, self.service.name.to_string()),
             message,
             help: Some(help.to_owned()),
             place: Some(place),
@@ -57,38 +93,53 @@ impl Subject<'_> {
     }
 }
 
-/// The controller will report an error (table of errors of the controller's reference).
-fn check_error(subject: &Subject<'_>) -> Option<Finding> {
+/// The controller will report an error (table of errors of the controller's reference; findings 11 to
+/// 16). Errors that have a finding of their own are told there.
+fn error(subject: &Subject<'_>) -> Option<Finding> {
     let error = subject.outcome.error.as_ref()?;
+    let own = [
+        ("cannot change existing private link service name", Code::LinkCannotMove),
+        ("already has unmanaged private link service", Code::LinkBlocked),
+        ("already has existing private link service", Code::LinkBlocked),
+    ];
+    if let Some((_, code)) = own.iter().find(|(words, _)| error.contains(words)) {
+        let help = match code {
+            Code::LinkCannotMove => {
+                "Keep the name; for another one, put a second Service beside this one and move its consumers."
+            }
+            _ => "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
+        };
+        let message = format!("the controller will fail: {error}");
+        return Some(subject.finding(*code, "azure-pls-name", message, help));
+    }
     let wrote = subject.outcome.writes.iter().any(|write| write.answer.is_ok());
-    let partial = if wrote {
-        ", after part of it was written: the load balancer will be there, the rest not, and the Service gets no address"
+    let (code, partial) = if wrote {
+        (
+            Code::PartlyMade,
+            ", with the load balancer made and the rest not, and the Service without its new address",
+        )
     } else {
-        ", and write nothing"
+        (Code::ControllerFails, " and write nothing")
     };
     Some(subject.finding(
-        Code::ControllerFails,
+        code,
         "azure-pls-create",
         format!("the controller will fail{partial}: {error}"),
-        "Correct what the controller's message names; it tries again by itself.",
+        "Correct what its message names; the controller tries again by itself.",
     ))
 }
 
-/// A Service that is internal now becomes public.
-fn check_public(subject: &Subject<'_>) -> Option<Finding> {
-    let internal = |object: Option<&std::sync::Arc<crate::kubernetes::service::Service>>| {
-        object.map(|service| {
-            service
-                .annotations
-                .get(&format!("{PREFIX}azure-load-balancer-internal"))
-                .map(String::as_str)
-                == Some("true")
-        })
+/// A Service that is internal now becomes public: only exactly `true` is internal (finding 17).
+fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
+    let internal = |service: Option<&std::sync::Arc<stored::Service>>| {
+        let key = format!("{PREFIX}azure-load-balancer-internal");
+        service.map(|service| service.annotations.get(&key).map(String::as_str) == Some("true"))
     };
     let key = &subject.outcome.service;
     let was = internal(subject.prediction.live.get(key));
-    let is = internal(subject.prediction.services.get(key));
-    (was == Some(true) && is == Some(false)).then(|| {
+    let stored = subject.prediction.services.get(key);
+    let is_balanced = stored.is_some_and(|service| service.wants_load_balancer());
+    (is_balanced && was == Some(true) && internal(stored) == Some(false)).then(|| {
         subject.finding(
             Code::BecomesPublic,
             "azure-load-balancer-internal",
@@ -98,36 +149,189 @@ fn check_public(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
-/// `azure-pls-create` went, and the Private Link Service stays (recordings 201, 202).
-fn check_link_left(subject: &Subject<'_>) -> Option<Finding> {
-    let wants = |value: &str| value.trim().eq_ignore_ascii_case("true");
-    if subject.annotation("azure-pls-create").is_some_and(|value| wants(value)) {
+/// The Private Link Service goes and comes back as another resource (finding 6).
+fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
+    let (before, after) = (subject.link_before()?, subject.link_after()?);
+    if view::guid_of(before) == view::guid_of(after) {
         return None;
     }
-    let key = &subject.outcome.service;
-    let link =
-        crate::diff::endpoint::link_of_service(&subject.prediction.after, subject.prediction, key)?;
-    let tag = link.tags.as_ref()?.get("k8s-azure-owner-service")?;
-    tag.eq_ignore_ascii_case(&key.to_string()).then(|| {
+    let consumers: Vec<String> = view::consumers(before)
+        .into_iter()
+        .filter(|consumer| consumer.status == "Approved")
+        .map(|consumer| consumer.endpoint)
+        .collect();
+    let cut = if consumers.is_empty() {
+        "nobody is connected to it".to_owned()
+    } else {
+        format!("this cuts off {}", consumers.join(", "))
+    };
+    Some(subject.finding(
+        Code::LinkRecreated,
+        "azure-load-balancer-ipv4",
+        format!(
+            "its Private Link Service {} will be deleted and made anew, since its frontend is; {cut}",
+            before.name()
+        ),
+        "Keep the address and the subnet; to change them, put a second Service beside this one and move its consumers.",
+    ))
+}
+
+/// `azure-pls-create` went, and the Private Link Service stays (finding 2).
+fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
+    if subject.says_true("azure-pls-create") {
+        return None;
+    }
+    let link = subject.link_after()?;
+    let owner = link.tags.as_ref()?.get("k8s-azure-owner-service")?;
+    owner.eq_ignore_ascii_case(&subject.outcome.service.to_string()).then(|| {
         subject.finding(
             Code::LinkStays,
             "azure-pls-create",
-            format!("its Private Link Service {} stays although azure-pls-create is not \"true\"", link.name()),
+            format!(
+                "its Private Link Service {} stays although azure-pls-create is not \"true\"",
+                link.name()
+            ),
             "Nothing deletes it while its frontend lives; to be rid of it, delete the Service or change its address.",
         )
     })
 }
 
-/// The controller will change a subnet that it does not own.
-fn check_subnet(subject: &Subject<'_>) -> Option<Finding> {
-    let effect = subject.outcome.effects.iter().find(|effect| {
-        effect.action == outcome::Action::Updated
-            && effect
-                .id
-                .parent()
-                .is_some_and(|it| it.as_str().to_lowercase().contains("/virtualnetworks/"))
-    })?;
-    let _ = (Action::Update, subject.input);
+/// A Private Link Service of that name is on another frontend, and is taken over (finding 3).
+fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
+    let taken = |effect: &&outcome::Effect| effect.reason == outcome::Reason::TakenOver;
+    let effect = subject.outcome.effects.iter().find(taken)?;
+    Some(subject.finding(
+        Code::LinkTakenOver,
+        "azure-pls-name",
+        format!(
+            "the Private Link Service {} is on another frontend now, which loses it without a word",
+            effect.id.name()
+        ),
+        "Choose another azure-pls-name.",
+    ))
+}
+
+/// Another resource group does not move a Private Link Service: a second one is made, which Azure
+/// refuses on the same frontend (finding 7 of the traps, recording 213).
+fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
+    let before = subject.link_before()?;
+    let wanted =
+        subject.annotation("azure-pls-resource-group").map(|group| group.trim().to_owned());
+    let wanted = wanted
+        .filter(|group| !group.is_empty())
+        .unwrap_or_else(|| subject.input.facts.private_link_service_group());
+    let lies_in = ResourceId::new(before.id()).resource_group()?.to_owned();
+    let same_frontend =
+        subject.link_after().is_some_and(|after| view::guid_of(after) == view::guid_of(before));
+    (subject.says_true("azure-pls-create")
+        && same_frontend
+        && !wanted.eq_ignore_ascii_case(&lies_in))
+    .then(|| {
+        subject.finding(
+            Code::LinkCannotMove,
+            "azure-pls-resource-group",
+            format!(
+                "its Private Link Service {} lies in {lies_in} and cannot move to {wanted}",
+                before.name()
+            ),
+            "Leave azure-pls-resource-group as it was; for another one, make a second Service.",
+        )
+    })
+}
+
+/// Fewer or other NAT addresses: the controller rewrites them all, and Azure does not let any go
+/// (Private Link Service overview).
+fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
+    let (before, after) = (subject.link_before()?, subject.link_after()?);
+    if view::guid_of(before) != view::guid_of(after) {
+        return None;
+    }
+    let names = |link: &PrivateLinkService| -> std::collections::BTreeSet<String> {
+        let all = link.properties.ip_configurations.iter().flatten();
+        all.map(|configuration| configuration.name().to_owned()).collect()
+    };
+    let (old, new) = (names(before), names(after));
+    (!old.is_subset(&new)).then(|| {
+        subject.finding(
+            Code::NatAddressesRewritten,
+            "azure-pls-ip-configuration-ip-address",
+            format!(
+                "all NAT addresses of {} are written anew; Azure may refuse to take any away",
+                after.name()
+            ),
+            "Only add NAT addresses; for fewer or others, make a second Service.",
+        )
+    })
+}
+
+/// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
+/// (controller's documentation of Private Link Services).
+fn proxy_protocol_probe(subject: &Subject<'_>) -> Option<Finding> {
+    let on = subject.says_true("azure-pls-create") && subject.says_true("azure-pls-proxy-protocol");
+    let untrimmed =
+        |key: &str| subject.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let probes_ports = untrimmed("azure-pls-create") && untrimmed("azure-pls-proxy-protocol");
+    (on && subject.is_local()).then(|| {
+        let what = if probes_ports {
+            "the probes go to the Service's own ports, on nodes without a pod too"
+        } else {
+            "the probe stays kube-proxy's, which cannot read the header, and fails everywhere"
+        };
+        subject.finding(
+            Code::ProxyProtocolProbe,
+            "azure-pls-proxy-protocol",
+            format!("with proxy protocol and externalTrafficPolicy Local, {what}"),
+            "Use externalTrafficPolicy Cluster, or write both annotations as exactly \"true\" and let the application answer probes.",
+        )
+    })
+}
+
+/// With externalTrafficPolicy Local, connections from NAT addresses in the nodes' own subnet are
+/// dropped (kubernetes/kubernetes issue 95555).
+fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
+    if !subject.is_local() || !subject.says_true("azure-pls-create") {
+        return None;
+    }
+    let link = subject.link_after()?;
+    let subnet = link.properties.ip_configurations.as_ref()?.first()?.properties.subnet.as_ref()?;
+    let facts = subject.input.facts;
+    (ResourceId::new(subnet.id()) == facts.subnet_id(&facts.subnet)).then(|| {
+        subject.finding(
+            Code::NatSubnetOfPods,
+            "azure-pls-ip-configuration-subnet",
+            "its NAT addresses lie in the nodes' subnet, and with externalTrafficPolicy Local such traffic may be dropped"
+                .to_owned(),
+            "Set azure-pls-ip-configuration-subnet to another subnet.",
+        )
+    })
+}
+
+/// Load balancers that Azure puts no Private Link Service on; the controller tries (ARM contract,
+/// `PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer`).
+fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
+    if !subject.says_true("azure-pls-create") {
+        return None;
+    }
+    let facts = subject.input.facts;
+    let (code, what) = if facts.load_balancer_sku == LoadBalancerSku::Basic {
+        (Code::BasicLoadBalancer, "load balancers of SKU Basic")
+    } else if facts.backend_pool_type != BackendPoolType::NodeIpConfiguration {
+        (Code::IpBasedPool, "backend pools by IP address")
+    } else {
+        return None;
+    };
+    Some(subject.finding(
+        code,
+        "azure-pls-create",
+        format!("the cluster has {what}, and Azure puts no Private Link Service on those"),
+        "Use a cluster with the Standard SKU and backend pools of type nodeIPConfiguration.",
+    ))
+}
+
+/// The controller will change a subnet that it does not own, and never back (finding 13).
+fn subnet_changed(subject: &Subject<'_>) -> Option<Finding> {
+    let changed = |effect: &&outcome::Effect| effect.reason == outcome::Reason::PolicyEnabled;
+    let effect = subject.outcome.effects.iter().find(changed)?;
     Some(subject.finding(
         Code::SubnetChanged,
         "azure-pls-ip-configuration-subnet",

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source, Span};
 pub use scalar::kubectl_reads_otherwise;
+pub(crate) use split::chunks;
 
 /// The most documents a source may have.
 pub const MAX_DOCUMENTS: usize = 100_000;

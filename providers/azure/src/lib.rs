@@ -18,8 +18,11 @@ mod cloud;
 mod error;
 mod identity;
 mod operation;
+pub mod permission;
 mod reply;
 pub mod retry;
+#[cfg(test)]
+mod testing;
 mod transport;
 
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};

@@ -312,3 +312,7 @@ fn is_final(state: Option<&str>) -> bool {
         ["Succeeded", "Failed", "Canceled"].iter().any(|end| end.eq_ignore_ascii_case(state))
     })
 }
+
+#[cfg(test)]
+#[path = "operation/tests.rs"]
+mod tests;

@@ -8,18 +8,13 @@ use std::time::Duration;
 use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
+use privlink_core::kubernetes::managers::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::connection::{Connection, Settings};
 use crate::error::{Doing, ErrorKind, KubernetesError};
 use crate::watch::Wakeups;
-
-/// The field manager that owns what privlink writes.
-pub const FIELD_MANAGER: &str = "privlink";
-/// The field manager of the annotation that makes the controller sync: another one, so that the next
-/// apply does not take the annotation away.
-pub const SYNC_FIELD_MANAGER: &str = "privlink-sync";
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;
@@ -224,6 +219,41 @@ impl KubernetesClient {
             Some(_) => Deletion::Deleted,
             None => Deletion::WasAbsent,
         })
+    }
+
+    /// Whether the caller may do `verb` to `resource` of the API group `group` (empty for the core
+    /// one), in a namespace or in all.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; a refusal to say is an error too.
+    pub async fn may(
+        &self,
+        verb: &str,
+        group: &str,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool, KubernetesError> {
+        let mut attributes = json!({"verb": verb, "group": group, "resource": resource});
+        if let (Some(namespace), Some(attributes)) = (namespace, attributes.as_object_mut()) {
+            attributes.insert(String::from("namespace"), Value::from(namespace));
+        }
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        });
+        let object = format!("the right to {verb} {resource}");
+        let call = Call {
+            doing: Doing::Read,
+            object: &object,
+            method: Method::POST,
+            path: String::from("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+            content_type: "application/json",
+            body: Some(&review),
+        };
+        let answer = self.call(&call).await?;
+        let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
+        allowed.ok_or_else(|| self.protocol(&call, "the reply does not say"))
     }
 
     /// Watches Services and their Events from now on, until the result is dropped.

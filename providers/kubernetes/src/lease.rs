@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
+use privlink_core::kubernetes::managers::FIELD_MANAGER;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::client::{Call, FIELD_MANAGER, KubernetesClient, escape};
+use crate::client::{Call, KubernetesClient, escape};
 use crate::error::{Doing, ErrorKind, KubernetesError};
 
 /// A Lease used as a lock.
@@ -142,7 +143,10 @@ impl Lock {
             let about = (Doing::Update, object.as_str(), self.client.name());
             return Err(KubernetesError::new(ErrorKind::Stale, about, "its holder changed"));
         }
-        self.write(lease.as_ref(), "", Duration::from_secs(1), None).await.map(|_| ())
+        match lease {
+            Some(lease) => self.free(&lease).await,
+            None => Ok(()),
+        }
     }
 
     /// Renews in the background until released, dropped, or lost.
@@ -174,7 +178,7 @@ impl Lock {
         let since = since(&lease);
         let mut renewed = Instant::now();
         loop {
-            let pause = tokio::time::sleep(duration / 3);
+            let pause = tokio::time::sleep(duration / 4);
             tokio::select! {
                 () = pause => {}
                 asked = &mut released => {
@@ -182,35 +186,61 @@ impl Lock {
                         // Dropped: the process is going away, and the lease runs out by itself.
                         return Ok(());
                     }
-                    return self.write(Some(&lease), "", Duration::from_secs(1), None).await.map(|_| ());
+                    return self.free(&lease).await;
                 }
             }
-            match self.write(Some(&lease), identity, duration, since.as_deref()).await {
-                Ok(next) => {
+            // Given up well before anybody else may take it over.
+            let last_moment = renewed + duration * 3 / 4;
+            let sent = Instant::now();
+            let renewal = self.renew(&lease, identity, duration, since.as_deref());
+            match tokio::time::timeout_at(last_moment, renewal).await {
+                Ok(Ok(Some(next))) => {
                     lease = next;
-                    renewed = Instant::now();
+                    renewed = sent;
                 }
-                // A renewal whose reply was lost also moves the version: look before giving up.
-                Err(error) if error.kind == ErrorKind::Stale => match self.read().await {
-                    Ok(Some(live)) if holder(&live).is_some_and(|now| now.identity == identity) => {
-                        lease = live;
-                    }
-                    Ok(_) => {
-                        lost.send_replace(Some(String::from("another holder took it over")));
-                        return Ok(());
-                    }
-                    Err(error) => tracing::debug!(%error, "the lock could not be read"),
-                },
-                Err(error) => tracing::debug!(%error, "the lock could not be renewed"),
+                Ok(Ok(None)) => {
+                    lost.send_replace(Some(String::from("another holder took it over")));
+                    return Ok(());
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "the lock could not be renewed"),
+                Err(_) => tracing::debug!("the lock could not be renewed in time"),
             }
-            if renewed.elapsed() >= duration {
-                lost.send_replace(Some(format!(
-                    "it could not be renewed for {} s",
-                    duration.as_secs()
-                )));
+            if Instant::now() >= last_moment && renewed != sent {
+                let seconds = renewed.elapsed().as_secs();
+                lost.send_replace(Some(format!("it could not be renewed for {seconds} s")));
                 return Ok(());
             }
         }
+    }
+
+    /// Renews once; nothing when it belongs to another holder.
+    async fn renew(
+        &self,
+        lease: &Value,
+        identity: &str,
+        duration: Duration,
+        since: Option<&str>,
+    ) -> Result<Option<Value>, KubernetesError> {
+        match self.write(Some(lease), identity, duration, since).await {
+            // A renewal whose reply was lost also moves the version: look before giving up.
+            Err(error) if error.kind == ErrorKind::Stale => {
+                let live = self
+                    .read()
+                    .await?
+                    .filter(|live| holder(live).is_some_and(|holder| holder.identity == identity));
+                match live {
+                    None => Ok(None),
+                    Some(live) => {
+                        self.write(Some(&live), identity, duration, since).await.map(Some)
+                    }
+                }
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    async fn free(&self, lease: &Value) -> Result<(), KubernetesError> {
+        self.write(Some(lease), "", Duration::from_secs(1), None).await.map(|_| ())
     }
 
     fn object(&self) -> String {

@@ -2,8 +2,8 @@
 //!
 //! [`KubernetesClient`] reads Services, Nodes and Events as JSON, as the API server gives them, and
 //! writes Services by server-side apply as the field manager `privlink`; it never forces a field away
-//! from another manager. [`Lock`] is a Lease that keeps two applies apart, [`Wakeups`] a watch that
-//! says when to look again, and [`managers`] tells which tool writes a Service.
+//! from another manager. [`Lock`] is a Lease that keeps two applies apart, and [`Wakeups`] a watch that
+//! says when to look again.
 //!
 //! Nothing is retried here: whether a call is repeated is the caller's decision, and each error's
 //! [`ErrorKind`] says whether that helps. Every future may be dropped at any time.
@@ -12,10 +12,11 @@ mod client;
 mod connection;
 mod error;
 mod lease;
-pub mod managers;
+#[cfg(test)]
+mod testing;
 mod watch;
 
-pub use client::{Deletion, FIELD_MANAGER, KubernetesClient, SYNC_FIELD_MANAGER};
+pub use client::{Deletion, KubernetesClient};
 pub use connection::{Connection, Settings};
 pub use error::{Conflict, Doing, ErrorKind, Failure, KubernetesError};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};

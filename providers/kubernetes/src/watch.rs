@@ -107,3 +107,7 @@ async fn watch_once(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch/tests.rs"]
+mod tests;

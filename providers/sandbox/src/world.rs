@@ -2,6 +2,7 @@
 
 pub mod file;
 mod first;
+pub use first::{GROUP, SUBSCRIPTION};
 pub mod issuer;
 mod snapshot;
 

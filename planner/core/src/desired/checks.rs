@@ -1,8 +1,9 @@
 //! What must hold between documents.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use super::{Consumer, Desired, PrivateEndpoint, Service, Subnet, Target};
+use super::{Consumer, Desired, PrivateEndpoint, Service, Stack, Subnet, Target};
 use crate::annotation::keys;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
@@ -20,6 +21,7 @@ pub(super) fn check(
     endpoint_names(desired, problems);
     approvals(desired, problems);
     cluster(desired, problems);
+    shared_ports(desired, problems);
 }
 
 fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut Vec<Diagnostic>) {
@@ -211,6 +213,7 @@ fn approvals(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 /// What the pinned facts rule out.
 fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let Some(stack) = &desired.stack else { return };
+    nsg_rule_annotation(desired, stack, problems);
     let wants = desired.services.values().filter(|service| is_private_link_wanted(service));
     let place = |service: &Service| {
         let annotation = service.annotations.get(keys::PLS_CREATE);
@@ -256,4 +259,86 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("use a cluster whose backend pool type is nodeIPConfiguration, AKS's default"),
         );
     }
+}
+
+/// `azure-disable-load-balancer-nsg-rule` is unknown to releases before 1.35.
+fn nsg_rule_annotation(desired: &Desired, stack: &Stack, problems: &mut Vec<Diagnostic>) {
+    let Some(version) = &stack.facts.kubernetes_version else { return };
+    if minor_version(version).is_none_or(|version| version >= (1, 35)) {
+        return;
+    }
+    for service in desired.services.values() {
+        if let Some(annotation) = service.annotations.get(keys::DISABLE_NSG_RULE) {
+            problems.push(
+                Diagnostic::new(
+                    Code::UnknownAnnotation,
+                    format!(
+                        "the controller of Kubernetes {} knows no `{}`",
+                        version.value,
+                        keys::DISABLE_NSG_RULE
+                    ),
+                )
+                .at(&annotation.key, "has no effect")
+                .at(&version.span, "pinned here")
+                .help("upgrade the cluster to 1.35 or later, or remove the annotation"),
+            );
+        }
+    }
+}
+
+/// Services of one address share a frontend, so no two of them can serve one port (`service port N
+/// is trying to consume the port`, recording 091).
+fn shared_ports(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let mut services: Vec<&Service> = desired.services.values().collect();
+    services.sort_by_key(|service| &service.span);
+    let mut seen: BTreeMap<(bool, IpAddr, i64, &str), &Service> = BTreeMap::new();
+    for service in services.into_iter().filter(|service| is_azures(service)) {
+        let internal =
+            service.annotation(keys::INTERNAL).is_some_and(|value| value.value == "true");
+        for address in pinned_addresses(service) {
+            for port in &service.spec.ports {
+                let Some(number) = &port.port else { continue };
+                let protocol = port.protocol.as_ref().map_or("TCP", |text| text.as_str());
+                let key = (internal, address, number.value, protocol);
+                match seen.get(&key) {
+                    None => {
+                        seen.insert(key, service);
+                    }
+                    Some(first) if first.name == service.name => {}
+                    Some(first) => problems.push(
+                        Diagnostic::new(
+                            Code::PortConflict,
+                            format!(
+                                "`{}` and `{}` both serve {protocol} port {} of {address}",
+                                first.name, service.name, number.value
+                            ),
+                        )
+                        .at(&number.span, "again here")
+                        .at(&first.span, "first by this Service")
+                        .help("give one of them another port or another address"),
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Whether Azure's controller serves it.
+fn is_azures(service: &Service) -> bool {
+    let spec = &service.spec;
+    spec.load_balancer_class.is_none()
+        && spec.service_type.as_ref().is_some_and(|text| text.value == "LoadBalancer")
+}
+
+/// The addresses a Service pins: its annotations', or `spec.loadBalancerIP` without them.
+fn pinned_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
+    let annotated = [keys::IPV4, keys::IPV6]
+        .into_iter()
+        .filter_map(|key| service.annotation(key))
+        .filter(|value| !value.is_empty());
+    let mut texts: Vec<&Spanned<String>> = annotated.collect();
+    if texts.is_empty() {
+        texts.extend(&service.spec.load_balancer_ip);
+    }
+    texts.into_iter().filter_map(|text| text.parse().ok())
 }

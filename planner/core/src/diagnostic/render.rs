@@ -10,6 +10,7 @@ use miette::{
 };
 
 use super::escape::{escape, escape_source};
+use super::secret::hide_secrets;
 use super::{Counts, Diagnostic, Label, Severity, Source, Span, count};
 
 /// Whether text is coloured.
@@ -42,6 +43,9 @@ const LONG_LINE: usize = 400;
 /// How much of a long line is shown on either side of a place, in bytes.
 const AROUND: usize = 60;
 
+/// The most diagnostics that are shown in full. Who has more has one problem many times.
+const MAX_SHOWN: usize = 1000;
+
 /// Writes diagnostics for people: code, place, underlined source and help, then how many there are.
 ///
 /// # Errors
@@ -61,7 +65,7 @@ pub fn render(
         .with_context_lines(1)
         .tab_width(4);
     let mut excerpts: HashMap<*const Source, Excerpts> = HashMap::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MAX_SHOWN) {
         let excerpts = diagnostic.labels.first().map(|label| {
             let source = label.span.source();
             &*excerpts.entry(Arc::as_ptr(source)).or_insert_with(|| Excerpts::new(source))
@@ -72,6 +76,9 @@ pub fn render(
             writeln!(out, "{}", line.trim_end())?;
         }
         writeln!(out)?;
+    }
+    if diagnostics.len() > MAX_SHOWN {
+        writeln!(out, "{} more are not shown.", diagnostics.len() - MAX_SHOWN)?;
     }
     match summary(count(diagnostics)) {
         Some(summary) => writeln!(out, "{summary}"),
@@ -242,7 +249,7 @@ impl Excerpts {
         Self {
             source: Arc::clone(source),
             name: escape(source.name()).into_owned(),
-            shown: escape_source(source.text()).into_owned(),
+            shown: escape_source(&hide_secrets(source.text())).into_owned(),
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Port {
     pub port: Option<Spanned<i64>>,
     /// `protocol`; TCP where it was not written.
     pub protocol: Option<Spanned<String>>,
+    /// `appProtocol`.
+    pub app_protocol: Option<Spanned<String>>,
 }
 
 impl Service {
@@ -111,6 +113,7 @@ fn spec(spec: Reader<'_>) -> ServiceSpec {
         name: port.text("name"),
         port: port.integer("port"),
         protocol: port.text("protocol"),
+        app_protocol: port.text("appProtocol"),
     };
     ServiceSpec {
         service_type: spec.text("type"),

@@ -213,8 +213,9 @@ impl Check<'_, '_> {
             (Shape::Text(_), Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
                 format!("write \"{written}\" with quotes")
             }
-            (Shape::Integer { .. } | Shape::Boolean, Value::Text(_)) => {
-                format!("write {wanted} without quotes")
+            (Shape::Boolean, _) => "write true or false, without quotes".to_owned(),
+            (Shape::Integer { .. }, Value::Text(text)) if text.parse::<i64>().is_ok() => {
+                format!("write {text} without quotes")
             }
             (Shape::List(..), _) => {
                 "write a list: `- item` on lines of their own, or [item, item]".to_owned()

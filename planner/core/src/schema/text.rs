@@ -33,8 +33,12 @@ pub enum Text {
     Location,
     /// An IPv4 address.
     Ipv4,
+    /// An IPv6 address.
+    Ipv6,
     /// An IPv4 or IPv6 address.
     Address,
+    /// A domain name.
+    Fqdn,
     /// An id of a resource; of this type, where one is given
     /// (`Microsoft.Network/privateEndpoints`).
     ResourceId(&'static str),
@@ -84,12 +88,12 @@ impl Text {
             return Ok(());
         }
         let (code, what, help) = self.refusal();
-        let shown = if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
+        let shown = if text.is_empty() { "empty text".to_owned() } else { format!("`{text}`") };
         let (message, help) = match self {
             Self::OneOf(words) => {
                 let help = match super::closest(text, words.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),
-                    None => format!("it is one of {}", quoted(words)),
+                    None => format!("write {}", quoted(words)),
                 };
                 (format!("{shown} is not a known value"), help)
             }
@@ -128,7 +132,12 @@ impl Text {
                     && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
             }
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
+            Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
             Self::Address => text.parse::<std::net::IpAddr>().is_ok(),
+            Self::Fqdn => {
+                let name = text.strip_prefix("*.").unwrap_or(text);
+                name.len() <= 253 && name.split('.').all(is_dns_label)
+            }
             Self::ResourceId(kind) => is_resource_id(text, kind),
             Self::DnsZone => {
                 is_resource_id(text, "Microsoft.Network/privateDnsZones") || is_dns_zone(text)
@@ -195,6 +204,8 @@ impl Text {
             Self::Ipv4 => {
                 (Code::BadAddress, "an IPv4 address", "write four numbers, such as 10.240.0.25")
             }
+            Self::Ipv6 => (Code::BadAddress, "an IPv6 address", "write one such as fd00::25"),
+            Self::Fqdn => (Code::BadName, "a domain name", "write one such as app.contoso.com"),
             Self::Address => (
                 Code::BadAddress,
                 "an IP address",
@@ -251,7 +262,10 @@ impl Text {
             }
             Self::ClusterName => "^[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
             Self::Location => "^[a-z0-9]+$",
-            Self::Ipv4 => r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$",
+            Self::Ipv4 => {
+                let octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+                return Some(format!(r"^{octet}(\.{octet}){{3}}$"));
+            }
             Self::ResourceId(_) => "^/[sS]ubscriptions/[^/]+/",
             Self::Alias => r"^[^.]+\.[^.]+\.[^.]+\.azure\.privatelinkservice$",
             Self::Version => r"^v?[0-9]+\.[0-9]+(\.[0-9]+.*)?$",
@@ -259,7 +273,9 @@ impl Text {
             Self::UpTo(_)
             | Self::OneOf(_)
             | Self::ResourceGroup
+            | Self::Ipv6
             | Self::Address
+            | Self::Fqdn
             | Self::DnsZone
             | Self::DnsRecord => return None,
         };
@@ -283,7 +299,7 @@ fn resource_id_refusal(kind: &str) -> (Code, &'static str, String) {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
 }
 
 /// Whether a text is a GUID in its usual form.

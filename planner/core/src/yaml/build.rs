@@ -282,18 +282,23 @@ impl<'a> Builder<'a, '_> {
         } else {
             offset
         };
+        let info = error.info();
+        // An error about a tab is reported where the value before it began.
+        let tab = text.get(at..).and_then(|rest| rest.find('\t')).filter(|_| info.contains("tab"));
+        let at = at + tab.unwrap_or(0);
         let span = Span::new(self.source, at, next_char_len(text, at));
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             return too_deep(&span);
         }
-        let info = error.info();
         let help = if info.contains("tab") {
             "indent with blanks, never with tabs"
         } else if info.contains("unknown anchor") {
             "an alias (`*name`) needs an anchor (`&name`) before it in the same document; a text \
              that starts with `*` needs quotes"
-        } else if info.contains("quoted scalar") {
+        } else if info.contains("quote") {
             "look for a quote that is not closed"
+        } else if info.contains("unclosed") {
+            "close it; text that starts with a bracket needs quotes"
         } else {
             "look here and at the line above for a wrong indentation, a missing colon or a missing \
              quote"

@@ -5,7 +5,7 @@
 ///
 /// Lines that start with a marker are markers wherever they stand: neither block scalars nor quoted
 /// ones may hold them (YAML 1.2.2, rule `c-forbidden`).
-pub(super) fn chunks(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn chunks(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text_start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut lines = Lines { text, next: text_start };
     let mut start = text_start;

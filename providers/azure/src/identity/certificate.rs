@@ -92,3 +92,31 @@ impl ClientAssertion for Certificate {
         self.assertion(now, &azure_core::Uuid::new_v4().to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-certificate.pem");
+
+    /// The expected text was signed by `openssl dgst -sha256 -sign`; RS256 is deterministic.
+    #[test]
+    fn the_assertion_is_what_openssl_signs() {
+        let url = "https://login.example.com/t/oauth2/v2.0/token";
+        let certificate = Certificate::read(PATH.as_ref(), "c", url).unwrap();
+        let expected = include_str!("../../tests/data/test-only-assertion.txt").trim();
+        assert_eq!(certificate.assertion(1000, "id-1").unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_without_a_key_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.pem");
+        let pem = std::fs::read_to_string(PATH).unwrap();
+        std::fs::write(&path, pem.split("-----BEGIN PRIVATE KEY").next().unwrap()).unwrap();
+        let error = Certificate::read(&path, "c", "https://x").unwrap_err();
+        assert!(error.to_string().contains("no unencrypted private key"), "{error}");
+        let error = Certificate::read("/nowhere.pem".as_ref(), "c", "https://x").unwrap_err();
+        assert!(error.to_string().contains("/nowhere.pem"), "{error}");
+    }
+}

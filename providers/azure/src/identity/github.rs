@@ -55,7 +55,11 @@ impl GitHubToken {
         let mut url = Url::parse(&need(url)?)
             .with_context_fn(ErrorKind::Credential, || format!("{url} is not a URL"))?;
         url.query_pairs_mut().append_pair("audience", AUDIENCE);
-        let options = ClientOptions { transport: Some(transport), ..ClientOptions::default() };
+        let options = ClientOptions {
+            transport: Some(transport),
+            retry: super::credential::issuer_retry(),
+            ..ClientOptions::default()
+        };
         let pipeline = Pipeline::new(None, None, options, Vec::new(), Vec::new(), None);
         Ok(Self { url, token: Secret::new(need(token)?), pipeline })
     }
@@ -79,5 +83,64 @@ impl ClientAssertion for GitHubToken {
             .json()
             .with_context(ErrorKind::Credential, "GitHub's answer holds no OIDC token")?;
         Ok(answer.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use azure_core::credentials::TokenCredential;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::Cloud;
+    use crate::identity::Identity;
+    use crate::testing::{Answer, Script};
+
+    fn credential(script: &Script) -> Arc<dyn TokenCredential> {
+        let variables = [
+            ("AZURE_CLIENT_ID", "client"),
+            ("AZURE_TENANT_ID", "tenant"),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://github.example.com/token?api-version=2.0"),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "job-s3cret"),
+        ];
+        let variables: BTreeMap<_, _> =
+            variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment = Environment::of(variables);
+        let transport = Transport::new(Arc::new(script.clone()));
+        Identity::GitHub.credential(None, &Cloud::public(), &environment, &transport).unwrap()
+    }
+
+    #[tokio::test]
+    async fn githubs_token_is_exchanged_for_entras() {
+        let script = Script::of([
+            Answer::new(200, &json!({"value": "assertion-s3cret"})),
+            Answer::new(
+                200,
+                &json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "t"}),
+            ),
+        ]);
+        let token = credential(&script).get_token(&["https://arm/.default"], None).await.unwrap();
+        assert_eq!(token.token.secret(), "t");
+        let seen = script.seen();
+        assert_eq!(
+            seen[0].line,
+            "GET https://github.example.com/token?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange"
+        );
+        assert_eq!(seen[0].header("authorization"), Some("Bearer job-s3cret"));
+        assert_eq!(seen[1].line, "POST https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+        assert!(seen[1].body.contains("client_assertion=assertion-s3cret"));
+        assert_eq!(seen[1].header("authorization"), None);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_github_and_no_secret() {
+        let script = Script::of([Answer::error(403, "Forbidden")]);
+        let error =
+            credential(&script).get_token(&["https://arm/.default"], None).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("GitHub did not give") && !text.contains("s3cret"), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use super::World;
 use super::issuer::Issuer;
 
 /// The subscription of the cluster.
-const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
+pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 /// Another subscription of the same tenant.
 const OTHER_SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
 /// A subscription of another tenant.
@@ -21,7 +21,8 @@ const FOREIGN_TENANT: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
 /// The cluster's own identity.
 const CLUSTER_IDENTITY: &str = "cccccccc-cccc-cccc-cccc-cccccccccccc";
 const LOCATION: &str = "eastus";
-const GROUP: &str = "myResourceGroup";
+/// The resource group of the cluster.
+pub const GROUP: &str = "myResourceGroup";
 const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus";
 const SCALE_SET: &str = "aks-nodepool1-vmss";
 /// Everything in the first world was made then.

@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::client::FIELD_MANAGER;
+/// The field manager that owns what privlink writes.
+pub const FIELD_MANAGER: &str = "privlink";
+/// The field manager of the annotation that makes the controller sync: another one, so that the next
+/// apply does not take the annotation away.
+pub const SYNC_FIELD_MANAGER: &str = "privlink-sync";
 
 /// A tool that writes Services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +50,7 @@ impl fmt::Display for Tool {
 
 /// Who writes a Service, and how that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Writer {
+pub struct Author {
     /// The tool; nothing when no known one shows.
     pub tool: Option<Tool>,
     /// The field manager that wrote last, those of the cluster's own controllers aside.
@@ -70,10 +74,10 @@ const MARKS: [(Tool, &str, &str, Option<&str>); 6] = [
 
 /// Who writes this Service, in this order: marks of tools that keep writing, their field managers,
 /// privlink's field manager, and otherwise the field manager that wrote last.
-pub fn writer(service: &Value) -> Writer {
+pub fn author(service: &Value) -> Author {
     let managers = managers(service);
     let last = managers.iter().max_by_key(|manager| manager.time).map(|manager| manager.name);
-    let found = |tool, evidence| Writer { tool, manager: last.map(str::to_owned), evidence };
+    let found = |tool, evidence| Author { tool, manager: last.map(str::to_owned), evidence };
     for (tool, place, key, expected) in MARKS {
         let value =
             service.get("metadata").and_then(|metadata| metadata.get(place)?.get(key)?.as_str());
@@ -102,7 +106,7 @@ struct Manager<'a> {
     time: &'a str,
 }
 
-/// The field managers of a Service's spec and metadata, in the order of the list. Writers of status,
+/// The field managers of a Service's spec and metadata, in the order of the list. Authors of status,
 /// and the cluster's own controllers, which put finalizers on it, are not its authors.
 fn managers(service: &Value) -> Vec<Manager<'_>> {
     let fields = service.pointer("/metadata/managedFields").and_then(Value::as_array);
@@ -111,7 +115,7 @@ fn managers(service: &Value) -> Vec<Manager<'_>> {
         let name = text(entry, "manager");
         let is_controller = name.ends_with("cloud-controller-manager")
             || name == "kube-controller-manager"
-            || name == crate::client::SYNC_FIELD_MANAGER;
+            || name == SYNC_FIELD_MANAGER;
         if !name.is_empty() && !is_controller && text(entry, "subresource").is_empty() {
             managers.push(Manager { name, time: text(entry, "time") });
         }
@@ -159,24 +163,24 @@ mod tests {
             "labels": {"app.kubernetes.io/managed-by": "Helm", "helm.toolkit.fluxcd.io/name": "shop"},
             "annotations": {"meta.helm.sh/release-name": "shop"},
         }));
-        assert_eq!(writer(&flux_release).tool, Some(Tool::FluxHelm));
+        assert_eq!(author(&flux_release).tool, Some(Tool::FluxHelm));
         let argo = service(json!({
             "annotations": {"argocd.argoproj.io/tracking-id": "shop:/Service:default/app"},
             "managedFields": [{"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"}],
         }));
-        let found = writer(&argo);
+        let found = author(&argo);
         assert_eq!(found.tool, Some(Tool::ArgoCd));
         assert_eq!(found.manager.as_deref(), Some("kubectl-edit"));
         assert_eq!(found.evidence, "annotation argocd.argoproj.io/tracking-id");
         let by_hand = service(json!({"labels": {"app.kubernetes.io/managed-by": "me"}}));
-        assert_eq!(writer(&by_hand).tool, None);
+        assert_eq!(author(&by_hand).tool, None);
     }
 
     #[test]
     fn field_managers_tell_where_no_mark_does() {
         let early = "2026-01-01T00:00:00Z";
         let late = "2026-01-02T00:00:00Z";
-        let tool = |managers: &[(&str, &str)]| writer(&by(managers)).tool;
+        let tool = |managers: &[(&str, &str)]| author(&by(managers)).tool;
         assert_eq!(
             tool(&[("kustomize-controller", early), ("kubectl-edit", late)]),
             Some(Tool::FluxKustomize)
@@ -197,7 +201,7 @@ mod tests {
             {"manager": "kubectl-create", "time": "2026-01-01T00:00:00Z"},
             {"manager": "status-writer", "subresource": "status", "time": "2026-01-02T00:00:00Z"},
         ]);
-        let found = writer(&service(json!({"managedFields": fields})));
+        let found = author(&service(json!({"managedFields": fields})));
         assert_eq!(found.manager.as_deref(), Some("kubectl-create"));
     }
 }

@@ -1,0 +1,408 @@
+//! Arguments.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use privlink_core::code::Code;
+
+/// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
+/// private endpoints
+#[derive(Debug, Parser)]
+#[command(name = "privlink", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Flags that work anywhere.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that work anywhere.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// When to colour: NO_COLOR and CLICOLOR_FORCE are honoured by `auto`
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub(crate) color: When,
+    /// Show more of what is going on, on stderr; twice for requests
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How log lines on stderr look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// If the output is a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where desired state is read.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Input {
+    /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
+    /// stdin; may be repeated
+    #[arg(short = 'f', long = "filename", required = true, value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// Which cluster, and how it is reached.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Where {
+    /// Use a simulated cluster and Azure instead, kept in FILE (.privlink/sandbox/<stack>.json by default)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) sandbox: Option<Option<PathBuf>>,
+    /// The kubeconfig file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context; the Stack's, or the current one by default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The subscription of the cluster, if no Stack says it
+    #[arg(long, value_name = "GUID", env = "AZURE_SUBSCRIPTION_ID")]
+    pub(crate) subscription: Option<String>,
+    /// The resource group of the cluster, if no Stack says it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource_group: Option<String>,
+    /// The AKS cluster, if no Stack says it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// As whom Azure is called: auto, workload-identity, github, azure-pipelines,
+    /// managed-identity[:ID], cli, client-secret, client-certificate or token
+    #[arg(long, value_name = "IDENTITY", default_value = "auto", env = "PRIVLINK_AUTH")]
+    pub(crate) auth: String,
+    /// Which Azure: public, usgovernment, china, or ARM's endpoint, audience and authority with commas
+    /// between them
+    #[arg(long, value_name = "CLOUD", default_value = "public", env = "PRIVLINK_CLOUD")]
+    pub(crate) cloud: String,
+}
+
+/// What a plan may do.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Limits {
+    /// Take over objects that exist and that this stack did not make
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// How many consumers may be cut off, whatever the Stack says
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_disconnects: Option<usize>,
+    /// How many objects may be deleted, whatever the Stack says
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_deletes: Option<usize>,
+    /// A protected node that may go all the same; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) unprotect: Vec<String>,
+    /// A finding that is an error and holds nothing back all the same; may be repeated
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    pub(crate) accept: Vec<Code>,
+}
+
+fn code(text: &str) -> Result<Code, String> {
+    Code::ALL
+        .iter()
+        .copied()
+        .find(|code| code.as_str() == text)
+        .ok_or_else(|| format!("`{text}` is no code; docs/diagnostics.md lists them"))
+}
+
+/// How a plan is shown.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Output {
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Write another format to a file beside it: text, json or markdown, as FORMAT=FILE; may be repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
+    pub(crate) render: Vec<(Format, PathBuf)>,
+}
+
+fn rendering(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
+    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+}
+
+/// A format of plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+/// A format of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DataFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A format of graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A tree.
+    Text,
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check files, contacting nothing
+    Validate(Validate),
+    /// Show what would change, and what the controller and Azure would make of it
+    Plan(Plan),
+    /// Change what the plan says, and wait until Azure shows it
+    Apply(Apply),
+    /// Remove all that belongs to the stack
+    Destroy(Apply),
+    /// Save what the cluster and Azure show
+    Observe(Observe),
+    /// Predict what the controller writes
+    Predict(Predict),
+    /// Show the dependency graph
+    Graph(Graph),
+    /// Show what was made: addresses, names, aliases, connection states
+    Output(Outputs),
+    /// Keep a simulated cluster and Azure
+    Sandbox(Sandbox),
+    /// Print a JSON Schema
+    Schema(Schema),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// `validate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// How problems are written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+/// `plan`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) shown: Output,
+    /// Plan from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// Plan to remove all that belongs to the stack
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+/// `apply` and `destroy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+    /// Ask nothing; safety rules hold all the same
+    #[arg(long, visible_alias = "yes", short = 'y')]
+    pub(crate) auto_approve: bool,
+    /// How many steps run at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub(crate) parallelism: usize,
+    /// Stop at the first failure; steps in flight are finished
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// After how many seconds without a sign of life another run may take the stack over
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) lease_duration: u64,
+    /// How long the controller may take for one Service, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) controller_timeout: u64,
+}
+
+/// `observe`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Observe {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// The file to save to; stdout by default
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `predict`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("from").required(true).args(["filename", "recording"]))]
+pub(crate) struct Predict {
+    /// A file, a folder or `-` with Services; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Replay a recording of the real controller, and compare
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["observed", "uid"])]
+    pub(crate) recording: Option<PathBuf>,
+    /// What the cluster and Azure show now; an empty cluster by default
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(crate) observed: Option<PathBuf>,
+    /// The uid that a new Service will have; may be repeated
+    #[arg(long, value_name = "NAMESPACE/NAME=UID", value_parser = uid)]
+    pub(crate) uid: Vec<(String, String)>,
+    /// The namespace of Services that name none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+fn uid(text: &str) -> Result<(String, String), String> {
+    let (service, uid) = text.split_once('=').ok_or("write it as NAMESPACE/NAME=UID")?;
+    if !service.contains('/') {
+        return Err("write it as NAMESPACE/NAME=UID".to_owned());
+    }
+    Ok((service.to_owned(), uid.to_owned()))
+}
+
+/// `graph`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Draw from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = GraphFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: GraphFormat,
+}
+
+/// `output`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Outputs {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+/// `sandbox`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sandbox {
+    #[command(subcommand)]
+    pub(crate) command: SandboxCommand,
+}
+
+/// What to do with a sandbox.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Make a world file: the first world, or one from a saved observation
+    Init {
+        /// The world file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// A saved observation to make it from
+        #[arg(long, value_name = "SNAPSHOT")]
+        from: Option<PathBuf>,
+    },
+    /// Make a world file anew
+    Reset {
+        /// The world file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Serve a world for other clients, until interrupted
+    Serve {
+        /// The world file; made if it is not there
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Who plays the cloud controller
+        #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
+        controller: Controller,
+        /// The port of the Kubernetes API; any free one by default
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        kubernetes_port: u16,
+        /// The port of ARM; any free one by default
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        arm_port: u16,
+        /// Append every request to this file, one JSON object a line
+        #[arg(long, value_name = "FILE")]
+        request_log: Option<PathBuf>,
+        /// A file of faults to inject
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
+    },
+}
+
+/// Who plays the cloud controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Controller {
+    /// The model of it.
+    Model,
+    /// Nobody: a real one is pointed at the sandbox.
+    None,
+}
+
+/// `schema`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Schema {
+    /// The schema; all names are listed when it is none of them
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

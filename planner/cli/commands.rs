@@ -1,0 +1,154 @@
+//! The commands: each loads, asks the core and the engine, and prints.
+
+mod apply;
+mod graph;
+mod observe;
+mod output;
+mod plan;
+mod predict;
+mod sandbox;
+mod schema_command;
+mod validate;
+
+use std::future::Future;
+use std::path::Path;
+
+use clap::CommandFactory;
+use privlink_core::desired::Desired;
+use privlink_core::diff::{Input, Options};
+use privlink_core::facts::Facts;
+use privlink_core::plan::Mode;
+use privlink_core::planning::{self, Planned};
+use privlink_core::schema;
+use privlink_core::snapshot::Snapshot;
+
+use crate::args::{Args, Command, Limits, Where};
+use crate::command_error::{CommandError, io};
+use crate::connect::{self, Connected};
+use crate::exit::Exit;
+use crate::pin;
+use crate::ui::Ui;
+use privlink_engine::observe as observation;
+use privlink_engine::session::Patience;
+
+/// Runs the command.
+pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
+    match args.command {
+        Command::Validate(args) => validate::run(&args, ui),
+        Command::Plan(args) => plan::run(&args, ui),
+        Command::Apply(args) => apply::run(&args, Mode::Apply, ui),
+        Command::Destroy(args) => apply::run(&args, Mode::Destroy, ui),
+        Command::Observe(args) => observe::run(&args, ui),
+        Command::Predict(args) => predict::run(&args, ui),
+        Command::Graph(args) => graph::run(&args, ui),
+        Command::Output(args) => output::run(&args, ui),
+        Command::Sandbox(args) => sandbox::run(args.command, ui),
+        Command::Schema(args) => schema_command::run(&args, ui),
+        Command::Completions(args) => {
+            let mut text = Vec::new();
+            clap_complete::generate(args.shell, &mut Args::command(), "privlink", &mut text);
+            ui.print(&String::from_utf8_lossy(&text))?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut text).map_err(io("man"))?;
+            ui.print(&String::from_utf8_lossy(&text))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// All JSON Schemas by name: of the input, and of what is printed and saved.
+fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
+    let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
+    let all = schema::files().into_iter().chain(schema::output_files());
+    all.map(|(file, schema)| (stem(file), schema)).collect()
+}
+
+/// Runs a future to its end.
+fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(io("starting the runtime"))?;
+    runtime.block_on(future)
+}
+
+/// Reads a snapshot.
+fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read(path).map_err(io(&shown))?;
+    let snapshot: Snapshot = serde_json::from_slice(&text)
+        .map_err(|error| CommandError::new(format!("{shown} is no snapshot: {error}")))?;
+    let major = |version: &str| version.split('.').next().map(ToOwned::to_owned);
+    if major(&snapshot.format_version) != major(privlink_core::snapshot::FORMAT_VERSION) {
+        return Err(CommandError::new(format!(
+            "{shown} is a snapshot of format {}, and this version reads {}",
+            snapshot.format_version,
+            privlink_core::snapshot::FORMAT_VERSION
+        ))
+        .hint("Observe again with this version."));
+    }
+    Ok(snapshot)
+}
+
+/// What a command works on: a snapshot, and what is known of the cluster.
+struct Observed {
+    snapshot: Snapshot,
+    facts: Facts,
+    connected: Option<Connected>,
+}
+
+/// Observes, or reads what was observed.
+async fn observed(
+    desired: &Desired,
+    place: &Where,
+    snapshot: Option<&Path>,
+    patience: Patience,
+) -> Result<Observed, CommandError> {
+    if let Some(path) = snapshot {
+        let snapshot = read_snapshot(path)?;
+        let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
+        let targets = pin::targets(desired, place, &pinned)?;
+        let facts = observation::facts(&snapshot, &targets, &pinned);
+        return Ok(Observed { snapshot, facts, connected: None });
+    }
+    let connected = connect::connect(desired, place, patience).await?;
+    let (snapshot, facts) = connected.observe().await;
+    Ok(Observed { snapshot, facts, connected: Some(connected) })
+}
+
+/// Plans.
+fn planned(
+    desired: &Desired,
+    observed: &Observed,
+    mode: Mode,
+    limits: &Limits,
+) -> Result<Planned, CommandError> {
+    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let options = Options {
+        mode,
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let Observed { snapshot, facts, .. } = observed;
+    planning::plan(&Input { desired, snapshot, facts, options: &options })
+        .map_err(|error| CommandError::new(error.to_string()))
+}
+
+/// Writes a file that only the user may read.
+fn write_private(path: &Path, text: &str) -> Result<(), CommandError> {
+    use std::io::Write;
+    let shown = path.display().to_string();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(io(&shown))?;
+    file.write_all(text.as_bytes()).map_err(io(&shown))
+}

@@ -1,0 +1,35 @@
+//! `graph`: shows the dependency graph.
+
+use privlink_core::plan::Mode;
+use privlink_core::render;
+use privlink_engine::session::Patience;
+
+use crate::args::{self, GraphFormat, Limits};
+use crate::command_error::CommandError;
+use crate::exit::Exit;
+use crate::input;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Graph, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let (desired, notes) = input::load(&args.input, None)?.sound()?;
+    ui.diagnostics(&notes);
+    let graph = super::block_on(async {
+        let observed =
+            super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
+                .await?;
+        let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
+        if let Some(connected) = observed.connected {
+            connected.close().await?;
+        }
+        Ok(planned.graph)
+    })?;
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match args.output {
+        GraphFormat::Text => render::graph::text(&graph, &mut text),
+        GraphFormat::Dot => render::graph::dot(&graph, &mut text),
+        GraphFormat::Mermaid => render::graph::mermaid(&graph, &mut text),
+    };
+    ui.print(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,41 @@
+//! `output`: shows what was made.
+
+use privlink_core::plan::Mode;
+use privlink_engine::outputs;
+use privlink_engine::session::Patience;
+use serde_json::{Map, Value};
+
+use crate::args::{self, DataFormat, Limits};
+use crate::command_error::CommandError;
+use crate::exit::Exit;
+use crate::input;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let (desired, notes) = input::load(&args.input, None)?.sound()?;
+    ui.diagnostics(&notes);
+    let read = super::block_on(async {
+        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let plan = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?.plan;
+        let Some(connected) = observed.connected else { return Ok(Vec::new()) };
+        let read = outputs::read(&plan, &connected.session).await;
+        connected.close().await?;
+        Ok(read)
+    })?;
+    let text = match args.output {
+        DataFormat::Text => super::apply::outputs_text(&read),
+        DataFormat::Json => {
+            let mut nodes: Map<String, Value> = Map::new();
+            for (output, value) in read {
+                let node =
+                    nodes.entry(output.address.to_string()).or_insert_with(|| Map::new().into());
+                if let Some(node) = node.as_object_mut() {
+                    node.insert(output.name, value.into());
+                }
+            }
+            format!("{:#}\n", Value::Object(nodes))
+        }
+    };
+    ui.print(&text)?;
+    Ok(Exit::Done)
+}

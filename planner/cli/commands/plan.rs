@@ -1,0 +1,49 @@
+//! `plan`: shows what would change.
+
+use privlink_core::plan::{Mode, Plan};
+use privlink_core::render;
+use privlink_core::render::style::Style;
+use privlink_engine::session::Patience;
+
+use crate::args::{self, Format};
+use crate::command_error::CommandError;
+use crate::exit::Exit;
+use crate::input;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let (desired, notes) = input::load(&args.input, None)?.sound()?;
+    ui.diagnostics(&notes);
+    let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
+    let plan = super::block_on(async {
+        let observed =
+            super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
+                .await?;
+        let planned = super::planned(&desired, &observed, mode, &args.limits)?;
+        if let Some(connected) = observed.connected {
+            connected.close().await?;
+        }
+        Ok(planned.plan)
+    })?;
+    ui.print(&rendered(&plan, args.shown.output, ui.style()))?;
+    for (format, file) in &args.shown.render {
+        super::write_private(file, &rendered(&plan, *format, Style::default()))?;
+    }
+    if !plan.refusals.is_empty() {
+        return Ok(Exit::Refused);
+    }
+    let has_changes = args.detailed_exitcode && !plan.is_empty();
+    Ok(if has_changes { Exit::Changes } else { Exit::Done })
+}
+
+/// A plan in a format.
+pub(super) fn rendered(plan: &Plan, format: Format, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match format {
+        Format::Text => render::text::plan(plan, style, &mut text),
+        Format::Json => render::json::plan(plan, &mut text),
+        Format::Markdown => render::markdown::plan(plan, &mut text),
+    };
+    text
+}

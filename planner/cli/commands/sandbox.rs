@@ -1,0 +1,84 @@
+//! `sandbox`: keeps a simulated cluster and Azure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use privlink_sandbox::world::file::WorldFile;
+use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
+
+use crate::args::{Controller, SandboxCommand};
+use crate::command_error::CommandError;
+use crate::connect::sandbox_error;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+/// How long to wait for another process to let go of a world file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandError> {
+    match command {
+        SandboxCommand::Init { file, from } => init(&file, from.as_deref(), ui),
+        SandboxCommand::Reset { file } => {
+            if file.exists() {
+                std::fs::remove_file(&file)
+                    .map_err(crate::command_error::io(&file.display().to_string()))?;
+            }
+            init(&file, None, ui)
+        }
+        SandboxCommand::Serve {
+            file,
+            controller,
+            kubernetes_port,
+            arm_port,
+            request_log,
+            faults,
+        } => {
+            let mut options = SandboxOptions::in_file(file);
+            options.controller = match controller {
+                Controller::Model => ControllerMode::Model,
+                Controller::None => ControllerMode::None,
+            };
+            options.kubernetes_port = kubernetes_port;
+            options.arm_port = arm_port;
+            options.request_log = request_log;
+            serve(options, faults, ui)
+        }
+    }
+}
+
+fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let shown = file.display().to_string();
+    if file.exists() {
+        return Err(CommandError::new(format!("{shown} exists already"))
+            .hint("Make it anew with `privlink sandbox reset`."));
+    }
+    let world = match from {
+        None => World::first(),
+        Some(path) => World::from_snapshot(&super::read_snapshot(path)?).map_err(sandbox_error)?,
+    };
+    super::block_on(async {
+        let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;
+        locked.write(&world).map_err(sandbox_error)
+    })?;
+    ui.say(&format!("Made {shown}."));
+    Ok(Exit::Done)
+}
+
+fn serve(
+    mut options: SandboxOptions,
+    faults: Option<PathBuf>,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    if let Some(path) = faults {
+        options.faults = privlink_sandbox::server::read_faults(&path).map_err(sandbox_error)?;
+    }
+    super::block_on(async {
+        let running = Sandbox::start(options).await.map_err(sandbox_error)?;
+        ui.print(&format!("kubernetes {}\narm {}\n", running.kubernetes_url, running.arm_url))?;
+        ui.say("Serving until interrupted.");
+        // Without signals there is nothing to wait for: it ends at once.
+        let _ = tokio::signal::ctrl_c().await;
+        running.shutdown().await.map_err(sandbox_error)?;
+        Ok(Exit::Done)
+    })
+}

@@ -1,0 +1,151 @@
+//! Clients of a cluster and of Azure, or of the sandbox.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use privlink_azure::{ArmClient, Cloud, Environment, Identity};
+use privlink_core::desired::Desired;
+use privlink_core::facts::Facts;
+use privlink_core::snapshot::Snapshot;
+use privlink_engine::observe::{self, ArmClients, Targets};
+use privlink_engine::session::{Patience, Session};
+use privlink_kubernetes::{Connection, KubernetesClient};
+use privlink_sandbox::{Running, Sandbox, SandboxOptions};
+
+use crate::args::Where;
+use crate::command_error::CommandError;
+use crate::pin;
+
+/// Clients, what they are for, and the sandbox behind them if it is one.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    /// The clients.
+    pub(crate) session: Session,
+    /// What is to be observed.
+    pub(crate) targets: Targets,
+    /// The pinned facts.
+    pub(crate) pinned: Facts,
+    sandbox: Option<Running>,
+}
+
+/// The sandbox's cluster, named as in the AKS documentation.
+const SANDBOX_CLUSTER: &str = "myAKSCluster";
+
+/// Connects to where desired state belongs.
+pub(crate) async fn connect(
+    desired: &Desired,
+    place: &Where,
+    mut patience: Patience,
+) -> Result<Connected, CommandError> {
+    let mut place = place.clone();
+    let sandbox = match &place.sandbox {
+        None => None,
+        Some(file) => Some(start(file.as_deref(), &desired.name).await?),
+    };
+    if sandbox.is_some() {
+        // Without a Stack, the sandbox's own cluster is meant.
+        place.subscription.get_or_insert_with(|| privlink_sandbox::world::SUBSCRIPTION.to_owned());
+        place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
+        place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
+        patience.poll_interval = Duration::from_millis(50);
+    }
+    let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
+    let targets = pin::targets(desired, &place, &pinned)?;
+    let kubernetes = kubernetes(desired, &place, sandbox.as_ref()).await?;
+    let arm = ArmClients::new(arm(&place, sandbox.as_ref())?);
+    let session = Session::new(kubernetes, arm, patience);
+    Ok(Connected { session, targets, pinned, sandbox })
+}
+
+impl Connected {
+    /// Observes both control planes, and tells the facts.
+    pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
+        let Session { kubernetes, arm, .. } = &self.session;
+        let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
+        let facts = observe::facts(&snapshot, &self.targets, &self.pinned);
+        (snapshot, facts)
+    }
+
+    /// Ends: a sandbox is kept in its file.
+    pub(crate) async fn close(self) -> Result<(), CommandError> {
+        match self.sandbox {
+            None => Ok(()),
+            Some(running) => {
+                // The controller may still be writing status and events of its last sync.
+                running.controller_idle(Duration::from_secs(10)).await;
+                running.shutdown().await.map_err(sandbox_error)
+            }
+        }
+    }
+}
+
+/// A sandbox's failure.
+pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
+    CommandError::new(format!("the sandbox: {error}"))
+}
+
+/// The world file of a stack.
+pub(crate) fn world_file(stack: &str) -> PathBuf {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = stack.chars().map(safe).collect();
+    Path::new(".privlink").join("sandbox").join(format!("{name}.json"))
+}
+
+async fn start(file: Option<&Path>, stack: &str) -> Result<Running, CommandError> {
+    let file = file.map_or_else(|| world_file(stack), Path::to_owned);
+    Sandbox::start(SandboxOptions::in_file(file)).await.map_err(sandbox_error)
+}
+
+async fn kubernetes(
+    desired: &Desired,
+    place: &Where,
+    sandbox: Option<&Running>,
+) -> Result<KubernetesClient, CommandError> {
+    let said = desired.stack.as_ref().and_then(|stack| stack.context.as_ref());
+    let context = place.context.clone().or_else(|| said.map(|context| context.value.clone()));
+    let connection = match (sandbox, &place.kubeconfig) {
+        (Some(running), _) => {
+            Connection::Url { url: running.kubernetes_url.clone(), namespace: "default".to_owned() }
+        }
+        (None, Some(path)) => Connection::Kubeconfig { path: path.clone(), context },
+        (None, None) => Connection::Default { context },
+    };
+    KubernetesClient::connect(&connection, privlink_kubernetes::Settings::default())
+        .await
+        .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
+}
+
+fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
+    let environment = Environment::process();
+    let mut settings = privlink_azure::Settings::default();
+    let (cloud, identity) = match sandbox {
+        Some(running) => {
+            settings.poll_interval = Duration::from_millis(50);
+            let url = &running.arm_url;
+            // Credentials of a real cloud are never sent to the sandbox.
+            (Cloud::custom(url, url, url), Identity::Token("sandbox".into()))
+        }
+        None => {
+            let identity =
+                Identity::choose(&place.auth, &environment).map_err(CommandError::new)?;
+            (cloud(&place.cloud), identity)
+        }
+    };
+    let cloud = cloud.map_err(CommandError::new)?;
+    ArmClient::new(&cloud, &identity, &environment, settings)
+        .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
+}
+
+fn cloud(name: &str) -> Result<Cloud, String> {
+    match name {
+        "public" => Ok(Cloud::public()),
+        "usgovernment" => Ok(Cloud::us_government()),
+        "china" => Ok(Cloud::china()),
+        custom => match custom.split(',').collect::<Vec<_>>().as_slice() {
+            [endpoint, audience, authority] => Cloud::custom(endpoint, audience, authority),
+            _ => Err(format!(
+                "`{name}` is no cloud: public, usgovernment, china, or ENDPOINT,AUDIENCE,AUTHORITY"
+            )),
+        },
+    }
+}

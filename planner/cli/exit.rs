@@ -1,0 +1,53 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// How a command ended. `docs/exit-codes.md` tells users; the order of severity is [`Exit::worst`]'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; nothing to do.
+    Done,
+    /// An error, usage and input errors included.
+    Error,
+    /// Changes or drift are present.
+    Changes,
+    /// A safety rule refused.
+    Refused,
+    /// Another apply holds the lock.
+    Locked,
+    /// Applied, waiting for approval.
+    AwaitingApproval,
+    /// Partly applied, or the controller did otherwise.
+    Partly,
+    /// Interrupted, after the report.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Changes => 2,
+            Self::Refused => 3,
+            Self::Locked => 5,
+            Self::AwaitingApproval => 6,
+            Self::Partly => 7,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Ends after clap's refusal, or its help: usage errors are errors like others, not clap's 2.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no reason to complain about help.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Error.into() } else { Exit::Done.into() }
+}

@@ -1,0 +1,119 @@
+//! Files into desired state.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use privlink_core::desired::{self, Desired, Options};
+use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Severity, Source};
+use privlink_core::document::{self, Documents};
+
+use crate::args;
+use crate::command_error::{CommandError, io};
+
+/// Desired state with all that is wrong with it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What is sound.
+    pub(crate) desired: Desired,
+    /// What is not.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The desired state, if nothing is wrong; and what to say all the same.
+    pub(crate) fn sound(self) -> Result<(Desired, Vec<Diagnostic>), CommandError> {
+        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+        if self.diagnostics.iter().any(is_error) {
+            return Err(CommandError::diagnostics(self.diagnostics));
+        }
+        Ok((self.desired, self.diagnostics))
+    }
+}
+
+/// Reads what the flags name.
+pub(crate) fn load(
+    input: &args::Input,
+    context_namespace: Option<String>,
+) -> Result<Loaded, CommandError> {
+    let namespace = input.namespace.clone().or(context_namespace);
+    load_paths(&input.filename, namespace, input.strict)
+}
+
+/// Reads files, folders and stdin.
+pub(crate) fn load_paths(
+    paths: &[PathBuf],
+    namespace: Option<String>,
+    strict: bool,
+) -> Result<Loaded, CommandError> {
+    let mut documents = Documents::default();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        for file in files(path)? {
+            if !seen.insert(file.clone()) {
+                continue;
+            }
+            let (name, bytes) = read(&file)?;
+            match Source::from_bytes(&name, bytes) {
+                Ok(source) => documents.append(document::parse(&source)),
+                Err(diagnostic) => documents.diagnostics.push(*diagnostic),
+            }
+        }
+    }
+    let options =
+        Options { namespace, stack_name: paths.first().and_then(|path| stack_name(path)) };
+    let (desired, mut diagnostics) = desired::resolve(documents, &options);
+    if strict {
+        diagnostic::make_strict(&mut diagnostics);
+    }
+    Ok(Loaded { desired, diagnostics })
+}
+
+/// The files of a path: itself, or those of a folder that look like manifests, in order of name.
+fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    if path.as_os_str() == "-" {
+        return Ok(vec![path.to_owned()]);
+    }
+    let shown = path.display().to_string();
+    let metadata = std::fs::metadata(path).map_err(io(&shown))?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(io(&shown))? {
+        let file = entry.map_err(io(&shown))?.path();
+        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if ["yaml", "yml", "json"].contains(&ending) && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(CommandError::new(format!("{shown} holds no *.yaml, *.yml or *.json file"))
+            .hint("Folders within it are not looked into; name them with another -f."));
+    }
+    Ok(files)
+}
+
+/// The text of a file, with the name it is shown under. Reading stops behind the size that is refused.
+fn read(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
+    let limit = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(io("stdin"))?;
+        return Ok(("<stdin>".to_owned(), bytes));
+    }
+    let shown = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(io(&shown))?;
+    file.take(limit).read_to_end(&mut bytes).map_err(io(&shown))?;
+    Ok((shown, bytes))
+}
+
+/// The name of a stack without a Stack document: its folder's or file's.
+fn stack_name(path: &Path) -> Option<String> {
+    if path.as_os_str() == "-" {
+        return None;
+    }
+    let path = std::fs::canonicalize(path).ok()?;
+    Some(path.file_stem()?.to_str()?.to_owned())
+}

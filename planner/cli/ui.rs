@@ -1,0 +1,126 @@
+//! The terminal: results on stdout, talk on stderr.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
+use privlink_core::render::escape::terminal;
+use privlink_core::render::style::{Label, Style};
+
+use crate::args::{Global, LogFormat, When};
+use crate::command_error::{CommandError, io};
+
+/// The two streams and how they look.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    out: Style,
+    err: Style,
+}
+
+impl Ui {
+    /// Finds out how the streams look, and starts logging.
+    pub(crate) fn new(global: &Global) -> Self {
+        let ui = Self {
+            out: style(global.color, io::stdout().is_terminal()),
+            err: style(global.color, io::stderr().is_terminal()),
+        };
+        log(global, ui.err);
+        ui
+    }
+
+    /// How stdout looks.
+    pub(crate) fn style(&self) -> Style {
+        self.out
+    }
+
+    /// How stderr looks.
+    pub(crate) fn talk_style(&self) -> Style {
+        self.err
+    }
+
+    /// Writes a result. A closed pipe is not an error: whoever read it had enough.
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(io("stdout")),
+        }
+    }
+
+    /// Says something beside the result.
+    pub(crate) fn say(&mut self, text: &str) {
+        // There is nowhere to tell that stderr cannot be written.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Shows what is wrong with the input, on stderr.
+    pub(crate) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
+        if !diagnostics.is_empty() {
+            let text = render(diagnostics, self.err);
+            self.say(text.trim_end());
+        }
+    }
+
+    /// Shows why a command cannot go on.
+    pub(crate) fn error(&mut self, error: &CommandError) {
+        self.diagnostics(&error.diagnostics);
+        if !error.message.is_empty() {
+            let head = self.err.paint(Label::Error, "error");
+            self.say(&format!("{head}: {}", terminal(&error.message)));
+        }
+        for hint in &error.hints {
+            self.say(&format!("  help: {}", terminal(hint)));
+        }
+    }
+
+    /// Asks for a word at the terminal, and says whether it was given.
+    pub(crate) fn confirm(&mut self, question: &str, word: &str) -> Result<bool, CommandError> {
+        if !io::stdin().is_terminal() {
+            return Err(CommandError::new("there is no terminal to confirm at")
+                .hint("Give --auto-approve to apply without being asked."));
+        }
+        let mut err = io::stderr().lock();
+        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map_err(io("stdin"))?;
+        Ok(answer.trim() == word)
+    }
+}
+
+/// Diagnostics as text.
+pub(crate) fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+    let colour = if style.colour { Colour::Always } else { Colour::Never };
+    let options = RenderOptions { colour, ..RenderOptions::default() };
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = diagnostic::render(diagnostics, options, &mut text);
+    text
+}
+
+fn style(when: When, is_terminal: bool) -> Style {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = set("CLICOLOR_FORCE") && std::env::var("CLICOLOR_FORCE").is_ok_and(|it| it != "0");
+    let colour = match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => !set("NO_COLOR") && (forced || is_terminal),
+    };
+    Style { colour }
+}
+
+fn log(global: &Global, style: Style) {
+    let level = match global.verbose {
+        0 => "off",
+        1 => "privlink=info",
+        2 => "privlink=debug",
+        _ => "privlink=trace",
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(style.colour)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level));
+    // A second logger in one process is refused; the first one does.
+    let _ = match global.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}

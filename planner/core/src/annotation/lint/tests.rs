@@ -1,0 +1,152 @@
+use crate::annotation::PREFIX;
+use crate::desired::{Options, resolve};
+use crate::diagnostic::Source;
+use crate::document::parse;
+
+/// The codes of the problems of a Service with annotations and a spec, in order of place.
+fn codes(annotations: &[(&str, &str)], spec: &str) -> Vec<String> {
+    let mut text =
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: default\n  \
+                    annotations:\n    other/annotation: x\n"
+            .to_owned();
+    for (key, value) in annotations {
+        let prefix = if key.starts_with("azure-") { PREFIX } else { "" };
+        text.push_str(&format!("    {prefix}{key}: {value:?}\n"));
+    }
+    text.push_str(&format!("spec: {spec}\n"));
+    let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
+    problems.iter().map(|problem| problem.code.to_string()).collect()
+}
+
+const SPEC: &str = "{type: LoadBalancer, ports: [{name: http, port: 80}]}";
+const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
+const CREATE: (&str, &str) = ("azure-pls-create", "true");
+const GUID: &str = "11111111-2222-3333-4444-555555555555";
+
+#[track_caller]
+fn check(annotations: &[(&str, &str)], expected: &[&str]) {
+    assert_eq!(codes(annotations, SPEC), expected);
+}
+
+#[track_caller]
+fn check_spec(annotations: &[(&str, &str)], spec: &str, expected: &[&str]) {
+    assert_eq!(codes(annotations, spec), expected);
+}
+
+/// Recording 006: the controller's own example of all annotations.
+#[test]
+fn all_customization_annotations_are_fine() {
+    check(
+        &[
+            INTERNAL,
+            CREATE,
+            ("azure-pls-name", "myServicePLS"),
+            ("azure-pls-ip-configuration-subnet", "pls-subnet"),
+            ("azure-pls-ip-configuration-ip-address-count", "2"),
+            ("azure-pls-ip-configuration-ip-address", "10.240.0.7 10.240.0.8"),
+            ("azure-pls-fqdns", "fqdn1.contoso.com fqdn2.contoso.com"),
+            ("azure-pls-proxy-protocol", "true"),
+            ("azure-pls-visibility", "*"),
+            ("azure-pls-auto-approval", GUID),
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn unknown_keys_are_reported_if_they_are_meant_for_azure() {
+    check(&[INTERNAL, ("azure-pls-crate", "true")], &["unknown-annotation"]);
+    check(&[INTERNAL, ("service.kubernetes.io/azure-pls-create", "true")], &["unknown-annotation"]);
+    check(&[("service.beta.kubernetes.io/aws-load-balancer-type", "nlb")], &[]);
+    check(&[("service.beta.kubernetes.io/port_80_no_probes", "true")], &["unknown-annotation"]);
+    // The one key that is compared without regard to case.
+    check(&[("azure-load-balancer-configurations", "a, b")], &[]);
+}
+
+#[test]
+fn annotations_where_they_are_not_read_are_reported() {
+    let ignored = &["annotation-ignored"];
+    check(&[("azure-load-balancer-internal-subnet", "apps")], ignored);
+    check(&[INTERNAL, ("azure-pip-name", "ip")], ignored);
+    check(&[("azure-load-balancer-mode", "__auto__")], ignored);
+    check(&[("azure-shared-securityrule", "true")], ignored);
+    check(&[("service.beta.kubernetes.io/port_81_no_lb_rule", "true")], ignored);
+    check(&[("azure-load-balancer-health-probe-request-path", "/x")], ignored);
+    check_spec(&[INTERNAL], "{type: ClusterIP}", ignored);
+    check_spec(&[INTERNAL], "{type: LoadBalancer, loadBalancerClass: x/y}", ignored);
+    let local = "{type: LoadBalancer, externalTrafficPolicy: Local}";
+    check_spec(&[("azure-load-balancer-health-probe-protocol", "tcp")], local, ignored);
+    // Interval and number hold for the one probe of Local too (recording 122).
+    check_spec(&[("azure-load-balancer-health-probe-interval", "7")], local, &[]);
+}
+
+/// Recordings 070, 071 and 142.
+#[test]
+fn private_link_needs_an_internal_ipv4_frontend() {
+    check(&[CREATE], &["public-private-link"]);
+    check(
+        &[("azure-load-balancer-internal", "True"), CREATE],
+        &["internal-not-true", "public-private-link"],
+    );
+    check(&[CREATE, ("azure-disable-load-balancer-floating-ip", "true")], &[]);
+    let only = "{type: LoadBalancer, ipFamilies: [IPv6]}";
+    check_spec(&[INTERNAL, CREATE], only, &["ipv6-private-link"]);
+    check_spec(&[INTERNAL, CREATE], "{type: LoadBalancer, ipFamilies: [IPv6, IPv4]}", &[]);
+}
+
+/// Recordings 033, 037 and 065.
+#[test]
+fn static_addresses_stay_within_the_count() {
+    let two = ("azure-pls-ip-configuration-ip-address", "10.0.0.7 10.0.0.8");
+    check(&[INTERNAL, CREATE, two], &["too-many-static-addresses"]);
+    let count = ("azure-pls-ip-configuration-ip-address-count", "2");
+    check(&[INTERNAL, CREATE, two, count], &[]);
+    let same = ("azure-pls-ip-configuration-ip-address", "10.0.0.7 10.0.0.7");
+    check(&[INTERNAL, CREATE, same], &[]);
+    check(&[INTERNAL, two, count], &["private-link-off"]);
+}
+
+/// Recordings 055 to 059.
+#[test]
+fn who_is_approved_must_see_the_service() {
+    let approval = ("azure-pls-auto-approval", GUID);
+    let code = "auto-approval-outside-visibility";
+    check(&[INTERNAL, CREATE, approval], &[code]);
+    check(&[INTERNAL, CREATE, approval, ("azure-pls-visibility", GUID)], &[]);
+    check(&[INTERNAL, CREATE, approval, ("azure-pls-visibility", "*")], &[]);
+    let anyone = ("azure-pls-auto-approval", "*");
+    check(&[INTERNAL, CREATE, anyone], &["auto-approval-wildcard"]);
+}
+
+/// Recordings 079, 081 and 136.
+#[test]
+fn fields_of_the_spec_are_checked_too() {
+    let with = |field: &str| format!("{{type: LoadBalancer, {field}}}");
+    let deprecated = "deprecated-load-balancer-ip";
+    check_spec(&[INTERNAL], &with("loadBalancerIP: 10.0.0.1"), &[deprecated]);
+    check_spec(&[INTERNAL], &with("loadBalancerIP: 10.0.0"), &["bad-address", deprecated]);
+    check_spec(&[], &with("loadBalancerSourceRanges: [10.0.0.1/8]"), &["bad-cidr"]);
+    check_spec(
+        &[("azure-allowed-ip-ranges", "10.0.0.0/8")],
+        &with("loadBalancerSourceRanges: [10.0.0.0/8]"),
+        &["source-ranges-conflict"],
+    );
+    check_spec(&[], &with("ports: [{port: 80, protocol: SCTP}]"), &["public-sctp"]);
+    check_spec(&[INTERNAL], &with("ports: [{port: 80, protocol: SCTP}]"), &[]);
+}
+
+/// Recordings 114 to 121.
+#[test]
+fn probes_are_checked() {
+    let (interval, count) = (
+        "azure-load-balancer-health-probe-interval",
+        "azure-load-balancer-health-probe-num-of-probe",
+    );
+    check(&[(interval, "4")], &["annotation-out-of-range"]);
+    check(&[(interval, "60")], &["annotation-out-of-range"]);
+    check(&[(interval, "59"), (count, "2")], &[]);
+    let port = "service.beta.kubernetes.io/port_80_health-probe_port";
+    check(&[(port, "HTTP")], &[]);
+    check(&[(port, "8080")], &[]);
+    check(&[(port, "https")], &["unknown-port"]);
+}

@@ -1,0 +1,92 @@
+//! The client over real sockets: what servers on the way to ARM can do to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use privlink_azure::ErrorKind;
+use privlink_azure::retry::Retry;
+use server::{LIST, ONCE, RESET, Server, TOKEN, client_at, endpoint, json, reply};
+use tokio::net::TcpListener;
+
+const QUICKLY: Retry = Retry {
+    attempts: 3,
+    first_delay: Duration::from_millis(5),
+    longest_delay: Duration::from_millis(10),
+};
+
+#[tokio::test]
+async fn a_request_says_who_sends_it() {
+    let server = Server::start(vec![json(r#"{"value": [{"name": "e"}]}"#)]).await;
+    let list = server.client(ONCE).list(LIST).await.unwrap().unwrap();
+    assert_eq!(list.len(), 1);
+    let request = server.requests.lock().unwrap()[0].to_lowercase();
+    assert!(request.starts_with("get /subscriptions/s/"), "{request}");
+    assert!(request.contains(&format!("authorization: bearer {TOKEN}")), "{request}");
+    assert!(request.contains("user-agent: privlink/"), "{request}");
+    assert!(request.contains("x-ms-client-request-id: "), "{request}");
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_is_transient_and_read_again() {
+    let half =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"val";
+    let server = Server::start(vec![half.to_owned()]).await;
+    let error = server.client(ONCE).list(LIST).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+
+    let server = Server::start(vec![half.to_owned(), json(r#"{"value": []}"#)]).await;
+    assert_eq!(server.client(QUICKLY).list(LIST).await.unwrap(), Some(Vec::new()));
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_is_made_again() {
+    let server = Server::start(vec![RESET.to_owned(), json(r#"{"value": []}"#)]).await;
+    assert_eq!(server.client(QUICKLY).list(LIST).await.unwrap(), Some(Vec::new()));
+    let server = Server::start(vec![RESET.to_owned()]).await;
+    let error = server.client(ONCE).get(&endpoint()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_network_error_that_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client_at(&url, ONCE).get(&endpoint()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Network, "{error}");
+    assert!(error.to_string().contains("refused"), "the whole chain of reasons: {error}");
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_no_reply_of_arms() {
+    let page = reply("200 OK", "text/html", "<html>Sign in to the network</html>");
+    let server = Server::start(vec![page]).await;
+    let error = server.client(ONCE).get(&endpoint()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol);
+    assert!(error.to_string().contains("text/html"), "{error}");
+}
+
+#[tokio::test]
+async fn links_and_redirects_to_another_server_are_not_followed() {
+    let other = Server::start(vec![json(r#"{"value": []}"#)]).await;
+    let next = format!(r#"{{"value": [], "nextLink": "{}/x?api-version=1"}}"#, other.url());
+    let server = Server::start(vec![json(&next)]).await;
+    let error = server.client(QUICKLY).list(LIST).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UntrustedUrl, "{error}");
+
+    let redirect =
+        format!("HTTP/1.1 302 Found\r\nlocation: {}/x\r\ncontent-length: 0\r\n\r\n", other.url());
+    let server = Server::start(vec![redirect]).await;
+    let error = server.client(QUICKLY).list(LIST).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    assert_eq!(other.connections(), 0);
+}

@@ -1,0 +1,40 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::{Answer, client};
+
+fn event(kind: &str) -> String {
+    format!("{}\n", json!({"type": kind, "object": {"kind": "Service"}}))
+}
+
+/// Each answer is one watch: after a refusal and after its end it is begun again.
+#[tokio::test(start_paused = true)]
+async fn a_watch_survives_refusals_and_ends() {
+    let watches = AtomicU32::new(0);
+    let (client, asked) = client(move |seen| {
+        if !seen.line.ends_with("/services") {
+            return Answer::refusal(403, "Forbidden");
+        }
+        match watches.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::refusal(500, "InternalError"),
+            1 => Answer::text(200, "application/json", "half an ev"),
+            2 => Answer::text(200, "application/json", &event("ADDED")),
+            3 => Answer::text(200, "application/json", &(event("BOOKMARK") + &event("ERROR"))),
+            _ => Answer::text(200, "application/json", &event("MODIFIED")),
+        }
+    });
+    let mut wakeups = client.watch();
+    let start = tokio::time::Instant::now();
+    wakeups.next().await;
+    wakeups.next().await;
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    drop(wakeups);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = asked.lock().unwrap().len();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(asked.lock().unwrap().len(), before, "it ends with its last receiver");
+    let services: Vec<_> = asked.lock().unwrap().clone();
+    assert!(services.iter().all(|seen| seen.query.contains("watch=true")), "{services:?}");
+}

@@ -10,10 +10,10 @@ use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::schema::text::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
-/// not missing: its document was reported already.
+/// not missing: its document was reported already. Without the list, no reference is.
 pub(super) fn check(
     desired: &Desired,
-    broken_names: &BTreeSet<String>,
+    broken_names: Option<&BTreeSet<String>>,
     problems: &mut Vec<Diagnostic>,
 ) {
     references(desired, broken_names, problems);
@@ -24,7 +24,11 @@ pub(super) fn check(
     shared_ports(desired, problems);
 }
 
-fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut Vec<Diagnostic>) {
+fn references(
+    desired: &Desired,
+    broken_names: Option<&BTreeSet<String>>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let endpoints = desired.endpoints.values().filter_map(|endpoint| match &endpoint.target {
         Target::Service(service) => Some((service, "PrivateEndpoint", &endpoint.name)),
         Target::Id(_) | Target::Alias(_) => None,
@@ -51,7 +55,7 @@ fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut
                     );
                 }
             }
-            None if broken_names.contains(&service.value.name) => {}
+            None if broken_names.is_none_or(|names| names.contains(&service.value.name)) => {}
             None => {
                 let names = desired.services.keys().map(|name| name.name.as_str());
                 let help = match crate::schema::closest(&service.value.name, names) {

@@ -273,6 +273,7 @@ fn resource_id_refusal(kind: &str) -> (Code, &'static str, String) {
     let (name, what) = match kind {
         "" => ("Microsoft.Network/...", "the id of an Azure resource"),
         "Microsoft.Network/privateEndpoints" => (kind, "the id of a private endpoint"),
+        "Microsoft.Network/privateLinkServices" => (kind, "the id of a Private Link Service"),
         "Microsoft.Network/virtualNetworks/subnets" => {
             ("Microsoft.Network/virtualNetworks/<name>/subnets", "the id of a subnet")
         }

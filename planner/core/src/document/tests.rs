@@ -372,12 +372,11 @@ fn every_field_of_the_tables_is_read() {
         let kind = root.get("kind").unwrap().as_str().unwrap().to_owned();
         let decode = |node: &Node<'_>| {
             let reader = Reader { source: &source, node };
-            let decoded = (
+            (
                 decode::stack(reader).filter(|_| kind == "Stack"),
                 decode::private_endpoint(reader),
                 decode::endpoint_approval(reader),
-            );
-            decoded
+            )
         };
         let full = decode(&root);
         assert_eq!(problems(&parse(&source)), Vec::<String>::new());

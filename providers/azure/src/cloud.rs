@@ -142,15 +142,22 @@ impl fmt::Display for Cloud {
 impl FromStr for Cloud {
     type Err = String;
 
-    /// The names of this tool, of the Azure CLI, and of `AZURE_ENVIRONMENT`.
+    /// The names of this tool, of the Azure CLI, and of `AZURE_ENVIRONMENT`; or a custom cloud as
+    /// `ENDPOINT,AUDIENCE,AUTHORITY`.
     fn from_str(text: &str) -> Result<Self, String> {
+        if let [endpoint, audience, authority] = text.split(',').collect::<Vec<_>>().as_slice() {
+            return Self::custom(endpoint, audience, authority);
+        }
         match text.to_ascii_lowercase().as_str() {
             "public" | "azurecloud" | "azurepubliccloud" => Ok(Self::public()),
-            "us-government" | "azureusgovernment" | "azureusgovernmentcloud" => {
+            "us-government" | "usgovernment" | "azureusgovernment" | "azureusgovernmentcloud" => {
                 Ok(Self::us_government())
             }
             "china" | "azurechinacloud" => Ok(Self::china()),
-            _ => Err(format!("unknown cloud `{text}`: one of public, us-government, china")),
+            _ => Err(format!(
+                "unknown cloud `{text}`: one of public, us-government, china, or \
+                 ENDPOINT,AUDIENCE,AUTHORITY"
+            )),
         }
     }
 }
@@ -178,6 +185,9 @@ mod tests {
         }
         assert_eq!("AzureUSGovernment".parse::<Cloud>().unwrap(), Cloud::us_government());
         assert!("Azure".parse::<Cloud>().is_err());
+        let own =
+            "https://arm.local.example.com,https://arm,https://login".parse::<Cloud>().unwrap();
+        assert_eq!(own.endpoint(), "https://arm.local.example.com");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! As whom ARM is called.
 
 mod certificate;
+mod credential;
 mod github;
 
 use std::collections::BTreeMap;
@@ -8,22 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
+use azure_core::credentials::Secret;
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
-use azure_core::time::{Duration, OffsetDateTime};
-use azure_identity::{
-    AzureCliCredential, AzureCliCredentialOptions, AzurePipelinesCredential,
-    AzurePipelinesCredentialOptions, ClientAssertionCredential, ClientAssertionCredentialOptions,
-    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
-    WorkloadIdentityCredentialOptions,
-};
-
-use crate::cloud::Cloud;
-use certificate::Certificate;
-use github::GitHubToken;
 
 /// Looks up a variable.
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -160,98 +147,6 @@ impl Identity {
         }
     }
 
-    /// The credential, for the identity's own tenant or for another that it is also known in.
-    pub(crate) fn credential(
-        &self,
-        tenant: Option<&str>,
-        cloud: &Cloud,
-        environment: &Environment,
-        transport: &Transport,
-    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let client_options = || ClientOptions {
-            cloud: Some(Arc::new(cloud.configuration())),
-            transport: Some(transport.clone()),
-            retry: issuer_retry(),
-            ..ClientOptions::default()
-        };
-        let credential_options =
-            || ClientAssertionCredentialOptions { client_options: client_options() };
-        let tenant_id = |variable: &str, identity: &str| match tenant {
-            Some(tenant) => Ok(tenant.to_owned()),
-            None => environment.need(variable, identity),
-        };
-        Ok(match self {
-            Self::Token(token) => Arc::new(GivenToken(token.clone())),
-            Self::WorkloadIdentity => {
-                let name = "the workload identity";
-                let file = environment.need("AZURE_FEDERATED_TOKEN_FILE", name)?;
-                WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
-                    credential_options: credential_options(),
-                    client_id: Some(environment.need("AZURE_CLIENT_ID", name)?),
-                    tenant_id: Some(tenant_id("AZURE_TENANT_ID", name)?),
-                    token_file_path: Some(file.into()),
-                }))?
-            }
-            Self::GitHub => {
-                let name = "the GitHub Actions identity";
-                ClientAssertionCredential::new(
-                    tenant_id("AZURE_TENANT_ID", name)?,
-                    environment.need("AZURE_CLIENT_ID", name)?,
-                    GitHubToken::new(environment, transport.clone())?,
-                    Some(credential_options()),
-                )?
-            }
-            Self::AzurePipelines => {
-                let name = "the Azure Pipelines identity";
-                AzurePipelinesCredential::new(
-                    tenant_id("AZURESUBSCRIPTION_TENANT_ID", name)?,
-                    environment.need("AZURESUBSCRIPTION_CLIENT_ID", name)?,
-                    &environment.need("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", name)?,
-                    environment.need("SYSTEM_ACCESSTOKEN", name)?,
-                    Some(AzurePipelinesCredentialOptions {
-                        credential_options: credential_options(),
-                    }),
-                )?
-            }
-            Self::ManagedIdentity(id) => {
-                ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
-                    user_assigned_id: id.clone().map(|id| match id.starts_with('/') {
-                        true => UserAssignedId::ResourceId(id),
-                        false => UserAssignedId::ClientId(id),
-                    }),
-                    client_options: client_options(),
-                }))?
-            }
-            Self::AzureCli => AzureCliCredential::new(Some(AzureCliCredentialOptions {
-                tenant_id: tenant.map(str::to_owned),
-                ..AzureCliCredentialOptions::default()
-            }))?,
-            Self::ClientSecret => {
-                let name = "the client secret";
-                ClientSecretCredential::new(
-                    &tenant_id("AZURE_TENANT_ID", name)?,
-                    environment.need("AZURE_CLIENT_ID", name)?,
-                    Secret::new(environment.need("AZURE_CLIENT_SECRET", name)?),
-                    Some(ClientSecretCredentialOptions { client_options: client_options() }),
-                )?
-            }
-            Self::ClientCertificate => {
-                let name = "the client certificate";
-                let tenant = tenant_id("AZURE_TENANT_ID", name)?;
-                let client = environment.need("AZURE_CLIENT_ID", name)?;
-                let path = environment.need("AZURE_CLIENT_CERTIFICATE_PATH", name)?;
-                let certificate =
-                    Certificate::read(path.as_ref(), &client, &cloud.token_url(&tenant))?;
-                ClientAssertionCredential::new(
-                    tenant,
-                    client,
-                    certificate,
-                    Some(credential_options()),
-                )?
-            }
-        })
-    }
-
     /// Whether its tokens come from a link-local or local address, which no proxy reaches.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::ManagedIdentity(_))
@@ -293,36 +188,10 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// How calls for tokens are repeated. azure_core's default is a minute of tries, which the client's
-/// own would multiply.
-pub(crate) fn issuer_retry() -> RetryOptions {
-    RetryOptions::exponential(ExponentialRetryOptions {
-        initial_delay: Duration::milliseconds(300),
-        max_retries: 2,
-        max_total_elapsed: Duration::seconds(10),
-        max_delay: Duration::seconds(5),
-    })
-}
-
-/// A token as it is. It is not known when it expires: ARM says so.
-#[derive(Debug)]
-struct GivenToken(Secret);
-
-#[async_trait]
-impl TokenCredential for GivenToken {
-    async fn get_token(
-        &self,
-        _scopes: &[&str],
-        _options: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        let expires_on = OffsetDateTime::now_utc() + Duration::days(1);
-        Ok(AccessToken::new(self.0.clone(), expires_on))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::Cloud;
 
     fn environment(names: &[&str]) -> Environment {
         Environment::of(names.iter().map(|&name| (name.to_owned(), name.to_lowercase())).collect())

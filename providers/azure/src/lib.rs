@@ -18,6 +18,7 @@ mod cloud;
 mod error;
 mod identity;
 mod operation;
+pub mod permission;
 mod reply;
 pub mod retry;
 #[cfg(test)]

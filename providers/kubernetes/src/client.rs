@@ -221,6 +221,41 @@ impl KubernetesClient {
         })
     }
 
+    /// Whether the caller may do `verb` to `resource` of the API group `group` (empty for the core
+    /// one), in a namespace or in all.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; a refusal to say is an error too.
+    pub async fn may(
+        &self,
+        verb: &str,
+        group: &str,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool, KubernetesError> {
+        let mut attributes = json!({"verb": verb, "group": group, "resource": resource});
+        if let (Some(namespace), Some(attributes)) = (namespace, attributes.as_object_mut()) {
+            attributes.insert(String::from("namespace"), Value::from(namespace));
+        }
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        });
+        let object = format!("the right to {verb} {resource}");
+        let call = Call {
+            doing: Doing::Read,
+            object: &object,
+            method: Method::POST,
+            path: String::from("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+            content_type: "application/json",
+            body: Some(&review),
+        };
+        let answer = self.call(&call).await?;
+        let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
+        allowed.ok_or_else(|| self.protocol(&call, "the reply does not say"))
+    }
+
     /// Watches Services and their Events from now on, until the result is dropped.
     pub fn watch(&self) -> Wakeups {
         Wakeups::start(self)

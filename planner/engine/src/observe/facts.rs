@@ -7,7 +7,7 @@ use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Reading, Snapshot};
 use serde_json::Value;
 
-use super::targets::{Group, Targets, find, node_resource_group, node_subnets};
+use super::targets::{Cluster, Group, Targets, find, node_resource_group, node_subnets};
 
 /// The facts about the targets' cluster: the pinned ones as they are, then those that the AKS API
 /// tells, then those that live objects let infer; the rest is assumed. Which is which is in
@@ -21,6 +21,13 @@ pub fn facts(snapshot: &Snapshot, targets: &Targets, pinned: &Facts) -> Facts {
             found.read(live);
         }
     }
+    if found.0.resource_group.is_empty()
+        && targets.node_resource_group.is_none()
+        && let Some(cluster) = &targets.cluster
+        && !found.0.location.is_empty()
+    {
+        found.0.resource_group = default_node_group(cluster, &found.0.location);
+    }
     let group = match &targets.node_resource_group {
         Some(group) => Some(group.clone()),
         None if found.0.resource_group.is_empty() => None,
@@ -28,7 +35,9 @@ pub fn facts(snapshot: &Snapshot, targets: &Targets, pinned: &Facts) -> Facts {
     };
     if let Some(group) = group {
         let name = Some(group.name.clone());
-        found.set("resourceGroup", Origin::Pinned, name, |f, v| f.resource_group = v);
+        if targets.node_resource_group.is_some() {
+            found.set("resourceGroup", Origin::Pinned, name, |f, v| f.resource_group = v);
+        }
         found.infer_network(snapshot, &group);
         found.infer_controller(snapshot, &group);
     }
@@ -213,6 +222,12 @@ impl Found {
     }
 }
 
+/// The name AKS gives the node resource group when it is not told one, cut to 80 characters.
+fn default_node_group(cluster: &Cluster, location: &str) -> String {
+    let name = format!("MC_{}_{}_{location}", cluster.group.name, cluster.name);
+    name.chars().take(80).collect()
+}
+
 fn live_cluster<'a>(snapshot: &'a Snapshot, targets: &Targets) -> Option<&'a Value> {
     let cluster = targets.cluster.as_ref()?;
     let clusters = list(snapshot, &cluster.group, "Microsoft.ContainerService/managedClusters");
@@ -272,7 +287,6 @@ mod tests {
     use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes};
     use serde_json::json;
 
-    use super::super::targets::Cluster;
     use super::*;
 
     const NETWORK: &str =
@@ -378,6 +392,15 @@ mod tests {
         for field in ["subnet", "zones", "location", "clusterName", "disableOutboundSnat"] {
             assert_eq!(facts.source(field), Origin::Inferred, "{field}");
         }
+    }
+
+    #[test]
+    fn the_node_group_has_a_name_by_default() {
+        let mut pinned = Facts { location: String::from("eastus"), ..Facts::default() };
+        pinned.sources.insert(String::from("location"), Origin::Pinned);
+        let facts = facts(&snapshot(&[]), &targets(), &pinned);
+        assert_eq!(facts.resource_group, "MC_rg_aks_eastus");
+        assert_eq!(facts.source("resourceGroup"), Origin::Assumed);
     }
 
     #[test]

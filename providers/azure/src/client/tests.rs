@@ -1,4 +1,6 @@
+use azure_core::http::Request;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::*;
 use crate::testing::{Answer, ENDPOINT, GROUP, Script, TOKEN};

@@ -57,7 +57,7 @@ impl GitHubToken {
         url.query_pairs_mut().append_pair("audience", AUDIENCE);
         let options = ClientOptions {
             transport: Some(transport),
-            retry: super::issuer_retry(),
+            retry: super::credential::issuer_retry(),
             ..ClientOptions::default()
         };
         let pipeline = Pipeline::new(None, None, options, Vec::new(), Vec::new(), None);

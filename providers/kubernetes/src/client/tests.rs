@@ -164,3 +164,16 @@ async fn a_reply_that_does_not_come_is_transient() {
     assert_eq!(error.kind, ErrorKind::Transient);
     assert!(error.to_string().contains("30 s"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn rights_are_asked_of_the_api_server() {
+    let (client, asked) = client(|seen| {
+        let verb = seen.body["spec"]["resourceAttributes"]["verb"].clone();
+        Answer::new(201, &json!({"status": {"allowed": verb == "patch"}}))
+    });
+    assert!(client.may("patch", "", "services", Some("default")).await.unwrap());
+    assert!(!client.may("update", "coordination.k8s.io", "leases", None).await.unwrap());
+    let seen = asked.lock().unwrap();
+    assert_eq!(seen[0].body["spec"]["resourceAttributes"]["namespace"], "default");
+    assert_eq!(seen[1].body["spec"]["resourceAttributes"].get("namespace"), None);
+}

@@ -1,0 +1,248 @@
+//! One exchange with ARM: a request, its reply, and what a failure is.
+
+use std::sync::atomic::Ordering;
+
+use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, IF_MATCH};
+use azure_core::http::{Context, Method, PipelineSendOptions, Request};
+use privlink_core::resource_id::ResourceId;
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{ArmClient, Precondition};
+use crate::api_version;
+use crate::authorization::Refused;
+use crate::budget::Class;
+use crate::error::{ArmError, Doing, ErrorKind, classify};
+use crate::reply::Reply;
+use crate::retry::jitter;
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) doing: Doing,
+    /// What errors name: the path, without the query.
+    pub(crate) resource: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<&'a Value>,
+    pub(crate) precondition: &'a Precondition,
+}
+
+impl ArmClient {
+    /// A request for the resource, list or action at `path`.
+    pub(crate) fn call<'a>(
+        &self,
+        doing: Doing,
+        method: Method,
+        path: &'a str,
+    ) -> Result<Call<'a>, ArmError> {
+        let invalid = |message: &str| {
+            let about = (doing, path, self.inner.identity.as_str());
+            ArmError::new(ErrorKind::Invalid, about, message)
+        };
+        let segments = path.strip_prefix('/').ok_or_else(|| invalid("it is not an ARM path"))?;
+        if segments.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(invalid("it has an empty or relative segment"));
+        }
+        let version = api_version::of(path)
+            .ok_or_else(|| invalid("its resource provider has no api-version here"))?;
+        let mut url = self.inner.endpoint.clone();
+        url.set_path(path);
+        url.query_pairs_mut().append_pair("api-version", version);
+        let precondition = &Precondition::None;
+        Ok(Call { doing, resource: path, method, url, body: None, precondition })
+    }
+
+    /// An absolute URL from a reply.
+    pub(crate) fn parse(&self, call: &Call<'_>, url: &str) -> Result<Url, ArmError> {
+        Url::parse(url).map_err(|why| {
+            self.error(call, ErrorKind::Protocol, format!("a link in the reply is no URL: {why}"))
+        })
+    }
+
+    /// A GET, repeated as the settings say, until the deadline.
+    pub(crate) async fn read(
+        &self,
+        call: &Call<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Reply, ArmError> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.send(call).await.and_then(|reply| self.check(call, reply)) {
+                Ok(reply) => return Ok(reply),
+                Err(error) if !error.is_retryable() => return Err(error),
+                Err(error) => error,
+            };
+            let asked = error.retry_after;
+            match self.inner.settings.reads.delay(attempt, asked, jitter(), deadline) {
+                None => return Err(error),
+                Some(delay) => {
+                    tracing::debug!(attempt, ?delay, %error, "trying again");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// One request and its reply, whatever its status.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, ArmError> {
+        let class = class(call.method);
+        let subscription = subscription(&call.url);
+        let counter = match (class, call.doing) {
+            (Class::Read, Doing::Poll) => &self.inner.polls,
+            (Class::Read, _) => &self.inner.reads,
+            (Class::Write | Class::Delete, _) => &self.inner.writes,
+        };
+        self.inner.budget.spend(&subscription, class).await;
+        let mut request = self.request(call);
+        counter.fetch_add(1, Ordering::Relaxed);
+        let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let context = Context::new();
+        let exchange = self.inner.pipeline.send(&context, &mut request, Some(options));
+        let outcome = tokio::time::timeout(self.inner.settings.reply_timeout, exchange).await;
+        let mut error = match outcome {
+            Ok(Ok(response)) => return Ok(Reply::new(response)),
+            Ok(Err(why)) => self.error(call, kind_of(&why), chain(&why)),
+            Err(_) => {
+                let seconds = self.inner.settings.reply_timeout.as_secs();
+                self.error(call, ErrorKind::Transient, format!("no reply within {seconds} s"))
+            }
+        };
+        error.failure_mut().client_request_id =
+            request.headers().get_optional_string(&CLIENT_REQUEST_ID);
+        Err(error)
+    }
+
+    fn request(&self, call: &Call<'_>) -> Request {
+        let mut request = Request::new(call.url.clone(), call.method);
+        request.insert_header(ACCEPT, "application/json");
+        if let Some(body) = call.body {
+            request.insert_header(CONTENT_TYPE, "application/json");
+            request.set_body(body.to_string());
+        }
+        match call.precondition {
+            Precondition::None => {}
+            Precondition::IfMatch(etag) => request.insert_header(IF_MATCH, etag.clone()),
+            Precondition::Absent => request.insert_header("if-none-match", "*"),
+        }
+        request
+    }
+
+    /// The reply, if it is a success; otherwise the error it describes.
+    pub(crate) fn check(&self, call: &Call<'_>, reply: Reply) -> Result<Reply, ArmError> {
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let body = reply.json();
+        let mut error = self.error(call, ErrorKind::Invalid, "no message");
+        match &body {
+            Ok(body) => match body.get("error") {
+                Some(inner @ Value::Object(_)) => error.describe(inner),
+                _ => error.describe(body),
+            },
+            Err(why) => error.failure_mut().message.clone_from(why),
+        }
+        // A 4xx without ARM's error object is somebody else's answer: a proxy's page, say.
+        let foreign = error.code.is_none() && (300..500).contains(&reply.status);
+        error.failure_mut().kind = match classify(Some(reply.status), &error) {
+            ErrorKind::Invalid | ErrorKind::Missing if foreign => ErrorKind::Protocol,
+            kind => kind,
+        };
+        let failure = error.failure_mut();
+        failure.status = Some(reply.status);
+        failure.retry_after = reply.retry_after();
+        self.note_ids(&mut error, &reply);
+        if error.kind == ErrorKind::Throttled
+            && let Some(pause) = error.retry_after
+        {
+            self.inner.budget.close(&subscription(&call.url), class(call.method), pause);
+        }
+        Err(error)
+    }
+
+    /// Adds the ids by which Azure's support finds the request.
+    pub(crate) fn note_ids(&self, error: &mut ArmError, reply: &Reply) {
+        let failure = error.failure_mut();
+        failure.request_id = reply.header("x-ms-request-id").map(str::to_owned);
+        failure.correlation_id = reply.header("x-ms-correlation-request-id").map(str::to_owned);
+    }
+
+    /// The body of a successful reply.
+    pub(crate) fn json(&self, call: &Call<'_>, reply: &Reply) -> Result<Value, ArmError> {
+        reply.json().map_err(|why| {
+            let mut error = self.error(call, ErrorKind::Protocol, why);
+            self.note_ids(&mut error, reply);
+            error.failure_mut().status = Some(reply.status);
+            error
+        })
+    }
+
+    pub(crate) fn error(
+        &self,
+        call: &Call<'_>,
+        kind: ErrorKind,
+        message: impl AsRef<str>,
+    ) -> ArmError {
+        ArmError::new(kind, (call.doing, call.resource, &self.inner.identity), message)
+    }
+}
+
+fn class(method: Method) -> Class {
+    match method {
+        Method::Get | Method::Head => Class::Read,
+        Method::Delete => Class::Delete,
+        _ => Class::Write,
+    }
+}
+
+/// The subscription whose budget a request draws on; requests above subscriptions share one.
+fn subscription(url: &Url) -> String {
+    ResourceId::new(url.path()).subscription().unwrap_or_default().to_owned()
+}
+
+/// What kind of failure kept the reply from arriving.
+fn kind_of(error: &azure_core::Error) -> ErrorKind {
+    use azure_core::error::ErrorKind as Core;
+    let mut credential = false;
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = source {
+        if current.is::<Refused>() {
+            return ErrorKind::UntrustedUrl;
+        }
+        match current.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind) {
+            Some(Core::Connection) => return ErrorKind::Network,
+            // While getting a token nothing has been sent to ARM. Unreadable files are Io too.
+            Some(Core::Io) if credential => {
+                let http = current.source().is_some_and(|source| source.is::<reqwest::Error>());
+                return if http { ErrorKind::Network } else { ErrorKind::Denied };
+            }
+            Some(Core::Io) => return ErrorKind::Transient,
+            Some(Core::Credential) => credential = true,
+            Some(Core::HttpResponse { status, .. }) if credential => {
+                return match u16::from(*status) {
+                    408 | 429 | 500.. => ErrorKind::Transient,
+                    _ => ErrorKind::Denied,
+                };
+            }
+            _ => {}
+        }
+        source = current.source();
+    }
+    if credential { ErrorKind::Denied } else { ErrorKind::Protocol }
+}
+
+/// An error and all its reasons, each once.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(reason) = source {
+        let reason_text = reason.to_string();
+        if !text.contains(&reason_text) {
+            text.push_str(": ");
+            text.push_str(&reason_text);
+        }
+        source = reason.source();
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! Every example does what its README says: plan, apply, plan, destroy, plan, in the sandbox, with
+//! goldens of all that is printed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers outside of test functions; what fails here fails the test"
+)]
+
+mod support;
+
+use support::{Run, Workplace, assert_golden, names, root};
+
+/// An example with a sandbox as its README makes it.
+struct Example {
+    name: &'static str,
+    place: Workplace,
+}
+
+impl Example {
+    fn new(name: &'static str) -> Self {
+        let place = Workplace::with_example(name);
+        let folder = root().join("examples").join(name);
+        if folder.join("observed.json").exists() {
+            let world = format!(".privlink/sandbox/{name}.json");
+            std::fs::create_dir_all(place.path().join(".privlink/sandbox")).unwrap();
+            place
+                .run(&format!("sandbox init {world} --from examples/{name}/observed.json"))
+                .expect(0);
+        }
+        if folder.join("before").exists() {
+            let apply = format!("apply -f examples/{name}/before --sandbox --auto-approve");
+            place.run(&apply).expect(0);
+        }
+        Self { name, place }
+    }
+
+    fn run(&self, command: &str, more: &str) -> Run {
+        let name = self.name;
+        self.place.run(&format!("{command} -f examples/{name} --sandbox {more}"))
+    }
+
+    /// All goldens of the plan, whose exit code is this.
+    fn goldens(&self, code: i32) {
+        let plan = self.run("plan", "").expect(code);
+        let name = self.name;
+        assert_golden(&format!("{name}/plan.txt"), &plan.stdout);
+        assert_golden(&format!("{name}/diagnostics.txt"), &plan.stderr);
+        let json = self.run("plan", "-o json").expect(code);
+        assert_golden(&format!("{name}/plan.json"), &json.stdout);
+        let markdown = self.run("plan", "-o markdown").expect(code);
+        assert_golden(&format!("{name}/plan.md"), &markdown.stdout);
+        for (format, file) in [("text", "txt"), ("dot", "dot"), ("mermaid", "mmd")] {
+            let graph = self.run("graph", &format!("-o {format}")).expect(0);
+            assert_golden(&format!("{name}/graph.{file}"), &graph.stdout);
+        }
+    }
+
+    /// Applies, and sees that nothing is left to do.
+    fn apply(&self, code: i32, more: &str, then: &str) {
+        let apply = self.run("apply", &format!("--auto-approve {more}")).expect(code);
+        assert_golden(&format!("{}/apply.txt", self.name), &apply.stdout);
+        let plan = self.run("plan", "--detailed-exitcode").expect(0);
+        assert_eq!(plan.last_line(), then, "{}", plan.stdout);
+        let outputs = self.run("output", "-o json").expect(0);
+        let outputs: serde_json::Value = serde_json::from_str(&outputs.stdout).unwrap();
+        assert!(outputs.is_object());
+    }
+
+    /// Destroys, and sees that nothing of the stack is left and nothing else is missing.
+    fn destroy(&self, more: &str) {
+        self.run("destroy", &format!("--auto-approve {more}")).expect(0);
+        let plan = self.run("plan", "--destroy").expect(0);
+        assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+        let observed = self.run("observe", "").expect(0);
+        let snapshot: serde_json::Value = serde_json::from_str(&observed.stdout).unwrap();
+        let left = |kind: &str| {
+            let lists = snapshot["azure"].as_object().unwrap();
+            let of_kind = lists.iter().filter(|(path, _)| path.ends_with(&format!("/{kind}")));
+            of_kind.map(|(_, list)| list["present"].as_array().map_or(0, Vec::len)).sum::<usize>()
+        };
+        assert_eq!(left("loadbalancers"), 0);
+        assert_eq!(left("privatelinkservices"), 0);
+        assert_eq!(left("privateendpoints"), 0);
+        assert!(left("virtualnetworks") > 0);
+    }
+}
+
+/// An example that is applied, leaves nothing to do, and is destroyed.
+fn applies(name: &'static str) {
+    let example = Example::new(name);
+    example.goldens(0);
+    example.apply(0, "", "No changes.");
+    example.destroy("");
+}
+
+macro_rules! examples {
+    ($($test:ident = $name:literal),+ $(,)?) => {
+        const APPLIED: &[&str] = &[$($name),+];
+        $(#[test] fn $test() { applies($name); })+
+    };
+}
+
+examples! {
+    internal_load_balancer = "internal-load-balancer",
+    static_address = "static-address",
+    load_balancer_ip = "load-balancer-ip",
+    dual_stack = "dual-stack",
+    other_subnet = "other-subnet",
+    private_link_service = "private-link-service",
+    private_link_service_customized = "private-link-service-customized",
+    private_link = "private-link",
+    existing_network = "existing-network",
+    two_services = "two-services",
+    deletion = "deletion",
+}
+
+#[test]
+fn endpoint_in_other_subscription() {
+    let example = Example::new("endpoint-in-other-subscription");
+    example.goldens(0);
+    example.apply(6, "", "No changes. 1 connection awaits approval.");
+    example.destroy("");
+}
+
+#[test]
+fn frontend_recreated() {
+    let example = Example::new("frontend-recreated");
+    example.goldens(3);
+    example.run("apply", "--auto-approve").expect(3);
+    example.apply(0, "--max-disconnects 1", "No changes.");
+    example.destroy("");
+}
+
+#[test]
+fn every_example_has_a_readme_and_is_tested() {
+    for name in names("examples") {
+        let is_file = root().join("examples").join(&name).is_file();
+        if is_file || name.starts_with("bad-") {
+            continue;
+        }
+        let readme = root().join("examples").join(&name).join("README.md");
+        assert!(readme.exists(), "{name} has no README.md");
+        let tested = APPLIED.contains(&name.as_str())
+            || ["endpoint-in-other-subscription", "frontend-recreated"].contains(&name.as_str());
+        assert!(tested, "{name} is not tested");
+    }
+}
+
+#[test]
+fn the_order_of_files_and_documents_does_not_show() {
+    let place = Workplace::with_example("private-link");
+    let folder = place.path().join("examples/private-link");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let parts = [read("endpoint.yaml"), read("internal-app.yaml"), read("stack.yaml")];
+    let outcomes: Vec<(String, String)> = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
+        .into_iter()
+        .map(|order| {
+            let text = order.map(|at| parts[at].clone()).join("---\n");
+            std::fs::write(place.path().join("all.yaml"), text).unwrap();
+            let run = |format: &str| {
+                place.run(&format!("plan -f all.yaml --sandbox -o {format}")).expect(0).stdout
+            };
+            (run("text"), run("json"))
+        })
+        .collect();
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
+}

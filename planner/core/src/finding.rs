@@ -4,7 +4,7 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
-use crate::desired::{NamespacedName, Service};
+use crate::desired::Service;
 use crate::diagnostic::Spanned;
 use crate::diff::Input;
 use crate::diff::endpoint::link_of_service;
@@ -30,8 +30,7 @@ struct Subject<'a> {
 pub fn find(input: &Input<'_>, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
     for outcome in &prediction.outcomes {
-        let name = NamespacedName::new(&outcome.service.namespace, &outcome.service.name);
-        let Some(service) = input.desired.services.get(&name) else { continue };
+        let Some(service) = input.desired.services.get(&outcome.service) else { continue };
         let subject = Subject { input, prediction, service, outcome };
         let checks = [
             error,

@@ -164,12 +164,7 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         &crate::arm::world::World::default(),
         &prediction.owners(),
     );
-    let wanted = |key: &crate::kubernetes::service::Key| {
-        input
-            .desired
-            .services
-            .contains_key(&crate::desired::NamespacedName::new(&key.namespace, &key.name))
-    };
+    let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
     for (address, view) in &nodes {
         use crate::address::Kind;
         if !view.service.as_ref().is_some_and(wanted) {

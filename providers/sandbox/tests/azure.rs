@@ -1,5 +1,13 @@
 //! ARM over HTTP: the wire, private link services and endpoints, DNS.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use privlink_sandbox::fault::Effect;

@@ -1,5 +1,13 @@
 //! The Kubernetes API as the kube client meets it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use futures::{StreamExt, TryStreamExt};

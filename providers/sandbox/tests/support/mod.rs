@@ -1,6 +1,6 @@
 //! What the tests share: a sandbox in memory, and the clients.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::sync::Once;
 use std::time::Duration;

@@ -1,6 +1,12 @@
 //! Every example does what its README says: plan, apply, plan, destroy, plan, in the sandbox, with
 //! goldens of all that is printed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers outside of test functions; what fails here fails the test"
+)]
+
 mod support;
 
 use support::{Run, Workplace, assert_golden, names, root};

@@ -1,5 +1,7 @@
 //! What must hold for the tree itself.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::fs;
@@ -11,7 +13,17 @@ use support::{names, root};
 fn dependencies(package: &str) -> Vec<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
-        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", package])
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "-p",
+            package,
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -25,8 +37,21 @@ fn the_core_is_pure() {
     let dependencies = dependencies("privlink-core");
     assert!(dependencies.contains(&"serde_json".to_owned()), "the list is read: {dependencies:?}");
     let forbidden = [
-        "tokio", "async-std", "kube", "kube-client", "k8s-openapi", "hyper", "reqwest", "http", "ureq",
-        "axum", "azure_core", "clap", "tracing-subscriber", "socket2", "mio",
+        "tokio",
+        "async-std",
+        "kube",
+        "kube-client",
+        "k8s-openapi",
+        "hyper",
+        "reqwest",
+        "http",
+        "ureq",
+        "axum",
+        "azure_core",
+        "clap",
+        "tracing-subscriber",
+        "socket2",
+        "mio",
     ];
     for name in forbidden {
         assert!(!dependencies.contains(&name.to_owned()), "the core depends on {name}");
@@ -36,7 +61,9 @@ fn the_core_is_pure() {
 #[test]
 fn the_product_has_no_deprecated_yaml_and_no_generated_arm_client() {
     let dependencies = dependencies("privlink");
-    for name in ["serde_yaml", "serde_yml", "azure_mgmt_network", "openssl", "native-tls", "aws-lc-rs"] {
+    for name in
+        ["serde_yaml", "serde_yml", "azure_mgmt_network", "openssl", "native-tls", "aws-lc-rs"]
+    {
         assert!(!dependencies.contains(&name.to_owned()), "the product depends on {name}");
     }
 }
@@ -55,7 +82,9 @@ fn every_folder_is_in_the_code_map() {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for folder in ["planner/core", "planner/engine", "planner/cli", "providers"] {
         let folders: Vec<String> = match folder {
-            "providers" => names(folder).into_iter().map(|name| format!("providers/{name}")).collect(),
+            "providers" => {
+                names(folder).into_iter().map(|name| format!("providers/{name}")).collect()
+            }
             folder => vec![folder.to_owned()],
         };
         for folder in folders {
@@ -65,7 +94,10 @@ fn every_folder_is_in_the_code_map() {
     for file in names("planner/core/src") {
         let module = file.trim_end_matches(".rs");
         if module != "lib" {
-            assert!(architecture.contains(&format!("`{module}`")), "ARCHITECTURE.md lacks {module}");
+            assert!(
+                architecture.contains(&format!("`{module}`")),
+                "ARCHITECTURE.md lacks {module}"
+            );
         }
     }
 }

@@ -255,6 +255,9 @@ pub(crate) struct Apply {
     /// Stop at the first failure; steps in flight are finished
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// After how many seconds without a sign of life another run may take the stack over
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) lease_duration: u64,
     /// How long the controller may take for one Service, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub(crate) controller_timeout: u64,

@@ -7,7 +7,7 @@ mod output;
 mod plan;
 mod predict;
 mod sandbox;
-mod schema;
+mod schema_command;
 mod validate;
 
 use std::future::Future;
@@ -19,6 +19,7 @@ use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
 use privlink_core::planning::{self, Planned};
+use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
 
 use crate::args::{Args, Command, Limits, Where};
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Graph(args) => graph::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
-        Command::Schema(args) => schema::run(&args, ui),
+        Command::Schema(args) => schema_command::run(&args, ui),
         Command::Completions(args) => {
             let mut text = Vec::new();
             clap_complete::generate(args.shell, &mut Args::command(), "privlink", &mut text);
@@ -61,7 +62,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
 /// All JSON Schemas by name: of the input, and of what is printed and saved.
 fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
     let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
-    privlink_core::schema::files().into_iter().map(|(file, schema)| (stem(file), schema)).collect()
+    let all = schema::files().into_iter().chain(schema::output_files());
+    all.map(|(file, schema)| (stem(file), schema)).collect()
 }
 
 /// Runs a future to its end.

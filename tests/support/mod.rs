@@ -1,6 +1,7 @@
 //! What the black-box tests share: the binary in a folder of its own, and goldens.
 
-#![expect(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

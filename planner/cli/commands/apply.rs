@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_core::desired::Desired;
 use privlink_core::event::Event;
 use privlink_core::plan::{Mode, Output, Plan};
 use privlink_core::render;
@@ -11,11 +12,12 @@ use privlink_core::report::{Outcome, Report};
 use privlink_engine::journal::Journal;
 use privlink_engine::session::Patience;
 use privlink_engine::{apply, outputs};
+use privlink_kubernetes::{Acquisition, Holder, KubernetesError, Lock};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat, Format};
 use crate::command_error::{CommandError, io};
-use crate::connect::Connected;
+use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::progress::Progress;
@@ -31,15 +33,58 @@ pub(crate) fn run(args: &args::Apply, mode: Mode, ui: &mut Ui) -> Result<Exit, C
         ..Patience::default()
     };
     super::block_on(async {
-        let observed = super::observed(&desired, &args.place, None, patience).await?;
-        let plan = super::planned(&desired, &observed, mode, &args.limits)?.plan;
-        let Some(connected) = observed.connected else {
-            return Err(CommandError::new("there is nothing to apply to"));
-        };
-        let exit = carry_out(args, &plan, &connected, ui).await;
+        let connected = connect::connect(&desired, &args.place, patience).await?;
+        let exit = locked(args, &desired, mode, &connected, ui).await;
         connected.close().await?;
         exit
     })
+}
+
+/// Plans and applies while no other apply works on the stack.
+async fn locked(
+    args: &args::Apply,
+    desired: &Desired,
+    mode: Mode,
+    connected: &Connected,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let client = &connected.session.kubernetes;
+    let lock = Lock::new(client, client.default_namespace(), &lease_name(&desired.name));
+    let identity = format!("privlink-{}-{}", std::process::id(), host());
+    let failed = |error: KubernetesError| {
+        CommandError::new(format!("the stack's lock: {error}")).hint(error.help())
+    };
+    let duration = Duration::from_secs(args.lease_duration);
+    let kept = match lock.acquire(&identity, duration).await.map_err(failed)? {
+        Acquisition::Acquired(kept) => kept,
+        Acquisition::HeldBy(holder) => {
+            let Holder { identity, since, .. } = holder;
+            let message = format!("{identity} works on stack {} since {since}", desired.name);
+            return Err(CommandError::new(message)
+                .hint("Wait until it is done, then apply again.")
+                .exit(Exit::Locked));
+        }
+    };
+    if let Some(dead) = &kept.taken_from {
+        ui.say(&format!("Took the stack over from {}, which gave no sign of life.", dead.identity));
+    }
+    let (snapshot, facts) = connected.observe().await;
+    let observed = super::Observed { snapshot, facts, connected: None };
+    let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
+    let exit = carry_out(args, &plan, connected, ui).await;
+    kept.release().await.map_err(failed)?;
+    exit
+}
+
+/// The name of a stack's Lease: what Kubernetes takes for a name.
+fn lease_name(stack: &str) -> String {
+    let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = stack.chars().map(lower).take(200).collect();
+    format!("privlink-{}", name.trim_matches('-'))
+}
+
+fn host() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "host".to_owned())
 }
 
 async fn carry_out(

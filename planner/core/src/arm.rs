@@ -13,9 +13,17 @@
 //! In a prediction the hand is [`hand::Marks`]: what Azure will hand out is an
 //! [unknown](crate::unknown) mark. A simulator passes a hand that issues real values.
 
+pub mod address;
 pub mod azure;
+mod backend;
 pub mod error;
 pub mod hand;
+mod load_balancer;
+mod network_security_group;
+mod private_link_service;
+mod public_ip_address;
 pub mod resource;
 pub mod rules;
+mod scale_set;
+mod subnet;
 pub mod world;

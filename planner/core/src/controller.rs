@@ -7,8 +7,41 @@
 //!
 //! [`predict::predict`] folds it over the Services of a cluster, live ones first, then by namespace
 //! and name: the final world, and an outcome per Service. It is what plans use.
+//!
+//! The code follows the controller's own functions, named in the docs, so that a rule is found where
+//! the controller has it.
 
+mod access;
+pub mod annotation;
+mod backend_pool;
+mod balancer;
+mod cloud;
+mod failure;
+mod frontend;
+mod md5;
 pub mod memory;
+mod name;
 pub mod outcome;
 pub mod predict;
+mod prefix;
+mod private_link;
+mod probe;
+mod public_ip;
+mod rule;
+mod scale_set;
+mod security_rules;
+mod selection;
+mod service_sync;
 pub mod sync;
+mod tags;
+mod value;
+
+/// The name of a Service's frontend: in a dual-stack Service IPv6's has a suffix.
+pub fn frontend_name(service: &crate::kubernetes::service::Service, ipv6: bool) -> String {
+    name::frontend(service, ipv6)
+}
+
+/// Tags in a text of the controller's configuration, `a=b,c=d`.
+pub fn parse_tags(text: &str) -> std::collections::BTreeMap<String, String> {
+    tags::parse(text)
+}

@@ -146,6 +146,8 @@ pub struct Facts {
     pub taken_pls_name: TakenPlsName,
     /// Whether the controller's version knows `azure-disable-load-balancer-nsg-rule` (1.35 and later).
     pub knows_disable_nsg_rule: bool,
+    /// `resourceManagerEndpoint`, shown in errors.
+    pub endpoint: String,
     /// Where each fact came from, by field name (`clusterName`).
     pub sources: BTreeMap<String, Origin>,
 }
@@ -185,6 +187,7 @@ impl Default for Facts {
             ip_families: vec!["IPv4".to_owned()],
             taken_pls_name: TakenPlsName::TakenOver,
             knows_disable_nsg_rule: true,
+            endpoint: "https://management.azure.com".to_owned(),
             sources: BTreeMap::new(),
         }
     }

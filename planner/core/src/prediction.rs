@@ -86,6 +86,7 @@ pub fn predict(
         facts: Arc::new(facts.clone()),
         nodes: objects(&snapshot.kubernetes.nodes).filter_map(Node::from_value).collect(),
         services: live.clone(),
+        ..Cluster::default()
     };
     let predicted = predict::predict(before.clone(), cluster, changes, Rules::Azure);
     Prediction {

@@ -6,10 +6,12 @@
 
 mod check;
 mod json;
+mod output;
 pub mod text;
 
 pub use check::{check, closest};
 pub use json::{files, json_schema};
+pub use output::output_files;
 pub use text::Text;
 
 /// A mapping with known fields.

@@ -16,7 +16,7 @@ use crate::resource_id::ResourceId;
 pub const FORMAT_VERSION: &str = "1.0";
 
 /// What one read gave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Reading<T> {
     /// It was read.
@@ -28,7 +28,7 @@ pub enum Reading<T> {
 }
 
 /// One observation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     /// See [`FORMAT_VERSION`].
@@ -43,7 +43,7 @@ pub struct Snapshot {
 }
 
 /// What the Kubernetes API showed. Objects are kept as the API server gave them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kubernetes {
     /// The server's version, such as `v1.33.1`.

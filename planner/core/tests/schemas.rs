@@ -12,7 +12,7 @@ use privlink_core::{document, schema, yaml};
 
 #[test]
 fn schema_files_are_fresh() {
-    for (name, schema) in schema::files() {
+    for (name, schema) in schema::files().into_iter().chain(schema::output_files()) {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         golden::assert(&format!("schemas/{name}"), &text);
     }

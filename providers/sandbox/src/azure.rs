@@ -1,15 +1,112 @@
-//! ARM's wire.
+//! ARM's wire: paths, tokens, paging, long-running operations, who may do what. What a write means is
+//! the core's ARM model.
 
+mod collection;
+mod deployment;
 pub mod directory;
 pub mod error;
+mod gateway;
 pub mod hand;
+mod identity;
+mod network;
 pub mod operation;
+mod path;
+mod resource;
 
+use privlink_core::arm::azure::Azure;
+use privlink_core::arm::error::ArmError;
+use privlink_core::arm::private_endpoint;
+use privlink_core::arm::rules::Rules;
+
+use crate::kubernetes::resource::Resource;
 use crate::server::{Answer, Call};
 use crate::state::State;
 
+use hand::AzureHand;
+
 /// Answers a request to ARM.
 pub fn answer(state: &mut State, call: &Call) -> Answer {
-    let _ = (state, call);
-    error::injected(404, "NotFound", "")
+    if let Some(answer) = identity::answer(state, call) {
+        return answer;
+    }
+    if let Err(refused) = admit(call) {
+        let answer = error::refusal(&refused);
+        let authority = format!("{}/common", call.base);
+        return match refused.status {
+            401 => answer.header(
+                "WWW-Authenticate",
+                &format!("Bearer authorization_uri=\"{authority}\", error=\"invalid_token\""),
+            ),
+            _ => answer,
+        };
+    }
+    operation::settle(state);
+    let answer = operation::answer(state, call)
+        .or_else(|| gateway::answer(state, call))
+        .or_else(|| network::answer(state, call))
+        .or_else(|| deployment::answer(state, call))
+        .unwrap_or_else(|| resource::answer(state, call));
+    match answer {
+        Ok(answer) => answer,
+        Err(refused) => error::refusal(&refused),
+    }
+}
+
+/// A token and an api-version, which every request must have.
+fn admit(call: &Call) -> Result<(), ArmError> {
+    let authorization = call.header("authorization").unwrap_or_default();
+    let token = authorization
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map_or("", |(_, token)| token.trim());
+    if token.is_empty() {
+        return Err(ArmError::new(
+            401,
+            "AuthenticationFailed",
+            "Authentication failed. The 'Authorization' header is missing.",
+        ));
+    }
+    if call.parameter("api-version").unwrap_or_default().is_empty() {
+        return Err(ArmError::new(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ));
+    }
+    Ok(())
+}
+
+/// Does something to what Azure holds, by Azure's rules, and brings up to date what follows from it.
+pub(crate) fn with_azure<T>(state: &mut State, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
+    occupy_node_addresses(state);
+    let world = &mut state.world;
+    let mut hand = AzureHand { issuer: &mut world.issuer };
+    let mut faults = Vec::new();
+    let mut azure = Azure {
+        world: &mut world.azure,
+        rules: Rules::Azure,
+        hand: &mut hand,
+        faults: &mut faults,
+    };
+    let result = act(&mut azure);
+    private_endpoint::reflect(&mut azure);
+    state.touch();
+    result
+}
+
+/// The addresses of Nodes are taken in the cluster's subnet, though no resource shows them.
+pub(crate) fn occupy_node_addresses(state: &mut State) {
+    let subnet = state.world.facts.subnet_id(&state.world.facts.subnet).key();
+    let nodes = Resource::find("", "nodes");
+    let taken = nodes
+        .into_iter()
+        .flat_map(|kind| state.world.kubernetes.shelf(kind))
+        .filter_map(|(_, object)| privlink_core::kubernetes::node::Node::from_value(object))
+        .flat_map(|node| {
+            let name = node.name;
+            node.internal_addresses.into_iter().map(move |address| (address, name.clone()))
+        })
+        .filter_map(|(address, name)| Some((address.parse().ok()?, name)))
+        .collect();
+    state.world.azure.taken.insert(subnet, taken);
 }

@@ -10,15 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privlink_core::arm;
-use privlink_core::arm::azure::Azure;
-use privlink_core::arm::rules::Rules;
 use privlink_core::controller::memory::Memory;
 use privlink_core::controller::outcome::Reaction;
 use privlink_core::controller::sync::{Cluster, Trigger, sync};
 use privlink_core::kubernetes::node::Node;
 use privlink_core::kubernetes::service::{Key, Service};
 
-use crate::azure::hand::AzureHand;
+use crate::azure::with_azure;
 use crate::clock;
 use crate::fault::Effect;
 use crate::kubernetes::resource::Resource;
@@ -188,16 +186,12 @@ fn act(state: &mut State, trigger: &Trigger) {
         Trigger::Started => state.world.controller.starting = false,
     }
     let mut cluster = cluster(state);
-    let world = &mut state.world;
-    let mut hand = AzureHand { issuer: &mut world.issuer };
-    let mut azure = Azure {
-        world: &mut world.azure,
-        rules: Rules::Azure,
-        hand: &mut hand,
-        faults: &mut faults,
-    };
-    let reaction: Reaction = sync(&mut azure, &mut cluster, &mut world.controller.memory, trigger);
-    state.touch();
+    let mut memory = std::mem::take(&mut state.world.controller.memory);
+    let reaction: Reaction = with_azure(state, |azure| {
+        azure.faults.append(&mut faults);
+        sync(azure, &mut cluster, &mut memory, trigger)
+    });
+    state.world.controller.memory = memory;
     for outcome in &reaction.outcomes {
         report::store(state, outcome);
     }

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State as Extracted};
 use axum::response::Response;
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -218,6 +219,10 @@ async fn handle(
         }
         _ => dispatch(&server, &call),
     };
+    let answer = match server.side {
+        Side::Kubernetes => answer,
+        Side::Azure => with_request_id(answer, &call, sequence),
+    };
     let cut = matches!(effect, Effect::Reset | Effect::LostAnswer);
     server.shared.lock().log.add(Entry {
         sequence,
@@ -263,6 +268,26 @@ fn dispatch(server: &Server, call: &Call) -> Answer {
             tracing::error!(%error, "the world cannot be saved");
             Answer::text(500, "text/plain", &error.to_string())
         }
+    }
+}
+
+/// The headers every answer of ARM has.
+fn with_request_id(answer: Answer, call: &Call, sequence: u64) -> Answer {
+    let id = format!("00000000-0000-4000-8000-{sequence:012x}");
+    let answer = answer
+        .header("x-ms-request-id", &id)
+        .header("x-ms-correlation-request-id", &id)
+        .header("x-ms-routing-request-id", &format!("SANDBOX:{id}"));
+    let answer = match call.header("x-ms-client-request-id") {
+        Some(id) => answer.header("x-ms-client-request-id", id),
+        None => answer,
+    };
+    match call.method.as_str() {
+        "GET" | "HEAD" => {
+            answer.header("x-ms-ratelimit-remaining-subscription-global-reads", "16499")
+        }
+        "DELETE" => answer.header("x-ms-ratelimit-remaining-subscription-global-deletes", "11999"),
+        _ => answer.header("x-ms-ratelimit-remaining-subscription-global-writes", "11999"),
     }
 }
 
@@ -312,8 +337,12 @@ async fn half(response: Response) -> Response {
     let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
     parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
     let half = bytes.slice(..bytes.len() / 2);
-    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let stream = futures::stream::iter([Ok(half), Err(broken)]);
+    // The pause lets the first half out before the connection is given up.
+    let broken = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+    };
+    let stream = futures::stream::once(async { Ok(half) }).chain(futures::stream::once(broken));
     Response::from_parts(parts, Body::from_stream(stream))
 }
 

@@ -1,5 +1,6 @@
 //! A world and the rules it obeys.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::resource_id::ResourceId;
@@ -7,7 +8,7 @@ use crate::resource_id::ResourceId;
 use super::error::ArmError;
 use super::hand::Hand;
 use super::rules::{Fault, Rules};
-use super::world::World;
+use super::world::{Kind, World, kind_of};
 
 /// A world, its rules, and the hand that gives out what Azure gives out.
 pub struct Azure<'a> {
@@ -46,6 +47,27 @@ impl Done {
 }
 
 impl Azure<'_> {
+    /// Strikes with an injected failure, if one waits for this request. Requests made by the typed
+    /// and the generic methods do this by themselves; reads that bypass them have to ask.
+    ///
+    /// # Errors
+    /// The injected one.
+    pub fn strike(&mut self, method: &str, path: &str) -> Result<(), ArmError> {
+        let path = path.to_lowercase();
+        let fault = self.faults.iter_mut().find(|fault| {
+            fault.times > 0
+                && fault.method.eq_ignore_ascii_case(method)
+                && path.contains(&fault.path.to_lowercase())
+        });
+        match fault {
+            None => Ok(()),
+            Some(fault) => {
+                fault.times -= 1;
+                Err(ArmError::new(fault.status, fault.code.clone(), fault.message.clone()))
+            }
+        }
+    }
+
     /// A GET.
     ///
     /// # Errors
@@ -54,8 +76,9 @@ impl Azure<'_> {
         self.world.get(id).ok_or_else(|| not_found(id))
     }
 
-    /// A PUT of any resource: load balancers and their backend pools, private link services and their
-    /// connections, public IPs, security groups, virtual networks, subnets, scale sets and instances.
+    /// A PUT of a resource: load balancers and their backend pools, private link services, public IPs,
+    /// security groups, virtual networks, subnets, scale sets and instances. Resources of other types
+    /// are stored as they are.
     ///
     /// # Errors
     /// ARM's refusal.
@@ -65,25 +88,186 @@ impl Azure<'_> {
         body: Value,
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
-        let _ = (body, if_match);
-        Err(not_found(id))
+        if self.rules == Rules::Azure {
+            check_name(id)?;
+        }
+        match kind_of(id) {
+            Kind::LoadBalancer => self.put_load_balancer(id, &parse(body)?, if_match),
+            Kind::BackendPool => self.put_backend_pool(id, &parse(body)?, if_match),
+            Kind::PrivateLinkService => self.put_private_link_service(id, &parse(body)?, if_match),
+            Kind::PublicIpAddress => self.put_public_ip_address(id, &parse(body)?, if_match),
+            Kind::NetworkSecurityGroup => {
+                self.put_network_security_group(id, &parse(body)?, if_match)
+            }
+            Kind::VirtualNetwork => self.put_virtual_network(id, body, if_match),
+            Kind::Subnet => self.put_subnet(id, &parse(body)?, if_match),
+            Kind::ScaleSet | Kind::Instance => self.put_machine(id, &body, if_match),
+            Kind::EndpointConnection | Kind::Other => self.put_other(id, body, if_match),
+        }
     }
 
-    /// A DELETE of any resource.
+    /// A DELETE of a resource.
     ///
     /// # Errors
     /// ARM's refusal.
     pub fn delete(&mut self, id: &ResourceId, if_match: Option<&str>) -> Result<Done, ArmError> {
-        let _ = if_match;
-        Err(not_found(id))
+        match kind_of(id) {
+            Kind::LoadBalancer => self.delete_load_balancer(id),
+            Kind::BackendPool => self.delete_backend_pool(id),
+            Kind::PrivateLinkService => self.delete_private_link_service(id),
+            Kind::EndpointConnection => self.delete_endpoint_connection(id),
+            Kind::PublicIpAddress => self.delete_public_ip_address(id),
+            Kind::Subnet => self.delete_subnet(id),
+            Kind::NetworkSecurityGroup
+            | Kind::VirtualNetwork
+            | Kind::ScaleSet
+            | Kind::Instance
+            | Kind::Other => {
+                self.strike("DELETE", id.as_str())?;
+                let existing = self.world.get(id);
+                check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
+                self.world.remove(id);
+                Ok(if existing.is_some() { Done::Deleted } else { Done::Absent })
+            }
+        }
     }
+
+    /// Stores a resource as somebody edited it behind everybody's back: nothing is checked, but ids,
+    /// defaults and back references are filled in as ever. `keep_state`: a provisioning state other
+    /// than `Succeeded` stays, and so do connections of a PLS.
+    ///
+    /// # Errors
+    /// A body that does not fit its type.
+    pub fn edit(&mut self, id: &ResourceId, body: Value, keep_state: bool) -> Result<(), ArmError> {
+        let rules = std::mem::replace(&mut self.rules, Rules::RecordedLenient);
+        let faults = std::mem::take(self.faults);
+        let connections = body.pointer("/properties/privateEndpointConnections").cloned();
+        let state = body.pointer("/properties/provisioningState").cloned();
+        let done = self.put(id, body, None);
+        self.rules = rules;
+        *self.faults = faults;
+        done?;
+        let Some(mut stored) = self.world.get(id) else {
+            return Ok(());
+        };
+        if let Some(properties) = stored.get_mut("properties").and_then(Value::as_object_mut) {
+            if let Some(connections) = connections {
+                properties.insert("privateEndpointConnections".to_owned(), connections);
+            }
+            if let Some(state) = state.filter(|_| keep_state) {
+                properties.insert("provisioningState".to_owned(), state);
+            }
+        }
+        self.world.insert(stored).map_err(|error| {
+            ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
+        })
+    }
+
+    /// Removes a resource as somebody might behind everybody's back, with what hangs on it.
+    pub fn edit_away(&mut self, id: &ResourceId) {
+        let rules = std::mem::replace(&mut self.rules, Rules::RecordedLenient);
+        let faults = std::mem::take(self.faults);
+        if self.delete(id, None).is_err() {
+            self.world.remove(id);
+        }
+        self.rules = rules;
+        *self.faults = faults;
+    }
+
+    fn put_other(
+        &mut self,
+        id: &ResourceId,
+        mut body: Value,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let existing = self.world.get(id);
+        check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
+        let etag = self.hand.etag(id);
+        if let Some(body) = body.as_object_mut() {
+            body.insert("id".to_owned(), Value::from(id.as_str()));
+            body.insert("name".to_owned(), Value::from(id.name()));
+            body.insert("etag".to_owned(), Value::from(etag));
+        }
+        self.world.others.insert(id.key(), std::sync::Arc::new(body));
+        Ok(if existing.is_some() { Done::Updated } else { Done::Created })
+    }
+}
+
+fn etag_of(resource: &Value) -> Option<&str> {
+    resource.get("etag").and_then(Value::as_str)
+}
+
+/// The state every resource at rest is in.
+pub(crate) fn succeeded() -> Option<String> {
+    Some("Succeeded".to_owned())
+}
+
+fn parse<T: DeserializeOwned>(body: Value) -> Result<T, ArmError> {
+    serde_json::from_value(body).map_err(|error| {
+        ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
+    })
+}
+
+/// 412 unless `If-Match` is absent, `*`, or the etag.
+///
+/// # Errors
+/// ARM's 412.
+pub fn check_match(
+    id: &ResourceId,
+    etag: Option<&str>,
+    if_match: Option<&str>,
+) -> Result<(), ArmError> {
+    match if_match {
+        None | Some("" | "*") => Ok(()),
+        Some(wanted) if Some(wanted) == etag => Ok(()),
+        Some(wanted) => Err(ArmError::new(
+            412,
+            "PreconditionFailed",
+            format!(
+                "Etag provided in if-match header {wanted} does not match etag {} of resource {id} in NRP data store.",
+                etag.unwrap_or_default()
+            ),
+        )),
+    }
+}
+
+/// The name rule of network resources (arm-contract, section 4).
+fn check_name(id: &ResourceId) -> Result<(), ArmError> {
+    let name = id.name();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let good = name.len() <= 80
+        && name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
+        && name.chars().last().is_some_and(word)
+        && name.chars().all(|c| word(c) || c == '.' || c == '-');
+    if good || kind_of(id) == Kind::Other {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "InvalidResourceName",
+        format!(
+            "Resource name {name} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'."
+        ),
+    ))
+}
+
+/// ARM's 400 for a reference to something that is not there.
+pub(crate) fn missing_reference(referenced: &str, by: &ResourceId) -> ArmError {
+    ArmError::new(
+        400,
+        "InvalidResourceReference",
+        format!(
+            "Resource {referenced} referenced by resource {by} was not found. Please make sure that the referenced resource exists, and that both resources are in the same region."
+        ),
+    )
 }
 
 /// ARM's 404 for an id.
 pub fn not_found(id: &ResourceId) -> ArmError {
     let key = id.key();
-    let types = key.rsplit_once("/providers/").map_or(0, |(_, path)| path.split('/').count());
-    if types > 3 {
+    let depth = key.rsplit_once("/providers/").map_or(0, |(_, path)| path.split('/').count());
+    if depth > 3 {
         return ArmError::new(404, "NotFound", format!("Resource {id} not found."));
     }
     let provider = id.as_str().rsplit_once("/providers/").map_or(id.as_str(), |(_, path)| path);

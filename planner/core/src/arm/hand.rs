@@ -7,7 +7,7 @@ use super::world::World;
 
 /// Gives out what Azure gives out. Each method is asked once for each new value.
 pub trait Hand {
-    /// A new etag, quoted as in a body (`W/"..."`).
+    /// A new etag, quoted as in a body (`W/"..."`). No two writes may be given the same.
     fn etag(&mut self, id: &ResourceId) -> String;
     /// A new guid: a `resourceGuid`, or a part of a name.
     fn guid(&mut self, of: &ResourceId) -> String;
@@ -21,12 +21,60 @@ pub trait Hand {
     ) -> Option<String>;
     /// A public address for the public IP `of`.
     fn public_address(&mut self, of: &ResourceId, version: &str) -> String;
+    /// The alias of a PLS.
+    fn alias(&mut self, of: &ResourceId, location: &str) -> String {
+        let guid = self.guid(of);
+        format!("{}.{guid}.{location}.azure.privatelinkservice", of.name().to_lowercase())
+    }
+    /// The id of the network interface of a PLS or a private endpoint.
+    fn network_interface(&mut self, of: &ResourceId) -> String {
+        let guid = self.guid(of);
+        let group = of.as_str().rsplit_once("/providers/").map_or("", |(group, _)| group);
+        format!(
+            "{group}/providers/Microsoft.Network/networkInterfaces/{}.nic.{guid}",
+            of.name()
+        )
+    }
 }
 
 /// The hand of a prediction: everything it gives is an unknown mark.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
     given: u64,
+}
+
+/// The mark of an address. It tells the family, which is known.
+fn address_mark(of: &ResourceId, version: &str, number: u64) -> String {
+    unknown::mark("address", &format!("{version} {} {number}", of.key()))
+}
+
+/// The family of an address, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// The family of an address or of the mark of one; `None` for other texts.
+pub fn family(text: &str) -> Option<Family> {
+    if let Some((_, of)) = text.split_once('|').filter(|_| unknown::is_unknown(text)) {
+        return Some(if of.starts_with("IPv6 ") { Family::V6 } else { Family::V4 });
+    }
+    match text.parse::<std::net::IpAddr>().ok()? {
+        std::net::IpAddr::V4(_) => Some(Family::V4),
+        // Go's To4 takes mapped addresses for IPv4.
+        std::net::IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => Some(Family::V4),
+        std::net::IpAddr::V6(_) => Some(Family::V6),
+    }
+}
+
+impl Marks {
+    fn next(&mut self, what: &str, of: &ResourceId) -> String {
+        self.given += 1;
+        unknown::mark(what, &format!("{} {}", of.key(), self.given))
+    }
 }
 
 impl Hand for Marks {
@@ -37,22 +85,30 @@ impl Hand for Marks {
     }
 
     fn guid(&mut self, of: &ResourceId) -> String {
-        self.given += 1;
-        unknown::mark("guid", &format!("{} {}", of.key(), self.given))
+        self.next("guid", of)
     }
 
     fn private_address(
         &mut self,
         _world: &World,
         _subnet: &ResourceId,
-        _version: &str,
+        version: &str,
         of: &ResourceId,
     ) -> Option<String> {
         self.given += 1;
-        Some(unknown::mark("address", &format!("{} {}", of.key(), self.given)))
+        Some(address_mark(of, version, self.given))
     }
 
-    fn public_address(&mut self, of: &ResourceId, _version: &str) -> String {
-        unknown::mark("address", &of.key())
+    fn public_address(&mut self, of: &ResourceId, version: &str) -> String {
+        self.given += 1;
+        address_mark(of, version, self.given)
+    }
+
+    fn alias(&mut self, of: &ResourceId, _location: &str) -> String {
+        self.next("alias", of)
+    }
+
+    fn network_interface(&mut self, of: &ResourceId) -> String {
+        self.next("network interface", of)
     }
 }

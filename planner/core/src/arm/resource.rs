@@ -204,8 +204,8 @@ properties! {
         load_distribution: String,
         /// The port at the frontend.
         frontend_port: i64,
-        /// The port at the backend.
-        backend_port: i64,
+        /// The port at the backend; text if it is a node port that is not known yet.
+        backend_port: Value,
         /// Minutes.
         idle_timeout_in_minutes: i64,
         /// Floating IP.

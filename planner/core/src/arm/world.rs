@@ -1,6 +1,7 @@
 //! Everything Azure holds.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,8 +10,9 @@ use serde_json::Value;
 
 use crate::resource_id::ResourceId;
 
+use super::address::{Prefix, ranges};
 use super::resource::{
-    LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Subnet, VirtualNetwork,
+    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Subnet, VirtualNetwork,
 };
 
 /// Resources by their id in lower case. Iteration is in the order of the keys.
@@ -33,6 +35,9 @@ pub struct World {
     pub subnets: Shelf<Subnet>,
     /// All other resources: scale sets and their instances, network interfaces, private endpoints, DNS.
     pub others: Shelf<Value>,
+    /// Private addresses held by what the world does not show them on, with the holder's id: machines,
+    /// and dynamic NAT addresses of PLS. By the subnet's id in lower case, then by address.
+    pub taken: BTreeMap<String, BTreeMap<IpAddr, String>>,
 }
 
 /// Why a resource could not be taken in.
@@ -60,18 +65,33 @@ pub(crate) enum Kind {
     NetworkSecurityGroup,
     VirtualNetwork,
     Subnet,
+    BackendPool,
+    EndpointConnection,
+    ScaleSet,
+    Instance,
     Other,
 }
 
 /// The kind of resource an id names, by the types in its last provider's path.
 pub(crate) fn kind_of(id: &ResourceId) -> Kind {
     let key = id.key();
-    let Some((_, path)) = key.rsplit_once("/providers/microsoft.network/") else {
+    let Some((_, path)) = key.rsplit_once("/providers/") else {
         return Kind::Other;
     };
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
+        ["microsoft.network", parts @ ..] => network_kind(parts),
+        ["microsoft.compute", "virtualmachinescalesets", _] => Kind::ScaleSet,
+        ["microsoft.compute", "virtualmachinescalesets", _, "virtualmachines", _] => Kind::Instance,
+        _ => Kind::Other,
+    }
+}
+
+fn network_kind(parts: &[&str]) -> Kind {
+    match parts {
         ["loadbalancers", _] => Kind::LoadBalancer,
+        ["loadbalancers", _, "backendaddresspools", _] => Kind::BackendPool,
+        ["privatelinkservices", _, "privateendpointconnections", _] => Kind::EndpointConnection,
         ["privatelinkservices", _] => Kind::PrivateLinkService,
         ["publicipaddresses", _] => Kind::PublicIpAddress,
         ["networksecuritygroups", _] => Kind::NetworkSecurityGroup,
@@ -129,7 +149,7 @@ impl World {
             Kind::Subnet => {
                 self.subnets.insert(key, typed(&id, resource)?);
             }
-            Kind::Other => {
+            _ => {
                 self.others.insert(key, Arc::new(resource));
             }
         }
@@ -146,7 +166,7 @@ impl World {
             Kind::NetworkSecurityGroup => drop(self.network_security_groups.remove(&key)),
             Kind::VirtualNetwork => drop(self.virtual_networks.remove(&key)),
             Kind::Subnet => drop(self.subnets.remove(&key)),
-            Kind::Other => drop(self.others.remove(&key)),
+            _ => drop(self.others.remove(&key)),
         }
     }
 
@@ -161,7 +181,7 @@ impl World {
             Kind::NetworkSecurityGroup => json(self.network_security_groups.get(&key)),
             Kind::VirtualNetwork => self.virtual_network(&key),
             Kind::Subnet => json(self.subnets.get(&key)),
-            Kind::Other => {
+            _ => {
                 self.others.get(&key).map(|other| other.as_ref().clone()).or_else(|| self.child(id))
             }
         }
@@ -208,6 +228,78 @@ impl World {
             }
         }
         found
+    }
+
+    /// A frontend by its id.
+    pub fn frontend(&self, id: &str) -> Option<&Arc<Frontend>> {
+        let id = ResourceId::new(id);
+        let balancer = self.load_balancers.get(&id.parent()?.key())?;
+        let mut frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
+        frontends.find(|frontend| frontend.name().eq_ignore_ascii_case(id.name()))
+    }
+
+    /// What holds a private address of a subnet: a frontend, a NAT address of a PLS, a network
+    /// interface, a machine.
+    pub fn holder_of(&self, address: IpAddr, subnet: &str) -> Option<String> {
+        let is_it = |text: &Option<String>| {
+            text.as_deref().and_then(|text| text.parse::<IpAddr>().ok()) == Some(address)
+        };
+        let taken = self.taken.get(&subnet.to_lowercase());
+        if let Some(holder) = taken.and_then(|taken| taken.get(&address)) {
+            return Some(holder.clone());
+        }
+        let frontends = self
+            .load_balancers
+            .values()
+            .flat_map(|balancer| balancer.properties.frontend_ip_configurations.iter().flatten())
+            .filter(|frontend| is_it(&frontend.properties.private_ip_address))
+            .map(|frontend| frontend.id().to_owned());
+        let nat = self
+            .private_link_services
+            .values()
+            .flat_map(|service| service.properties.ip_configurations.iter().flatten())
+            .filter(|nat| is_it(&nat.properties.private_ip_address))
+            .map(|nat| nat.id().to_owned());
+        let text = address.to_string();
+        let interfaces = self
+            .others
+            .iter()
+            .filter(|(key, _)| key.contains("/providers/microsoft.network/networkinterfaces/"))
+            .filter(|(_, interface)| {
+                let configurations = interface.pointer("/properties/ipConfigurations");
+                configurations.and_then(Value::as_array).into_iter().flatten().any(|it| {
+                    let address = it.pointer("/properties/privateIPAddress");
+                    address.and_then(Value::as_str) == Some(text.as_str())
+                })
+            })
+            .map(|(_, interface)| {
+                interface.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
+            });
+        frontends.chain(nat).chain(interfaces).next()
+    }
+
+    /// Whether Azure keeps an address of a subnet to itself: the first four and the last.
+    pub(crate) fn is_reserved(&self, address: IpAddr, subnet: &Subnet) -> bool {
+        ranges(subnet).filter_map(Prefix::parse).any(|range| {
+            let first = (0..4).filter_map(|offset| range.nth(offset)).any(|it| it == address);
+            let width: u32 = if address.is_ipv4() { 32 } else { 128 };
+            let size = 1u128.checked_shl(width - u32::from(range.bits)).unwrap_or(u128::MAX);
+            first || range.nth(size - 1) == Some(address)
+        })
+    }
+
+    /// The lowest free address of a subnet from the fourth on, as Azure allocates.
+    pub fn lowest_free_address(&self, subnet: &ResourceId, version: &str) -> Option<IpAddr> {
+        let subnet = self.subnets.get(&subnet.key())?;
+        let of_version = |range: &Prefix| range.address.is_ipv6() == (version == "IPv6");
+        ranges(subnet)
+            .filter_map(Prefix::parse)
+            .filter(of_version)
+            .flat_map(|range| (4..u128::MAX).map_while(move |offset| range.nth(offset)))
+            .find(|address| {
+                !self.is_reserved(*address, subnet)
+                    && self.holder_of(*address, subnet.id()).is_none()
+            })
     }
 
     /// All resources, in the order of their ids in lower case.

@@ -1,6 +1,6 @@
 //! What the controller remembers between syncs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::arm::resource::{
@@ -21,26 +21,21 @@ pub struct Cached<T> {
     pub value: T,
 }
 
-/// A sync to be done again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// When, in seconds of [`Memory::now`].
-    pub due: u64,
-    /// How many times it failed in a row.
-    pub failures: u32,
-}
-
 /// What the controller remembers. The default is a controller that has just started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// The time, in seconds from any beginning.
     pub now: u64,
-    /// Services as last synced, by key.
+    /// Services as its watch last showed them.
+    pub seen: BTreeMap<Key, Arc<Service>>,
+    /// Services as last synced.
     pub synced: BTreeMap<Key, Arc<Service>>,
-    /// Syncs to be done again.
-    pub retries: BTreeMap<Key, Retry>,
-    /// The nodes last synced.
-    pub nodes: Vec<Node>,
+    /// When syncs are due again, in seconds of [`Memory::now`].
+    pub retries: BTreeMap<Key, u64>,
+    /// How many times syncs failed in a row.
+    pub failures: BTreeMap<Key, u32>,
+    /// The nodes each Service was last synced with.
+    pub nodes: BTreeMap<Key, Vec<Node>>,
     /// Load balancers by name in lower case.
     pub load_balancers: BTreeMap<String, Cached<Option<Arc<LoadBalancer>>>>,
     /// PLS by group and frontend id, as the controller spells them; `None`: there was none.
@@ -49,11 +44,27 @@ pub struct Memory {
     pub public_ips: BTreeMap<String, Cached<Vec<Arc<PublicIpAddress>>>>,
     /// Security groups by name in lower case.
     pub security_groups: BTreeMap<String, Cached<Arc<NetworkSecurityGroup>>>,
+    /// Of several load balancers: which Services (`namespace/name`) are on which, by configuration.
+    pub placements: BTreeMap<String, BTreeSet<String>>,
+    /// Of several load balancers: which nodes, in lower case, are on which, by configuration.
+    pub node_placements: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the two above were read from Azure since the start.
+    pub placements_recorded: bool,
 }
 
 impl Memory {
     /// The next retry due, if any.
     pub fn next_retry(&self) -> Option<(u64, &Key)> {
-        self.retries.iter().map(|(key, retry)| (retry.due, key)).min()
+        self.retries.iter().map(|(key, due)| (*due, key)).min()
+    }
+
+    /// A sync failed: it is due again after 5 s, then 10, 20 and so on up to 300.
+    pub(crate) fn retry_later(&mut self, key: &Key) {
+        let failures = self.failures.entry(key.clone()).or_default();
+        let delay = 5u64.checked_shl(*failures).unwrap_or(300).min(300);
+        *failures += 1;
+        let due = self.now + delay;
+        let waiting = self.retries.entry(key.clone()).or_insert(due);
+        *waiting = due.min(*waiting);
     }
 }

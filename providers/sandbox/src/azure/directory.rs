@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use privlink_core::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -100,11 +101,6 @@ impl Directory {
         self.subscriptions.iter().find(|subscription| subscription.id.eq_ignore_ascii_case(id))
     }
 
-    /// The tenant of a subscription.
-    pub fn tenant_of(&self, subscription: &str) -> Option<&str> {
-        self.subscription(subscription).map(|subscription| subscription.tenant.as_str())
-    }
-
     /// A resource group.
     pub fn group(&self, subscription: &str, name: &str) -> Option<&Value> {
         self.groups.get(&group_key(subscription, name))
@@ -181,6 +177,22 @@ impl Directory {
             }));
         }
         found
+    }
+}
+
+impl privlink_core::arm::private_endpoint::Directory for Directory {
+    fn tenant_of(&self, subscription: &str) -> Option<String> {
+        self.subscription(subscription).map(|subscription| subscription.tenant.clone())
+    }
+
+    fn may_read(&self, service: &ResourceId) -> bool {
+        self.allows("Microsoft.Network/privateLinkServices/read", service.as_str())
+    }
+
+    fn may_approve(&self, service: &ResourceId) -> bool {
+        let action =
+            "Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action";
+        self.allows(action, service.as_str())
     }
 }
 

@@ -1,19 +1,42 @@
 //! ARM's refusals.
 
 use privlink_core::arm::error::ArmError;
+use privlink_core::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::server::Answer;
 
+/// Codes that the resource manager itself answers, before any resource provider. Their bodies have
+/// no `details`.
+const GATEWAY: [&str; 8] = [
+    "ResourceNotFound",
+    "ResourceGroupNotFound",
+    "SubscriptionNotFound",
+    "ParentResourceNotFound",
+    "InvalidResourceType",
+    "AuthenticationFailed",
+    "AuthorizationFailed",
+    "MissingApiVersionParameter",
+];
+
 /// An answer that refuses.
 pub fn refusal(error: &ArmError) -> Answer {
-    let answer = Answer::json(error.status, error.body());
-    match (error.status, error.code.as_str()) {
-        (404, "ResourceNotFound" | "ResourceGroupNotFound" | "SubscriptionNotFound") => {
+    if GATEWAY.contains(&error.code.as_str()) {
+        let answer = Answer::json(error.status, error.body());
+        return if error.status == 404 {
             answer.header("x-ms-failure-cause", "gateway")
-        }
-        _ => answer,
+        } else {
+            answer
+        };
     }
+    let (message, details) = if error.code == "PreconditionFailed" {
+        let detail = json!({"code": "PreconditionFailedEtagMismatch", "message": error.message});
+        ("Precondition failed.", json!([detail]))
+    } else {
+        (error.message.as_str(), json!([]))
+    };
+    let body = json!({"error": {"code": error.code, "message": message, "details": details}});
+    Answer::json(error.status, body)
 }
 
 /// An injected failure.
@@ -33,4 +56,53 @@ pub fn injected(status: u16, code: &str, message: &str) -> Answer {
     };
     let (code, message) = (pick(code, default_code), pick(message, default_message));
     Answer::json(status, json!({"error": {"code": code, "message": message}}))
+}
+
+/// 400 of a body that is no JSON or not what it should be.
+pub(super) fn malformed(why: &str) -> ArmError {
+    ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {why}"))
+}
+
+/// 404 of a subscription.
+pub(super) fn no_subscription(id: &str) -> ArmError {
+    let message = format!("The subscription '{id}' could not be found.");
+    ArmError::new(404, "SubscriptionNotFound", message)
+}
+
+/// 404 of a resource group.
+pub(super) fn no_group(name: &str) -> ArmError {
+    let message = format!("Resource group '{name}' could not be found.");
+    ArmError::new(404, "ResourceGroupNotFound", message)
+}
+
+/// 404 of a parent.
+pub(super) fn no_parent(kind: &str, parent: &ResourceId) -> ArmError {
+    let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
+    ArmError::new(
+        404,
+        "ParentResourceNotFound",
+        format!(
+            "Failed to perform 'write' on resource(s) of type '{kind}', because the parent \
+             resource '{provider}' could not be found."
+        ),
+    )
+}
+
+/// 403 of an action.
+pub(super) fn not_allowed(action: &str, scope: &str) -> ArmError {
+    ArmError::new(
+        403,
+        "AuthorizationFailed",
+        format!(
+            "The client 'sandbox' with object id '00000000-0000-0000-0000-0000000000cc' does not \
+             have authorization to perform action '{action}' over scope '{scope}' or the scope is \
+             invalid. If access was recently granted, please refresh your credentials."
+        ),
+    )
+}
+
+/// 405.
+pub(super) fn no_method(method: &str) -> ArmError {
+    let message = format!("The HTTP method '{method}' is not supported at this path.");
+    ArmError::new(405, "MethodNotAllowed", message)
 }

@@ -31,8 +31,7 @@ impl Hand for AzureHand<'_> {
         version: &str,
         _of: &ResourceId,
     ) -> Option<String> {
-        let _ = (world, subnet, version);
-        None
+        world.lowest_free_address(subnet, version).map(|address| address.to_string())
     }
 
     fn public_address(&mut self, _of: &ResourceId, version: &str) -> String {

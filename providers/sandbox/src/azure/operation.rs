@@ -1,20 +1,32 @@
-//! Long-running operations.
+//! Long-running operations: they are accepted, answer `InProgress` for a while, and end.
 
+use privlink_core::arm::error::ArmError;
+use privlink_core::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// What an operation does when it is done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+use crate::clock;
+use crate::fault::Effect;
+use crate::server::{Answer, Call};
+use crate::state::State;
+
+use super::path::Path;
+use super::resource;
+
+/// An operation that nobody asks about ends by itself after this long, in milliseconds, and so many
+/// times what clients are told to wait.
+const UNATTENDED: (u64, u64) = (1_000, 20);
+
+/// What an operation does when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// The resource was written and becomes `Succeeded`.
+    /// The resource was written, and becomes `Succeeded`.
     Put,
     /// The resource goes.
     Delete,
     /// The resource group goes.
     DeleteGroup,
-    /// An action that answers with a body.
-    Action(Value),
 }
 
 /// A long-running operation.
@@ -29,9 +41,208 @@ pub struct Operation {
     pub polls: u32,
     /// When it was accepted, in milliseconds since 1970.
     pub accepted: u64,
+    /// When it ends by itself, in milliseconds since 1970.
+    pub deadline: u64,
     /// Whether it is done.
     pub done: bool,
-    /// How it failed: a code and a message.
+    /// How it failed or will: a code and a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(String, String)>,
+}
+
+/// Accepts an operation. Answers its id.
+pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &ResourceId) -> String {
+    let mut polls = state.options.operation_polls;
+    let mut failure = None;
+    match &call.effect {
+        Effect::SlowOperation { polls: slow } => polls = *slow,
+        Effect::FailedOperation { code, message } => {
+            failure = Some((code.clone(), message.clone()))
+        }
+        _ => {}
+    }
+    let now = clock::millis();
+    let wait = u64::try_from(state.options.retry_after.as_millis()).unwrap_or(u64::MAX);
+    let (least, times) = UNATTENDED;
+    let patience = wait.saturating_mul(times).saturating_mul(u64::from(polls) + 1);
+    let operation = Operation {
+        kind,
+        target: target.as_str().to_owned(),
+        polls,
+        accepted: now,
+        deadline: now.saturating_add(patience.max(least)),
+        done: false,
+        failure,
+    };
+    let id = state.world.issuer.guid(&format!("operation {target}"));
+    state.world.operations.insert(id.clone(), operation);
+    state.touch();
+    if polls == 0 {
+        end(state, &id);
+    }
+    id
+}
+
+/// The operation that still runs on a resource or on what holds it.
+pub(super) fn running(state: &State, target: &ResourceId) -> Option<(String, Kind)> {
+    let key = target.key();
+    state
+        .world
+        .operations
+        .iter()
+        .find(|(_, operation)| !operation.done && operation.target.to_lowercase() == key)
+        .map(|(id, operation)| (id.clone(), operation.kind))
+}
+
+/// Ends the operations whose time has come, and forgets the old ones.
+pub(super) fn settle(state: &mut State) {
+    let now = clock::millis();
+    let due: Vec<String> = state
+        .world
+        .operations
+        .iter()
+        .filter(|(_, operation)| !operation.done && operation.deadline <= now)
+        .map(|(id, _)| id.clone())
+        .collect();
+    for id in due {
+        end(state, &id);
+    }
+    let hour = 3_600_000;
+    let before = state.world.operations.len();
+    state
+        .world
+        .operations
+        .retain(|_, operation| !operation.done || operation.accepted.saturating_add(hour) > now);
+    if state.world.operations.len() != before {
+        state.touch();
+    }
+}
+
+/// Ends an operation: does what it puts off, or fails.
+fn end(state: &mut State, id: &str) {
+    let Some(operation) = state.world.operations.get_mut(id) else { return };
+    operation.done = true;
+    let (kind, failed) = (operation.kind, operation.failure.is_some());
+    let target = ResourceId::new(operation.target.as_str());
+    let result = match (kind, failed) {
+        (Kind::Put, true) => {
+            resource::mark_failed(state, &target);
+            Ok(())
+        }
+        (Kind::Put, false) | (_, true) => Ok(()),
+        (Kind::Delete, false) => resource::remove(state, &target),
+        (Kind::DeleteGroup, false) => resource::remove_group(state, &target),
+    };
+    if let (Err(error), Some(operation)) = (result, state.world.operations.get_mut(id)) {
+        operation.failure = Some((error.code, error.message));
+    }
+    state.touch();
+}
+
+/// The headers that tell a client where to ask and how soon.
+pub(super) fn with_headers(
+    state: &State,
+    call: &Call,
+    answer: Answer,
+    id: &str,
+    kind: Kind,
+) -> Answer {
+    let Some(operation) = state.world.operations.get(id) else { return answer };
+    let target = ResourceId::new(operation.target.as_str());
+    let subscription = target.subscription().unwrap_or_default();
+    let version = call.parameter("api-version").unwrap_or_default();
+    let url = |what: &str| {
+        format!("{}/subscriptions/{subscription}{what}?api-version={version}", call.base)
+    };
+    if kind == Kind::DeleteGroup {
+        let answer = answer.header("Location", &url(&format!("/operationresults/{id}")));
+        return retry_after(state, answer);
+    }
+    let private_dns = target.segment("privateDnsZones").is_some();
+    let (statuses, results) = if private_dns {
+        let group = target.resource_group().unwrap_or_default();
+        let base = format!("/resourceGroups/{group}/providers/Microsoft.Network");
+        (
+            format!("{base}/privateDnsOperationStatuses/{id}"),
+            format!("{base}/privateDnsOperationResults/{id}"),
+        )
+    } else {
+        let base = "/providers/Microsoft.Network/locations/eastus";
+        (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
+    };
+    let mut answer = answer
+        .header("Azure-AsyncOperation", &url(&statuses))
+        .header("Azure-AsyncNotification", "Enabled");
+    if kind != Kind::Put || private_dns {
+        answer = answer.header("Location", &url(&results));
+    }
+    retry_after(state, answer)
+}
+
+fn retry_after(state: &State, answer: Answer) -> Answer {
+    let wait = state.options.retry_after;
+    let answer = answer.header("retry-after-ms", &wait.as_millis().max(1).to_string());
+    if wait.as_secs() > 0 {
+        answer.header("Retry-After", &wait.as_secs().to_string())
+    } else {
+        answer
+    }
+}
+
+/// Answers a request for an operation's status or result.
+pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, ArmError>> {
+    let path = Path::of(call);
+    let lower = path.lower();
+    let (id, wants_status) = match lower.as_slice() {
+        ["subscriptions", _, "operationresults", id] => (*id, false),
+        ["subscriptions", _, "providers", _, "locations", _, "operations", id] => (*id, true),
+        ["subscriptions", _, "providers", _, "locations", _, "operationresults", id] => {
+            (*id, false)
+        }
+        [.., "microsoft.network", "privatednsoperationstatuses", id] => (*id, true),
+        [.., "microsoft.network", "privatednsoperationresults", id] => (*id, false),
+        _ => return None,
+    };
+    let id = id.to_owned();
+    if call.method != "GET" {
+        return Some(Err(super::error::no_method(&call.method)));
+    }
+    let Some(operation) = state.world.operations.get_mut(&id) else {
+        let message = format!("Operation {id} not found.");
+        return Some(Err(ArmError::new(404, "OperationNotFound", message)));
+    };
+    if !operation.done && wants_status && operation.polls > 0 {
+        operation.polls -= 1;
+        let body = json!({"name": id, "status": "InProgress"});
+        return Some(Ok(retry_after(state, Answer::json(200, body))));
+    }
+    if !operation.done && !wants_status && operation.polls > 0 {
+        operation.polls -= 1;
+        let kind = operation.kind;
+        let answer = Answer::status_only(202);
+        return Some(Ok(with_headers(state, call, answer, &id, kind)));
+    }
+    if !operation.done {
+        end(state, &id);
+    }
+    let operation = state.world.operations.get(&id)?;
+    let failure = operation
+        .failure
+        .as_ref()
+        .map(|(code, message)| json!({"code": code, "message": message, "details": []}));
+    let body = match (&failure, wants_status) {
+        (Some(error), true) => json!({"name": id, "status": "Failed", "error": error}),
+        (None, true) => json!({"name": id, "status": "Succeeded"}),
+        (Some(error), false) => return Some(Ok(Answer::json(400, json!({"error": error})))),
+        (None, false) => Value::Null,
+    };
+    Some(Ok(match (wants_status, operation.kind) {
+        (true, _) => Answer::json(200, body),
+        (false, Kind::Put) => {
+            let target = ResourceId::new(operation.target.as_str());
+            Answer::json(200, state.world.azure.get(&target).unwrap_or_default())
+        }
+        (false, Kind::Delete) => Answer::status_only(204),
+        (false, Kind::DeleteGroup) => Answer::status_only(200),
+    }))
 }

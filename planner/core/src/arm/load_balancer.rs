@@ -1,0 +1,642 @@
+//! Load balancers and their backend pools.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::resource_id::ResourceId;
+use crate::unknown;
+
+use super::address::in_subnet;
+use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
+use super::backend::with_members;
+use super::error::ArmError;
+use super::resource::{
+    BackendPool, Frontend, LoadBalancer, LoadBalancerProperties, Reference, Resource, Rule,
+};
+use super::rules::Rules;
+
+const KIND: &str = "Microsoft.Network/loadBalancers";
+
+impl Azure<'_> {
+    /// A PUT of a load balancer.
+    ///
+    /// # Errors
+    /// ARM's refusal: 412, missing references, addresses, ports, frontends under a PLS.
+    pub fn put_load_balancer(
+        &mut self,
+        id: &ResourceId,
+        body: &LoadBalancer,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let existing = self.world.load_balancers.get(&id.key()).cloned();
+        check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
+        let own_id = existing.as_ref().map_or(id.as_str(), |it| it.id()).to_owned();
+        let own_id = ResourceId::new(own_id);
+        let mut balancer = body.clone();
+        self.check_load_balancer(&own_id, &balancer)?;
+        self.fill_load_balancer(&own_id, &mut balancer, existing.as_deref())?;
+        self.world.load_balancers.insert(id.key(), Arc::new(balancer));
+        self.show_users_of_public_ips();
+        Ok(if existing.is_some() { Done::Updated } else { Done::Created })
+    }
+
+    /// A DELETE of a load balancer.
+    ///
+    /// # Errors
+    /// 400 while a PLS is on it.
+    pub fn delete_load_balancer(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
+        self.strike("DELETE", id.as_str())?;
+        let Some(balancer) = self.world.load_balancers.get(&id.key()) else {
+            return Ok(Done::Absent);
+        };
+        let prefix = format!("{}/", id.key());
+        let on_it = self.world.private_link_services.values().find(|service| {
+            service
+                .properties
+                .load_balancer_frontend_ip_configurations
+                .iter()
+                .flatten()
+                .any(|frontend| frontend.id().to_lowercase().starts_with(&prefix))
+        });
+        if let Some(service) = on_it {
+            let (balancer, service) = (balancer.id(), service.id());
+            return Err(if self.rules == Rules::Azure {
+                ArmError::new(
+                    400,
+                    "CannotDeleteLoadBalancerWithPrivateLinkService",
+                    format!(
+                        "Cannot delete load balancer {balancer} since it is referenced by private link service {service}. Please delete private link service prior to deleting load balancer."
+                    ),
+                )
+            } else {
+                ArmError::new(
+                    400,
+                    "InUseLoadBalancerCannotBeDeleted",
+                    format!(
+                        "Load balancer {balancer} cannot be deleted since it is in use by private link service {service}."
+                    ),
+                )
+            });
+        }
+        self.world.load_balancers.remove(&id.key());
+        self.drop_nic_references(id);
+        self.show_users_of_public_ips();
+        Ok(Done::Deleted)
+    }
+
+    /// A PUT of a backend pool. The load balancer and all its children get a new etag.
+    ///
+    /// # Errors
+    /// 404 without its load balancer, 412.
+    pub fn put_backend_pool(
+        &mut self,
+        id: &ResourceId,
+        body: &BackendPool,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let (balancer_id, existing) = self.pool_parent(id)?;
+        let mut balancer = existing.as_ref().clone();
+        let pools = balancer.properties.backend_address_pools.get_or_insert_default();
+        let position = pools.iter().position(|pool| pool.name().eq_ignore_ascii_case(id.name()));
+        let before = position.and_then(|at| pools.get(at)).and_then(|pool| pool.etag.as_deref());
+        check_match(id, before, if_match)?;
+        let mut pool = body.clone();
+        pool.name = Some(id.name().to_owned());
+        let done = match position.and_then(|at| pools.get_mut(at)) {
+            Some(slot) => {
+                *slot = Arc::new(pool);
+                Done::Updated
+            }
+            None => {
+                pools.push(Arc::new(pool));
+                Done::Created
+            }
+        };
+        self.fill_load_balancer(&balancer_id, &mut balancer, Some(existing.as_ref()))?;
+        self.world.load_balancers.insert(balancer_id.key(), Arc::new(balancer));
+        Ok(done)
+    }
+
+    /// A DELETE of a backend pool.
+    ///
+    /// # Errors
+    /// 404 without its load balancer, 400 while a rule uses it.
+    pub fn delete_backend_pool(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
+        self.strike("DELETE", id.as_str())?;
+        let (balancer_id, existing) = self.pool_parent(id)?;
+        let mut balancer = existing.as_ref().clone();
+        let rules = balancer.properties.load_balancing_rules.iter().flatten();
+        let user = rules.clone().find(|rule| {
+            let pool = rule.properties.backend_address_pool.as_ref();
+            pool.is_some_and(|pool| pool.id().eq_ignore_ascii_case(id.as_str()))
+        });
+        if let Some(rule) = user {
+            return Err(ArmError::new(
+                400,
+                "InUseBackendAddressPoolCannotBeDeleted",
+                format!("Backend address pool {id} is in use by {} and cannot be deleted.", rule.id()),
+            ));
+        }
+        let pools = balancer.properties.backend_address_pools.get_or_insert_default();
+        let before = pools.len();
+        pools.retain(|pool| !pool.name().eq_ignore_ascii_case(id.name()));
+        if pools.len() == before {
+            return Ok(Done::Absent);
+        }
+        self.fill_load_balancer(&balancer_id, &mut balancer, Some(existing.as_ref()))?;
+        self.world.load_balancers.insert(balancer_id.key(), Arc::new(balancer));
+        Ok(Done::Deleted)
+    }
+
+    fn pool_parent(&self, id: &ResourceId) -> Result<(ResourceId, Arc<LoadBalancer>), ArmError> {
+        let parent = id.parent().unwrap_or_default();
+        match self.world.load_balancers.get(&parent.key()) {
+            Some(balancer) => Ok((ResourceId::new(balancer.id()), balancer.clone())),
+            None => Err(not_found(&parent)),
+        }
+    }
+
+    /// Gives the load balancer and its children a new etag: a PLS came or went on it.
+    pub(crate) fn touch_load_balancer(&mut self, id: &ResourceId) {
+        let Some(existing) = self.world.load_balancers.get(&id.key()).cloned() else {
+            return;
+        };
+        let mut balancer = existing.as_ref().clone();
+        let own_id = ResourceId::new(balancer.id());
+        self.show_private_link_services(&mut balancer);
+        let etag = self.hand.etag(&own_id);
+        set_etags(&mut balancer, &etag);
+        self.world.load_balancers.insert(id.key(), Arc::new(balancer));
+    }
+
+    fn check_load_balancer(&self, id: &ResourceId, body: &LoadBalancer) -> Result<(), ArmError> {
+        let properties = &body.properties;
+        let frontends: Vec<&Arc<Frontend>> =
+            properties.frontend_ip_configurations.iter().flatten().collect();
+        duplicate_names(id, frontends.iter().map(|it| it.name()))?;
+        duplicate_names(id, names(&properties.backend_address_pools))?;
+        duplicate_names(id, names(&properties.load_balancing_rules))?;
+        duplicate_names(id, names(&properties.probes))?;
+        for frontend in &frontends {
+            self.check_frontend(id, frontend)?;
+        }
+        self.check_kept_frontends(id, &frontends)?;
+        if self.rules != Rules::RecordedLenient {
+            long_names(body)?;
+            conflicting_rules(properties)?;
+            for probe in properties.probes.iter().flatten() {
+                if probe.properties.interval_in_seconds.is_some_and(|seconds| seconds < 5) {
+                    return Err(ArmError::new(
+                        400,
+                        "InvalidProbeInterval",
+                        format!("Probe {} has an interval under 5 seconds.", probe.name()),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
+        let frontend_id = id.child("frontendIPConfigurations", frontend.name());
+        let properties = &frontend.properties;
+        if let Some(address) = &properties.public_ip_address
+            && !self.world.public_ip_addresses.contains_key(&address.id().to_lowercase())
+        {
+            return Err(missing_reference(address.id(), &frontend_id));
+        }
+        let Some(subnet_id) = properties.subnet.as_ref().map(Reference::id) else {
+            return Ok(());
+        };
+        let Some(subnet) = self.world.subnets.get(&subnet_id.to_lowercase()) else {
+            return Err(missing_reference(subnet_id, &frontend_id));
+        };
+        let is_static = properties.private_ip_allocation_method.as_deref() == Some("Static");
+        let Some(text) = properties.private_ip_address.as_deref().filter(|_| is_static) else {
+            return Ok(());
+        };
+        if self.rules == Rules::RecordedLenient || unknown::is_unknown(text) {
+            return Ok(());
+        }
+        let Ok(address) = text.parse::<IpAddr>() else {
+            return Err(ArmError::new(
+                400,
+                "InvalidIPAddressFormat",
+                format!("IP address {text} used in frontend {frontend_id} is not a valid IP address."),
+            ));
+        };
+        if !in_subnet(address, subnet) {
+            let ranges: Vec<&str> = super::address::ranges(subnet).collect();
+            return Err(ArmError::new(
+                400,
+                "PrivateIPAddressNotInSubnet",
+                format!(
+                    "Private static IP address {text} does not belong to the range of subnet prefix {}.",
+                    ranges.join(", ")
+                ),
+            ));
+        }
+        self.check_free(address, subnet, &frontend_id)
+    }
+
+    /// Refuses an address that Azure reserves, or that another IP configuration has.
+    pub(crate) fn check_free(
+        &self,
+        address: IpAddr,
+        subnet: &super::resource::Subnet,
+        by: &ResourceId,
+    ) -> Result<(), ArmError> {
+        if self.rules == Rules::Azure && self.world.is_reserved(address, subnet) {
+            return Err(ArmError::new(
+                400,
+                "PrivateIPAddressInReservedRange",
+                format!("Private static IP address {address} falls within reserved IP range of subnet."),
+            ));
+        }
+        let holder = self.world.holder_of(address, subnet.id());
+        match holder.filter(|holder| !holder.eq_ignore_ascii_case(by.as_str())) {
+            None => Ok(()),
+            Some(holder) => Err(ArmError::new(
+                400,
+                if self.rules == Rules::Azure {
+                    "PrivateIPAddressIsAllocated"
+                } else {
+                    "PrivateIPAddressInUse"
+                },
+                format!(
+                    "IP configuration {by} is using the private IP address {address} which is already allocated to {holder}."
+                ),
+            )),
+        }
+    }
+
+    /// A frontend under a PLS cannot be removed.
+    fn check_kept_frontends(
+        &self,
+        id: &ResourceId,
+        frontends: &[&Arc<Frontend>],
+    ) -> Result<(), ArmError> {
+        let prefix = format!("{}/frontendipconfigurations/", id.key());
+        for service in self.world.private_link_services.values() {
+            let on = service.properties.load_balancer_frontend_ip_configurations.iter().flatten();
+            for used in on {
+                let key = used.id().to_lowercase();
+                let Some(name) = key.strip_prefix(&prefix) else {
+                    continue;
+                };
+                if !frontends.iter().any(|it| it.name().eq_ignore_ascii_case(name)) {
+                    return Err(ArmError::new(
+                        400,
+                        "InUseFrontendIPConfigurationCannotBeDeleted",
+                        format!(
+                            "Frontend IP configuration {} cannot be deleted since it is in use by private link service {}.",
+                            used.id(),
+                            service.id()
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What Azure adds to a load balancer: ids, types, states, defaults, addresses, back references.
+    fn fill_load_balancer(
+        &mut self,
+        id: &ResourceId,
+        balancer: &mut LoadBalancer,
+        existing: Option<&LoadBalancer>,
+    ) -> Result<(), ArmError> {
+        balancer.id = Some(id.as_str().to_owned());
+        balancer.name = Some(id.name().to_owned());
+        balancer.kind = Some(KIND.to_owned());
+        let guid = existing.and_then(|it| it.properties.resource_guid.clone());
+        let properties = &mut balancer.properties;
+        properties.provisioning_state = succeeded();
+        properties.resource_guid = Some(guid.unwrap_or_else(|| self.hand.guid(id)));
+        properties.inbound_nat_rules.get_or_insert_default();
+        properties.inbound_nat_pools.get_or_insert_default();
+        properties.outbound_rules.get_or_insert_default();
+        properties.load_balancing_rules.get_or_insert_default();
+        properties.probes.get_or_insert_default();
+        properties.backend_address_pools.get_or_insert_default();
+        if self.rules == Rules::Azure
+            && let Some(sku) = &mut balancer.sku
+        {
+            sku.tier.get_or_insert_with(|| "Regional".to_owned());
+        }
+        let before = existing.and_then(|it| it.properties.frontend_ip_configurations.as_deref());
+        self.fill_frontends(id, balancer, before.unwrap_or_default())?;
+        fill_rules(id, balancer);
+        fill_probes(id, balancer);
+        self.fill_pools(id, balancer);
+        show_rules(balancer);
+        self.show_private_link_services(balancer);
+        let etag = self.hand.etag(id);
+        set_etags(balancer, &etag);
+        Ok(())
+    }
+
+    fn fill_frontends(
+        &mut self,
+        id: &ResourceId,
+        balancer: &mut LoadBalancer,
+        before: &[Arc<Frontend>],
+    ) -> Result<(), ArmError> {
+        let frontends = balancer.properties.frontend_ip_configurations.get_or_insert_default();
+        for frontend in frontends {
+            let own_id = id.child("frontendIPConfigurations", frontend.name());
+            if is_filled(frontend, &own_id) {
+                continue;
+            }
+            let frontend = Arc::make_mut(frontend);
+            envelope(frontend, &own_id, "frontendIPConfigurations");
+            let properties = &mut frontend.properties;
+            properties.provisioning_state = succeeded();
+            properties
+                .private_ip_allocation_method
+                .get_or_insert_with(|| "Dynamic".to_owned());
+            let Some(subnet) = properties.subnet.as_mut() else {
+                continue;
+            };
+            *subnet = Reference::to(subnet.id());
+            let subnet_id = ResourceId::new(subnet.id());
+            let version = properties
+                .private_ip_address_version
+                .get_or_insert_with(|| "IPv4".to_owned())
+                .clone();
+            if properties.private_ip_address.is_none() {
+                let kept = before.iter().find(|old| {
+                    old.name().eq_ignore_ascii_case(own_id.name())
+                        && old.properties.subnet.as_ref().map(Reference::id)
+                            == Some(subnet_id.as_str())
+                });
+                let kept = kept.and_then(|old| old.properties.private_ip_address.clone());
+                let given = match kept {
+                    Some(address) => Some(address),
+                    None => self.hand.private_address(self.world, &subnet_id, &version, &own_id),
+                };
+                properties.private_ip_address =
+                    Some(given.ok_or_else(|| subnet_is_full(self.world, &subnet_id))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_pools(&self, id: &ResourceId, balancer: &mut LoadBalancer) {
+        let nics = self.world.nics();
+        let pools = balancer.properties.backend_address_pools.get_or_insert_default();
+        for pool in pools {
+            let own_id = id.child("backendAddressPools", pool.name());
+            if !is_filled(pool, &own_id) || needs_mapping(pool) {
+                let pool = Arc::make_mut(pool);
+                envelope(pool, &own_id, "backendAddressPools");
+                pool.properties.provisioning_state = succeeded();
+                let addresses = pool.properties.load_balancer_backend_addresses.iter_mut().flatten();
+                for address in addresses {
+                    add_mapping(address);
+                }
+            }
+            *pool = with_members(pool, &nics);
+        }
+    }
+
+    /// Azure shows on a frontend which PLS is on it; the fake of the recordings does not.
+    fn show_private_link_services(&self, balancer: &mut LoadBalancer) {
+        if self.rules != Rules::Azure {
+            return;
+        }
+        let mut on: BTreeMap<String, &str> = BTreeMap::new();
+        for service in self.world.private_link_services.values() {
+            for frontend in
+                service.properties.load_balancer_frontend_ip_configurations.iter().flatten()
+            {
+                on.insert(frontend.id().to_lowercase(), service.id());
+            }
+        }
+        for frontend in balancer.properties.frontend_ip_configurations.iter_mut().flatten() {
+            let service = on.get(&frontend.id().to_lowercase()).copied();
+            let shown = frontend.properties.private_link_service.as_ref().map(Reference::id);
+            if shown != service {
+                Arc::make_mut(frontend).properties.private_link_service = service.map(Reference::to);
+            }
+        }
+    }
+}
+
+/// ARM's refusal when a subnet has no free address.
+fn subnet_is_full(world: &super::world::World, id: &ResourceId) -> ArmError {
+    let subnet = world.subnets.get(&id.key());
+    let range = subnet.and_then(|it| super::address::ranges(it).next()).unwrap_or_default();
+    ArmError::new(
+        400,
+        "SubnetIsFull",
+        format!(
+            "Subnet {} with address prefix {range} does not have enough capacity for 1 IP addresses.",
+            id.name()
+        ),
+    )
+}
+
+fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {
+    children.iter().flatten().map(|child| child.name())
+}
+
+fn duplicate_names<'a>(
+    id: &ResourceId,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ArmError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.to_lowercase()) {
+            return Err(ArmError::new(
+                400,
+                "DuplicateResourceName",
+                format!("Resource {id} has two child resources with the same name {name}."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn long_names(body: &LoadBalancer) -> Result<(), ArmError> {
+    let properties = &body.properties;
+    let all = names(&properties.frontend_ip_configurations)
+        .chain(names(&properties.backend_address_pools))
+        .chain(names(&properties.load_balancing_rules))
+        .chain(names(&properties.probes));
+    for name in all {
+        check_length(name)?;
+    }
+    Ok(())
+}
+
+/// Names have up to 80 characters. One that is not known yet counts as it will be (a uid has 31 digits
+/// in it).
+pub(crate) fn check_length(name: &str) -> Result<(), ArmError> {
+    if unknown::is_unknown(name) || name.chars().count() <= 80 {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "InvalidResourceName",
+        format!("Resource name {name} is invalid. The name can be up to 80 characters."),
+    ))
+}
+
+/// Two rules may not share frontend, port and protocol, nor, without floating IP, pool, backend port
+/// and protocol.
+fn conflicting_rules(properties: &LoadBalancerProperties) -> Result<(), ArmError> {
+    let mut fronts: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
+    let mut backs: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
+    for rule in properties.load_balancing_rules.iter().flatten() {
+        let it = &rule.properties;
+        let id = |reference: &Option<Reference>| {
+            reference.as_ref().map(|it| it.id().to_lowercase()).unwrap_or_default()
+        };
+        let protocol = it.protocol.clone().unwrap_or_default().to_lowercase();
+        let front =
+            (id(&it.frontend_ip_configuration), it.frontend_port.unwrap_or(0), protocol.clone());
+        if let Some(other) = fronts.insert(front, rule.name()) {
+            return Err(ArmError::new(
+                400,
+                "RulesUseSameFrontendPortProtocolAndVip",
+                format!(
+                    "Load balancing rules {other} and {} use the same frontend, port and protocol.",
+                    rule.name()
+                ),
+            ));
+        }
+        let Some(backend_port) = known_port(rule).filter(|_| it.enable_floating_ip != Some(true))
+        else {
+            continue;
+        };
+        let back = (id(&it.backend_address_pool), backend_port, protocol);
+        if let Some(other) = backs.insert(back, rule.name()) {
+            return Err(ArmError::new(
+                400,
+                "RulesUseSameBackendPortProtocolAndPool",
+                format!(
+                    "Load balancing rules {other} and {} belong to the load balancer of the same type and use the same backend port and protocol with floatingIP disabled.",
+                    rule.name()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn known_port(rule: &Rule) -> Option<i64> {
+    rule.properties.backend_port.as_ref().and_then(Value::as_i64)
+}
+
+fn envelope<P>(child: &mut Resource<P>, id: &ResourceId, kind: &str) {
+    child.id = Some(id.as_str().to_owned());
+    child.kind = Some(format!("{KIND}/{kind}"));
+}
+
+/// Whether a child came from a GET of this load balancer, so that Azure adds nothing to it. Its etag
+/// and back references are set anyway.
+fn is_filled<P>(child: &Resource<P>, id: &ResourceId) -> bool {
+    child.etag.is_some() && child.kind.is_some() && child.id() == id.as_str()
+}
+
+fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
+    for rule in balancer.properties.load_balancing_rules.get_or_insert_default() {
+        let own_id = id.child("loadBalancingRules", rule.name());
+        if is_filled(rule, &own_id) {
+            continue;
+        }
+        let rule = Arc::make_mut(rule);
+        envelope(rule, &own_id, "loadBalancingRules");
+        let properties = &mut rule.properties;
+        properties.provisioning_state = succeeded();
+        properties.idle_timeout_in_minutes.get_or_insert(4);
+        properties.load_distribution.get_or_insert_with(|| "Default".to_owned());
+    }
+}
+
+fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
+    for probe in balancer.properties.probes.get_or_insert_default() {
+        let own_id = id.child("probes", probe.name());
+        if is_filled(probe, &own_id) {
+            continue;
+        }
+        let probe = Arc::make_mut(probe);
+        envelope(probe, &own_id, "probes");
+        probe.properties.provisioning_state = succeeded();
+        let default = Value::from("AllProbedDown");
+        probe.properties.other.entry("noHealthyBackendsBehavior").or_insert(default);
+    }
+}
+
+fn needs_mapping(pool: &BackendPool) -> bool {
+    let addresses = pool.properties.load_balancer_backend_addresses.iter().flatten();
+    addresses.into_iter().any(|address| {
+        address.pointer("/properties/ipAddress").is_some()
+            && address.pointer("/properties/inboundNatRulesPortMapping").is_none()
+    })
+}
+
+fn add_mapping(address: &mut Value) {
+    let by_address = address.pointer("/properties/ipAddress").is_some();
+    let properties = address.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties.filter(|_| by_address) {
+        properties.entry("inboundNatRulesPortMapping").or_insert(json!([]));
+    }
+}
+
+/// Writes the back references of rules into frontends, pools and probes, in the order of the rules.
+fn show_rules(balancer: &mut LoadBalancer) {
+    let mut by_target: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+    let properties = &mut balancer.properties;
+    for rule in properties.load_balancing_rules.iter().flatten() {
+        let it = &rule.properties;
+        let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
+        for target in targets.into_iter().flatten() {
+            let rules = by_target.entry(target.id().to_lowercase()).or_default();
+            rules.push(Reference::to(rule.id()));
+        }
+    }
+    let rules_of = |id: &str| by_target.get(&id.to_lowercase()).cloned();
+    for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
+        let rules = rules_of(frontend.id());
+        if frontend.properties.load_balancing_rules != rules {
+            Arc::make_mut(frontend).properties.load_balancing_rules = rules;
+        }
+    }
+    for pool in properties.backend_address_pools.iter_mut().flatten() {
+        let rules = rules_of(pool.id());
+        if pool.properties.load_balancing_rules != rules {
+            Arc::make_mut(pool).properties.load_balancing_rules = rules;
+        }
+    }
+    for probe in properties.probes.iter_mut().flatten() {
+        let rules = rules_of(probe.id());
+        if probe.properties.load_balancing_rules != rules {
+            Arc::make_mut(probe).properties.load_balancing_rules = rules;
+        }
+    }
+}
+
+fn set_etags(balancer: &mut LoadBalancer, etag: &str) {
+    balancer.etag = Some(etag.to_owned());
+    let properties = &mut balancer.properties;
+    for child in properties.frontend_ip_configurations.iter_mut().flatten() {
+        Arc::make_mut(child).etag = Some(etag.to_owned());
+    }
+    for child in properties.backend_address_pools.iter_mut().flatten() {
+        Arc::make_mut(child).etag = Some(etag.to_owned());
+    }
+    for child in properties.load_balancing_rules.iter_mut().flatten() {
+        Arc::make_mut(child).etag = Some(etag.to_owned());
+    }
+    for child in properties.probes.iter_mut().flatten() {
+        Arc::make_mut(child).etag = Some(etag.to_owned());
+    }
+}

@@ -1,0 +1,53 @@
+//! Network security groups.
+
+use std::sync::Arc;
+
+use crate::resource_id::ResourceId;
+
+use super::azure::{Azure, Done, check_match, succeeded};
+use super::error::ArmError;
+use super::resource::{NetworkSecurityGroup, SecurityRule};
+
+impl Azure<'_> {
+    /// A PUT of a security group. Lists that are not sent come back empty (recording 007).
+    ///
+    /// # Errors
+    /// 412.
+    pub fn put_network_security_group(
+        &mut self,
+        id: &ResourceId,
+        body: &NetworkSecurityGroup,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let existing = self.world.network_security_groups.get(&id.key());
+        check_match(id, existing.and_then(|group| group.etag.as_deref()), if_match)?;
+        let created = existing.is_none();
+        let own_id = existing.map_or(id.as_str(), |group| group.id()).to_owned();
+        let etag = self.hand.etag(id);
+        let mut group = body.clone();
+        group.name = Some(id.name().to_owned());
+        group.kind = Some("Microsoft.Network/networkSecurityGroups".to_owned());
+        group.properties.provisioning_state = succeeded();
+        let rules = group.properties.security_rules.get_or_insert_default();
+        for rule in rules.iter_mut() {
+            fill(Arc::make_mut(rule), &own_id, &etag);
+        }
+        group.id = Some(own_id);
+        group.etag = Some(etag);
+        self.world.network_security_groups.insert(id.key(), Arc::new(group));
+        Ok(if created { Done::Created } else { Done::Updated })
+    }
+}
+
+fn fill(rule: &mut SecurityRule, group: &str, etag: &str) {
+    rule.id = Some(format!("{group}/securityRules/{}", rule.name()));
+    rule.kind = Some("Microsoft.Network/networkSecurityGroups/securityRules".to_owned());
+    rule.etag = Some(etag.to_owned());
+    let properties = &mut rule.properties;
+    properties.provisioning_state = succeeded();
+    properties.source_address_prefixes.get_or_insert_default();
+    properties.destination_address_prefixes.get_or_insert_default();
+    properties.source_port_ranges.get_or_insert_default();
+    properties.destination_port_ranges.get_or_insert_default();
+}

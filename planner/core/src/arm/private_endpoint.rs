@@ -1,0 +1,610 @@
+//! Private endpoints and both views of their connections.
+//!
+//! A connection is one thing seen from two sides: an item of the endpoint's connection lists, and an
+//! item of the PLS's `privateEndpointConnections`. The functions here keep the two in step
+//! (arm-contract, section 2, "States and mirroring"). Error codes marked *synthetic* are made up,
+//! since nobody has written down Azure's.
+
+mod interface;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::resource_id::ResourceId;
+
+use super::azure::{Azure, Done, check_match, missing_reference, not_found};
+use super::error::ArmError;
+use super::resource::{
+    ConnectionState, EndpointConnection, EndpointConnectionProperties, PrivateLinkService,
+    Reference,
+};
+
+pub use interface::{addresses_of, reflect};
+
+const KIND: &str = "Microsoft.Network/privateEndpoints";
+const AUTOMATIC: &str = "privateLinkServiceConnections";
+const MANUAL: &str = "manualPrivateLinkServiceConnections";
+/// The longest request message, in characters.
+const MESSAGE_LENGTH: usize = 140;
+
+/// Who asks, and whose things are whose.
+pub trait Directory {
+    /// The tenant of a subscription.
+    fn tenant_of(&self, subscription: &str) -> Option<String>;
+    /// Whether the caller may see a PLS by its role.
+    fn may_read(&self, service: &ResourceId) -> bool;
+    /// Whether the caller may approve connections to a PLS
+    /// (`Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action`).
+    fn may_approve(&self, service: &ResourceId) -> bool;
+}
+
+/// The one connection a body asks for.
+#[derive(Debug, PartialEq)]
+struct Request {
+    manual: bool,
+    name: String,
+    target: String,
+    message: String,
+}
+
+/// A text in a value, empty if it is not there.
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn bad_request(code: &str, message: impl Into<String>) -> ArmError {
+    ArmError::new(400, code, message)
+}
+
+impl Request {
+    fn parse(id: &ResourceId, body: &Value) -> Result<Self, ArmError> {
+        let mut found = Vec::new();
+        for (list, manual) in [(AUTOMATIC, false), (MANUAL, true)] {
+            let items = body.pointer(&format!("/properties/{list}")).and_then(Value::as_array);
+            found.extend(items.into_iter().flatten().map(|item| (item, manual)));
+        }
+        let [(item, manual)] = found.as_slice() else {
+            return Err(bad_request(
+                "InvalidRequestFormat",
+                format!(
+                    "Private endpoint {id} must have exactly one private link service connection."
+                ),
+            ));
+        };
+        let request = Self {
+            manual: *manual,
+            name: text(item, "/name").to_owned(),
+            target: text(item, "/properties/privateLinkServiceId").to_owned(),
+            message: text(item, "/properties/requestMessage").to_owned(),
+        };
+        if request.target.is_empty() || request.name.is_empty() {
+            return Err(bad_request(
+                "InvalidRequestFormat",
+                "Cannot parse the request. A private link service connection needs a name and a privateLinkServiceId.",
+            ));
+        }
+        if request.message.chars().count() > MESSAGE_LENGTH {
+            // Synthetic.
+            return Err(bad_request(
+                "RequestMessageTooLong",
+                format!(
+                    "The request message of {} is longer than {MESSAGE_LENGTH} characters.",
+                    request.name
+                ),
+            ));
+        }
+        Ok(request)
+    }
+
+    fn list(&self) -> &'static str {
+        if self.manual { MANUAL } else { AUTOMATIC }
+    }
+
+    /// Whether the target is an alias and no id.
+    fn by_alias(&self) -> bool {
+        !self.target.starts_with('/')
+    }
+}
+
+impl Azure<'_> {
+    /// A PUT of a private endpoint. A new one gets an address, an interface, and a connection whose
+    /// state follows from the two subscriptions and the PLS's lists; of a live one only tags, the
+    /// request message and security groups may change.
+    ///
+    /// # Errors
+    /// ARM's refusal: 412, missing references, a target that is missing or hidden, another tenant,
+    /// the address, a change that needs another endpoint.
+    pub fn put_private_endpoint(
+        &mut self,
+        id: &ResourceId,
+        body: &Value,
+        if_match: Option<&str>,
+        directory: &dyn Directory,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let existing = self.world.get(id);
+        let etag = existing.as_ref().map(|it| text(it, "/etag").to_owned());
+        check_match(id, etag.as_deref(), if_match)?;
+        let request = Request::parse(id, body)?;
+        let subnet = self.subnet_of_endpoint(id, body)?;
+        match existing {
+            Some(existing) => {
+                self.change_endpoint(id, existing, body, &request, &subnet)?;
+                Ok(Done::Updated)
+            }
+            None => {
+                self.create_endpoint(id, body, &request, &subnet, directory)?;
+                Ok(Done::Created)
+            }
+        }
+    }
+
+    /// The endpoint's subnet, as it spells itself.
+    fn subnet_of_endpoint(&self, id: &ResourceId, body: &Value) -> Result<ResourceId, ArmError> {
+        let wanted = text(body, "/properties/subnet/id");
+        if wanted.is_empty() {
+            return Err(bad_request(
+                "InvalidRequestFormat",
+                "Cannot parse the request. The property 'subnet' is required.",
+            ));
+        }
+        let subnet = self.world.subnets.get(&wanted.to_lowercase());
+        let subnet = subnet.ok_or_else(|| missing_reference(wanted, id))?;
+        let subnet = ResourceId::new(subnet.id());
+        let network = subnet.parent().unwrap_or_default();
+        let network_location = self
+            .world
+            .virtual_networks
+            .get(&network.key())
+            .and_then(|network| network.location.clone())
+            .unwrap_or_default();
+        if !text(body, "/location").eq_ignore_ascii_case(&network_location) {
+            return Err(missing_reference(subnet.as_str(), id));
+        }
+        Ok(subnet)
+    }
+
+    fn create_endpoint(
+        &mut self,
+        id: &ResourceId,
+        body: &Value,
+        request: &Request,
+        subnet: &ResourceId,
+        directory: &dyn Directory,
+    ) -> Result<(), ArmError> {
+        let service = self.target(request, id, directory)?;
+        let status = initial_status(id, request, &service, directory)?;
+        let address = self.address_of_endpoint(id, body, subnet)?;
+        let interface = self.create_interface(id, body, subnet, &address);
+        let etag = self.hand.etag(id);
+        let guid = self.hand.guid(id);
+        let awaiting = if status == "Approved" { "Auto Approved" } else { "Awaiting approval" };
+        let mut connection = connection_item(id, request, &etag, status, awaiting);
+        if request.manual {
+            set(&mut connection, "/properties", "requestMessage", json!(request.message));
+        }
+        let names = service.properties.fqdns.iter().flatten();
+        let dns: Vec<Value> =
+            names.map(|fqdn| json!({"fqdn": fqdn, "ipAddresses": [address]})).collect();
+        let list =
+            |name: &str| if request.list() == name { json!([connection]) } else { json!([]) };
+        let mut endpoint = json!({
+            "name": id.name(),
+            "id": id.as_str(),
+            "etag": etag,
+            "type": KIND,
+            "location": text(body, "/location"),
+            "properties": {
+                "provisioningState": "Succeeded",
+                "resourceGuid": guid,
+                AUTOMATIC: list(AUTOMATIC),
+                MANUAL: list(MANUAL),
+                "customNetworkInterfaceName": text(body, "/properties/customNetworkInterfaceName"),
+                "subnet": {"id": subnet.as_str()},
+                "ipConfigurations": body.pointer("/properties/ipConfigurations").cloned().unwrap_or_else(|| json!([])),
+                "networkInterfaces": [{"id": interface}],
+                "customDnsConfigs": dns,
+            },
+        });
+        copy_changeable(&mut endpoint, body);
+        self.world.others.insert(id.key(), Arc::new(endpoint));
+        self.add_connection(id, body, request, service, status);
+        Ok(())
+    }
+
+    /// The PLS a request names, if the endpoint's subscription may see it.
+    fn target(
+        &self,
+        request: &Request,
+        id: &ResourceId,
+        directory: &dyn Directory,
+    ) -> Result<Arc<PrivateLinkService>, ArmError> {
+        if request.by_alias() && !request.manual {
+            // Synthetic: an alias has to be in the manual list.
+            return Err(bad_request(
+                "PrivateLinkServiceAliasRequiresManualConnection",
+                format!(
+                    "The alias {} can be used in manualPrivateLinkServiceConnections only.",
+                    request.target
+                ),
+            ));
+        }
+        let mut services = self.world.private_link_services.values();
+        let found = if request.by_alias() {
+            services.find(|service| {
+                let alias = service.properties.alias.as_deref();
+                alias.is_some_and(|alias| alias.eq_ignore_ascii_case(&request.target))
+            })
+        } else {
+            services.find(|service| service.id().eq_ignore_ascii_case(&request.target))
+        };
+        let subscription = id.subscription().unwrap_or_default();
+        found
+            .filter(|service| {
+                let service_id = ResourceId::new(service.id());
+                let same_tenant = directory.tenant_of(subscription).is_some()
+                    && directory.tenant_of(subscription)
+                        == directory.tenant_of(service_id.subscription().unwrap_or_default());
+                is_visible(service, subscription)
+                    || (same_tenant && directory.may_read(&service_id))
+            })
+            .cloned()
+            .ok_or_else(|| {
+                // One code for missing and hidden, so that nobody can probe for the hidden.
+                bad_request(
+                    "ThirdPartyPrivateLinkServiceProvidedDuringPrivateEndpointCreationDoesNotExistOrIsNotVisible",
+                    format!(
+                        "Third-party Private Link Service Id {} provided during Private Endpoint creation does not exist or is not visible.",
+                        request.target
+                    ),
+                )
+            })
+    }
+
+    fn add_connection(
+        &mut self,
+        id: &ResourceId,
+        body: &Value,
+        request: &Request,
+        service: Arc<PrivateLinkService>,
+        status: &str,
+    ) {
+        let service_id = ResourceId::new(service.id());
+        let mut service = Arc::unwrap_or_clone(service);
+        let guid = self.hand.guid(id);
+        let etag = self.hand.etag(&service_id);
+        let name = format!("{}.{guid}", id.name());
+        let description = match (status, request.message.as_str()) {
+            ("Approved", _) => "Auto Approved".to_owned(),
+            (_, "") => "Awaiting approval".to_owned(),
+            (_, message) => message.to_owned(),
+        };
+        let connection = EndpointConnection {
+            id: Some(service_id.child("privateEndpointConnections", &name).as_str().to_owned()),
+            name: Some(name),
+            etag: Some(etag.clone()),
+            kind: Some(
+                "Microsoft.Network/privateLinkServices/privateEndpointConnections".to_owned(),
+            ),
+            properties: EndpointConnectionProperties {
+                private_endpoint: Some(Reference::to(id.as_str())),
+                private_link_service_connection_state: Some(ConnectionState {
+                    status: Some(status.to_owned()),
+                    description: Some(description),
+                    actions_required: Some("None".to_owned()),
+                    ..ConnectionState::default()
+                }),
+                provisioning_state: Some("Succeeded".to_owned()),
+                link_identifier: Some(link_identifier(&guid)),
+                private_endpoint_location: Some(text(body, "/location").to_owned()),
+                ..EndpointConnectionProperties::default()
+            },
+            ..EndpointConnection::default()
+        };
+        service.etag = Some(etag);
+        service.properties.private_endpoint_connections.get_or_insert_default().push(connection);
+        self.world.private_link_services.insert(service_id.key(), Arc::new(service));
+    }
+
+    fn change_endpoint(
+        &mut self,
+        id: &ResourceId,
+        existing: Value,
+        body: &Value,
+        request: &Request,
+        subnet: &ResourceId,
+    ) -> Result<(), ArmError> {
+        let live = Request::parse(id, &existing)?;
+        let same_subnet =
+            text(&existing, "/properties/subnet/id").eq_ignore_ascii_case(subnet.as_str());
+        let same = same_subnet
+            && live.manual == request.manual
+            && live.target.eq_ignore_ascii_case(&request.target)
+            && live.name == request.name;
+        if !same {
+            // Synthetic: subnet, target, list and connection name need another endpoint.
+            return Err(bad_request(
+                "PrivateEndpointCannotBeChanged",
+                format!(
+                    "The subnet and the private link service connection of private endpoint {id} cannot be changed. Delete and create it again."
+                ),
+            ));
+        }
+        let mut endpoint = existing;
+        copy_changeable(&mut endpoint, body);
+        let list = format!("/properties/{}/0/properties", request.list());
+        let pending = text(&endpoint, &format!("{list}/privateLinkServiceConnectionState/status"))
+            == "Pending";
+        if request.manual && pending && live.message != request.message {
+            set(&mut endpoint, &list, "requestMessage", json!(request.message));
+            self.set_connection_state(id, None, Some(&request.message));
+        }
+        let etag = self.hand.etag(id);
+        set(&mut endpoint, "", "etag", json!(etag));
+        self.world.others.insert(id.key(), Arc::new(endpoint));
+        Ok(())
+    }
+
+    /// Changes the provider's view of an endpoint's connection.
+    fn set_connection_state(
+        &mut self,
+        endpoint: &ResourceId,
+        status: Option<&str>,
+        description: Option<&str>,
+    ) {
+        for service in self.world.private_link_services.values_mut() {
+            let connections = service.properties.private_endpoint_connections.as_deref();
+            let Some(at) = connections.unwrap_or_default().iter().position(|connection| {
+                let of = connection.properties.private_endpoint.as_ref();
+                of.is_some_and(|of| of.id().eq_ignore_ascii_case(endpoint.as_str()))
+            }) else {
+                continue;
+            };
+            let etag = self.hand.etag(&ResourceId::new(service.id()));
+            let service = Arc::make_mut(service);
+            service.etag = Some(etag.clone());
+            let connections = service.properties.private_endpoint_connections.as_deref_mut();
+            if let Some(connection) = connections.unwrap_or_default().get_mut(at) {
+                connection.etag = Some(etag);
+                let state = connection
+                    .properties
+                    .private_link_service_connection_state
+                    .get_or_insert_default();
+                state.status = status.map(ToOwned::to_owned).or(state.status.take());
+                state.description = description.map(ToOwned::to_owned).or(state.description.take());
+            }
+        }
+    }
+
+    /// A PUT of a connection by the provider: approves or rejects it, on both sides.
+    ///
+    /// # Errors
+    /// 404 without the PLS or the connection, 412, 400 for any other state than `Approved` and
+    /// `Rejected`, or of a connection that is `Disconnected`.
+    pub fn put_endpoint_connection(
+        &mut self,
+        id: &ResourceId,
+        body: &Value,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("PUT", id.as_str())?;
+        let parent = id.parent().unwrap_or_default();
+        if !self.world.private_link_services.contains_key(&parent.key()) {
+            return Err(not_found(&parent));
+        }
+        let existing = self.world.get(id).ok_or_else(|| not_found(id))?;
+        check_match(id, Some(text(&existing, "/etag")), if_match)?;
+        let state = "/properties/privateLinkServiceConnectionState";
+        let status = text(body, &format!("{state}/status"));
+        let status = match status.to_lowercase().as_str() {
+            "approved" => "Approved",
+            "rejected" => "Rejected",
+            _ => {
+                // Synthetic.
+                return Err(bad_request(
+                    "InvalidPrivateLinkServiceConnectionState",
+                    format!(
+                        "The status '{status}' of connection {id} is not valid. It can be 'Approved' or 'Rejected'."
+                    ),
+                ));
+            }
+        };
+        if text(&existing, &format!("{state}/status")) == "Disconnected" {
+            // Synthetic.
+            return Err(bad_request(
+                "PrivateEndpointConnectionIsDisconnected",
+                format!(
+                    "The connection {id} is disconnected. Its endpoint has to be created again."
+                ),
+            ));
+        }
+        let description = match text(body, &format!("{state}/description")) {
+            "" => status,
+            given => given,
+        };
+        let endpoint = ResourceId::new(text(&existing, "/properties/privateEndpoint/id"));
+        self.set_connection_state(&endpoint, Some(status), Some(description));
+        self.mirror_to_endpoint(&endpoint, status, description);
+        Ok(Done::Updated)
+    }
+
+    /// Shows a state on the endpoint's side.
+    fn mirror_to_endpoint(&mut self, endpoint: &ResourceId, status: &str, description: &str) {
+        let Some(resource) = self.world.others.get(&endpoint.key()) else { return };
+        let mut resource = resource.as_ref().clone();
+        let etag = self.hand.etag(endpoint);
+        set(&mut resource, "", "etag", json!(etag));
+        for list in [AUTOMATIC, MANUAL] {
+            let items = resource.pointer_mut(&format!("/properties/{list}"));
+            for item in items.and_then(Value::as_array_mut).into_iter().flatten() {
+                let state = json!({
+                    "status": status, "description": description, "actionsRequired": "None",
+                });
+                set(item, "/properties", "privateLinkServiceConnectionState", state);
+                set(item, "", "etag", json!(etag));
+            }
+        }
+        self.world.others.insert(endpoint.key(), Arc::new(resource));
+    }
+
+    /// A DELETE of a private endpoint: its interface, its DNS zone groups and the PLS's view of its
+    /// connection go with it.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn delete_private_endpoint(
+        &mut self,
+        id: &ResourceId,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("DELETE", id.as_str())?;
+        let Some(existing) = self.world.get(id) else { return Ok(Done::Absent) };
+        check_match(id, Some(text(&existing, "/etag")), if_match)?;
+        for group in self.world.list(&format!("{id}/privateDnsZoneGroups")) {
+            self.delete_zone_group(&ResourceId::new(text(&group, "/id")))?;
+        }
+        let interfaces =
+            existing.pointer("/properties/networkInterfaces").and_then(Value::as_array);
+        for interface in interfaces.into_iter().flatten() {
+            self.world.remove(&ResourceId::new(text(interface, "/id")));
+        }
+        self.world.remove(id);
+        for service in self.world.private_link_services.values_mut() {
+            let is_its = |connection: &EndpointConnection| {
+                let of = connection.properties.private_endpoint.as_ref();
+                of.is_some_and(|of| of.id().eq_ignore_ascii_case(id.as_str()))
+            };
+            let connections = service.properties.private_endpoint_connections.as_deref();
+            if !connections.unwrap_or_default().iter().any(is_its) {
+                continue;
+            }
+            let etag = self.hand.etag(&ResourceId::new(service.id()));
+            let service = Arc::make_mut(service);
+            service.etag = Some(etag);
+            if let Some(connections) = &mut service.properties.private_endpoint_connections {
+                connections.retain(|connection| !is_its(connection));
+            }
+        }
+        Ok(Done::Deleted)
+    }
+}
+
+/// Whether a PLS is visible to a subscription by its own list, or belongs to it.
+fn is_visible(service: &PrivateLinkService, subscription: &str) -> bool {
+    let own = ResourceId::new(service.id());
+    let lists = service.properties.visibility.as_ref();
+    own.subscription().is_some_and(|own| own.eq_ignore_ascii_case(subscription))
+        || lists
+            .and_then(|lists| lists.subscriptions.as_deref())
+            .unwrap_or_default()
+            .iter()
+            .any(|listed| listed == "*" || listed.eq_ignore_ascii_case(subscription))
+}
+
+/// Whether a PLS with this alias may be used by a subscription
+/// (`checkPrivateLinkServiceVisibility`).
+pub fn alias_is_visible(world: &super::world::World, alias: &str, subscription: &str) -> bool {
+    world.private_link_services.values().any(|service| {
+        let is_it = service.properties.alias.as_deref();
+        is_it.is_some_and(|it| it.eq_ignore_ascii_case(alias)) && is_visible(service, subscription)
+    })
+}
+
+/// Whether a PLS approves a subscription at once.
+pub fn approves_at_once(service: &PrivateLinkService, subscription: &str) -> bool {
+    let lists = service.properties.auto_approval.as_ref();
+    let listed = lists.and_then(|lists| lists.subscriptions.as_deref()).unwrap_or_default();
+    listed.iter().any(|listed| listed == "*" || listed.eq_ignore_ascii_case(subscription))
+}
+
+/// The state a new connection begins in.
+fn initial_status(
+    id: &ResourceId,
+    request: &Request,
+    service: &PrivateLinkService,
+    directory: &dyn Directory,
+) -> Result<&'static str, ArmError> {
+    let subscription = id.subscription().unwrap_or_default();
+    let service_id = ResourceId::new(service.id());
+    let provider = service_id.subscription().unwrap_or_default();
+    let approved = approves_at_once(service, subscription);
+    if request.manual {
+        return Ok(if approved { "Approved" } else { "Pending" });
+    }
+    let tenant = directory.tenant_of(subscription);
+    if tenant != directory.tenant_of(provider) {
+        return Err(ArmError::new(
+            403,
+            "LinkedAuthorizationFailed",
+            format!(
+                "The client has permission to perform action 'Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action' on scope '{id}', however the current tenant '{}' is not authorized to access linked subscription '{provider}'.",
+                tenant.unwrap_or_default()
+            ),
+        ));
+    }
+    if approved || directory.may_approve(&service_id) {
+        return Ok("Approved");
+    }
+    Err(ArmError::new(
+        403,
+        "LinkedAuthorizationFailed",
+        format!(
+            "The client has permission to perform action 'Microsoft.Network/privateEndpoints/write' on scope '{id}'; however, it does not have permission to perform action(s) 'Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action' on the linked scope(s) '{service_id}' or the linked scope(s) are invalid."
+        ),
+    ))
+}
+
+fn connection_item(
+    id: &ResourceId,
+    request: &Request,
+    etag: &str,
+    status: &str,
+    description: &str,
+) -> Value {
+    let list = request.list();
+    json!({
+        "name": request.name,
+        "id": id.child(list, &request.name).as_str(),
+        "etag": etag,
+        "type": format!("{KIND}/{list}"),
+        "properties": {
+            "provisioningState": "Succeeded",
+            "privateLinkServiceId": request.target,
+            "privateLinkServiceConnectionState": {
+                "status": status, "description": description, "actionsRequired": "None",
+            },
+        },
+    })
+}
+
+/// What of an endpoint may change while it lives.
+fn copy_changeable(endpoint: &mut Value, body: &Value) {
+    match body.get("tags").filter(|tags| tags.as_object().is_some_and(|tags| !tags.is_empty())) {
+        Some(tags) => set(endpoint, "", "tags", tags.clone()),
+        None => {
+            if let Some(endpoint) = endpoint.as_object_mut() {
+                endpoint.shift_remove("tags");
+            }
+        }
+    }
+    if let Some(groups) = body.pointer("/properties/applicationSecurityGroups") {
+        set(endpoint, "/properties", "applicationSecurityGroups", groups.clone());
+    }
+}
+
+/// Sets a field of the object at a pointer.
+fn set(value: &mut Value, pointer: &str, name: &str, field: Value) {
+    if let Some(object) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        object.insert(name.to_owned(), field);
+    }
+}
+
+/// A number that tells consumers apart, made of the connection's guid: Azure's are of this size.
+fn link_identifier(guid: &str) -> String {
+    let digits = guid.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    digits.map_or_else(|| guid.to_owned(), |number| (536_870_912 + number).to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Why a sync failed, in the controller's words.
+
+use crate::arm::error::ArmError;
+
+/// An error of the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Its text.
+    pub(crate) text: String,
+    /// ARM's refusal that it quotes, if any.
+    pub(crate) arm: Option<ArmError>,
+}
+
+impl Failure {
+    /// An error of the controller's own.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), arm: None }
+    }
+
+    /// ARM's refusal of a request, as the SDK words it.
+    pub(crate) fn refused(method: &str, endpoint: &str, path: &str, error: ArmError) -> Self {
+        let line = "-".repeat(80);
+        let status = error.status;
+        let reason = reason(status);
+        let code = if error.code.is_empty() {
+            "ERROR CODE UNAVAILABLE".to_owned()
+        } else {
+            format!("ERROR CODE: {}", error.code)
+        };
+        let body = serde_json::to_string_pretty(&error.body()).unwrap_or_default();
+        let text = format!(
+            "{method} {endpoint}{path}\n{line}\nRESPONSE {status}: {status} {reason}\n{code}\n{line}\n{body}\n{line}\n"
+        );
+        Self { text, arm: Some(error) }
+    }
+
+    /// The same with words before it.
+    pub(crate) fn within(mut self, words: &str) -> Self {
+        self.text = format!("{words}: {}", self.text);
+        self
+    }
+
+    /// The HTTP status of the refusal it quotes.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.arm.as_ref().map(|error| error.status)
+    }
+}
+
+/// The words of an HTTP status.
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}

@@ -1,0 +1,229 @@
+//! Names and ids (reference: cloud-controller, section 3).
+
+use crate::facts::Facts;
+use crate::kubernetes::service::Service;
+use crate::resource_id::ResourceId;
+use crate::unknown;
+
+use super::value::{internal_subnet, is_dual_stack};
+
+/// What tells an internal load balancer from a public one.
+pub(crate) const INTERNAL_SUFFIX: &str = "-internal";
+/// The probe that Services share in shared-probe mode.
+pub(crate) const SHARED_PROBE: &str = "cluster-service-shared-health-probe";
+/// 80 less the room for `-IPv6`.
+const LONGEST: usize = 75;
+
+/// A family: `false` is IPv4, `true` IPv6, as the controller's own maps have it.
+pub(crate) type IsIpv6 = bool;
+
+/// How long a name is going to be: a uid that is not known yet has 31 digits in it.
+fn length(text: &str) -> usize {
+    if !unknown::is_unknown(text) {
+        return text.len();
+    }
+    let mut inside = false;
+    let mut length = 0;
+    for c in text.chars() {
+        match c {
+            unknown::OPEN => {
+                inside = true;
+                length += 31;
+            }
+            unknown::CLOSE => inside = false,
+            c if !inside => length += c.len_utf8(),
+            _ => {}
+        }
+    }
+    length
+}
+
+/// The first `limit` bytes of a name, cut at a character; a mark counts as what it stands for.
+fn cut(text: &str, limit: usize) -> String {
+    let mut kept = String::new();
+    let mut inside = false;
+    let mut taken = 0;
+    for c in text.chars() {
+        let size = match c {
+            unknown::OPEN => {
+                inside = true;
+                31
+            }
+            _ if inside => 0,
+            c => c.len_utf8(),
+        };
+        if taken + size > limit {
+            break;
+        }
+        if c == unknown::CLOSE {
+            inside = false;
+        }
+        taken += size;
+        kept.push(c);
+    }
+    kept
+}
+
+/// The name all of a Service's things start with: `a` and the first 31 digits of its uid
+/// (`DefaultLoadBalancerName`).
+pub(crate) fn base(service: &Service) -> String {
+    if unknown::is_unknown(&service.uid) {
+        return format!("a{}", service.uid);
+    }
+    let name: String = format!("a{}", service.uid).chars().filter(|c| *c != '-').collect();
+    name.chars().take(32).collect()
+}
+
+fn with_family(name: String, service: &Service, ipv6: IsIpv6) -> String {
+    if ipv6 && is_dual_stack(service) { format!("{name}-IPv6") } else { name }
+}
+
+/// The frontend's name (`getDefaultFrontendIPConfigName`).
+pub(crate) fn frontend(service: &Service, ipv6: IsIpv6) -> String {
+    let base = base(service);
+    let Some(subnet) = internal_subnet(service) else {
+        return with_family(base, service, ipv6);
+    };
+    let full = format!("{base}-{subnet}");
+    if length(&full) <= LONGEST {
+        return with_family(full, service, ipv6);
+    }
+    let mut name = cut(&full, LONGEST);
+    // Azure wants a word character at the end; the controller takes digits for none.
+    if !name.ends_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        name.pop();
+        name.push('_');
+    }
+    with_family(name, service, ipv6)
+}
+
+/// The name of a rule and its probe (`getLoadBalancerRuleName`). `port` may be one not known yet.
+pub(crate) fn rule(service: &Service, protocol: &str, port: &str, ipv6: IsIpv6) -> String {
+    let base = base(service);
+    let short = format!("{base}-{protocol}-{port}");
+    let Some(subnet) = internal_subnet(service) else {
+        return with_family(short, service, ipv6);
+    };
+    let room = LONGEST.saturating_sub(length(&short) + 1);
+    let subnet = cut(subnet, room);
+    with_family(format!("{base}-{subnet}-{protocol}-{port}"), service, ipv6)
+}
+
+/// The name of a pool (`getBackendPoolNameForService`): the cluster's, or a local Service's own where
+/// there are several load balancers.
+pub(crate) fn pool(facts: &Facts, service: &Service, ipv6: IsIpv6) -> String {
+    if facts.has_several_load_balancers() && super::value::is_local(service) {
+        return local_pool(service, ipv6);
+    }
+    cluster_pool(facts, ipv6)
+}
+
+/// The pool of a local Service.
+pub(crate) fn local_pool(service: &Service, ipv6: IsIpv6) -> String {
+    let name = format!("{}-{}", service.key.namespace, service.key.name).to_lowercase();
+    if ipv6 { format!("{name}-ipv6") } else { name }
+}
+
+/// The cluster's pool.
+pub(crate) fn cluster_pool(facts: &Facts, ipv6: IsIpv6) -> String {
+    if ipv6 { format!("{}-IPv6", facts.cluster_name) } else { facts.cluster_name.clone() }
+}
+
+/// Whether a pool, or a frontend of a dual-stack Service, is IPv6's, by its name or id.
+pub(crate) fn is_ipv6(name: &str) -> bool {
+    name.to_lowercase().ends_with("-ipv6")
+}
+
+/// Whether a load balancer is internal: its name says so.
+pub(crate) fn is_internal_balancer(name: &str) -> bool {
+    name.to_lowercase().ends_with(INTERNAL_SUFFIX)
+}
+
+/// A load balancer's name without what makes it internal.
+pub(crate) fn without_internal(name: &str) -> &str {
+    if is_internal_balancer(name) {
+        name.get(..name.len() - INTERNAL_SUFFIX.len()).unwrap_or(name)
+    } else {
+        name
+    }
+}
+
+/// The id of a load balancer.
+pub(crate) fn load_balancer_id(facts: &Facts, name: &str) -> ResourceId {
+    ResourceId::in_group(
+        facts.network_subscription(),
+        &facts.load_balancer_group(),
+        "Microsoft.Network/loadBalancers",
+        name,
+    )
+}
+
+/// The name of a Service's public IP (`getPublicIPName`).
+pub(crate) fn public_ip(
+    facts: &Facts,
+    service: &Service,
+    prefix: Option<&str>,
+    ipv6: IsIpv6,
+) -> String {
+    let mut name = format!("{}-{}", facts.cluster_name, base(service));
+    if let Some(prefix) = prefix.and_then(|id| id.rsplit('/').next()).filter(|it| !it.is_empty()) {
+        name = format!("{name}-{prefix}");
+    }
+    with_family(cut(&name, LONGEST), service, ipv6)
+}
+
+/// The name of a NAT address: prefix and suffix, the prefix cut so that both have 80 characters.
+pub(crate) fn nat_address(subnet: &str, pls: &str, suffix: &str) -> String {
+    let prefix = cut(&format!("{subnet}-{pls}"), 80usize.saturating_sub(suffix.len()));
+    format!("{prefix}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::service::Key;
+
+    fn service(uid: &str, subnet: Option<&str>) -> Service {
+        let mut service = Service { key: Key::new("default", "web"), uid: uid.to_owned(), ..Service::default() };
+        if let Some(subnet) = subnet {
+            service.annotations.insert(super::super::annotation::INTERNAL.into(), "true".into());
+            let key = super::super::annotation::INTERNAL_SUBNET;
+            service.annotations.insert(key.into(), subnet.into());
+        }
+        service
+    }
+
+    const UID: &str = "257b9655-5137-4ad2-b091-ef3f07043ad3";
+
+    #[test]
+    fn the_last_digit_of_the_uid_is_lost() {
+        // cloud-controller, section 3.1.
+        assert_eq!(base(&service(UID, None)), "a257b965551374ad2b091ef3f07043ad");
+    }
+
+    #[test]
+    fn a_long_subnet_is_cut_and_ends_in_a_word_character() {
+        let long = format!("{}9", "s".repeat(41));
+        let name = frontend(&service(UID, Some(&format!("{long}xx"))), false);
+        assert_eq!(name.len(), 75);
+        assert!(name.ends_with('_'), "{name}");
+        let name = rule(&service(UID, Some(&"s".repeat(60))), "TCP", "80", false);
+        assert_eq!(name.len(), 75);
+        assert!(name.ends_with("s-TCP-80"));
+    }
+
+    #[test]
+    fn names_of_a_service_to_come_hold_its_unknown_uid() {
+        let uid = unknown::mark("uid", "default/web");
+        let name = frontend(&service(&uid, Some(&"s".repeat(60))), false);
+        assert_eq!(unknown::show(&name), format!("a(uid known after apply)-{}", "s".repeat(42)));
+    }
+
+    #[test]
+    fn names_of_nat_addresses_have_80_characters() {
+        // Recordings 145 and 146.
+        let name = nat_address("aks-subnet", &"p".repeat(80), "-dynamic-0");
+        assert_eq!(name.len(), 80);
+        assert!(name.ends_with("p-dynamic-0"));
+    }
+}

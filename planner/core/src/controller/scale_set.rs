@@ -1,0 +1,217 @@
+//! Scale sets and their instances in pools (`azure_vmss.go`).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::kubernetes::node::Node;
+use crate::resource_id::ResourceId;
+
+use super::backend_pool::{is_control_plane, is_excluded};
+use super::cloud::Cloud;
+use super::failure::Failure;
+use super::name::{self, IsIpv6};
+use super::value::same;
+
+/// Where a scale set and an instance keep their interfaces.
+const OF_SCALE_SET: &str = "/properties/virtualMachineProfile/networkProfile";
+const OF_INSTANCE: &str = "/properties/networkProfileConfiguration";
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_primary(value: &Value) -> bool {
+    value.pointer("/properties/primary").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The pools of the primary interface's configuration of a family.
+fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&'a mut Value> {
+    let path = format!("{profile}/networkInterfaceConfigurations");
+    let interfaces = machine.pointer_mut(&path)?.as_array_mut()?;
+    let only = interfaces.len() == 1;
+    let interface = interfaces.iter_mut().find(|it| only || is_primary(it))?;
+    let configurations = interface.pointer_mut("/properties/ipConfigurations")?.as_array_mut()?;
+    let wanted = if ipv6 { "IPv6" } else { "IPv4" };
+    let of_family = |it: &Value| {
+        let version = it.pointer("/properties/privateIPAddressVersion").and_then(Value::as_str);
+        version.unwrap_or("IPv4") == wanted
+    };
+    let only = configurations.len() == 1 && !ipv6;
+    let configuration = configurations.iter_mut().find(|it| {
+        if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) }
+    })?;
+    let properties = configuration.get_mut("properties")?.as_object_mut()?;
+    Some(properties.entry("loadBalancerBackendAddressPools").or_insert(json!([])))
+}
+
+fn ids(pools: &Value) -> Vec<String> {
+    let pools = pools.as_array().map_or(&[][..], Vec::as_slice);
+    pools.iter().map(|pool| text(pool, "id").to_owned()).collect()
+}
+
+/// Adds a pool, if it is not there and no pool of another load balancer is. Whether it was added.
+fn join(machine: &mut Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> bool {
+    let Some(pools) = pools_of(machine, profile, ipv6) else {
+        return false;
+    };
+    let existing = ids(pools);
+    if existing.iter().any(|id| same(id, pool.as_str())) {
+        return false;
+    }
+    let balancer = |id: &str| {
+        let id = ResourceId::new(id);
+        name::without_internal(id.segment("loadBalancers").unwrap_or_default()).to_lowercase()
+    };
+    let wanted = balancer(pool.as_str());
+    // One interface cannot be in pools of two load balancers of a kind.
+    if existing.iter().any(|id| balancer(id) != wanted) {
+        return false;
+    }
+    if let Some(pools) = pools.as_array_mut() {
+        pools.push(json!({"id": pool.as_str()}));
+    }
+    true
+}
+
+fn leave(machine: &mut Value, profile: &str, gone: &[String]) -> bool {
+    let mut changed = false;
+    for pool in gone {
+        if let Some(pools) = pools_of(machine, profile, name::is_ipv6(pool))
+            && let Some(pools) = pools.as_array_mut()
+        {
+            let before = pools.len();
+            pools.retain(|it| !same(text(it, "id"), pool));
+            changed |= pools.len() != before;
+        }
+    }
+    changed
+}
+
+/// The body of a PUT: location, etag and interfaces.
+fn body(machine: &Value, profile: &str) -> Value {
+    let interfaces = machine.pointer(&format!("{profile}/networkInterfaceConfigurations"));
+    let mut inner = json!({"networkInterfaceConfigurations": interfaces});
+    for field in profile.rsplit('/').filter(|field| !field.is_empty() && *field != "properties") {
+        inner = json!({field: inner});
+    }
+    let mut body = Map::new();
+    for field in ["etag", "location"] {
+        if let Some(value) = machine.get(field) {
+            body.insert(field.to_owned(), value.clone());
+        }
+    }
+    body.insert("properties".to_owned(), inner);
+    Value::Object(body)
+}
+
+impl Cloud<'_, '_> {
+    fn put_machine(&mut self, id: &ResourceId, machine: &Value, profile: &str) -> Result<(), Failure> {
+        let sent = body(machine, profile);
+        let etag = machine.get("etag").and_then(Value::as_str).map(ToOwned::to_owned);
+        let if_match = etag.clone();
+        self.put(id, sent, etag.as_deref(), |azure, body| {
+            azure.put_machine(id, body, if_match.as_deref())
+        })
+    }
+
+    fn machine(&self, key: &str) -> Option<Value> {
+        self.azure.world.others.get(key).map(|machine| machine.as_ref().clone())
+    }
+
+    /// The id of a machine as the controller spells it: group in lower case.
+    fn machine_id(&self, key: &str) -> ResourceId {
+        let spelled = self
+            .azure
+            .world
+            .others
+            .get(key)
+            .map(|machine| text(machine, "id").to_owned())
+            .unwrap_or_else(|| key.to_owned());
+        let group = self.facts.controller_resource_group();
+        let path = spelled.split_once("/providers/").map_or("", |(_, path)| path);
+        let subscription = &self.facts.subscription;
+        ResourceId::new(format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/{path}"
+        ))
+    }
+
+    /// Puts nodes into a pool: their scale sets' models first, then each instance (`ensureHostsInPool`).
+    pub(crate) fn join_pool(
+        &mut self,
+        nodes: &[Node],
+        pool: &ResourceId,
+        ipv6: IsIpv6,
+    ) -> Result<(), Failure> {
+        let group = self.facts.controller_resource_group();
+        let machines: BTreeSet<String> = nodes
+            .iter()
+            .filter(|node| !(self.facts.exclude_control_plane && is_control_plane(node)))
+            .filter(|node| !is_excluded(node, &group))
+            .filter_map(|node| node.machine.as_deref().map(str::to_lowercase))
+            .collect();
+        let of_group = format!("/resourcegroups/{group}/");
+        let scale_sets: BTreeSet<String> = machines
+            .iter()
+            .filter(|machine| machine.contains(&of_group))
+            .filter_map(|machine| machine.split_once("/virtualmachines/"))
+            .map(|(scale_set, _)| scale_set.to_owned())
+            .collect();
+        for (keys, profile) in [(scale_sets, OF_SCALE_SET), (machines, OF_INSTANCE)] {
+            for key in keys {
+                let Some(mut machine) = self.machine(&key) else {
+                    continue;
+                };
+                if join(&mut machine, profile, pool, ipv6) {
+                    let id = self.machine_id(&key);
+                    self.put_machine(&id, &machine, profile)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes scale sets' models out of pools (`ensureBackendPoolDeletedFromVMSS`).
+    pub(crate) fn leave_scale_sets(&mut self, pools: &[String]) -> Result<(), Failure> {
+        let group = format!("/resourcegroups/{}/", self.facts.controller_resource_group());
+        let keys: Vec<String> = self
+            .azure
+            .world
+            .others
+            .keys()
+            .filter(|key| {
+                let path = key.split_once("/virtualmachinescalesets/").map(|(_, path)| path);
+                path.is_some_and(|path| !path.contains('/')) && key.contains(&group)
+            })
+            .cloned()
+            .collect();
+        for key in keys {
+            if let Some(mut machine) = self.machine(&key)
+                && leave(&mut machine, OF_SCALE_SET, pools)
+            {
+                let id = self.machine_id(&key);
+                self.put_machine(&id, &machine, OF_SCALE_SET)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes instances out of pools (`ensureBackendPoolDeleted`). Whether any was in one.
+    pub(crate) fn leave_pools(
+        &mut self,
+        machines: &BTreeSet<String>,
+        pools: &[String],
+    ) -> Result<bool, Failure> {
+        let mut changed = false;
+        for key in machines {
+            if let Some(mut machine) = self.machine(key)
+                && leave(&mut machine, OF_INSTANCE, pools)
+            {
+                let id = self.machine_id(key);
+                self.put_machine(&id, &machine, OF_INSTANCE)?;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+}

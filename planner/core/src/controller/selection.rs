@@ -1,0 +1,725 @@
+//! Which load balancer (reference: cloud-controller, section 2; `getAzureLoadBalancerName`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::arm::resource::{LoadBalancer, Reference};
+use crate::facts::{LoadBalancerConfiguration, LoadBalancerSku};
+use crate::kubernetes::node::Node;
+use crate::kubernetes::service::Service;
+
+use super::annotation;
+use super::balancer::{Found, Status};
+use super::cloud::Cloud;
+use super::failure::Failure;
+use super::frontend::all_pinned;
+use super::name;
+use super::probe::{self, owns};
+use super::public_ip;
+use super::rule;
+use super::value::{get, is_internal, is_local, quote, same};
+
+/// A load balancer with so many rules is never chosen.
+const TOO_MANY_RULES: usize = 301;
+
+/// Whether a Service asks for an address, or names a public IP.
+pub(crate) fn pins(service: &Service) -> bool {
+    // The controller counts the names of public IPs without looking whether they are empty, and there
+    // are always two; a Service that pins nothing has none all the same.
+    !all_pinned(service).is_empty() || public_ip::names(service).iter().any(|name| !name.is_empty())
+}
+
+/// The load balancers a Service names (`GetLoadBalancerConfigurationsNames`): the key in any case.
+fn annotated(service: &Service) -> Vec<String> {
+    let keys = service.annotations.iter();
+    let values = keys.filter(|(key, _)| same(key, annotation::CONFIGURATIONS));
+    values.flat_map(|(_, value)| value.split(',')).map(|it| it.trim().to_lowercase()).collect()
+}
+
+/// The scale sets nodes are in, in order.
+pub(crate) fn vm_sets(nodes: &[Node]) -> Vec<String> {
+    let of = |node: &Node| {
+        let machine = node.machine.as_deref()?;
+        let lower = machine.to_lowercase();
+        let (_, path) = lower.split_once("/virtualmachinescalesets/")?;
+        path.split('/').next().map(ToOwned::to_owned)
+    };
+    nodes.iter().filter_map(of).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+impl Cloud<'_, '_> {
+    /// The name of the load balancer a Service belongs on.
+    pub(crate) fn load_balancer_name(
+        &mut self,
+        service: &Service,
+        existing: &[Arc<LoadBalancer>],
+        want: bool,
+    ) -> Result<String, Failure> {
+        let facts = self.facts;
+        let own = facts.load_balancer_name.as_deref().filter(|name| !name.is_empty());
+        let mut prefix = own.unwrap_or(&facts.cluster_name).to_owned();
+        if facts.has_several_load_balancers() {
+            prefix = self.one_of_several(service, existing, want)?;
+        }
+        Ok(if is_internal(service) {
+            format!("{prefix}{}", name::INTERNAL_SUFFIX)
+        } else {
+            prefix
+        })
+    }
+
+    fn one_of_several(
+        &mut self,
+        service: &Service,
+        existing: &[Arc<LoadBalancer>],
+        want: bool,
+    ) -> Result<String, Failure> {
+        let annotated = annotated(service);
+        let pins = pins(service);
+        let own_name = quote(&service.key.name);
+        if want && pins && !annotated.is_empty() {
+            let key = annotation::CONFIGURATIONS;
+            return Err(Failure::new(format!(
+                "service {own_name} has conflicting load balancer configuration: both a load balancer name ({key}) and an IP address are specified. When an IP address is specified (via spec.loadBalancerIP, azure-load-balancer-ipv4/ipv6, or azure-pip-name), the service must use the load balancer where that IP resides. To fix, either (1) remove the {key} annotation to stay on the load balancer where the IP resides, or (2) remove the IP annotation to move to the specified load balancer (external services only)"
+            )));
+        }
+        let eligible = self.eligible(service)?;
+        let key = service.key.to_string();
+        let placements = &self.memory.placements;
+        let mut current = self
+            .facts
+            .load_balancer_configurations
+            .iter()
+            .find(|it| placements.get(&it.name).is_some_and(|services| services.contains(&key)))
+            .map(|it| it.name.clone())
+            .unwrap_or_default();
+        if want && !pins && annotated.is_empty() {
+            let found = by_frontend_name(service, existing);
+            current = found.unwrap_or(current);
+        }
+        if want && pins {
+            current = if is_internal(service) {
+                by_private_address(service, existing).unwrap_or_default()
+            } else {
+                self.by_public_address(service)?.unwrap_or_default()
+            };
+            let is_eligible = eligible.iter().any(|it| same(it, &current));
+            if !current.is_empty() && !is_eligible {
+                return Err(Failure::new(format!(
+                    "service {own_name} specifies an IP that resides on load balancer {}, which is not in the eligible set [{}]; check or adjust the load balancer eligibility configuration (ServiceLabelSelector, ServiceNamespaceSelector, or AllowServicePlacement)",
+                    quote(&current),
+                    eligible.join(" ")
+                )));
+            }
+        }
+        Ok(most_eligible(&current, &eligible, existing, is_internal(service)))
+    }
+
+    /// The load balancers a Service may be on, by annotation, placement and selectors
+    /// (`getEligibleLoadBalancersForService`).
+    fn eligible(&self, service: &Service) -> Result<Vec<String>, Failure> {
+        let named = annotated(service);
+        let all = &self.facts.load_balancer_configurations;
+        let chosen: Vec<&LoadBalancerConfiguration> = all
+            .iter()
+            .filter(|it| named.is_empty() || named.iter().any(|name| same(name, &it.name)))
+            .collect();
+        if chosen.is_empty() {
+            return Err(Failure::new(format!(
+                "service {} selects {} load balancers by annotation, but none of them is defined in cloud provider configuration",
+                quote(&service.key.name),
+                named.len()
+            )));
+        }
+        let key = service.key.to_string();
+        let (mut closed, mut by_label, mut by_namespace) = (Vec::new(), Vec::new(), Vec::new());
+        let mut eligible = Vec::new();
+        let mut matched = false;
+        for it in chosen.iter().rev() {
+            let in_use = self.memory.placements.get(&it.name);
+            let in_use = in_use.is_some_and(|services| services.contains(&key));
+            if !it.allow_service_placement.unwrap_or(true) && !in_use {
+                closed.push(it.name.as_str());
+                continue;
+            }
+            if let Some(selector) = &it.service_label_selector {
+                if !selects(selector, &service.labels) {
+                    by_label.push(it.name.as_str());
+                    continue;
+                }
+                matched = true;
+            }
+            if let Some(selector) = &it.service_namespace_selector {
+                let labels = self.cluster.namespaces.get(&service.key.namespace);
+                if !selects(selector, &labels.cloned().unwrap_or_default()) {
+                    by_namespace.push(it.name.as_str());
+                    continue;
+                }
+                matched = true;
+            }
+            eligible.push(*it);
+        }
+        if eligible.is_empty() {
+            let names: Vec<&str> = chosen.iter().map(|it| it.name.as_str()).collect();
+            return Err(Failure::new(format!(
+                "service {} selects {} load balancers ({}), but {} of them ({}) have AllowServicePlacement set to false and the service is not using any of them, {} of them ({}) do not match the service label selector, and {} of them ({}) do not match the service namespace selector",
+                quote(&key),
+                names.len(),
+                names.join(", "),
+                closed.len(),
+                closed.join(", "),
+                by_label.len(),
+                by_label.join(", "),
+                by_namespace.len(),
+                by_namespace.join(", ")
+            )));
+        }
+        eligible.reverse();
+        eligible.retain(|it| {
+            let open = it.service_label_selector.is_none() && it.service_namespace_selector.is_none();
+            !(matched && open)
+        });
+        Ok(eligible.into_iter().map(|it| it.name.clone()).collect())
+    }
+
+    /// The load balancer of the public IP asked for, by address or by name.
+    fn by_public_address(&mut self, service: &Service) -> Result<Option<String>, Failure> {
+        let group = self.public_ip_group(service);
+        let of = |address: &crate::arm::resource::PublicIpAddress, cluster: &str| {
+            let tag = address.tags.as_ref().and_then(|tags| {
+                tags.get("k8s-azure-cluster-name").or_else(|| tags.get("kubernetes-cluster-name"))
+            });
+            let foreign = tag.is_some_and(|tag| !tag.is_empty() && !same(tag, cluster));
+            let user = address.properties.ip_configuration.as_ref().map(Reference::id)?;
+            let id = crate::resource_id::ResourceId::new(user);
+            id.segment("loadBalancers").filter(|_| !foreign).map(ToOwned::to_owned)
+        };
+        for address in all_pinned(service) {
+            let words = format!("look up load balancer by public IP for service {}: find public IP by address {}", quote(&service.key.name), quote(address));
+            let found = self
+                .find_public_ip_by_address(&group, address)
+                .map_err(|failure| failure.within(&words))?;
+            if let Some(balancer) = of(&found, &self.facts.cluster_name) {
+                return Ok(Some(balancer));
+            }
+        }
+        for wanted in public_ip::names(service).into_iter().filter(|name| !name.is_empty()) {
+            let words = format!("look up load balancer by public IP for service {}: find public IP by name {}", quote(&service.key.name), quote(wanted));
+            let found = self
+                .find_public_ip_by_name(&group, wanted)
+                .map_err(|failure| failure.within(&words))?;
+            if let Some(balancer) = of(&found, &self.facts.cluster_name) {
+                return Ok(Some(balancer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a Service has to leave the load balancer it is on (`shouldChangeLoadBalancer`).
+    pub(crate) fn should_move(&self, service: &Service, current: &str, wanted: &str) -> bool {
+        if self.facts.load_balancer_sku == LoadBalancerSku::Standard {
+            return !same(current, wanted);
+        }
+        let Some(mode) = get(service, annotation::MODE).map(str::trim) else {
+            return false;
+        };
+        if same(mode, "__auto__") {
+            return false;
+        }
+        let current = name::without_internal(current);
+        let primary = same(mode, &self.facts.primary_vm_set);
+        let cluster = same(current, &self.facts.cluster_name);
+        if same(current, mode) { !cluster && primary } else { !(primary && cluster) }
+    }
+
+    /// Takes a Service off a load balancer. Whether a PLS was deleted on the way.
+    fn leave(
+        &mut self,
+        service: &Service,
+        balancer: &LoadBalancer,
+        existing: &mut Vec<Arc<LoadBalancer>>,
+        frontends: &[String],
+    ) -> Result<bool, Failure> {
+        let mut changed = balancer.clone();
+        if frontends.is_empty() {
+            let users: BTreeSet<String> = balancer
+                .properties
+                .load_balancing_rules
+                .iter()
+                .flatten()
+                .filter(|rule| owns(service, rule.name()))
+                .filter_map(|rule| rule.properties.frontend_ip_configuration.as_ref())
+                .map(|it| it.id().to_owned())
+                .collect();
+            let probes = probe::reconcile(self.facts, &mut changed, service, false, Vec::new());
+            let rules = rule::reconcile(&mut changed, service, false, Vec::new());
+            if !probes && !rules {
+                return Ok(false);
+            }
+            let mut orphaned = Vec::new();
+            let all = changed.properties.frontend_ip_configurations.clone().unwrap_or_default();
+            for frontend in all.iter().filter(|frontend| users.contains(frontend.id())) {
+                if !self.is_unsafe_to_delete(&changed, service, frontend.id()) {
+                    orphaned.push(frontend.name().to_owned());
+                }
+            }
+            if orphaned.is_empty() {
+                self.put_load_balancer(changed)?;
+                self.record_placement(service, balancer.name(), false);
+                return Ok(false);
+            }
+            return self.leave_frontends(service, changed, existing, &orphaned);
+        }
+        self.leave_frontends(service, changed, existing, frontends)
+    }
+
+    /// Removes frontends with their rules, probes and PLS
+    /// (`removeFrontendIPConfigurationFromLoadBalancer`).
+    fn leave_frontends(
+        &mut self,
+        service: &Service,
+        mut balancer: LoadBalancer,
+        existing: &mut Vec<Arc<LoadBalancer>>,
+        frontends: &[String],
+    ) -> Result<bool, Failure> {
+        let is_gone = |name: &str| frontends.iter().any(|gone| same(gone, name));
+        let of_gone = |name: &str| frontends.iter().any(|gone| name.contains(gone.as_str()));
+        let all = balancer.properties.frontend_ip_configurations.get_or_insert_default();
+        let (gone, left): (Vec<_>, Vec<_>) =
+            all.drain(..).partition(|frontend| is_gone(frontend.name()));
+        let empty = left.is_empty();
+        *all = left;
+        if let Some(rules) = &mut balancer.properties.load_balancing_rules {
+            rules.retain(|rule| !of_gone(rule.name()));
+        }
+        if let Some(probes) = &mut balancer.properties.probes {
+            probes.retain(|probe| !of_gone(probe.name()));
+        }
+        let mut deleted = false;
+        for frontend in &gone {
+            deleted |= self.reconcile_private_link(service, frontend, false)?;
+        }
+        if deleted {
+            return Ok(true);
+        }
+        let own_name = balancer.name().to_owned();
+        if empty {
+            self.delete_orphaned(service, &balancer, existing)?;
+            existing.retain(|it| !same(it.name(), &own_name));
+        } else {
+            self.put_load_balancer(balancer)?;
+        }
+        self.record_placement(service, &own_name, false);
+        if is_local(service) && self.facts.has_several_load_balancers() && !empty {
+            self.delete_local_pools(service, existing)?;
+        }
+        Ok(false)
+    }
+
+    /// With several load balancers, a Service leaves one of the other kind first.
+    pub(crate) fn leave_other_kind(
+        &mut self,
+        service: &Service,
+        balancer: &LoadBalancer,
+        existing: &mut Vec<Arc<LoadBalancer>>,
+        want: bool,
+    ) -> Result<bool, Failure> {
+        if want && self.facts.has_several_load_balancers() && has_own(balancer, service) {
+            let words = format!(
+                "remove stale service resources from opposite-type load balancer {} for service {}",
+                quote(balancer.name()),
+                quote(&service.key.to_string())
+            );
+            return self.leave(service, balancer, existing, &[]).map_err(|why| why.within(&words));
+        }
+        Ok(false)
+    }
+
+    /// Rules left on a load balancer whose frontends are others'.
+    pub(crate) fn leave_stale(
+        &mut self,
+        service: &Service,
+        balancer: &LoadBalancer,
+        existing: &mut Vec<Arc<LoadBalancer>>,
+    ) -> Result<bool, Failure> {
+        if self.facts.has_several_load_balancers() && has_own(balancer, service) {
+            let words = format!(
+                "remove stale service resources from load balancer {} for service {}",
+                quote(balancer.name()),
+                quote(&service.key.to_string())
+            );
+            return self.leave(service, balancer, existing, &[]).map_err(|why| why.within(&words));
+        }
+        Ok(false)
+    }
+
+    /// Moves a Service off a load balancer, unless its frontend is shared.
+    pub(crate) fn move_away(
+        &mut self,
+        service: &Service,
+        balancer: &LoadBalancer,
+        existing: &mut Vec<Arc<LoadBalancer>>,
+        status: &Status,
+        wanted: &str,
+    ) -> Result<bool, Failure> {
+        if self.facts.has_several_load_balancers() {
+            for frontend in &status.frontends {
+                if self.is_unsafe_to_delete(balancer, service, frontend.id()) {
+                    return Err(Failure::new(format!(
+                        "service {} cannot migrate from load balancer {} to {} because frontend IP {} is also referenced by other resources; remove the {} annotation to stay on load balancer {}",
+                        quote(&service.key.name),
+                        quote(balancer.name()),
+                        quote(wanted),
+                        quote(frontend.name()),
+                        annotation::CONFIGURATIONS,
+                        quote(balancer.name())
+                    )));
+                }
+            }
+        }
+        let frontends: Vec<String> =
+            status.frontends.iter().map(|frontend| frontend.name().to_owned()).collect();
+        let words = format!(
+            "remove service {} from load balancer {} (frontend IPs [{}])",
+            quote(&service.key.to_string()),
+            quote(balancer.name()),
+            frontends.join(" ")
+        );
+        self.leave(service, balancer, existing, &frontends).map_err(|why| why.within(&words))
+    }
+
+    /// The pools of local Services go when there is one load balancer, or the Service is local no more
+    /// (`cleanupLocalServiceBackendPool`).
+    pub(crate) fn delete_local_pools(
+        &mut self,
+        service: &Service,
+        existing: &mut [Arc<LoadBalancer>],
+    ) -> Result<(), Failure> {
+        let names = [false, true].map(|ipv6| name::local_pool(service, ipv6));
+        for balancer in existing.iter_mut() {
+            let pools = balancer.properties.backend_address_pools.clone().unwrap_or_default();
+            let mut changed = false;
+            for pool in pools.iter().filter(|pool| names.iter().any(|it| same(it, pool.name()))) {
+                let id = name::load_balancer_id(self.facts, balancer.name());
+                let id = id.child("backendAddressPools", pool.name());
+                self.delete(&id)?;
+                changed = true;
+            }
+            if changed {
+                let own_name = balancer.name().to_owned();
+                self.forget_load_balancer(&own_name);
+                if let Some(fresh) = self.load_balancer(&own_name, true)? {
+                    *balancer = fresh;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A Basic cluster's load balancer: the named scale set's, else the primary one's, else of all the
+    /// one with the fewest rules (`selectLoadBalancer`).
+    pub(crate) fn select_basic(
+        &mut self,
+        service: &Service,
+        existing: Vec<Arc<LoadBalancer>>,
+        nodes: &[Node],
+    ) -> Result<Found, Failure> {
+        let mode = get(service, annotation::MODE).map(str::trim);
+        let candidates = match mode {
+            None => vec![self.facts.primary_vm_set.clone()],
+            Some(mode) if same(mode, "__auto__") => vm_sets(nodes),
+            Some(mode) => vec![mode.to_owned()],
+        };
+        let mut best: Option<(usize, Arc<LoadBalancer>)> = None;
+        for vm_set in &candidates {
+            let prefix = if same(vm_set, &self.facts.primary_vm_set) {
+                self.facts.cluster_name.as_str()
+            } else {
+                vm_set.as_str()
+            };
+            let suffix = if is_internal(service) { name::INTERNAL_SUFFIX } else { "" };
+            let wanted = format!("{prefix}{suffix}");
+            let Some(found) = existing.iter().find(|it| it.name() == wanted) else {
+                let mut balancer = self.new_load_balancer(&wanted);
+                let sku = balancer.sku.get_or_insert_default();
+                sku.name = Some("Basic".to_owned());
+                return Ok(Found {
+                    balancer,
+                    existing,
+                    status: None,
+                    exists: false,
+                    deleted_link: false,
+                });
+            };
+            let rules = found.properties.load_balancing_rules.as_ref().map_or(0, Vec::len);
+            if best.as_ref().is_none_or(|(fewest, _)| rules < *fewest) {
+                best = Some((rules, found.clone()));
+            }
+        }
+        let words = format!(
+            "selectLoadBalancer: cluster({}) service({}) isInternal({})",
+            self.facts.cluster_name,
+            service.key,
+            is_internal(service)
+        );
+        let list = candidates.join(" ");
+        let Some((rules, balancer)) = best else {
+            return Err(Failure::new(format!(
+                "{words} - unable to find load balancer for selected VM sets [{list}]"
+            )));
+        };
+        let limit = usize::try_from(self.facts.maximum_rules).unwrap_or_default();
+        if limit != 0 && rules >= limit {
+            return Err(Failure::new(format!(
+                "{words} -  all available load balancers have exceeded maximum rule limit {rules}, vmSetNames ([{list}])"
+            )));
+        }
+        let balancer = balancer.as_ref().clone();
+        Ok(Found { balancer, existing, status: None, exists: false, deleted_link: false })
+    }
+
+    /// Once after a start: which Service is on which of several load balancers, by its rules
+    /// (`reconcileMultipleStandardLoadBalancerConfigurations`).
+    pub(crate) fn record_placements(
+        &mut self,
+        service: &Service,
+        existing: &[Arc<LoadBalancer>],
+        nodes: Option<&[Node]>,
+    ) -> Result<(), Failure> {
+        if !self.facts.has_several_load_balancers() || self.memory.placements_recorded {
+            return Ok(());
+        }
+        let configurations = &self.facts.load_balancer_configurations;
+        if !configurations.iter().any(|it| same(&it.name, &self.facts.cluster_name)) {
+            return Err(Failure::new(format!(
+                "multiple standard load balancers are enabled but no configuration named {} is found",
+                quote(&self.facts.cluster_name)
+            )));
+        }
+        for balancer in existing {
+            let own_name = name::without_internal(balancer.name());
+            let Some(of) = configurations.iter().find(|it| same(&it.name, own_name)) else {
+                continue;
+            };
+            for other in self.cluster.services.values().filter(|it| it.kind == "LoadBalancer") {
+                let base = name::base(other).to_lowercase();
+                let rules = balancer.properties.load_balancing_rules.iter().flatten();
+                let mut prefixes =
+                    rules.map(|rule| rule.name().split('-').next().unwrap_or_default().to_lowercase());
+                if prefixes.any(|prefix| prefix == base) {
+                    let placed = self.memory.placements.entry(of.name.clone()).or_default();
+                    placed.insert(other.key.to_string());
+                }
+            }
+            for node in &self.cluster.nodes {
+                let pools = balancer.properties.backend_address_pools.iter().flatten();
+                let mut members = pools
+                    .flat_map(|pool| pool.properties.load_balancer_backend_addresses.iter().flatten());
+                let is_in = members.any(|member| {
+                    let address = member.pointer("/properties/ipAddress").and_then(Value::as_str);
+                    node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
+                });
+                if is_in {
+                    let placed = self.memory.node_placements.entry(of.name.clone()).or_default();
+                    placed.insert(node.name.to_lowercase());
+                }
+            }
+        }
+        self.memory.placements_recorded = true;
+        self.place_nodes(service, "", existing, nodes.unwrap_or_default());
+        Ok(())
+    }
+
+    pub(crate) fn record_placement(&mut self, service: &Service, balancer: &str, want: bool) {
+        let own_name = name::without_internal(balancer);
+        let configurations = &self.facts.load_balancer_configurations;
+        let Some(of) = configurations.iter().find(|it| same(&it.name, own_name)) else {
+            return;
+        };
+        let placed = self.memory.placements.entry(of.name.clone()).or_default();
+        if want {
+            placed.insert(service.key.to_string());
+        } else {
+            placed.remove(&service.key.to_string());
+        }
+    }
+
+    pub(crate) fn forget_nodes(&mut self, balancer: &str) {
+        let own_name = name::without_internal(balancer);
+        self.memory.node_placements.retain(|name, _| !same(name, own_name));
+    }
+
+    /// The nodes that belong on one of several load balancers, in lower case. `None`: all.
+    pub(crate) fn active_nodes(&self, service: &Service, balancer: &str) -> Option<BTreeSet<String>> {
+        if is_local(service) {
+            // Where the endpoints are is not known here: all nodes count.
+            return None;
+        }
+        let own_name = name::without_internal(balancer);
+        let placed = self.memory.node_placements.iter().find(|(name, _)| same(name, own_name));
+        Some(placed.map(|(_, nodes)| nodes.clone()).unwrap_or_default())
+    }
+
+    /// Spreads nodes over several load balancers: by scale set, then by selector, then to the one with
+    /// the fewest (`reconcileMultipleStandardLoadBalancerBackendNodes`).
+    pub(crate) fn place_nodes(
+        &mut self,
+        service: &Service,
+        balancer: &str,
+        existing: &[Arc<LoadBalancer>],
+        nodes: &[Node],
+    ) {
+        let configurations = &self.facts.load_balancer_configurations;
+        let wanted = name::without_internal(balancer);
+        let will_be = |of: &LoadBalancerConfiguration| {
+            same(&of.name, wanted)
+                || existing.iter().any(|it| same(name::without_internal(it.name()), &of.name))
+        };
+        let alive: BTreeSet<String> = nodes.iter().map(|node| node.name.to_lowercase()).collect();
+        let mut placed = std::mem::take(&mut self.memory.node_placements);
+        for nodes in placed.values_mut() {
+            nodes.retain(|node| alive.contains(node));
+        }
+        let mut orphaned = Vec::new();
+        for node in nodes {
+            let key = node.name.to_lowercase();
+            let vm_set = vm_sets(std::slice::from_ref(node)).pop().unwrap_or_default();
+            let by_vm_set = configurations
+                .iter()
+                .find(|it| !vm_set.is_empty() && same(&it.primary_vm_set, &vm_set) && will_be(it));
+            let target = by_vm_set.map(|it| it.name.clone()).or_else(|| {
+                let selected: Vec<&LoadBalancerConfiguration> = configurations
+                    .iter()
+                    .filter(|it| has_selector(it) && will_be(it))
+                    .filter(|it| selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels))
+                    .collect();
+                let eligible = if selected.is_empty() {
+                    configurations.iter().filter(|it| !has_selector(it) && will_be(it)).collect()
+                } else {
+                    selected
+                };
+                let count = |name: &str| placed.get(name).map_or(0, BTreeSet::len);
+                let here = eligible
+                    .iter()
+                    .find(|it| placed.get(&it.name).is_some_and(|nodes| nodes.contains(&key)));
+                here.or_else(|| eligible.iter().min_by_key(|it| count(&it.name)))
+                    .map(|it| it.name.clone())
+            });
+            for nodes in placed.values_mut() {
+                nodes.remove(&key);
+            }
+            match target {
+                Some(target) => {
+                    placed.entry(target).or_default().insert(key);
+                }
+                None => orphaned.push(node.name.clone()),
+            }
+        }
+        self.memory.node_placements = placed;
+        for node in orphaned {
+            self.warn(
+                service,
+                "FailedToFindLoadBalancerForNode",
+                format!("failed to find a lb for node {node}"),
+            );
+        }
+    }
+}
+
+fn has_selector(of: &LoadBalancerConfiguration) -> bool {
+    let empty = |it: &Value| {
+        let labels = it.get("matchLabels").and_then(Value::as_object);
+        let expressions = it.get("matchExpressions").and_then(Value::as_array);
+        labels.is_none_or(serde_json::Map::is_empty) && expressions.is_none_or(Vec::is_empty)
+    };
+    of.node_selector.as_ref().is_some_and(|it| !empty(it))
+}
+
+fn has_own(balancer: &LoadBalancer, service: &Service) -> bool {
+    let rules = balancer.properties.load_balancing_rules.iter().flatten();
+    let probes = balancer.properties.probes.iter().flatten();
+    let not_shared = |name: &&str| !same(name, name::SHARED_PROBE);
+    rules.map(|rule| rule.name()).any(|name| owns(service, name))
+        || probes.map(|probe| probe.name()).filter(not_shared).any(|name| owns(service, name))
+}
+
+fn by_frontend_name(service: &Service, existing: &[Arc<LoadBalancer>]) -> Option<String> {
+    let base = name::base(service);
+    let of_kind =
+        |it: &&Arc<LoadBalancer>| name::is_internal_balancer(it.name()) == is_internal(service);
+    let found = existing.iter().filter(of_kind).find(|it| {
+        let mut frontends = it.properties.frontend_ip_configurations.iter().flatten();
+        frontends.any(|frontend| frontend.name().starts_with(&base))
+    });
+    found.map(|it| name::without_internal(it.name()).to_owned())
+}
+
+fn by_private_address(service: &Service, existing: &[Arc<LoadBalancer>]) -> Option<String> {
+    let pinned = all_pinned(service);
+    let found = existing.iter().filter(|it| name::is_internal_balancer(it.name())).find(|it| {
+        let mut frontends = it.properties.frontend_ip_configurations.iter().flatten();
+        frontends.any(|frontend| {
+            let address = frontend.properties.private_ip_address.as_deref().unwrap_or_default();
+            !address.is_empty() && pinned.iter().any(|it| same(it, address))
+        })
+    });
+    found.map(|it| name::without_internal(it.name()).to_owned())
+}
+
+/// The current one if it is eligible, else one that does not exist yet, else the one with the fewest
+/// rules (`getMostEligibleLBForService`).
+fn most_eligible(
+    current: &str,
+    eligible: &[String],
+    existing: &[Arc<LoadBalancer>],
+    internal: bool,
+) -> String {
+    if eligible.iter().any(|it| same(it, current)) {
+        return current.to_owned();
+    }
+    let of_kind = |it: &Arc<LoadBalancer>| name::is_internal_balancer(it.name()) == internal;
+    let is = |it: &Arc<LoadBalancer>, wanted: &str| {
+        of_kind(it) && same(name::without_internal(it.name()), wanted)
+    };
+    if let Some(new) = eligible.iter().find(|new| !existing.iter().any(|it| is(it, new))) {
+        return new.clone();
+    }
+    let mut fewest = TOO_MANY_RULES;
+    let mut chosen = String::new();
+    for balancer in existing {
+        let rules = balancer.properties.load_balancing_rules.as_ref().map(Vec::len);
+        let rules = rules.unwrap_or(TOO_MANY_RULES);
+        if eligible.iter().any(|it| is(balancer, it)) && rules < fewest {
+            fewest = rules;
+            chosen = name::without_internal(balancer.name()).to_owned();
+        }
+    }
+    chosen
+}
+
+/// Whether a label selector matches (`metav1.LabelSelector`).
+fn selects(selector: &Value, labels: &std::collections::BTreeMap<String, String>) -> bool {
+    let exact = selector.get("matchLabels").and_then(Value::as_object);
+    let exact = exact.into_iter().flatten().all(|(key, value)| {
+        labels.get(key).map(String::as_str) == value.as_str()
+    });
+    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
+    exact
+        && expressions.into_iter().flatten().all(|expression| {
+            let text = |field: &str| expression.get(field).and_then(Value::as_str).unwrap_or_default();
+            let values = expression.get("values").and_then(Value::as_array);
+            let has = |wanted: &str| {
+                values.into_iter().flatten().any(|value| value.as_str() == Some(wanted))
+            };
+            let label = labels.get(text("key"));
+            match text("operator") {
+                "In" => label.is_some_and(|label| has(label)),
+                "NotIn" => label.is_none_or(|label| !has(label)),
+                "Exists" => label.is_some(),
+                "DoesNotExist" => label.is_none(),
+                _ => false,
+            }
+        })
+}

@@ -1,0 +1,377 @@
+//! Reading, writing and deleting resources.
+
+use privlink_core::arm::azure::{Azure, Done, not_found};
+use privlink_core::arm::dns::{is_private_dns, is_zone_group};
+use privlink_core::arm::error::ArmError;
+use privlink_core::resource_id::ResourceId;
+use serde_json::{Value, json};
+
+use crate::server::{Answer, Call};
+use crate::state::State;
+
+use super::operation::{self, Kind};
+use super::path::{Named, Path};
+use super::{collection, error, with_azure};
+
+/// The top-level types there are, in lower case. Others are answered `InvalidResourceType`.
+const TYPES: [&str; 15] = [
+    "microsoft.network/loadbalancers",
+    "microsoft.network/privatelinkservices",
+    "microsoft.network/privateendpoints",
+    "microsoft.network/virtualnetworks",
+    "microsoft.network/networkinterfaces",
+    "microsoft.network/networksecuritygroups",
+    "microsoft.network/publicipaddresses",
+    "microsoft.network/publicipprefixes",
+    "microsoft.network/routetables",
+    "microsoft.network/natgateways",
+    "microsoft.network/applicationsecuritygroups",
+    "microsoft.network/privatednszones",
+    "microsoft.containerservice/managedclusters",
+    "microsoft.compute/virtualmachinescalesets",
+    "microsoft.managedidentity/userassignedidentities",
+];
+
+/// Types below a load balancer or PLS that are read only: they are written with their parent.
+const READ_ONLY: [&str; 5] = [
+    "/frontendipconfigurations",
+    "/loadbalancingrules",
+    "/probes",
+    "/outboundrules",
+    "/ipconfigurations",
+];
+
+/// Answers a request for a resource or a collection of them.
+pub(super) fn answer(state: &mut State, call: &Call) -> Result<Answer, ArmError> {
+    let path = Path::of(call);
+    let named = path
+        .named()
+        .ok_or_else(|| ArmError::new(404, "NotFound", format!("No such path: {}", path.id)))?;
+    check_scope(state, &path, &named)?;
+    check_rights(state, call, &path, &named)?;
+    if !named.is_resource {
+        return match call.method.as_str() {
+            "GET" => collection::list(state, call, &path, &named),
+            method => Err(error::no_method(method)),
+        };
+    }
+    match call.method.as_str() {
+        "GET" => get(state, call, &path.id),
+        "HEAD" => get(state, call, &path.id).map(|answer| Answer::status_only(answer.status)),
+        "PUT" => put(state, call, &path.id, &named),
+        "PATCH" => patch(state, call, &path.id, &named),
+        "DELETE" => delete(state, call, &path.id),
+        method => Err(error::no_method(method)),
+    }
+}
+
+/// Subscription, group and type must be there.
+fn check_scope(state: &State, path: &Path, named: &Named) -> Result<(), ArmError> {
+    let directory = &state.world.directory;
+    let subscription = path.subscription();
+    if directory.subscription(subscription).is_none() {
+        return Err(error::no_subscription(subscription));
+    }
+    if let Some(group) = path.id.resource_group()
+        && directory.group(subscription, group).is_none()
+    {
+        return Err(error::no_group(group));
+    }
+    let kind = named.kind.to_lowercase();
+    let top: Vec<&str> = kind.splitn(3, '/').take(2).collect();
+    if !TYPES.contains(&top.join("/").as_str()) {
+        return Err(ArmError::new(
+            404,
+            "InvalidResourceType",
+            format!(
+                "The resource type '{}' could not be found in the namespace '{}'.",
+                named.kind.split_once('/').map_or("", |(_, kind)| kind),
+                named.kind.split('/').next().unwrap_or_default()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_rights(state: &State, call: &Call, path: &Path, named: &Named) -> Result<(), ArmError> {
+    let verb = match call.method.as_str() {
+        "GET" | "HEAD" => "read",
+        "DELETE" => "delete",
+        _ => "write",
+    };
+    let action = format!("{}/{verb}", named.kind);
+    if state.world.directory.allows(&action, path.id.as_str()) {
+        Ok(())
+    } else {
+        Err(error::not_allowed(&action, path.id.as_str()))
+    }
+}
+
+/// A resource as it is shown now: one that is being written or deleted says so.
+pub(super) fn shown(state: &State, mut resource: Value) -> Value {
+    let id = ResourceId::new(resource.get("id").and_then(Value::as_str).unwrap_or_default());
+    let doing = match operation::running(state, &id) {
+        Some((_, Kind::Put)) => "Updating",
+        Some((_, Kind::Delete | Kind::DeleteGroup)) => "Deleting",
+        None => return resource,
+    };
+    if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("provisioningState".to_owned(), json!(doing));
+    }
+    resource
+}
+
+fn get(state: &State, call: &Call, id: &ResourceId) -> Result<Answer, ArmError> {
+    let resource = state.world.azure.get(id).ok_or_else(|| not_found(id))?;
+    let mut resource = shown(state, resource);
+    expand(state, call, &mut resource);
+    let etag = resource.get("etag").and_then(Value::as_str).map(ToOwned::to_owned);
+    let answer = Answer::json(200, resource);
+    Ok(match etag {
+        Some(etag) => answer.header("ETag", &etag),
+        None => answer,
+    })
+}
+
+/// `$expand`: references in a list of `properties` are replaced by what they refer to.
+fn expand(state: &State, call: &Call, resource: &mut Value) {
+    for name in call.parameter("$expand").unwrap_or_default().split(',') {
+        let list = resource.pointer_mut(&format!("/properties/{}", name.trim()));
+        for item in list.and_then(Value::as_array_mut).into_iter().flatten() {
+            let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
+            if let Some(whole) = state.world.azure.get(&ResourceId::new(id)) {
+                *item = whole;
+            }
+        }
+    }
+}
+
+fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmError> {
+    let Some((operation, _)) = operation::running(state, id) else { return Ok(()) };
+    let uri = format!(
+        "{}/subscriptions/{}/providers/Microsoft.Network/locations/eastus/operations/{operation}",
+        call.base,
+        id.subscription().unwrap_or_default()
+    );
+    Err(ArmError::new(
+        409,
+        "AnotherOperationInProgress",
+        format!(
+            "Another operation on this or dependent resource is in progress. To retrieve status of \
+             the operation use uri: {uri}."
+        ),
+    ))
+}
+
+fn put(state: &mut State, call: &Call, id: &ResourceId, named: &Named) -> Result<Answer, ArmError> {
+    let body = call.json().map_err(|why| error::malformed(&why))?;
+    if !body.is_object() {
+        return Err(error::malformed("The body is not an object."));
+    }
+    write(state, call, id, named, &body)
+}
+
+/// `PATCH` of tags, the only one network resources have.
+fn patch(
+    state: &mut State,
+    call: &Call,
+    id: &ResourceId,
+    named: &Named,
+) -> Result<Answer, ArmError> {
+    let body = call.json().map_err(|why| error::malformed(&why))?;
+    let mut resource = state.world.azure.get(id).ok_or_else(|| not_found(id))?;
+    if let (Some(tags), Some(resource)) = (body.get("tags"), resource.as_object_mut()) {
+        resource.insert("tags".to_owned(), tags.clone());
+    }
+    write(state, call, id, named, &resource)
+}
+
+fn write(
+    state: &mut State,
+    call: &Call,
+    id: &ResourceId,
+    named: &Named,
+    body: &Value,
+) -> Result<Answer, ArmError> {
+    let kind = named.kind.to_lowercase();
+    if READ_ONLY.iter().any(|suffix| kind.ends_with(suffix)) {
+        return Err(error::no_method(&call.method));
+    }
+    check_idle(state, call, id)?;
+    if named.depth > 1
+        && let Some(parent) = id.parent()
+        && !is_private_dns(id)
+        && state.world.azure.get(&parent).is_none()
+    {
+        return Err(error::no_parent(&named.kind, &parent));
+    }
+    let if_match = call.header("if-match");
+    let only_create = call.header("if-none-match") == Some("*");
+    let directory = state.world.directory.clone();
+    let issuer = state.world.issuer.clone();
+    let spelled = spelled(state, id);
+    let done = with_azure(state, |azure| match kind.as_str() {
+        "microsoft.network/privateendpoints" => {
+            azure.put_private_endpoint(&spelled, body, if_match, &directory)
+        }
+        "microsoft.network/privatelinkservices/privateendpointconnections" => {
+            azure.put_endpoint_connection(&spelled, body, if_match)
+        }
+        _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
+        _ if is_zone_group(id) => azure.put_zone_group(&spelled, body, if_match),
+        _ => put_in_model(azure, &spelled, named, body, if_match),
+    });
+    let done = match done {
+        Ok(done) => done,
+        Err(refused) => {
+            // A refused write hands nothing out.
+            state.world.issuer = issuer;
+            return Err(refused);
+        }
+    };
+    let synchronous = kind.ends_with("/privateendpointconnections")
+        || (is_private_dns(id) && is_record(named))
+        || kind.starts_with("microsoft.containerservice/");
+    if synchronous {
+        let resource = state.world.azure.get(&spelled).unwrap_or_default();
+        return Ok(Answer::json(done.status(), resource));
+    }
+    let operation = operation::accept(state, call, Kind::Put, &spelled);
+    let resource = shown(state, state.world.azure.get(&spelled).unwrap_or_default());
+    let answer = if is_private_dns(id) {
+        Answer::json(202, json!({}))
+    } else {
+        Answer::json(done.status(), resource)
+    };
+    Ok(operation::with_headers(state, call, answer, &operation, Kind::Put))
+}
+
+/// Whether a private DNS type is a record, and not a zone or a link.
+fn is_record(named: &Named) -> bool {
+    named.depth == 2 && !named.kind.to_lowercase().ends_with("/virtualnetworklinks")
+}
+
+/// A resource of the core's ARM model. Of types it does not know, `provisioningState`, `type` and
+/// defaults of a subnet are filled in here.
+fn put_in_model(
+    azure: &mut Azure<'_>,
+    id: &ResourceId,
+    named: &Named,
+    body: &Value,
+    if_match: Option<&str>,
+) -> Result<Done, ArmError> {
+    let mut body = body.clone();
+    if let Some(body) = body.as_object_mut() {
+        body.entry("type").or_insert_with(|| json!(named.kind));
+        let properties = body.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert("provisioningState".to_owned(), json!("Succeeded"));
+        }
+    }
+    azure.put(id, body, if_match)
+}
+
+/// The id as the live resource, or else its group, spells it.
+fn spelled(state: &State, id: &ResourceId) -> ResourceId {
+    if let Some(live) = state.world.azure.get(id)
+        && let Some(live) = live.get("id").and_then(Value::as_str)
+    {
+        return ResourceId::new(live);
+    }
+    let parent = id.parent().and_then(|parent| state.world.azure.get(&parent));
+    if let Some(parent) = parent.as_ref().and_then(|parent| parent.get("id")?.as_str()) {
+        let mut last: Vec<&str> = id.as_str().rsplitn(3, '/').collect();
+        last.truncate(2);
+        last.reverse();
+        return ResourceId::new(format!("{parent}/{}", last.join("/")));
+    }
+    id.clone()
+}
+
+fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, ArmError> {
+    if state.world.azure.get(id).is_none() {
+        return Ok(Answer::status_only(204));
+    }
+    check_idle(state, call, id)?;
+    let if_match = call.header("if-match").map(ToOwned::to_owned);
+    // What would be refused is refused at once; the resource itself goes when the operation ends.
+    let (world, issuer) = (state.world.azure.clone(), state.world.issuer.clone());
+    let trial = with_azure(state, |azure| remove_from(azure, id, if_match.as_deref()));
+    let path = ResourceId::new(id.as_str());
+    let record = is_private_dns(&path)
+        && id.segment("virtualNetworkLinks").is_none()
+        && id.segment("privateDnsZones") != Some(id.name());
+    if record && trial.is_ok() {
+        return Ok(Answer::status_only(200));
+    }
+    (state.world.azure, state.world.issuer) = (world, issuer);
+    trial?;
+    let spelled = spelled(state, id);
+    let operation = operation::accept(state, call, Kind::Delete, &spelled);
+    let answer = Answer::status_only(202);
+    Ok(operation::with_headers(state, call, answer, &operation, Kind::Delete))
+}
+
+fn remove_from(
+    azure: &mut Azure<'_>,
+    id: &ResourceId,
+    if_match: Option<&str>,
+) -> Result<Done, ArmError> {
+    if is_private_dns(id) {
+        azure.delete_private_dns(id, if_match)
+    } else if is_zone_group(id) {
+        azure.delete_zone_group(id)
+    } else if id.segment("privateEndpoints").is_some()
+        && id.segment("privateLinkServices").is_none()
+    {
+        azure.delete_private_endpoint(id, if_match)
+    } else {
+        azure.delete(id, if_match)
+    }
+}
+
+/// Removes a resource, when its operation ends.
+pub(super) fn remove(state: &mut State, id: &ResourceId) -> Result<(), ArmError> {
+    with_azure(state, |azure| remove_from(azure, id, None)).map(|_| ())
+}
+
+/// Removes a resource group with all that is in it, consumers first: endpoints, then PLS, then all
+/// else.
+pub(super) fn remove_group(state: &mut State, id: &ResourceId) -> Result<(), ArmError> {
+    let prefix = format!("{}/providers/", id.key());
+    let order = |key: &str| match key {
+        _ if key.contains("/privateendpoints/") => 0,
+        _ if key.contains("/privatelinkservices/") => 1,
+        _ if key.contains("/loadbalancers/") => 2,
+        _ => 3,
+    };
+    let mut keys: Vec<String> = state
+        .world
+        .azure
+        .keys()
+        .filter(|key| key.starts_with(&prefix))
+        .map(ToOwned::to_owned)
+        .collect();
+    keys.sort_by_key(|key| (order(key), std::cmp::Reverse(key.len()), key.clone()));
+    for key in keys {
+        let id = ResourceId::new(key);
+        if state.world.azure.get(&id).is_some() {
+            remove(state, &id)?;
+        }
+    }
+    state.world.directory.groups.remove(&id.key());
+    state.touch();
+    Ok(())
+}
+
+/// Leaves a resource in state `Failed`, when its operation does.
+pub(super) fn mark_failed(state: &mut State, id: &ResourceId) {
+    let Some(mut resource) = state.world.azure.get(id) else { return };
+    if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("provisioningState".to_owned(), json!("Failed"));
+    }
+    if let Err(error) = state.world.azure.insert(resource) {
+        tracing::error!(%error, "a failed resource cannot be stored");
+    }
+    state.touch();
+}

@@ -1,0 +1,132 @@
+//! The world file: what one process leaves, the next finds.
+
+mod support;
+
+use std::time::Duration;
+
+use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_sandbox::{ControllerMode, Error, Sandbox, SandboxOptions, World};
+use serde_json::json;
+use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, prepare, services};
+
+fn options(path: &std::path::Path) -> SandboxOptions {
+    let mut options = SandboxOptions::in_file(path);
+    options.controller = ControllerMode::None;
+    options.lock_wait = Duration::ZERO;
+    options
+}
+
+#[tokio::test]
+async fn a_world_outlives_its_process() {
+    prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox/shop.json");
+    let running = Sandbox::start(options(&path)).await.unwrap();
+    let service = apply(&services(&running), &internal_app(json!({}))).await.unwrap();
+    let balancer = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/lb");
+    let body = json!({"location": "eastus", "sku": {"name": "Standard"}, "properties": {}});
+    let arm = Arm::new(&running);
+    assert_eq!(arm.send("PUT", &balancer, Some(&body)).await.status, 201);
+    let put = arm.get(&balancer).await.body;
+    // As by a SIGKILL: nothing is flushed from here on.
+    let saved = std::fs::read(&path).unwrap();
+    drop(running);
+    assert_eq!(std::fs::read(&path).unwrap(), saved);
+    assert_eq!(std::fs::read_to_string(path.with_file_name(".gitignore")).unwrap(), "*\n");
+
+    let running = Sandbox::start(options(&path)).await.unwrap();
+    let found = services(&running).get("internal-app").await.unwrap();
+    assert_eq!(found, service);
+    let arm = Arm::new(&running);
+    assert_eq!(arm.get(&balancer).await.body, put, "its operation still runs");
+    running.shutdown().await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_world_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.json");
+    let running = Sandbox::start(options(&path)).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_world_is_used_by_one_process_at_a_time() {
+    prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.json");
+    let running = Sandbox::start(options(&path)).await.unwrap();
+    let error = Sandbox::start(options(&path)).await.unwrap_err();
+    assert!(matches!(&error, Error::InUse { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");
+    let mut patient = options(&path);
+    patient.lock_wait = Duration::from_secs(10);
+    let (second, first) = tokio::join!(Sandbox::start(patient), running.shutdown());
+    first.unwrap();
+    second.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_world_is_left_alone() {
+    prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.json");
+    for (text, expected) in [
+        ("{\"a\": 1}", "it has no formatVersion"),
+        ("{\"formatVersion\": \"2.0\"}", "has format version 2.0; this build reads 1.0"),
+        ("half", "is not a sandbox world"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Sandbox::start(options(&path)).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_world_survives_its_own_format() {
+    let world = World::first();
+    let json = world.to_json();
+    let again = World::from_json(json.clone(), std::path::Path::new("w")).unwrap();
+    assert_eq!(again.to_json(), json);
+    assert!(again.azure == world.azure);
+}
+
+#[tokio::test]
+async fn a_world_is_made_from_a_snapshot() {
+    let balancer = network("s-1", "group", "loadBalancers/lb");
+    let collection = network("s-1", "group", "loadBalancers").to_lowercase();
+    let service = json!({
+        "metadata": {"name": "web", "namespace": "shop", "resourceVersion": "700", "uid": "u"},
+        "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.9", "clusterIPs": ["10.0.0.9"],
+            "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]},
+    });
+    let resource = json!({"id": balancer, "name": "lb", "location": "westeurope",
+        "type": "Microsoft.Network/loadBalancers", "properties": {}});
+    let snapshot = Snapshot {
+        format_version: FORMAT_VERSION.into(),
+        taken_at: "2026-11-23T00:00:00Z".into(),
+        kubernetes: Kubernetes {
+            version: Reading::Present("v1.35.0".into()),
+            namespace: "shop".into(),
+            services: Reading::Present(vec![service]),
+            nodes: Reading::Absent,
+            events: Reading::Unreadable("forbidden".into()),
+        },
+        azure: [(collection, Reading::Present(vec![resource]))].into(),
+    };
+    let world = World::from_snapshot(&snapshot).unwrap();
+    let mut options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
+    options.controller = ControllerMode::None;
+    let running = support::start(options).await;
+    let client = support::kube(&running);
+    assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.35.0");
+    let api: kube::Api<k8s_openapi::api::core::v1::Service> = kube::Api::namespaced(client, "shop");
+    assert_eq!(api.get("web").await.unwrap().metadata.resource_version.as_deref(), Some("700"));
+    let reply = Arm::new(&running).get(&balancer).await;
+    assert_eq!((reply.status, &reply.body["location"]), (200, &json!("westeurope")));
+}

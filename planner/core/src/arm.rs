@@ -16,10 +16,12 @@
 pub mod address;
 pub mod azure;
 mod backend;
+pub mod dns;
 pub mod error;
 pub mod hand;
 mod load_balancer;
 mod network_security_group;
+pub mod private_endpoint;
 mod private_link_service;
 mod public_ip_address;
 pub mod resource;

@@ -171,6 +171,12 @@ fn cluster(state: &State) -> Cluster {
                 Some((key.clone(), Arc::new(service)))
             })
             .collect::<BTreeMap<_, _>>(),
+        namespaces: shelf("namespaces")
+            .map(|(key, object)| {
+                let labels = object.pointer("/metadata/labels").cloned().unwrap_or_default();
+                (key.name.clone(), serde_json::from_value(labels).unwrap_or_default())
+            })
+            .collect(),
     }
 }
 

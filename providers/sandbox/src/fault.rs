@@ -87,7 +87,8 @@ pub enum Effect {
         /// How much.
         milliseconds: u64,
     },
-    /// Not of requests: the controller's sync fails, as if ARM had answered this to its first write.
+    /// Not of requests: ARM answers this to the first write of the controller's sync. The sync fails,
+    /// but for what the controller's SDK retries by itself, such as a 500.
     FailedSync {
         /// The HTTP status.
         status: u16,

@@ -556,6 +556,8 @@ fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
         envelope(rule, &own_id, "loadBalancingRules");
         let properties = &mut rule.properties;
         properties.provisioning_state = succeeded();
+        properties.enable_tcp_reset.get_or_insert(false);
+        properties.enable_floating_ip.get_or_insert(false);
         properties.idle_timeout_in_minutes.get_or_insert(4);
         properties.load_distribution.get_or_insert_with(|| "Default".to_owned());
     }

@@ -144,16 +144,14 @@ impl Allowed {
         })
     }
 
-    fn from_internet(&self) -> bool {
-        let closed = |ranges: &[Prefix]| !ranges.is_empty() && !prefix::allows_all(ranges);
-        if !self.tags.is_empty()
-            || closed(&self.source_ranges)
-            || closed(&self.allowed_ranges)
-            || self.has_invalid
-        {
-            return false;
-        }
-        !self.internal || !self.source_ranges.is_empty() || !self.allowed_ranges.is_empty()
+    /// Whether all the Internet is let in: of public Services that name nobody. Ranges that hold
+    /// everything stand for themselves (recording 166).
+    fn opens_to_internet(&self) -> bool {
+        !self.internal
+            && self.tags.is_empty()
+            && self.source_ranges.is_empty()
+            && self.allowed_ranges.is_empty()
+            && !self.has_invalid
     }
 
     /// Opens the ports, and closes all else if that is asked for (`PatchSecurityGroup`).
@@ -164,7 +162,7 @@ impl Allowed {
         ports: &Ports,
     ) -> Result<(), Failure> {
         let mut tags = self.tags.clone();
-        if self.from_internet() {
+        if self.opens_to_internet() {
             tags.push("Internet".to_owned());
         }
         let all: Vec<Prefix> =

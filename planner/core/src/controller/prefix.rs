@@ -50,11 +50,6 @@ fn push(merged: &mut Vec<Prefix>, mut prefix: Prefix, width: u8) {
     merged.push(prefix);
 }
 
-/// Whether a range lets everybody in.
-pub(crate) fn allows_all(prefixes: &[Prefix]) -> bool {
-    prefixes.iter().any(|prefix| prefix.bits == 0)
-}
-
 /// An address that parses, as Go prints it.
 pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse().ok()

@@ -109,7 +109,7 @@ fn probed_port(service: &Service, number: &str) -> Result<Option<Number>, Failur
     let Some(value) = get(service, &key) else {
         return Ok(None);
     };
-    let by_name = service.ports.iter().filter(|port| same(&port.name, value));
+    let mut by_name = service.ports.iter().filter(|port| same(&port.name, value));
     let failed = |why: String| Failure::new(format!("failed to parse annotation {key}: {why}"));
     if by_name.clone().next().is_none() {
         let parsed = parse_wide(value)
@@ -126,7 +126,7 @@ fn probed_port(service: &Service, number: &str) -> Result<Option<Number>, Failur
             Ok(Some(port.map_or(Number::Known(parsed), |port| port.node_port.clone())))
         }
         // The last port of that name: they are unique but for case.
-        Err(_) => Ok(by_name.last().map(|port| port.node_port.clone())),
+        Err(_) => Ok(by_name.next_back().map(|port| port.node_port.clone())),
     }
 }
 

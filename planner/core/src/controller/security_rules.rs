@@ -208,11 +208,13 @@ impl SecurityRules {
             if !name.starts_with(PREFIX) || !in_range {
                 continue;
             }
-            let left = destinations(rule)
-                .into_iter()
-                .filter(|it| ipv4.contains(it) || ipv6.contains(it))
-                .collect();
-            set_destinations(rule, left);
+            let all = destinations(rule);
+            let mut left = all.clone();
+            left.retain(|it| ipv4.contains(it) || ipv6.contains(it));
+            // A rule all of whose destinations stay is not written anew (recording 301).
+            if left.len() != all.len() {
+                set_destinations(rule, left);
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the API server makes of a Service: what it fills in when one is created, and what it keeps
 //! when one is updated.
 
+mod fill;
+
 use serde_json::Value;
 
 use crate::unknown;
@@ -50,13 +52,25 @@ impl Issuer for Marks {
 
 /// The Service as the API server would store it on creation.
 pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
-    let _ = (network, issuer);
+    let mut service = fill::defaulted(service);
+    let key = fill::key_of(&service);
+    fill::allocate(&mut service, &key, network, issuer);
+    if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.entry("uid").or_insert_with(|| issuer.uid(&key));
+    }
     service
 }
 
 /// The Service as the API server would store it when it replaces `live`: `service` is the whole new
 /// object (what server-side apply merged).
 pub fn update(service: Value, live: &Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
-    let _ = live;
-    create(service, network, issuer)
+    let mut service = fill::defaulted(service);
+    let key = fill::key_of(&service);
+    fill::keep_allocated(&mut service, live);
+    fill::drop_what_the_type_has_not(&mut service, live);
+    fill::allocate(&mut service, &key, network, issuer);
+    service
 }
+
+#[cfg(test)]
+mod tests;

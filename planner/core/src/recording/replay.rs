@@ -37,7 +37,7 @@ struct State {
 /// step, and of its own result the Services as the API server stored them.
 pub fn replay(recording: &Recording) -> Vec<StepPrediction> {
     let facts = Arc::new(seed::facts(&recording.cluster));
-    let nodes = seed::nodes(&recording.cluster, &facts);
+    let nodes = seed::nodes(recording, &facts);
     let world = seed::world(&recording.cluster, &facts, &nodes);
     let mut state = State {
         seed: world.clone(),

@@ -1,5 +1,6 @@
 //! The world a recording starts with, as its README tells it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ use crate::kubernetes::node::Node;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::case::RecordedCluster;
+use super::case::{RecordedCluster, Recording};
 
 /// The first address of machines in the cluster's subnet.
 const FIRST_ADDRESS: u128 = 4;
@@ -39,7 +40,7 @@ fn is(config: &Map<String, Value>, field: &str, value: &str) -> bool {
 }
 
 /// The facts in a controller's cloud configuration. What it leaves out has the controller's default.
-pub fn facts(cluster: &RecordedCluster) -> Facts {
+pub(crate) fn facts(cluster: &RecordedCluster) -> Facts {
     let config = &cluster.cloud_config;
     let mut facts = Facts {
         cluster_name: cluster.cluster_name.clone(),
@@ -187,30 +188,46 @@ fn scale_set_of(node: &str) -> (&str, u64) {
     (name, u64::from_str_radix(digits, 36).unwrap_or_default())
 }
 
-/// The Nodes of a recording's cluster: registered with address, machine and nothing else.
-pub fn nodes(cluster: &RecordedCluster, facts: &Facts) -> Vec<Node> {
+/// The names of the Nodes before the first step. A recording lists those there at its end.
+fn first_nodes(recording: &Recording) -> Vec<String> {
+    let mut names: BTreeSet<String> = recording.cluster.nodes.iter().cloned().collect();
+    let of = |objects: &[Value]| -> Vec<String> {
+        let nodes = objects.iter().filter(|it| it.get("kind") == Some(&Value::from("Node")));
+        let names = nodes.filter_map(|it| it.pointer("/metadata/name")?.as_str());
+        names.map(ToOwned::to_owned).collect()
+    };
+    for step in recording.steps.iter().rev() {
+        for applied in of(&step.apply) {
+            names.remove(&applied);
+        }
+        names.extend(of(&step.delete));
+    }
+    names.into_iter().collect()
+}
+
+/// The Nodes before the first step: registered with address, machine and nothing else.
+pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Node> {
+    let cluster = &recording.cluster;
     let subnet = cluster.subnets.get(&facts.subnet);
     let subnet: Option<Subnet> = subnet
         .and_then(|properties| serde_json::from_value(json!({"properties": properties})).ok());
     let prefixes: Vec<Prefix> =
         subnet.iter().flat_map(|subnet| ranges(subnet)).filter_map(Prefix::parse).collect();
     let mut nodes = Vec::new();
-    for (at, name) in (0u128..).zip(&cluster.nodes) {
-        let (scale_set, number) = scale_set_of(name);
+    for name in first_nodes(recording) {
+        let (scale_set, number) = scale_set_of(&name);
+        let at = u128::from(number);
         let addresses = prefixes
             .iter()
             .filter(|prefix| cluster.dual_stack_nodes || prefix.address.is_ipv4())
             .filter_map(|prefix| prefix.nth(FIRST_ADDRESS + at))
             .map(|address| address.to_string());
-        nodes.push(Node {
-            name: name.clone(),
-            internal_addresses: addresses.collect(),
-            machine: Some(format!(
-                "{}/Microsoft.Compute/virtualMachineScaleSets/{scale_set}/virtualMachines/{number}",
-                base(facts)
-            )),
-            ..Node::default()
-        });
+        let internal_addresses = addresses.collect();
+        let machine = format!(
+            "{}/Microsoft.Compute/virtualMachineScaleSets/{scale_set}/virtualMachines/{number}",
+            base(facts)
+        );
+        nodes.push(Node { name, internal_addresses, machine: Some(machine), ..Node::default() });
     }
     nodes
 }
@@ -242,7 +259,7 @@ fn interfaces(scale_set: &str, subnet: &str, dual_stack: bool) -> Value {
 }
 
 /// The world before the first step: network, security group, scale set, and what the recording seeds.
-pub fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Node]) -> World {
+pub(crate) fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Node]) -> World {
     let mut world = World::default();
     let network = facts.virtual_network_id();
     let etag = |what: &str| unknown::mark("etag", what);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use privlink_core::controller::memory::{Cached, Memory, Retry};
+use privlink_core::controller::memory::{Cached, Memory};
 use privlink_core::kubernetes::service::{Key, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,28 +15,24 @@ impl Controller {
     /// As the world file holds it.
     pub fn to_json(&self) -> Value {
         let memory = &self.memory;
-        let synced: Vec<&Value> =
-            memory.synced.values().map(|service| service.object.as_ref()).collect();
-        let retries: Vec<Value> = memory
-            .retries
-            .iter()
-            .map(|(key, retry)| {
-                json!({"service": key, "due": retry.due, "failures": retry.failures})
-            })
-            .collect();
         json!({
             "epoch": self.epoch,
             "waiting": self.waiting,
             "nodesChanged": self.nodes_changed,
             "starting": self.starting,
             "now": memory.now,
-            "synced": synced,
-            "retries": retries,
-            "nodes": memory.nodes,
+            "seen": services(&memory.seen),
+            "synced": services(&memory.synced),
+            "retries": by_service(&memory.retries),
+            "failures": by_service(&memory.failures),
+            "nodes": by_service(&memory.nodes),
             "loadBalancers": caches(&memory.load_balancers),
             "privateLinkServices": caches(&memory.private_link_services),
             "publicIps": caches(&memory.public_ips),
             "securityGroups": caches(&memory.security_groups),
+            "placements": memory.placements,
+            "nodePlacements": memory.node_placements,
+            "placementsRecorded": memory.placements_recorded,
         })
     }
 
@@ -47,9 +43,13 @@ impl Controller {
     pub fn from_json(document: &Value) -> Result<Self, String> {
         let field = |name: &str| document.get(name).cloned().unwrap_or(Value::Null);
         let number = |name: &str| field(name).as_u64().unwrap_or_default();
-        let mut memory = Memory {
+        let memory = Memory {
             now: number("now"),
-            nodes: parsed("nodes", list(field("nodes")))?,
+            seen: parsed_services(&field("seen"))?,
+            synced: parsed_services(&field("synced"))?,
+            retries: parsed_by_service("retries", &field("retries"))?,
+            failures: parsed_by_service("failures", &field("failures"))?,
+            nodes: parsed_by_service("nodes", &field("nodes"))?,
             load_balancers: parsed_caches("loadBalancers", field("loadBalancers"))?,
             private_link_services: parsed_caches(
                 "privateLinkServices",
@@ -57,18 +57,10 @@ impl Controller {
             )?,
             public_ips: parsed_caches("publicIps", field("publicIps"))?,
             security_groups: parsed_caches("securityGroups", field("securityGroups"))?,
-            ..Memory::default()
+            placements: parsed("placements", map(field("placements")))?,
+            node_placements: parsed("nodePlacements", map(field("nodePlacements")))?,
+            placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
         };
-        for object in field("synced").as_array().into_iter().flatten() {
-            let service = Service::from_value(object.clone())?;
-            memory.synced.insert(service.key.clone(), Arc::new(service));
-        }
-        for entry in field("retries").as_array().into_iter().flatten() {
-            let key: Key = parsed("retries", entry.get("service").cloned().unwrap_or_default())?;
-            let number = |name: &str| entry.get(name).and_then(Value::as_u64).unwrap_or_default();
-            let failures = u32::try_from(number("failures")).unwrap_or(u32::MAX);
-            memory.retries.insert(key, Retry { due: number("due"), failures });
-        }
         Ok(Self {
             memory,
             epoch: number("epoch"),
@@ -77,6 +69,40 @@ impl Controller {
             starting: field("starting").as_bool().unwrap_or_default(),
         })
     }
+}
+
+fn services(services: &BTreeMap<Key, Arc<Service>>) -> Vec<&Value> {
+    services.values().map(|service| service.object.as_ref()).collect()
+}
+
+fn parsed_services(objects: &Value) -> Result<BTreeMap<Key, Arc<Service>>, String> {
+    let mut services = BTreeMap::new();
+    for object in objects.as_array().into_iter().flatten() {
+        let service = Service::from_value(object.clone())?;
+        services.insert(service.key.clone(), Arc::new(service));
+    }
+    Ok(services)
+}
+
+/// A map by Service as a list, since JSON has texts for keys only.
+fn by_service<T: Serialize>(map: &BTreeMap<Key, T>) -> Vec<Value> {
+    map.iter().map(|(key, value)| json!({"service": key, "value": value})).collect()
+}
+
+fn parsed_by_service<T: DeserializeOwned>(
+    name: &str,
+    list: &Value,
+) -> Result<BTreeMap<Key, T>, String> {
+    let mut map = BTreeMap::new();
+    for entry in list.as_array().into_iter().flatten() {
+        let part = |field: &str| entry.get(field).cloned().unwrap_or_default();
+        map.insert(parsed(name, part("service"))?, parsed(name, part("value"))?);
+    }
+    Ok(map)
+}
+
+fn map(value: Value) -> Value {
+    if value.is_null() { json!({}) } else { value }
 }
 
 fn list(value: Value) -> Value {

@@ -240,11 +240,16 @@ pub(super) fn insert(
     let now = clock::now();
     let version = resource.api_version();
     let mut object = admission::checked(write, object)?;
-    if resource.has_status && resource.kind == "Service" {
-        set(&mut object, "status", json!({"loadBalancer": {}}));
+    let is_service = resource.kind == "Service";
+    if let (true, Some(object)) = (is_service, object.as_object_mut()) {
+        object.shift_remove("status");
     }
     let mut object = track(object, &write.writer(&now, &version), resource.schema)?;
     object = admission::completed(state, resource, object, None)?;
+    if is_service {
+        // The server's own; nobody manages it.
+        set(&mut object, "status", json!({"loadBalancer": {}}));
+    }
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned);
     let uid = uid.unwrap_or_else(|| state.world.issuer.guid(&format!("{}/{key}", resource.kind)));
     if let Some(metadata) = store::metadata(&mut object) {

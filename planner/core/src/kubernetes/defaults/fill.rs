@@ -1,0 +1,300 @@
+//! Defaults (`pkg/apis/core/v1/defaults.go`, `SetDefaults_Service`), allocation
+//! (`pkg/registry/core/service/storage/alloc.go`) and what an update keeps
+//! (`pkg/registry/core/service/strategy.go` and `storage.go`, `patchAllocatedValues`).
+
+use serde_json::{Map, Value, json};
+
+use crate::kubernetes::service::Key;
+
+use super::{Issuer, Network};
+
+/// How long a client sticks to a backend, in seconds.
+const AFFINITY_SECONDS: u64 = 10_800;
+
+pub(super) fn key_of(service: &Value) -> Key {
+    Key::new(text(service, "/metadata/namespace"), text(service, "/metadata/name"))
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn spec_of(service: &mut Value) -> Option<&mut Map<String, Value>> {
+    service.as_object_mut()?.entry("spec").or_insert_with(|| json!({})).as_object_mut()
+}
+
+fn is_external(service: &Value) -> bool {
+    matches!(text(service, "/spec/type"), "LoadBalancer" | "NodePort")
+}
+
+fn needs_cluster_ip(service: &Value) -> bool {
+    text(service, "/spec/type") != "ExternalName"
+}
+
+fn needs_node_ports(service: &Value) -> bool {
+    let without = service.pointer("/spec/allocateLoadBalancerNodePorts") == Some(&json!(false));
+    match text(service, "/spec/type") {
+        "NodePort" => true,
+        "LoadBalancer" => !without,
+        _ => false,
+    }
+}
+
+fn needs_health_port(service: &Value) -> bool {
+    text(service, "/spec/type") == "LoadBalancer"
+        && text(service, "/spec/externalTrafficPolicy") == "Local"
+}
+
+/// Whether a field says nothing: absent, null, empty, or 0.
+fn is_unset(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Number(number)) => number.as_i64() == Some(0),
+        Some(Value::Bool(_) | Value::Object(_)) => false,
+    }
+}
+
+fn fill(object: &mut Map<String, Value>, name: &str, value: Value) {
+    if is_unset(object.get(name)) {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// The Service with the defaults that hang on nothing but itself.
+pub(super) fn defaulted(mut service: Value) -> Value {
+    if let Some(spec) = spec_of(&mut service) {
+        fill(spec, "type", json!("ClusterIP"));
+        fill(spec, "sessionAffinity", json!("None"));
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(port) = port.as_object_mut() {
+                fill(port, "protocol", json!("TCP"));
+                let number = port.get("port").cloned().unwrap_or(Value::Null);
+                fill(port, "targetPort", number);
+            }
+        }
+    }
+    let (external, inside) = (is_external(&service), needs_cluster_ip(&service));
+    let has_external_addresses = !is_unset(service.pointer("/spec/externalIPs"));
+    let balanced = text(&service, "/spec/type") == "LoadBalancer";
+    if let Some(spec) = spec_of(&mut service) {
+        if spec.get("sessionAffinity") == Some(&json!("ClientIP")) {
+            fill(
+                spec,
+                "sessionAffinityConfig",
+                json!({"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}),
+            );
+        } else {
+            spec.shift_remove("sessionAffinityConfig");
+        }
+        if external || (inside && has_external_addresses) {
+            fill(spec, "externalTrafficPolicy", json!("Cluster"));
+        }
+        if inside {
+            fill(spec, "internalTrafficPolicy", json!("Cluster"));
+        }
+        if balanced {
+            fill(spec, "allocateLoadBalancerNodePorts", json!(true));
+        }
+    }
+    service
+}
+
+/// Gives a Service that replaces another what that one was given, where it says nothing.
+pub(super) fn keep_allocated(service: &mut Value, live: &Value) {
+    if needs_cluster_ip(live) && needs_cluster_ip(service) {
+        keep(service, live, "clusterIP");
+        if text(service, "/spec/clusterIP") == text(live, "/spec/clusterIP") {
+            keep(service, live, "clusterIPs");
+        }
+        keep(service, live, "ipFamilyPolicy");
+        keep(service, live, "ipFamilies");
+    }
+    if needs_node_ports(live) && needs_node_ports(service) {
+        keep_node_ports(service, live);
+    }
+    if needs_health_port(live) && needs_health_port(service) {
+        keep(service, live, "healthCheckNodePort");
+    }
+}
+
+fn keep(service: &mut Value, live: &Value, field: &str) {
+    let Some(value) = live.get("spec").and_then(|spec| spec.get(field)).cloned() else { return };
+    if let Some(spec) = spec_of(service) {
+        fill(spec, field, value);
+    }
+}
+
+fn ports(service: &Value) -> &[Value] {
+    service.pointer("/spec/ports").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Node ports are kept by the port's name, unless another port has them now.
+fn keep_node_ports(service: &mut Value, live: &Value) {
+    let given = |service: &Value| -> Vec<Value> {
+        let ports = ports(service).iter().filter_map(|port| port.get("nodePort"));
+        ports.filter(|value| !is_unset(Some(value))).cloned().collect()
+    };
+    let mut used = given(service);
+    let before: Vec<(String, Value)> = ports(live)
+        .iter()
+        .filter_map(|port| Some((text(port, "/name").to_owned(), port.get("nodePort")?.clone())))
+        .collect();
+    let new = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    for port in new.into_iter().flatten() {
+        if !is_unset(port.get("nodePort")) {
+            continue;
+        }
+        let name = text(port, "/name").to_owned();
+        let old = before.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone());
+        if let (Some(old), Some(port)) =
+            (old.filter(|old| !used.contains(old)), port.as_object_mut())
+        {
+            used.push(old.clone());
+            port.insert("nodePort".to_owned(), old);
+        }
+    }
+}
+
+/// Takes away what the new type has no use for, where it was not changed by hand
+/// (`dropTypeDependentFields`).
+pub(super) fn drop_what_the_type_has_not(service: &mut Value, live: &Value) {
+    let same = |service: &Value, field: &str| {
+        let of = |service: &Value| service.pointer(&format!("/spec/{field}")).cloned();
+        of(service) == of(live)
+    };
+    let mut gone: Vec<&str> = Vec::new();
+    if needs_cluster_ip(live) && !needs_cluster_ip(service) {
+        gone.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+        gone.push("internalTrafficPolicy");
+    }
+    if text(service, "/spec/type") != "LoadBalancer" {
+        gone.extend(["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if is_external(live) && !is_external(service) {
+        gone.push("externalTrafficPolicy");
+    }
+    if needs_health_port(live) && !needs_health_port(service) {
+        gone.push("healthCheckNodePort");
+    }
+    gone.retain(|field| same(service, field));
+    let node_ports = |service: &Value| -> Vec<Option<Value>> {
+        ports(service).iter().map(|port| port.get("nodePort").cloned()).collect()
+    };
+    let without_node_ports =
+        is_external(live) && !is_external(service) && node_ports(live) == node_ports(service);
+    if let Some(spec) = spec_of(service) {
+        for field in gone {
+            spec.shift_remove(field);
+        }
+        let ports =
+            spec.get_mut("ports").and_then(Value::as_array_mut).filter(|_| without_node_ports);
+        for port in ports.into_iter().flatten() {
+            if let Some(port) = port.as_object_mut() {
+                port.shift_remove("nodePort");
+            }
+        }
+    }
+}
+
+/// Hands out what a Service needs and does not have: families, cluster IPs, node ports.
+pub(super) fn allocate(service: &mut Value, key: &Key, network: &Network, issuer: &mut dyn Issuer) {
+    if needs_cluster_ip(service) {
+        allocate_families(service, network);
+        allocate_cluster_ips(service, key, issuer);
+    }
+    if needs_node_ports(service) {
+        let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+        for port in ports.into_iter().flatten() {
+            let number = port.get("port").map(Value::to_string).unwrap_or_default();
+            let name = format!("{number}/{}", text(port, "/protocol"));
+            if let Some(port) = port.as_object_mut()
+                && is_unset(port.get("nodePort"))
+            {
+                port.insert("nodePort".to_owned(), issuer.node_port(key, &name));
+            }
+        }
+    }
+    if needs_health_port(service)
+        && is_unset(service.pointer("/spec/healthCheckNodePort"))
+        && let Some(spec) = spec_of(service)
+    {
+        spec.insert("healthCheckNodePort".to_owned(), issuer.node_port(key, "health-check"));
+    }
+}
+
+/// The families of a Service: those it names, else those of its addresses, else the cluster's first;
+/// both, if its policy says so and the cluster has both.
+fn allocate_families(service: &mut Value, network: &Network) {
+    let named = texts(service, "/spec/ipFamilies");
+    let mut addresses = texts(service, "/spec/clusterIPs");
+    let one = text(service, "/spec/clusterIP");
+    if addresses.is_empty() && !one.is_empty() {
+        addresses.push(one.to_owned());
+    }
+    let headless = addresses.first().is_some_and(|address| address == "None");
+    let without_selector = is_unset(service.pointer("/spec/selector"))
+        || service.pointer("/spec/selector") == Some(&json!({}));
+    let policy = match text(service, "/spec/ipFamilyPolicy") {
+        "" if headless && without_selector => "RequireDualStack",
+        "" if named.len() > 1 || addresses.len() > 1 => "RequireDualStack",
+        "" => "SingleStack",
+        given => given,
+    }
+    .to_owned();
+    let mut families = named;
+    if families.is_empty() && !headless {
+        families = addresses.iter().map(|address| family_of(address).to_owned()).collect();
+    }
+    if families.is_empty() {
+        families.extend(network.ip_families.first().cloned());
+    }
+    if policy == "SingleStack" {
+        families.truncate(1);
+    } else {
+        let headless_pair = ["IPv4", "IPv6"].map(ToOwned::to_owned);
+        let all: &[String] =
+            if headless && without_selector { &headless_pair } else { &network.ip_families };
+        for family in all {
+            if !families.contains(family) {
+                families.push(family.clone());
+            }
+        }
+    }
+    if let Some(spec) = spec_of(service) {
+        spec.insert("ipFamilyPolicy".to_owned(), json!(policy));
+        spec.insert("ipFamilies".to_owned(), json!(families));
+    }
+}
+
+fn family_of(address: &str) -> &'static str {
+    if address.contains(':') { "IPv6" } else { "IPv4" }
+}
+
+fn texts(service: &Value, pointer: &str) -> Vec<String> {
+    let items = service.pointer(pointer).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
+}
+
+/// One cluster IP for each family; `None` stands for all.
+fn allocate_cluster_ips(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
+    let families = texts(service, "/spec/ipFamilies");
+    let mut addresses: Vec<Value> =
+        service.pointer("/spec/clusterIPs").and_then(Value::as_array).cloned().unwrap_or_default();
+    let one = service.pointer("/spec/clusterIP").cloned();
+    if addresses.is_empty() && !is_unset(one.as_ref()) {
+        addresses.extend(one);
+    }
+    if addresses.first() != Some(&json!("None")) {
+        addresses.truncate(families.len().max(1));
+        for family in families.iter().skip(addresses.len()) {
+            addresses.push(issuer.cluster_ip(key, family));
+        }
+    }
+    let first = addresses.first().cloned().unwrap_or(Value::Null);
+    if let Some(spec) = spec_of(service) {
+        spec.insert("clusterIP".to_owned(), first);
+        spec.insert("clusterIPs".to_owned(), Value::Array(addresses));
+    }
+}

@@ -258,7 +258,7 @@ async fn observation_survives_resets_and_names_what_it_could_not_read() {
         })
         .collect();
     let names: Vec<_> = unreadable.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["privatelinkservices", "privateendpoints"], "{unreadable:?}");
-    assert!(unreadable[1].1.contains("no right to read private endpoints"));
+    assert_eq!(names, ["privateendpoints", "privatelinkservices"], "{unreadable:?}");
+    assert!(unreadable[0].1.contains("no right to read private endpoints"));
     assert!(matches!(snapshot.resource(&endpoint()), Observation::Unreadable(_)));
 }

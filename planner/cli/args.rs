@@ -98,6 +98,22 @@ pub(crate) struct Where {
     pub(crate) cloud: String,
 }
 
+impl Where {
+    /// No place at all: for commands that contact nothing.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            sandbox: None,
+            kubeconfig: None,
+            context: None,
+            subscription: None,
+            resource_group: None,
+            cluster: None,
+            auth: "auto".to_owned(),
+            cloud: "public".to_owned(),
+        }
+    }
+}
+
 /// What a plan may do.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Limits {

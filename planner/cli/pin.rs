@@ -6,6 +6,7 @@ use privlink_core::diff::dns;
 use privlink_core::document;
 use privlink_core::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
 use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{Cluster, Group, Targets};
 
 use crate::args::Where;
@@ -182,4 +183,26 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
             None => {}
         }
     }
+}
+
+/// The cluster of a snapshot: what desired state says, and else the only one in it.
+pub(crate) fn targets_of_snapshot(
+    desired: &Desired,
+    place: &Where,
+    facts: &Facts,
+    snapshot: &Snapshot,
+) -> Targets {
+    if let Ok(targets) = targets(desired, place, facts) {
+        return targets;
+    }
+    let mut found = Targets::default();
+    let ids = snapshot
+        .resources_of_type("Microsoft.ContainerService/managedClusters")
+        .filter_map(|cluster| cluster.get("id")?.as_str().map(ResourceId::new));
+    if let Some(id) = ids.min()
+        && let Some(group) = Group::of(&id)
+    {
+        found.cluster = Some(Cluster { group, name: id.name().to_owned() });
+    }
+    found
 }

@@ -1,11 +1,120 @@
 //! `predict`: what the controller will write.
 
-use crate::args;
-use crate::command_error::CommandError;
+use std::path::Path;
+use std::sync::Arc;
+
+use privlink_core::controller::predict::Change;
+use privlink_core::desired::Desired;
+use privlink_core::kubernetes::service::Key;
+use privlink_core::prediction::{self, Prediction};
+use privlink_core::recording::case::Recording;
+use privlink_core::recording::compare::compare;
+use privlink_core::recording::replay::replay;
+use privlink_core::recording::shape;
+use privlink_core::render;
+use serde_json::json;
+
+use crate::args::{self, DataFormat};
+use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
+use crate::input;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Predict, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let _ = (args, ui);
-    Err(CommandError::new("pending the controller model"))
+    match &args.recording {
+        Some(path) => recording(path, args.output, ui),
+        None => manifests(args, ui),
+    }
+}
+
+/// Replays a recording of the real controller.
+fn recording(path: &Path, format: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read(path).map_err(io(&shown))?;
+    let recording: Recording = serde_json::from_slice(&text)
+        .map_err(|error| CommandError::new(format!("{shown} is no recording: {error}")))?;
+    let predictions = replay(&recording);
+    if format == DataFormat::Json {
+        let steps: Vec<_> = predictions.iter().map(shape::StepPrediction::to_value).collect();
+        ui.print(&format!("{:#}\n", json!({"steps": steps})))?;
+        return Ok(Exit::Done);
+    }
+    let mut differences = 0;
+    let results = &recording.result_after_each_step;
+    for (at, (predicted, recorded)) in predictions.iter().zip(results).enumerate() {
+        for difference in compare(predicted, recorded) {
+            differences += 1;
+            let difference = render::escape::terminal(&difference);
+            ui.print(&format!("step {at}: {difference}\n"))?;
+        }
+    }
+    let steps = render::summary::count(predictions.len(), "step");
+    if differences > 0 {
+        let found = render::summary::count(differences, "difference");
+        ui.print(&format!("{found} in {steps}.\n"))?;
+        return Ok(Exit::Error);
+    }
+    ui.print(&format!("{steps} as recorded.\n"))?;
+    Ok(Exit::Done)
+}
+
+/// Predicts what comes of manifests. Whatever else is wrong with them, this can be told.
+fn manifests(args: &args::Predict, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let namespace = Some(args.namespace.clone().unwrap_or_else(|| "default".to_owned()));
+    let loaded = input::load_paths(&args.filename, namespace, false)?;
+    ui.diagnostics(&loaded.diagnostics);
+    let (facts, prediction) = predicted(args, &loaded.desired)?;
+    let text = match args.output {
+        DataFormat::Json => {
+            let step = shape::step(
+                &prediction.after,
+                &prediction.before,
+                &prediction.outcomes,
+                &prediction.services,
+                &facts,
+            );
+            format!("{:#}\n", step.to_value())
+        }
+        DataFormat::Text => {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = render::prediction::text(&prediction, &mut text);
+            text
+        }
+    };
+    ui.print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn predicted(
+    args: &args::Predict,
+    desired: &Desired,
+) -> Result<(privlink_core::facts::Facts, Prediction), CommandError> {
+    let place = args::Where::nowhere();
+    let pinned = crate::pin::facts(desired, crate::pin::subscription(desired, &place).as_deref());
+    let (facts, world, cluster) = match &args.observed {
+        Some(path) => {
+            let snapshot = super::read_snapshot(path)?;
+            let targets = crate::pin::targets_of_snapshot(desired, &place, &pinned, &snapshot);
+            let facts = privlink_engine::observe::facts(&snapshot, &targets, &pinned);
+            let (world, malformed) = prediction::world(&snapshot);
+            if let Some(what) = malformed.first() {
+                return Err(CommandError::new(format!("the snapshot: {what}")));
+            }
+            let cluster = prediction::cluster(&snapshot, &facts);
+            (facts, world, cluster)
+        }
+        None => privlink_core::assumed::cluster(&pinned, desired),
+    };
+    let mut changes = Vec::new();
+    for (name, service) in &desired.services {
+        let key = Key::new(&name.namespace, &name.name);
+        let live = cluster.services.get(&key).map(|live| live.object.as_ref());
+        let uid = args.uid.iter().find(|(of, _)| *of == name.to_string());
+        let uid = uid.map(|(_, uid)| uid.as_str());
+        let stored = prediction::stored(&service.manifest, live, &facts, uid)
+            .map_err(|error| CommandError::new(format!("Service {name}: {error}")))?;
+        changes.push(Change::Apply(Arc::new(stored)));
+    }
+    Ok((facts, prediction::predict(world, cluster, &changes)))
 }

@@ -111,6 +111,8 @@ codes! {
         DuplicateEndpoint = "duplicate-endpoint", Error;
         /// Two private endpoints want one address.
         DuplicateAddress = "duplicate-address", Error;
+        /// Two private endpoints want one DNS record.
+        DuplicateRecord = "duplicate-record", Error;
         /// A Service is named that the input does not have.
         MissingService = "missing-service", Error;
         /// A Service is reached that asks for no Private Link Service.

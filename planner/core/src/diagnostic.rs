@@ -128,14 +128,16 @@ impl Diagnostic {
 /// and drops what is said twice.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|one, other| {
-        let key =
-            |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span.clone());
-        key(one)
-            .cmp(&key(other))
+        first_span(one)
+            .cmp(&first_span(other))
             .then_with(|| one.code.cmp(&other.code))
             .then_with(|| one.message.cmp(&other.message))
     });
     diagnostics.dedup();
+}
+
+fn first_span(diagnostic: &Diagnostic) -> Option<&Span> {
+    diagnostic.labels.first().map(|label| &label.span)
 }
 
 /// Raises every warning to an error, as `--strict` asks.

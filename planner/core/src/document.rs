@@ -147,7 +147,7 @@ impl Parse<'_> {
         list: fn(&mut Documents) -> &mut Vec<T>,
     ) {
         let shape = Shape::Object(object);
-        schema::check(self.source, node, &shape, "", &mut self.documents.diagnostics);
+        schema::check(self.source, node, &shape, &mut self.documents.diagnostics);
         match decode(Reader { source: self.source, node }) {
             Some(document) => list(&mut self.documents).push(document),
             None => {

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod annotation;
 pub mod arm;
+pub mod assumed;
 pub mod change;
 pub mod code;
 pub mod compare;

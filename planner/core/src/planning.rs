@@ -45,7 +45,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let changes = diff::service::diff(input, &mut gathered);
     let (world, malformed) = prediction::world(input.snapshot);
     let world = diff::endpoint::without(world, &leaving);
-    let prediction = prediction::predict(input.snapshot, world, input.facts, &changes);
+    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let prediction = prediction::predict(world, cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
     diff::controller::diff(&prediction, &own, &mut gathered);

@@ -11,7 +11,9 @@ use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
 use crate::controller::sync::Cluster;
 use crate::facts::Facts;
+use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::node::Node;
+use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::snapshot::{Reading, Snapshot};
 use crate::view::Owners;
@@ -74,20 +76,19 @@ fn objects(reading: &Reading<Vec<Value>>) -> impl Iterator<Item = &Value> {
     }
 }
 
-/// Predicts what comes of changes to Services.
-pub fn predict(
-    snapshot: &Snapshot,
-    before: World,
-    facts: &Facts,
-    changes: &[Change],
-) -> Prediction {
-    let live = services(snapshot);
-    let cluster = Cluster {
+/// The cluster of a snapshot, as the controller sees it.
+pub fn cluster(snapshot: &Snapshot, facts: &Facts) -> Cluster {
+    Cluster {
         facts: Arc::new(facts.clone()),
         nodes: objects(&snapshot.kubernetes.nodes).filter_map(Node::from_value).collect(),
-        services: live.clone(),
+        services: services(snapshot),
         ..Cluster::default()
-    };
+    }
+}
+
+/// Predicts what comes of changes to Services.
+pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Prediction {
+    let live = cluster.services.clone();
     let predicted = predict::predict(before.clone(), cluster, changes, Rules::Azure);
     Prediction {
         before,
@@ -96,4 +97,32 @@ pub fn predict(
         services: predicted.services,
         outcomes: predicted.outcomes,
     }
+}
+
+/// A Service as the API server will store it once a manifest is applied, whoever applies it: fields
+/// that others own are taken. A Service that is not there yet gets `uid`, or an unknown one.
+///
+/// # Errors
+///
+/// When the manifest has no name.
+pub fn stored(
+    manifest: &Value,
+    live: Option<&Value>,
+    facts: &Facts,
+    uid: Option<&str>,
+) -> Result<Service, String> {
+    let writer = Writer { manager: "privlink", api_version: "v1", time: "", subresource: None };
+    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)
+        .map_err(|conflicts| server_side_apply::conflict_message(&conflicts))?;
+    let network = Network { ip_families: facts.ip_families.clone() };
+    let mut object = match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    };
+    if let (None, Some(uid)) = (live, uid)
+        && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.insert("uid".to_owned(), uid.into());
+    }
+    Service::from_value(object)
 }

@@ -6,6 +6,7 @@ pub mod escape;
 pub mod graph;
 pub mod json;
 pub mod markdown;
+pub mod prediction;
 pub mod report;
 pub mod style;
 pub mod summary;

@@ -1,5 +1,7 @@
 //! Every class of bad input has an example, and every code a section in `docs/diagnostics.md`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod golden;
 
 use std::collections::BTreeSet;

@@ -18,7 +18,8 @@ fn recordings() -> BTreeMap<String, Recording> {
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = std::fs::read_to_string(&path).unwrap();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let recording = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let recording =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             all.insert(name, recording);
         }
     }

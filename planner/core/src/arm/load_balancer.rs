@@ -139,7 +139,10 @@ impl Azure<'_> {
             return Err(ArmError::new(
                 400,
                 "InUseBackendAddressPoolCannotBeDeleted",
-                format!("Backend address pool {id} is in use by {} and cannot be deleted.", rule.id()),
+                format!(
+                    "Backend address pool {id} is in use by {} and cannot be deleted.",
+                    rule.id()
+                ),
             ));
         }
         let pools = balancer.properties.backend_address_pools.get_or_insert_default();
@@ -227,7 +230,9 @@ impl Azure<'_> {
             return Err(ArmError::new(
                 400,
                 "InvalidIPAddressFormat",
-                format!("IP address {text} used in frontend {frontend_id} is not a valid IP address."),
+                format!(
+                    "IP address {text} used in frontend {frontend_id} is not a valid IP address."
+                ),
             ));
         };
         if !in_subnet(address, subnet) {
@@ -255,7 +260,9 @@ impl Azure<'_> {
             return Err(ArmError::new(
                 400,
                 "PrivateIPAddressInReservedRange",
-                format!("Private static IP address {address} falls within reserved IP range of subnet."),
+                format!(
+                    "Private static IP address {address} falls within reserved IP range of subnet."
+                ),
             ));
         }
         let holder = self.world.holder_of(address, subnet.id());
@@ -358,9 +365,7 @@ impl Azure<'_> {
             envelope(frontend, &own_id, "frontendIPConfigurations");
             let properties = &mut frontend.properties;
             properties.provisioning_state = succeeded();
-            properties
-                .private_ip_allocation_method
-                .get_or_insert_with(|| "Dynamic".to_owned());
+            properties.private_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
             let Some(subnet) = properties.subnet.as_mut() else {
                 continue;
             };
@@ -397,7 +402,8 @@ impl Azure<'_> {
                 let pool = Arc::make_mut(pool);
                 envelope(pool, &own_id, "backendAddressPools");
                 pool.properties.provisioning_state = succeeded();
-                let addresses = pool.properties.load_balancer_backend_addresses.iter_mut().flatten();
+                let addresses =
+                    pool.properties.load_balancer_backend_addresses.iter_mut().flatten();
                 for address in addresses {
                     add_mapping(address);
                 }
@@ -423,7 +429,8 @@ impl Azure<'_> {
             let service = on.get(&frontend.id().to_lowercase()).copied();
             let shown = frontend.properties.private_link_service.as_ref().map(Reference::id);
             if shown != service {
-                Arc::make_mut(frontend).properties.private_link_service = service.map(Reference::to);
+                Arc::make_mut(frontend).properties.private_link_service =
+                    service.map(Reference::to);
             }
         }
     }

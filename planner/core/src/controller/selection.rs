@@ -63,11 +63,7 @@ impl Cloud<'_, '_> {
         if facts.has_several_load_balancers() {
             prefix = self.one_of_several(service, existing, want)?;
         }
-        Ok(if is_internal(service) {
-            format!("{prefix}{}", name::INTERNAL_SUFFIX)
-        } else {
-            prefix
-        })
+        Ok(if is_internal(service) { format!("{prefix}{}", name::INTERNAL_SUFFIX) } else { prefix })
     }
 
     fn one_of_several(
@@ -178,7 +174,8 @@ impl Cloud<'_, '_> {
         }
         eligible.reverse();
         eligible.retain(|it| {
-            let open = it.service_label_selector.is_none() && it.service_namespace_selector.is_none();
+            let open =
+                it.service_label_selector.is_none() && it.service_namespace_selector.is_none();
             !(matched && open)
         });
         Ok(eligible.into_iter().map(|it| it.name.clone()).collect())
@@ -197,7 +194,11 @@ impl Cloud<'_, '_> {
             id.segment("loadBalancers").filter(|_| !foreign).map(ToOwned::to_owned)
         };
         for address in all_pinned(service) {
-            let words = format!("look up load balancer by public IP for service {}: find public IP by address {}", quote(&service.key.name), quote(address));
+            let words = format!(
+                "look up load balancer by public IP for service {}: find public IP by address {}",
+                quote(&service.key.name),
+                quote(address)
+            );
             let found = self
                 .find_public_ip_by_address(&group, address)
                 .map_err(|failure| failure.within(&words))?;
@@ -206,7 +207,11 @@ impl Cloud<'_, '_> {
             }
         }
         for wanted in public_ip::names(service).into_iter().filter(|name| !name.is_empty()) {
-            let words = format!("look up load balancer by public IP for service {}: find public IP by name {}", quote(&service.key.name), quote(wanted));
+            let words = format!(
+                "look up load balancer by public IP for service {}: find public IP by name {}",
+                quote(&service.key.name),
+                quote(wanted)
+            );
             let found = self
                 .find_public_ip_by_name(&group, wanted)
                 .map_err(|failure| failure.within(&words))?;
@@ -506,8 +511,8 @@ impl Cloud<'_, '_> {
             for other in self.cluster.services.values().filter(|it| it.kind == "LoadBalancer") {
                 let base = name::base(other).to_lowercase();
                 let rules = balancer.properties.load_balancing_rules.iter().flatten();
-                let mut prefixes =
-                    rules.map(|rule| rule.name().split('-').next().unwrap_or_default().to_lowercase());
+                let mut prefixes = rules
+                    .map(|rule| rule.name().split('-').next().unwrap_or_default().to_lowercase());
                 if prefixes.any(|prefix| prefix == base) {
                     let placed = self.memory.placements.entry(of.name.clone()).or_default();
                     placed.insert(other.key.to_string());
@@ -515,8 +520,9 @@ impl Cloud<'_, '_> {
             }
             for node in &self.cluster.nodes {
                 let pools = balancer.properties.backend_address_pools.iter().flatten();
-                let mut members = pools
-                    .flat_map(|pool| pool.properties.load_balancer_backend_addresses.iter().flatten());
+                let mut members = pools.flat_map(|pool| {
+                    pool.properties.load_balancer_backend_addresses.iter().flatten()
+                });
                 let is_in = members.any(|member| {
                     let address = member.pointer("/properties/ipAddress").and_then(Value::as_str);
                     node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
@@ -552,7 +558,11 @@ impl Cloud<'_, '_> {
     }
 
     /// The nodes that belong on one of several load balancers, in lower case. `None`: all.
-    pub(crate) fn active_nodes(&self, service: &Service, balancer: &str) -> Option<BTreeSet<String>> {
+    pub(crate) fn active_nodes(
+        &self,
+        service: &Service,
+        balancer: &str,
+    ) -> Option<BTreeSet<String>> {
         if is_local(service) {
             // Where the endpoints are is not known here: all nodes count.
             return None;
@@ -593,7 +603,9 @@ impl Cloud<'_, '_> {
                 let selected: Vec<&LoadBalancerConfiguration> = configurations
                     .iter()
                     .filter(|it| has_selector(it) && will_be(it))
-                    .filter(|it| selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels))
+                    .filter(|it| {
+                        selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels)
+                    })
                     .collect();
                 let eligible = if selected.is_empty() {
                     configurations.iter().filter(|it| !has_selector(it) && will_be(it)).collect()
@@ -702,13 +714,15 @@ fn most_eligible(
 /// Whether a label selector matches (`metav1.LabelSelector`).
 fn selects(selector: &Value, labels: &std::collections::BTreeMap<String, String>) -> bool {
     let exact = selector.get("matchLabels").and_then(Value::as_object);
-    let exact = exact.into_iter().flatten().all(|(key, value)| {
-        labels.get(key).map(String::as_str) == value.as_str()
-    });
+    let exact = exact
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str());
     let expressions = selector.get("matchExpressions").and_then(Value::as_array);
     exact
         && expressions.into_iter().flatten().all(|expression| {
-            let text = |field: &str| expression.get(field).and_then(Value::as_str).unwrap_or_default();
+            let text =
+                |field: &str| expression.get(field).and_then(Value::as_str).unwrap_or_default();
             let values = expression.get("values").and_then(Value::as_array);
             let has = |wanted: &str| {
                 values.into_iter().flatten().any(|value| value.as_str() == Some(wanted))

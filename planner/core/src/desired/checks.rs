@@ -1,30 +1,36 @@
 //! What must hold between documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Consumer, Desired, PrivateEndpoint, Service, Stack, Subnet, Target};
+use super::{Consumer, Desired, Dns, PrivateEndpoint, Service, Stack, Subnet, Target};
 use crate::annotation::keys;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::schema::text::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
-/// not missing: its document was reported already.
+/// not missing: its document was reported already. Without the list, no reference is.
 pub(super) fn check(
     desired: &Desired,
-    broken_names: &BTreeSet<String>,
+    broken_names: Option<&BTreeSet<String>>,
     problems: &mut Vec<Diagnostic>,
 ) {
     references(desired, broken_names, problems);
     private_link_names(desired, problems);
     endpoint_names(desired, problems);
+    endpoint_addresses(desired, problems);
+    endpoint_records(desired, problems);
     approvals(desired, problems);
     cluster(desired, problems);
     shared_ports(desired, problems);
 }
 
-fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut Vec<Diagnostic>) {
+fn references(
+    desired: &Desired,
+    broken_names: Option<&BTreeSet<String>>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let endpoints = desired.endpoints.values().filter_map(|endpoint| match &endpoint.target {
         Target::Service(service) => Some((service, "PrivateEndpoint", &endpoint.name)),
         Target::Id(_) | Target::Alias(_) => None,
@@ -51,7 +57,7 @@ fn references(desired: &Desired, broken_names: &BTreeSet<String>, problems: &mut
                     );
                 }
             }
-            None if broken_names.contains(&service.value.name) => {}
+            None if broken_names.is_none_or(|names| names.contains(&service.value.name)) => {}
             None => {
                 let names = desired.services.keys().map(|name| name.name.as_str());
                 let help = match crate::schema::closest(&service.value.name, names) {
@@ -123,9 +129,7 @@ fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 /// differ in case only: ARM compares names without regard to it.
 fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<(String, String, String), &Span> = BTreeMap::new();
-    let mut endpoints: Vec<&PrivateEndpoint> = desired.endpoints.values().collect();
-    endpoints.sort_by_key(|endpoint| endpoint.name.span.clone());
-    for endpoint in &endpoints {
+    for endpoint in in_order(desired) {
         let lower = |text: &str| text.to_lowercase();
         let subscription = endpoint.subscription.as_ref().map(|text| lower(text));
         let key = (
@@ -151,33 +155,69 @@ fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             seen.insert(key, span);
         }
     }
-    let mut addresses: BTreeMap<(String, std::net::Ipv4Addr), &Span> = BTreeMap::new();
-    for endpoint in endpoints {
+}
+
+/// The endpoints in the order of the text.
+fn in_order(desired: &Desired) -> Vec<&PrivateEndpoint> {
+    let mut endpoints: Vec<&PrivateEndpoint> = desired.endpoints.values().collect();
+    endpoints.sort_by_key(|endpoint| &endpoint.name.span);
+    endpoints
+}
+
+/// What an endpoint names lies in its own subscription and resource group, unless it is an id.
+fn path_of(endpoint: &PrivateEndpoint, name: &str) -> String {
+    if name.starts_with('/') {
+        return name.to_lowercase();
+    }
+    let subscription = endpoint.subscription.as_ref().map(|text| text.value.as_str());
+    let parts = [subscription.unwrap_or_default(), &endpoint.resource_group, name];
+    parts.join("/").to_lowercase()
+}
+
+/// Azure gives an address of a subnet once only.
+fn endpoint_addresses(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<(String, Ipv4Addr), &Span> = BTreeMap::new();
+    for endpoint in in_order(desired) {
         let Some(address) = &endpoint.address else { continue };
         let subnet = match &endpoint.subnet {
             Subnet::Id(id) => id.value.key(),
             Subnet::Named { virtual_network, name } => {
-                let subscription = endpoint.subscription.as_ref().map(|text| text.value.as_str());
-                let path = [
-                    subscription.unwrap_or_default(),
-                    &endpoint.resource_group,
-                    virtual_network,
-                    name,
-                ];
-                path.join("/").to_lowercase()
+                path_of(endpoint, &format!("{}/{}", virtual_network.value, name.value))
             }
         };
-        if let Some(first) = addresses.insert((subnet, address.value), &address.span) {
-            problems.push(
-                Diagnostic::new(
-                    Code::DuplicateAddress,
-                    format!("two private endpoints want the address {}", address.value),
-                )
+        let key = (subnet, address.value);
+        let Some(first) = seen.get(&key) else {
+            seen.insert(key, &address.span);
+            continue;
+        };
+        let message = format!("two private endpoints want the address {}", address.value);
+        problems.push(
+            Diagnostic::new(Code::DuplicateAddress, message)
                 .at(&address.span, "again here")
                 .at(first, "first here")
                 .help("give each an address of its own"),
-            );
-        }
+        );
+    }
+}
+
+/// A record leads to one endpoint.
+fn endpoint_records(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<(String, String), &Span> = BTreeMap::new();
+    for endpoint in in_order(desired) {
+        let Some(Dns::Record { zone, name }) = &endpoint.dns else { continue };
+        let key = (path_of(endpoint, zone), name.to_lowercase());
+        let Some(first) = seen.get(&key) else {
+            seen.insert(key, &name.span);
+            continue;
+        };
+        let message =
+            format!("two private endpoints want the record `{}` of `{}`", name.value, zone.value);
+        problems.push(
+            Diagnostic::new(Code::DuplicateRecord, message)
+                .at(&name.span, "again here")
+                .at(first, "first here")
+                .help("give each a name of its own"),
+        );
     }
 }
 

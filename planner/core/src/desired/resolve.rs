@@ -33,7 +33,10 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     for service in desired.services.values() {
         annotation::lint(service, &mut diagnostics);
     }
-    checks::check(&desired, &broken_names, &mut diagnostics);
+    // Of what was not read at all, not even the names are known.
+    let unread = [Code::NotUtf8, Code::FileTooLarge, Code::TooManyDocuments];
+    let known = !diagnostics.iter().any(|diagnostic| unread.contains(&diagnostic.code));
+    checks::check(&desired, known.then_some(&broken_names), &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
     (desired, diagnostics)
 }

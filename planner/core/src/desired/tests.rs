@@ -76,6 +76,32 @@ fn a_reference_into_a_broken_document_is_not_missing() {
 }
 
 #[test]
+fn no_reference_is_missing_while_a_file_was_not_read() {
+    let mut documents = documents(&endpoint("pe", "{service: {name: b}}", ""));
+    let unread = Source::from_bytes("b.yaml", vec![0xff]).unwrap_err();
+    documents.diagnostics.push(*unread);
+    let (_, problems) = resolve(documents, &with_namespace());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
+#[test]
+fn an_address_and_a_record_are_for_one_endpoint() {
+    let id =
+        "{id: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/p}";
+    let more = |zone: &str| {
+        format!("  address: 10.1.0.9\n  dns: {{record: {{zone: {zone}, name: app}}}}\n")
+    };
+    let text = endpoint("pe-a", id, &more("x.example")) + &endpoint("pe-b", id, &more("X.example"));
+    assert_eq!(
+        read(&text, &with_namespace()).1,
+        ["19:12 duplicate-address", "20:41 duplicate-record"]
+    );
+    let text = endpoint("pe-a", id, "  address: 10.1.0.9\n")
+        + &endpoint("pe-b", id, "  address: 10.1.0.9\n").replace("name: pe}", "name: other}");
+    assert_eq!(read(&text, &with_namespace()).1, Vec::<String>::new());
+}
+
+#[test]
 fn defaults_come_from_the_stack_and_the_endpoint_itself() {
     let stack = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\n\
                  spec: {subscription: 00000000-0000-0000-0000-000000000001}\n";

@@ -26,11 +26,7 @@ impl Source {
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Arc<Self>, Box<Diagnostic>> {
         let empty = || Self::unchecked(name, String::new());
         if bytes.len() > MAX_SOURCE_BYTES {
-            let message = format!(
-                "the file has {} bytes, more than the {} that are read",
-                bytes.len(),
-                MAX_SOURCE_BYTES
-            );
+            let message = format!("the file has more than {MAX_SOURCE_BYTES} bytes (64 MiB)");
             let span = Span::new(&empty(), 0, 0);
             return Err(Box::new(
                 Diagnostic::new(Code::FileTooLarge, message)

@@ -199,7 +199,7 @@ static ENDPOINT_SPEC: Object = object(&[
     required(
         "target",
         Shape::Object(&TARGET),
-        "What it reaches: a Service's Private Link Service, a resource by id, or an alias.",
+        "What it reaches: the Private Link Service of a Service, or one by id or alias.",
     ),
     optional(
         "approval",
@@ -236,7 +236,11 @@ static SUBNET: Object = Object {
 static TARGET: Object = Object {
     fields: &[
         optional("service", Shape::Object(&SERVICE_REF), "The Private Link Service of a Service."),
-        optional("id", Shape::Text(Text::ResourceId("")), "A resource's id."),
+        optional(
+            "id",
+            Shape::Text(Text::ResourceId("Microsoft.Network/privateLinkServices")),
+            "A Private Link Service's id.",
+        ),
         optional("alias", Shape::Text(Text::Alias), "A Private Link Service's alias."),
     ],
     rule: Rule::OneOf,

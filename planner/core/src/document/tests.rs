@@ -254,3 +254,137 @@ fn duplicate_keys_of_foreign_documents_are_warnings() {
     assert_eq!(documents.diagnostics[0].code, Code::DuplicateKey);
     assert_eq!(documents.diagnostics[0].severity, Severity::Warning);
 }
+
+const SUBNET_ID: &str =
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+const LINK_ID: &str =
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/p";
+const GUID: &str = "11111111-2222-3333-4444-555555555555";
+
+/// Documents that have, together, every field of our own kinds.
+fn with_every_field() -> Vec<String> {
+    let stack = STACK_TEXT.replace(
+        "    location: eastus\n",
+        &format!(
+            "    location: eastus\n    clusterName: kubernetes\n    kubernetesVersion: \"1.33\"\n    \
+             virtualNetworkResourceGroup: rg\n    securityGroup: nsg\n    \
+             securityGroupResourceGroup: rg\n    networkSubscription: {GUID}\n    \
+             loadBalancerSku: standard\n    loadBalancerName: lb\n    \
+             loadBalancerResourceGroup: rg\n    privateLinkServiceResourceGroup: rg\n    \
+             backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n"
+        ),
+    );
+    let named = ENDPOINT_TEXT
+        .replace("spec:\n", &format!("spec:\n  subscription: {GUID}\n  requestMessage: please\n"));
+    let by_id = ENDPOINT_TEXT
+        .replace("{virtualNetwork: myOtherVNET, name: pe-subnet}", &format!("{{id: {SUBNET_ID}}}"))
+        .replace(
+            "{service: {namespace: default, name: internal-app}}",
+            &format!("{{id: {LINK_ID}}}"),
+        )
+        .replace(
+            "{record: {zone: internal.example, name: app}}",
+            "{zoneGroup: {name: z, zones: [a.b]}}",
+        );
+    let alias = format!("{{alias: pls.{GUID}.eastus.azure.privatelinkservice}}");
+    let by_alias = ENDPOINT_TEXT
+        .replace("{service: {namespace: default, name: internal-app}}", &alias)
+        .replace("Automatic", "Manual");
+    let both = format!(
+        "\n  - subscription: {GUID}\n  - endpoint: /subscriptions/s/resourceGroups/g/providers/\
+         Microsoft.Network/privateEndpoints/pe\n"
+    );
+    let approval = format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {{name: partners}}\n\
+         spec:\n  service: {{namespace: default, name: internal-app}}\n  approve:{both}  \
+         reject:{both}"
+    );
+    vec![stack, named, by_id, by_alias, approval]
+}
+
+/// The fields of an object and all within, as paths.
+fn fields(object: &Object, path: &str, paths: &mut BTreeSet<String>) {
+    for field in object.fields {
+        let path = format!("{path}.{}", field.name);
+        match &field.shape {
+            Shape::Object(inner) | Shape::List(Shape::Object(inner), _) => {
+                fields(inner, &path, paths);
+            }
+            _ => {}
+        }
+        paths.insert(path);
+    }
+}
+
+/// Every tree that lacks one entry of this one, with the path of the entry.
+fn without_one<'a>(node: &Node<'a>, path: &str) -> Vec<(String, Node<'a>)> {
+    let mut trees = Vec::new();
+    match &node.value {
+        Value::Mapping(entries) => {
+            for (index, entry) in entries.iter().enumerate() {
+                let path = format!("{path}.{}", entry.key);
+                let with =
+                    |entries: Vec<_>| Node { range: node.range, value: Value::Mapping(entries) };
+                let mut fewer = entries.clone();
+                fewer.remove(index);
+                trees.push((path.clone(), with(fewer)));
+                for (inner, tree) in without_one(&entry.value, &path) {
+                    let mut changed = entries.clone();
+                    changed[index].value = tree;
+                    trees.push((inner, with(changed)));
+                }
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                for (inner, tree) in without_one(item, path) {
+                    let mut changed = items.clone();
+                    changed[index] = tree;
+                    let value = Value::Sequence(changed);
+                    trees.push((inner, Node { range: node.range, value }));
+                }
+            }
+        }
+        _ => {}
+    }
+    trees
+}
+
+/// The tables say what is accepted; this says that all of it is read, and nothing is in the tables
+/// for show.
+#[test]
+fn every_field_of_the_tables_is_read() {
+    let mut unread = BTreeSet::new();
+    for (kind, object) in [
+        ("Stack", &STACK),
+        ("PrivateEndpoint", &PRIVATE_ENDPOINT),
+        ("EndpointApproval", &ENDPOINT_APPROVAL),
+    ] {
+        fields(object, kind, &mut unread);
+    }
+    unread.retain(|path| {
+        !["apiVersion", "kind", "labels", "annotations"].iter().any(|name| path.ends_with(name))
+            && !path.ends_with("metadata.namespace")
+    });
+    for text in with_every_field() {
+        let source = Source::new("a.yaml", text).unwrap();
+        let root = yaml::documents(&source).next().unwrap().root.unwrap();
+        let kind = root.get("kind").unwrap().as_str().unwrap().to_owned();
+        let decode = |node: &Node<'_>| {
+            let reader = Reader { source: &source, node };
+            (
+                decode::stack(reader).filter(|_| kind == "Stack"),
+                decode::private_endpoint(reader),
+                decode::endpoint_approval(reader),
+            )
+        };
+        let full = decode(&root);
+        assert_eq!(problems(&parse(&source)), Vec::<String>::new());
+        for (path, tree) in without_one(&root, &kind) {
+            if decode(&tree) != full {
+                unread.remove(&path);
+            }
+        }
+    }
+    assert_eq!(unread, BTreeSet::new());
+}

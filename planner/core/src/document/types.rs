@@ -149,7 +149,7 @@ pub enum Subnet {
 pub enum Target<S> {
     /// The Private Link Service of a Service.
     Service(Spanned<S>),
-    /// A resource, by id.
+    /// A Private Link Service, by id.
     Id(Spanned<ResourceId>),
     /// A Private Link Service, by alias.
     Alias(Spanned<String>),

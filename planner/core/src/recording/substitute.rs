@@ -33,9 +33,9 @@ impl Known {
                 for (at, item) in predicted.iter().enumerate() {
                     let named = item.get("name").and_then(Value::as_str);
                     let other = match named {
-                        Some(name) => came.iter().find(|it| {
-                            it.get("name").and_then(Value::as_str) == Some(name)
-                        }),
+                        Some(name) => came
+                            .iter()
+                            .find(|it| it.get("name").and_then(Value::as_str) == Some(name)),
                         None => came.get(at),
                     };
                     if let Some(other) = other {

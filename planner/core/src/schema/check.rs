@@ -1,5 +1,6 @@
 //! Comparing a tree with its table.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Field, Object, Rule, Shape};
@@ -7,16 +8,33 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::yaml::{self, Node, Range, Value};
 
-/// Reports everything in a tree that does not fit its shape. `path` is what the user calls the
-/// place (`spec.subnet`).
+/// Reports everything in a document that does not fit its shape.
 pub fn check(
     source: &Arc<Source>,
-    node: &Node<'_>,
+    document: &Node<'_>,
     shape: &Shape,
-    path: &str,
     problems: &mut Vec<Diagnostic>,
 ) {
-    Check { source, problems }.node(node, shape, path);
+    Check { source, problems }.node(document, shape, Path::Document);
+}
+
+/// What the user calls a place: `spec.ports[0].port`. Made into text only when it is shown.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Document,
+    Field(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document => Ok(()),
+            Self::Field(Path::Document, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
 }
 
 struct Check<'a, 'p> {
@@ -25,7 +43,7 @@ struct Check<'a, 'p> {
 }
 
 impl Check<'_, '_> {
-    fn node(&mut self, node: &Node<'_>, shape: &Shape, path: &str) {
+    fn node(&mut self, node: &Node<'_>, shape: &Shape, path: Path<'_>) {
         match (shape, &node.value) {
             (Shape::Any, _) | (Shape::Boolean, Value::Bool(_)) => {}
             (Shape::IntegerOrText, Value::Int(_) | Value::Text(_)) => {}
@@ -50,7 +68,7 @@ impl Check<'_, '_> {
                     self.report(Code::OutOfRange, &message, node.range, String::new(), help);
                 }
                 for (index, item) in items.iter().enumerate() {
-                    self.node(item, of, &format!("{path}[{index}]"));
+                    self.node(item, of, Path::Item(&path, index));
                 }
             }
             (Shape::TextMap, Value::Mapping(_)) => self.text_map(node, path, Code::WrongType),
@@ -61,7 +79,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn object(&mut self, node: &Node<'_>, object: &Object, path: &str) {
+    fn object(&mut self, node: &Node<'_>, object: &Object, path: Path<'_>) {
         let present =
             |field: &Field| node.get(field.name).filter(|value| value.value != Value::Null);
         for entry in node.entries() {
@@ -70,7 +88,7 @@ impl Check<'_, '_> {
                 continue;
             };
             if entry.value.value != Value::Null {
-                self.node(&entry.value, &field.shape, &join(path, field.name));
+                self.node(&entry.value, &field.shape, Path::Field(&path, field.name));
             }
         }
         match object.rule {
@@ -106,7 +124,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn text_map(&mut self, node: &Node<'_>, path: &str, code: Code) {
+    fn text_map(&mut self, node: &Node<'_>, path: Path<'_>, code: Code) {
         for entry in node.entries() {
             let range = entry.value.range;
             let what = if code == Code::AnnotationNotText { "annotation" } else { "entry" };
@@ -151,17 +169,16 @@ impl Check<'_, '_> {
         }
     }
 
-    fn unknown_field(&mut self, object: &Object, key: &str, range: Range, path: &str) {
+    fn unknown_field(&mut self, object: &Object, key: &str, range: Range, path: Path<'_>) {
         let names = object.fields.iter().map(|field| field.name);
         let code = if object.rule == Rule::Kubernetes {
             Code::UnknownServiceField
         } else {
             Code::UnknownField
         };
-        let message = if path.is_empty() {
-            format!("there is no field `{key}`")
-        } else {
-            format!("`{path}` has no field `{key}`")
+        let message = match path {
+            Path::Document => format!("there is no field `{key}`"),
+            _ => format!("`{path}` has no field `{key}`"),
         };
         let help = match closest(key, names.clone()) {
             Some(name) => format!("did you mean `{name}`?"),
@@ -174,14 +191,14 @@ impl Check<'_, '_> {
         self.report(code, &message, range, String::new(), help);
     }
 
-    fn missing(&mut self, node: &Node<'_>, name: &str, path: &str) {
-        let message = format!("`{}` is missing", join(path, name));
+    fn missing(&mut self, node: &Node<'_>, name: &str, path: Path<'_>) {
+        let message = format!("`{}` is missing", Path::Field(&path, name));
         let label = format!("`{name}` belongs here");
         let help = format!("add `{name}`");
         self.report(Code::MissingField, &message, node.range, label, help);
     }
 
-    fn not_exactly_one(&mut self, node: &Node<'_>, object: &Object, path: &str, count: usize) {
+    fn not_exactly_one(&mut self, node: &Node<'_>, object: &Object, path: Path<'_>, count: usize) {
         let names: Vec<String> =
             object.fields.iter().map(|field| format!("`{}`", field.name)).collect();
         let names = if object.rule == Rule::IdOrAll {
@@ -197,7 +214,7 @@ impl Check<'_, '_> {
         self.report(Code::NotExactlyOne, &message, node.range, String::new(), help);
     }
 
-    fn wrong_type(&mut self, node: &Node<'_>, shape: &Shape, path: &str) {
+    fn wrong_type(&mut self, node: &Node<'_>, shape: &Shape, path: Path<'_>) {
         let wanted = match shape {
             Shape::Text(_) => "text",
             Shape::Integer { .. } => "a number",
@@ -229,10 +246,6 @@ impl Check<'_, '_> {
         let span = range.span(self.source);
         self.problems.push(Diagnostic::new(code, message).at(&span, label).help(help));
     }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// The word that was probably meant, if one is close enough.

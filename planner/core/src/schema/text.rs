@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::address::Address;
 use crate::code::Code;
 use crate::resource_id::ResourceId;
 
@@ -50,7 +51,7 @@ pub enum Text {
     Alias,
     /// A version of Kubernetes.
     Version,
-    /// A node of the graph: `Kind/name` or `Kind/namespace/name`.
+    /// The address of a node of the graph.
     NodeName,
 }
 
@@ -64,19 +65,6 @@ pub struct Refusal {
     /// What to do.
     pub help: String,
 }
-
-/// The kinds of nodes that a policy may protect.
-pub const NODE_KINDS: &[&str] = &[
-    "Service",
-    "LoadBalancer",
-    "FrontendIp",
-    "BackendPool",
-    "PrivateLinkService",
-    "PrivateEndpoint",
-    "EndpointConnection",
-    "DnsRecord",
-    "PublicIp",
-];
 
 impl Text {
     /// Whether a text is such a one.
@@ -145,7 +133,7 @@ impl Text {
             Self::DnsRecord => is_dns_record(text),
             Self::Alias => is_alias(text),
             Self::Version => is_version(text),
-            Self::NodeName => is_node_name(text),
+            Self::NodeName => text.parse::<Address>().is_ok(),
         }
     }
 
@@ -237,10 +225,8 @@ impl Text {
             Self::NodeName => (
                 Code::BadNode,
                 "the name of a node",
-                "write `Kind/name` or `Kind/namespace/name`, such as \
-                 `PrivateLinkService/default/internal-app`; kinds are Service, LoadBalancer, \
-                 FrontendIp, BackendPool, PrivateLinkService, PrivateEndpoint, EndpointConnection, \
-                 DnsRecord and PublicIp",
+                "write an address as `privlink graph` shows it, such as \
+                 `PrivateLinkService/default/internal-app`",
             ),
         };
         (code, what, help.to_owned())
@@ -269,7 +255,7 @@ impl Text {
             Self::ResourceId(_) => "^/[sS]ubscriptions/[^/]+/",
             Self::Alias => r"^[^.]+\.[^.]+\.[^.]+\.azure\.privatelinkservice$",
             Self::Version => r"^v?[0-9]+\.[0-9]+(\.[0-9]+.*)?$",
-            Self::NodeName => "^[A-Za-z]+(/[^/]+){1,2}$",
+            Self::NodeName => "^[A-Za-z]+/.",
             Self::UpTo(_)
             | Self::OneOf(_)
             | Self::ResourceGroup
@@ -287,6 +273,7 @@ fn resource_id_refusal(kind: &str) -> (Code, &'static str, String) {
     let (name, what) = match kind {
         "" => ("Microsoft.Network/...", "the id of an Azure resource"),
         "Microsoft.Network/privateEndpoints" => (kind, "the id of a private endpoint"),
+        "Microsoft.Network/privateLinkServices" => (kind, "the id of a Private Link Service"),
         "Microsoft.Network/virtualNetworks/subnets" => {
             ("Microsoft.Network/virtualNetworks/<name>/subnets", "the id of a subnet")
         }
@@ -385,15 +372,6 @@ pub fn minor_version(text: &str) -> Option<(u32, u32)> {
     Some((major, minor))
 }
 
-fn is_node_name(text: &str) -> bool {
-    let mut parts = text.split('/');
-    let kind = parts.next().unwrap_or_default();
-    let names: Vec<&str> = parts.collect();
-    NODE_KINDS.contains(&kind)
-        && (1..=2).contains(&names.len())
-        && names.iter().all(|name| !name.is_empty())
-}
-
 /// Whether a text is an address range in CIDR form whose host bits are zero, as the controller wants
 /// it (`10.0.0.1/8` is none to it). Otherwise the range that was meant, if it is one at all.
 ///
@@ -488,7 +466,7 @@ mod tests {
         check(
             Text::NodeName,
             &["PrivateLinkService/default/internal-app", "LoadBalancer/kubernetes-internal"],
-            &["PrivateLinkService", "Pls/a/b", "Service/a/b/c", "Service//a"],
+            &["PrivateLinkService", "Pls/a/b", "Service/"],
         );
     }
 

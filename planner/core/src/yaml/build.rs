@@ -65,9 +65,13 @@ struct Anchored<'a> {
 struct Frame<'a> {
     range: Range,
     anchor: usize,
-    items: Vec<Node<'a>>,
-    /// For a mapping, its entries and the key that waits for its value.
-    mapping: Option<(Vec<Entry<'a>>, Option<(Cow<'a, str>, Range)>)>,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    Sequence(Vec<Node<'a>>),
+    /// Entries, and the key that waits for its value.
+    Mapping(Vec<Entry<'a>>, Option<(Cow<'a, str>, Range)>),
 }
 
 #[derive(Clone, Copy)]
@@ -125,18 +129,20 @@ impl<'a> Builder<'a, '_> {
         {
             return Err(self.bad_tag(range, tag));
         }
-        let mapping = mapping.then(|| (Vec::new(), None));
-        self.stack.push(Frame { range, anchor, items: Vec::new(), mapping });
+        let content = if mapping {
+            Content::Mapping(Vec::new(), None)
+        } else {
+            Content::Sequence(Vec::new())
+        };
+        self.stack.push(Frame { range, anchor, content });
         Ok(())
     }
 
     fn close(&mut self, end: Range) -> Result<(), Problem> {
-        let Some(Frame { range, anchor, items, mapping }) = self.stack.pop() else {
-            return Ok(());
-        };
-        let value = match mapping {
-            None => Value::Sequence(items),
-            Some((entries, _)) => {
+        let Some(Frame { range, anchor, content }) = self.stack.pop() else { return Ok(()) };
+        let value = match content {
+            Content::Sequence(items) => Value::Sequence(items),
+            Content::Mapping(entries, _) => {
                 let entries = self.drop_duplicates(entries);
                 Value::Mapping(self.expand_merges(entries))
             }
@@ -157,9 +163,12 @@ impl<'a> Builder<'a, '_> {
             self.root = Some(node);
             return Ok(());
         };
-        let Some((entries, key)) = &mut frame.mapping else {
-            frame.items.push(node);
-            return Ok(());
+        let (entries, key) = match &mut frame.content {
+            Content::Sequence(items) => {
+                items.push(node);
+                return Ok(());
+            }
+            Content::Mapping(entries, key) => (entries, key),
         };
         match key.take() {
             Some((key, key_range)) => entries.push(Entry { key, key_range, value: node }),

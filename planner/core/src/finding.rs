@@ -161,7 +161,7 @@ fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
 /// The Private Link Service goes and comes back as another resource (finding 6).
 fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::guid_of(before) == view::guid_of(after) {
+    if view::identity_of(before) == view::identity_of(after) {
         return None;
     }
     let consumers: Vec<String> = view::consumers(before)
@@ -230,8 +230,9 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
         .filter(|group| !group.is_empty())
         .unwrap_or_else(|| subject.input.facts.private_link_service_group());
     let lies_in = ResourceId::new(before.id()).resource_group()?.to_owned();
-    let same_frontend =
-        subject.link_after().is_some_and(|after| view::guid_of(after) == view::guid_of(before));
+    let same_frontend = subject
+        .link_after()
+        .is_some_and(|after| view::identity_of(after) == view::identity_of(before));
     (subject.says_true("azure-pls-create")
         && same_frontend
         && !wanted.eq_ignore_ascii_case(&lies_in))
@@ -252,7 +253,7 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
 /// (Private Link Service overview).
 fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::guid_of(before) != view::guid_of(after) {
+    if view::identity_of(before) != view::identity_of(after) {
         return None;
     }
     let names = |link: &PrivateLinkService| -> std::collections::BTreeSet<String> {

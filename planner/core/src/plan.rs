@@ -236,7 +236,7 @@ pub struct Expectation {
     /// Fields it must have; absent when it must be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<Value>,
-    /// The guid it must no longer have: another resource is to take its place.
+    /// The alias or guid it must no longer have: another resource is to take its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
 }

@@ -107,11 +107,12 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
             None => merged.push(change),
             Some(last) => {
                 let pair = (last.action, change.action);
-                if pair == (Action::Delete, Action::Create)
-                    || pair == (Action::Create, Action::Delete)
-                {
+                if pair == (Action::Delete, Action::Create) {
                     last.action = Action::Replace;
                     last.fields.extend(change.fields);
+                } else if pair == (Action::Create, Action::Delete) {
+                    let fields = std::mem::take(&mut last.fields);
+                    *last = Change { action: Action::Replace, fields, ..change };
                 } else if last.action == Action::Create && change.action == Action::Approve {
                     let fields = std::mem::take(&mut last.fields);
                     *last = Change { fields, ..change };

@@ -205,7 +205,8 @@ fn reached<'a>(
             let key = name.value.clone();
             let link = link_of_service(&prediction.after, prediction, &key)?;
             let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
-            let remade = before.is_some_and(|before| view::guid_of(before) != view::guid_of(link));
+            let remade =
+                before.is_some_and(|before| view::identity_of(before) != view::identity_of(link));
             let _ = input;
             Some(Reached {
                 target: link.id().to_owned(),

@@ -138,3 +138,91 @@ async fn a_world_is_made_from_a_snapshot() {
     let reply = Arm::new(&running).get(&balancer).await;
     assert_eq!((reply.status, &reply.body["location"]), (200, &json!("westeurope")));
 }
+
+/// The first world's cluster, as somebody who may not read much of it would have observed it, in
+/// another network and with two families.
+fn dual_stack_snapshot() -> Snapshot {
+    let subscription = "00000000-0000-0000-0000-00000000000d";
+    let node_group = "MC_g_dual_westeurope";
+    let vnet = network(subscription, "networks", "virtualNetworks/corp");
+    let subnet = json!({
+        "id": format!("{vnet}/subnets/nodes"), "name": "nodes",
+        "properties": {"addressPrefixes": ["10.9.0.0/24", "fd00:9::/64"],
+            "privateLinkServiceNetworkPolicies": "Enabled"},
+    });
+    let vnets = network(subscription, "networks", "virtualNetworks").to_lowercase();
+    let machine = format!(
+        "/subscriptions/{subscription}/resourceGroups/{node_group}/providers/Microsoft.Compute/virtualMachineScaleSets/aks-np-vmss/virtualMachines/0"
+    );
+    let cluster = json!({
+        "id": format!("/subscriptions/{subscription}/resourcegroups/g/providers/Microsoft.ContainerService/managedClusters/dual"),
+        "name": "dual", "location": "westeurope",
+        "properties": {"nodeResourceGroup": node_group,
+            "networkProfile": {"ipFamilies": ["IPv4", "IPv6"]}},
+    });
+    let clusters = format!(
+        "/subscriptions/{subscription}/resourcegroups/g/providers/microsoft.containerservice/managedclusters"
+    );
+    let node = json!({
+        "metadata": {"name": "aks-np-vmss000000", "resourceVersion": "3"},
+        "spec": {"providerID": format!("azure://{machine}")},
+        "status": {"addresses": [
+            {"type": "InternalIP", "address": "10.9.0.4"},
+            {"type": "InternalIP", "address": "fd00:9::4"},
+        ]},
+    });
+    Snapshot {
+        format_version: FORMAT_VERSION.into(),
+        taken_at: "2026-11-23T00:00:00Z".into(),
+        kubernetes: Kubernetes {
+            version: Reading::Present("v1.33.2".into()),
+            namespace: "default".into(),
+            services: Reading::Present(Vec::new()),
+            nodes: Reading::Present(vec![node]),
+            events: Reading::Present(Vec::new()),
+        },
+        azure: [
+            (
+                vnets,
+                Reading::Present(vec![json!({"id": vnet, "name": "corp",
+                "location": "westeurope", "properties": {"subnets": [subnet]}})]),
+            ),
+            (clusters, Reading::Present(vec![cluster])),
+        ]
+        .into(),
+    }
+}
+
+#[tokio::test]
+async fn the_controller_serves_a_cluster_from_a_snapshot() {
+    let world = World::from_snapshot(&dual_stack_snapshot()).unwrap();
+    let options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
+    let running = support::start(options).await;
+    let mut object = internal_app(json!({}));
+    object["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    apply(&services(&running), &object).await.unwrap();
+    support::settle(&running).await;
+    let service = services(&running).get("internal-app").await.unwrap();
+    let ingress = service.status.unwrap().load_balancer.unwrap().ingress.unwrap();
+    let addresses: Vec<String> = ingress.into_iter().map(|ingress| ingress.ip.unwrap()).collect();
+    assert_eq!(addresses, ["10.9.0.5", "fd00:9::5"]);
+    let balancers = "/subscriptions/00000000-0000-0000-0000-00000000000d/providers/Microsoft.Network/loadBalancers";
+    let list = Arm::new(&running).get(balancers).await.body;
+    let pools = list["value"][0]["properties"]["backendAddressPools"].as_array().unwrap();
+    assert_eq!(pools.len(), 2);
+    for pool in pools {
+        assert_eq!(pool["properties"]["backendIPConfigurations"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_one_family_refuses_two() {
+    let running = support::first().await;
+    let mut object = internal_app(json!({}));
+    object["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    let refused = apply(&services(&running), &object).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("this cluster is not configured for dual-stack services"),
+        "{refused}"
+    );
+}

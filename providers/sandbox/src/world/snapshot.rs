@@ -11,15 +11,15 @@ use super::issuer::Issuer;
 
 impl World {
     /// A world that holds what a snapshot shows: its Services and Nodes, and every Azure resource in
-    /// its lists. What the snapshot cannot tell (tenants, resource groups that hold nothing, the
-    /// controller's configuration beyond the cluster's own) is as in [`World::first`].
+    /// its lists. How the controller is configured is inferred from the cluster that AKS shows, its
+    /// Nodes and networks; the machines of the Nodes are added. Tenants and rights, which a snapshot
+    /// does not hold, are as in [`World::first`].
     ///
     /// # Errors
     /// An object has no name or no id, or does not fit its type.
     pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, Error> {
         let mut world = Self { issuer: Issuer::new("snapshot"), ..Self::default() };
         let first = Self::first();
-        world.facts = first.facts;
         world.directory = first.directory;
         world.kubernetes.version = match &snapshot.kubernetes.version {
             Reading::Present(version) => version.clone(),
@@ -36,6 +36,8 @@ impl World {
                 world.take_resource(resource.clone())?;
             }
         }
+        world.infer_facts(snapshot);
+        world.add_machines();
         Ok(world)
     }
 

@@ -4,7 +4,6 @@ mod checks;
 mod resolve;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -14,6 +13,7 @@ pub use crate::document::{
     Annotation, Approval, Consumer, Dns, Facts, Policy, Port, ServiceSpec, Services, Stack, Subnet,
     Target,
 };
+use crate::kubernetes::service::Key;
 pub use resolve::resolve;
 
 /// What is taken where the documents do not say.
@@ -26,48 +26,6 @@ pub struct Options {
     pub stack_name: Option<String>,
 }
 
-/// A namespace and a name, shown as `namespace/name`.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct NamespacedName {
-    /// The namespace.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-}
-
-impl NamespacedName {
-    /// A name in a namespace.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for NamespacedName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-impl From<NamespacedName> for String {
-    fn from(name: NamespacedName) -> Self {
-        name.to_string()
-    }
-}
-
-impl TryFrom<String> for NamespacedName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) => Ok(Self::new(namespace, name)),
-            None => Err(format!("`{text}` is not `namespace/name`")),
-        }
-    }
-}
-
 /// One desired state, sound enough to be planned if it came without errors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
@@ -76,7 +34,7 @@ pub struct Desired {
     /// The Stack document. Without exactly one, nothing is ever pruned.
     pub stack: Option<Stack>,
     /// Services.
-    pub services: BTreeMap<NamespacedName, Service>,
+    pub services: BTreeMap<Key, Service>,
     /// Private endpoints, by the name of their document, which is their name in Azure.
     pub endpoints: BTreeMap<String, PrivateEndpoint>,
     /// Approvals, by name.
@@ -87,7 +45,7 @@ pub struct Desired {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Its namespace and name.
-    pub name: NamespacedName,
+    pub name: Key,
     /// Where its name was written.
     pub span: Span,
     /// Its annotations, by key.
@@ -121,7 +79,7 @@ pub struct PrivateEndpoint {
     /// The connection's name; the endpoint's own by default.
     pub connection_name: String,
     /// What it reaches.
-    pub target: Target<NamespacedName>,
+    pub target: Target<Key>,
     /// Who approves it.
     pub approval: Approval,
     /// What the provider reads with a request to be approved.
@@ -138,7 +96,7 @@ pub struct EndpointApproval {
     /// Its name.
     pub name: Spanned<String>,
     /// The Service.
-    pub service: Spanned<NamespacedName>,
+    pub service: Spanned<Key>,
     /// Who is approved.
     pub approve: Vec<Consumer>,
     /// Who is rejected.

@@ -7,7 +7,6 @@ mod source;
 
 use std::ops::Deref;
 
-pub use escape::escape;
 pub use render::{Colour, RenderOptions, json, render, render_lines};
 pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
 

@@ -4,7 +4,7 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
-use crate::desired::{NamespacedName, Service};
+use crate::desired::Service;
 use crate::diagnostic::Spanned;
 use crate::diff::Input;
 use crate::diff::endpoint::link_of_service;
@@ -13,6 +13,7 @@ use crate::kubernetes::service as stored;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::unknown;
 use crate::view;
 
 /// The prefix of the controller's annotations.
@@ -30,8 +31,7 @@ struct Subject<'a> {
 pub fn find(input: &Input<'_>, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
     for outcome in &prediction.outcomes {
-        let name = NamespacedName::new(&outcome.service.namespace, &outcome.service.name);
-        let Some(service) = input.desired.services.get(&name) else { continue };
+        let Some(service) = input.desired.services.get(&outcome.service) else { continue };
         let subject = Subject { input, prediction, service, outcome };
         let checks = [
             error,
@@ -86,7 +86,7 @@ impl Subject<'_> {
             code,
             severity: code.severity(),
             address: Address::new(Kind::Service, self.service.name.to_string()),
-            message,
+            message: unknown::show(&message),
             help: Some(help.to_owned()),
             place: Some(place),
         }
@@ -96,7 +96,7 @@ impl Subject<'_> {
 /// The controller will report an error (table of errors of the controller's reference; findings 11 to
 /// 16). Errors that have a finding of their own are told there.
 fn error(subject: &Subject<'_>) -> Option<Finding> {
-    let error = subject.outcome.error.as_ref()?;
+    let error = &brief(subject.outcome.error.as_ref()?);
     let own = [
         ("cannot change existing private link service name", Code::LinkCannotMove),
         ("already has unmanaged private link service", Code::LinkBlocked),
@@ -127,6 +127,15 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
         format!("the controller will fail{partial}: {error}"),
         "Correct what its message names; the controller tries again by itself.",
     ))
+}
+
+/// An error on one line: the Azure SDK's errors draw the response over many.
+fn brief(error: &str) -> String {
+    let lines = error.lines().map(str::trim);
+    let telling = lines
+        .take_while(|line| !line.starts_with('{'))
+        .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
+    telling.collect::<Vec<_>>().join("; ")
 }
 
 /// A Service that is internal now becomes public: only exactly `true` is internal (finding 17).

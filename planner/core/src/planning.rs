@@ -124,6 +124,16 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
     merged
 }
 
+/// Facts that say the same of every AKS cluster.
+const HIDDEN: [&str; 6] = [
+    "clusterName",
+    "endpoint",
+    "excludeControlPlane",
+    "sharedProbe",
+    "sharedProbePath",
+    "knowsDisableNsgRule",
+];
+
 /// The facts a reader should know, with their sources.
 fn facts(facts: &Facts) -> Vec<FactNote> {
     let mut notes = Vec::new();
@@ -131,6 +141,9 @@ fn facts(facts: &Facts) -> Vec<FactNote> {
         return notes;
     };
     for (name, value) in values {
+        if HIDDEN.contains(&name.as_str()) {
+            continue;
+        }
         let shown = match &value {
             serde_json::Value::String(text) if !text.is_empty() => text.clone(),
             serde_json::Value::Array(items) if !items.is_empty() => items
@@ -164,12 +177,7 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         &crate::arm::world::World::default(),
         &prediction.owners(),
     );
-    let wanted = |key: &crate::kubernetes::service::Key| {
-        input
-            .desired
-            .services
-            .contains_key(&crate::desired::NamespacedName::new(&key.namespace, &key.name))
-    };
+    let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
     for (address, view) in &nodes {
         use crate::address::Kind;
         if !view.service.as_ref().is_some_and(wanted) {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::desired::NamespacedName;
 use crate::diff::controller::connection_address;
 use crate::diff::{Input, dns, endpoint};
 use crate::graph::{Graph, Node, Ownership};
@@ -34,7 +33,7 @@ pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Add
 }
 
 fn is_wanted(input: &Input<'_>, key: &Key) -> bool {
-    input.desired.services.contains_key(&NamespacedName::new(&key.namespace, &key.name))
+    input.desired.services.contains_key(key)
 }
 
 fn services(input: &Input<'_>, graph: &mut Graph) {
@@ -126,8 +125,8 @@ fn endpoints(
         add(graph, &connection, Ownership::Written);
         graph.need(&connection, &at, "is its other side");
         if let crate::desired::Target::Service(service) = &wanted.target {
-            let key = Key::new(&service.namespace, &service.name);
-            let link = endpoint::link_of_service(&prediction.after, prediction, &key)
+            let key = &service.value;
+            let link = endpoint::link_of_service(&prediction.after, prediction, key)
                 .map(|link| view::link_address(link, &prediction.owners()));
             if let Some(link) = link {
                 graph.need(&at, &link, "connects to it");

@@ -10,9 +10,18 @@ pub const OPEN: char = '\u{E000}';
 /// Closes a mark.
 pub const CLOSE: char = '\u{E001}';
 
+/// Stands for a slash within a mark.
+pub const SLASH: char = '\u{E002}';
+
 /// The mark of something unknown: `what` is the noun shown (`uid`), `of` tells it from others of its
-/// kind (`default/web`) and is not shown.
+/// kind (`default/web`) and is not shown. A mark may stand in a segment of an ARM id, so slashes of `of`
+/// are kept as [`SLASH`]; marks within `of` lose their brackets, so marks do not nest.
 pub fn mark(what: &str, of: &str) -> String {
+    let of: String = of
+        .chars()
+        .filter(|c| *c != OPEN && *c != CLOSE)
+        .map(|c| if c == '/' { SLASH } else { c })
+        .collect();
     format!("{OPEN}{what}|{of}{CLOSE}")
 }
 
@@ -59,6 +68,14 @@ mod tests {
     fn a_mark_composes_with_the_text_around_it() {
         let uid = mark("uid", "default/web");
         assert_eq!(show(&format!("pls-a{uid}-TCP-80")), "pls-a(uid known after apply)-TCP-80");
+    }
+
+    #[test]
+    fn a_mark_stays_one_segment_of_an_id_and_does_not_nest() {
+        let uid = mark("uid", "default/web");
+        assert!(!uid.contains('/'));
+        let address = mark("address", &format!("/a/{uid}/b"));
+        assert_eq!(show(&address), "(known after apply)");
     }
 
     #[test]

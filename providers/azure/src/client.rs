@@ -1,6 +1,7 @@
 //! The client: reads, lists and writes of ARM resources.
 
 mod exchange;
+mod lost_reply;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -258,7 +259,8 @@ impl ArmClient {
         Err(self.error(&call, ErrorKind::Protocol, "the list's pages lead back to one another"))
     }
 
-    /// Writes a resource whole, waits until ARM is done, and returns it as it then is.
+    /// Writes a resource whole, waits until ARM is done, and returns it as it then is. When the reply
+    /// was lost and the resource shows that the write arrived, it counts as written.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] when the precondition does not hold; [`ErrorKind::Deadline`] with the
@@ -276,7 +278,12 @@ impl ArmClient {
         if *precondition == Precondition::Absent && self.get(id).await?.is_some() {
             return Err(self.error(&call, ErrorKind::Stale, "it is there already"));
         }
-        let reply = self.check(&call, self.send(&call).await?)?;
+        let reply = match self.send(&call).await.and_then(|reply| self.check(&call, reply)) {
+            Err(error) if error.kind == ErrorKind::Transient => {
+                return self.recover(id, body, error, wait).await;
+            }
+            outcome => outcome?,
+        };
         let result = self.finish(Verb::Put, id, &call, reply, wait).await?;
         result.ok_or_else(|| {
             self.error(&call, ErrorKind::Missing, "it was written, and is not there now")

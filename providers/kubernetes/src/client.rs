@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use crate::connection::{Connection, Settings};
 use crate::error::{Doing, ErrorKind, KubernetesError};
-use crate::watch::Wakeups;
+use crate::watch::{Wakeups, Watches};
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;
@@ -34,6 +34,7 @@ pub struct KubernetesClient {
     client: Client,
     name: Arc<str>,
     settings: Settings,
+    watches: Watches,
 }
 
 impl fmt::Debug for KubernetesClient {
@@ -70,7 +71,7 @@ impl KubernetesClient {
     }
 
     pub(crate) fn with_client(client: Client, name: &str, settings: Settings) -> Self {
-        Self { client, name: Arc::from(name), settings }
+        Self { client, name: Arc::from(name), settings, watches: Watches::default() }
     }
 
     /// The namespace of the context.
@@ -256,9 +257,10 @@ impl KubernetesClient {
         allowed.ok_or_else(|| self.protocol(&call, "the reply does not say"))
     }
 
-    /// Watches Services and their Events from now on, until the result is dropped.
+    /// Wake-ups when Services or their Events change, from now on. However many wait, there is one
+    /// watch of each; it ends when the last of the results is dropped.
     pub fn watch(&self) -> Wakeups {
-        Wakeups::start(self)
+        self.watches.subscribe(self)
     }
 
     /// All pages of a list. A `continue` that expired begins it anew.

@@ -1,6 +1,7 @@
 //! A watch that says when to look again.
 
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, StreamExt};
@@ -37,23 +38,46 @@ struct Event<'a> {
     kind: std::borrow::Cow<'a, str>,
 }
 
-impl Wakeups {
-    /// Starts the watches. They end when the last clone is dropped.
-    pub(crate) fn start(client: &KubernetesClient) -> Self {
-        let (sender, receiver) = watch::channel(0);
-        for path in WATCHED {
-            let (client, sender) = (client.clone(), sender.clone());
-            tokio::spawn(async move {
-                let forever = follow(&client, path, &sender);
-                tokio::select! {
-                    () = forever => {}
-                    () = sender.closed() => {}
-                }
-            });
+/// The watches of one client: they run while anybody waits for wake-ups, and are shared.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watches(Arc<Mutex<Option<watch::Sender<u64>>>>);
+
+impl Watches {
+    /// Wake-ups from now on. Starts the watches if they do not run.
+    pub(crate) fn subscribe(&self, client: &KubernetesClient) -> Wakeups {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*running {
+            return Wakeups(sender.subscribe());
         }
-        Self(receiver)
+        let (sender, receiver) = watch::channel(0);
+        tokio::spawn(self.clone().run(client.clone(), sender.clone()));
+        *running = Some(sender);
+        Wakeups(receiver)
     }
 
+    /// Watches until the last receiver is dropped.
+    async fn run(self, client: KubernetesClient, sender: watch::Sender<u64>) {
+        let [services, events] = WATCHED.map(|path| follow(&client, path, &sender));
+        let unwanted = async {
+            loop {
+                sender.closed().await;
+                let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                // Somebody may have subscribed in the meantime.
+                if sender.receiver_count() == 0 {
+                    *running = None;
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = services => {}
+            () = events => {}
+            () = unwanted => {}
+        }
+    }
+}
+
+impl Wakeups {
     /// Waits for the next wake-up since the last call.
     pub async fn next(&mut self) {
         if self.0.changed().await.is_err() {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Approval, Desired, EndpointApproval, NamespacedName, Options, PrivateEndpoint, Service, Stack,
-    Target, checks,
+    Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
 };
 use crate::annotation;
 use crate::code::Code;
 use crate::diagnostic::{self, Diagnostic, Span, Spanned};
 use crate::document::{self, Documents};
+use crate::kubernetes::service::Key;
 
 /// Checks what documents say together, applies defaults and resolves references.
 ///
@@ -74,7 +74,7 @@ impl Resolve<'_> {
     }
 
     /// The namespace that was written, or the one that is meant without.
-    fn namespaced(&mut self, namespace: Option<&str>, name: &Spanned<String>) -> NamespacedName {
+    fn namespaced(&mut self, namespace: Option<&str>, name: &Spanned<String>) -> Key {
         let namespace = match (namespace, &self.options.namespace) {
             (Some(namespace), _) => namespace,
             (None, Some(namespace)) => namespace,
@@ -83,7 +83,7 @@ impl Resolve<'_> {
                 "default"
             }
         };
-        NamespacedName::new(namespace, &name.value)
+        Key::new(namespace, &name.value)
     }
 
     fn note_namespace(&mut self) {
@@ -100,10 +100,7 @@ impl Resolve<'_> {
         );
     }
 
-    fn services(
-        &mut self,
-        mut services: Vec<document::Service>,
-    ) -> BTreeMap<NamespacedName, Service> {
+    fn services(&mut self, mut services: Vec<document::Service>) -> BTreeMap<Key, Service> {
         services.sort_by(|one, other| one.name.span.cmp(&other.name.span));
         let mut resolved = BTreeMap::new();
         for service in services {
@@ -220,7 +217,7 @@ impl Resolve<'_> {
         }
     }
 
-    fn reference(&mut self, reference: &document::ServiceRef) -> NamespacedName {
+    fn reference(&mut self, reference: &document::ServiceRef) -> Key {
         let namespace = reference.namespace.as_ref().map(|text| text.as_str());
         self.namespaced(namespace, &reference.name)
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Documents, parse};
+use crate::kubernetes::service::Key;
 
 fn documents(text: &str) -> Documents {
     parse(&Source::new("a.yaml", text).unwrap())
@@ -42,11 +43,11 @@ fn the_namespace_is_the_contexts_or_assumed_with_a_note() {
     let text = service("a");
     let (desired, problems) = read(&text, &with_namespace());
     assert_eq!(problems, Vec::<String>::new());
-    let name = NamespacedName::new("web", "a");
+    let name = Key::new("web", "a");
     assert_eq!(desired.services[&name].manifest["metadata"]["namespace"], "web");
     let (desired, problems) = read(&text, &Options::default());
     assert_eq!(problems, ["5:9 assumed-namespace"]);
-    assert!(desired.services.contains_key(&NamespacedName::new("default", "a")));
+    assert!(desired.services.contains_key(&Key::new("default", "a")));
 }
 
 #[test]

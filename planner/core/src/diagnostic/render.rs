@@ -9,9 +9,10 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
-use super::escape::{escape, escape_source};
+use super::escape::escape_source;
 use super::secret::hide_secrets;
 use super::{Counts, Diagnostic, Label, Severity, Source, Span, count};
+use crate::render::escape::terminal;
 
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,10 +110,10 @@ fn summary(counts: Counts) -> Option<String> {
 pub fn render_lines(diagnostics: &[Diagnostic], out: &mut dyn fmt::Write) -> fmt::Result {
     for diagnostic in diagnostics {
         if let Some(place) = diagnostic.place() {
-            write!(out, "{}: ", escape(&place.to_string()))?;
+            write!(out, "{}: ", terminal(&place.to_string()))?;
         }
         let Diagnostic { code, severity, message, .. } = diagnostic;
-        writeln!(out, "{}[{code}]: {}", severity.as_str(), escape(message))?;
+        writeln!(out, "{}[{code}]: {}", severity.as_str(), terminal(message))?;
     }
     Ok(())
 }
@@ -170,7 +171,7 @@ impl<'a> Report<'a> {
         {
             match excerpts.labeled(first, true) {
                 Some(label) => labels.push(label),
-                None => header = format!("{header} {}", escape(&first.span.place().to_string())),
+                None => header = format!("{header} {}", terminal(&first.span.place().to_string())),
             }
             for label in others {
                 let here = Arc::ptr_eq(label.span.source(), &excerpts.source)
@@ -186,10 +187,10 @@ impl<'a> Report<'a> {
             .into_iter()
             .map(|label| {
                 let place = label.span.place().to_string();
-                format!("{}: {}", escape(&label.text), escape(&place))
+                format!("{}: {}", terminal(&label.text), terminal(&place))
             })
             .collect();
-        help.extend(diagnostic.help.as_deref().map(|help| escape(help).into_owned()));
+        help.extend(diagnostic.help.as_deref().map(|help| terminal(help)));
         let help = if help.is_empty() { None } else { Some(help.join("\n")) };
         Self { diagnostic, excerpts, header, labels, help }
     }
@@ -203,7 +204,7 @@ impl fmt::Debug for Report<'_> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&self.diagnostic.message))
+        f.write_str(&terminal(&self.diagnostic.message))
     }
 }
 
@@ -248,7 +249,7 @@ impl Excerpts {
     fn new(source: &Arc<Source>) -> Self {
         Self {
             source: Arc::clone(source),
-            name: escape(source.name()).into_owned(),
+            name: terminal(source.name()),
             shown: escape_source(&hide_secrets(source.text())).into_owned(),
         }
     }
@@ -283,8 +284,7 @@ impl Excerpts {
         while !self.shown.is_char_boundary(end) {
             end += 1;
         }
-        let text =
-            if label.text.is_empty() { None } else { Some(escape(&label.text).into_owned()) };
+        let text = if label.text.is_empty() { None } else { Some(terminal(&label.text)) };
         let at = SourceSpan::new(start.into(), end - start);
         Some(if primary {
             LabeledSpan::new_primary_with_span(text, at)

@@ -14,7 +14,7 @@ use super::controller::connection_address;
 use super::draft::{Draft, Stage};
 use super::endpoint::link_of_service;
 use super::{Gathered, Input};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is decided on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,7 @@ pub fn decision(
     let service = service?;
     let mut approved = false;
     for approval in input.desired.approvals.values() {
-        let of = &approval.service;
-        if of.namespace != service.namespace || of.name != service.name {
+        if approval.service.value != *service {
             continue;
         }
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
@@ -101,17 +100,13 @@ pub fn diff(
     if input.options.mode == Mode::Destroy {
         return;
     }
-    let services: std::collections::BTreeSet<Key> = input
-        .desired
-        .approvals
-        .values()
-        .map(|approval| Key::new(&approval.service.namespace, &approval.service.name))
-        .collect();
+    let approvals = input.desired.approvals.values();
+    let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
     for service in services {
-        let Some(link) = link_of_service(&prediction.after, prediction, &service) else { continue };
+        let Some(link) = link_of_service(&prediction.after, prediction, service) else { continue };
         for consumer in view::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                foreign(input, &service, link.id(), &consumer, own, gathered);
+                foreign(input, service, link.id(), &consumer, own, gathered);
             }
         }
     }

@@ -189,7 +189,10 @@ fn reached<'a>(
         Target::Alias(alias) => {
             let services = prediction.after.private_link_services.values();
             let is_it = |link: &&std::sync::Arc<PrivateLinkService>| {
-                link.properties.alias.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(alias))
+                link.properties
+                    .alias
+                    .as_deref()
+                    .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value))
             };
             Some(Reached {
                 target: alias.value.clone(),
@@ -199,7 +202,7 @@ fn reached<'a>(
             })
         }
         Target::Service(name) => {
-            let key = Key::new(&name.namespace, &name.name);
+            let key = name.value.clone();
             let link = link_of_service(&prediction.after, prediction, &key)?;
             let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
             let remade = before.is_some_and(|before| view::guid_of(before) != view::guid_of(link));

@@ -42,15 +42,12 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
     };
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
-        for (name, wanted) in &input.desired.services {
-            let key = Key::new(&name.namespace, &name.name);
-            seen.extend(one(input, &key, wanted, live.get(&key).copied(), gathered));
+        for (key, wanted) in &input.desired.services {
+            seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
         }
     }
     for (key, object) in &live {
-        let name = desired::NamespacedName::new(&key.namespace, &key.name);
-        let wanted =
-            input.options.mode == Mode::Apply && input.desired.services.contains_key(&name);
+        let wanted = input.options.mode == Mode::Apply && input.desired.services.contains_key(key);
         if !wanted && stack_of(object) == Some(input.desired.name.as_str()) && input.prunes() {
             seen.extend(delete(input, key, object, gathered));
         }

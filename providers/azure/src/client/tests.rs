@@ -135,17 +135,39 @@ async fn reads_give_up() {
 #[tokio::test(start_paused = true)]
 async fn writes_are_sent_once_with_their_precondition() {
     let body = json!({"location": "eastus", "unknownField": [1, {"kept": true}]});
-    let script = Script::of([Answer::error(503, "ServiceUnavailable")]);
+    let moved = Answer::new(200, &json!({"location": "westus"}));
+    let script = Script::of([Answer::error(503, "ServiceUnavailable"), moved]);
     let precondition = Precondition::IfMatch(String::from("W/\"1\""));
     let client = script.client();
     let error = client.put(&endpoint("e"), &body, &precondition, &wait()).await.unwrap_err();
     assert_eq!((error.kind, error.doing), (ErrorKind::Transient, Doing::Write));
+    assert_eq!(client.calls().writes, 1);
     let seen = script.seen();
-    assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].header("if-match"), Some("W/\"1\""));
     assert_eq!(seen[0].header("user-agent"), Some(crate::USER_AGENT));
     assert!(seen[0].header("x-ms-client-request-id").is_some());
     assert_eq!(seen[0].body, body.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_arrived_counts_though_its_reply_was_lost() {
+    let body = json!({"location": "eastus", "properties": {"subnet": {"id": "/s"}}});
+    let live = |state: &str| {
+        json!({"location": "eastus", "etag": "W/\"2\"",
+            "properties": {"provisioningState": state, "subnet": {"id": "/S"}}})
+    };
+    let script = Script::of([
+        Answer::error(404, "ResourceNotFound"),
+        Answer::text(502, "text/html", "<html>bad gateway</html>"),
+        Answer::new(200, &live("Updating")),
+        Answer::new(200, &live("Updating")),
+        Answer::new(200, &live("Succeeded")),
+    ]);
+    let client = script.client();
+    let written = client.put(&endpoint("e"), &body, &Precondition::Absent, &wait()).await.unwrap();
+    assert_eq!(written, live("Succeeded"));
+    assert_eq!(client.calls().writes, 1);
+    assert!(script.is_played());
 }
 
 /// arm-contract, F12.

@@ -38,3 +38,27 @@ async fn a_watch_survives_refusals_and_ends() {
     let services: Vec<_> = asked.lock().unwrap().clone();
     assert!(services.iter().all(|seen| seen.query.contains("watch=true")), "{services:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_share_one_watch_of_each() {
+    // Watches that end at once, and so are begun again every half second.
+    let (client, asked) = client(|_| Answer::text(200, "application/json", ""));
+    let count = || asked.lock().unwrap().len();
+    let many: Vec<_> = (0..10).map(|_| client.watch()).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(count(), 2);
+    drop(many);
+    let late = client.watch();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = count();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(count() > before, "who subscribes as the last one leaves is served");
+    drop(late);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = count();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(count(), before);
+    let _again = client.watch();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(count() > before);
+}

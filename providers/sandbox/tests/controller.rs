@@ -325,7 +325,7 @@ async fn a_stale_cache_holds_a_deletion_up() {
                 .message
                 .as_deref()
                 .unwrap_or_default()
-                .contains("PrivateLinkServiceWithPrivateEndpointConnectionsCannotBeDeleted")
+                .contains("CannotDeleteLoadBalancerWithPrivateLinkService")
     });
     assert!(refused, "{events:?}");
 }

@@ -203,8 +203,11 @@ async fn handle(
         .get(http::header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .map(ToOwned::to_owned);
-    let body = to_bytes(body, BODY_LIMIT).await.ok();
-    let mut call = Call::new(&parts, body.unwrap_or_default().to_vec(), &server.url);
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        let text = format!("the body is not whole, or larger than {BODY_LIMIT} bytes");
+        return Answer::text(413, "text/plain", &text).into_response(&server.shared);
+    };
+    let mut call = Call::new(&parts, body.to_vec(), &server.url);
     if let Some(answer) = administer(&server.shared, &call) {
         return answer.into_response(&server.shared);
     }

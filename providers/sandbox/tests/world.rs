@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
 use privlink_sandbox::{ControllerMode, Error, Sandbox, SandboxOptions, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, prepare, services};
 
 fn options(path: &std::path::Path) -> SandboxOptions {
@@ -225,4 +225,59 @@ async fn a_cluster_of_one_family_refuses_two() {
         refused.contains("this cluster is not configured for dual-stack services"),
         "{refused}"
     );
+}
+
+/// What was observed is served from there on: a Service that a sandbox served before is not served
+/// anew, until it changes.
+#[tokio::test]
+async fn an_observed_service_is_known_to_the_controller() {
+    let running = support::first().await;
+    apply(&services(&running), &internal_app(json!({}))).await.unwrap();
+    support::settle(&running).await;
+    let arm = Arm::new(&running);
+    let lists = ["loadBalancers", "virtualNetworks"];
+    let mut azure = std::collections::BTreeMap::new();
+    for kind in lists {
+        let path = network(SUBSCRIPTION, NODE_GROUP, kind);
+        let list = arm.get(&path).await.body["value"].as_array().unwrap().clone();
+        azure.insert(path.to_lowercase(), Reading::Present(list));
+    }
+    let objects = |kind: &str| {
+        let world = running.edit(|world| world.to_json()).unwrap();
+        let objects = world["kubernetes"]["objects"].as_array().unwrap().clone();
+        Reading::Present(objects.into_iter().filter(|object| object["kind"] == kind).collect())
+    };
+    let snapshot = Snapshot {
+        format_version: FORMAT_VERSION.into(),
+        taken_at: "2026-11-23T00:00:00Z".into(),
+        kubernetes: Kubernetes {
+            version: Reading::Present("v1.33.1".into()),
+            namespace: "default".into(),
+            services: objects("Service"),
+            nodes: objects("Node"),
+            events: Reading::Present(Vec::new()),
+        },
+        azure,
+    };
+    let path = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/kubernetes-internal");
+    let before = arm.get(&path).await.body;
+    let world = World::from_snapshot(&snapshot).unwrap();
+    let options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
+    let copy = support::start(options).await;
+    support::settle(&copy).await;
+    let arm = Arm::new(&copy);
+    assert_eq!(arm.get(&path).await.body, before);
+    let moved = internal_app(json!({
+        "service.beta.kubernetes.io/azure-load-balancer-ipv4": "10.240.0.77",
+    }));
+    apply(&services(&copy), &moved).await.unwrap();
+    support::settle(&copy).await;
+    let after = arm.get(&path).await.body;
+    let frontend = &after["properties"]["frontendIPConfigurations"][0]["properties"];
+    assert_eq!(frontend["privateIPAddress"], "10.240.0.77");
+    let members = |balancer: &Value| {
+        balancer["properties"]["backendAddressPools"][0]["properties"]["backendIPConfigurations"]
+            .clone()
+    };
+    assert_eq!(members(&after), members(&before));
 }

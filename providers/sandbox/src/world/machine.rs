@@ -37,7 +37,8 @@ impl World {
             let entry = sets.entry(set.key()).or_insert_with(|| (set.clone(), BTreeSet::new(), 0));
             entry.1.insert(zone.to_owned());
             entry.2 += 1;
-            let interfaces = interfaces(set.name(), &subnet, &families);
+            let mut interfaces = interfaces(set.name(), &subnet, &families);
+            self.join_pools(&instance, &mut interfaces);
             let machine = self.instance(&set, &instance, node, zone, interfaces);
             self.add(machine);
         }
@@ -60,6 +61,38 @@ impl World {
             });
             self.add(machine);
         }
+    }
+
+    /// Puts an instance's configurations into the pools that show them.
+    fn join_pools(&self, instance: &ResourceId, interfaces: &mut Value) {
+        for interface in interfaces.as_array_mut().into_iter().flatten() {
+            let name = text(interface, "/name").to_owned();
+            let list = interface.pointer_mut("/properties/ipConfigurations");
+            for configuration in list.and_then(Value::as_array_mut).into_iter().flatten() {
+                let id = format!(
+                    "{instance}/networkInterfaces/{name}/ipConfigurations/{}",
+                    text(configuration, "/name")
+                );
+                let pools = self.pools_with(&id);
+                let properties = configuration.get_mut("properties").and_then(Value::as_object_mut);
+                if let (false, Some(properties)) = (pools.is_empty(), properties) {
+                    properties.insert("loadBalancerBackendAddressPools".to_owned(), json!(pools));
+                }
+            }
+        }
+    }
+
+    /// References to the pools that show an IP configuration.
+    fn pools_with(&self, configuration: &str) -> Vec<Value> {
+        let balancers = self.azure.load_balancers.values();
+        balancers
+            .flat_map(|balancer| balancer.properties.backend_address_pools.iter().flatten())
+            .filter(|pool| {
+                let members = pool.properties.backend_ip_configurations.iter().flatten();
+                members.into_iter().any(|member| member.id().eq_ignore_ascii_case(configuration))
+            })
+            .map(|pool| json!({"id": pool.id()}))
+            .collect()
     }
 
     fn instance(
@@ -98,6 +131,10 @@ impl World {
             debug_assert_eq!(known, Ok(()));
         }
     }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// One interface with a configuration for each family.

@@ -1,10 +1,15 @@
 //! A world from an observation.
 
+use std::sync::Arc;
+
+use privlink_core::controller::sync::FINALIZER;
+use privlink_core::kubernetes::service::Service;
 use privlink_core::snapshot::{Reading, Snapshot};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::directory::{Subscription, Tenant};
+use crate::kubernetes::resource::Resource;
 
 use super::World;
 use super::issuer::Issuer;
@@ -38,7 +43,24 @@ impl World {
         }
         world.infer_facts(snapshot);
         world.add_machines();
+        world.remember_services();
         Ok(world)
+    }
+
+    /// The controller has served the Services there are, and goes on from there.
+    fn remember_services(&mut self) {
+        let nodes = self.nodes();
+        let memory = &mut self.controller.memory;
+        let services = Resource::find("", "services").into_iter();
+        for (key, object) in services.flat_map(|kind| self.kubernetes.shelf(kind)) {
+            let Ok(service) = Service::from_value(object.clone()) else { continue };
+            let service = Arc::new(service);
+            memory.seen.insert(key.clone(), Arc::clone(&service));
+            if service.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+                memory.synced.insert(key.clone(), service);
+                memory.nodes.insert(key.clone(), nodes.clone());
+            }
+        }
     }
 
     fn take_objects(&mut self, reading: &Reading<Vec<Value>>, kind: &str) -> Result<(), Error> {

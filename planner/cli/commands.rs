@@ -14,7 +14,9 @@ use std::future::Future;
 use std::path::Path;
 
 use clap::CommandFactory;
+use privlink_core::code::Code;
 use privlink_core::desired::Desired;
+use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
@@ -26,6 +28,7 @@ use crate::args::{Args, Command, Limits, Where};
 use crate::command_error::{CommandError, io};
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
+use crate::input;
 use crate::pin;
 use crate::ui::Ui;
 use privlink_engine::observe as observation;
@@ -91,6 +94,30 @@ fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
         .hint("Observe again with this version."));
     }
     Ok(snapshot)
+}
+
+/// Desired state, if nothing is wrong with it; what is to be said all the same is said. Services that
+/// name no namespace are in the snapshot's, the sandbox's or the context's.
+fn sound(
+    input: &crate::args::Input,
+    place: &Where,
+    snapshot: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<Desired, CommandError> {
+    let namespace = match (snapshot, &place.sandbox) {
+        (Some(path), _) => Some(read_snapshot(path)?.kubernetes.namespace),
+        (None, Some(_)) => Some("default".to_owned()),
+        (None, None) => None,
+    };
+    let mut loaded = input::load(input, namespace)?;
+    let is_assumed = |it: &Diagnostic| it.code == Code::AssumedNamespace;
+    if loaded.diagnostics.iter().any(is_assumed) {
+        let of_context = block_on(connect::namespace(&loaded.desired, place))?;
+        loaded = input::load(input, Some(of_context))?;
+    }
+    let (desired, notes) = loaded.sound()?;
+    ui.diagnostics(&notes);
+    Ok(desired)
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.

@@ -79,6 +79,11 @@ impl Connected {
     }
 }
 
+/// The namespace of the context that is meant. Contacts nothing.
+pub(crate) async fn namespace(desired: &Desired, place: &Where) -> Result<String, CommandError> {
+    Ok(kubernetes(desired, place, None).await?.default_namespace().to_owned())
+}
+
 /// A sandbox's failure.
 pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
     CommandError::new(format!("the sandbox: {error}"))
@@ -128,24 +133,10 @@ fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandErr
         None => {
             let identity =
                 Identity::choose(&place.auth, &environment).map_err(CommandError::new)?;
-            (cloud(&place.cloud), identity)
+            (place.cloud.parse(), identity)
         }
     };
     let cloud = cloud.map_err(CommandError::new)?;
     ArmClient::new(&cloud, &identity, &environment, settings)
         .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
-}
-
-fn cloud(name: &str) -> Result<Cloud, String> {
-    match name {
-        "public" => Ok(Cloud::public()),
-        "usgovernment" => Ok(Cloud::us_government()),
-        "china" => Ok(Cloud::china()),
-        custom => match custom.split(',').collect::<Vec<_>>().as_slice() {
-            [endpoint, audience, authority] => Cloud::custom(endpoint, audience, authority),
-            _ => Err(format!(
-                "`{name}` is no cloud: public, usgovernment, china, or ENDPOINT,AUDIENCE,AUTHORITY"
-            )),
-        },
-    }
 }

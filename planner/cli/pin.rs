@@ -1,6 +1,6 @@
 //! What a Stack and the flags pin of the cluster, and which lists follow from it.
 
-use privlink_core::desired::{Desired, Dns, Subnet};
+use privlink_core::desired::{Desired, Dns, Subnet, Target};
 use privlink_core::diagnostic::Spanned;
 use privlink_core::diff::dns;
 use privlink_core::document;
@@ -166,6 +166,9 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
                     .virtual_network_groups
                     .insert(Group::new(of, wanted.resource_group.value.clone()));
             }
+        }
+        if let Target::Id(id) = &wanted.target {
+            targets.private_link_service_groups.extend(Group::of(id));
         }
         let id = ResourceId::in_group(
             of,

@@ -19,13 +19,11 @@ use crate::args::{self, DataFormat, Format};
 use crate::command_error::{CommandError, io};
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
-use crate::input;
 use crate::progress::Progress;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Apply, mode: Mode, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let (desired, notes) = input::load(&args.input, None)?.sound()?;
-    ui.diagnostics(&notes);
+    let desired = super::sound(&args.input, &args.place, None, ui)?;
     let patience = Patience {
         parallelism: args.parallelism,
         fail_fast: args.fail_fast,

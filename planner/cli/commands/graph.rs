@@ -7,12 +7,10 @@ use privlink_engine::session::Patience;
 use crate::args::{self, GraphFormat, Limits};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
-use crate::input;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Graph, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let (desired, notes) = input::load(&args.input, None)?.sound()?;
-    ui.diagnostics(&notes);
+    let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
     let graph = super::block_on(async {
         let observed =
             super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())

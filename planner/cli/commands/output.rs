@@ -8,12 +8,10 @@ use serde_json::{Map, Value};
 use crate::args::{self, DataFormat, Limits};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
-use crate::input;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let (desired, notes) = input::load(&args.input, None)?.sound()?;
-    ui.diagnostics(&notes);
+    let desired = super::sound(&args.input, &args.place, None, ui)?;
     let read = super::block_on(async {
         let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
         let plan = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?.plan;

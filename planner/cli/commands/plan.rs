@@ -8,12 +8,10 @@ use privlink_engine::session::Patience;
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
-use crate::input;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let (desired, notes) = input::load(&args.input, None)?.sound()?;
-    ui.diagnostics(&notes);
+    let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
     let plan = super::block_on(async {
         let observed =

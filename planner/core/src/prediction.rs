@@ -12,6 +12,7 @@ use crate::controller::predict::{self, Change};
 use crate::controller::sync::Cluster;
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::managers::FIELD_MANAGER;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
@@ -111,7 +112,7 @@ pub fn stored(
     facts: &Facts,
     uid: Option<&str>,
 ) -> Result<Service, String> {
-    let writer = Writer { manager: "privlink", api_version: "v1", time: "", subresource: None };
+    let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
     let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)
         .map_err(|conflicts| server_side_apply::conflict_message(&conflicts))?;
     let network = Network { ip_families: facts.ip_families.clone() };

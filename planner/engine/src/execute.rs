@@ -49,11 +49,7 @@ impl From<ArmError> for Failure {
 
 impl From<KubernetesError> for Failure {
     fn from(error: KubernetesError) -> Self {
-        let mut message = error.to_string();
-        for conflict in &error.conflicts {
-            message.push_str(&format!("; {} belongs to {}", conflict.field, conflict.manager));
-        }
-        Self::new(format!("{message}. {}", error.help()))
+        Self::new(format!("{error}. {}", error.help()))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::compare;
 use crate::controller::predict;
 use crate::desired::{self, Services};
 use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::managers::{self, FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::plan::{Finding, Mode, Op, Refusal};
@@ -20,9 +21,6 @@ use crate::snapshot::Reading;
 
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, Input, STACK_LABEL};
-
-/// privlink's field manager.
-pub const FIELD_MANAGER: &str = "privlink";
 
 /// The address of a Service.
 pub fn address(key: &Key) -> Address {
@@ -91,7 +89,9 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
 /// Who writes a Service: privlink, unless the Stack or the live object says otherwise.
 fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
     let said = input.desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
-    let tool = live.and_then(external_tool);
+    // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
+    let ours = live.and_then(stack_of) == Some(input.desired.name.as_str());
+    let tool = live.filter(|_| !ours).and_then(external_tool);
     match (said.map(|said| said.value), tool) {
         (Some(Services::External), tool) => {
             Actor::External(tool.unwrap_or_else(|| "another tool".to_owned()))
@@ -103,10 +103,9 @@ fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
 
 /// The tool that keeps a live Service as it is, by its marks and its managers.
 fn external_tool(live: &Value) -> Option<String> {
-    let managers = server_side_apply::managers(live);
-    let known = ["argocd-controller", "kustomize-controller", "helm-controller", "helm"];
-    let manager = managers.iter().find(|(manager, _)| known.contains(&manager.name.as_str()));
-    manager.map(|(manager, _)| manager.name.clone())
+    let author = managers::author(live);
+    let tool = author.tool.filter(|tool| tool.is_external())?;
+    Some(tool.to_string())
 }
 
 fn one(

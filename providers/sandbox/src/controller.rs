@@ -130,7 +130,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         loop {
             let late = late(&shared);
             if !late.is_zero() {
-                tokio::time::sleep(late).await;
+                tokio::select! {
+                    () = shared.cancel.cancelled() => return,
+                    () = tokio::time::sleep(late) => {}
+                }
             }
             if shared.cancel.is_cancelled() {
                 return;
@@ -224,13 +227,15 @@ fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
     }
 }
 
-/// Waits until the controller has nothing to do at once, or the time is over. A retry that waits
-/// counts as something to do.
-pub(crate) async fn idle(shared: &Shared, at_most: Duration) -> bool {
+/// Waits until the controller has nothing to do, or the time is over. With `retries`, a retry that
+/// waits counts as something to do.
+pub(crate) async fn idle(shared: &Shared, at_most: Duration, retries: bool) -> bool {
     let deadline = tokio::time::Instant::now() + at_most;
     loop {
-        if matches!(next(&mut shared.lock()), Next::Idle) {
-            return true;
+        match next(&mut shared.lock()) {
+            Next::Idle => return true,
+            Next::Wait(_) if !retries => return true,
+            Next::Wait(_) | Next::Do(_) => {}
         }
         if tokio::time::Instant::now() >= deadline {
             return false;

@@ -261,4 +261,14 @@ mod tests {
         assert_eq!(fault.times, 1);
         assert!(matches!(fault.effect, Effect::Status { status: 429, retry_after: Some(1), .. }));
     }
+
+    #[test]
+    fn the_documented_example_is_a_list_of_faults() {
+        let page = include_str!("../../../docs/sandbox.md");
+        let example = page.split("```json").nth(1).and_then(|rest| rest.split("```").next());
+        let faults: Vec<Fault> =
+            serde_json::from_str(example.expect("an example")).expect("faults");
+        assert_eq!(faults.len(), 5);
+        assert_eq!(faults[3].effect, Effect::LostAnswer);
+    }
 }

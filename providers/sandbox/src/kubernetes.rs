@@ -9,6 +9,7 @@ mod selector;
 mod service;
 pub mod status;
 pub mod store;
+mod table;
 pub mod watch;
 
 use serde_json::{Value, json};
@@ -74,7 +75,12 @@ fn route(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
             if call.flag("watch") && field.is_empty() {
                 return Err(Refusal::bad_request(format!("watch {name} by a field selector")));
             }
-            Ok(Answer::json(200, object::get(state, &target)?))
+            let object = object::get(state, &target)?;
+            if table::is_wanted(call) {
+                let table = table::table(target.resource, &[object], json!({}));
+                return Ok(Answer::json(200, table));
+            }
+            Ok(Answer::json(200, object))
         }
         ("POST", None) => object::create(state, &Write::of(call, target)?),
         ("PUT", Some(_)) => object::replace(state, &Write::of(call, target)?),
@@ -102,6 +108,9 @@ fn review(call: &Call, group: &str, plural: &str) -> Option<Result<Answer, Refus
     };
     if call.method != "POST" {
         return Some(Err(Refusal::method_not_allowed()));
+    }
+    if object::is_protobuf(call) {
+        return Some(Err(Refusal::no_protobuf()));
     }
     let answer = call.json().map_err(Refusal::bad_request).map(|mut body: Value| {
         if let Some(body) = body.as_object_mut() {

@@ -112,9 +112,26 @@ impl Running {
         self.shared.wake_controller();
     }
 
-    /// Waits until the controller has nothing to do, or the time is over. Answers whether it is idle.
+    /// Waits until the controller has nothing to do now, or the time is over. A failed sync that is
+    /// due again later does not count: it may go on for ever. Answers whether it is idle.
     pub async fn controller_idle(&self, at_most: Duration) -> bool {
-        controller::idle(&self.shared, at_most).await
+        controller::idle(&self.shared, at_most, false).await
+    }
+
+    /// Waits until the controller has nothing to do now nor later, or the time is over. Answers
+    /// whether that is so.
+    pub async fn controller_settled(&self, at_most: Duration) -> bool {
+        controller::idle(&self.shared, at_most, true).await
+    }
+
+    /// A kubeconfig for the Kubernetes API, with one context named `sandbox`.
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: sandbox\nclusters:\n- name: sandbox\n  \
+             cluster:\n    server: {}\ncontexts:\n- name: sandbox\n  context:\n    cluster: sandbox\n    \
+             user: sandbox\n    namespace: default\nusers:\n- name: sandbox\n  user:\n    token: sandbox\n",
+            self.kubernetes_url
+        )
     }
 
     /// Stops serving, saves, and lets go of the world file.
@@ -186,8 +203,11 @@ async fn handle(
         .get(http::header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .map(ToOwned::to_owned);
-    let body = to_bytes(body, BODY_LIMIT).await.ok();
-    let mut call = Call::new(&parts, body.unwrap_or_default().to_vec(), &server.url);
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        let text = format!("the body is not whole, or larger than {BODY_LIMIT} bytes");
+        return Answer::text(413, "text/plain", &text).into_response(&server.shared);
+    };
+    let mut call = Call::new(&parts, body.to_vec(), &server.url);
     if let Some(answer) = administer(&server.shared, &call) {
         return answer.into_response(&server.shared);
     }

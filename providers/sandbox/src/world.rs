@@ -1,9 +1,11 @@
 //! All that a sandbox knows: two control planes and the controller between them.
 
+mod facts;
 pub mod file;
 mod first;
 pub use first::{GROUP, SUBSCRIPTION};
 pub mod issuer;
+mod machine;
 mod snapshot;
 
 use std::collections::BTreeMap;

@@ -284,3 +284,83 @@ async fn somebody_else_may_edit_azure_and_the_controller_does_not_notice() {
     let rules = &arm.get(&path).await.body["properties"]["loadBalancingRules"];
     assert_eq!(rules, &json!([]));
 }
+
+/// The controller's cached PLS does not show consumers that came since, so its deletion leaves their
+/// connections and is refused, until the cache ages (recording 278).
+#[tokio::test]
+async fn a_stale_cache_holds_a_deletion_up() {
+    let running = first().await;
+    let api = services(&running);
+    apply(&api, &pls_app()).await.unwrap();
+    settle(&running).await;
+    // The first sync writes the PLS and forgets it; the next one reads it.
+    let mut touched = pls_app();
+    touched["metadata"]["annotations"]["privlink.dev/sync"] = json!("1");
+    apply(&api, &touched).await.unwrap();
+    settle(&running).await;
+    let arm = Arm::new(&running);
+    let pls = list(&arm, &private_link_services()).await.remove(0);
+    let group = "myOtherResourceGroup";
+    let path = network(SUBSCRIPTION, group, "privateEndpoints/pe");
+    let subnet = network(SUBSCRIPTION, group, "virtualNetworks/myOtherVNET/subnets/pe-subnet");
+    let body = json!({
+        "location": "eastus",
+        "properties": {
+            "subnet": {"id": subnet},
+            "privateLinkServiceConnections":
+                [{"name": "c", "properties": {"privateLinkServiceId": pls["id"]}}],
+        },
+    });
+    arm.finish("PUT", &path, Some(&body)).await;
+    running.add_faults([Fault { times: 1, effect: Effect::StaleCache, ..Fault::default() }]);
+    api.delete("internal-app", &DeleteParams::default()).await.unwrap();
+    settle(&running).await;
+    assert_eq!(api.get_opt("internal-app").await.unwrap(), None);
+    assert_eq!(list(&arm, &private_link_services()).await, Vec::<Value>::new());
+    let events: Api<Event> = Api::default_namespaced(kube(&running));
+    let events = events.list(&ListParams::default()).await.unwrap().items;
+    let refused = events.iter().any(|event| {
+        event.reason.as_deref() == Some("SyncLoadBalancerFailed")
+            && event
+                .message
+                .as_deref()
+                .unwrap_or_default()
+                .contains("CannotDeleteLoadBalancerWithPrivateLinkService")
+    });
+    assert!(refused, "{events:?}");
+}
+
+#[tokio::test]
+async fn a_late_controller_leaves_clients_waiting() {
+    let mut options = SandboxOptions::in_memory();
+    options.faults = vec![Fault {
+        path: Some("default/internal-app".into()),
+        times: 1,
+        effect: Effect::LateController { milliseconds: 300 },
+        ..Fault::default()
+    }];
+    let running = start(options).await;
+    let api = services(&running);
+    apply(&api, &internal_app(json!({}))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(address(&api.get("internal-app").await.unwrap()), None);
+    settle(&running).await;
+    assert!(address(&api.get("internal-app").await.unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_served_leaves_the_controller_idle_between_tries() {
+    let running = first().await;
+    let api = services(&running);
+    let bad = internal_app(json!({
+        "service.beta.kubernetes.io/azure-pls-create": "true",
+        "service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count": "9",
+    }));
+    apply(&api, &bad).await.unwrap();
+    assert!(running.controller_idle(Duration::from_secs(10)).await);
+    assert!(!running.controller_settled(Duration::ZERO).await, "it will try again");
+    assert!(reasons(&running).await.contains(&"SyncLoadBalancerFailed".to_owned()));
+    // The load balancer is there all the same, and no address is announced (recording 024).
+    assert_eq!(list(&Arm::new(&running), &balancers()).await.len(), 1);
+    assert_eq!(address(&api.get("internal-app").await.unwrap()), None);
+}

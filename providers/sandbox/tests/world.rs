@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
 use privlink_sandbox::{ControllerMode, Error, Sandbox, SandboxOptions, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, prepare, services};
 
 fn options(path: &std::path::Path) -> SandboxOptions {
@@ -137,4 +137,147 @@ async fn a_world_is_made_from_a_snapshot() {
     assert_eq!(api.get("web").await.unwrap().metadata.resource_version.as_deref(), Some("700"));
     let reply = Arm::new(&running).get(&balancer).await;
     assert_eq!((reply.status, &reply.body["location"]), (200, &json!("westeurope")));
+}
+
+/// The first world's cluster, as somebody who may not read much of it would have observed it, in
+/// another network and with two families.
+fn dual_stack_snapshot() -> Snapshot {
+    let subscription = "00000000-0000-0000-0000-00000000000d";
+    let node_group = "MC_g_dual_westeurope";
+    let vnet = network(subscription, "networks", "virtualNetworks/corp");
+    let subnet = json!({
+        "id": format!("{vnet}/subnets/nodes"), "name": "nodes",
+        "properties": {"addressPrefixes": ["10.9.0.0/24", "fd00:9::/64"],
+            "privateLinkServiceNetworkPolicies": "Enabled"},
+    });
+    let vnets = network(subscription, "networks", "virtualNetworks").to_lowercase();
+    let machine = format!(
+        "/subscriptions/{subscription}/resourceGroups/{node_group}/providers/Microsoft.Compute/virtualMachineScaleSets/aks-np-vmss/virtualMachines/0"
+    );
+    let cluster = json!({
+        "id": format!("/subscriptions/{subscription}/resourcegroups/g/providers/Microsoft.ContainerService/managedClusters/dual"),
+        "name": "dual", "location": "westeurope",
+        "properties": {"nodeResourceGroup": node_group,
+            "networkProfile": {"ipFamilies": ["IPv4", "IPv6"]}},
+    });
+    let clusters = format!(
+        "/subscriptions/{subscription}/resourcegroups/g/providers/microsoft.containerservice/managedclusters"
+    );
+    let node = json!({
+        "metadata": {"name": "aks-np-vmss000000", "resourceVersion": "3"},
+        "spec": {"providerID": format!("azure://{machine}")},
+        "status": {"addresses": [
+            {"type": "InternalIP", "address": "10.9.0.4"},
+            {"type": "InternalIP", "address": "fd00:9::4"},
+        ]},
+    });
+    Snapshot {
+        format_version: FORMAT_VERSION.into(),
+        taken_at: "2026-11-23T00:00:00Z".into(),
+        kubernetes: Kubernetes {
+            version: Reading::Present("v1.33.2".into()),
+            namespace: "default".into(),
+            services: Reading::Present(Vec::new()),
+            nodes: Reading::Present(vec![node]),
+            events: Reading::Present(Vec::new()),
+        },
+        azure: [
+            (
+                vnets,
+                Reading::Present(vec![json!({"id": vnet, "name": "corp",
+                "location": "westeurope", "properties": {"subnets": [subnet]}})]),
+            ),
+            (clusters, Reading::Present(vec![cluster])),
+        ]
+        .into(),
+    }
+}
+
+#[tokio::test]
+async fn the_controller_serves_a_cluster_from_a_snapshot() {
+    let world = World::from_snapshot(&dual_stack_snapshot()).unwrap();
+    let options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
+    let running = support::start(options).await;
+    let mut object = internal_app(json!({}));
+    object["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    apply(&services(&running), &object).await.unwrap();
+    support::settle(&running).await;
+    let service = services(&running).get("internal-app").await.unwrap();
+    let ingress = service.status.unwrap().load_balancer.unwrap().ingress.unwrap();
+    let addresses: Vec<String> = ingress.into_iter().map(|ingress| ingress.ip.unwrap()).collect();
+    assert_eq!(addresses, ["10.9.0.5", "fd00:9::5"]);
+    let balancers = "/subscriptions/00000000-0000-0000-0000-00000000000d/providers/Microsoft.Network/loadBalancers";
+    let list = Arm::new(&running).get(balancers).await.body;
+    let pools = list["value"][0]["properties"]["backendAddressPools"].as_array().unwrap();
+    assert_eq!(pools.len(), 2);
+    for pool in pools {
+        assert_eq!(pool["properties"]["backendIPConfigurations"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_one_family_refuses_two() {
+    let running = support::first().await;
+    let mut object = internal_app(json!({}));
+    object["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    let refused = apply(&services(&running), &object).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("this cluster is not configured for dual-stack services"),
+        "{refused}"
+    );
+}
+
+/// What was observed is served from there on: a Service that a sandbox served before is not served
+/// anew, until it changes.
+#[tokio::test]
+async fn an_observed_service_is_known_to_the_controller() {
+    let running = support::first().await;
+    apply(&services(&running), &internal_app(json!({}))).await.unwrap();
+    support::settle(&running).await;
+    let arm = Arm::new(&running);
+    let lists = ["loadBalancers", "virtualNetworks"];
+    let mut azure = std::collections::BTreeMap::new();
+    for kind in lists {
+        let path = network(SUBSCRIPTION, NODE_GROUP, kind);
+        let list = arm.get(&path).await.body["value"].as_array().unwrap().clone();
+        azure.insert(path.to_lowercase(), Reading::Present(list));
+    }
+    let objects = |kind: &str| {
+        let world = running.edit(|world| world.to_json()).unwrap();
+        let objects = world["kubernetes"]["objects"].as_array().unwrap().clone();
+        Reading::Present(objects.into_iter().filter(|object| object["kind"] == kind).collect())
+    };
+    let snapshot = Snapshot {
+        format_version: FORMAT_VERSION.into(),
+        taken_at: "2026-11-23T00:00:00Z".into(),
+        kubernetes: Kubernetes {
+            version: Reading::Present("v1.33.1".into()),
+            namespace: "default".into(),
+            services: objects("Service"),
+            nodes: objects("Node"),
+            events: Reading::Present(Vec::new()),
+        },
+        azure,
+    };
+    let path = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/kubernetes-internal");
+    let before = arm.get(&path).await.body;
+    let world = World::from_snapshot(&snapshot).unwrap();
+    let options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
+    let copy = support::start(options).await;
+    support::settle(&copy).await;
+    let arm = Arm::new(&copy);
+    assert_eq!(arm.get(&path).await.body, before);
+    let moved = internal_app(json!({
+        "service.beta.kubernetes.io/azure-load-balancer-ipv4": "10.240.0.77",
+    }));
+    apply(&services(&copy), &moved).await.unwrap();
+    support::settle(&copy).await;
+    let after = arm.get(&path).await.body;
+    let frontend = &after["properties"]["frontendIPConfigurations"][0]["properties"];
+    assert_eq!(frontend["privateIPAddress"], "10.240.0.77");
+    let members = |balancer: &Value| {
+        balancer["properties"]["backendAddressPools"][0]["properties"]["backendIPConfigurations"]
+            .clone()
+    };
+    assert_eq!(members(&after), members(&before));
 }

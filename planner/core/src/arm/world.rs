@@ -281,7 +281,8 @@ impl World {
 
     /// Whether Azure keeps an address of a subnet to itself: the first four and the last.
     pub(crate) fn is_reserved(&self, address: IpAddr, subnet: &Subnet) -> bool {
-        ranges(subnet).filter_map(Prefix::parse).any(|range| {
+        let of_family = |range: &Prefix| range.address.is_ipv4() == address.is_ipv4();
+        ranges(subnet).filter_map(Prefix::parse).filter(of_family).any(|range| {
             let first = (0..4).filter_map(|offset| range.nth(offset)).any(|it| it == address);
             let width: u32 = if address.is_ipv4() { 32 } else { 128 };
             let size = 1u128.checked_shl(width - u32::from(range.bits)).unwrap_or(u128::MAX);

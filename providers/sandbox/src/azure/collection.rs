@@ -19,15 +19,19 @@ pub(super) fn list(
     path: &Path,
     named: &Named,
 ) -> Result<Answer, ArmError> {
-    let mut items = if named.depth > 1 {
-        children(state, &path.id)?
-    } else if path.id.resource_group().is_some() {
-        state.world.azure.list(path.id.as_str())
+    let show = |item: Value| shown(state, item);
+    if named.depth > 1 {
+        return page_of(state, call, children(state, &path.id)?, show);
+    }
+    // Only the resources of the page asked for are rendered.
+    let keys = if path.id.resource_group().is_some() {
+        of_group(state, &path.id)
     } else {
         of_subscription(state, path.subscription(), &named.kind)
     };
-    items = items.into_iter().map(|item| shown(state, item)).collect();
-    page(state, call, items)
+    page_of(state, call, keys, |key| {
+        show(state.world.azure.get(&ResourceId::new(key)).unwrap_or_default())
+    })
 }
 
 /// The children of a resource, held by themselves or in it.
@@ -52,11 +56,20 @@ fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmErr
     })
 }
 
-fn of_subscription(state: &State, subscription: &str, kind: &str) -> Vec<Value> {
+fn of_group<'a>(state: &'a State, collection: &ResourceId) -> Vec<&'a str> {
+    let prefix = format!("{}/", collection.key());
+    let keys = state.world.azure.keys();
+    let own = keys
+        .filter(|key| key.strip_prefix(prefix.as_str()).is_some_and(|name| !name.contains('/')));
+    own.collect()
+}
+
+fn of_subscription<'a>(state: &'a State, subscription: &str, kind: &str) -> Vec<&'a str> {
     let start = format!("/subscriptions/{subscription}/resourcegroups/").to_lowercase();
     let middle = format!("/providers/{kind}/").to_lowercase();
-    let world = &state.world.azure;
-    let mut keys: Vec<&str> = world
+    let mut keys: Vec<&str> = state
+        .world
+        .azure
         .keys()
         .filter(|key| {
             let rest = key.strip_prefix(start.as_str()).and_then(|rest| rest.split_once(&*middle));
@@ -64,11 +77,21 @@ fn of_subscription(state: &State, subscription: &str, kind: &str) -> Vec<Value> 
         })
         .collect();
     keys.sort_unstable();
-    keys.into_iter().filter_map(|key| world.get(&ResourceId::new(key))).collect()
+    keys
+}
+
+/// One page of a list that is rendered already.
+pub(super) fn page(state: &State, call: &Call, items: Vec<Value>) -> Result<Answer, ArmError> {
+    page_of(state, call, items, |item| item)
 }
 
 /// One page of a list: `$top` items, or as many as a page has, from `$skiptoken` on.
-pub(super) fn page(state: &State, call: &Call, items: Vec<Value>) -> Result<Answer, ArmError> {
+fn page_of<T>(
+    state: &State,
+    call: &Call,
+    items: Vec<T>,
+    render: impl Fn(T) -> Value,
+) -> Result<Answer, ArmError> {
     let number = |name: &str| {
         call.parameter(name)
             .map(str::parse::<usize>)
@@ -78,7 +101,7 @@ pub(super) fn page(state: &State, call: &Call, items: Vec<Value>) -> Result<Answ
     let size = number("$top")?.unwrap_or(usize::MAX).min(state.options.page_size).max(1);
     let from = number("$skiptoken")?.unwrap_or(0);
     let more = items.len() > from.saturating_add(size);
-    let page: Vec<Value> = items.into_iter().skip(from).take(size).collect();
+    let page: Vec<Value> = items.into_iter().skip(from).take(size).map(render).collect();
     let mut body = json!({"value": page});
     if let (true, Some(body)) = (more, body.as_object_mut()) {
         let mut query: Vec<String> = call

@@ -164,7 +164,7 @@ pub(super) fn completed(
         Some(live) => defaults::update(object, live, &network, &mut issuer),
         None => defaults::create(object, &network, &mut issuer),
     };
-    let causes = service::invalid(&completed, live, &taken);
+    let causes = service::invalid(&completed, live, &taken, &network.ip_families);
     if causes.is_empty() { Ok(completed) } else { Err(Refusal::invalid("Service", &name, &causes)) }
 }
 

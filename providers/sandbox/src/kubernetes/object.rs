@@ -11,7 +11,7 @@ use crate::state::State;
 use super::resource::Resource;
 use super::selector::Selector;
 use super::status::Refusal;
-use super::{admission, store};
+use super::{admission, store, table};
 
 /// What a path names.
 #[derive(Clone, Debug)]
@@ -48,6 +48,9 @@ pub(super) struct Write {
 
 impl Write {
     pub(super) fn of(call: &Call, target: Target) -> Result<Self, Refusal> {
+        if is_protobuf(call) {
+            return Err(Refusal::no_protobuf());
+        }
         let body = if call.body.is_empty() {
             Value::Null
         } else {
@@ -88,6 +91,11 @@ impl Write {
         let key = store::key_of(&object);
         if self.dry_run { object } else { store::put(state, self.target.resource, &key, object) }
     }
+}
+
+/// Whether a request's body is in Kubernetes' protobuf encoding.
+pub(super) fn is_protobuf(call: &Call) -> bool {
+    call.header("content-type").is_some_and(|kind| kind.contains("protobuf"))
 }
 
 /// An object as it is served under a group: events have two forms.
@@ -164,6 +172,10 @@ pub(super) fn list(state: &State, call: &Call, target: &Target) -> Result<Answer
     if let (Some(last), Some(_)) = (last, found.peek()) {
         metadata.insert("continue".to_owned(), json!(encode_token(last)));
         metadata.insert("remainingItemCount".to_owned(), json!(found.count()));
+    }
+    if table::is_wanted(call) {
+        let table = table::table(target.resource, &items, Value::Object(metadata));
+        return Ok(Answer::json(200, table));
     }
     let group = if target.group.is_empty() { String::new() } else { format!("{}/", target.group) };
     Ok(Answer::json(

@@ -143,12 +143,18 @@ pub(super) fn before_defaults(object: &Value) -> Vec<Cause> {
 }
 
 /// What is wrong with a Service that has its defaults.
-pub(super) fn invalid(object: &Value, live: Option<&Value>, taken: &Taken) -> Vec<Cause> {
+pub(super) fn invalid(
+    object: &Value,
+    live: Option<&Value>,
+    taken: &Taken,
+    families: &[String],
+) -> Vec<Cause> {
     let mut causes = Vec::new();
     check_metadata(object, &mut causes);
     check_choices(object, &mut causes);
     check_ports(object, taken, &mut causes);
     check_addresses(object, taken, &mut causes);
+    check_families(object, families, &mut causes);
     if let Some(live) = live {
         check_unchanged(object, live, &mut causes);
     }
@@ -324,6 +330,24 @@ fn check_addresses(object: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
             continue;
         };
         causes.push(Cause::invalid(format!("spec.clusterIPs[{index}]"), &json!(address), why));
+    }
+}
+
+/// The families and the policy must be such as the cluster, whose families are `known`, can serve.
+fn check_families(object: &Value, known: &[String], causes: &mut Vec<Cause>) {
+    let list = |pointer| object.pointer(pointer).and_then(Value::as_array);
+    let named = list("/spec/ipFamilies").map_or(&[][..], Vec::as_slice);
+    for (index, family) in named.iter().enumerate() {
+        if !known.iter().any(|known| family == known) {
+            let field = format!("spec.ipFamilies[{index}]");
+            causes.push(Cause::invalid(field, family, "not configured on this cluster"));
+        }
+    }
+    let policy = text(object, "/spec/ipFamilyPolicy");
+    let headless = text(object, "/spec/clusterIP") == "None";
+    if policy == "RequireDualStack" && known.len() < 2 && !headless {
+        let why = "this cluster is not configured for dual-stack services";
+        causes.push(Cause::invalid("spec.ipFamilyPolicy", &json!(policy), why));
     }
 }
 

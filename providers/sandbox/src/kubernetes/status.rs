@@ -144,6 +144,12 @@ impl Refusal {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
+    /// 415 of a body in Kubernetes' protobuf encoding, which kubectl uses for kinds it knows.
+    pub fn no_protobuf() -> Self {
+        let message = "the sandbox reads JSON bodies only; give the object in a file (kubectl -f)";
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
     /// 410 of a resource version or a continue token from too long ago.
     pub fn expired(message: &str) -> Self {
         Self::new(410, "Expired", message)

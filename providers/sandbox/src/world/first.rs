@@ -57,6 +57,7 @@ impl World {
             let known: Result<(), Malformed> = world.azure.insert(resource);
             debug_assert_eq!(known, Ok(()));
         }
+        world.add_machines();
         world
     }
 }
@@ -223,7 +224,6 @@ fn azure_resources() -> Vec<Value> {
         resources.push(subnet(subscription, group, network, "pe-subnet", prefix));
     }
     resources.push(managed_cluster());
-    resources.extend(scale_set());
     resources.extend(private_dns());
     resources
 }
@@ -316,68 +316,6 @@ fn managed_cluster() -> Value {
         },
         "sku": {"name": "Base", "tier": "Free"},
     })
-}
-
-fn scale_set() -> Vec<Value> {
-    let id = format!(
-        "/subscriptions/{SUBSCRIPTION}/resourceGroups/{NODE_GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/{SCALE_SET}"
-    );
-    let interfaces = || {
-        let subnet = network(SUBSCRIPTION, NODE_GROUP, "virtualNetworks", "aks-vnet");
-        json!([{
-            "name": SCALE_SET,
-            "properties": {
-                "primary": true,
-                "enableIPForwarding": true,
-                "ipConfigurations": [{
-                    "name": "ipconfig1",
-                    "properties": {
-                        "primary": true,
-                        "privateIPAddressVersion": "IPv4",
-                        "subnet": {"id": format!("{subnet}/subnets/aks-subnet")},
-                    },
-                }],
-            },
-        }])
-    };
-    let mut resources = vec![json!({
-        "name": SCALE_SET,
-        "id": id,
-        "type": "Microsoft.Compute/virtualMachineScaleSets",
-        "location": LOCATION,
-        "zones": ["1", "2", "3"],
-        "sku": {"name": "Standard_D4s_v5", "tier": "Standard", "capacity": 2},
-        "tags": {"aks-managed-poolName": "nodepool1"},
-        "properties": {
-            "provisioningState": "Succeeded",
-            "orchestrationMode": "Uniform",
-            "virtualMachineProfile": {
-                "networkProfile": {"networkInterfaceConfigurations": interfaces()},
-            },
-        },
-    })];
-    for index in 0..2_usize {
-        resources.push(json!({
-            "name": format!("{SCALE_SET}_{index}"),
-            "id": instance(index),
-            "instanceId": index.to_string(),
-            "type": "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
-            "location": LOCATION,
-            "zones": [(index + 1).to_string()],
-            "properties": {
-                "provisioningState": "Succeeded",
-                "osProfile": {"computerName": format!("{SCALE_SET}00000{index}")},
-                "networkProfile": {
-                    "networkInterfaces": [{
-                        "id": format!("{}/networkInterfaces/{SCALE_SET}", instance(index)),
-                        "properties": {"primary": true},
-                    }],
-                },
-                "networkProfileConfiguration": {"networkInterfaceConfigurations": interfaces()},
-            },
-        }));
-    }
-    resources
 }
 
 fn private_dns() -> Vec<Value> {

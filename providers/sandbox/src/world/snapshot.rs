@@ -1,25 +1,30 @@
 //! A world from an observation.
 
+use std::sync::Arc;
+
+use privlink_core::controller::sync::FINALIZER;
+use privlink_core::kubernetes::service::Service;
 use privlink_core::snapshot::{Reading, Snapshot};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::directory::{Subscription, Tenant};
+use crate::kubernetes::resource::Resource;
 
 use super::World;
 use super::issuer::Issuer;
 
 impl World {
     /// A world that holds what a snapshot shows: its Services and Nodes, and every Azure resource in
-    /// its lists. What the snapshot cannot tell (tenants, resource groups that hold nothing, the
-    /// controller's configuration beyond the cluster's own) is as in [`World::first`].
+    /// its lists. How the controller is configured is inferred from the cluster that AKS shows, its
+    /// Nodes and networks; the machines of the Nodes are added. Tenants and rights, which a snapshot
+    /// does not hold, are as in [`World::first`].
     ///
     /// # Errors
     /// An object has no name or no id, or does not fit its type.
     pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, Error> {
         let mut world = Self { issuer: Issuer::new("snapshot"), ..Self::default() };
         let first = Self::first();
-        world.facts = first.facts;
         world.directory = first.directory;
         world.kubernetes.version = match &snapshot.kubernetes.version {
             Reading::Present(version) => version.clone(),
@@ -36,7 +41,26 @@ impl World {
                 world.take_resource(resource.clone())?;
             }
         }
+        world.infer_facts(snapshot);
+        world.add_machines();
+        world.remember_services();
         Ok(world)
+    }
+
+    /// The controller has served the Services there are, and goes on from there.
+    fn remember_services(&mut self) {
+        let nodes = self.nodes();
+        let memory = &mut self.controller.memory;
+        let services = Resource::find("", "services").into_iter();
+        for (key, object) in services.flat_map(|kind| self.kubernetes.shelf(kind)) {
+            let Ok(service) = Service::from_value(object.clone()) else { continue };
+            let service = Arc::new(service);
+            memory.seen.insert(key.clone(), Arc::clone(&service));
+            if service.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+                memory.synced.insert(key.clone(), service);
+                memory.nodes.insert(key.clone(), nodes.clone());
+            }
+        }
     }
 
     fn take_objects(&mut self, reading: &Reading<Vec<Value>>, kind: &str) -> Result<(), Error> {

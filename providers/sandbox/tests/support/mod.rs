@@ -67,7 +67,7 @@ pub async fn apply(api: &Api<Service>, object: &Value) -> kube::Result<Service> 
 }
 
 pub async fn settle(running: &Running) {
-    assert!(running.controller_idle(Duration::from_secs(10)).await, "the controller is busy");
+    assert!(running.controller_settled(Duration::from_secs(10)).await, "the controller is busy");
 }
 
 /// A plain ARM client.

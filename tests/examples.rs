@@ -152,22 +152,40 @@ fn every_example_has_a_readme_and_is_tested() {
 }
 
 #[test]
-fn the_order_of_files_and_documents_does_not_show() {
+fn the_order_of_files_does_not_show() {
+    let place = Workplace::with_example("private-link");
+    let files = ["endpoint", "internal-app", "stack"];
+    let plan = |order: [usize; 3], format: &str| {
+        let names = order.map(|at| format!("-f examples/private-link/{}.yaml", files[at]));
+        place.run(&format!("plan {} --sandbox -o {format}", names.join(" "))).expect(0).stdout
+    };
+    for format in ["text", "json", "markdown"] {
+        let first = plan([0, 1, 2], format);
+        for order in [[2, 1, 0], [1, 2, 0]] {
+            assert!(plan(order, format) == first, "{format} differs in order {order:?}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_documents_shows_in_places_only() {
     let place = Workplace::with_example("private-link");
     let folder = place.path().join("examples/private-link");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let parts = [read("endpoint.yaml"), read("internal-app.yaml"), read("stack.yaml")];
-    let outcomes: Vec<(String, String)> = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
-        .into_iter()
-        .map(|order| {
-            let text = order.map(|at| parts[at].clone()).join("---\n");
-            std::fs::write(place.path().join("all.yaml"), text).unwrap();
-            let run = |format: &str| {
-                place.run(&format!("plan -f all.yaml --sandbox -o {format}")).expect(0).stdout
-            };
-            (run("text"), run("json"))
-        })
-        .collect();
-    assert_eq!(outcomes[0], outcomes[1]);
-    assert_eq!(outcomes[0], outcomes[2]);
+    let plan = |order: [usize; 3]| {
+        let text = order.map(|at| parts[at].clone()).join("---\n");
+        std::fs::write(place.path().join("all.yaml"), text).unwrap();
+        let plan = place.run("plan -f all.yaml --sandbox -o json").expect(0).stdout;
+        let mut plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        for finding in plan["findings"].as_array_mut().unwrap() {
+            let moved = finding.as_object_mut().unwrap().remove("place").unwrap();
+            assert!(moved.as_str().unwrap().starts_with("all.yaml:"), "{moved}");
+        }
+        plan
+    };
+    let first = plan([0, 1, 2]);
+    for order in [[2, 1, 0], [1, 2, 0]] {
+        assert!(plan(order) == first, "the plan differs in order {order:?}");
+    }
 }

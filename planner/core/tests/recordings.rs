@@ -146,10 +146,7 @@ fn handed_out(service: &mut Value) {
     }
     spec.entry("healthCheckNodePort").and_modify(|it| *it = json!("handed out"));
     for port in spec["ports"].as_array_mut().unwrap() {
-        port.as_object_mut()
-            .unwrap()
-            .entry("nodePort")
-            .and_modify(|it| *it = json!("handed out"));
+        port.as_object_mut().unwrap().entry("nodePort").and_modify(|it| *it = json!("handed out"));
     }
 }
 

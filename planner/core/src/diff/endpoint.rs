@@ -438,21 +438,20 @@ fn body(
     })
 }
 
-/// What of an endpoint is compared: what privlink writes, in one spelling.
+/// What of an endpoint is compared: what privlink writes.
 fn comparable(endpoint: &Value) -> Value {
     let at = |pointer: &str| endpoint.pointer(pointer).cloned().unwrap_or_default();
-    let lower = |value: Value| value.as_str().map(str::to_lowercase);
     let automatic = at("/properties/privateLinkServiceConnections/0");
     let manual = at("/properties/manualPrivateLinkServiceConnections/0");
     let (connection, approval) =
         if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
     let of = |pointer: &str| connection.pointer(pointer).cloned().unwrap_or_default();
     let mut fields = json!({
-        "location": lower(at("/location")).map(|location| location.replace(' ', "")),
-        "subnet": lower(at("/properties/subnet/id")),
+        "location": at("/location"),
+        "subnet": at("/properties/subnet/id"),
         "approval": approval,
         "connectionName": of("/name"),
-        "privateLinkServiceId": lower(of("/properties/privateLinkServiceId")),
+        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
         "requestMessage": of("/properties/requestMessage"),
         "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
         "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
@@ -473,6 +472,15 @@ const IMMUTABLE: [&str; 6] = [
     "privateIPAddress",
 ];
 
+/// Whether two spellings mean the same: ids in any case, `East US` and `eastus`.
+fn is_same(field: &FieldDiff) -> bool {
+    let text = |side: &Option<Value>| {
+        side.as_ref().and_then(Value::as_str).map(|text| text.to_lowercase().replace(' ', ""))
+    };
+    let by_case = ["location", "subnet", "privateLinkServiceId"];
+    by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
+}
+
 fn compare_endpoint(live: &Value, body: &Value) -> Vec<FieldDiff> {
     let (live, wanted) = (comparable(live), comparable(body));
     compare::fields(Some(&live), Some(&wanted))
@@ -481,6 +489,7 @@ fn compare_endpoint(live: &Value, body: &Value) -> Vec<FieldDiff> {
             field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());
             field
         })
+        .filter(|field| !is_same(field))
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
         .collect()

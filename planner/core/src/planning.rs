@@ -51,7 +51,7 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
     diff::controller::diff(&prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
-    gathered.findings.extend(finding::find(input, &prediction));
+    gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
     for what in malformed {
         gathered.refusals.push(Refusal {
             code: crate::code::Code::Unreadable,

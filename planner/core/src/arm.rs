@@ -19,6 +19,7 @@ mod backend;
 pub mod error;
 pub mod hand;
 mod load_balancer;
+mod load_balancer_check;
 mod network_security_group;
 mod private_link_service;
 mod public_ip_address;

@@ -21,7 +21,8 @@ fn recordings() -> BTreeMap<String, Recording> {
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = std::fs::read_to_string(&path).unwrap();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let recording = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let recording =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             all.insert(name, recording);
         }
     }
@@ -145,10 +146,7 @@ fn handed_out(service: &mut Value) {
     }
     spec.entry("healthCheckNodePort").and_modify(|it| *it = json!("handed out"));
     for port in spec["ports"].as_array_mut().unwrap() {
-        port.as_object_mut()
-            .unwrap()
-            .entry("nodePort")
-            .and_modify(|it| *it = json!("handed out"));
+        port.as_object_mut().unwrap().entry("nodePort").and_modify(|it| *it = json!("handed out"));
     }
 }
 

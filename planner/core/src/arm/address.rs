@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_range_does_not_parse() {
-        for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "x/8", ""] {
+        for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "x/8", ""]
+        {
             assert_eq!(Prefix::parse(text), None, "{text}");
         }
         assert_eq!(Prefix::parse("10.1.2.3/8").unwrap().masked().to_string(), "10.0.0.0/8");

@@ -93,9 +93,8 @@ pub(crate) fn with_members(pool: &Arc<BackendPool>, nics: &[Nic]) -> Arc<Backend
     }
     let mut pool = pool.as_ref().clone();
     let mut addresses = pool.properties.load_balancer_backend_addresses.take().unwrap_or_default();
-    addresses.retain(|address| {
-        address.pointer("/properties/networkInterfaceIPConfiguration").is_none()
-    });
+    addresses
+        .retain(|address| address.pointer("/properties/networkInterfaceIPConfiguration").is_none());
     if members.is_empty() {
         pool.properties.backend_ip_configurations = None;
         pool.properties.load_balancer_backend_addresses =

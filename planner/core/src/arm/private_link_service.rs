@@ -12,7 +12,7 @@ use crate::unknown;
 use super::address::in_subnet;
 use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
 use super::error::ArmError;
-use super::load_balancer::check_length;
+use super::load_balancer_check::check_length;
 use super::resource::{PrivateLinkService, Reference, Subscriptions};
 use super::rules::Rules;
 
@@ -175,7 +175,8 @@ impl Azure<'_> {
     ) -> Result<(), ArmError> {
         let addresses = body.properties.ip_configurations.as_deref().unwrap_or_default();
         for address in addresses {
-            let subnet_id = address.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
+            let subnet_id =
+                address.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
             let Some(subnet) = self.world.subnets.get(&subnet_id.to_lowercase()) else {
                 continue;
             };
@@ -220,7 +221,9 @@ impl Azure<'_> {
             return Err(ArmError::new(
                 400,
                 "PrivateLinkServiceMustHaveOnePrimaryIpConfiguration",
-                format!("Private link service {id} must have exactly one primary IP configuration."),
+                format!(
+                    "Private link service {id} must have exactly one primary IP configuration."
+                ),
             ));
         }
         Ok(())
@@ -255,7 +258,9 @@ impl Azure<'_> {
             return Err(ArmError::new(
                 400,
                 "PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer",
-                format!("Private link service {id} is not supported for an IP based load balancer."),
+                format!(
+                    "Private link service {id} is not supported for an IP based load balancer."
+                ),
             ));
         }
         Ok(())
@@ -279,7 +284,8 @@ impl Azure<'_> {
         properties.enable_proxy_protocol.get_or_insert(false);
         properties.fqdns.get_or_insert_default();
         if self.rules != Rules::Azure {
-            let nobody = || Subscriptions { subscriptions: Some(Vec::new()), ..Subscriptions::default() };
+            let nobody =
+                || Subscriptions { subscriptions: Some(Vec::new()), ..Subscriptions::default() };
             properties.visibility.get_or_insert_with(nobody);
             properties.auto_approval.get_or_insert_with(nobody);
         }
@@ -318,8 +324,7 @@ impl Azure<'_> {
                 let target = target.and_then(Value::as_str).unwrap_or_default();
                 target.eq_ignore_ascii_case(service.id()) || Some(target) == alias
             };
-            let lists =
-                ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
+            let lists = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
             let concerned = lists.iter().any(|list| {
                 let list = resource.pointer(&format!("/properties/{list}"));
                 list.and_then(Value::as_array).is_some_and(|list| list.iter().any(reaches))
@@ -375,9 +380,8 @@ fn check_subscriptions(body: &PrivateLinkService) -> Result<(), ArmError> {
         }
     }
     let all = visible.iter().any(|it| it == "*");
-    let unseen = approved
-        .iter()
-        .any(|it| !visible.iter().any(|visible| visible.eq_ignore_ascii_case(it)));
+    let unseen =
+        approved.iter().any(|it| !visible.iter().any(|visible| visible.eq_ignore_ascii_case(it)));
     if unseen && !all {
         return Err(ArmError::new(
             400,

@@ -34,9 +34,10 @@ impl Azure<'_> {
         properties.public_ip_address_version.get_or_insert_with(|| "IPv4".to_owned());
         properties.idle_timeout_in_minutes.get_or_insert(4);
         properties.ip_configuration = before.and_then(|it| it.ip_configuration.clone());
-        properties.ip_address = Some(given.unwrap_or_else(|| {
-            self.hand.public_address(id, version.as_deref().unwrap_or("IPv4"))
-        }));
+        properties.ip_address =
+            Some(given.unwrap_or_else(|| {
+                self.hand.public_address(id, version.as_deref().unwrap_or("IPv4"))
+            }));
         address.etag = Some(self.hand.etag(id));
         self.world.public_ip_addresses.insert(id.key(), Arc::new(address));
         Ok(if existing.is_some() { Done::Updated } else { Done::Created })
@@ -77,7 +78,8 @@ impl Azure<'_> {
             }
         }
         for (key, address) in &mut self.world.public_ip_addresses {
-            let shown = address.properties.ip_configuration.as_ref().map(super::resource::Reference::id);
+            let shown =
+                address.properties.ip_configuration.as_ref().map(super::resource::Reference::id);
             let user = users.get(key).map(String::as_str);
             let by_balancer = shown.is_none_or(|id| id.to_lowercase().contains("/loadbalancers/"));
             if shown != user && by_balancer {

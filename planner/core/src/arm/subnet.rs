@@ -40,7 +40,8 @@ impl Azure<'_> {
         properties.provisioning_state = succeeded();
         let policies = &mut properties.private_link_service_network_policies;
         let policies = policies.get_or_insert_with(|| "Enabled".to_owned());
-        if self.rules == Rules::Azure && policies != "Disabled" && self.has_private_link_service(id) {
+        if self.rules == Rules::Azure && policies != "Disabled" && self.has_private_link_service(id)
+        {
             return Err(ArmError::new(
                 400,
                 "PrivateLinkServiceNetworkPoliciesCannotBeEnabledOnPrivateLinkServiceSubnet",
@@ -49,9 +50,7 @@ impl Azure<'_> {
                 ),
             ));
         }
-        properties
-            .private_endpoint_network_policies
-            .get_or_insert_with(|| "Disabled".to_owned());
+        properties.private_endpoint_network_policies.get_or_insert_with(|| "Disabled".to_owned());
         subnet.etag = Some(self.hand.etag(id));
         self.world.subnets.insert(id.key(), Arc::new(subnet));
         Ok(if created { Done::Created } else { Done::Updated })

@@ -12,7 +12,8 @@ use crate::resource_id::ResourceId;
 
 use super::address::{Prefix, ranges};
 use super::resource::{
-    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Subnet, VirtualNetwork,
+    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Subnet,
+    VirtualNetwork,
 };
 
 /// Resources by their id in lower case. Iteration is in the order of the keys.

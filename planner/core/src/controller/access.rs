@@ -172,9 +172,7 @@ impl Allowed {
             let Some(ports) = ports.get(protocol) else {
                 continue;
             };
-            for (family, addresses, ipv6) in
-                [("IPv4", &to.ipv4, false), ("IPv6", &to.ipv6, true)]
-            {
+            for (family, addresses, ipv6) in [("IPv4", &to.ipv4, false), ("IPv6", &to.ipv6, true)] {
                 if addresses.is_empty() {
                     continue;
                 }
@@ -250,8 +248,8 @@ impl Cloud<'_, '_> {
             rules.remove_destinations(protocol, "IPv4", &to.ipv4, &kept)?;
             rules.remove_destinations(protocol, "IPv6", &to.ipv6, &kept)?;
         }
-        let skipped = self.facts.knows_disable_nsg_rule
-            && is_true(service, annotation::DISABLE_NSG_RULE);
+        let skipped =
+            self.facts.knows_disable_nsg_rule && is_true(service, annotation::DISABLE_NSG_RULE);
         if want && !skipped {
             allowed.patch(&mut rules, &to, &ports)?;
         }
@@ -322,9 +320,11 @@ impl Cloud<'_, '_> {
             }
             for interface in pool.properties.backend_ip_configurations.iter().flatten() {
                 let machine = super::backend_pool::machine_of(interface.id());
-                let node = self.cluster.nodes.iter().find(|node| {
-                    node.machine.as_deref().map(str::to_lowercase) == machine
-                });
+                let node = self
+                    .cluster
+                    .nodes
+                    .iter()
+                    .find(|node| node.machine.as_deref().map(str::to_lowercase) == machine);
                 addresses.extend(node.into_iter().flat_map(|node| node.internal_addresses.clone()));
             }
         }
@@ -344,14 +344,14 @@ impl Cloud<'_, '_> {
                     && is_true(other, annotation::DISABLE_NSG_RULE);
                 is_true(other, annotation::DISABLE_FLOATING_IP) && !skipped
             } else {
-                let reached = |address: &String| {
-                    to.ipv4.contains(address) || to.ipv6.contains(address)
-                };
+                let reached =
+                    |address: &String| to.ipv4.contains(address) || to.ipv6.contains(address);
                 other.ingress.iter().any(reached)
             };
             if concerned {
-                let found = ports(other)
-                    .map_err(|why| why.within(&format!("fetch security rule dst ports for {}", key.name)))?;
+                let found = ports(other).map_err(|why| {
+                    why.within(&format!("fetch security rule dst ports for {}", key.name))
+                })?;
                 for (protocol, ports) in found {
                     shared.entry(protocol).or_default().extend(ports);
                 }

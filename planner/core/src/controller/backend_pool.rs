@@ -140,7 +140,8 @@ impl Cloud<'_, '_> {
         pool: &BackendPool,
     ) -> Result<bool, Failure> {
         let mut changed = false;
-        let addresses = pool.properties.load_balancer_backend_addresses.as_deref().unwrap_or_default();
+        let addresses =
+            pool.properties.load_balancer_backend_addresses.as_deref().unwrap_or_default();
         if addresses.iter().any(|member| !member_address(member).is_empty()) {
             let mut without = pool.clone();
             without.properties.virtual_network = None;
@@ -166,9 +167,10 @@ impl Cloud<'_, '_> {
         let Some(machine) = machine_of(id) else {
             return false;
         };
-        let node = self.cluster.nodes.iter().find(|node| {
-            node.machine.as_deref().is_some_and(|it| it.to_lowercase() == machine)
-        });
+        let node =
+            self.cluster.nodes.iter().find(|node| {
+                node.machine.as_deref().is_some_and(|it| it.to_lowercase() == machine)
+            });
         let group = self.facts.controller_resource_group();
         // A machine without a Node is one whose Node was deleted: it counts as excluded.
         node.is_none_or(|node| is_excluded(node, &group))
@@ -201,8 +203,8 @@ impl Cloud<'_, '_> {
     }
 
     fn put_pool(&mut self, balancer: &str, pool: BackendPool) -> Result<(), Failure> {
-        let id = name::load_balancer_id(self.facts, balancer)
-            .child("backendAddressPools", pool.name());
+        let id =
+            name::load_balancer_id(self.facts, balancer).child("backendAddressPools", pool.name());
         let result =
             self.put(&id, pool, None, |azure, body| azure.put_backend_pool(&id, body, None));
         match &result {
@@ -253,9 +255,7 @@ impl Cloud<'_, '_> {
         let active = if several { self.active_nodes(service, balancer) } else { None };
         let mut pool = existing.clone();
         let members = pool.properties.load_balancer_backend_addresses.get_or_insert_default();
-        if several
-            && members.iter().any(|member| member_address(member).is_empty())
-        {
+        if several && members.iter().any(|member| member_address(member).is_empty()) {
             return Ok(());
         }
         let mut addresses: BTreeSet<&str> = BTreeSet::new();
@@ -265,9 +265,8 @@ impl Cloud<'_, '_> {
             if !address.is_empty() {
                 addresses.insert(address);
             }
-            let is_active = active
-                .as_ref()
-                .is_none_or(|active| active.contains(&node.name.to_lowercase()));
+            let is_active =
+                active.as_ref().is_none_or(|active| active.contains(&node.name.to_lowercase()));
             if is_active && !members.iter().any(|member| member_address(member) == address) {
                 members.push(json!({"name": node.name, "properties": {"ipAddress": address}}));
                 changed = true;
@@ -289,9 +288,9 @@ impl Cloud<'_, '_> {
         for member in &members {
             let address = member_address(member);
             let is_active = active.as_ref().is_none_or(|active| {
-                let node = nodes.iter().find(|node| {
-                    node.internal_addresses.iter().any(|it| it == address)
-                });
+                let node = nodes
+                    .iter()
+                    .find(|node| node.internal_addresses.iter().any(|it| it == address));
                 node.is_none_or(|node| active.contains(&node.name.to_lowercase()))
             });
             if !addresses.contains(address) || !is_active {

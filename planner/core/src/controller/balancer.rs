@@ -161,7 +161,8 @@ impl Cloud<'_, '_> {
         if existing.is_empty() {
             existing = self.list_load_balancers(service)?;
         }
-        let pinned = want && self.facts.has_several_load_balancers() && super::selection::pins(service);
+        let pinned =
+            want && self.facts.has_several_load_balancers() && super::selection::pins(service);
         let mut default: Option<Arc<LoadBalancer>> = None;
         let mut pinned_status = None;
         let mut moves = false;
@@ -264,8 +265,11 @@ impl Cloud<'_, '_> {
         let had = status.map(|status| status.ingress).unwrap_or_default();
         let frontends = self.reconcile_frontends(service, &mut balancer, &had, want)?;
         dirty |= frontends.changed;
-        let wanted =
-            if want { self.wanted(service, &balancer, &frontends.kept)? } else { Wanted::default() };
+        let wanted = if want {
+            self.wanted(service, &balancer, &frontends.kept)?
+        } else {
+            Wanted::default()
+        };
         dirty |= probe::reconcile(self.facts, &mut balancer, service, want, wanted.probes);
         let rules_changed = rule::reconcile(&mut balancer, service, want, wanted.rules);
         dirty |= rules_changed;
@@ -407,11 +411,10 @@ impl Cloud<'_, '_> {
         let ids: Vec<String> = pools.iter().map(|pool| pool.id().to_owned()).collect();
         let words = "safeDeleteLoadBalancer: failed to EnsureBackendPoolDeleted";
         self.leave_scale_sets(&ids).map_err(|why| why.within(words))?;
-        let members = pools.iter().flat_map(|pool| {
-            pool.properties.backend_ip_configurations.iter().flatten()
-        });
-        let machines =
-            members.filter_map(|it| super::backend_pool::machine_of(it.id())).collect();
+        let members = pools
+            .iter()
+            .flat_map(|pool| pool.properties.backend_ip_configurations.iter().flatten());
+        let machines = members.filter_map(|it| super::backend_pool::machine_of(it.id())).collect();
         self.leave_pools(&machines, &ids).map_err(|why| why.within(words))?;
         self.delete_load_balancer(service, balancer.name())?;
         self.forget_nodes(balancer.name());

@@ -85,7 +85,12 @@ impl<'c, 'a> Cloud<'c, 'a> {
                     tries += 1;
                 }
                 Err(error) => {
-                    return Err(Failure::refused("GET", &self.facts.endpoint, path.as_str(), error));
+                    return Err(Failure::refused(
+                        "GET",
+                        &self.facts.endpoint,
+                        path.as_str(),
+                        error,
+                    ));
                 }
             }
         }

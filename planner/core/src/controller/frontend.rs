@@ -70,7 +70,11 @@ pub(crate) struct Frontends {
 impl Cloud<'_, '_> {
     /// Whether a frontend is a Service's (`serviceOwnsFrontendIP`): by its name, else by the address
     /// asked for.
-    pub(crate) fn owns_frontend(&mut self, frontend: &Frontend, service: &Service) -> Option<Owned> {
+    pub(crate) fn owns_frontend(
+        &mut self,
+        frontend: &Frontend,
+        service: &Service,
+    ) -> Option<Owned> {
         if frontend.name().starts_with(&name::base(service)) {
             return Some(Owned { primary: true, ipv6: None });
         }
@@ -97,9 +101,9 @@ impl Cloud<'_, '_> {
             found
         };
         let used = frontend.properties.public_ip_address.as_ref().map(Reference::id)?;
-        let address = found.into_iter().find(|address| {
-            address.properties.ip_address.is_some() && same(address.id(), used)
-        })?;
+        let address = found
+            .into_iter()
+            .find(|address| address.properties.ip_address.is_some() && same(address.id(), used))?;
         let version = address.properties.public_ip_address_version.as_deref();
         Some(Owned { primary: false, ipv6: Some(version == Some("IPv6")) })
     }

@@ -184,7 +184,8 @@ mod tests {
     use crate::kubernetes::service::Key;
 
     fn service(uid: &str, subnet: Option<&str>) -> Service {
-        let mut service = Service { key: Key::new("default", "web"), uid: uid.to_owned(), ..Service::default() };
+        let mut service =
+            Service { key: Key::new("default", "web"), uid: uid.to_owned(), ..Service::default() };
         if let Some(subnet) = subnet {
             service.annotations.insert(super::super::annotation::INTERNAL.into(), "true".into());
             let key = super::super::annotation::INTERNAL_SUBNET;

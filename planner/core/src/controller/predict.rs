@@ -51,8 +51,7 @@ pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules)
     let (mut world, mut cluster) = (world, cluster);
     let mut hand = Marks::default();
     let mut faults = Vec::new();
-    let mut azure =
-        Azure { world: &mut world, rules, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure { world: &mut world, rules, hand: &mut hand, faults: &mut faults };
     let mut memory = knowing(&cluster);
     let mut outcomes = Vec::new();
     for change in in_order(&cluster, changes) {

@@ -36,7 +36,8 @@ fn push(merged: &mut Vec<Prefix>, mut prefix: Prefix, width: u8) {
     }
     while let Some(last) = merged.last().copied() {
         let (bits, _) = bits_of(last.address);
-        let parent = |it: Prefix| Prefix::new(bits_of(it.address).0, it.bits.saturating_sub(1), width);
+        let parent =
+            |it: Prefix| Prefix::new(bits_of(it.address).0, it.bits.saturating_sub(1), width);
         let halves = last.bits == prefix.bits
             && prefix.bits > 0
             && parent(last) == parent(prefix)

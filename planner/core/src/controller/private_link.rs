@@ -180,9 +180,8 @@ impl Cloud<'_, '_> {
         let id = self.private_link_id(&group, &wanted);
         let before = self.azure.world.private_link_services.get(&id.key()).cloned();
         let sent = link.clone();
-        let result = self.put(&id, link, None, |azure, body| {
-            azure.put_private_link_service(&id, body, None)
-        });
+        let result = self
+            .put(&id, link, None, |azure, body| azure.put_private_link_service(&id, body, None));
         result.map_err(|failure| failure.within("create or update PLS"))?;
         self.forget_private_link(&group, &sent);
         let (action, reason) = match (&existing, before) {
@@ -253,7 +252,8 @@ impl Cloud<'_, '_> {
         dirty |= fill_subscriptions(properties, service);
         let mut wanted_tags = self.facts.tags.clone();
         let current = link.tags.get_or_insert_default();
-        let own = [(CLUSTER_TAG, self.facts.cluster_name.clone()), (OWNER_TAG, service.key.to_string())];
+        let own =
+            [(CLUSTER_TAG, self.facts.cluster_name.clone()), (OWNER_TAG, service.key.to_string())];
         for (key, value) in own {
             let value = current.get(key).cloned().unwrap_or(value);
             wanted_tags.insert(key.to_owned(), value);
@@ -262,11 +262,7 @@ impl Cloud<'_, '_> {
         Ok(dirty)
     }
 
-    fn nat_subnet(
-        &mut self,
-        service: &Service,
-        words: &str,
-    ) -> Result<Arc<Subnet>, Failure> {
+    fn nat_subnet(&mut self, service: &Service, words: &str) -> Result<Arc<Subnet>, Failure> {
         let wanted = not_blank(service, annotation::PLS_SUBNET)
             .or_else(|| internal_subnet(service))
             .unwrap_or(&self.facts.subnet)
@@ -421,12 +417,7 @@ fn nat_changed(existing: &[NatAddress], subnet: &Subnet, count: usize, statics: 
     kept != statics.len()
 }
 
-fn nat_addresses(
-    subnet: &Subnet,
-    link: &str,
-    count: usize,
-    statics: &[String],
-) -> Vec<NatAddress> {
+fn nat_addresses(subnet: &Subnet, link: &str, count: usize, statics: &[String]) -> Vec<NatAddress> {
     let address = |suffix: String, address: Option<&String>, primary: bool| {
         let method = if address.is_some() { "Static" } else { "Dynamic" };
         NatAddress {

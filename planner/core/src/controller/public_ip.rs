@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::arm::resource::{LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku};
+use crate::arm::resource::{
+    LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
+};
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
@@ -162,8 +164,9 @@ impl Cloud<'_, '_> {
             return Ok((name::public_ip(self.facts, service, prefix, ipv6), false));
         }
         let group = self.public_ip_group(service);
-        let found = self.find_public_ip_by_address(&group, asked).map_err(|failure| {
-            Failure { text: asked_address_error(service, asked, &failure.text), ..failure }
+        let found = self.find_public_ip_by_address(&group, asked).map_err(|failure| Failure {
+            text: asked_address_error(service, asked, &failure.text),
+            ..failure
         })?;
         Ok((found.name().to_owned(), false))
     }

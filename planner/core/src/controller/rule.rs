@@ -55,8 +55,8 @@ pub(crate) fn wanted(
             continue;
         }
         let rule_name = name::rule(service, &port.protocol, &number, target.ipv6);
-        let standard_internal = facts.load_balancer_sku == LoadBalancerSku::Standard
-            && is_internal_in_rules(service);
+        let standard_internal =
+            facts.load_balancer_sku == LoadBalancerSku::Standard && is_internal_in_rules(service);
         if port.protocol == "SCTP" && !standard_internal {
             return Err(Failure::new(
                 "SCTP is only supported on standard loadbalancer in internal mode",
@@ -64,14 +64,8 @@ pub(crate) fn wanted(
         }
         let mut properties = properties(facts, service, target, Some(port))?;
         if !is_true(service, &annotation::of_port(&number, "no_probe_rule")) {
-            let own = probe::of_port(
-                facts,
-                service,
-                port,
-                &rule_name,
-                all_ports.is_some(),
-                is_shared,
-            )?;
+            let own =
+                probe::of_port(facts, service, port, &rule_name, all_ports.is_some(), is_shared)?;
             if let Some(own) = own {
                 properties.probe = Some(probe_reference(facts, target, own.name()));
                 wanted.probes.push(own);
@@ -300,8 +294,7 @@ pub(crate) fn reconcile(
     let mut rules = balancer.properties.load_balancing_rules.clone().unwrap_or_default();
     let before = rules.len();
     rules.retain(|rule| {
-        !owns(service, rule.name())
-            || wanted.iter().any(|wanted| same_rule(wanted, rule, want))
+        !owns(service, rule.name()) || wanted.iter().any(|wanted| same_rule(wanted, rule, want))
     });
     let mut changed = rules.len() != before;
     for wanted in wanted {

@@ -38,9 +38,9 @@ fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&
         version.unwrap_or("IPv4") == wanted
     };
     let only = configurations.len() == 1 && !ipv6;
-    let configuration = configurations.iter_mut().find(|it| {
-        if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) }
-    })?;
+    let configuration = configurations
+        .iter_mut()
+        .find(|it| if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) })?;
     let properties = configuration.get_mut("properties")?.as_object_mut()?;
     Some(properties.entry("loadBalancerBackendAddressPools").or_insert(json!([])))
 }
@@ -106,7 +106,12 @@ fn body(machine: &Value, profile: &str) -> Value {
 }
 
 impl Cloud<'_, '_> {
-    fn put_machine(&mut self, id: &ResourceId, machine: &Value, profile: &str) -> Result<(), Failure> {
+    fn put_machine(
+        &mut self,
+        id: &ResourceId,
+        machine: &Value,
+        profile: &str,
+    ) -> Result<(), Failure> {
         let sent = body(machine, profile);
         let etag = machine.get("etag").and_then(Value::as_str).map(ToOwned::to_owned);
         let if_match = etag.clone();

@@ -35,7 +35,11 @@ fn destinations(rule: &SecurityRule) -> Vec<String> {
 
 fn sources(rule: &SecurityRule) -> Vec<String> {
     let it = &rule.properties;
-    it.source_address_prefix.iter().chain(it.source_address_prefixes.iter().flatten()).cloned().collect()
+    it.source_address_prefix
+        .iter()
+        .chain(it.source_address_prefixes.iter().flatten())
+        .cloned()
+        .collect()
 }
 
 /// Writes destinations: each once, sorted; one by itself, several (or none) as a list.
@@ -55,11 +59,14 @@ fn set_destinations(rule: &mut SecurityRule, prefixes: Vec<String>) {
 /// The ports of a rule; `None` if they are not all numbers.
 fn port_list(rule: &SecurityRule) -> Option<Vec<String>> {
     let it = &rule.properties;
-    let all: Vec<String> =
-        it.destination_port_range.iter().chain(it.destination_port_ranges.iter().flatten()).cloned().collect();
-    let is_number = |port: &String| {
-        crate::unknown::is_unknown(port) || super::value::parse_int32(port).is_ok()
-    };
+    let all: Vec<String> = it
+        .destination_port_range
+        .iter()
+        .chain(it.destination_port_ranges.iter().flatten())
+        .cloned()
+        .collect();
+    let is_number =
+        |port: &String| crate::unknown::is_unknown(port) || super::value::parse_int32(port).is_ok();
     all.iter().all(is_number).then_some(all)
 }
 

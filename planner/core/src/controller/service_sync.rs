@@ -73,7 +73,8 @@ impl Cloud<'_, '_> {
             return Ok(true);
         }
         let (ipv4, ipv6) = families(service);
-        Ok((!ipv4 || self.has_public_ip(service, false)) && (!ipv6 || self.has_public_ip(service, true)))
+        Ok((!ipv4 || self.has_public_ip(service, false))
+            && (!ipv6 || self.has_public_ip(service, true)))
     }
 
     fn has_public_ip(&mut self, service: &Service, ipv6: IsIpv6) -> bool {

@@ -218,7 +218,11 @@ fn sync_service(
         Ok(status) => (Some(status), None),
         Err(failure) => {
             let text = failure.text;
-            log.say(EventType::Warning, "SyncLoadBalancerFailed", format!("Error syncing load balancer: {text}"));
+            log.say(
+                EventType::Warning,
+                "SyncLoadBalancerFailed",
+                format!("Error syncing load balancer: {text}"),
+            );
             events.append(&mut log.events);
             (None, Some(text))
         }

@@ -185,10 +185,10 @@ fn fill_defaults(service: &mut Value) {
     if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
         set_default(spec, "internalTrafficPolicy", json!("Cluster"));
     }
-    if reachable_from_outside(service) {
-        if let Some(spec) = fields(service, "spec") {
-            set_default(spec, "externalTrafficPolicy", json!("Cluster"));
-        }
+    if reachable_from_outside(service)
+        && let Some(spec) = fields(service, "spec")
+    {
+        set_default(spec, "externalTrafficPolicy", json!("Cluster"));
     }
 }
 
@@ -362,10 +362,10 @@ fn trim_families(service: &mut Value, live: &Value) {
         return;
     }
     for field in ["ipFamilies", "clusterIPs"] {
-        if spec.get(field) == live.pointer(&format!("/spec/{field}")) {
-            if let Some(items) = spec.get_mut(field).and_then(Value::as_array_mut) {
-                items.truncate(1);
-            }
+        if spec.get(field) == live.pointer(&format!("/spec/{field}"))
+            && let Some(items) = spec.get_mut(field).and_then(Value::as_array_mut)
+        {
+            items.truncate(1);
         }
     }
 }
@@ -431,6 +431,9 @@ mod tests {
         merged["spec"]["ipFamilyPolicy"] = json!("SingleStack");
         let new = update(merged, &live, &network, &mut Marks);
         assert_eq!(new.pointer("/spec/ipFamilies"), Some(&json!(["IPv4"])));
-        assert_eq!(new.pointer("/spec/clusterIPs").and_then(Value::as_array).map(Vec::len), Some(1));
+        assert_eq!(
+            new.pointer("/spec/clusterIPs").and_then(Value::as_array).map(Vec::len),
+            Some(1)
+        );
     }
 }

@@ -227,7 +227,9 @@ mod tests {
     fn of_an_arm_error_verb_path_status_and_code_count() {
         let line = "-".repeat(80);
         let message = |host: &str, text: &str| {
-            format!("x: PUT https://{host}/a/b\n{line}\nRESPONSE 400: 400 Bad Request\nERROR CODE: C\n{line}\n{text}\n{line}\n")
+            format!(
+                "x: PUT https://{host}/a/b\n{line}\nRESPONSE 400: 400 Bad Request\nERROR CODE: C\n{line}\n{text}\n{line}\n"
+            )
         };
         let one = own_words(&message("127.0.0.1:28443", "{\n \"a\": 1}"));
         assert_eq!(one, own_words(&message("management.azure.com", "{}")));

@@ -33,9 +33,9 @@ impl Known {
                 for (at, item) in predicted.iter().enumerate() {
                     let named = item.get("name").and_then(Value::as_str);
                     let other = match named {
-                        Some(name) => came.iter().find(|it| {
-                            it.get("name").and_then(Value::as_str) == Some(name)
-                        }),
+                        Some(name) => came
+                            .iter()
+                            .find(|it| it.get("name").and_then(Value::as_str) == Some(name)),
                         None => came.get(at),
                     };
                     if let Some(other) = other {
@@ -54,10 +54,8 @@ impl Known {
 
     fn value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if unknown::is_unknown(text) {
-                    *text = self.text(text);
-                }
+            Value::String(text) if unknown::is_unknown(text) => {
+                *text = self.text(text);
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(fields) => fields.values_mut().for_each(|field| self.value(field)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use privlink_core::assumed;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::Desired;
 use privlink_core::kubernetes::service::Key;
@@ -102,9 +103,12 @@ fn predicted(
                 return Err(CommandError::new(format!("the snapshot: {what}")));
             }
             let cluster = prediction::cluster(&snapshot, &facts);
-            (facts, world, cluster)
+            (facts, Some(world), cluster)
         }
-        None => privlink_core::assumed::cluster(&pinned, desired),
+        None => {
+            let (facts, cluster) = assumed::cluster(&pinned);
+            (facts, None, cluster)
+        }
     };
     let mut changes = Vec::new();
     for (name, service) in &desired.services {
@@ -116,5 +120,6 @@ fn predicted(
             .map_err(|error| CommandError::new(format!("Service {name}: {error}")))?;
         changes.push(Change::Apply(Arc::new(stored)));
     }
+    let world = world.unwrap_or_else(|| assumed::world(&facts, &changes));
     Ok((facts, prediction::predict(world, cluster, &changes)))
 }

@@ -54,13 +54,14 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
 fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     let place = Where::nowhere();
     let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
-    let (facts, world, cluster) = assumed::cluster(&pinned, desired);
+    let (facts, cluster) = assumed::cluster(&pinned);
     let mut changes = Vec::new();
     for (key, service) in &desired.services {
         let stored = prediction::stored(&service.manifest, None, &facts, None)
             .map_err(|error| CommandError::new(format!("Service {key}: {error}")))?;
         changes.push(Change::Apply(Arc::new(stored)));
     }
+    let world = assumed::world(&facts, &changes);
     let prediction = prediction::predict(world, cluster, &changes);
     Ok(finding::find(desired, &facts, &prediction))
 }

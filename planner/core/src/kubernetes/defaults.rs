@@ -1,6 +1,8 @@
 //! What the API server makes of a Service: what it fills in when one is created, and what it keeps
 //! when one is updated.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::unknown;
@@ -26,7 +28,8 @@ pub trait Issuer {
     fn uid(&mut self, service: &Key) -> Value;
     /// A cluster IP of a family.
     fn cluster_ip(&mut self, service: &Key, family: &str) -> Value;
-    /// A node port; `port` tells it from others of the Service (`80/TCP`, `health-check`).
+    /// A node port; `port` tells it from others of the Service: a new Service's `80`, an old
+    /// one's `80/TCP`, or `health-check`.
     fn node_port(&mut self, service: &Key, port: &str) -> Value;
 }
 
@@ -55,7 +58,7 @@ pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Val
     let key = key_of(&service);
     fill_defaults(&mut service);
     fill_families(&mut service, network);
-    allocate(&mut service, &key, issuer);
+    allocate(&mut service, &key, true, issuer);
     let uid = (!has(&service, "/metadata/uid")).then(|| issuer.uid(&key));
     if let Some(metadata) = fields(&mut service, "metadata") {
         metadata.entry("namespace").or_insert_with(|| Value::from(key.namespace.clone()));
@@ -79,7 +82,7 @@ pub fn update(service: Value, live: &Value, network: &Network, issuer: &mut dyn 
     drop_what_the_type_lacks(&mut service, live);
     trim_families(&mut service, live);
     fill_families(&mut service, network);
-    allocate(&mut service, &key, issuer);
+    allocate(&mut service, &key, false, issuer);
     if let Some(metadata) = fields(&mut service, "metadata") {
         for field in ["uid", "creationTimestamp", "namespace", "resourceVersion"] {
             if let Some(kept) = live.pointer(&format!("/metadata/{field}")) {
@@ -213,8 +216,9 @@ fn fill_families(service: &mut Value, network: &Network) {
     spec.insert("ipFamilies".to_owned(), Value::from(families));
 }
 
-/// Node ports and cluster IPs, as far as they are not given.
-fn allocate(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
+/// Node ports and cluster IPs, as far as they are not given. In a new Service a TCP and a UDP port of
+/// one number share a node port.
+fn allocate(service: &mut Value, key: &Key, new: bool, issuer: &mut dyn Issuer) {
     let node_ports = needs_node_port(service);
     let health_check = needs_health_check_port(service);
     let cluster_ip = needs_cluster_ip(service);
@@ -242,23 +246,19 @@ fn allocate(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
         spec.insert("clusterIPs".to_owned(), Value::from(addresses));
     }
     if node_ports {
-        // A TCP and a UDP port of one number share a node port.
-        let mut of_number: Vec<(Value, Value, Value)> = Vec::new();
+        let mut of_number: BTreeMap<String, Value> = BTreeMap::new();
         for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            let number = port.get("port").cloned().unwrap_or_default();
-            let protocol = port.get("protocol").cloned().unwrap_or_default();
-            if !has(port, "/nodePort") {
-                let shared = of_number
-                    .iter()
-                    .find(|(of, with, _)| *of == number && *with != protocol)
-                    .map(|(_, _, node_port)| node_port.clone());
-                let name = format!("{number}/{}", protocol.as_str().unwrap_or_default());
-                let node_port = shared.unwrap_or_else(|| issuer.node_port(key, &name));
-                if let Some(port) = port.as_object_mut() {
-                    port.insert("nodePort".to_owned(), node_port);
-                }
+            let number = port.get("port").cloned().unwrap_or_default().to_string();
+            let name =
+                if new { number.clone() } else { format!("{number}/{}", text(port, "/protocol")) };
+            let given = has(port, "/nodePort").then(|| port.get("nodePort").cloned()).flatten();
+            let node_port = given
+                .or_else(|| of_number.get(&number).filter(|_| new).cloned())
+                .unwrap_or_else(|| issuer.node_port(key, &name));
+            of_number.entry(number).or_insert_with(|| node_port.clone());
+            if let Some(port) = port.as_object_mut() {
+                port.insert("nodePort".to_owned(), node_port);
             }
-            of_number.push((number, protocol, port.get("nodePort").cloned().unwrap_or_default()));
         }
     }
     let given = spec.get("healthCheckNodePort").is_some_and(|it| *it != json!(0));

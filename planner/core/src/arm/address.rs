@@ -91,8 +91,7 @@ pub fn ranges(subnet: &Subnet) -> impl Iterator<Item = &str> {
 /// any address may lie in it.
 pub fn in_subnet(address: IpAddr, subnet: &Subnet) -> bool {
     let mut ranges = ranges(subnet).peekable();
-    ranges.peek().is_none()
-        || ranges.filter_map(Prefix::parse).any(|range| range.contains(address))
+    ranges.peek().is_none() || ranges.filter_map(Prefix::parse).any(|range| range.contains(address))
 }
 
 #[cfg(test)]

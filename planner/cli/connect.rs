@@ -124,7 +124,19 @@ pub(crate) async fn namespace(desired: &Desired, place: &Where) -> Result<String
 
 /// A sandbox's failure.
 pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
-    CommandError::new(format!("the sandbox: {error}"))
+    use privlink_sandbox::Error;
+    let hint = match &error {
+        Error::Format { path, .. } | Error::Version { path, .. } => {
+            Some(format!("Make it anew with `privlink sandbox reset {}`.", path.display()))
+        }
+        Error::InUse { .. } => {
+            Some("Wait until the other one is done, or use another file.".to_owned())
+        }
+        Error::File { .. } | Error::Listen { .. } | Error::Snapshot(_) => None,
+    };
+    let mut failure = CommandError::new(format!("the sandbox: {error}"));
+    failure.hints.extend(hint);
+    failure
 }
 
 /// The world file of a stack.

@@ -110,6 +110,10 @@ fn predicted(
             (facts, None, cluster)
         }
     };
+    let is_known = |of: &String| desired.services.keys().any(|name| name.to_string() == *of);
+    if let Some((of, _)) = args.uid.iter().find(|(of, _)| !is_known(of)) {
+        return Err(CommandError::new(format!("--uid: the input has no Service {of}")));
+    }
     let mut changes = Vec::new();
     for (name, service) in &desired.services {
         let key = Key::new(&name.namespace, &name.name);

@@ -68,7 +68,10 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
-    refusals.extend(safety::findings(input, &findings));
+    // A plan without steps does nothing that could be held back: its findings are only told.
+    if !drafts.is_empty() {
+        refusals.extend(safety::findings(input, &findings));
+    }
     refusals.sort();
     refusals.dedup();
     findings.sort_by(by_address);

@@ -239,7 +239,7 @@ async fn show(
     if !plan.steps.is_empty() {
         text.push('\n');
         // Writing to a String cannot fail.
-        let _ = render::report::text(plan.mode, report, ui.style(), &mut text);
+        let _ = render::report::text(report, ui.style(), &mut text);
     }
     let outputs = outputs::read(plan, &connected.session).await;
     text.push_str(&outputs_text(&outputs));

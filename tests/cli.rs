@@ -185,3 +185,45 @@ fn a_broken_world_says_how_to_make_it_anew() {
     place.0.run("sandbox reset world.json").expect(0);
     place.plan("app.yaml").expect(0);
 }
+
+/// A Service with a Private Link Service, and an endpoint to it with these lines in its spec.
+fn connected(lines: &str) -> String {
+    let app = service("app", &[INTERNAL, CREATE, ("azure-pls-name", "my-pls")]);
+    format!(
+        "{STACK}{app}---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: app-pe}}\n\
+         spec:\n  resourceGroup: myOtherResourceGroup\n  target: {{service: {{namespace: default, name: app}}}}\n{lines}"
+    )
+}
+
+#[test]
+fn a_live_endpoint_is_not_given_up_for_one_that_cannot_be() {
+    let place = Place::new();
+    let subnet = "  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n";
+    place.write("app.yaml", &connected(subnet));
+    place.write("subnet.yaml", &connected("  subnet: {virtualNetwork: myOtherVNET, name: none}\n"));
+    place.write("network.yaml", &connected("  subnet: {virtualNetwork: none, name: none}\n"));
+    place.write("address.yaml", &connected(&format!("{subnet}  address: 10.9.0.9\n")));
+    place.apply("app.yaml", "");
+    let refusal = |file: &str| {
+        let run = place.plan(file).expect(3);
+        let refused = run.stdout.lines().find(|line| line.starts_with("refused["));
+        refused.unwrap_or_default().to_owned()
+    };
+    assert!(refusal("subnet.yaml").contains("its subnet none is not in virtual network"));
+    assert!(refusal("network.yaml").contains("its virtual network"));
+    assert!(
+        refusal("address.yaml").ends_with("10.9.0.9 is not in its subnet pe-subnet, 10.1.0.0/24")
+    );
+}
+
+#[test]
+fn a_request_message_can_be_taken_back() {
+    let place = Place::new();
+    let subnet = "  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n  approval: Manual\n";
+    place.write("said.yaml", &connected(&format!("{subnet}  requestMessage: please\n")));
+    place.write("unsaid.yaml", &connected(subnet));
+    place.apply("said.yaml", "");
+    place.apply("unsaid.yaml", "");
+    let plan = place.plan("unsaid.yaml").expect(0);
+    assert_eq!(plan.last_line(), "No changes. 1 connection awaits approval.");
+}

@@ -1,6 +1,6 @@
 //! From desired state and observation to a plan.
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::diff::draft::number;
 use crate::diff::{self, Gathered, Input};
@@ -68,10 +68,10 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
-    // A plan without steps does nothing that could be held back: its findings are only told.
-    if !drafts.is_empty() {
-        refusals.extend(safety::findings(input, &findings));
-    }
+    // Where nothing is to be done, what is found of a Service's next sync holds nothing back.
+    let is_idle = |it: &Finding| drafts.is_empty() && it.address.kind == Kind::Service;
+    let held: Vec<Finding> = findings.iter().filter(|it| !is_idle(it)).cloned().collect();
+    refusals.extend(safety::findings(input, &held));
     refusals.sort();
     refusals.dedup();
     findings.sort_by(by_address);
@@ -183,7 +183,6 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
     );
     let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
     for (address, view) in &nodes {
-        use crate::address::Kind;
         if !view.service.as_ref().is_some_and(wanted) {
             continue;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::address::Prefix;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, Consumer, FieldDiff, show_value};
@@ -300,6 +301,7 @@ fn one(
     };
     let subnet = subnet_id(endpoint, &id);
     let Some(location) = location(input, endpoint, &subnet, at, gathered) else { return };
+    gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
     let fields = live.map(|live| compare_endpoint(live, &body));
     let action = decide(live, fields.as_deref(), reached.remade);
@@ -396,6 +398,62 @@ fn location(
     None
 }
 
+/// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a
+/// live endpoint is deleted to be made anew elsewhere.
+fn misplaced(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    subnet: &ResourceId,
+    at: &Address,
+) -> Option<Finding> {
+    let parent = subnet.parent()?;
+    let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
+    let subnets = network.pointer("/properties/subnets")?.as_array()?;
+    let is_it = |it: &&Value| {
+        let id = it.get("id").and_then(Value::as_str);
+        id.is_some_and(|id| ResourceId::new(id) == *subnet)
+    };
+    let (code, message, help) = match subnets.iter().find(is_it) {
+        None => (
+            Code::NetworkMissing,
+            format!("its subnet {} is not in virtual network {parent}", subnet.name()),
+            "Name a subnet that exists, or make it first.",
+        ),
+        Some(live) => {
+            let address = endpoint.address.as_ref()?;
+            let properties = live.get("properties")?;
+            let one = properties.get("addressPrefix").into_iter();
+            let many = properties.get("addressPrefixes").and_then(Value::as_array);
+            let ranges: Vec<&str> =
+                one.chain(many.into_iter().flatten()).filter_map(Value::as_str).collect();
+            let holds = |range: &&str| {
+                Prefix::parse(range).is_none_or(|range| range.contains(address.value.into()))
+            };
+            if ranges.is_empty() || ranges.iter().any(holds) {
+                return None;
+            }
+            (
+                Code::BadAddress,
+                format!(
+                    "its address {} is not in its subnet {}, {}",
+                    address.value,
+                    subnet.name(),
+                    ranges.join(", ")
+                ),
+                "Choose an address of the subnet, or leave `address` away.",
+            )
+        }
+    };
+    Some(Finding {
+        code,
+        severity: code.severity(),
+        address: at.clone(),
+        message,
+        help: Some(help.to_owned()),
+        place: Some(endpoint.name.span.place().to_string()),
+    })
+}
+
 fn body(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
@@ -452,7 +510,7 @@ fn comparable(endpoint: &Value) -> Value {
         "approval": approval,
         "connectionName": of("/name"),
         "privateLinkServiceId": of("/properties/privateLinkServiceId"),
-        "requestMessage": of("/properties/requestMessage"),
+        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
         "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
         "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
     });
@@ -585,11 +643,11 @@ fn updated(live: &Value, body: &Value) -> Value {
     for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
         let pointer = format!("/properties/{list}/0/properties");
         let message = body.pointer(&pointer).and_then(|it| it.get("requestMessage")).cloned();
-        if let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut)
-            && let Some(message) = message
-        {
-            properties.insert("requestMessage".to_owned(), message);
-        }
+        let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        // A message that is left out stays as it was; an empty one takes it back.
+        properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
     }
     updated
 }

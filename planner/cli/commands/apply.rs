@@ -69,7 +69,16 @@ async fn locked(
     let (snapshot, facts) = connected.observe().await;
     let observed = super::Observed { snapshot, facts, connected: None };
     let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
-    let exit = carry_out(args, &plan, connected, ui).await;
+    let seen = (&observed.snapshot, &observed.facts);
+    let met = !args.preflight
+        || mode == Mode::Destroy
+        || super::preflight::passed(desired, seen, connected, ui).await?;
+    let exit = if met {
+        carry_out(args, &plan, connected, ui).await
+    } else {
+        ui.say("Not applied.");
+        Ok(Exit::Error)
+    };
     kept.release().await.map_err(failed)?;
     exit
 }

@@ -13,19 +13,27 @@ use crate::ui::Ui;
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let plan = super::block_on(async {
+    let (plan, met) = super::block_on(async {
         let observed =
             super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
                 .await?;
         let planned = super::planned(&desired, &observed, mode, &args.limits)?;
+        let mut met = true;
         if let Some(connected) = observed.connected {
+            if args.preflight {
+                let seen = (&observed.snapshot, &observed.facts);
+                met = super::preflight::passed(&desired, seen, &connected, ui).await?;
+            }
             connected.close().await?;
         }
-        Ok(planned.plan)
+        Ok((planned.plan, met))
     })?;
     ui.print(&rendered(&plan, args.shown.output, ui.style()))?;
     for (format, file) in &args.shown.render {
         super::write_private(file, &rendered(&plan, *format, Style::default()))?;
+    }
+    if !met {
+        return Ok(Exit::Error);
     }
     if !plan.refusals.is_empty() {
         return Ok(Exit::Refused);

@@ -354,7 +354,7 @@ fn current_address(
     dns::endpoint_address_mark(id)
 }
 
-fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
+pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
     match &endpoint.subnet {
         Subnet::Id(id) => id.value.clone(),
         Subnet::Named { virtual_network, name } => ResourceId::in_group(

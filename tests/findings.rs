@@ -55,7 +55,8 @@ const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
 const LINK: (&str, &str) = ("azure-pls-create", "true");
 
 fn web(more: &[(&str, &str)], spec: &str) -> Vec<String> {
-    let annotations: Vec<(&str, &str)> = [INTERNAL].into_iter().chain(more.iter().copied()).collect();
+    let annotations: Vec<(&str, &str)> =
+        [INTERNAL].into_iter().chain(more.iter().copied()).collect();
     vec![service("web", &annotations, spec)]
 }
 
@@ -119,7 +120,8 @@ fn fewer_nat_addresses_rewrite_them_all() {
 
 #[test]
 fn proxy_protocol_meets_the_local_probe() {
-    let after = web(&[LINK, ("azure-pls-proxy-protocol", "true")], "  externalTrafficPolicy: Local\n");
+    let after =
+        web(&[LINK, ("azure-pls-proxy-protocol", "true")], "  externalTrafficPolicy: Local\n");
     check(&[], &after, "proxy-protocol-probe");
 }
 

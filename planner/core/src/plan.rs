@@ -48,10 +48,11 @@ pub struct Plan {
 }
 
 /// What a plan is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Reach desired state.
+    #[default]
     Apply,
     /// Remove all that belongs to the stack.
     Destroy,

@@ -520,6 +520,12 @@ fn comparable(endpoint: &Value) -> Value {
     fields
 }
 
+/// What a plan uses of a live endpoint.
+pub fn bound(live: &Value) -> Value {
+    let status = live_connection(live).map(|connection| connection.status);
+    json!({"fields": comparable(live), "status": status})
+}
+
 /// The fields of an endpoint that cannot change in place (ARM contract, table "In place?").
 const IMMUTABLE: [&str; 6] = [
     "location",

@@ -237,6 +237,11 @@ fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields.into_iter().map(shown).collect()
 }
 
+/// What a plan uses of a live Service: its uid, and all that others wrote of it.
+pub fn bound(object: &Value) -> Value {
+    json!({"uid": object.pointer("/metadata/uid"), "object": comparable(object)})
+}
+
 /// An object without what servers write.
 fn comparable(object: &Value) -> Value {
     let mut object = object.clone();

@@ -13,8 +13,8 @@ use crate::report::{Outcome, Report, StepReport};
 /// # Errors
 ///
 /// Fails when the writer does.
-pub fn text(mode: Mode, report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let what = match mode {
+pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
+    let what = match report.mode {
         Mode::Apply => "Apply",
         Mode::Destroy => "Destroy",
     };

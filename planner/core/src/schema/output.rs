@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
 
 /// The schema files of plans, snapshots, events and reports, by name.
@@ -16,6 +17,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("plan.schema.json", schema_for!(Plan).to_value()),
         ("snapshot.schema.json", schema_for!(Snapshot).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
+        ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. `docs/exit-codes.md` tells users; the order of severity is [`Exit::worst`]'s.
+/// How a command ended. `docs/exit-codes.md` tells users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done; nothing to do.

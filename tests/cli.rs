@@ -227,3 +227,20 @@ fn a_request_message_can_be_taken_back() {
     let plan = place.plan("unsaid.yaml").expect(0);
     assert_eq!(plan.last_line(), "No changes. 1 connection awaits approval.");
 }
+
+#[test]
+fn every_code_is_explained() {
+    let place = Workplace::with_example("private-link");
+    let explained = place.run("explain link-recreated").expect(0).stdout;
+    assert!(explained.contains("What to do: "), "{explained}");
+    assert!(!explained.contains("\n## "), "{explained}");
+    let refused = place.run("explain no-such-code").expect(1);
+    assert!(refused.stderr.contains("link-recreated"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_stack_that_nobody_works_on_needs_no_unlocking() {
+    let place = Workplace::with_example("private-link");
+    let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
+    assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
+}

@@ -244,3 +244,28 @@ fn a_stack_that_nobody_works_on_needs_no_unlocking() {
     let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
     assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
 }
+
+#[test]
+fn records_go_with_what_they_name() {
+    let place = Place::new();
+    let named = |name: &str| {
+        connected(&format!(
+            "  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
+             dns: {{record: {{zone: privatelink.contoso.com, name: {name}}}}}\n"
+        ))
+    };
+    place.write("one.yaml", &named("one"));
+    place.write("two.yaml", &named("two"));
+    let records = || {
+        let run = place.0.run("observe -f one.yaml --sandbox=world.json").expect(0);
+        let is = |name: &str| run.stdout.contains(&format!("privatelink.contoso.com/A/{name}\""));
+        (is("one"), is("two"))
+    };
+    place.apply("one.yaml", "");
+    assert_eq!(records(), (true, false));
+    place.apply("two.yaml", "");
+    assert_eq!(records(), (false, true));
+    assert_eq!(place.plan("two.yaml").expect(0).last_line(), "No changes.");
+    place.0.run("destroy -f two.yaml --sandbox=world.json --auto-approve").expect(0);
+    assert_eq!(records(), (false, false));
+}

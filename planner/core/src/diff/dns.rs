@@ -6,9 +6,9 @@ use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::plan::Op;
+use crate::plan::{Mode, Op};
 use crate::resource_id::ResourceId;
-use crate::snapshot::Observation;
+use crate::snapshot::{Observation, Reading};
 use crate::unknown;
 
 use super::draft::{Draft, Stage};
@@ -104,6 +104,55 @@ pub fn diff(
         .needing(endpoint_at, Stage::Connect)
         .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
     gathered.drafts.push(draft);
+}
+
+/// Deletes the records of this stack that no endpoint wants any more, in the zones that were read.
+pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
+    if !input.prunes() {
+        return;
+    }
+    let wanted: Vec<ResourceId> = match input.options.mode {
+        Mode::Destroy => Vec::new(),
+        Mode::Apply => {
+            let endpoints = input.desired.endpoints.values();
+            endpoints
+                .filter_map(|it| target(it, &super::endpoint::id(input, it)))
+                .map(|(_, id)| id)
+                .collect()
+        }
+    };
+    for id in records(input).filter(|id| !wanted.contains(id)) {
+        let zone = id.parent().map(|zone| zone.name().to_owned()).unwrap_or_default();
+        let at = Address::new(Kind::DnsRecord, format!("{zone}/{}", id.name()));
+        let reason = match input.options.mode {
+            Mode::Destroy => "the stack is to go",
+            Mode::Apply => "it carries the stack's mark and left the desired state",
+        };
+        let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
+        change.object = Some(id.as_str().to_owned());
+        gathered.changes.push(change);
+        let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
+        let op = Op::DeleteResource { id: id.as_str().to_owned() };
+        gathered.drafts.push(Draft::new(&at, Stage::Delete, op).locking(lock));
+    }
+}
+
+/// The live records that carry this stack's mark.
+fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
+    let stack = input.desired.name.as_str();
+    let lists = input.snapshot.azure.iter();
+    lists
+        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
+        .filter_map(|(_, reading)| match reading {
+            Reading::Present(records) => Some(records.iter()),
+            Reading::Absent | Reading::Unreadable(_) => None,
+        })
+        .flatten()
+        .filter(move |record| {
+            let metadata = record.pointer("/properties/metadata");
+            metadata.and_then(|it| it.get(STACK_TAG)?.as_str()) == Some(stack)
+        })
+        .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
 }
 
 fn record(address: &str, stack: &str) -> Value {

@@ -1,17 +1,18 @@
 //! Private endpoints, and the connections they make.
 
+mod place;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
-use crate::arm::address::Prefix;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, Consumer, FieldDiff, show_value};
 use crate::code::Code;
 use crate::compare;
-use crate::desired::{Approval, PrivateEndpoint, Subnet, Target};
+use crate::desired::{Approval, PrivateEndpoint, Target};
 use crate::kubernetes::service::Key;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
@@ -23,6 +24,8 @@ use crate::view::base_name;
 use super::approval::{self, Decision};
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, Input, STACK_TAG, dns};
+pub(crate) use place::subnet_id;
+use place::{location, misplaced};
 
 const TYPE: &str = "Microsoft.Network/privateEndpoints";
 
@@ -118,6 +121,7 @@ pub fn diff(
     for live in leaving {
         delete(input, prediction, live, gathered);
     }
+    dns::prune(input, gathered);
     if input.options.mode == Mode::Destroy {
         return;
     }
@@ -352,106 +356,6 @@ fn current_address(
         return address.to_owned();
     }
     dns::endpoint_address_mark(id)
-}
-
-pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
-    match &endpoint.subnet {
-        Subnet::Id(id) => id.value.clone(),
-        Subnet::Named { virtual_network, name } => ResourceId::in_group(
-            id.subscription().unwrap_or_default(),
-            id.resource_group().unwrap_or_default(),
-            "Microsoft.Network/virtualNetworks",
-            virtual_network,
-        )
-        .child("subnets", name),
-    }
-}
-
-/// The endpoint's region: its own, or its virtual network's, which must then be readable.
-fn location(
-    input: &Input<'_>,
-    endpoint: &PrivateEndpoint,
-    subnet: &ResourceId,
-    at: &Address,
-    gathered: &mut Gathered,
-) -> Option<String> {
-    if let Some(location) = &endpoint.location {
-        return Some(location.value.clone());
-    }
-    let network = subnet.parent()?;
-    let why = match input.snapshot.resource(&network) {
-        Observation::Present(network) => {
-            return network.get("location").and_then(Value::as_str).map(ToOwned::to_owned);
-        }
-        Observation::Absent => "is not there",
-        Observation::Unreadable(why) => why,
-        Observation::NotObserved => "was not asked for",
-    };
-    gathered.findings.push(Finding {
-        code: Code::NetworkMissing,
-        severity: Code::NetworkMissing.severity(),
-        address: at.clone(),
-        message: format!("its virtual network {network} {why}"),
-        help: Some("Name a virtual network that exists, or make it first.".to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    });
-    None
-}
-
-/// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a
-/// live endpoint is deleted to be made anew elsewhere.
-fn misplaced(
-    input: &Input<'_>,
-    endpoint: &PrivateEndpoint,
-    subnet: &ResourceId,
-    at: &Address,
-) -> Option<Finding> {
-    let parent = subnet.parent()?;
-    let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
-    let subnets = network.pointer("/properties/subnets")?.as_array()?;
-    let is_it = |it: &&Value| {
-        let id = it.get("id").and_then(Value::as_str);
-        id.is_some_and(|id| ResourceId::new(id) == *subnet)
-    };
-    let (code, message, help) = match subnets.iter().find(is_it) {
-        None => (
-            Code::NetworkMissing,
-            format!("its subnet {} is not in virtual network {parent}", subnet.name()),
-            "Name a subnet that exists, or make it first.",
-        ),
-        Some(live) => {
-            let address = endpoint.address.as_ref()?;
-            let properties = live.get("properties")?;
-            let one = properties.get("addressPrefix").into_iter();
-            let many = properties.get("addressPrefixes").and_then(Value::as_array);
-            let ranges: Vec<&str> =
-                one.chain(many.into_iter().flatten()).filter_map(Value::as_str).collect();
-            let holds = |range: &&str| {
-                Prefix::parse(range).is_none_or(|range| range.contains(address.value.into()))
-            };
-            if ranges.is_empty() || ranges.iter().any(holds) {
-                return None;
-            }
-            (
-                Code::BadAddress,
-                format!(
-                    "its address {} is not in its subnet {}, {}",
-                    address.value,
-                    subnet.name(),
-                    ranges.join(", ")
-                ),
-                "Choose an address of the subnet, or leave `address` away.",
-            )
-        }
-    };
-    Some(Finding {
-        code,
-        severity: code.severity(),
-        address: at.clone(),
-        message,
-        help: Some(help.to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    })
 }
 
 fn body(

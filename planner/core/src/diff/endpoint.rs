@@ -1,27 +1,34 @@
 //! Private endpoints, and the connections they make.
 
+mod body;
+mod connection;
 mod place;
+mod reached;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, FieldDiff, show_value};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
-use crate::desired::{Approval, PrivateEndpoint, Target};
-use crate::kubernetes::service::Key;
+use crate::desired::PrivateEndpoint;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 use crate::view;
-use crate::view::base_name;
 
-use super::approval::{self, Decision};
+pub use body::{bound, shown};
+pub use reached::link_of_service;
+
+use body::{body, comparable, updated};
+use connection::{connection, live_connection};
+use reached::{Reached, reached};
+
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, Input, STACK_TAG, dns};
 pub(crate) use place::subnet_id;
@@ -166,107 +173,6 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     }
 }
 
-/// What an endpoint is to reach.
-struct Reached<'a> {
-    /// The id or alias that is written.
-    target: String,
-    /// The Service whose sync makes it.
-    service: Option<Key>,
-    /// What is predicted of it.
-    link: Option<&'a PrivateLinkService>,
-    /// Whether another resource takes its place, so that connections to it are lost.
-    remade: bool,
-}
-
-fn reached<'a>(
-    input: &Input<'_>,
-    prediction: &'a Prediction,
-    endpoint: &PrivateEndpoint,
-) -> Option<Reached<'a>> {
-    let link_of = |id: &str| prediction.after.private_link_services.get(&id.to_lowercase());
-    match &endpoint.target {
-        Target::Id(id) => Some(Reached {
-            target: id.as_str().to_owned(),
-            service: None,
-            link: link_of(id.as_str()).map(AsRef::as_ref),
-            remade: false,
-        }),
-        Target::Alias(alias) => {
-            let services = prediction.after.private_link_services.values();
-            let is_it = |link: &&std::sync::Arc<PrivateLinkService>| {
-                link.properties
-                    .alias
-                    .as_deref()
-                    .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value))
-            };
-            Some(Reached {
-                target: alias.value.clone(),
-                service: None,
-                link: services.into_iter().find(is_it).map(AsRef::as_ref),
-                remade: false,
-            })
-        }
-        Target::Service(name) => {
-            let key = name.value.clone();
-            let link = link_of_service(&prediction.after, prediction, &key)?;
-            let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
-            let remade =
-                before.is_some_and(|before| view::identity_of(before) != view::identity_of(link));
-            let _ = input;
-            Some(Reached {
-                target: link.id().to_owned(),
-                service: Some(key),
-                link: Some(link),
-                remade,
-            })
-        }
-    }
-}
-
-/// The Private Link Service through which a Service is reached: the one on a frontend that has a rule
-/// of the Service.
-pub fn link_of_service<'a>(
-    world: &'a World,
-    prediction: &Prediction,
-    key: &Key,
-) -> Option<&'a PrivateLinkService> {
-    let service = prediction.services.get(key).or_else(|| prediction.live.get(key))?;
-    let base = base_name(&service.uid);
-    let frontends = world.load_balancers.values().flat_map(|balancer| {
-        balancer.properties.load_balancing_rules.iter().flatten().filter_map(|rule| {
-            let frontend = rule.properties.frontend_ip_configuration.as_ref()?;
-            rule.name().starts_with(&base).then(|| ResourceId::new(frontend.id()))
-        })
-    });
-    let frontends: Vec<ResourceId> = frontends.collect();
-    world
-        .private_link_services
-        .values()
-        .find(|link| view::frontend_of(link).is_some_and(|it| frontends.contains(&it)))
-        .map(AsRef::as_ref)
-}
-
-/// A connection as its endpoint shows it.
-struct LiveConnection {
-    target: Option<String>,
-    status: String,
-    manual: bool,
-}
-
-fn live_connection(live: &Value) -> Option<LiveConnection> {
-    let first = |list: &str| live.pointer(&format!("/properties/{list}/0/properties"));
-    let (connection, manual) =
-        first("privateLinkServiceConnections").map(|connection| (connection, false)).or_else(
-            || first("manualPrivateLinkServiceConnections").map(|connection| (connection, true)),
-        )?;
-    let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str);
-    Some(LiveConnection {
-        target: text("/privateLinkServiceId").map(ToOwned::to_owned),
-        status: text("/privateLinkServiceConnectionState/status").unwrap_or_default().to_owned(),
-        manual,
-    })
-}
-
 /// Refuses to plan for a resource that could not be read.
 pub fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
     gathered.refusals.push(Refusal {
@@ -307,7 +213,7 @@ fn one(
     let Some(location) = location(input, endpoint, &subnet, at, gathered) else { return };
     gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
-    let fields = live.map(|live| compare_endpoint(live, &body));
+    let fields = live.map(|live| body::compare(live, &body));
     let action = decide(live, fields.as_deref(), reached.remade);
     let fields = match (&action, fields) {
         (Some((Action::Create, _)), _) => compare::fields(None, Some(&comparable(&body))),
@@ -356,123 +262,6 @@ fn current_address(
         return address.to_owned();
     }
     dns::endpoint_address_mark(id)
-}
-
-fn body(
-    input: &Input<'_>,
-    endpoint: &PrivateEndpoint,
-    reached: &Reached<'_>,
-    subnet: &ResourceId,
-    location: &str,
-) -> Value {
-    let mut connection = json!({
-        "name": endpoint.connection_name,
-        "properties": {"privateLinkServiceId": reached.target, "groupIds": []},
-    });
-    if let Some(message) = &endpoint.request_message
-        && let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut)
-    {
-        properties.insert("requestMessage".to_owned(), message.value.clone().into());
-    }
-    let (automatic, manual) = match endpoint.approval {
-        Approval::Automatic => (json!([connection]), json!([])),
-        Approval::Manual => (json!([]), json!([connection])),
-    };
-    let addresses: Vec<Value> = endpoint
-        .address
-        .iter()
-        .map(|address| {
-            json!({
-                "name": format!("{}-ip", endpoint.name.value),
-                "properties": {"privateIPAddress": address.value.to_string()},
-            })
-        })
-        .collect();
-    json!({
-        "location": location,
-        "tags": {STACK_TAG: input.desired.name},
-        "properties": {
-            "subnet": {"id": subnet.as_str()},
-            "privateLinkServiceConnections": automatic,
-            "manualPrivateLinkServiceConnections": manual,
-            "ipConfigurations": addresses,
-        },
-    })
-}
-
-/// What of an endpoint is compared: what privlink writes.
-fn comparable(endpoint: &Value) -> Value {
-    let at = |pointer: &str| endpoint.pointer(pointer).cloned().unwrap_or_default();
-    let automatic = at("/properties/privateLinkServiceConnections/0");
-    let manual = at("/properties/manualPrivateLinkServiceConnections/0");
-    let (connection, approval) =
-        if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
-    let of = |pointer: &str| connection.pointer(pointer).cloned().unwrap_or_default();
-    let mut fields = json!({
-        "location": at("/location"),
-        "subnet": at("/properties/subnet/id"),
-        "approval": approval,
-        "connectionName": of("/name"),
-        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
-        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
-        "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
-        "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
-    });
-    if let Some(fields) = fields.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    fields
-}
-
-/// What a plan uses of a live endpoint.
-pub fn bound(live: &Value) -> Value {
-    let status = live_connection(live).map(|connection| connection.status);
-    json!({"fields": comparable(live), "status": status})
-}
-
-/// The fields of an endpoint that cannot change in place (ARM contract, table "In place?").
-const IMMUTABLE: [&str; 6] = [
-    "location",
-    "subnet",
-    "approval",
-    "connectionName",
-    "privateLinkServiceId",
-    "privateIPAddress",
-];
-
-/// Whether two spellings mean the same: ids in any case, `East US` and `eastus`.
-fn is_same(field: &FieldDiff) -> bool {
-    let text = |side: &Option<Value>| {
-        side.as_ref().and_then(Value::as_str).map(|text| text.to_lowercase().replace(' ', ""))
-    };
-    let by_case = ["location", "subnet", "privateLinkServiceId"];
-    by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
-}
-
-fn compare_endpoint(live: &Value, body: &Value) -> Vec<FieldDiff> {
-    let (live, wanted) = (comparable(live), comparable(body));
-    compare::fields(Some(&live), Some(&wanted))
-        .into_iter()
-        .map(|mut field| {
-            field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());
-            field
-        })
-        .filter(|field| !is_same(field))
-        // An address that was not asked for is Azure's choice, not a difference.
-        .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
-        .collect()
-}
-
-/// Fields with their unknowns as words.
-pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    fields
-        .into_iter()
-        .map(|field| FieldDiff {
-            before: field.before.as_ref().map(show_value),
-            after: field.after.as_ref().map(show_value),
-            ..field
-        })
-        .collect()
 }
 
 fn decide(
@@ -532,101 +321,4 @@ fn write(
         .locking(subnet.key())
         .locking(reached.target.to_lowercase());
     gathered.drafts.push(needing(draft));
-}
-
-/// The live endpoint with what can change in place changed.
-fn updated(live: &Value, body: &Value) -> Value {
-    let mut updated = live.clone();
-    if let (Some(tags), Some(wanted)) = (
-        updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),
-        body.get("tags").and_then(Value::as_object),
-    ) && let Some(tags) = tags.as_object_mut()
-    {
-        tags.extend(wanted.clone());
-    }
-    for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
-        let pointer = format!("/properties/{list}/0/properties");
-        let message = body.pointer(&pointer).and_then(|it| it.get("requestMessage")).cloned();
-        let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
-            continue;
-        };
-        // A message that is left out stays as it was; an empty one takes it back.
-        properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
-    }
-    updated
-}
-
-/// The state Azure gives a new connection (ARM contract, table "States and mirroring").
-fn new_status(
-    endpoint: &PrivateEndpoint,
-    id: &ResourceId,
-    link: Option<&PrivateLinkService>,
-) -> &'static str {
-    if endpoint.approval == Approval::Automatic {
-        return "Approved";
-    }
-    let approved = link.and_then(|link| link.properties.auto_approval.as_ref());
-    let subscriptions = approved.and_then(|set| set.subscriptions.as_ref()).into_iter().flatten();
-    let subscription = id.subscription().unwrap_or_default();
-    let mut approved = subscriptions.map(String::as_str);
-    if approved.any(|it| it == "*" || it.eq_ignore_ascii_case(subscription)) {
-        "Approved"
-    } else {
-        "Pending"
-    }
-}
-
-fn connection(
-    input: &Input<'_>,
-    (at, id, endpoint): (&Address, &ResourceId, &PrivateEndpoint),
-    (reached, live, remade): (&Reached<'_>, Option<&Value>, bool),
-    gathered: &mut Gathered,
-) {
-    let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
-    let live = live.filter(|_| !remade).and_then(live_connection);
-    let mut status = match &live {
-        Some(live) => live.status.clone(),
-        None => new_status(endpoint, id, reached.link).to_owned(),
-    };
-    if remade {
-        let reason = "Azure makes it when the endpoint connects";
-        let mut change = Change::new(connection_at.clone(), Action::Create, Actor::Azure, reason);
-        change.fields = vec![FieldDiff {
-            path: "status".to_owned(),
-            before: None,
-            after: Some(status.clone().into()),
-            forces_replacement: false,
-        }];
-        gathered.changes.push(change);
-    }
-    let decision = approval::decision(input, reached.service.as_ref(), id, &status);
-    if let Some(decision) = decision.filter(|_| status == "Pending") {
-        let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
-        approval::decide(&connection_at, link, id, decision, gathered);
-        if let Some(draft) = gathered.drafts.last_mut() {
-            draft.needs.insert(DraftKey::new(at, Stage::Write));
-        }
-        status = decision.status().to_owned();
-    }
-    if status == "Pending" {
-        gathered.awaiting_approval.push(Consumer {
-            endpoint: id.as_str().to_owned(),
-            subscription: id.subscription().unwrap_or_default().to_owned(),
-            request_message: endpoint
-                .request_message
-                .as_ref()
-                .map(|message| message.value.clone())
-                .unwrap_or_default(),
-            status: status.clone(),
-            own: true,
-        });
-    }
-    let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);
-    if waits && status != "Rejected" {
-        let op = Op::AwaitConnection { endpoint: id.as_str().to_owned(), status };
-        let draft = Draft::new(at, Stage::Connect, op)
-            .needing(at, Stage::Write)
-            .needing(&connection_at, Stage::Decide);
-        gathered.drafts.push(draft);
-    }
 }

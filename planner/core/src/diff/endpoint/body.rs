@@ -1,0 +1,152 @@
+//! An endpoint's body: made from its document, compared with the live one, edited.
+
+use serde_json::{Value, json};
+
+use crate::change::{FieldDiff, show_value};
+use crate::compare;
+use crate::desired::{Approval, PrivateEndpoint};
+use crate::diff::{Input, STACK_TAG};
+use crate::resource_id::ResourceId;
+
+use super::connection::live_connection;
+use super::reached::Reached;
+
+/// The body that is written.
+pub(super) fn body(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    reached: &Reached<'_>,
+    subnet: &ResourceId,
+    location: &str,
+) -> Value {
+    let mut connection = json!({
+        "name": endpoint.connection_name,
+        "properties": {"privateLinkServiceId": reached.target, "groupIds": []},
+    });
+    if let Some(message) = &endpoint.request_message
+        && let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut)
+    {
+        properties.insert("requestMessage".to_owned(), message.value.clone().into());
+    }
+    let (automatic, manual) = match endpoint.approval {
+        Approval::Automatic => (json!([connection]), json!([])),
+        Approval::Manual => (json!([]), json!([connection])),
+    };
+    let addresses: Vec<Value> = endpoint
+        .address
+        .iter()
+        .map(|address| {
+            json!({
+                "name": format!("{}-ip", endpoint.name.value),
+                "properties": {"privateIPAddress": address.value.to_string()},
+            })
+        })
+        .collect();
+    json!({
+        "location": location,
+        "tags": {STACK_TAG: input.desired.name},
+        "properties": {
+            "subnet": {"id": subnet.as_str()},
+            "privateLinkServiceConnections": automatic,
+            "manualPrivateLinkServiceConnections": manual,
+            "ipConfigurations": addresses,
+        },
+    })
+}
+
+/// What of an endpoint is compared: what privlink writes.
+pub(super) fn comparable(endpoint: &Value) -> Value {
+    let at = |pointer: &str| endpoint.pointer(pointer).cloned().unwrap_or_default();
+    let automatic = at("/properties/privateLinkServiceConnections/0");
+    let manual = at("/properties/manualPrivateLinkServiceConnections/0");
+    let (connection, approval) =
+        if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
+    let of = |pointer: &str| connection.pointer(pointer).cloned().unwrap_or_default();
+    let mut fields = json!({
+        "location": at("/location"),
+        "subnet": at("/properties/subnet/id"),
+        "approval": approval,
+        "connectionName": of("/name"),
+        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
+        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
+        "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
+        "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
+    });
+    if let Some(fields) = fields.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    fields
+}
+
+/// What a plan uses of a live endpoint.
+pub fn bound(live: &Value) -> Value {
+    let status = live_connection(live).map(|connection| connection.status);
+    json!({"fields": comparable(live), "status": status})
+}
+
+/// The fields of an endpoint that cannot change in place (ARM contract, table "In place?").
+const IMMUTABLE: [&str; 6] = [
+    "location",
+    "subnet",
+    "approval",
+    "connectionName",
+    "privateLinkServiceId",
+    "privateIPAddress",
+];
+
+/// Whether two spellings mean the same: ids in any case, `East US` and `eastus`.
+fn is_same(field: &FieldDiff) -> bool {
+    let text = |side: &Option<Value>| {
+        side.as_ref().and_then(Value::as_str).map(|text| text.to_lowercase().replace(' ', ""))
+    };
+    let by_case = ["location", "subnet", "privateLinkServiceId"];
+    by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
+}
+
+pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
+    let (live, wanted) = (comparable(live), comparable(body));
+    compare::fields(Some(&live), Some(&wanted))
+        .into_iter()
+        .map(|mut field| {
+            field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());
+            field
+        })
+        .filter(|field| !is_same(field))
+        // An address that was not asked for is Azure's choice, not a difference.
+        .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
+        .collect()
+}
+
+/// Fields with their unknowns as words.
+pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    fields
+        .into_iter()
+        .map(|field| FieldDiff {
+            before: field.before.as_ref().map(show_value),
+            after: field.after.as_ref().map(show_value),
+            ..field
+        })
+        .collect()
+}
+
+/// The live endpoint with what can change in place changed.
+pub(super) fn updated(live: &Value, body: &Value) -> Value {
+    let mut updated = live.clone();
+    if let (Some(tags), Some(wanted)) = (
+        updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),
+        body.get("tags").and_then(Value::as_object),
+    ) && let Some(tags) = tags.as_object_mut()
+    {
+        tags.extend(wanted.clone());
+    }
+    for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
+        let pointer = format!("/properties/{list}/0/properties");
+        let message = body.pointer(&pointer).and_then(|it| it.get("requestMessage")).cloned();
+        let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        // A message that is left out stays as it was; an empty one takes it back.
+        properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
+    }
+    updated
+}

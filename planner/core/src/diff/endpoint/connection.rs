@@ -1,0 +1,111 @@
+//! The connection an endpoint makes: as it is, and what becomes of it.
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateLinkService;
+use crate::change::{Action, Actor, Change, Consumer, FieldDiff};
+use crate::desired::{Approval, PrivateEndpoint};
+use crate::diff::approval::{self, Decision};
+use crate::diff::draft::{Draft, DraftKey, Stage};
+use crate::diff::{Gathered, Input};
+use crate::plan::Op;
+use crate::resource_id::ResourceId;
+
+use super::reached::Reached;
+
+/// A connection as its endpoint shows it.
+pub(super) struct LiveConnection {
+    pub(super) target: Option<String>,
+    pub(super) status: String,
+    pub(super) manual: bool,
+}
+
+pub(super) fn live_connection(live: &Value) -> Option<LiveConnection> {
+    let first = |list: &str| live.pointer(&format!("/properties/{list}/0/properties"));
+    let (connection, manual) =
+        first("privateLinkServiceConnections").map(|connection| (connection, false)).or_else(
+            || first("manualPrivateLinkServiceConnections").map(|connection| (connection, true)),
+        )?;
+    let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str);
+    Some(LiveConnection {
+        target: text("/privateLinkServiceId").map(ToOwned::to_owned),
+        status: text("/privateLinkServiceConnectionState/status").unwrap_or_default().to_owned(),
+        manual,
+    })
+}
+
+/// The state Azure gives a new connection (ARM contract, table "States and mirroring").
+fn new_status(
+    endpoint: &PrivateEndpoint,
+    id: &ResourceId,
+    link: Option<&PrivateLinkService>,
+) -> &'static str {
+    if endpoint.approval == Approval::Automatic {
+        return "Approved";
+    }
+    let approved = link.and_then(|link| link.properties.auto_approval.as_ref());
+    let subscriptions = approved.and_then(|set| set.subscriptions.as_ref()).into_iter().flatten();
+    let subscription = id.subscription().unwrap_or_default();
+    let mut approved = subscriptions.map(String::as_str);
+    if approved.any(|it| it == "*" || it.eq_ignore_ascii_case(subscription)) {
+        "Approved"
+    } else {
+        "Pending"
+    }
+}
+
+pub(super) fn connection(
+    input: &Input<'_>,
+    (at, id, endpoint): (&Address, &ResourceId, &PrivateEndpoint),
+    (reached, live, remade): (&Reached<'_>, Option<&Value>, bool),
+    gathered: &mut Gathered,
+) {
+    let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
+    let live = live.filter(|_| !remade).and_then(live_connection);
+    let mut status = match &live {
+        Some(live) => live.status.clone(),
+        None => new_status(endpoint, id, reached.link).to_owned(),
+    };
+    if remade {
+        let reason = "Azure makes it when the endpoint connects";
+        let mut change = Change::new(connection_at.clone(), Action::Create, Actor::Azure, reason);
+        change.fields = vec![FieldDiff {
+            path: "status".to_owned(),
+            before: None,
+            after: Some(status.clone().into()),
+            forces_replacement: false,
+        }];
+        gathered.changes.push(change);
+    }
+    let decision = approval::decision(input, reached.service.as_ref(), id, &status);
+    if let Some(decision) = decision.filter(|_| status == "Pending") {
+        let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
+        approval::decide(&connection_at, link, id, decision, gathered);
+        if let Some(draft) = gathered.drafts.last_mut() {
+            draft.needs.insert(DraftKey::new(at, Stage::Write));
+        }
+        status = decision.status().to_owned();
+    }
+    if status == "Pending" {
+        gathered.awaiting_approval.push(Consumer {
+            endpoint: id.as_str().to_owned(),
+            subscription: id.subscription().unwrap_or_default().to_owned(),
+            request_message: endpoint
+                .request_message
+                .as_ref()
+                .map(|message| message.value.clone())
+                .unwrap_or_default(),
+            status: status.clone(),
+            own: true,
+        });
+    }
+    let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);
+    if waits && status != "Rejected" {
+        let op = Op::AwaitConnection { endpoint: id.as_str().to_owned(), status };
+        let draft = Draft::new(at, Stage::Connect, op)
+            .needing(at, Stage::Write)
+            .needing(&connection_at, Stage::Decide);
+        gathered.drafts.push(draft);
+    }
+}

@@ -1,10 +1,15 @@
 //! How long a prediction takes: 100 clusters of 100 Services each.
 
-#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "criterion's macros make undocumented functions; a benchmark prints"
+)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_core::arm::rules::Rules;
@@ -37,10 +42,10 @@ fn facts(cluster: usize) -> Facts {
     }
 }
 
-fn services() -> Vec<Arc<Service>> {
+fn services(count: usize) -> Vec<Arc<Service>> {
     let network = Network::default();
     let mut services = Vec::new();
-    for at in 0..SERVICES {
+    for at in 0..count {
         let mut annotations =
             BTreeMap::from([(format!("{PREFIX}azure-load-balancer-internal"), "true".to_owned())]);
         if at < PRIVATE_LINK_SERVICES {
@@ -78,7 +83,7 @@ fn fold(
 }
 
 fn predictions(criterion: &mut Criterion) {
-    let services = services();
+    let services = services(SERVICES);
     let changes: Vec<Change> = services.iter().cloned().map(Change::Apply).collect();
     let mut worlds = Vec::new();
     for cluster in 0..CLUSTERS {
@@ -112,5 +117,26 @@ fn predictions(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, predictions);
+/// How the time grows with the Services of one cluster: the exponent between 100 and 400.
+fn growth(_: &mut Criterion) {
+    let seconds = |count: usize| {
+        let services = services(count);
+        let changes: Vec<Change> = services.iter().cloned().map(Change::Apply).collect();
+        let mut world = World::default();
+        assume(&mut world, &facts(0), services.iter().map(AsRef::as_ref));
+        let once = || {
+            let start = Instant::now();
+            black_box(fold(0, world.clone(), BTreeMap::new(), &changes));
+            start.elapsed().as_secs_f64()
+        };
+        (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)
+    };
+    let (few, many) = (seconds(100), seconds(400));
+    println!(
+        "100 Services: {few:.4} s, 400: {many:.4} s, growth exponent {:.2}",
+        (many / few).ln() / 4f64.ln()
+    );
+}
+
+criterion_group!(benches, growth, predictions);
 criterion_main!(benches);

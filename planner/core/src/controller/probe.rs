@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::arm::resource::{LoadBalancer, Probe, ProbeProperties};
 use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Number, Service, ServicePort};
+use crate::unknown;
 
 use super::annotation;
 use super::failure::Failure;
@@ -222,6 +223,10 @@ fn same_probe(one: &Probe, other: &Probe) -> bool {
 pub(crate) fn owns(service: &Service, name: &str) -> bool {
     if !is_local(service) && name == name::SHARED_PROBE {
         return true;
+    }
+    if unknown::is_unknown(&service.uid) {
+        let own = name.strip_prefix('a').and_then(|rest| rest.get(..service.uid.len()));
+        return own.is_some_and(|uid| uid == service.uid);
     }
     let base = name::base(service);
     name.get(..base.len()).is_some_and(|start| start.eq_ignore_ascii_case(&base))

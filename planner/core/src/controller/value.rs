@@ -6,12 +6,18 @@ use super::annotation;
 
 /// `strings.EqualFold` on what annotations hold.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
+    // From the end: names and ids that differ do so there.
+    for (a, b) in one.bytes().rev().zip(other.bytes().rev()) {
+        if a == b || a.eq_ignore_ascii_case(&b) {
+            continue;
+        }
+        if a.is_ascii() && b.is_ascii() {
+            return false;
+        }
+        let other = other.chars().flat_map(char::to_lowercase);
+        return one.chars().flat_map(char::to_lowercase).eq(other);
     }
-    // From the end: names that differ do so there.
-    let other = other.chars().rev().flat_map(char::to_lowercase);
-    one.chars().rev().flat_map(char::to_lowercase).eq(other)
+    one.len() == other.len()
 }
 
 /// An annotation's value, as it is.

@@ -252,3 +252,16 @@ fn records_go_with_what_they_name() {
     place.0.run("destroy -f two.yaml --sandbox=world.json --auto-approve").expect(0);
     assert_eq!(records(), (false, false));
 }
+
+#[test]
+fn a_broken_file_of_faults_is_not_taken_for_a_world() {
+    let place = Place::new();
+    place.write("faults.json", "[{\"effekt\": 1}]");
+    let run = place.0.run("sandbox serve world.json --faults faults.json").expect(1);
+    assert!(
+        run.stderr.contains("faults.json is no list of faults: unknown field"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("reset"), "{}", run.stderr);
+}

@@ -206,6 +206,8 @@ pub(crate) enum Command {
     Observe(Observe),
     /// Predict what the controller writes
     Predict(Predict),
+    /// Check rights, room and rules of Azure before anything is written; or print the roles that do
+    Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
     /// Show what was made: addresses, names, aliases, connection states
@@ -253,6 +255,9 @@ pub(crate) struct Plan {
     /// Save the plan to a file, for `apply FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
+    #[arg(long, conflicts_with = "observed")]
+    pub(crate) preflight: bool,
 }
 
 /// `apply`.
@@ -317,6 +322,9 @@ pub(crate) struct Run {
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,
+    /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
+    #[arg(long)]
+    pub(crate) preflight: bool,
     /// Ask nothing; safety rules hold all the same
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,
@@ -376,6 +384,54 @@ fn uid(text: &str) -> Result<(String, String), String> {
         return Err("write it as NAMESPACE/NAME=UID".to_owned());
     }
     Ok((service.to_owned(), uid.to_owned()))
+}
+
+/// `preflight`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Preflight {
+    /// A file, a folder or `-` with the stack; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "role")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// What is to be done with the stack
+    #[arg(long = "for", value_enum, default_value_t = Phase::Apply, value_name = "PHASE")]
+    pub(crate) phase: Phase,
+    /// Print the least role that does, contacting nothing: an Azure custom role as JSON, or Kubernetes
+    /// roles as YAML
+    #[arg(long, value_enum, value_name = "OF", conflicts_with = "filename")]
+    pub(crate) role: Option<RoleOf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+impl Preflight {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
+    }
+}
+
+/// What is to be done with a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Phase {
+    /// It is planned, which only reads.
+    Plan,
+    /// It is planned and applied.
+    Apply,
+}
+
+/// Whose role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleOf {
+    /// Azure's: JSON for `az role definition create`.
+    Azure,
+    /// Kubernetes': YAML for `kubectl apply`.
+    Kubernetes,
 }
 
 /// `graph`.
@@ -438,6 +494,10 @@ pub(crate) enum SandboxCommand {
         /// Who plays the cloud controller
         #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
         controller: Controller,
+        /// Serve ARM, metadata and tokens with TLS; the certificate of the authority to trust is written
+        /// beside the world file, with the ending .ca.pem
+        #[arg(long)]
+        tls: bool,
         /// The port of the Kubernetes API; any free one by default
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         kubernetes_port: u16,

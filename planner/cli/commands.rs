@@ -6,6 +6,7 @@ mod observe;
 mod output;
 mod plan;
 mod predict;
+mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Show(args) => show::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
+        Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),

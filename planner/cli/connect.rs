@@ -132,7 +132,10 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())
         }
-        Error::File { .. } | Error::Listen { .. } | Error::Snapshot(_) => None,
+        Error::File { .. }
+        | Error::Listen { .. }
+        | Error::Certificate { .. }
+        | Error::Snapshot(_) => None,
     };
     let mut failure = CommandError::new(format!("the sandbox: {error}"));
     failure.hints.extend(hint);

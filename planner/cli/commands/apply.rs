@@ -102,7 +102,16 @@ async fn locked(
             let (snapshot, facts) = connected.observe().await;
             let observed = super::Observed { snapshot, facts, connected: None };
             let plan = super::planned(desired, &observed, *mode, &args.limits)?.plan;
-            carry_out(args, &plan, args.auto_approve, connected, ui).await
+            let seen = (&observed.snapshot, &observed.facts);
+            let met = !args.preflight
+                || *mode == Mode::Destroy
+                || super::preflight::passed(desired, seen, connected, ui).await?;
+            if met {
+                carry_out(args, &plan, args.auto_approve, connected, ui).await
+            } else {
+                ui.say("Not applied.");
+                Ok(Exit::Error)
+            }
         }
         What::Saved(saved) => {
             let snapshot = connected.observe_lists(&saved.lists).await;

@@ -17,16 +17,21 @@ use crate::ui::Ui;
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let saved = super::block_on(async {
+    let (saved, met) = super::block_on(async {
         let observed =
             super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
                 .await?;
         let planned = super::planned(&desired, &observed, mode, &args.limits)?;
         let saved = seal(planned.plan, &observed, &args.place);
+        let mut met = true;
         if let Some(connected) = observed.connected {
+            if args.preflight {
+                let seen = (&observed.snapshot, &observed.facts);
+                met = super::preflight::passed(&desired, seen, &connected, ui).await?;
+            }
             connected.close().await?;
         }
-        Ok(saved)
+        Ok((saved, met))
     })?;
     let plan = &saved.plan;
     if let Some(file) = &args.out {
@@ -35,6 +40,9 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     ui.print(&rendered(plan, args.shown.output, ui.style()))?;
     for (format, file) in &args.shown.render {
         super::write_private(file, &rendered(plan, *format, Style::default()))?;
+    }
+    if !met {
+        return Ok(Exit::Error);
     }
     if !plan.refusals.is_empty() {
         return Ok(Exit::Refused);

@@ -28,12 +28,15 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
         SandboxCommand::Serve {
             file,
             controller,
+            tls,
             kubernetes_port,
             arm_port,
             request_log,
             faults,
         } => {
+            let authority = tls.then(|| file.with_extension("ca.pem"));
             let mut options = SandboxOptions::in_file(file);
+            options.tls = authority;
             options.controller = match controller {
                 Controller::Model => ControllerMode::Model,
                 Controller::None => ControllerMode::None,
@@ -70,11 +73,24 @@ fn serve(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     if let Some(path) = faults {
-        options.faults = privlink_sandbox::server::read_faults(&path).map_err(sandbox_error)?;
+        options.faults =
+            privlink_sandbox::server::read_faults(&path).map_err(|error| match error {
+                privlink_sandbox::Error::Format { path, reason } => {
+                    let path = path.display();
+                    CommandError::new(format!("{path} is no list of faults: {reason}"))
+                        .hint("docs/sandbox.md describes the format.")
+                }
+                other => sandbox_error(other),
+            })?;
     }
     super::block_on(async {
+        let authority = options.tls.clone();
         let running = Sandbox::start(options).await.map_err(sandbox_error)?;
-        ui.print(&format!("kubernetes {}\narm {}\n", running.kubernetes_url, running.arm_url))?;
+        let mut text = format!("kubernetes {}\narm {}\n", running.kubernetes_url, running.arm_url);
+        if let Some(file) = authority {
+            text.push_str(&format!("certificate-authority {}\n", file.display()));
+        }
+        ui.print(&text)?;
         ui.say("Serving until interrupted.");
         // Without signals there is nothing to wait for: it ends at once.
         let _ = tokio::signal::ctrl_c().await;

@@ -29,6 +29,7 @@ pub mod order;
 pub mod plan;
 pub mod planning;
 pub mod prediction;
+pub mod preflight;
 pub mod recording;
 pub mod render;
 pub mod report;

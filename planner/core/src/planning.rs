@@ -49,7 +49,7 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let prediction = prediction::predict(world, cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
-    diff::controller::diff(&prediction, &own, &mut gathered);
+    diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
     for what in malformed {

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod json;
 pub mod markdown;
 pub mod prediction;
+pub mod preflight;
 pub mod report;
 pub mod style;
 pub mod summary;

@@ -33,7 +33,7 @@ impl ResourceId {
 
     /// In lower case, for use as a key.
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        self.0.to_ascii_lowercase()
     }
 
     /// The segment after `name` (`subscriptions`, `resourceGroups`, `loadBalancers`), any case.

@@ -326,8 +326,12 @@ pub fn clean<T: Serialize>(resource: &T) -> Value {
     strip(serde_json::to_value(resource).unwrap_or_default())
 }
 
-/// What of a predicted resource Azure must show: without volatile fields, with references as they are.
-pub fn expected(value: &Value) -> Value {
+/// What of a predicted resource Azure must show: without volatile fields, those that Azure alone fills
+/// in, and `unsure` ones; with references as they are.
+pub fn expected(value: &Value, unsure: &[&str]) -> Value {
+    const FILLED_IN: [&str; 2] = ["alias", "noHealthyBackendsBehavior"];
+    let is_left_out =
+        |key: &str| VOLATILE.contains(&key) || FILLED_IN.contains(&key) || unsure.contains(&key);
     match value {
         Value::Object(fields) => {
             if let (1, Some(Value::String(_))) = (fields.len(), fields.get("id")) {
@@ -335,12 +339,12 @@ pub fn expected(value: &Value) -> Value {
             }
             let kept: Map<String, Value> = fields
                 .iter()
-                .filter(|(key, _)| !VOLATILE.contains(&key.as_str()) && *key != "alias")
-                .map(|(key, value)| (key.clone(), expected(value)))
+                .filter(|(key, _)| !is_left_out(key))
+                .map(|(key, value)| (key.clone(), expected(value, unsure)))
                 .collect();
             Value::Object(kept)
         }
-        Value::Array(items) => items.iter().map(expected).collect(),
+        Value::Array(items) => items.iter().map(|item| expected(item, unsure)).collect(),
         other => other.clone(),
     }
 }

@@ -5,6 +5,7 @@ pub mod execute;
 pub mod journal;
 pub mod observe;
 pub mod outputs;
+pub mod preflight;
 pub mod retry;
 pub mod session;
 pub mod wait;

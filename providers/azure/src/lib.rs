@@ -18,7 +18,6 @@ mod cloud;
 mod error;
 mod identity;
 mod operation;
-pub mod permission;
 mod reply;
 pub mod retry;
 #[cfg(test)]

@@ -48,6 +48,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// No certificate could be made for TLS.
+    #[error("no certificate for TLS can be made: {reason}")]
+    Certificate {
+        /// Why.
+        reason: String,
+    },
     /// The snapshot cannot be made into a world.
     #[error("the snapshot cannot be a world: {0}")]
     Snapshot(String),

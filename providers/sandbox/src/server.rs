@@ -1,6 +1,7 @@
 //! The HTTP servers and their life.
 
 mod call;
+mod certificate;
 mod loopback;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use axum::response::Response;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use call::{Answer, Call, Content};
@@ -37,7 +39,7 @@ pub struct Sandbox;
 pub struct Running {
     /// Where the Kubernetes API is served: `http://127.0.0.1:PORT`.
     pub kubernetes_url: String,
-    /// Where ARM is served: `http://127.0.0.1:PORT`.
+    /// Where ARM is served: `http://127.0.0.1:PORT`, or `https` with TLS.
     pub arm_url: String,
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
@@ -65,11 +67,15 @@ impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Running, Error> {
         let ports = (options.kubernetes_port, options.arm_port);
         let lock_wait = options.lock_wait;
+        let authority_file = options.tls.clone();
         let state = State::open(options, lock_wait).await?;
+        // Only now: another process that serves this world may use the file.
+        let tls = authority_file.as_deref().map(certificate::acceptor).transpose()?;
         let cancel = CancellationToken::new();
         let shared = Arc::new(Shared::new(state, cancel));
-        let (kubernetes_url, kubernetes_task) = serve(Side::Kubernetes, ports.0, &shared).await?;
-        let (arm_url, arm_task) = serve(Side::Azure, ports.1, &shared).await?;
+        let (kubernetes_url, kubernetes_task) =
+            serve(Side::Kubernetes, ports.0, None, &shared).await?;
+        let (arm_url, arm_task) = serve(Side::Azure, ports.1, tls, &shared).await?;
         let mut tasks = vec![kubernetes_task, arm_task];
         tasks.push(tokio::spawn(controller::run(Arc::clone(&shared))));
         Ok(Running { kubernetes_url, arm_url, shared, tasks })
@@ -164,12 +170,14 @@ impl Drop for Running {
 async fn serve(
     side: Side,
     port: u16,
+    tls: Option<TlsAcceptor>,
     shared: &Arc<Shared>,
 ) -> Result<(String, JoinHandle<()>), Error> {
     let listen = |source| Error::Listen { port, source };
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
-    let url = format!("http://{}", listener.local_addr().map_err(listen)?);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", listener.local_addr().map_err(listen)?);
     let server = Server { side, url: url.as_str().into(), shared: Arc::clone(shared) };
     let app = Router::new()
         .fallback(handle)
@@ -177,7 +185,7 @@ async fn serve(
         .into_make_service_with_connect_info::<Wire>();
     let cancel = shared.cancel.clone();
     let task = tokio::spawn(async move {
-        let serving = axum::serve(Loopback(listener), app);
+        let serving = axum::serve(Loopback::new(listener, tls), app);
         // Connections are dropped, not drained: an idle keep-alive connection would hold the
         // process for ever.
         tokio::select! {

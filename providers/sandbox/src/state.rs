@@ -65,6 +65,9 @@ pub struct SandboxOptions {
     pub kubernetes_port: u16,
     /// The port of ARM; 0 is any.
     pub arm_port: u16,
+    /// ARM, metadata and tokens are served with TLS, and the certificate of the authority that vouches
+    /// for it is written to this file.
+    pub tls: Option<PathBuf>,
     /// How long to wait for another process to let go of the world file.
     pub lock_wait: Duration,
 }
@@ -86,6 +89,7 @@ impl SandboxOptions {
             request_log: None,
             kubernetes_port: 0,
             arm_port: 0,
+            tls: None,
             lock_wait: Duration::from_secs(5),
         }
     }

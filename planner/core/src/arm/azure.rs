@@ -53,11 +53,11 @@ impl Azure<'_> {
     /// # Errors
     /// The injected one.
     pub fn strike(&mut self, method: &str, path: &str) -> Result<(), ArmError> {
-        let path = path.to_lowercase();
+        let path = path.to_ascii_lowercase();
         let fault = self.faults.iter_mut().find(|fault| {
             fault.times > 0
                 && fault.method.eq_ignore_ascii_case(method)
-                && path.contains(&fault.path.to_lowercase())
+                && path.contains(&fault.path.to_ascii_lowercase())
         });
         match fault {
             None => Ok(()),

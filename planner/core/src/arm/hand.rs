@@ -9,6 +9,10 @@ use super::world::World;
 pub trait Hand {
     /// A new etag, quoted as in a body (`W/"..."`). No two writes may be given the same.
     fn etag(&mut self, id: &ResourceId) -> String;
+    /// What a load balancer's children show for an etag when it has this one: the same.
+    fn etag_of_children(&mut self, etag: &str) -> String {
+        etag.to_owned()
+    }
     /// A new guid: a `resourceGuid`, or a part of a name.
     fn guid(&mut self, of: &ResourceId) -> String;
     /// An address of a subnet for the IP configuration `of`. `None`: the subnet is full.
@@ -24,7 +28,7 @@ pub trait Hand {
     /// The alias of a PLS.
     fn alias(&mut self, of: &ResourceId, location: &str) -> String {
         let guid = self.guid(of);
-        format!("{}.{guid}.{location}.azure.privatelinkservice", of.name().to_lowercase())
+        format!("{}.{guid}.{location}.azure.privatelinkservice", of.name().to_ascii_lowercase())
     }
     /// The id of the network interface of a PLS or a private endpoint.
     fn network_interface(&mut self, of: &ResourceId) -> String {
@@ -79,6 +83,11 @@ impl Hand for Marks {
         // Every write gives another etag, or a stale If-Match would go unnoticed.
         self.given += 1;
         unknown::mark("etag", &self.given.to_string())
+    }
+
+    fn etag_of_children(&mut self, _etag: &str) -> String {
+        // Nobody sends it as If-Match. That it stays the same saves copying every child at every write.
+        unknown::mark("etag", "child")
     }
 
     fn guid(&mut self, of: &ResourceId) -> String {

@@ -1,6 +1,6 @@
 //! Load balancers and their backend pools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl Azure<'_> {
                 .load_balancer_frontend_ip_configurations
                 .iter()
                 .flatten()
-                .any(|frontend| frontend.id().to_lowercase().starts_with(&prefix))
+                .any(|frontend| frontend.id().to_ascii_lowercase().starts_with(&prefix))
         });
         if let Some(service) = on_it {
             let (balancer, service) = (balancer.id(), service.id());
@@ -172,7 +172,8 @@ impl Azure<'_> {
         let own_id = ResourceId::new(balancer.id());
         self.show_private_link_services(&mut balancer);
         let etag = self.hand.etag(&own_id);
-        set_etags(&mut balancer, &etag);
+        let of_children = self.hand.etag_of_children(&etag);
+        set_etags(&mut balancer, etag, &of_children);
         self.world.load_balancers.insert(id.key(), Arc::new(balancer));
     }
 
@@ -208,14 +209,14 @@ impl Azure<'_> {
         let frontend_id = id.child("frontendIPConfigurations", frontend.name());
         let properties = &frontend.properties;
         if let Some(address) = &properties.public_ip_address
-            && !self.world.public_ip_addresses.contains_key(&address.id().to_lowercase())
+            && !self.world.public_ip_addresses.contains_key(&address.id().to_ascii_lowercase())
         {
             return Err(missing_reference(address.id(), &frontend_id));
         }
         let Some(subnet_id) = properties.subnet.as_ref().map(Reference::id) else {
             return Ok(());
         };
-        let Some(subnet) = self.world.subnets.get(&subnet_id.to_lowercase()) else {
+        let Some(subnet) = self.world.subnets.get(&subnet_id.to_ascii_lowercase()) else {
             return Err(missing_reference(subnet_id, &frontend_id));
         };
         let is_static = properties.private_ip_allocation_method.as_deref() == Some("Static");
@@ -291,7 +292,7 @@ impl Azure<'_> {
         for service in self.world.private_link_services.values() {
             let on = service.properties.load_balancer_frontend_ip_configurations.iter().flatten();
             for used in on {
-                let key = used.id().to_lowercase();
+                let key = used.id().to_ascii_lowercase();
                 let Some(name) = key.strip_prefix(&prefix) else {
                     continue;
                 };
@@ -344,7 +345,8 @@ impl Azure<'_> {
         show_rules(balancer);
         self.show_private_link_services(balancer);
         let etag = self.hand.etag(id);
-        set_etags(balancer, &etag);
+        let of_children = self.hand.etag_of_children(&etag);
+        set_etags(balancer, etag, &of_children);
         Ok(())
     }
 
@@ -421,11 +423,11 @@ impl Azure<'_> {
             for frontend in
                 service.properties.load_balancer_frontend_ip_configurations.iter().flatten()
             {
-                on.insert(frontend.id().to_lowercase(), service.id());
+                on.insert(frontend.id().to_ascii_lowercase(), service.id());
             }
         }
         for frontend in balancer.properties.frontend_ip_configurations.iter_mut().flatten() {
-            let service = on.get(&frontend.id().to_lowercase()).copied();
+            let service = on.get(&frontend.id().to_ascii_lowercase()).copied();
             let shown = frontend.properties.private_link_service.as_ref().map(Reference::id);
             if shown != service {
                 Arc::make_mut(frontend).properties.private_link_service =
@@ -509,50 +511,63 @@ fn add_mapping(address: &mut Value) {
 
 /// Writes the back references of rules into frontends, pools and probes, in the order of the rules.
 fn show_rules(balancer: &mut LoadBalancer) {
-    let mut by_target: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+    fn show(shown: &mut Option<Vec<Reference>>, rules: Option<&Vec<&str>>) {
+        *shown = rules.map(|ids| ids.iter().map(|id| Reference::to(*id)).collect());
+    }
+    fn is_shown(shown: Option<&Vec<Reference>>, rules: Option<&Vec<&str>>) -> bool {
+        match (shown, rules) {
+            (None, None) => true,
+            (Some(shown), Some(rules)) => {
+                shown.len() == rules.len()
+                    && shown.iter().zip(rules).all(|(it, id)| it.id() == *id && it.other.is_empty())
+            }
+            _ => false,
+        }
+    }
     let properties = &mut balancer.properties;
-    for rule in properties.load_balancing_rules.iter().flatten() {
+    let rules = properties.load_balancing_rules.clone().unwrap_or_default();
+    let mut by_target: HashMap<String, Vec<&str>> = HashMap::new();
+    for rule in &rules {
         let it = &rule.properties;
         let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
         for target in targets.into_iter().flatten() {
-            let rules = by_target.entry(target.id().to_lowercase()).or_default();
-            rules.push(Reference::to(rule.id()));
+            by_target.entry(target.id().to_ascii_lowercase()).or_default().push(rule.id());
         }
     }
-    let rules_of = |id: &str| by_target.get(&id.to_lowercase()).cloned();
+    let rules_of = |id: &str| by_target.get(&id.to_ascii_lowercase());
     for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
         let rules = rules_of(frontend.id());
-        if frontend.properties.load_balancing_rules != rules {
-            Arc::make_mut(frontend).properties.load_balancing_rules = rules;
+        if !is_shown(frontend.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(frontend).properties.load_balancing_rules, rules);
         }
     }
     for pool in properties.backend_address_pools.iter_mut().flatten() {
         let rules = rules_of(pool.id());
-        if pool.properties.load_balancing_rules != rules {
-            Arc::make_mut(pool).properties.load_balancing_rules = rules;
+        if !is_shown(pool.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(pool).properties.load_balancing_rules, rules);
         }
     }
     for probe in properties.probes.iter_mut().flatten() {
         let rules = rules_of(probe.id());
-        if probe.properties.load_balancing_rules != rules {
-            Arc::make_mut(probe).properties.load_balancing_rules = rules;
+        if !is_shown(probe.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(probe).properties.load_balancing_rules, rules);
         }
     }
 }
 
-fn set_etags(balancer: &mut LoadBalancer, etag: &str) {
-    balancer.etag = Some(etag.to_owned());
+/// `of_children`: the etag children show; the fewer differ, the fewer are copied.
+fn set_etags(balancer: &mut LoadBalancer, etag: String, of_children: &str) {
+    fn set<P: Clone>(children: &mut Option<Vec<Arc<Resource<P>>>>, etag: &str) {
+        for child in children.iter_mut().flatten() {
+            if child.etag.as_deref() != Some(etag) {
+                Arc::make_mut(child).etag = Some(etag.to_owned());
+            }
+        }
+    }
+    balancer.etag = Some(etag);
     let properties = &mut balancer.properties;
-    for child in properties.frontend_ip_configurations.iter_mut().flatten() {
-        Arc::make_mut(child).etag = Some(etag.to_owned());
-    }
-    for child in properties.backend_address_pools.iter_mut().flatten() {
-        Arc::make_mut(child).etag = Some(etag.to_owned());
-    }
-    for child in properties.load_balancing_rules.iter_mut().flatten() {
-        Arc::make_mut(child).etag = Some(etag.to_owned());
-    }
-    for child in properties.probes.iter_mut().flatten() {
-        Arc::make_mut(child).etag = Some(etag.to_owned());
-    }
+    set(&mut properties.frontend_ip_configurations, of_children);
+    set(&mut properties.backend_address_pools, of_children);
+    set(&mut properties.load_balancing_rules, of_children);
+    set(&mut properties.probes, of_children);
 }

@@ -19,7 +19,7 @@ pub(super) fn duplicate_names<'a>(
 ) -> Result<(), ArmError> {
     let mut seen = BTreeSet::new();
     for name in names {
-        if !seen.insert(name.to_lowercase()) {
+        if !seen.insert(name.to_ascii_lowercase()) {
             return Err(ArmError::new(
                 400,
                 "DuplicateResourceName",
@@ -63,9 +63,9 @@ pub(super) fn conflicting_rules(properties: &LoadBalancerProperties) -> Result<(
     for rule in properties.load_balancing_rules.iter().flatten() {
         let it = &rule.properties;
         let id = |reference: &Option<Reference>| {
-            reference.as_ref().map(|it| it.id().to_lowercase()).unwrap_or_default()
+            reference.as_ref().map(|it| it.id().to_ascii_lowercase()).unwrap_or_default()
         };
-        let protocol = it.protocol.clone().unwrap_or_default().to_lowercase();
+        let protocol = it.protocol.clone().unwrap_or_default().to_ascii_lowercase();
         let front =
             (id(&it.frontend_ip_configuration), it.frontend_port.unwrap_or(0), protocol.clone());
         if let Some(other) = fronts.insert(front, rule.name()) {

@@ -124,7 +124,7 @@ impl Azure<'_> {
         }
         for address in body.properties.ip_configurations.iter().flatten() {
             let subnet = address.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
-            if !self.world.subnets.contains_key(&subnet.to_lowercase()) {
+            if !self.world.subnets.contains_key(&subnet.to_ascii_lowercase()) {
                 return Err(missing_reference(subnet, id));
             }
         }
@@ -177,7 +177,7 @@ impl Azure<'_> {
         for address in addresses {
             let subnet_id =
                 address.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
-            let Some(subnet) = self.world.subnets.get(&subnet_id.to_lowercase()) else {
+            let Some(subnet) = self.world.subnets.get(&subnet_id.to_ascii_lowercase()) else {
                 continue;
             };
             let policy = subnet.properties.private_link_service_network_policies.as_deref();
@@ -211,7 +211,7 @@ impl Azure<'_> {
             // A PLS may keep its own addresses under other names.
             let holder = self.world.holder_of(parsed, subnet.id()).unwrap_or_default();
             let own = format!("{}/", id.key());
-            if !holder.to_lowercase().starts_with(&own) {
+            if !holder.to_ascii_lowercase().starts_with(&own) {
                 self.check_free(parsed, subnet, &id.child("ipConfigurations", address.name()))?;
             }
         }
@@ -354,7 +354,7 @@ impl Azure<'_> {
 
 fn frontends_of(service: &PrivateLinkService) -> BTreeSet<String> {
     let frontends = service.properties.load_balancer_frontend_ip_configurations.iter().flatten();
-    frontends.map(|frontend| frontend.id().to_lowercase()).collect()
+    frontends.map(|frontend| frontend.id().to_ascii_lowercase()).collect()
 }
 
 /// The load balancers whose frontends a PLS is on.

@@ -73,7 +73,7 @@ impl Azure<'_> {
         for balancer in self.world.load_balancers.values() {
             for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
                 if let Some(address) = &frontend.properties.public_ip_address {
-                    users.insert(address.id().to_lowercase(), frontend.id().to_owned());
+                    users.insert(address.id().to_ascii_lowercase(), frontend.id().to_owned());
                 }
             }
         }
@@ -81,7 +81,8 @@ impl Azure<'_> {
             let shown =
                 address.properties.ip_configuration.as_ref().map(super::resource::Reference::id);
             let user = users.get(key).map(String::as_str);
-            let by_balancer = shown.is_none_or(|id| id.to_lowercase().contains("/loadbalancers/"));
+            let by_balancer =
+                shown.is_none_or(|id| id.to_ascii_lowercase().contains("/loadbalancers/"));
             if shown != user && by_balancer {
                 Arc::make_mut(address).properties.ip_configuration =
                     user.map(super::resource::Reference::to);

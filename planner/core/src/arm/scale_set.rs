@@ -40,7 +40,7 @@ impl Azure<'_> {
     pub(crate) fn drop_nic_references(&mut self, balancer: &ResourceId) {
         let prefix = format!("{}/", balancer.key());
         for machine in self.world.others.values_mut() {
-            let refers = machine.to_string().to_lowercase().contains(&prefix);
+            let refers = machine.to_string().to_ascii_lowercase().contains(&prefix);
             if refers {
                 drop_references(Arc::make_mut(machine), &prefix);
             }
@@ -71,7 +71,7 @@ fn drop_references(value: &mut Value, prefix: &str) {
                 {
                     pools.retain(|pool| {
                         let id = pool.get("id").and_then(Value::as_str).unwrap_or_default();
-                        !id.to_lowercase().starts_with(prefix)
+                        !id.to_ascii_lowercase().starts_with(prefix)
                     });
                 } else {
                     drop_references(field, prefix);

@@ -218,7 +218,7 @@ impl World {
     /// The resources of a collection (`/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers`),
     /// in the order of their ids.
     pub fn list(&self, collection: &str) -> Vec<Value> {
-        let prefix = format!("{}/", collection.to_lowercase());
+        let prefix = format!("{}/", collection.to_ascii_lowercase());
         let mut found = Vec::new();
         for key in self.keys() {
             let is_member = key
@@ -245,7 +245,7 @@ impl World {
         let is_it = |text: &Option<String>| {
             text.as_deref().and_then(|text| text.parse::<IpAddr>().ok()) == Some(address)
         };
-        let taken = self.taken.get(&subnet.to_lowercase());
+        let taken = self.taken.get(&subnet.to_ascii_lowercase());
         if let Some(holder) = taken.and_then(|taken| taken.get(&address)) {
             return Some(holder.clone());
         }

@@ -223,7 +223,8 @@ pub(crate) fn owns(service: &Service, name: &str) -> bool {
     if !is_local(service) && name == name::SHARED_PROBE {
         return true;
     }
-    name.to_uppercase().starts_with(&name::base(service).to_uppercase())
+    let base = name::base(service);
+    name.get(..base.len()).is_some_and(|start| start.eq_ignore_ascii_case(&base))
 }
 
 /// Brings the probes in line: what is wanted stays where it is, the rest goes, new ones come last

@@ -6,7 +6,12 @@ use super::annotation;
 
 /// `strings.EqualFold` on what annotations hold.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase()
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    // From the end: names that differ do so there.
+    let other = other.chars().rev().flat_map(char::to_lowercase);
+    one.chars().rev().flat_map(char::to_lowercase).eq(other)
 }
 
 /// An annotation's value, as it is.

@@ -9,6 +9,7 @@ use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff, show_value};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
+use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::plan::{Expectation, Op};
 use crate::prediction::Prediction;
@@ -21,7 +22,12 @@ use super::service::address;
 
 /// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
 /// with their address.
-pub fn diff(prediction: &Prediction, own: &BTreeMap<String, Address>, gathered: &mut Gathered) {
+pub fn diff(
+    facts: &Facts,
+    prediction: &Prediction,
+    own: &BTreeMap<String, Address>,
+    gathered: &mut Gathered,
+) {
     let owners = prediction.owners();
     let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
@@ -34,7 +40,7 @@ pub fn diff(prediction: &Prediction, own: &BTreeMap<String, Address>, gathered: 
         }
     }
     for outcome in &prediction.outcomes {
-        await_controller(prediction, outcome, &owners, gathered);
+        await_controller(facts, prediction, outcome, &owners, gathered);
     }
     order_sharers(prediction, &owners, gathered);
 }
@@ -239,6 +245,7 @@ fn connections(
 
 /// Drafts the wait for what one sync makes.
 fn await_controller(
+    facts: &Facts,
     prediction: &Prediction,
     outcome: &Outcome,
     owners: &Owners,
@@ -249,7 +256,7 @@ fn await_controller(
     if !is_written {
         return;
     }
-    let expect = expectations(prediction, outcome, owners);
+    let expect = expectations(facts, prediction, outcome, owners);
     let gone = gathered.drafts.iter().any(|draft| draft.key == DraftKey::new(&at, Stage::Delete));
     let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
     let draft =
@@ -257,8 +264,21 @@ fn await_controller(
     gathered.drafts.push(draft);
 }
 
+/// Fields that hang on facts nobody knows: they are predicted, but not waited for.
+fn unsure(facts: &Facts) -> Vec<&'static str> {
+    let hanging = [("zones", "zones"), ("disableOutboundSnat", "disableOutboundSnat")];
+    let is_assumed = |fact: &str| facts.source(fact) == Origin::Assumed;
+    hanging.into_iter().filter(|(fact, _)| is_assumed(fact)).map(|(_, field)| field).collect()
+}
+
 /// What ARM must show once the controller is done with a Service.
-fn expectations(prediction: &Prediction, outcome: &Outcome, owners: &Owners) -> Vec<Expectation> {
+fn expectations(
+    facts: &Facts,
+    prediction: &Prediction,
+    outcome: &Outcome,
+    owners: &Owners,
+) -> Vec<Expectation> {
+    let unsure = unsure(facts);
     let mut ids = owned(&prediction.before, &outcome.service, owners);
     ids.extend(owned(&prediction.after, &outcome.service, owners));
     for effect in &outcome.effects {
@@ -282,7 +302,7 @@ fn expectations(prediction: &Prediction, outcome: &Outcome, owners: &Owners) -> 
             let old = prediction.before.get(&id).as_ref().and_then(identity);
             let new = after.as_ref().and_then(identity);
             let instead_of = old.filter(|old| new.is_some_and(|new| new != *old));
-            let present = after.map(|value| expected(&value));
+            let present = after.map(|value| expected(&id, &value, &unsure));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })
         .collect()
@@ -320,13 +340,13 @@ fn owned(world: &World, service: &Key, owners: &Owners) -> BTreeSet<ResourceId> 
 }
 
 /// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
-fn expected(value: &Value) -> Value {
+fn expected(id: &ResourceId, value: &Value, unsure: &[&str]) -> Value {
     if let Some(policy) = value.pointer("/properties/privateLinkServiceNetworkPolicies")
-        && value.pointer("/properties/addressPrefix").is_some()
+        && id.segment("subnets").is_some()
     {
         return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
     }
-    view::expected(value)
+    view::expected(value, unsure)
 }
 
 /// Services that share a frontend are written one after the other, in the order they were predicted.

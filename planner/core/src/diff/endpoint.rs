@@ -24,7 +24,8 @@ use crate::view::base_name;
 use super::approval::{self, Decision};
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, Input, STACK_TAG, dns};
-use place::{location, misplaced, subnet_id};
+pub(crate) use place::subnet_id;
+use place::{location, misplaced};
 
 const TYPE: &str = "Microsoft.Network/privateEndpoints";
 

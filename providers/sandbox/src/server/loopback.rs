@@ -1,4 +1,4 @@
-//! Connections that can be reset on purpose.
+//! Connections that can be reset on purpose, plain or with TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -10,9 +10,38 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// A listener whose connections carry a [`Wire`].
-pub(super) struct Loopback(pub(super) TcpListener);
+pub(super) struct Loopback {
+    listener: TcpListener,
+    tls: Option<Handshakes>,
+}
+
+/// Connections whose handshake is done; a slow client holds nobody else up.
+struct Handshakes {
+    acceptor: TlsAcceptor,
+    done: mpsc::Sender<(Stream, Wire)>,
+    ready: mpsc::Receiver<(Stream, Wire)>,
+}
+
+impl Loopback {
+    pub(super) fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        let tls = tls.map(|acceptor| {
+            let (done, ready) = mpsc::channel(16);
+            Handshakes { acceptor, done, ready }
+        });
+        Self { listener, tls }
+    }
+}
+
+/// A connection, plain or with TLS.
+pub(super) enum Stream {
+    Plain(Connection),
+    Tls(Box<TlsStream<Connection>>),
+}
 
 /// A handle on a connection.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +71,36 @@ impl Connection {
     }
 }
 
+async fn accept(listener: &mut TcpListener) -> (Connection, Wire) {
+    let (stream, _) = Listener::accept(listener).await;
+    // Answers are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let wire = Wire::default();
+    (Connection { stream, wire: wire.clone() }, wire)
+}
+
 impl Listener for Loopback {
-    type Io = Connection;
+    type Io = Stream;
     type Addr = Wire;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, _) = Listener::accept(&mut self.0).await;
-        // Answers are small and waited for.
-        let _ = stream.set_nodelay(true);
-        let wire = Wire::default();
-        (Connection { stream, wire: wire.clone() }, wire)
+        loop {
+            let Some(tls) = &mut self.tls else {
+                let (connection, wire) = accept(&mut self.listener).await;
+                return (Stream::Plain(connection), wire);
+            };
+            let (connection, wire) = tokio::select! {
+                Some(ready) = tls.ready.recv() => return ready,
+                accepted = accept(&mut self.listener) => accepted,
+            };
+            let (acceptor, done) = (tls.acceptor.clone(), tls.done.clone());
+            tokio::spawn(async move {
+                // A client that does not trust the certificate hangs up.
+                if let Ok(stream) = acceptor.accept(connection).await {
+                    let _ = done.send((Stream::Tls(Box::new(stream)), wire)).await;
+                }
+            });
+        }
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -96,5 +145,45 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
 /// The id of an endpoint's subnet.
-pub(super) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
+pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
     match &endpoint.subnet {
         Subnet::Id(id) => id.value.clone(),
         Subnet::Named { virtual_network, name } => ResourceId::in_group(

@@ -1,0 +1,116 @@
+//! `preflight`: checks rights, room and rules before anything is written; prints the roles that do.
+
+use std::collections::BTreeSet;
+
+use privlink_core::desired::Desired;
+use privlink_core::diff::{Input, Options};
+use privlink_core::facts::Facts;
+use privlink_core::plan::Mode;
+use privlink_core::planning;
+use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};
+use privlink_core::render;
+use privlink_core::render::style::Style;
+use privlink_core::snapshot::Snapshot;
+use privlink_engine::session::Patience;
+
+use crate::args::{self, DataFormat, RoleOf};
+use crate::command_error::CommandError;
+use crate::connect::Connected;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let phase = match args.phase {
+        args::Phase::Plan => Phase::Plan,
+        args::Phase::Apply => Phase::Apply,
+    };
+    if let Some(of) = args.role {
+        ui.print(&roles(of, phase, args.place.subscription.as_deref()))?;
+        return Ok(Exit::Done);
+    }
+    let input = args.input();
+    let desired = super::sound(&input, &args.place, None, ui)?;
+    let report = super::block_on(async {
+        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let Some(connected) = observed.connected else {
+            return Err(CommandError::new("a preflight asks the cluster and Azure"));
+        };
+        let report =
+            check(&desired, &observed.snapshot, &observed.facts, phase, &connected).await?;
+        connected.close().await?;
+        Ok(report)
+    })?;
+    let text = match args.output {
+        DataFormat::Text => text(&report, ui.style()),
+        DataFormat::Json => {
+            serde_json::to_string_pretty(&report).map(|text| format!("{text}\n")).map_err(
+                |error| CommandError::new(format!("the report cannot be written: {error}")),
+            )?
+        }
+    };
+    ui.print(&text)?;
+    Ok(if report.count(Verdict::Missing) > 0 { Exit::Error } else { Exit::Done })
+}
+
+/// Checks a stack that was observed.
+pub(super) async fn check(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    facts: &Facts,
+    phase: Phase,
+    connected: &Connected,
+) -> Result<Report, CommandError> {
+    let options = Options {
+        mode: Mode::Apply,
+        adopt: true,
+        max_disconnects: None,
+        max_deletes: None,
+        unprotect: Vec::new(),
+        accept: Vec::new(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let input = Input { desired, snapshot, facts, options: &options };
+    let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
+    let session = &connected.session;
+    let subject = Subject {
+        input: &input,
+        prediction: &planned.prediction,
+        phase,
+        lock_namespace: session.kubernetes.default_namespace(),
+    };
+    let needs = preflight::needs(&subject);
+    let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
+    let identity = session.arm.for_path("").identity();
+    Ok(preflight::judge(&subject, &needs, &answers, identity))
+}
+
+/// Checks a stack before an apply, on stderr; whether nothing is missing.
+pub(super) async fn passed(
+    desired: &Desired,
+    (snapshot, facts): (&Snapshot, &Facts),
+    connected: &Connected,
+    ui: &mut Ui,
+) -> Result<bool, CommandError> {
+    let report = check(desired, snapshot, facts, Phase::Apply, connected).await?;
+    let style = ui.talk_style();
+    ui.say(text(&report, style).trim_end());
+    Ok(report.count(Verdict::Missing) == 0)
+}
+
+/// The report for people.
+pub(super) fn text(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = render::preflight::preflight(report, style, &mut text);
+    text
+}
+
+/// Roles as their own tools take them.
+fn roles(of: RoleOf, phase: Phase, subscription: Option<&str>) -> String {
+    let subscription = subscription.unwrap_or("00000000-0000-0000-0000-000000000000");
+    let scopes = BTreeSet::from([format!("/subscriptions/{subscription}")]);
+    match of {
+        RoleOf::Azure => format!("{:#}\n", role::azure(phase, &scopes)),
+        RoleOf::Kubernetes => role::kubernetes(phase),
+    }
+}

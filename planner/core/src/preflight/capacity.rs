@@ -1,0 +1,229 @@
+//! Room in subnets, their policies, and Azure's limits
+//! (learn.microsoft.com, "Azure Private Link limits": 8 Private Link Services on a load balancer, 8 NAT
+//! addresses, 1000 endpoints on a Private Link Service and in a virtual network).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::arm::address::{Prefix, ranges};
+use crate::arm::resource::Subnet;
+use crate::arm::world::World;
+use crate::desired::Target;
+use crate::diff::endpoint;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+use crate::view;
+
+use super::judge::{check, tally, text};
+use super::right::is_policy_disabled;
+use super::{Area, Check, Subject, Verdict};
+
+/// Addresses of a subnet that Azure keeps: the first four and the last.
+const RESERVED: u128 = 5;
+const LINKS_OF_BALANCER: usize = 8;
+const NAT_ADDRESSES: usize = 8;
+const ENDPOINTS_OF_LINK: usize = 1000;
+const ENDPOINTS_OF_NETWORK: usize = 1000;
+
+/// Endpoints that are wanted and not there yet, by id, with their subnet.
+fn new_endpoints(subject: &Subject<'_>) -> BTreeMap<String, ResourceId> {
+    let input = subject.input;
+    let all = input.desired.endpoints.values().map(|it| (endpoint::id(input, it), it));
+    all.filter(|(id, _)| !matches!(input.snapshot.resource(id), Observation::Present(_)))
+        .map(|(id, it)| (id.key(), endpoint::subnet_id(it, &id)))
+        .collect()
+}
+
+/// The addresses that frontends and NAT addresses take, by subnet.
+fn of_controller(world: &World) -> BTreeMap<String, usize> {
+    let frontends = world
+        .load_balancers
+        .values()
+        .flat_map(|it| it.properties.frontend_ip_configurations.iter().flatten());
+    let frontends = frontends.filter_map(|it| it.properties.subnet.as_ref());
+    let nat = world.private_link_services.values();
+    let nat = nat.flat_map(|it| it.properties.ip_configurations.iter().flatten());
+    let nat = nat.filter_map(|it| it.properties.subnet.as_ref());
+    tally(frontends.chain(nat).map(|subnet| subnet.id().to_lowercase()))
+}
+
+/// Whether the subnets in use have room for what comes, and let it in.
+pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let prediction = subject.prediction;
+    let (before, after) = (of_controller(&prediction.before), of_controller(&prediction.after));
+    let endpoints = tally(new_endpoints(subject).values().map(ResourceId::key));
+    let subnets: BTreeSet<&String> = after.keys().chain(endpoints.keys()).collect();
+    for key in subnets {
+        let count = |counts: &BTreeMap<String, usize>| counts.get(key).copied().unwrap_or(0);
+        let more = count(&after).saturating_sub(count(&before)) + count(&endpoints);
+        let Some(subnet) = prediction.before.subnets.get(key) else {
+            let reason = match subject.input.snapshot.resource(&network_of(key)) {
+                Observation::Present(_) | Observation::Absent => "it is not there",
+                Observation::Unreadable(_) | Observation::NotObserved => {
+                    let why = "its virtual network could not be read";
+                    checks.push(check(Area::Subnet, key, "exists", Verdict::Unknown, why));
+                    continue;
+                }
+            };
+            checks.push(
+                check(Area::Subnet, key, "exists", Verdict::Missing, reason)
+                    .or("Make the subnet, or name another."),
+            );
+            continue;
+        };
+        let free = size(subnet).saturating_sub(RESERVED).saturating_sub(used(subject, subnet));
+        let fits = u128::try_from(more).is_ok_and(|more| more <= free);
+        let verdict = if fits { Verdict::Met } else { Verdict::Missing };
+        let required = format!("{more} more addresses");
+        let found = format!("{free} are free, as far as was observed");
+        checks.push(
+            check(Area::Subnet, subnet.id(), required, verdict, found)
+                .or("Name a larger subnet, or make room in this one."),
+        );
+    }
+    policies(subject, checks);
+}
+
+fn network_of(subnet: &str) -> ResourceId {
+    ResourceId::new(subnet).parent().unwrap_or_default()
+}
+
+/// How many addresses the IPv4 ranges of a subnet hold.
+fn size(subnet: &Subnet) -> u128 {
+    let ranges = ranges(subnet).filter_map(Prefix::parse).filter(|range| range.address.is_ipv4());
+    ranges.map(|range| 1u128 << (32 - u32::from(range.bits.min(32)))).sum()
+}
+
+/// How many of its addresses are taken: what Azure says of the subnet, or what was observed in it,
+/// whichever is more. Machines of others are only in the former.
+fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
+    let listed = subnet.properties.other.get("ipConfigurations").and_then(Value::as_array);
+    let listed = listed.map_or(0, Vec::len);
+    let interfaces =
+        subject.input.snapshot.resources_of_type("Microsoft.Network/networkInterfaces");
+    let mut of_interfaces = BTreeSet::new();
+    for interface in interfaces {
+        let configurations = interface.pointer("/properties/ipConfigurations");
+        for configuration in configurations.and_then(Value::as_array).into_iter().flatten() {
+            let own = text(configuration, "/properties/subnet/id").unwrap_or_default();
+            if own.eq_ignore_ascii_case(subnet.id())
+                && let Some(address) = text(configuration, "/properties/privateIPAddress")
+            {
+                of_interfaces.insert(address);
+            }
+        }
+    }
+    let balancers = subject.prediction.before.load_balancers.values();
+    let frontends = balancers
+        .flat_map(|it| it.properties.frontend_ip_configurations.iter().flatten())
+        .filter_map(|it| it.properties.subnet.as_ref())
+        .filter(|own| own.id().eq_ignore_ascii_case(subnet.id()))
+        .count();
+    let links = subject.prediction.before.private_link_services.values();
+    let nat = links
+        .flat_map(|it| it.properties.ip_configurations.iter().flatten())
+        .filter_map(|it| it.properties.subnet.as_ref())
+        .filter(|own| own.id().eq_ignore_ascii_case(subnet.id()))
+        .count();
+    let nodes: BTreeSet<IpAddr> =
+        crate::prediction::cluster(subject.input.snapshot, subject.input.facts)
+            .nodes
+            .into_iter()
+            .flat_map(|node| node.internal_addresses)
+            .filter_map(|address| address.parse().ok())
+            .filter(|address| crate::arm::address::in_subnet(*address, subnet))
+            .collect();
+    // A Private Link Service's network interface holds its NAT addresses.
+    let observed = frontends + of_interfaces.len().max(nat) + nodes.len();
+    u128::try_from(observed.max(listed)).unwrap_or(u128::MAX)
+}
+
+/// NAT subnets whose policy the controller will disable.
+fn policies(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let links = subject.prediction.after.private_link_services.values();
+    let nat = links.flat_map(|it| it.properties.ip_configurations.iter().flatten());
+    let subnets: BTreeSet<String> = nat
+        .filter_map(|it| it.properties.subnet.as_ref())
+        .map(|subnet| subnet.id().to_lowercase())
+        .collect();
+    for key in subnets {
+        let Some(subnet) = subject.prediction.before.subnets.get(&key) else { continue };
+        let reason = if is_policy_disabled(subnet) {
+            "it is disabled"
+        } else {
+            "it is enabled; the controller disables it, if the cluster's identity may write the \
+             subnet"
+        };
+        let required = "privateLinkServiceNetworkPolicies: Disabled";
+        checks.push(check(Area::Policy, subnet.id(), required, Verdict::Met, reason));
+    }
+}
+
+fn limit(subject: &str, what: &str, count: usize, limit: usize) -> Check {
+    let verdict = if count <= limit { Verdict::Met } else { Verdict::Missing };
+    let required = format!("at most {limit} {what}");
+    check(Area::Quota, subject, required, verdict, format!("it will be {count}"))
+        .or("Spread them over more of these.")
+}
+
+/// Azure's limits, once all is done.
+pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let input = subject.input;
+    let after = &subject.prediction.after;
+    let new = new_endpoints(subject);
+    let balancers = after
+        .private_link_services
+        .values()
+        .filter_map(|link| view::frontend_of(link)?.parent().map(|balancer| balancer.key()));
+    for (balancer, count) in tally(balancers) {
+        let what = "Private Link Services on a load balancer";
+        checks.push(limit(&balancer, what, count, LINKS_OF_BALANCER));
+    }
+    for link in after.private_link_services.values() {
+        let shown = crate::unknown::show(link.id());
+        let nat = link.properties.ip_configurations.iter().flatten().count();
+        let what = "NAT addresses of a Private Link Service";
+        checks.push(limit(&shown, what, nat, NAT_ADDRESSES));
+        let coming = input.desired.endpoints.values().filter(|it| {
+            let reaches = match &it.target {
+                Target::Service(key) => {
+                    endpoint::link_of_service(after, subject.prediction, &key.value)
+                        .is_some_and(|it| it.id() == link.id())
+                }
+                Target::Id(id) => id.as_str().eq_ignore_ascii_case(link.id()),
+                Target::Alias(alias) => link
+                    .properties
+                    .alias
+                    .as_deref()
+                    .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value)),
+            };
+            reaches && new.contains_key(&endpoint::id(input, it).key())
+        });
+        let count = view::consumers(link).len() + coming.count();
+        checks.push(limit(&shown, "endpoints of a Private Link Service", count, ENDPOINTS_OF_LINK));
+    }
+    let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let live: BTreeSet<(&str, String)> = live
+        .filter_map(|it| {
+            Some((text(it, "/id")?, network_of(text(it, "/properties/subnet/id")?).key()))
+        })
+        .collect();
+    let networks = tally(
+        live.into_iter()
+            .map(|(_, network)| network)
+            .chain(new.values().filter_map(|subnet| subnet.parent()).map(|network| network.key())),
+    );
+    let used: BTreeSet<String> = input
+        .desired
+        .endpoints
+        .values()
+        .filter_map(|it| endpoint::subnet_id(it, &endpoint::id(input, it)).parent())
+        .map(|network| network.key())
+        .collect();
+    for (network, count) in networks.into_iter().filter(|(network, _)| used.contains(network)) {
+        let what = "endpoints in a virtual network";
+        checks.push(limit(&network, what, count, ENDPOINTS_OF_NETWORK));
+    }
+}

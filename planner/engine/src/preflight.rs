@@ -1,0 +1,147 @@
+//! Reads what a preflight has to know, and asks nothing twice.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use privlink_azure::ArmError;
+use privlink_core::preflight::{Answers, Grant, Needs, Verb};
+use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::Reading;
+use privlink_kubernetes::KubernetesClient;
+use serde_json::Value;
+
+use crate::observe::ArmClients;
+use crate::retry::{Retry, retried};
+
+/// How many questions are asked at once.
+const AT_ONCE: usize = 8;
+
+/// Asks all that is needed. What cannot be read is unreadable, with the reason.
+pub async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClients) -> Answers {
+    let (own, cluster, verbs, registrations, tenants) = futures::join!(
+        permissions(needs, arm),
+        grants(needs, arm),
+        verbs(needs, kubernetes),
+        each(needs.registered.iter().cloned(), async |subscription: &String| {
+            let path = format!("/subscriptions/{subscription}/providers/Microsoft.Network");
+            text(arm, &path, "registrationState").await
+        }),
+        each(needs.tenants.iter().cloned(), async |subscription: &String| {
+            text(arm, &format!("/subscriptions/{subscription}"), "tenantId").await
+        }),
+    );
+    Answers { own, cluster, verbs, registrations, tenants }
+}
+
+/// Answers each key, several at a time.
+async fn each<K: Ord, T>(
+    keys: impl IntoIterator<Item = K>,
+    answer: impl AsyncFn(&K) -> Reading<T>,
+) -> BTreeMap<K, Reading<T>> {
+    let answer = &answer;
+    let answers = futures::stream::iter(keys).map(|key| async move {
+        let reading = answer(&key).await;
+        (key, reading)
+    });
+    answers.buffer_unordered(AT_ONCE).collect().await
+}
+
+async fn permissions(needs: &Needs, arm: &ArmClients) -> BTreeMap<String, Reading<Vec<Value>>> {
+    each(needs.own.keys().cloned(), async |scope: &String| {
+        let path = format!("{scope}/providers/Microsoft.Authorization/permissions");
+        from_arm(arm.for_path(scope).list(&path).await)
+    })
+    .await
+}
+
+/// The roles of the cluster's identity at each scope, with the definitions they point to.
+async fn grants(needs: &Needs, arm: &ArmClients) -> BTreeMap<String, Reading<Vec<Grant>>> {
+    let Some(principal) = &needs.principal else { return BTreeMap::new() };
+    let filter = format!("assignedTo('{principal}')");
+    let assignments = each(needs.cluster.keys().cloned(), async |scope: &String| {
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        from_arm(arm.for_path(scope).list_where(&path, &[("$filter", &filter)]).await)
+    })
+    .await;
+    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    for (scope, reading) in &assignments {
+        let Reading::Present(list) = reading else { continue };
+        for assignment in list {
+            if let Some(role) = role_of(assignment) {
+                wanted.entry(role).or_insert_with(|| scope.clone());
+            }
+        }
+    }
+    let definitions: BTreeMap<String, Reading<Vec<Value>>> =
+        each(wanted, async |(role, scope): &(String, String)| {
+            match arm.for_path(scope).get(&ResourceId::new(role.as_str())).await {
+                Ok(None) => Reading::Absent,
+                Err(why) => Reading::Unreadable(why.to_string()),
+                Ok(Some(definition)) => match definition.pointer("/properties/permissions") {
+                    Some(Value::Array(permissions)) => Reading::Present(permissions.clone()),
+                    _ => Reading::Unreadable(format!("{role} shows no permissions")),
+                },
+            }
+        })
+        .await
+        .into_iter()
+        .map(|((role, _), reading)| (role, reading))
+        .collect();
+    let with_definitions = |list: Vec<Value>| {
+        let grants = list.iter().filter_map(|assignment| {
+            let scope = assignment.pointer("/properties/scope")?.as_str()?.to_owned();
+            let permissions = definitions.get(&role_of(assignment)?).cloned()?;
+            Some(Grant { scope, permissions })
+        });
+        grants.collect()
+    };
+    assignments
+        .into_iter()
+        .map(|(scope, reading)| {
+            let reading = match reading {
+                Reading::Present(list) => Reading::Present(with_definitions(list)),
+                Reading::Absent => Reading::Absent,
+                Reading::Unreadable(why) => Reading::Unreadable(why),
+            };
+            (scope, reading)
+        })
+        .collect()
+}
+
+fn role_of(assignment: &Value) -> Option<String> {
+    Some(assignment.pointer("/properties/roleDefinitionId")?.as_str()?.to_lowercase())
+}
+
+async fn verbs(needs: &Needs, kubernetes: &KubernetesClient) -> BTreeMap<Verb, Reading<bool>> {
+    each(needs.verbs.keys().cloned(), async |verb: &Verb| {
+        let may = async || {
+            let Verb { namespace, group, resource, verb } = verb;
+            kubernetes.may(verb, group, resource, namespace.as_deref()).await
+        };
+        match retried(&Retry::READS, None, may).await {
+            Ok(may) => Reading::Present(may),
+            Err(why) => Reading::Unreadable(why.to_string()),
+        }
+    })
+    .await
+}
+
+/// One text of one resource.
+async fn text(arm: &ArmClients, path: &str, field: &str) -> Reading<String> {
+    match arm.for_path(path).get(&ResourceId::new(path)).await {
+        Ok(None) => Reading::Absent,
+        Err(why) => Reading::Unreadable(why.to_string()),
+        Ok(Some(resource)) => match resource.get(field).and_then(Value::as_str) {
+            Some(text) => Reading::Present(text.to_owned()),
+            None => Reading::Unreadable(format!("{path} shows no {field}")),
+        },
+    }
+}
+
+fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>> {
+    match outcome {
+        Ok(Some(list)) => Reading::Present(list),
+        Ok(None) => Reading::Absent,
+        Err(why) => Reading::Unreadable(why.to_string()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Every finding of a prediction shows when its case comes up, with a place and a way out.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+
+mod support;
+
+use serde_json::Value;
+use support::Workplace;
+
+const STACK: &str = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: findings}\nspec:\n  \
+    subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
+    cluster: myAKSCluster\n";
+
+/// A Service `web` with these annotations (without their prefix) and this spec.
+fn service(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
+    let annotations: String = annotations
+        .iter()
+        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
+        .collect();
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}spec:\n  \
+         type: LoadBalancer\n  ports: [{{port: 80}}]\n  selector: {{app: web}}\n{spec}"
+    )
+}
+
+/// The findings of a plan from one desired state to another, in a sandbox of its own.
+fn findings(before: &[String], after: &[String]) -> Vec<Value> {
+    let place = Workplace::with_example("internal-load-balancer");
+    let write = |name: &str, services: &[String]| {
+        let text = format!("{STACK}{}", services.concat());
+        std::fs::write(place.path().join(name), text).unwrap();
+    };
+    write("before.yaml", before);
+    write("after.yaml", after);
+    if !before.is_empty() {
+        place
+            .run("apply -f before.yaml --sandbox --auto-approve --controller-timeout 20")
+            .expect(0);
+    }
+    let plan = place.run("plan -f after.yaml --sandbox -o json");
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    plan["findings"].as_array().unwrap().clone()
+}
+
+#[track_caller]
+fn check(before: &[String], after: &[String], code: &str) {
+    let found = findings(before, after);
+    let it = found.iter().find(|finding| finding["code"] == code);
+    let it = it.unwrap_or_else(|| panic!("{code} is not among {found:#?}"));
+    assert!(it["place"].as_str().unwrap().starts_with("after.yaml:"), "{it}");
+    assert!(!it["help"].as_str().unwrap().is_empty(), "{it}");
+}
+
+const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
+const LINK: (&str, &str) = ("azure-pls-create", "true");
+
+fn web(more: &[(&str, &str)], spec: &str) -> Vec<String> {
+    let annotations: Vec<(&str, &str)> =
+        [INTERNAL].into_iter().chain(more.iter().copied()).collect();
+    vec![service("web", &annotations, spec)]
+}
+
+#[test]
+fn an_internal_service_that_loses_its_annotation_becomes_public() {
+    let public = vec![service("web", &[("azure-load-balancer-tcp-idle-timeout", "5")], "")];
+    check(&web(&[], ""), &public, "becomes-public");
+}
+
+#[test]
+fn a_missing_subnet_fails_the_controller_before_it_writes() {
+    check(&[], &web(&[("azure-load-balancer-internal-subnet", "nowhere")], ""), "controller-fails");
+}
+
+#[test]
+fn a_missing_nat_subnet_leaves_the_work_half_done() {
+    let after = web(&[LINK, ("azure-pls-ip-configuration-subnet", "nowhere")], "");
+    check(&[], &after, "partly-made");
+}
+
+#[test]
+fn another_address_makes_the_link_anew() {
+    let before = web(&[LINK, ("azure-load-balancer-ipv4", "10.240.0.25")], "");
+    let after = web(&[LINK, ("azure-load-balancer-ipv4", "10.240.0.26")], "");
+    check(&before, &after, "link-recreated");
+}
+
+#[test]
+fn a_link_that_is_no_longer_asked_for_stays() {
+    check(&web(&[LINK], ""), &web(&[], ""), "link-stays");
+}
+
+#[test]
+fn a_link_cannot_be_renamed() {
+    let before = web(&[LINK, ("azure-pls-name", "one")], "");
+    check(&before, &web(&[LINK, ("azure-pls-name", "two")], ""), "link-cannot-move");
+}
+
+#[test]
+fn a_link_cannot_change_its_group() {
+    let after = web(&[LINK, ("azure-pls-resource-group", "myResourceGroup")], "");
+    check(&web(&[LINK], ""), &after, "link-cannot-move");
+}
+
+#[test]
+fn a_link_name_in_use_is_taken_over() {
+    let one = service("one", &[INTERNAL, LINK, ("azure-pls-name", "shared")], "");
+    let two = service("two", &[INTERNAL], "");
+    // The first Service is left out of the second input without being pruned: its name is in use by
+    // what is live only.
+    let taker = service("two", &[INTERNAL, LINK, ("azure-pls-name", "shared")], "");
+    let kept = service("one", &[INTERNAL, LINK], "");
+    check(&[one, two], &[kept, taker], "link-taken-over");
+}
+
+#[test]
+fn fewer_nat_addresses_rewrite_them_all() {
+    let count = |count| web(&[LINK, ("azure-pls-ip-configuration-ip-address-count", count)], "");
+    check(&count("2"), &count("1"), "nat-addresses-rewritten");
+}
+
+#[test]
+fn proxy_protocol_meets_the_local_probe() {
+    let after =
+        web(&[LINK, ("azure-pls-proxy-protocol", "true")], "  externalTrafficPolicy: Local\n");
+    check(&[], &after, "proxy-protocol-probe");
+}
+
+#[test]
+fn nat_addresses_in_the_nodes_subnet_meet_the_local_policy() {
+    check(&[], &web(&[LINK], "  externalTrafficPolicy: Local\n"), "nat-subnet-of-pods");
+}
+
+#[test]
+fn a_link_changes_its_subnet() {
+    check(&[], &web(&[LINK], ""), "subnet-changed");
+}

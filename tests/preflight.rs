@@ -1,0 +1,180 @@
+//! `preflight` against the sandbox: what is missing there is found before anything is written.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use support::{Workplace, root};
+
+const STACK: &str = "-f examples/private-link --sandbox=world.json";
+const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000000";
+
+/// A workplace whose sandbox was changed.
+fn place(edit: impl FnOnce(&mut Value)) -> Workplace {
+    let place = Workplace::with_example("private-link");
+    place.run("sandbox init world.json").expect(0);
+    let file = place.path().join("world.json");
+    let mut world: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    edit(&mut world);
+    fs::write(&file, world.to_string()).unwrap();
+    place
+}
+
+/// Changes an input file of the example.
+fn rewrite(place: &Workplace, file: &str, from: &str, to: &str) {
+    let file = place.path().join("examples/private-link").join(file);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+/// What is not met, as area and requirement.
+fn unmet(place: &Workplace, code: i32) -> Vec<(String, String, String)> {
+    let report = place.run(&format!("preflight {STACK} -o json")).expect(code).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let schema = fs::read_to_string(root().join("schemas/preflight.schema.json")).unwrap();
+    let schema = serde_json::from_str(&schema).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report), "{report:#}");
+    let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
+    report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["verdict"] != "met")
+        .map(|check| (text(check, "area"), text(check, "requirement"), text(check, "verdict")))
+        .collect()
+}
+
+fn expected(area: &str, requirement: &str, verdict: &str) -> (String, String, String) {
+    (area.to_owned(), requirement.to_owned(), verdict.to_owned())
+}
+
+#[test]
+fn the_first_world_has_all_that_the_documentations_scenario_needs() {
+    let place = place(|_| {});
+    assert_eq!(unmet(&place, 0), []);
+    let text = place.run(&format!("preflight {STACK}")).expect(0);
+    assert!(text.last_line().ends_with("0 missing, 0 unknown."), "{}", text.stdout);
+}
+
+#[test]
+fn a_missing_action_is_named_with_its_scope() {
+    let place = place(|world| {
+        world["directory"]["permissions"] = json!({
+            SUBSCRIPTION: [{"actions": ["*"], "notActions": ["*/subnets/join/action"]}],
+        });
+    });
+    let action = "Microsoft.Network/virtualNetworks/subnets/join/action";
+    assert_eq!(unmet(&place, 1), [expected("own-rights", action, "missing")]);
+    let text = place.run(&format!("preflight {STACK}")).expect(1).stdout;
+    assert!(text.contains("virtualnetworks/myothervnet/subnets/pe-subnet"), "{text}");
+    // A plan needs no join.
+    place.run(&format!("preflight {STACK} --for plan")).expect(0);
+    let apply = place.run(&format!("apply {STACK} -y --preflight")).expect(1);
+    assert!(apply.stderr.contains(action), "{}", apply.stderr);
+    let output = place.run(&format!("plan {STACK} --detailed-exitcode")).expect(2).stdout;
+    assert!(output.contains("to add"), "nothing was applied: {output}");
+}
+
+#[test]
+fn the_clusters_identity_needs_to_write_the_subnet() {
+    let node_group =
+        format!("{SUBSCRIPTION}/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus");
+    let assigned = |role: &str| {
+        let assignment = json!({
+            "role": role, "principal": "cccccccc-cccc-cccc-cccc-cccccccccccc", "scope": node_group,
+        });
+        place(|world| world["directory"]["roleAssignments"] = json!([assignment]))
+    };
+    let missing = unmet(&assigned("Reader"), 1);
+    let write = "Microsoft.Network/virtualNetworks/subnets/write";
+    assert!(missing.contains(&expected("cluster-rights", write, "missing")), "{missing:?}");
+    assert!(missing.iter().all(|(area, ..)| area == "cluster-rights"), "{missing:?}");
+    assert_eq!(unmet(&assigned("Contributor"), 0), []);
+    // A role whose definition cannot be read.
+    let unknown = unmet(&assigned("99999999-0000-0000-0000-000000000000"), 0);
+    assert!(!unknown.is_empty());
+    assert!(unknown.iter().all(|(_, _, verdict)| verdict == "unknown"), "{unknown:?}");
+}
+
+#[test]
+fn a_provider_that_is_not_registered_is_missing() {
+    let place = place(|world| world["directory"]["unregistered"] = json!(["microsoft.network"]));
+    let requirement = "Microsoft.Network is registered";
+    assert_eq!(unmet(&place, 1), [expected("provider", requirement, "missing")]);
+}
+
+#[test]
+fn a_static_address_must_be_free_and_in_its_subnet() {
+    for (address, met) in
+        [("10.1.0.9", true), ("10.1.0.3", false), ("10.1.0.255", false), ("10.2.0.9", false)]
+    {
+        let place = place(|_| {});
+        let to = format!("approval: Automatic\n  address: {address}");
+        rewrite(&place, "endpoint.yaml", "approval: Automatic", &to);
+        let requirement = format!("{address} is free in pe-subnet");
+        let missing = [expected("address", &requirement, "missing")];
+        assert_eq!(unmet(&place, i32::from(!met)), missing[usize::from(met)..], "{address}");
+    }
+}
+
+#[test]
+fn an_endpoint_is_in_its_networks_region_and_for_automatic_approval_in_its_tenant() {
+    let place = place(|_| {});
+    let file = "endpoint.yaml";
+    rewrite(&place, file, "approval: Automatic", "approval: Automatic\n  location: westeurope");
+    let requirement = "is in its virtual network's region (westeurope wanted)";
+    assert_eq!(unmet(&place, 1), [expected("region", requirement, "missing")]);
+    rewrite(&place, file, "\n  location: westeurope", "");
+    rewrite(&place, file, "myOtherResourceGroup", "partnerResourceGroup");
+    rewrite(&place, file, "myOtherVNET", "partner-vnet");
+    let foreign = "spec:\n  subscription: 99999999-9999-9999-9999-999999999999";
+    rewrite(&place, file, "spec:", foreign);
+    let requirement = "one tenant, for approval: Automatic";
+    assert_eq!(unmet(&place, 1), [expected("tenant", requirement, "missing")]);
+    let manual = "approval: Manual\n  requestMessage: please";
+    rewrite(&place, file, "approval: Automatic", manual);
+    assert_eq!(unmet(&place, 0), []);
+}
+
+#[test]
+fn the_ninth_link_on_a_load_balancer_is_one_too_many() {
+    let place = place(|_| {});
+    for number in 1..=8 {
+        let folder = place.path().join("examples/private-link");
+        let text = fs::read_to_string(folder.join("internal-app.yaml")).unwrap();
+        let text = text
+            .replace("name: internal-app", &format!("name: internal-{number}"))
+            .replace("my-pls", &format!("my-pls-{number}"));
+        fs::write(folder.join(format!("service-{number}.yaml")), text).unwrap();
+    }
+    let missing = unmet(&place, 1);
+    let requirement = "at most 8 Private Link Services on a load balancer";
+    assert_eq!(missing, [expected("quota", requirement, "missing")]);
+}
+
+#[test]
+fn a_full_subnet_has_no_room() {
+    let place = place(|world| {
+        let text = world["azure"].to_string();
+        // 8 addresses, of which Azure keeps 5; the frontend, the NAT address and 2 nodes want 4.
+        world["azure"] =
+            serde_json::from_str(&text.replace("10.240.0.0/16", "10.240.0.0/29")).unwrap();
+    });
+    let missing = unmet(&place, 1);
+    assert_eq!(missing, [expected("subnet", "2 more addresses", "missing")]);
+}
+
+#[test]
+fn roles_are_printed_without_contacting_anything() {
+    let place = place(|_| {});
+    let role = place.run("preflight --role azure").expect(0).stdout;
+    let role: Value = serde_json::from_str(&role).unwrap();
+    assert_eq!(role["IsCustom"], true);
+    assert!(role["Actions"].as_array().unwrap().len() > 15, "{role}");
+    let roles = place.run("preflight --role kubernetes --for plan").expect(0).stdout;
+    assert_eq!(roles.matches("kind: ClusterRole").count(), 1, "{roles}");
+}

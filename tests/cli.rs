@@ -265,3 +265,20 @@ fn a_broken_file_of_faults_is_not_taken_for_a_world() {
     );
     assert!(!run.stderr.contains("reset"), "{}", run.stderr);
 }
+
+#[test]
+fn every_code_is_explained() {
+    let place = Workplace::with_example("private-link");
+    let explained = place.run("explain link-recreated").expect(0).stdout;
+    assert!(explained.contains("What to do: "), "{explained}");
+    assert!(!explained.contains("\n## "), "{explained}");
+    let refused = place.run("explain no-such-code").expect(1);
+    assert!(refused.stderr.contains("link-recreated"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_stack_that_nobody_works_on_needs_no_unlocking() {
+    let place = Workplace::with_example("private-link");
+    let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
+    assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
+}

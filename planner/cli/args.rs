@@ -200,6 +200,10 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Say what a code means, and what to do
+    Explain(Explain),
+    /// Take a stack's lock away from a holder that is gone
+    Unlock(Unlock),
     /// Show a saved plan, or what came of a run by its journal
     Show(Show),
     /// Save what the cluster and Azure show
@@ -299,6 +303,26 @@ pub(crate) struct Destroy {
     pub(crate) input: Input,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+/// `explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The code of a diagnostic, a finding or a refusal
+    #[arg(value_name = "CODE")]
+    pub(crate) code: String,
+}
+
+/// `unlock`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Ask nothing
+    #[arg(long, visible_alias = "yes", short = 'y')]
+    pub(crate) auto_approve: bool,
 }
 
 /// `show`.

@@ -1,6 +1,7 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod explain;
 mod graph;
 mod observe;
 mod output;
@@ -10,6 +11,7 @@ mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
+mod unlock;
 mod validate;
 
 use std::future::Future;
@@ -48,6 +50,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Explain(args) => explain::run(&args, ui),
+        Command::Unlock(args) => unlock::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),

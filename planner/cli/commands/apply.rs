@@ -136,7 +136,7 @@ fn stale(moved: &[Moved]) -> CommandError {
 }
 
 /// The name of a stack's Lease: what Kubernetes takes for a name.
-fn lease_name(stack: &str) -> String {
+pub(super) fn lease_name(stack: &str) -> String {
     let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = stack.chars().map(lower).take(200).collect();
     format!("privlink-{}", name.trim_matches('-'))

@@ -1,0 +1,45 @@
+//! `unlock`: takes a stack's lock away from a holder that is gone.
+
+use privlink_engine::session::Patience;
+use privlink_kubernetes::Lock;
+
+use crate::args::Unlock;
+use crate::command_error::CommandError;
+use crate::connect;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let desired = super::sound(&args.input, &args.place, None, ui)?;
+    super::block_on(async {
+        let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
+        let client = &connected.session.kubernetes;
+        let name = super::apply::lease_name(&desired.name);
+        let lock = Lock::new(client, client.default_namespace(), &name);
+        let exit = free(&lock, args, ui).await;
+        connected.close().await?;
+        exit
+    })
+}
+
+async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let failed = |error: privlink_kubernetes::KubernetesError| {
+        CommandError::new(format!("the stack's lock: {error}")).hint(error.help())
+    };
+    let Some(holder) = lock.holder().await.map_err(failed)? else {
+        ui.say("Nobody holds the stack's lock.");
+        return Ok(Exit::Done);
+    };
+    let question = format!(
+        "{} holds the stack's lock since {}, and last gave a sign of life at {}. If it still works, two \
+         applies will run at once. Only `yes` is taken for a yes:",
+        holder.identity, holder.since, holder.renewed
+    );
+    if !args.auto_approve && !ui.confirm(&question, "yes")? {
+        ui.say("Left locked.");
+        return Ok(Exit::Error);
+    }
+    lock.break_open(&holder).await.map_err(failed)?;
+    ui.say(&format!("Unlocked: {} held it.", holder.identity));
+    Ok(Exit::Done)
+}

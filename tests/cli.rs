@@ -229,23 +229,6 @@ fn a_request_message_can_be_taken_back() {
 }
 
 #[test]
-fn every_code_is_explained() {
-    let place = Workplace::with_example("private-link");
-    let explained = place.run("explain link-recreated").expect(0).stdout;
-    assert!(explained.contains("What to do: "), "{explained}");
-    assert!(!explained.contains("\n## "), "{explained}");
-    let refused = place.run("explain no-such-code").expect(1);
-    assert!(refused.stderr.contains("link-recreated"), "{}", refused.stderr);
-}
-
-#[test]
-fn a_stack_that_nobody_works_on_needs_no_unlocking() {
-    let place = Workplace::with_example("private-link");
-    let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
-    assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
-}
-
-#[test]
 fn records_go_with_what_they_name() {
     let place = Place::new();
     let named = |name: &str| {
@@ -268,4 +251,34 @@ fn records_go_with_what_they_name() {
     assert_eq!(place.plan("two.yaml").expect(0).last_line(), "No changes.");
     place.0.run("destroy -f two.yaml --sandbox=world.json --auto-approve").expect(0);
     assert_eq!(records(), (false, false));
+}
+
+#[test]
+fn a_broken_file_of_faults_is_not_taken_for_a_world() {
+    let place = Place::new();
+    place.write("faults.json", "[{\"effekt\": 1}]");
+    let run = place.0.run("sandbox serve world.json --faults faults.json").expect(1);
+    assert!(
+        run.stderr.contains("faults.json is no list of faults: unknown field"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("reset"), "{}", run.stderr);
+}
+
+#[test]
+fn every_code_is_explained() {
+    let place = Workplace::with_example("private-link");
+    let explained = place.run("explain link-recreated").expect(0).stdout;
+    assert!(explained.contains("What to do: "), "{explained}");
+    assert!(!explained.contains("\n## "), "{explained}");
+    let refused = place.run("explain no-such-code").expect(1);
+    assert!(refused.stderr.contains("link-recreated"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_stack_that_nobody_works_on_needs_no_unlocking() {
+    let place = Workplace::with_example("private-link");
+    let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
+    assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
 }

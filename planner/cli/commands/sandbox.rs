@@ -73,7 +73,15 @@ fn serve(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     if let Some(path) = faults {
-        options.faults = privlink_sandbox::server::read_faults(&path).map_err(sandbox_error)?;
+        options.faults =
+            privlink_sandbox::server::read_faults(&path).map_err(|error| match error {
+                privlink_sandbox::Error::Format { path, reason } => {
+                    let path = path.display();
+                    CommandError::new(format!("{path} is no list of faults: {reason}"))
+                        .hint("docs/sandbox.md describes the format.")
+                }
+                other => sandbox_error(other),
+            })?;
     }
     super::block_on(async {
         let authority = options.tls.clone();

@@ -81,20 +81,14 @@ pub(crate) fn additional(service: &Service) -> Result<Vec<String>, Failure> {
     for text in value.trim().split(',') {
         let Some(address) = prefix::parse_address(text) else {
             return Err(Failure::new(format!(
-                "invalid service annotation {}:{value}: invalid IP address {}: {}",
+                "invalid service annotation {}:{value}: invalid CIDR `{text}`: {}",
                 annotation::ADDITIONAL_PUBLIC_IPS,
-                quote(text),
-                address_error(text)
+                prefix::address_error(text)
             )));
         };
         addresses.push(address.to_string());
     }
     Ok(addresses)
-}
-
-/// What Go's `netip.ParseAddr` says of a text that is no address.
-fn address_error(text: &str) -> String {
-    format!("ParseAddr({}): unable to parse IP", quote(text))
 }
 
 /// What a Service lets in.
@@ -279,24 +273,36 @@ impl Cloud<'_, '_> {
     /// What a Service lets in. On deletion what is wrong with it is said in events.
     fn access(&mut self, service: &Service, want: bool) -> Result<Allowed, Failure> {
         if !want {
-            let bad = |text: &str| prefix::parse(text.trim()).is_none();
-            if service.source_ranges.iter().any(|range| bad(range)) {
-                let ranges = service.source_ranges.join(" ");
+            let bad = |texts: Vec<&str>| -> Vec<String> {
+                let bad = texts.into_iter().map(str::trim).filter(|it| prefix::parse(it).is_none());
+                bad.map(quote).collect()
+            };
+            let ranges = bad(service.source_ranges.iter().map(String::as_str).collect());
+            let ignored = "ignoring and adding a default DenyAll rule in security group.";
+            if !ranges.is_empty() {
+                let ranges = ranges.join(" ");
                 self.warn(
                     service,
                     "InvalidSourceRanges",
-                    format!("Found invalid LoadBalancerSourceRanges [{ranges}], ignoring and adding a default DenyAll rule in security group."),
+                    format!("Found invalid spec.LoadBalancerSourceRanges [{ranges}], {ignored}"),
                 );
             }
             let keys = [annotation::ALLOWED_IP_RANGES, annotation::SOURCE_RANGES];
             let values = keys.into_iter().filter_map(|key| get(service, key));
-            let mut texts = values.flat_map(|value| value.trim().split(','));
-            if texts.any(bad) {
-                self.warn(
-                    service,
-                    "InvalidAllowedIPRanges",
-                    format!("Found invalid {} annotation value, ignoring and adding a default DenyAll rule in security group.", annotation::ALLOWED_IP_RANGES),
+            let ranges = bad(values.flat_map(|value| value.trim().split(',')).collect());
+            if !ranges.is_empty() {
+                let (key, ranges) = (annotation::ALLOWED_IP_RANGES, ranges.join(" "));
+                let message = format!("Found invalid {key} [{ranges}], {ignored}");
+                self.warn(service, "InvalidAllowedIPRanges", message);
+            }
+            let valid = service.source_ranges.iter().any(|it| prefix::parse(it.trim()).is_some());
+            if valid && get(service, annotation::ALLOWED_SERVICE_TAGS).is_some() {
+                let message = format!(
+                    "Please use annotation {} instead of spec.loadBalancerSourceRanges while using {} annotation at the same time.",
+                    annotation::ALLOWED_IP_RANGES,
+                    annotation::ALLOWED_SERVICE_TAGS
                 );
+                self.warn(service, "ConflictConfiguration", message);
             }
         }
         Allowed::of(service)

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use crate::arm::address::{Prefix, bits_of};
 
+use super::value::quote;
+
 /// A range as the controller takes it: only if it is properly masked.
 pub(crate) fn parse(text: &str) -> Option<Prefix> {
     Prefix::parse(text).filter(|prefix| prefix.masked() == *prefix)
@@ -56,8 +58,62 @@ pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
 
+/// What Go's `netip.ParseAddr` says of a text that is no address. Of IPv6 addresses only that they are
+/// none.
+pub(crate) fn address_error(text: &str) -> String {
+    let (message, at) = match text.chars().find(|c| matches!(c, '.' | ':' | '%')) {
+        Some('.') => ipv4_error(text),
+        Some('%') => ("missing IPv6 address", ""),
+        _ => ("unable to parse IP", ""),
+    };
+    let at = if at.is_empty() { String::new() } else { format!(" (at {})", quote(at)) };
+    format!("ParseAddr({}): {message}{at}", quote(text))
+}
+
+fn ipv4_error(text: &str) -> (&'static str, &str) {
+    let (mut value, mut digits, mut dots) = (0u32, 0, 0);
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        match c.to_digit(10) {
+            Some(_) if digits == 1 && value == 0 => {
+                return ("IPv4 field has octet with leading zero", "");
+            }
+            Some(digit) => {
+                value = value * 10 + digit;
+                digits += 1;
+                if value > 255 {
+                    return ("IPv4 field has value >255", "");
+                }
+            }
+            None if c != '.' => return ("unexpected character", rest),
+            None if digits == 0 || rest.len() == 1 => {
+                return ("IPv4 field must have at least one digit", rest);
+            }
+            None if dots == 3 => return ("IPv4 address too long", ""),
+            None => {
+                (value, digits) = (0, 0);
+                dots += 1;
+            }
+        }
+    }
+    ("IPv4 address too short", "")
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_no_address_is_called_so_in_gos_words() {
+        // net/netip.
+        let says = |text: &str| super::address_error(text);
+        assert_eq!(says("abc"), "ParseAddr(\"abc\"): unable to parse IP");
+        assert_eq!(says("1.2.3"), "ParseAddr(\"1.2.3\"): IPv4 address too short");
+        assert_eq!(says("1.2.3.256"), "ParseAddr(\"1.2.3.256\"): IPv4 field has value >255");
+        assert_eq!(
+            says(" 1.2.3.4"),
+            "ParseAddr(\" 1.2.3.4\"): unexpected character (at \" 1.2.3.4\")"
+        );
+    }
+
     use super::*;
 
     fn merged(texts: &[&str]) -> Vec<String> {

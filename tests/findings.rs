@@ -1,6 +1,11 @@
 //! Every finding of a prediction shows when its case comes up, with a place and a way out.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
 
 mod support;
 
@@ -133,4 +138,24 @@ fn nat_addresses_in_the_nodes_subnet_meet_the_local_policy() {
 #[test]
 fn a_link_changes_its_subnet() {
     check(&[], &web(&[LINK], ""), "subnet-changed");
+}
+
+#[test]
+fn static_nat_addresses_survive_that_their_link_is_made_anew() {
+    let nat = ("azure-pls-ip-configuration-ip-address", "10.240.9.9");
+    let before = web(&[LINK, nat, ("azure-load-balancer-ipv4", "10.240.0.25")], "");
+    let after = web(&[LINK, nat, ("azure-load-balancer-ipv4", "10.240.0.26")], "");
+    let found = findings(&before, &after);
+    assert!(found.iter().all(|finding| finding["severity"] != "error"), "{found:#?}");
+}
+
+#[test]
+fn several_ports_need_names() {
+    let two =
+        vec![service("web", &[INTERNAL], "").replace("[{port: 80}]", "[{port: 80}, {port: 81}]")];
+    let place = Workplace::with_example("internal-load-balancer");
+    std::fs::write(place.path().join("two.yaml"), format!("{STACK}{}", two.concat())).unwrap();
+    let plan = place.run("plan -f two.yaml --sandbox");
+    let said = format!("{}{}", plan.stdout, plan.stderr);
+    assert!(plan.code != 0 && said.contains("name"), "{said}");
 }

@@ -198,6 +198,8 @@ codes! {
         NetworkMissing = "network-missing", Error;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;
+        /// The API server would refuse the Service that comes of the manifest and the live one.
+        ServiceInvalid = "service-invalid", Error;
         /// A field belongs to another field manager.
         FieldConflict = "field-conflict", Error;
         /// Something could not be read.

@@ -76,11 +76,22 @@ impl Azure<'_> {
             ));
         }
         self.world.private_link_services.remove(&id.key());
+        // Its network interfaces go with it, and give their addresses back.
+        for interface in existing.properties.network_interfaces.iter().flatten() {
+            self.world.remove(&ResourceId::new(interface.id()));
+        }
         self.disconnect_endpoints(&existing, None);
         for balancer in balancers_of(&existing) {
             self.touch_load_balancer(&balancer);
         }
         Ok(Done::Deleted)
+    }
+
+    /// Whether a network interface is one of a PLS's own.
+    fn holds_interface(&self, id: &ResourceId, interface: &str) -> bool {
+        let service = self.world.private_link_services.get(&id.key());
+        let own = service.and_then(|service| service.properties.network_interfaces.as_ref());
+        own.into_iter().flatten().any(|own| own.id().eq_ignore_ascii_case(interface))
     }
 
     /// A DELETE of a connection, by the provider. Its endpoint is left `Disconnected`.
@@ -211,7 +222,9 @@ impl Azure<'_> {
             // A PLS may keep its own addresses under other names.
             let holder = self.world.holder_of(parsed, subnet.id()).unwrap_or_default();
             let own = format!("{}/", id.key());
-            if !holder.to_ascii_lowercase().starts_with(&own) {
+            let is_own =
+                holder.to_ascii_lowercase().starts_with(&own) || self.holds_interface(id, &holder);
+            if !is_own {
                 self.check_free(parsed, subnet, &id.child("ipConfigurations", address.name()))?;
             }
         }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::PrivateEndpoint;
@@ -233,6 +233,9 @@ fn one(
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());
         change.object = Some(id.as_str().to_owned());
         change.fields = shown(fields);
+        if *action == Action::Replace {
+            change.effect = cut_off(&id, live);
+        }
         gathered.changes.push(change);
         write(at, &id, (*action, live), (body, &subnet), &reached, gathered);
     }
@@ -240,6 +243,22 @@ fn one(
     connection(input, (at, &id, endpoint), (&reached, live, remade), gathered);
     let address = current_address(input, endpoint, &id, live.filter(|_| !remade));
     dns::diff(input, endpoint, (at, &id), &address, remade, gathered);
+}
+
+/// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
+/// endpoint is made again.
+fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
+    let status = live.and_then(live_connection).map(|connection| connection.status);
+    if status.as_deref() != Some("Approved") {
+        return Effect::None;
+    }
+    Effect::ConsumersDisconnected(vec![Consumer {
+        endpoint: id.as_str().to_owned(),
+        subscription: id.subscription().unwrap_or_default().to_owned(),
+        request_message: String::new(),
+        status: "Approved".to_owned(),
+        own: true,
+    }])
 }
 
 /// The endpoint's address: the one asked for, the one it has, or the mark of the one it will get.

@@ -146,6 +146,7 @@ fn one(
     if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
         refuse_adoption(key, live, gathered);
     }
+    refuse_invalid(key, wanted, &stored, gathered);
     let change = change(key, actor.clone(), live, adopts, fields);
     gathered.changes.push(change);
     let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
@@ -156,6 +157,33 @@ fn one(
     };
     gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
     Service::from_value(stored).ok().map(|service| predict::Change::Apply(Arc::new(service)))
+}
+
+/// The API server takes several ports only if each has a name of its own (`ValidateService` of
+/// kubernetes/pkg/apis/core/validation). A port that somebody else added to the live Service stays
+/// beside the manifest's, since server-side apply merges ports by number and protocol.
+fn refuse_invalid(key: &Key, wanted: &desired::Service, stored: &Value, gathered: &mut Gathered) {
+    let ports = stored.pointer("/spec/ports").and_then(Value::as_array);
+    let ports = ports.map(Vec::as_slice).unwrap_or_default();
+    let names: BTreeSet<&str> =
+        ports.iter().filter_map(|port| port.get("name")?.as_str()).collect();
+    if ports.len() < 2 || names.len() == ports.len() {
+        return;
+    }
+    gathered.findings.push(Finding {
+        code: Code::ServiceInvalid,
+        severity: Code::ServiceInvalid.severity(),
+        address: address(key),
+        message: format!(
+            "it would have {} ports, and the API server takes several only if each has a name of its own",
+            ports.len()
+        ),
+        help: Some(
+            "Name the ports. If the live Service has one that the manifest has not, somebody else added it: take it out there."
+                .to_owned(),
+        ),
+        place: Some(wanted.span.place().to_string()),
+    });
 }
 
 /// Marks a manifest as the stack's.

@@ -11,6 +11,9 @@ mod support;
 
 use support::{Run, Workplace, assert_golden, names, root};
 
+/// The simulated controller is done at once; what it does not do shall not be waited for long.
+const PATIENCE: &str = "--controller-timeout 20";
+
 /// An example with a sandbox as its README makes it.
 struct Example {
     name: &'static str,
@@ -21,15 +24,16 @@ impl Example {
     fn new(name: &'static str) -> Self {
         let place = Workplace::with_example(name);
         let folder = root().join("examples").join(name);
-        if folder.join("observed.json").exists() {
+        if folder.join("world/observed.json").exists() {
             let world = format!(".privlink/sandbox/{name}.json");
             std::fs::create_dir_all(place.path().join(".privlink/sandbox")).unwrap();
             place
-                .run(&format!("sandbox init {world} --from examples/{name}/observed.json"))
+                .run(&format!("sandbox init {world} --from examples/{name}/world/observed.json"))
                 .expect(0);
         }
         if folder.join("before").exists() {
-            let apply = format!("apply -f examples/{name}/before --sandbox --auto-approve");
+            let apply =
+                format!("apply -f examples/{name}/before --sandbox --auto-approve {PATIENCE}");
             place.run(&apply).expect(0);
         }
         Self { name, place }
@@ -58,7 +62,7 @@ impl Example {
 
     /// Applies, and sees that nothing is left to do.
     fn apply(&self, code: i32, more: &str, then: &str) {
-        let apply = self.run("apply", &format!("--auto-approve {more}")).expect(code);
+        let apply = self.run("apply", &format!("--auto-approve {PATIENCE} {more}")).expect(code);
         assert_golden(&format!("{}/apply.txt", self.name), &apply.stdout);
         let plan = self.run("plan", "--detailed-exitcode").expect(0);
         assert_eq!(plan.last_line(), then, "{}", plan.stdout);
@@ -69,7 +73,7 @@ impl Example {
 
     /// Destroys, and sees that nothing of the stack is left and nothing else is missing.
     fn destroy(&self, more: &str) {
-        self.run("destroy", &format!("--auto-approve {more}")).expect(0);
+        self.run("destroy", &format!("--auto-approve {PATIENCE} {more}")).expect(0);
         let plan = self.run("plan", "--destroy").expect(0);
         assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
         let observed = self.run("observe", "").expect(0);
@@ -127,7 +131,7 @@ fn endpoint_in_other_subscription() {
 fn frontend_recreated() {
     let example = Example::new("frontend-recreated");
     example.goldens(3);
-    example.run("apply", "--auto-approve").expect(3);
+    example.run("apply", &format!("--auto-approve {PATIENCE}")).expect(3);
     example.apply(0, "--max-disconnects 1", "No changes.");
     example.destroy("");
 }
@@ -148,22 +152,40 @@ fn every_example_has_a_readme_and_is_tested() {
 }
 
 #[test]
-fn the_order_of_files_and_documents_does_not_show() {
+fn the_order_of_files_does_not_show() {
+    let place = Workplace::with_example("private-link");
+    let files = ["endpoint", "internal-app", "stack"];
+    let plan = |order: [usize; 3], format: &str| {
+        let names = order.map(|at| format!("-f examples/private-link/{}.yaml", files[at]));
+        place.run(&format!("plan {} --sandbox -o {format}", names.join(" "))).expect(0).stdout
+    };
+    for format in ["text", "json", "markdown"] {
+        let first = plan([0, 1, 2], format);
+        for order in [[2, 1, 0], [1, 2, 0]] {
+            assert!(plan(order, format) == first, "{format} differs in order {order:?}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_documents_shows_in_places_only() {
     let place = Workplace::with_example("private-link");
     let folder = place.path().join("examples/private-link");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let parts = [read("endpoint.yaml"), read("internal-app.yaml"), read("stack.yaml")];
-    let outcomes: Vec<(String, String)> = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
-        .into_iter()
-        .map(|order| {
-            let text = order.map(|at| parts[at].clone()).join("---\n");
-            std::fs::write(place.path().join("all.yaml"), text).unwrap();
-            let run = |format: &str| {
-                place.run(&format!("plan -f all.yaml --sandbox -o {format}")).expect(0).stdout
-            };
-            (run("text"), run("json"))
-        })
-        .collect();
-    assert_eq!(outcomes[0], outcomes[1]);
-    assert_eq!(outcomes[0], outcomes[2]);
+    let plan = |order: [usize; 3]| {
+        let text = order.map(|at| parts[at].clone()).join("---\n");
+        std::fs::write(place.path().join("all.yaml"), text).unwrap();
+        let plan = place.run("plan -f all.yaml --sandbox -o json").expect(0).stdout;
+        let mut plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        for finding in plan["findings"].as_array_mut().unwrap() {
+            let moved = finding.as_object_mut().unwrap().remove("place").unwrap();
+            assert!(moved.as_str().unwrap().starts_with("all.yaml:"), "{moved}");
+        }
+        plan
+    };
+    let first = plan([0, 1, 2]);
+    for order in [[2, 1, 0], [1, 2, 0]] {
+        assert!(plan(order) == first, "the plan differs in order {order:?}");
+    }
 }

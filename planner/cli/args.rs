@@ -199,7 +199,9 @@ pub(crate) enum Command {
     /// Change what the plan says, and wait until Azure shows it
     Apply(Apply),
     /// Remove all that belongs to the stack
-    Destroy(Apply),
+    Destroy(Destroy),
+    /// Show a saved plan, or what came of a run by its journal
+    Show(Show),
     /// Save what the cluster and Azure show
     Observe(Observe),
     /// Predict what the controller writes
@@ -253,13 +255,66 @@ pub(crate) struct Plan {
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
     #[arg(long, conflicts_with = "observed")]
     pub(crate) preflight: bool,
+    /// Save the plan to a file, for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
-/// `apply` and `destroy`.
+/// `apply`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
+    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
+    #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
+        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+    ])]
+    pub(crate) plan: Option<PathBuf>,
+    /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+impl Apply {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            filename: self.filename.clone(),
+            namespace: self.namespace.clone(),
+            strict: self.strict,
+        }
+    }
+}
+
+/// `destroy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Destroy {
     #[command(flatten)]
     pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// `show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show {
+    /// A saved plan, or a journal
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) place: Where,
     #[command(flatten)]
@@ -267,7 +322,8 @@ pub(crate) struct Apply {
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,
-    /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
+    /// Check rights, room and rules of Azure first, on stderr, and apply nothing if something is missing;
+    /// not for a saved plan
     #[arg(long)]
     pub(crate) preflight: bool,
     /// Ask nothing; safety rules hold all the same

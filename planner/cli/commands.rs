@@ -9,6 +9,7 @@ mod predict;
 mod preflight;
 mod sandbox;
 mod schema_command;
+mod show;
 mod validate;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
 use privlink_core::planning::{self, Planned};
+use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
 
@@ -40,8 +42,12 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
     match args.command {
         Command::Validate(args) => validate::run(&args, ui),
         Command::Plan(args) => plan::run(&args, ui),
-        Command::Apply(args) => apply::run(&args, Mode::Apply, ui),
-        Command::Destroy(args) => apply::run(&args, Mode::Destroy, ui),
+        Command::Apply(args) => match &args.plan {
+            Some(file) => apply::saved(file, &args.run, ui),
+            None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
+        },
+        Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
+        Command::Show(args) => show::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
@@ -120,6 +126,15 @@ fn sound(
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
     Ok(desired)
+}
+
+/// Reads a saved plan.
+fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(io(&shown))?;
+    SavedPlan::parse(&text).map_err(|error| {
+        CommandError::new(format!("{shown}: {error}")).hint("Make it again with `plan --out`.")
+    })
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity};
 use privlink_core::desired::Desired;
 use privlink_core::facts::Facts;
+use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, ArmClients, Targets};
 use privlink_engine::session::{Patience, Session};
@@ -35,26 +36,57 @@ const SANDBOX_CLUSTER: &str = "myAKSCluster";
 pub(crate) async fn connect(
     desired: &Desired,
     place: &Where,
-    mut patience: Patience,
+    patience: Patience,
 ) -> Result<Connected, CommandError> {
     let mut place = place.clone();
-    let sandbox = match &place.sandbox {
-        None => None,
-        Some(file) => Some(start(file.as_deref(), &desired.name).await?),
-    };
+    let sandbox = sandbox(desired, &place).await?;
     if sandbox.is_some() {
         // Without a Stack, the sandbox's own cluster is meant.
         place.subscription.get_or_insert_with(|| privlink_sandbox::world::SUBSCRIPTION.to_owned());
         place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
         place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
-        patience.poll_interval = Duration::from_millis(50);
     }
     let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
     let targets = pin::targets(desired, &place, &pinned)?;
-    let kubernetes = kubernetes(desired, &place, sandbox.as_ref()).await?;
-    let arm = ArmClients::new(arm(&place, sandbox.as_ref())?);
-    let session = Session::new(kubernetes, arm, patience);
+    let session = session(desired, &place, sandbox.as_ref(), patience).await?;
     Ok(Connected { session, targets, pinned, sandbox })
+}
+
+/// Connects to where a saved plan belongs.
+pub(crate) async fn connect_saved(
+    saved: &SavedPlan,
+    place: &Where,
+    patience: Patience,
+) -> Result<Connected, CommandError> {
+    let mut place = place.clone();
+    place.context = place.context.or_else(|| saved.context.clone());
+    let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
+    let sandbox = sandbox(&desired, &place).await?;
+    let session = session(&desired, &place, sandbox.as_ref(), patience).await?;
+    Ok(Connected { session, targets: Targets::default(), pinned: Facts::default(), sandbox })
+}
+
+/// The sandbox that is asked for, if one is.
+async fn sandbox(desired: &Desired, place: &Where) -> Result<Option<Running>, CommandError> {
+    match &place.sandbox {
+        None => Ok(None),
+        Some(file) => start(file.as_deref(), &desired.name).await.map(Some),
+    }
+}
+
+/// The clients.
+async fn session(
+    desired: &Desired,
+    place: &Where,
+    sandbox: Option<&Running>,
+    mut patience: Patience,
+) -> Result<Session, CommandError> {
+    if sandbox.is_some() {
+        patience.poll_interval = Duration::from_millis(50);
+    }
+    let kubernetes = kubernetes(desired, place, sandbox).await?;
+    let arm = ArmClients::new(arm(place, sandbox)?);
+    Ok(Session::new(kubernetes, arm, patience))
 }
 
 impl Connected {
@@ -64,6 +96,12 @@ impl Connected {
         let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
         let facts = observe::facts(&snapshot, &self.targets, &self.pinned);
         (snapshot, facts)
+    }
+
+    /// Observes the cluster, and just these lists of Azure.
+    pub(crate) async fn observe_lists(&self, lists: &[String]) -> Snapshot {
+        let Session { kubernetes, arm, .. } = &self.session;
+        observe::observe_lists(lists, kubernetes, arm).await
     }
 
     /// Ends: a sandbox is kept in its file.
@@ -86,7 +124,22 @@ pub(crate) async fn namespace(desired: &Desired, place: &Where) -> Result<String
 
 /// A sandbox's failure.
 pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
-    CommandError::new(format!("the sandbox: {error}"))
+    use privlink_sandbox::Error;
+    let hint = match &error {
+        Error::Format { path, .. } | Error::Version { path, .. } => {
+            Some(format!("Make it anew with `privlink sandbox reset {}`.", path.display()))
+        }
+        Error::InUse { .. } => {
+            Some("Wait until the other one is done, or use another file.".to_owned())
+        }
+        Error::File { .. }
+        | Error::Listen { .. }
+        | Error::Certificate { .. }
+        | Error::Snapshot(_) => None,
+    };
+    let mut failure = CommandError::new(format!("the sandbox: {error}"));
+    failure.hints.extend(hint);
+    failure
 }
 
 /// The world file of a stack.

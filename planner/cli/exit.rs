@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Changes,
     /// A safety rule refused.
     Refused,
+    /// The saved plan is stale.
+    Stale,
     /// Another apply holds the lock.
     Locked,
     /// Applied, waiting for approval.
@@ -31,6 +33,7 @@ impl Exit {
             Self::Error => 1,
             Self::Changes => 2,
             Self::Refused => 3,
+            Self::Stale => 4,
             Self::Locked => 5,
             Self::AwaitingApproval => 6,
             Self::Partly => 7,

@@ -50,7 +50,9 @@ pub(crate) fn load_paths(
     let mut seen = BTreeSet::new();
     for path in paths {
         for file in files(path)? {
-            if !seen.insert(file.clone()) {
+            // The same file by another path is the same file.
+            let is = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            if !seen.insert(is) {
                 continue;
             }
             let (name, bytes) = read(&file)?;

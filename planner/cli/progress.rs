@@ -16,6 +16,7 @@ pub(crate) struct Progress {
     bars: Option<MultiProgress>,
     running: BTreeMap<usize, ProgressBar>,
     doing: BTreeMap<usize, String>,
+    told: BTreeMap<usize, String>,
     style: Style,
     steps: usize,
 }
@@ -27,7 +28,13 @@ impl Progress {
         Self {
             bars,
             running: BTreeMap::new(),
-            doing: BTreeMap::new(),
+            // Steps that never start are named as in the plan.
+            doing: plan
+                .steps
+                .iter()
+                .map(|step| (step.id, terminal(&format!("{} {}", step.op.verb(), step.change))))
+                .collect(),
+            told: BTreeMap::new(),
             style,
             steps: plan.steps.len(),
         }
@@ -95,8 +102,12 @@ impl Progress {
         }
     }
 
-    fn tell(&self, step: usize, state: &str) {
+    /// Tells how a step stands, if that is news.
+    fn tell(&mut self, step: usize, state: &str) {
         let text = format!("{}: {}", self.head(step), terminal(state));
+        if self.told.insert(step, text.clone()).as_ref() == Some(&text) {
+            return;
+        }
         match self.running.get(&step) {
             Some(bar) => bar.set_message(text),
             None => self.line(&text),

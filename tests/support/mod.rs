@@ -58,6 +58,11 @@ impl Workplace {
         Self { folder }
     }
 
+    /// A folder with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

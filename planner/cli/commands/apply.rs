@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
 use privlink_core::event::Event;
 use privlink_core::plan::{Mode, Output, Plan};
 use privlink_core::render;
 use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
+use privlink_core::saved::SavedPlan;
 use privlink_engine::journal::Journal;
 use privlink_engine::session::Patience;
 use privlink_engine::{apply, outputs};
@@ -22,32 +24,61 @@ use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::ui::Ui;
 
-pub(crate) fn run(args: &args::Apply, mode: Mode, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let desired = super::sound(&args.input, &args.place, None, ui)?;
-    let patience = Patience {
-        parallelism: args.parallelism,
-        fail_fast: args.fail_fast,
-        controller: Duration::from_secs(args.controller_timeout),
-        ..Patience::default()
-    };
+/// Plans desired state and carries the plan out.
+pub(crate) fn run(
+    input: &args::Input,
+    args: &args::Run,
+    mode: Mode,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.place, patience).await?;
-        let exit = locked(args, &desired, mode, &connected, ui).await;
+        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
+        let what = What::Desired(&desired, mode);
+        let exit = locked(args, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
         exit
     })
 }
 
+/// Carries a saved plan out, as it is: nothing is asked.
+pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let saved = super::read_plan(file)?;
+    super::block_on(async {
+        let connected = connect::connect_saved(&saved, &args.place, patience(args)).await?;
+        let exit = locked(args, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
+        connected.close().await?;
+        exit
+    })
+}
+
+/// What is to be carried out.
+enum What<'a> {
+    /// Desired state, planned now.
+    Desired(&'a Desired, Mode),
+    /// A plan made before.
+    Saved(&'a SavedPlan),
+}
+
+fn patience(args: &args::Run) -> Patience {
+    Patience {
+        parallelism: args.parallelism,
+        fail_fast: args.fail_fast,
+        controller: Duration::from_secs(args.controller_timeout),
+        ..Patience::default()
+    }
+}
+
 /// Plans and applies while no other apply works on the stack.
 async fn locked(
-    args: &args::Apply,
-    desired: &Desired,
-    mode: Mode,
+    args: &args::Run,
+    stack: &str,
+    what: &What<'_>,
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let client = &connected.session.kubernetes;
-    let lock = Lock::new(client, client.default_namespace(), &lease_name(&desired.name));
+    let lock = Lock::new(client, client.default_namespace(), &lease_name(stack));
     let identity = format!("privlink-{}-{}", std::process::id(), host());
     let failed = |error: KubernetesError| {
         CommandError::new(format!("the stack's lock: {error}")).hint(error.help())
@@ -57,7 +88,7 @@ async fn locked(
         Acquisition::Acquired(kept) => kept,
         Acquisition::HeldBy(holder) => {
             let Holder { identity, since, .. } = holder;
-            let message = format!("{identity} works on stack {} since {since}", desired.name);
+            let message = format!("{identity} works on stack {stack} since {since}");
             return Err(CommandError::new(message)
                 .hint("Wait until it is done, then apply again.")
                 .exit(Exit::Locked));
@@ -66,21 +97,42 @@ async fn locked(
     if let Some(dead) = &kept.taken_from {
         ui.say(&format!("Took the stack over from {}, which gave no sign of life.", dead.identity));
     }
-    let (snapshot, facts) = connected.observe().await;
-    let observed = super::Observed { snapshot, facts, connected: None };
-    let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
-    let seen = (&observed.snapshot, &observed.facts);
-    let met = !args.preflight
-        || mode == Mode::Destroy
-        || super::preflight::passed(desired, seen, connected, ui).await?;
-    let exit = if met {
-        carry_out(args, &plan, connected, ui).await
-    } else {
-        ui.say("Not applied.");
-        Ok(Exit::Error)
+    let exit = match what {
+        What::Desired(desired, mode) => {
+            let (snapshot, facts) = connected.observe().await;
+            let observed = super::Observed { snapshot, facts, connected: None };
+            let plan = super::planned(desired, &observed, *mode, &args.limits)?.plan;
+            let seen = (&observed.snapshot, &observed.facts);
+            if args.preflight
+                && *mode == Mode::Apply
+                && !super::preflight::passed(desired, seen, connected, ui).await?
+            {
+                ui.say("Not applied.");
+                Ok(Exit::Error)
+            } else {
+                carry_out(args, &plan, args.auto_approve, connected, ui).await
+            }
+        }
+        What::Saved(saved) => {
+            let snapshot = connected.observe_lists(&saved.lists).await;
+            let moved = binding::moved(&saved.bindings, &snapshot);
+            if moved.is_empty() {
+                carry_out(args, &saved.plan, true, connected, ui).await
+            } else {
+                Err(stale(&moved))
+            }
+        }
     };
     kept.release().await.map_err(failed)?;
     exit
+}
+
+/// What to say of a plan whose objects have moved.
+fn stale(moved: &[Moved]) -> CommandError {
+    let lines: Vec<String> = moved.iter().map(ToString::to_string).collect();
+    CommandError::new(format!("the saved plan is stale: {}", lines.join("; ")))
+        .hint("Plan again, look at it, and apply the new plan.")
+        .exit(Exit::Stale)
 }
 
 /// The name of a stack's Lease: what Kubernetes takes for a name.
@@ -95,8 +147,9 @@ fn host() -> String {
 }
 
 async fn carry_out(
-    args: &args::Apply,
+    args: &args::Run,
     plan: &Plan,
+    approved: bool,
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
@@ -113,7 +166,7 @@ async fn carry_out(
     let report = if plan.steps.is_empty() {
         Report { ended: true, ..Report::default() }
     } else {
-        if !args.auto_approve && !confirmed(plan, ui)? {
+        if !approved && !confirmed(plan, ui)? {
             ui.say("Not applied.");
             return Ok(Exit::Error);
         }
@@ -137,7 +190,7 @@ fn confirmed(plan: &Plan, ui: &mut Ui) -> Result<bool, CommandError> {
 }
 
 async fn report(
-    args: &args::Apply,
+    args: &args::Run,
     plan: &Plan,
     connected: &Connected,
     ui: &mut Ui,

@@ -1,23 +1,28 @@
 //! `plan`: shows what would change.
 
+use privlink_core::binding;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::render;
 use privlink_core::render::style::Style;
+use privlink_core::saved::{self, SavedPlan};
 use privlink_engine::session::Patience;
 
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
+
+use super::Observed;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let (plan, met) = super::block_on(async {
+    let (saved, met) = super::block_on(async {
         let observed =
             super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
                 .await?;
         let planned = super::planned(&desired, &observed, mode, &args.limits)?;
+        let saved = seal(planned.plan, &observed, &args.place);
         let mut met = true;
         if let Some(connected) = observed.connected {
             if args.preflight {
@@ -26,11 +31,15 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
             }
             connected.close().await?;
         }
-        Ok((planned.plan, met))
+        Ok((saved, met))
     })?;
-    ui.print(&rendered(&plan, args.shown.output, ui.style()))?;
+    let plan = &saved.plan;
+    if let Some(file) = &args.out {
+        super::write_private(file, &saved.to_text())?;
+    }
+    ui.print(&rendered(plan, args.shown.output, ui.style()))?;
     for (format, file) in &args.shown.render {
-        super::write_private(file, &rendered(&plan, *format, Style::default()))?;
+        super::write_private(file, &rendered(plan, *format, Style::default()))?;
     }
     if !met {
         return Ok(Exit::Error);
@@ -40,6 +49,21 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     }
     let has_changes = args.detailed_exitcode && !plan.is_empty();
     Ok(if has_changes { Exit::Changes } else { Exit::Done })
+}
+
+/// A plan with what it is bound to.
+fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
+    let Observed { snapshot, facts, .. } = observed;
+    SavedPlan {
+        format_version: saved::FORMAT_VERSION.to_owned(),
+        digest: String::new(),
+        subscription: facts.subscription.clone(),
+        context: place.context.clone(),
+        lists: snapshot.azure.keys().cloned().collect(),
+        bindings: binding::bind(&plan, snapshot),
+        plan,
+    }
+    .sealed()
 }
 
 /// A plan in a format.

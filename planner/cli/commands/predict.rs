@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use privlink_core::assumed;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::Desired;
 use privlink_core::kubernetes::service::Key;
@@ -102,10 +103,17 @@ fn predicted(
                 return Err(CommandError::new(format!("the snapshot: {what}")));
             }
             let cluster = prediction::cluster(&snapshot, &facts);
-            (facts, world, cluster)
+            (facts, Some(world), cluster)
         }
-        None => privlink_core::assumed::cluster(&pinned, desired),
+        None => {
+            let (facts, cluster) = assumed::cluster(&pinned);
+            (facts, None, cluster)
+        }
     };
+    let is_known = |of: &String| desired.services.keys().any(|name| name.to_string() == *of);
+    if let Some((of, _)) = args.uid.iter().find(|(of, _)| !is_known(of)) {
+        return Err(CommandError::new(format!("--uid: the input has no Service {of}")));
+    }
     let mut changes = Vec::new();
     for (name, service) in &desired.services {
         let key = Key::new(&name.namespace, &name.name);
@@ -116,5 +124,6 @@ fn predicted(
             .map_err(|error| CommandError::new(format!("Service {name}: {error}")))?;
         changes.push(Change::Apply(Arc::new(stored)));
     }
+    let world = world.unwrap_or_else(|| assumed::world(&facts, &changes));
     Ok((facts, prediction::predict(world, cluster, &changes)))
 }

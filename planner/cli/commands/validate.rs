@@ -1,24 +1,40 @@
 //! `validate`: checks files, contacting nothing.
 
+use std::sync::Arc;
+
+use privlink_core::assumed;
+use privlink_core::controller::predict::Change;
+use privlink_core::desired::Desired;
 use privlink_core::diagnostic::{self, Diagnostic, Severity};
+use privlink_core::finding;
+use privlink_core::plan::Finding;
+use privlink_core::prediction;
+use privlink_core::render;
 use serde_json::json;
 
-use crate::args::{DataFormat, Validate};
+use crate::args::{DataFormat, Validate, Where};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
+use crate::pin;
 use crate::ui::{self, Ui};
 
 pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
     let loaded = input::load(&args.input, None)?;
     let diagnostics = &loaded.diagnostics;
+    let is_sound = !has_errors(diagnostics);
+    // What a broken input comes to says nothing.
+    let findings = if is_sound { foreseen(&loaded.desired)? } else { Vec::new() };
     match args.output {
-        DataFormat::Text if diagnostics.is_empty() => {
-            ui.print(&format!("{}\n", sound(&loaded.desired)))?;
-        }
         DataFormat::Text => {
-            let mut text = ui::render(diagnostics, ui.style());
-            if !has_errors(diagnostics) {
+            let mut text = String::new();
+            if !diagnostics.is_empty() {
+                text.push_str(&ui::render(diagnostics, ui.style()));
+                text.push('\n');
+            }
+            // Writing to a String cannot fail.
+            let _ = render::text::findings(&findings, ui.style(), &mut text);
+            if is_sound {
                 text.push_str(&format!("{}\n", sound(&loaded.desired)));
             }
             ui.print(&text)?;
@@ -26,18 +42,35 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
         DataFormat::Json => {
             let list: Vec<_> = diagnostics.iter().map(diagnostic::json).collect();
             let counts = diagnostic::count(diagnostics);
-            let report = json!({"diagnostics": list, "counts": counts});
+            let report = json!({"diagnostics": list, "counts": counts, "findings": findings});
             ui.print(&format!("{report:#}\n"))?;
         }
     }
-    Ok(if has_errors(diagnostics) { Exit::Error } else { Exit::Done })
+    let foreseen_error = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if is_sound && !foreseen_error { Exit::Done } else { Exit::Error })
+}
+
+/// What the controller would make of the input on a cluster as AKS makes it, with what is pinned.
+fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
+    let place = Where::nowhere();
+    let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
+    let (facts, cluster) = assumed::cluster(&pinned);
+    let mut changes = Vec::new();
+    for (key, service) in &desired.services {
+        let stored = prediction::stored(&service.manifest, None, &facts, None)
+            .map_err(|error| CommandError::new(format!("Service {key}: {error}")))?;
+        changes.push(Change::Apply(Arc::new(stored)));
+    }
+    let world = assumed::world(&facts, &changes);
+    let prediction = prediction::predict(world, cluster, &changes);
+    Ok(finding::find(desired, &facts, &prediction))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-fn sound(desired: &privlink_core::desired::Desired) -> String {
+fn sound(desired: &Desired) -> String {
     use privlink_core::render::summary::count;
     format!(
         "Stack {} is sound: {}, {}, {}.",

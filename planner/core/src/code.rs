@@ -194,7 +194,7 @@ codes! {
         SubnetChanged = "subnet-changed", Note;
         /// An endpoint's Service will have no Private Link Service.
         NoPrivateLinkService = "no-private-link-service", Error;
-        /// An endpoint's virtual network is not there, or could not be read.
+        /// An endpoint's virtual network is not there or could not be read, or its subnet is not in it.
         NetworkMissing = "network-missing", Error;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;

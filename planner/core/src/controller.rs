@@ -13,11 +13,13 @@
 
 mod access;
 pub mod annotation;
+pub mod assume;
 mod backend_pool;
 mod balancer;
 mod cloud;
 mod failure;
 mod frontend;
+mod leaving;
 mod md5;
 pub mod memory;
 mod name;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::plan::Mode;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -28,6 +29,8 @@ pub enum EventKind {
     Begun {
         /// The stack.
         stack: String,
+        /// What the run is for.
+        mode: Mode,
         /// How many steps there are.
         steps: usize,
     },

@@ -4,11 +4,10 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
-use crate::desired::Service;
+use crate::desired::{Desired, Service};
 use crate::diagnostic::Spanned;
-use crate::diff::Input;
 use crate::diff::endpoint::link_of_service;
-use crate::facts::{BackendPoolType, LoadBalancerSku};
+use crate::facts::{BackendPoolType, Facts, LoadBalancerSku};
 use crate::kubernetes::service as stored;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
@@ -21,18 +20,18 @@ const PREFIX: &str = "service.beta.kubernetes.io/";
 
 /// One Service with what is predicted of it.
 struct Subject<'a> {
-    input: &'a Input<'a>,
+    facts: &'a Facts,
     prediction: &'a Prediction,
     service: &'a Service,
     outcome: &'a Outcome,
 }
 
 /// All findings of a prediction.
-pub fn find(input: &Input<'_>, prediction: &Prediction) -> Vec<Finding> {
+pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
     for outcome in &prediction.outcomes {
-        let Some(service) = input.desired.services.get(&outcome.service) else { continue };
-        let subject = Subject { input, prediction, service, outcome };
+        let Some(service) = desired.services.get(&outcome.service) else { continue };
+        let subject = Subject { facts, prediction, service, outcome };
         let checks = [
             error,
             becomes_public,
@@ -161,7 +160,7 @@ fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
 /// The Private Link Service goes and comes back as another resource (finding 6).
 fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::guid_of(before) == view::guid_of(after) {
+    if view::identity_of(before) == view::identity_of(after) {
         return None;
     }
     let consumers: Vec<String> = view::consumers(before)
@@ -228,10 +227,11 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
         subject.annotation("azure-pls-resource-group").map(|group| group.trim().to_owned());
     let wanted = wanted
         .filter(|group| !group.is_empty())
-        .unwrap_or_else(|| subject.input.facts.private_link_service_group());
+        .unwrap_or_else(|| subject.facts.private_link_service_group());
     let lies_in = ResourceId::new(before.id()).resource_group()?.to_owned();
-    let same_frontend =
-        subject.link_after().is_some_and(|after| view::guid_of(after) == view::guid_of(before));
+    let same_frontend = subject
+        .link_after()
+        .is_some_and(|after| view::identity_of(after) == view::identity_of(before));
     (subject.says_true("azure-pls-create")
         && same_frontend
         && !wanted.eq_ignore_ascii_case(&lies_in))
@@ -252,7 +252,7 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
 /// (Private Link Service overview).
 fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::guid_of(before) != view::guid_of(after) {
+    if view::identity_of(before) != view::identity_of(after) {
         return None;
     }
     let names = |link: &PrivateLinkService| -> std::collections::BTreeSet<String> {
@@ -303,7 +303,7 @@ fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
     }
     let link = subject.link_after()?;
     let subnet = link.properties.ip_configurations.as_ref()?.first()?.properties.subnet.as_ref()?;
-    let facts = subject.input.facts;
+    let facts = subject.facts;
     (ResourceId::new(subnet.id()) == facts.subnet_id(&facts.subnet)).then(|| {
         subject.finding(
             Code::NatSubnetOfPods,
@@ -321,7 +321,7 @@ fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
     if !subject.says_true("azure-pls-create") {
         return None;
     }
-    let facts = subject.input.facts;
+    let facts = subject.facts;
     let (code, what) = if facts.load_balancer_sku == LoadBalancerSku::Basic {
         (Code::BasicLoadBalancer, "load balancers of SKU Basic")
     } else if facts.backend_pool_type != BackendPoolType::NodeIpConfiguration {

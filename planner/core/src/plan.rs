@@ -48,10 +48,11 @@ pub struct Plan {
 }
 
 /// What a plan is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Reach desired state.
+    #[default]
     Apply,
     /// Remove all that belongs to the stack.
     Destroy,
@@ -236,7 +237,7 @@ pub struct Expectation {
     /// Fields it must have; absent when it must be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<Value>,
-    /// The guid it must no longer have: another resource is to take its place.
+    /// The alias or guid it must no longer have: another resource is to take its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
 }

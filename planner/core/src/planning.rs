@@ -1,6 +1,6 @@
 //! From desired state and observation to a plan.
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::diff::draft::number;
 use crate::diff::{self, Gathered, Input};
@@ -51,7 +51,7 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
     diff::controller::diff(&prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
-    gathered.findings.extend(finding::find(input, &prediction));
+    gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
     for what in malformed {
         gathered.refusals.push(Refusal {
             code: crate::code::Code::Unreadable,
@@ -68,7 +68,10 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
-    refusals.extend(safety::findings(input, &findings));
+    // Where nothing is to be done, what is found of a Service's next sync holds nothing back.
+    let is_idle = |it: &Finding| drafts.is_empty() && it.address.kind == Kind::Service;
+    let held: Vec<Finding> = findings.iter().filter(|it| !is_idle(it)).cloned().collect();
+    refusals.extend(safety::findings(input, &held));
     refusals.sort();
     refusals.dedup();
     findings.sort_by(by_address);
@@ -107,11 +110,12 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
             None => merged.push(change),
             Some(last) => {
                 let pair = (last.action, change.action);
-                if pair == (Action::Delete, Action::Create)
-                    || pair == (Action::Create, Action::Delete)
-                {
+                if pair == (Action::Delete, Action::Create) {
                     last.action = Action::Replace;
                     last.fields.extend(change.fields);
+                } else if pair == (Action::Create, Action::Delete) {
+                    let fields = std::mem::take(&mut last.fields);
+                    *last = Change { action: Action::Replace, fields, ..change };
                 } else if last.action == Action::Create && change.action == Action::Approve {
                     let fields = std::mem::take(&mut last.fields);
                     *last = Change { fields, ..change };
@@ -179,7 +183,6 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
     );
     let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
     for (address, view) in &nodes {
-        use crate::address::Kind;
         if !view.service.as_ref().is_some_and(wanted) {
             continue;
         }

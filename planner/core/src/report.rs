@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::event::{Event, EventKind};
+use crate::plan::Mode;
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,6 +43,8 @@ pub enum Outcome {
 pub struct Report {
     /// The stack.
     pub stack: String,
+    /// What the run was for.
+    pub mode: Mode,
     /// Each step's outcome with the node it was about, by number.
     pub steps: BTreeMap<usize, StepReport>,
     /// How often a step was tried again.
@@ -76,8 +79,9 @@ impl Report {
     /// Takes one more event in.
     pub fn add(&mut self, event: &Event) {
         let outcome = match &event.kind {
-            EventKind::Begun { stack, .. } => {
+            EventKind::Begun { stack, mode, .. } => {
                 self.stack.clone_from(stack);
+                self.mode = *mode;
                 return;
             }
             EventKind::Ended => {

@@ -23,8 +23,8 @@ pub struct View {
     pub service: Option<Key>,
     /// What is compared and shown.
     pub fields: Value,
-    /// Its guid, if it has one: another guid is another resource.
-    pub guid: Option<String>,
+    /// What tells it from another resource of the same id, if there is such a thing.
+    pub identity: Option<String>,
     /// Who is connected to it.
     pub consumers: Vec<Consumer>,
 }
@@ -138,7 +138,7 @@ fn plain(id: &str, service: Option<&Key>, fields: Value) -> View {
         id: ResourceId::new(id),
         service: service.cloned(),
         fields,
-        guid: None,
+        identity: None,
         consumers: Vec::new(),
     }
 }
@@ -151,7 +151,7 @@ fn load_balancer(balancer: &LoadBalancer, owners: &Owners, nodes: &mut Vec<(Addr
         "tags": balancer.tags,
     });
     let mut view = plain(balancer.id(), None, without_nulls(fields));
-    view.guid.clone_from(&balancer.properties.resource_guid);
+    view.identity.clone_from(&balancer.properties.resource_guid);
     nodes.push((Address::new(Kind::LoadBalancer, name), view));
     for pool in balancer.properties.backend_address_pools.iter().flatten() {
         let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
@@ -249,7 +249,7 @@ fn private_link_service(service: &PrivateLinkService, owners: &Owners) -> (Addre
     let frontend = frontend_of(service);
     let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
     let mut view = plain(id.as_str(), owner, clean(service));
-    view.guid = guid_of(service).map(ToOwned::to_owned);
+    view.identity = identity_of(service).map(ToOwned::to_owned);
     view.consumers = consumers(service);
     (link_address(service, owners), view)
 }
@@ -268,10 +268,15 @@ pub fn frontend_of(service: &PrivateLinkService) -> Option<ResourceId> {
     frontends.first().map(|frontend| ResourceId::new(frontend.id()))
 }
 
-/// The guid of a Private Link Service: another guid is another resource, whatever its name.
-pub fn guid_of(service: &PrivateLinkService) -> Option<&str> {
-    service.properties.other.get("resourceGuid").and_then(Value::as_str)
+/// What tells a Private Link Service from another of the same name: its alias, which is made with it
+/// and never changes, and else its guid.
+pub fn identity_of(service: &PrivateLinkService) -> Option<&str> {
+    let guid = || service.properties.other.get("resourceGuid").and_then(Value::as_str);
+    service.properties.alias.as_deref().or_else(guid)
 }
+
+/// What Azure writes where nobody wrote anything.
+const AUTO_APPROVED: &str = "Auto Approved";
 
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.
 pub fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
@@ -287,6 +292,7 @@ pub fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
                 subscription: id.subscription().unwrap_or_default().to_owned(),
                 request_message: state
                     .and_then(|state| state.description.clone())
+                    .filter(|description| description != AUTO_APPROVED)
                     .unwrap_or_default(),
                 status: state.and_then(|state| state.status.clone()).unwrap_or_default(),
                 own: false,

@@ -53,7 +53,8 @@ pub async fn apply(
         sink(event);
     };
     let about_run = |kind| Event { at: now(), step: None, address: None, kind };
-    let begun = EventKind::Begun { stack: plan.stack.clone(), steps: plan.steps.len() };
+    let begun =
+        EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
     emit(&about_run(begun), &mut report);
 
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();

@@ -73,6 +73,34 @@ pub async fn observe(
     }
 }
 
+/// Observes the cluster, and just these lists of Azure.
+pub async fn observe_lists(
+    lists: &[String],
+    kubernetes: &KubernetesClient,
+    arm: &ArmClients,
+) -> Snapshot {
+    let (kubernetes, azure) =
+        futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), arm));
+    Snapshot {
+        format_version: FORMAT_VERSION.to_owned(),
+        taken_at: format!("{:.0}", jiff::Timestamp::now()),
+        kubernetes,
+        azure: azure.into_iter().collect(),
+    }
+}
+
+/// Reads lists, several at once; each under its path in lower case.
+async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
+    futures::stream::iter(paths)
+        .map(|path| async move {
+            let reading = from_arm(arm.for_path(&path).list(&path).await);
+            (path.to_lowercase(), reading)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
 /// Observes Kubernetes.
 pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
     let retry = &Retry::READS;
@@ -104,14 +132,7 @@ pub async fn observe_azure(
             _ => targets.lists_of_cluster(&read),
         };
         let missing = wanted.into_iter().filter(|path| !read.contains_key(&path.to_lowercase()));
-        let more: Vec<_> = futures::stream::iter(missing.collect::<Vec<_>>())
-            .map(|path| async move {
-                let reading = from_arm(arm.for_path(&path).list(&path).await);
-                (path.to_lowercase(), reading)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+        let more = self::read(missing.collect(), arm).await;
         read.extend(more);
     }
     read

@@ -139,8 +139,11 @@ fn look(
         (None, Some(_)) => Some(format!("{name} is still there")),
         (Some(_), None) => Some(format!("{name} is not there yet")),
         (Some(expected), Some(live)) => {
-            let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
-            if expectation.instead_of.is_some() && expectation.instead_of.as_deref() == guid {
+            let has = |old: &str| {
+                let identities = ["/properties/alias", "/properties/resourceGuid"];
+                identities.iter().any(|it| live.pointer(it).and_then(Value::as_str) == Some(old))
+            };
+            if expectation.instead_of.as_deref().is_some_and(has) {
                 return Some(format!("{name} is still the old one"));
             }
             let state = live.pointer("/properties/provisioningState").and_then(Value::as_str);

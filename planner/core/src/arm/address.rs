@@ -87,9 +87,11 @@ pub fn ranges(subnet: &Subnet) -> impl Iterator<Item = &str> {
     one.into_iter().chain(several.iter().map(String::as_str))
 }
 
-/// Whether an address lies in a subnet.
+/// Whether an address lies in a subnet. Azure's subnets all have ranges: one without is assumed, and
+/// any address may lie in it.
 pub fn in_subnet(address: IpAddr, subnet: &Subnet) -> bool {
-    ranges(subnet).filter_map(Prefix::parse).any(|range| range.contains(address))
+    let mut ranges = ranges(subnet).peekable();
+    ranges.peek().is_none() || ranges.filter_map(Prefix::parse).any(|range| range.contains(address))
 }
 
 #[cfg(test)]

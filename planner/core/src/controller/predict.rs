@@ -25,7 +25,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The Service.
+    /// The Service it is about.
     pub fn key(&self) -> &Key {
         match self {
             Self::Apply(service) => &service.key,
@@ -47,57 +47,70 @@ pub struct Prediction {
 
 /// Folds changes over a cluster: live Services first, then new ones, each by namespace and name.
 /// Time does not pass, the controller's caches are fresh, and nothing fails but what Azure refuses.
-pub fn predict(
-    mut world: World,
-    mut cluster: Cluster,
-    changes: &[Change],
-    rules: Rules,
-) -> Prediction {
-    let mut memory = Memory {
-        seen: cluster.services.clone(),
-        synced: cluster.services.clone(),
-        ..Memory::default()
-    };
-    let mut outcomes = Vec::new();
+pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules) -> Prediction {
+    let (mut world, mut cluster) = (world, cluster);
     let mut hand = Marks::default();
     let mut faults = Vec::new();
-    for change in in_order(changes, &cluster) {
-        let Some(trigger) = show(change, &mut cluster) else { continue };
-        let mut azure = Azure { world: &mut world, rules, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure { world: &mut world, rules, hand: &mut hand, faults: &mut faults };
+    let mut memory = knowing(&cluster);
+    let mut outcomes = Vec::new();
+    for change in in_order(&cluster, changes) {
+        let Some(trigger) = apply(&mut cluster, change) else {
+            continue;
+        };
+        // A Service is synced once: what it fails at first is what a person sees.
         outcomes.extend(sync(&mut azure, &mut cluster, &mut memory, &trigger).outcomes);
+        memory.retries.clear();
     }
     Prediction { world, outcomes, services: cluster.services }
 }
 
-/// Live Services first, each by namespace and name.
-fn in_order<'a>(changes: &'a [Change], cluster: &Cluster) -> Vec<&'a Change> {
-    let mut ordered: Vec<&Change> = changes.iter().collect();
-    ordered.sort_by_key(|change| {
+/// The memory of a controller that has synced every Service there is, and whose caches are stale.
+fn knowing(cluster: &Cluster) -> Memory {
+    let mut memory = Memory::default();
+    for (key, service) in &cluster.services {
+        memory.seen.insert(key.clone(), service.clone());
+        let synced = service.wants_load_balancer() && !service.finalizers.is_empty();
+        if synced {
+            memory.synced.insert(key.clone(), service.clone());
+        }
+    }
+    memory
+}
+
+fn in_order<'c>(cluster: &Cluster, changes: &'c [Change]) -> Vec<&'c Change> {
+    let mut all: Vec<&Change> = changes.iter().collect();
+    all.sort_by_key(|change| {
         let key = change.key();
         (!cluster.services.contains_key(key), key.clone())
     });
-    ordered
+    all
 }
 
-/// Shows the controller a change as its watch would. `None`: there is nothing to see.
-fn show(change: &Change, cluster: &mut Cluster) -> Option<Trigger> {
+/// Changes the Service; what the controller is then to do.
+fn apply(cluster: &mut Cluster, change: &Change) -> Option<Trigger> {
+    let key = change.key().clone();
     match change {
         Change::Apply(service) => {
-            cluster.services.insert(service.key.clone(), service.clone());
-            Some(Trigger::Service(service.key.clone()))
-        }
-        Change::Delete(key) => {
-            let service = cluster.services.get_mut(key)?;
-            if service.finalizers.is_empty() {
-                cluster.services.remove(key);
-                return None;
+            let mut service = service.clone();
+            if let Some(live) = cluster.services.get(&key).filter(|live| live.uid == service.uid) {
+                let new = Arc::make_mut(&mut service);
+                new.ingress.clone_from(&live.ingress);
+                new.finalizers.clone_from(&live.finalizers);
+                new.deleting = live.deleting;
             }
-            Arc::make_mut(service).deleting = true;
-            Some(Trigger::Service(key.clone()))
+            cluster.services.insert(key.clone(), service);
+            Some(Trigger::Service(key))
         }
-        Change::Nudge(key) => {
-            let service = cluster.services.get(key)?;
-            service.wants_load_balancer().then(|| Trigger::Retry(key.clone()))
+        Change::Delete(_) => {
+            let service = cluster.services.get_mut(&key)?;
+            if service.finalizers.is_empty() {
+                cluster.services.remove(&key);
+            } else {
+                Arc::make_mut(service).deleting = true;
+            }
+            Some(Trigger::Service(key))
         }
+        Change::Nudge(_) => cluster.services.contains_key(&key).then_some(Trigger::Retry(key)),
     }
 }

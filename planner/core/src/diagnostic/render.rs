@@ -190,7 +190,7 @@ impl<'a> Report<'a> {
                 format!("{}: {}", terminal(&label.text), terminal(&place))
             })
             .collect();
-        help.extend(diagnostic.help.as_deref().map(|help| terminal(help)));
+        help.extend(diagnostic.help.as_deref().map(terminal));
         let help = if help.is_empty() { None } else { Some(help.join("\n")) };
         Self { diagnostic, excerpts, header, labels, help }
     }

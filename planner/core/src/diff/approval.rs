@@ -1,7 +1,7 @@
 //! Approvals: what becomes of connections that others, or endpoints of this stack, asked for.
 
 use crate::address::Address;
-use crate::change::{Action, Actor, Change, Consumer};
+use crate::change::{Action, Actor, Change, Consumer, Effect};
 use crate::code::Code;
 use crate::desired;
 use crate::kubernetes::service::Key;
@@ -123,7 +123,13 @@ fn foreign(
     let endpoint = ResourceId::new(&consumer.endpoint);
     let at = connection_address(&consumer.endpoint, own);
     match decision(input, Some(service), &endpoint, &consumer.status) {
-        Some(decision) => decide(&at, link, &endpoint, decision, gathered),
+        Some(decision) => {
+            decide(&at, link, &endpoint, decision, gathered);
+            let cuts = decision == Decision::Reject && consumer.status == "Approved";
+            if let Some(change) = gathered.changes.last_mut().filter(|_| cuts) {
+                change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
+            }
+        }
         None if consumer.status == "Pending" => {
             let finding = Finding {
                 code: Code::StrangerPending,

@@ -41,10 +41,19 @@ pub fn diff(prediction: &Prediction, own: &BTreeMap<String, Address>, gathered: 
 
 type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;
 
-/// The last word of the syncs on each resource.
+/// What the syncs did to each resource: the last of it, unless something before says better why.
 fn effects(outcomes: &[Outcome]) -> Effects<'_> {
-    let all = outcomes.iter().flat_map(|outcome| &outcome.effects);
-    all.map(|effect| (effect.id.key(), effect)).collect()
+    let mut effects = Effects::new();
+    let tells_why = |effect: &outcome::Effect| {
+        !matches!(effect.reason, Reason::Wanted | Reason::Unwanted | Reason::Differs)
+    };
+    for effect in outcomes.iter().flat_map(|outcome| &outcome.effects) {
+        let known = effects.get(&effect.id.key()).copied();
+        if !known.is_some_and(tells_why) || tells_why(effect) {
+            effects.insert(effect.id.key(), effect);
+        }
+    }
+    effects
 }
 
 fn node(
@@ -88,11 +97,11 @@ fn action(
         (None, Some(_)) => Some(Action::Create),
         (Some(_), None) => Some(Action::Delete),
         (Some(before), Some(after)) => {
-            let other_guid = before.guid.is_some() && before.guid != after.guid;
+            let another = before.identity.is_some() && before.identity != after.identity;
             let recreated =
                 effect.is_some_and(|effect| effect.action == outcome::Action::Recreated);
             let other_name = kind == Kind::FrontendIp && before.id != after.id;
-            if other_guid || recreated || other_name {
+            if another || recreated || other_name {
                 Some(Action::Replace)
             } else {
                 (!fields.is_empty()).then_some(Action::Update)
@@ -265,14 +274,14 @@ fn expectations(prediction: &Prediction, outcome: &Outcome, owners: &Owners) -> 
     ids.into_iter()
         .map(|id| {
             let after = prediction.after.get(&id);
-            let guid = |value: &Value| value.pointer("/properties/resourceGuid").cloned();
-            let before = prediction.before.get(&id).as_ref().and_then(guid);
-            let instead_of = match (&before, after.as_ref().and_then(guid)) {
-                (Some(Value::String(old)), Some(new)) if new.as_str() != Some(old) => {
-                    Some(old.clone())
-                }
-                _ => None,
+            let identity = |value: &Value| {
+                let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+                let found = text("/properties/alias").or_else(|| text("/properties/resourceGuid"));
+                found.map(ToOwned::to_owned)
             };
+            let old = prediction.before.get(&id).as_ref().and_then(identity);
+            let new = after.as_ref().and_then(identity);
+            let instead_of = old.filter(|old| new.is_some_and(|new| new != *old));
             let present = after.map(|value| expected(&value));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })

@@ -125,6 +125,11 @@ fn group(zones: &[ResourceId]) -> Value {
     json!({"properties": {"privateDnsZoneConfigs": configs}})
 }
 
+/// What a plan uses of a live record or zone group.
+pub fn bound(live: &Value) -> Value {
+    shown(live)
+}
+
 /// What of a record or zone group is compared.
 fn shown(value: &Value) -> Value {
     let property = |name: &str| value.pointer(&format!("/properties/{name}")).cloned();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::address::Prefix;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, Consumer, FieldDiff, show_value};
@@ -205,7 +206,8 @@ fn reached<'a>(
             let key = name.value.clone();
             let link = link_of_service(&prediction.after, prediction, &key)?;
             let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
-            let remade = before.is_some_and(|before| view::guid_of(before) != view::guid_of(link));
+            let remade =
+                before.is_some_and(|before| view::identity_of(before) != view::identity_of(link));
             let _ = input;
             Some(Reached {
                 target: link.id().to_owned(),
@@ -299,6 +301,7 @@ fn one(
     };
     let subnet = subnet_id(endpoint, &id);
     let Some(location) = location(input, endpoint, &subnet, at, gathered) else { return };
+    gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
     let fields = live.map(|live| compare_endpoint(live, &body));
     let action = decide(live, fields.as_deref(), reached.remade);
@@ -395,6 +398,62 @@ fn location(
     None
 }
 
+/// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a
+/// live endpoint is deleted to be made anew elsewhere.
+fn misplaced(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    subnet: &ResourceId,
+    at: &Address,
+) -> Option<Finding> {
+    let parent = subnet.parent()?;
+    let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
+    let subnets = network.pointer("/properties/subnets")?.as_array()?;
+    let is_it = |it: &&Value| {
+        let id = it.get("id").and_then(Value::as_str);
+        id.is_some_and(|id| ResourceId::new(id) == *subnet)
+    };
+    let (code, message, help) = match subnets.iter().find(is_it) {
+        None => (
+            Code::NetworkMissing,
+            format!("its subnet {} is not in virtual network {parent}", subnet.name()),
+            "Name a subnet that exists, or make it first.",
+        ),
+        Some(live) => {
+            let address = endpoint.address.as_ref()?;
+            let properties = live.get("properties")?;
+            let one = properties.get("addressPrefix").into_iter();
+            let many = properties.get("addressPrefixes").and_then(Value::as_array);
+            let ranges: Vec<&str> =
+                one.chain(many.into_iter().flatten()).filter_map(Value::as_str).collect();
+            let holds = |range: &&str| {
+                Prefix::parse(range).is_none_or(|range| range.contains(address.value.into()))
+            };
+            if ranges.is_empty() || ranges.iter().any(holds) {
+                return None;
+            }
+            (
+                Code::BadAddress,
+                format!(
+                    "its address {} is not in its subnet {}, {}",
+                    address.value,
+                    subnet.name(),
+                    ranges.join(", ")
+                ),
+                "Choose an address of the subnet, or leave `address` away.",
+            )
+        }
+    };
+    Some(Finding {
+        code,
+        severity: code.severity(),
+        address: at.clone(),
+        message,
+        help: Some(help.to_owned()),
+        place: Some(endpoint.name.span.place().to_string()),
+    })
+}
+
 fn body(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
@@ -437,22 +496,21 @@ fn body(
     })
 }
 
-/// What of an endpoint is compared: what privlink writes, in one spelling.
+/// What of an endpoint is compared: what privlink writes.
 fn comparable(endpoint: &Value) -> Value {
     let at = |pointer: &str| endpoint.pointer(pointer).cloned().unwrap_or_default();
-    let lower = |value: Value| value.as_str().map(str::to_lowercase);
     let automatic = at("/properties/privateLinkServiceConnections/0");
     let manual = at("/properties/manualPrivateLinkServiceConnections/0");
     let (connection, approval) =
         if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
     let of = |pointer: &str| connection.pointer(pointer).cloned().unwrap_or_default();
     let mut fields = json!({
-        "location": lower(at("/location")).map(|location| location.replace(' ', "")),
-        "subnet": lower(at("/properties/subnet/id")),
+        "location": at("/location"),
+        "subnet": at("/properties/subnet/id"),
         "approval": approval,
         "connectionName": of("/name"),
-        "privateLinkServiceId": lower(of("/properties/privateLinkServiceId")),
-        "requestMessage": of("/properties/requestMessage"),
+        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
+        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
         "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
         "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
     });
@@ -460,6 +518,12 @@ fn comparable(endpoint: &Value) -> Value {
         fields.retain(|_, value| !value.is_null());
     }
     fields
+}
+
+/// What a plan uses of a live endpoint.
+pub fn bound(live: &Value) -> Value {
+    let status = live_connection(live).map(|connection| connection.status);
+    json!({"fields": comparable(live), "status": status})
 }
 
 /// The fields of an endpoint that cannot change in place (ARM contract, table "In place?").
@@ -472,6 +536,15 @@ const IMMUTABLE: [&str; 6] = [
     "privateIPAddress",
 ];
 
+/// Whether two spellings mean the same: ids in any case, `East US` and `eastus`.
+fn is_same(field: &FieldDiff) -> bool {
+    let text = |side: &Option<Value>| {
+        side.as_ref().and_then(Value::as_str).map(|text| text.to_lowercase().replace(' ', ""))
+    };
+    let by_case = ["location", "subnet", "privateLinkServiceId"];
+    by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
+}
+
 fn compare_endpoint(live: &Value, body: &Value) -> Vec<FieldDiff> {
     let (live, wanted) = (comparable(live), comparable(body));
     compare::fields(Some(&live), Some(&wanted))
@@ -480,6 +553,7 @@ fn compare_endpoint(live: &Value, body: &Value) -> Vec<FieldDiff> {
             field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());
             field
         })
+        .filter(|field| !is_same(field))
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
         .collect()
@@ -569,11 +643,11 @@ fn updated(live: &Value, body: &Value) -> Value {
     for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
         let pointer = format!("/properties/{list}/0/properties");
         let message = body.pointer(&pointer).and_then(|it| it.get("requestMessage")).cloned();
-        if let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut)
-            && let Some(message) = message
-        {
-            properties.insert("requestMessage".to_owned(), message);
-        }
+        let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        // A message that is left out stays as it was; an empty one takes it back.
+        properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
     }
     updated
 }

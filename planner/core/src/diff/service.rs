@@ -9,6 +9,7 @@ use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff, show_value};
 use crate::code::Code;
 use crate::compare;
+use crate::controller::outcome::Write;
 use crate::controller::predict;
 use crate::desired::{self, Services};
 use crate::kubernetes::defaults::{self, Marks, Network};
@@ -18,6 +19,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
+use crate::view;
 
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, Input, STACK_LABEL};
@@ -235,6 +237,11 @@ fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields.into_iter().map(shown).collect()
 }
 
+/// What a plan uses of a live Service: its uid, and all that others wrote of it.
+pub fn bound(object: &Value) -> Value {
+    json!({"uid": object.pointer("/metadata/uid"), "object": comparable(object)})
+}
+
 /// An object without what servers write.
 fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
@@ -302,21 +309,41 @@ fn delete(
 /// The annotation whose change makes the controller sync.
 pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 
+/// Whether a write to a security group changes it; the group is then as written.
+fn changes_group(write: &Write, group: &mut Value) -> bool {
+    let written = write.body.as_ref().map(|body| view::clean(&body.to_value()));
+    let rules = |group: &Value| group.pointer("/properties/securityRules").cloned();
+    match written.filter(|_| write.answer.is_ok()) {
+        Some(written) if rules(&written) != rules(group) => {
+            *group = written;
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
-/// 33). Writes to a security group alone do not count: those of public Services are repeated at
-/// every sync (finding 28).
+/// 33). Writes to a security group that change no rule do not count: those of public Services are
+/// repeated at every sync (finding 28).
 pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
+    let mut groups: BTreeMap<String, Value> = BTreeMap::new();
+    for group in prediction.before.network_security_groups.values() {
+        groups.insert(group.id().to_lowercase(), view::clean(group.as_ref()));
+    }
     for outcome in &prediction.outcomes {
         let at = address(&outcome.service);
         let is_written = [Stage::Write, Stage::Delete]
             .iter()
             .any(|stage| written.contains(&DraftKey::new(&at, *stage)));
-        let writes = outcome
-            .writes
-            .iter()
-            .any(|write| !write.id.as_str().to_lowercase().contains("/networksecuritygroups/"));
+        let mut writes = false;
+        for write in &outcome.writes {
+            writes |= match groups.get_mut(&write.id.key()) {
+                Some(group) => changes_group(write, group),
+                None => true,
+            };
+        }
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
         let actor = actor(input, Some(&live.object));
         if is_written || !writes || actor != Actor::Privlink {

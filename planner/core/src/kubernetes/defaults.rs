@@ -56,6 +56,7 @@ pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Val
     let key = fill::key_of(&service);
     fill::allocate(&mut service, &key, network, issuer);
     if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.entry("namespace").or_insert_with(|| key.namespace.clone().into());
         metadata.entry("uid").or_insert_with(|| issuer.uid(&key));
     }
     service

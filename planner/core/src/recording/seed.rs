@@ -211,8 +211,7 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Node> {
     let subnet = cluster.subnets.get(&facts.subnet);
     let subnet: Option<Subnet> = subnet
         .and_then(|properties| serde_json::from_value(json!({"properties": properties})).ok());
-    let prefixes: Vec<Prefix> =
-        subnet.iter().flat_map(|subnet| ranges(subnet)).filter_map(Prefix::parse).collect();
+    let prefixes: Vec<Prefix> = subnet.iter().flat_map(ranges).filter_map(Prefix::parse).collect();
     let mut nodes = Vec::new();
     for name in first_nodes(recording) {
         let (scale_set, number) = scale_set_of(&name);

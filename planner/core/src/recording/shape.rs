@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::controller::outcome::{Outcome, Write};
-use crate::controller::sync::status_of;
+use crate::controller::predict::{self, Change};
+use crate::controller::sync::{Cluster, status_of};
 use crate::facts::Facts;
 use crate::kubernetes::service::{Key, Service};
 use crate::resource_id::ResourceId;
@@ -53,10 +55,8 @@ impl StepPrediction {
 pub fn shown(mut value: Value) -> Value {
     fn show(value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if unknown::is_unknown(text) {
-                    *text = unknown::show(text);
-                }
+            Value::String(text) if unknown::is_unknown(text) => {
+                *text = unknown::show(text);
             }
             Value::Array(items) => items.iter_mut().for_each(show),
             Value::Object(fields) => fields.values_mut().for_each(show),
@@ -164,4 +164,14 @@ pub fn step(
         service_finalizers: by_name(&|service| json!(service.finalizers)),
         events: list(events),
     }
+}
+
+/// The prediction of a plan in the shape of a recording's step result: what is there after the changes,
+/// and what the controller does. `world` is what Azure holds, see also
+/// [`assume`](crate::controller::assume::assume).
+pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules) -> StepPrediction {
+    let before = world.clone();
+    let facts = cluster.facts.clone();
+    let after = predict::predict(world, cluster, changes, rules);
+    step(&after.world, &before, &after.outcomes, &after.services, &facts)
 }

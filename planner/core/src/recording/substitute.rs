@@ -54,10 +54,8 @@ impl Known {
 
     fn value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if unknown::is_unknown(text) {
-                    *text = self.text(text);
-                }
+            Value::String(text) if unknown::is_unknown(text) => {
+                *text = self.text(text);
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(fields) => fields.values_mut().for_each(|field| self.value(field)),

@@ -1,47 +1,44 @@
 //! A graph as text, DOT and Mermaid.
 
-use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
 use crate::graph::{Graph, Ownership};
 use crate::render::escape;
 use crate::unknown;
 
 /// Writes a graph as a tree: what needs a node stands below it. A node that needs several stands below
-/// the first, with the others named.
+/// the one closest to it in the chain from the Service to its consumers, with the others named.
 ///
 /// # Errors
 ///
 /// Fails when the writer does.
 pub fn text(graph: &Graph, out: &mut dyn Write) -> fmt::Result {
-    let mut told = BTreeSet::new();
     for (address, _) in graph.nodes() {
-        if graph.needs(address).next().is_none() {
-            branch(graph, address, None, 0, &mut told, out)?;
+        if parent(graph, address).is_none() {
+            branch(graph, address, 0, out)?;
         }
     }
     Ok(())
 }
 
-fn branch<'a>(
-    graph: &'a Graph,
-    address: &'a Address,
-    parent: Option<&Address>,
-    depth: usize,
-    told: &mut BTreeSet<&'a Address>,
-    out: &mut dyn Write,
-) -> fmt::Result {
-    let needs: Vec<&Address> = graph.needs(address).map(|(need, _)| need).collect();
-    // A node stands below the last of its needs, which is the one closest to it in the chain.
-    if parent.is_some() && needs.last().copied() != parent {
-        return Ok(());
-    }
-    if !told.insert(address) {
-        return Ok(());
-    }
-    let indent = "  ".repeat(depth);
+/// The need a node stands below.
+fn parent<'a>(graph: &'a Graph, address: &Address) -> Option<&'a Address> {
+    const CLOSEST: [Kind; 5] = [
+        Kind::PrivateEndpoint,
+        Kind::PrivateLinkService,
+        Kind::FrontendIp,
+        Kind::Service,
+        Kind::LoadBalancer,
+    ];
+    let rank = |need: &Address| CLOSEST.iter().position(|kind| *kind == need.kind);
+    let ranked = graph.needs(address).filter_map(|(need, _)| Some((rank(need)?, need)));
+    ranked.min().map(|(_, need)| need)
+}
+
+fn branch(graph: &Graph, address: &Address, depth: usize, out: &mut dyn Write) -> fmt::Result {
     let Some(node) = graph.node(address) else { return Ok(()) };
+    let indent = "  ".repeat(depth);
     write!(
         out,
         "{indent}{} [{}]",
@@ -51,17 +48,20 @@ fn branch<'a>(
     if !node.detail.is_empty() {
         write!(out, " {}", escape::terminal(&unknown::show(&node.detail)))?;
     }
-    let others: Vec<String> = needs
-        .iter()
-        .filter(|need| Some(**need) != parent)
-        .map(|need| escape::terminal(&need.to_string()))
+    let parent = parent(graph, address);
+    let others: Vec<String> = graph
+        .needs(address)
+        .filter(|(need, _)| Some(*need) != parent)
+        .map(|(need, _)| escape::terminal(&need.to_string()))
         .collect();
     if !others.is_empty() {
         write!(out, " (also needs {})", others.join(", "))?;
     }
     writeln!(out)?;
     for (child, _) in graph.needed_by(address) {
-        branch(graph, child, Some(address), depth + 1, told, out)?;
+        if self::parent(graph, child) == Some(address) {
+            branch(graph, child, depth + 1, out)?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::plan::Mode;
 use crate::render::escape::terminal;
 use crate::render::style::{Label, Style};
 use crate::render::summary::count;
@@ -13,6 +14,10 @@ use crate::report::{Outcome, Report, StepReport};
 ///
 /// Fails when the writer does.
 pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
+    let what = match report.mode {
+        Mode::Apply => "Apply",
+        Mode::Destroy => "Destroy",
+    };
     for (id, step) in &report.steps {
         let StepReport { address, doing, outcome } = step;
         let doing = terminal(doing);
@@ -39,10 +44,10 @@ pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
     let skipped =
         report.count(|outcome| matches!(outcome, Outcome::Skipped { .. } | Outcome::Cancelled));
     let awaiting = report.count(|outcome| matches!(outcome, Outcome::AwaitingApproval { .. }));
-    let mut line = format!("Apply complete: {} done", count(succeeded + awaiting, "step"));
+    let mut line = format!("{what} complete: {} done", count(succeeded + awaiting, "step"));
     if failed + skipped > 0 || !report.ended {
         line =
-            format!("Apply incomplete: {succeeded} done, {failed} failed, {skipped} not started");
+            format!("{what} incomplete: {succeeded} done, {failed} failed, {skipped} not started");
     }
     if awaiting > 0 {
         let verb = if awaiting == 1 { "awaits" } else { "await" };

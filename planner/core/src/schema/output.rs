@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::report::Report;
+use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
 
 /// The schema files of plans, snapshots, preflights, events and reports, by name.
@@ -18,6 +19,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("snapshot.schema.json", schema_for!(Snapshot).to_value()),
         ("preflight.schema.json", schema_for!(preflight::Report).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
+        ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])
 }

@@ -12,7 +12,11 @@ use super::{Issuer, Network};
 const AFFINITY_SECONDS: u64 = 10_800;
 
 pub(super) fn key_of(service: &Value) -> Key {
-    Key::new(text(service, "/metadata/namespace"), text(service, "/metadata/name"))
+    let namespace = match text(service, "/metadata/namespace") {
+        "" => "default",
+        namespace => namespace,
+    };
+    Key::new(namespace, text(service, "/metadata/name"))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

@@ -1,0 +1,142 @@
+//! Saved plans: a plan in a file, with what it is bound to, and a seal that shows whether somebody
+//! changed it.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::binding::Binding;
+use crate::plan::Plan;
+
+/// The version of the file's format. Minor: a new optional field; major: all else.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// A plan to be carried out as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedPlan {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The SHA-256 of the rest, in hexadecimal.
+    pub digest: String,
+    /// The subscription of the cluster.
+    pub subscription: String,
+    /// The kubeconfig context it was made with, if one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The lists it was made from, to be read again.
+    pub lists: Vec<String>,
+    /// The objects it is about, as they were.
+    pub bindings: Vec<Binding>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Why a file is no plan to carry out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsound {
+    /// It is not JSON, or ends too early.
+    #[error("it is not a whole plan: {0}")]
+    Broken(String),
+    /// Another version made it.
+    #[error("it is of format {0}, and this version reads {FORMAT_VERSION}")]
+    OtherVersion(String),
+    /// Its digest does not match.
+    #[error("it was changed after it was saved: its digest does not match")]
+    Changed,
+}
+
+impl SavedPlan {
+    /// Seals a plan.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.digest = self.computed_digest();
+        self
+    }
+
+    fn computed_digest(&self) -> String {
+        let unsealed = Self { digest: String::new(), ..self.clone() };
+        // Maps keep their order through the file, so the same plan gives the same bytes.
+        let bytes = serde_json::to_vec(&unsealed).unwrap_or_default();
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        format!("{text}\n")
+    }
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    ///
+    /// See [`Unsound`].
+    pub fn parse(text: &str) -> Result<Self, Unsound> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Head {
+            format_version: String,
+        }
+        let broken = |error: serde_json::Error| Unsound::Broken(error.to_string());
+        let head: Head = serde_json::from_str(text).map_err(broken)?;
+        let major = |version: &str| version.split('.').next().map(ToOwned::to_owned);
+        if major(&head.format_version) != major(FORMAT_VERSION) {
+            return Err(Unsound::OtherVersion(head.format_version));
+        }
+        let saved: Self = serde_json::from_str(text).map_err(broken)?;
+        if saved.digest == saved.computed_digest() { Ok(saved) } else { Err(Unsound::Changed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{self, Mode, Summary};
+
+    fn saved() -> SavedPlan {
+        let plan = Plan {
+            format_version: plan::FORMAT_VERSION.into(),
+            tool_version: "0".into(),
+            stack: "shop".into(),
+            mode: Mode::Apply,
+            facts: Vec::new(),
+            changes: Vec::new(),
+            steps: Vec::new(),
+            findings: Vec::new(),
+            refusals: Vec::new(),
+            awaiting_approval: Vec::new(),
+            summary: Summary::default(),
+            outputs: Vec::new(),
+        };
+        SavedPlan {
+            format_version: FORMAT_VERSION.into(),
+            digest: String::new(),
+            subscription: "s".into(),
+            context: None,
+            lists: vec!["/a".into()],
+            bindings: Vec::new(),
+            plan,
+        }
+        .sealed()
+    }
+
+    #[test]
+    fn a_saved_plan_is_read_as_it_was() {
+        assert_eq!(SavedPlan::parse(&saved().to_text()), Ok(saved()));
+    }
+
+    #[test]
+    fn a_changed_plan_is_refused() {
+        let text = saved().to_text().replace("\"shop\"", "\"shops\"");
+        assert_eq!(SavedPlan::parse(&text), Err(Unsound::Changed));
+    }
+
+    #[test]
+    fn a_plan_cut_short_or_of_another_version_is_refused() {
+        let text = saved().to_text();
+        let cut = text.get(..text.len() / 2).unwrap();
+        assert!(matches!(SavedPlan::parse(cut), Err(Unsound::Broken(_))));
+        let newer = text.replacen("\"1.0\"", "\"2.0\"", 1);
+        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("2.0".into())));
+    }
+}

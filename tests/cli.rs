@@ -1,0 +1,229 @@
+//! What a user meets at the command line, beside what the examples show.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use support::Workplace;
+
+const STACK: &str = "apiVersion: privlink.dev/v1alpha1
+kind: Stack
+metadata: {name: shop}
+spec:
+  subscription: 00000000-0000-0000-0000-000000000000
+  resourceGroup: myResourceGroup
+  cluster: myAKSCluster
+";
+
+/// A Service with these annotations, written without their prefix.
+fn service(name: &str, annotations: &[(&str, &str)]) -> String {
+    let annotations: String = annotations
+        .iter()
+        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
+        .collect();
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}\
+         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
+    )
+}
+
+const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
+const CREATE: (&str, &str) = ("azure-pls-create", "true");
+
+/// An endpoint of a consumer's subscription, to a Private Link Service by id.
+const PARTNER: &str = "apiVersion: privlink.dev/v1alpha1
+kind: Stack
+metadata: {name: partner}
+spec:
+  subscription: 00000000-0000-0000-0000-000000000000
+  resourceGroup: myResourceGroup
+  cluster: myAKSCluster
+---
+apiVersion: privlink.dev/v1alpha1
+kind: PrivateEndpoint
+metadata: {name: partner-pe}
+spec:
+  subscription: 11111111-1111-1111-1111-111111111111
+  resourceGroup: consumerResourceGroup
+  subnet: {virtualNetwork: consumer-vnet, name: pe-subnet}
+  target:
+    id: /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus/providers/Microsoft.Network/privateLinkServices/my-pls
+  approval: Manual
+";
+
+fn approval(what: &str) -> String {
+    format!(
+        "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {{name: partners}}\n\
+         spec:\n  service: {{namespace: default, name: app}}\n  \
+         {what}: [{{subscription: 11111111-1111-1111-1111-111111111111}}]\n"
+    )
+}
+
+/// A working folder with nothing in it, and one world for all stacks.
+struct Place(Workplace);
+
+impl Place {
+    fn new() -> Self {
+        Self(Workplace::empty())
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    #[track_caller]
+    fn apply(&self, file: &str, flags: &str) {
+        let run = self.0.run(&format!(
+            "apply -f {file} --sandbox=world.json --auto-approve --controller-timeout 30 {flags}"
+        ));
+        assert!([0, 6].contains(&run.code), "{run:#?}");
+    }
+
+    fn plan(&self, file: &str) -> support::Run {
+        self.0.run(&format!("plan -f {file} --sandbox=world.json"))
+    }
+}
+
+#[test]
+fn rejecting_a_connection_in_use_cuts_a_consumer_off() {
+    let place = Place::new();
+    let app = service(
+        "app",
+        &[INTERNAL, CREATE, ("azure-pls-name", "my-pls"), ("azure-pls-visibility", "*")],
+    );
+    place.write("approve.yaml", &format!("{STACK}{app}{}", approval("approve")));
+    place.write("reject.yaml", &format!("{STACK}{app}{}", approval("reject")));
+    place.write("partner.yaml", PARTNER);
+    place.apply("approve.yaml", "");
+    place.apply("partner.yaml", "");
+    // A connection that nobody uses yet may be turned away.
+    place.plan("reject.yaml").expect(0);
+    place.apply("approve.yaml", "");
+    let refused = place.plan("reject.yaml").expect(3);
+    assert!(
+        refused.stdout.contains("refused[too-many-disconnects] 1 consumer"),
+        "{}",
+        refused.stdout
+    );
+    place.apply("reject.yaml", "--max-disconnects 1");
+    assert_eq!(place.plan("reject.yaml").expect(0).last_line(), "No changes.");
+    // A rejected connection is never turned round.
+    assert_eq!(place.plan("approve.yaml").expect(0).last_line(), "No changes.");
+}
+
+#[test]
+fn a_finding_refuses_nothing_when_nothing_is_to_be_done() {
+    let place = Place::new();
+    let named = |name: &str| {
+        format!("{STACK}{}", service("app", &[INTERNAL, CREATE, ("azure-pls-name", name)]))
+    };
+    place.write("before.yaml", &named("one"));
+    place.write("after.yaml", &named("two"));
+    place.apply("before.yaml", "");
+    place.plan("after.yaml").expect(3);
+    place.apply("after.yaml", "--accept link-cannot-move");
+    let plan = place.plan("after.yaml").expect(0);
+    assert_eq!(plan.last_line(), "No changes.");
+    assert!(plan.stdout.contains("error[link-cannot-move]"), "{}", plan.stdout);
+}
+
+#[test]
+fn what_two_syncs_take_is_planned_as_a_second() {
+    let place = Place::new();
+    place.write(
+        "public.yaml",
+        &format!("{STACK}{}", service("app", &[("azure-load-balancer-internal", "false")])),
+    );
+    place.write("internal.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.apply("public.yaml", "");
+    assert_eq!(place.plan("public.yaml").expect(0).last_line(), "No changes.");
+    // The security rule for the public address stays after the first sync.
+    place.apply("internal.yaml", "");
+    let plan = place.plan("internal.yaml").expect(0);
+    assert!(plan.stdout.contains("privlink.dev/sync"), "{}", plan.stdout);
+    place.apply("internal.yaml", "");
+    assert_eq!(place.plan("internal.yaml").expect(0).last_line(), "No changes.");
+}
+
+#[test]
+fn destroy_says_destroy() {
+    let place = Place::new();
+    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.apply("app.yaml", "");
+    let run = place.0.run("destroy -f app.yaml --sandbox=world.json --auto-approve").expect(0);
+    assert_eq!(run.last_line(), "Destroy complete: 2 steps done.");
+}
+
+#[test]
+fn a_file_by_two_paths_is_read_once() {
+    let place = Place::new();
+    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    let absolute = place.0.path().join("app.yaml");
+    let absolute = absolute.to_str().unwrap();
+    place.0.run_args(&["validate", "-f", "app.yaml", "-f", ".", "-f", absolute]).expect(0);
+}
+
+#[test]
+fn the_uid_of_a_service_that_is_not_there_is_an_error() {
+    let place = Place::new();
+    place.write("app.yaml", &service("app", &[INTERNAL]));
+    let uid = "11111111-2222-3333-4444-555555555555";
+    let known =
+        place.0.run(&format!("predict -f app.yaml --uid default/app={uid} -o json")).expect(0);
+    assert!(known.stdout.contains("a1111111122223333444455555555555"), "{}", known.stdout);
+    let unknown = place.0.run(&format!("predict -f app.yaml --uid default/other={uid}")).expect(1);
+    assert!(unknown.stderr.contains("no Service default/other"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_broken_world_says_how_to_make_it_anew() {
+    let place = Place::new();
+    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("world.json", "{");
+    let run = place.plan("app.yaml").expect(1);
+    assert!(run.stderr.contains("privlink sandbox reset world.json"), "{}", run.stderr);
+    place.0.run("sandbox reset world.json").expect(0);
+    place.plan("app.yaml").expect(0);
+}
+
+/// A Service with a Private Link Service, and an endpoint to it with these lines in its spec.
+fn connected(lines: &str) -> String {
+    let app = service("app", &[INTERNAL, CREATE, ("azure-pls-name", "my-pls")]);
+    format!(
+        "{STACK}{app}---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: app-pe}}\n\
+         spec:\n  resourceGroup: myOtherResourceGroup\n  target: {{service: {{namespace: default, name: app}}}}\n{lines}"
+    )
+}
+
+#[test]
+fn a_live_endpoint_is_not_given_up_for_one_that_cannot_be() {
+    let place = Place::new();
+    let subnet = "  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n";
+    place.write("app.yaml", &connected(subnet));
+    place.write("subnet.yaml", &connected("  subnet: {virtualNetwork: myOtherVNET, name: none}\n"));
+    place.write("network.yaml", &connected("  subnet: {virtualNetwork: none, name: none}\n"));
+    place.write("address.yaml", &connected(&format!("{subnet}  address: 10.9.0.9\n")));
+    place.apply("app.yaml", "");
+    let refusal = |file: &str| {
+        let run = place.plan(file).expect(3);
+        let refused = run.stdout.lines().find(|line| line.starts_with("refused["));
+        refused.unwrap_or_default().to_owned()
+    };
+    assert!(refusal("subnet.yaml").contains("its subnet none is not in virtual network"));
+    assert!(refusal("network.yaml").contains("its virtual network"));
+    assert!(
+        refusal("address.yaml").ends_with("10.9.0.9 is not in its subnet pe-subnet, 10.1.0.0/24")
+    );
+}
+
+#[test]
+fn a_request_message_can_be_taken_back() {
+    let place = Place::new();
+    let subnet = "  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n  approval: Manual\n";
+    place.write("said.yaml", &connected(&format!("{subnet}  requestMessage: please\n")));
+    place.write("unsaid.yaml", &connected(subnet));
+    place.apply("said.yaml", "");
+    place.apply("unsaid.yaml", "");
+    let plan = place.plan("unsaid.yaml").expect(0);
+    assert_eq!(plan.last_line(), "No changes. 1 connection awaits approval.");
+}

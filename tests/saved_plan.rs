@@ -1,0 +1,95 @@
+//! Saved plans are carried out as they are, or refused.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use support::Workplace;
+
+const SANDBOX: &str = "--sandbox --controller-timeout 20";
+
+/// A workplace in which the state before an example was applied.
+fn with_before() -> Workplace {
+    let place = Workplace::with_example("frontend-recreated");
+    let apply = format!("apply -f examples/frontend-recreated/before --auto-approve {SANDBOX}");
+    place.run(&apply).expect(0);
+    place
+}
+
+fn save(place: &Workplace, more: &str, code: i32) {
+    let plan = format!("plan -f examples/frontend-recreated --sandbox --out plan.json {more}");
+    place.run(&plan).expect(code);
+}
+
+#[test]
+fn a_saved_plan_does_what_it_showed_and_asks_nothing() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let shown = place.run("show plan.json").expect(0).stdout;
+    let applied = place.run(&format!("apply plan.json {SANDBOX}")).expect(0).stdout;
+    assert!(applied.starts_with(&shown), "{applied}");
+    let plan = place.run("plan -f examples/frontend-recreated --sandbox").expect(0);
+    assert_eq!(plan.last_line(), "No changes.");
+}
+
+#[test]
+fn a_saved_refusal_stays_a_refusal() {
+    let place = with_before();
+    save(&place, "", 3);
+    place.run(&format!("apply plan.json {SANDBOX}")).expect(3);
+}
+
+#[test]
+fn a_plan_whose_objects_moved_is_stale_and_says_which_field() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let file = place.path().join("examples/frontend-recreated/internal-app.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("10.240.0.26", "10.240.0.27");
+    std::fs::write(&file, text).unwrap();
+    let apply = "apply -f examples/frontend-recreated --auto-approve --max-disconnects 1";
+    place.run(&format!("{apply} {SANDBOX}")).expect(0);
+    let stale = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
+    for part in ["Service/default/internal-app", "azure-load-balancer-ipv4", ".25", ".27"] {
+        assert!(stale.stderr.contains(part), "{part} is missing in\n{}", stale.stderr);
+    }
+}
+
+#[test]
+fn another_service_on_the_load_balancer_makes_no_plan_stale() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let other = "apiVersion: v1\nkind: Service\nmetadata:\n  name: other\n  annotations:\n    \
+                 service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\nspec:\n  \
+                 type: LoadBalancer\n  ports: [{port: 81}]\n  selector: {app: other}\n";
+    std::fs::write(place.path().join("other.yaml"), other).unwrap();
+    let world = ".privlink/sandbox/frontend-recreated.json";
+    let apply = "apply -f other.yaml --auto-approve --controller-timeout 20";
+    place.run(&format!("{apply} --sandbox={world}")).expect(0);
+    place.run(&format!("apply plan.json {SANDBOX}")).expect(0);
+}
+
+#[test]
+fn a_plan_that_was_edited_or_cut_short_is_refused() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let text = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
+    let (half, _) = text.split_at(text.len() / 2);
+    for (name, broken) in
+        [("edited", text.replace("10.240.0.26", "10.240.0.99")), ("cut", half.into())]
+    {
+        let file = format!("{name}.json");
+        std::fs::write(place.path().join(&file), broken).unwrap();
+        let refused = place.run(&format!("apply {file} {SANDBOX}")).expect(1);
+        assert!(refused.stderr.contains(&file), "{}", refused.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_reads_a_saved_plan() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let mode = std::fs::metadata(place.path().join("plan.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

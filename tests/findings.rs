@@ -151,10 +151,9 @@ fn static_nat_addresses_survive_that_their_link_is_made_anew() {
 
 #[test]
 fn several_ports_need_names() {
-    let two =
-        vec![service("web", &[INTERNAL], "").replace("[{port: 80}]", "[{port: 80}, {port: 81}]")];
+    let two = service("web", &[INTERNAL], "").replace("[{port: 80}]", "[{port: 80}, {port: 81}]");
     let place = Workplace::with_example("internal-load-balancer");
-    std::fs::write(place.path().join("two.yaml"), format!("{STACK}{}", two.concat())).unwrap();
+    std::fs::write(place.path().join("two.yaml"), format!("{STACK}{two}")).unwrap();
     let plan = place.run("plan -f two.yaml --sandbox");
     let said = format!("{}{}", plan.stdout, plan.stderr);
     assert!(plan.code != 0 && said.contains("name"), "{said}");

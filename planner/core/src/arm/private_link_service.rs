@@ -40,6 +40,9 @@ impl Azure<'_> {
         }
         self.check_private_link_service(&own_id, body, existing.as_deref())?;
         let mut service = body.clone();
+        if self.rules == Rules::Azure {
+            take_first_for_primary(&mut service);
+        }
         self.fill_private_link_service(&own_id, &mut service, existing.as_deref());
         let before = existing.as_deref().map(balancers_of).unwrap_or_default();
         let moved = existing.as_deref().is_none_or(|it| frontends_of(it) != frontends_of(&service));
@@ -230,7 +233,9 @@ impl Azure<'_> {
         }
         let primaries =
             addresses.iter().filter(|address| address.properties.primary == Some(true)).count();
-        if primaries != 1 {
+        // The Azure CLI says of none that it is, and Azure takes the first.
+        let may_be_none = self.rules == Rules::Azure && !addresses.is_empty();
+        if primaries > 1 || primaries == 0 && !may_be_none {
             return Err(ArmError::new(
                 400,
                 "PrivateLinkServiceMustHaveOnePrimaryIpConfiguration",
@@ -362,6 +367,15 @@ impl Azure<'_> {
                 }
             }
         }
+    }
+}
+
+/// One NAT address is the primary one: the first, where none is said to be.
+fn take_first_for_primary(service: &mut PrivateLinkService) {
+    let addresses = service.properties.ip_configurations.as_deref_mut().unwrap_or_default();
+    let is_said = addresses.iter().any(|address| address.properties.primary == Some(true));
+    if let (false, Some(first)) = (is_said, addresses.first_mut()) {
+        first.properties.primary = Some(true);
     }
 }
 

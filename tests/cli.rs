@@ -282,3 +282,13 @@ fn a_stack_that_nobody_works_on_needs_no_unlocking() {
     let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
     assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
 }
+
+#[test]
+fn an_input_that_holds_nothing_is_an_error() {
+    let place = Workplace::with_example("private-link");
+    for text in ["", "---\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"] {
+        std::fs::write(place.path().join("empty.yaml"), text).unwrap();
+        let plan = place.run("plan -f empty.yaml --sandbox").expect(1);
+        assert!(plan.stderr.contains("nothing to plan"), "{}", plan.stderr);
+    }
+}

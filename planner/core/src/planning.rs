@@ -128,8 +128,9 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
     merged
 }
 
-/// Facts that say the same of every AKS cluster.
-const HIDDEN: [&str; 6] = [
+/// Facts that say the same of every AKS cluster, or that a finding tells where they matter.
+const HIDDEN: [&str; 7] = [
+    "takenPlsName",
     "clusterName",
     "endpoint",
     "excludeControlPlane",

@@ -158,3 +158,33 @@ fn several_ports_need_names() {
     let said = format!("{}{}", plan.stdout, plan.stderr);
     assert!(plan.code != 0 && said.contains("name"), "{said}");
 }
+
+/// The AKS scenario with more written behind it, planned on a sandbox in which the scenario was applied.
+fn connected_with(more: &str, replace: (&str, &str)) -> Vec<Value> {
+    let place = Workplace::with_example("private-link");
+    place
+        .run("apply -f examples/private-link --sandbox --auto-approve --controller-timeout 20")
+        .expect(0);
+    let file = place.path().join("examples/private-link/endpoint.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(replace.0, replace.1);
+    std::fs::write(&file, format!("{text}{more}")).unwrap();
+    let plan = place.run("plan -f examples/private-link --sandbox -o json");
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    plan["findings"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_found_before_the_apply() {
+    let dns = "  approval: Automatic\n  dns: {record: {zone: no-such-zone.example, name: web}}";
+    let found = connected_with("", ("  approval: Automatic", dns));
+    assert!(found.iter().any(|finding| finding["code"] == "zone-missing"), "{found:#?}");
+}
+
+#[test]
+fn an_approval_that_rejects_the_stacks_own_endpoint_is_found() {
+    let approval = "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {name: all}\n\
+                    spec:\n  service: {namespace: default, name: internal-app}\n  approve: []\n  \
+                    reject: [{subscription: 00000000-0000-0000-0000-000000000000}]\n";
+    let found = connected_with(approval, ("never written", ""));
+    assert!(found.iter().any(|finding| finding["code"] == "own-endpoint-rejected"), "{found:#?}");
+}

@@ -196,6 +196,10 @@ codes! {
         NoPrivateLinkService = "no-private-link-service", Error;
         /// An endpoint's virtual network is not there or could not be read, or its subnet is not in it.
         NetworkMissing = "network-missing", Error;
+        /// The private DNS zone of an endpoint's record is not there.
+        ZoneMissing = "zone-missing", Error;
+        /// An EndpointApproval rejects an endpoint of its own stack.
+        OwnEndpointRejected = "own-endpoint-rejected", Error;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;
         /// The API server would refuse the Service that comes of the manifest and the live one.

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
+use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::plan::{Mode, Op};
+use crate::plan::{Finding, Mode, Op};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
@@ -61,6 +62,10 @@ pub fn diff(
     gathered: &mut Gathered,
 ) {
     let Some((at, id)) = target(endpoint, endpoint_id) else { return };
+    if let Some(finding) = zone_missing(input, endpoint, &at, &id) {
+        gathered.findings.push(finding);
+        return;
+    }
     let live = input.snapshot.resource(&id);
     let wanted = match endpoint.dns.as_ref() {
         Some(Dns::Record { .. }) => record(address, &input.desired.name),
@@ -153,6 +158,28 @@ fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> 
             metadata.and_then(|it| it.get(STACK_TAG)?.as_str()) == Some(stack)
         })
         .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
+}
+
+/// A record's zone is not there: the list of its records was asked for, and what holds it was not found.
+fn zone_missing(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    at: &Address,
+    id: &ResourceId,
+) -> Option<Finding> {
+    let Some(Dns::Record { zone, .. }) = &endpoint.dns else { return None };
+    let records = id.collection()?;
+    if input.snapshot.azure.get(&records.key()) != Some(&Reading::Absent) {
+        return None;
+    }
+    Some(Finding {
+        code: Code::ZoneMissing,
+        severity: Code::ZoneMissing.severity(),
+        address: at.clone(),
+        message: format!("the private DNS zone {} is not there", zone.value),
+        help: Some("Make the zone first, or name one that exists.".to_owned()),
+        place: Some(zone.span.place().to_string()),
+    })
 }
 
 fn record(address: &str, stack: &str) -> Value {

@@ -5,11 +5,12 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, Consumer, FieldDiff};
+use crate::code::Code;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::approval::{self, Decision};
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::diff::{Gathered, Input};
-use crate::plan::Op;
+use crate::plan::{Finding, Op};
 use crate::resource_id::ResourceId;
 
 use super::reached::Reached;
@@ -86,6 +87,17 @@ pub(super) fn connection(
             draft.needs.insert(DraftKey::new(at, Stage::Write));
         }
         status = decision.status().to_owned();
+    }
+    if decision == Some(Decision::Reject) && status == "Approved" {
+        gathered.findings.push(Finding {
+            code: Code::OwnEndpointRejected,
+            severity: Code::OwnEndpointRejected.severity(),
+            address: connection_at.clone(),
+            message: "an EndpointApproval rejects an endpoint that this stack wants connected"
+                .to_owned(),
+            help: Some("Take it off the list under `reject`, or remove the endpoint.".to_owned()),
+            place: Some(endpoint.name.span.place().to_string()),
+        });
     }
     if status == "Pending" {
         gathered.awaiting_approval.push(Consumer {

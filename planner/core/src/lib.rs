@@ -30,6 +30,7 @@ pub mod plan;
 pub mod planning;
 pub mod prediction;
 pub mod preflight;
+pub mod reason;
 pub mod recording;
 pub mod render;
 pub mod report;

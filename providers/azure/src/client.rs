@@ -23,7 +23,7 @@ use crate::operation::{Operation, Verb, Wait};
 use crate::retry::Retry;
 use crate::transport::transport;
 
-use exchange::chain;
+use privlink_core::reason::chain;
 
 pub(crate) use exchange::Call;
 

@@ -9,7 +9,9 @@ use http::header::USER_AGENT;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use crate::error::{Doing, ErrorKind, KubernetesError, chain};
+use privlink_core::reason::chain;
+
+use crate::error::{Doing, ErrorKind, KubernetesError};
 
 /// Which API server, and with whose credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]

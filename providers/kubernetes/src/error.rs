@@ -1,5 +1,6 @@
 //! What can go wrong between this tool and an API server.
 
+use privlink_core::reason::{chain, clean};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -239,40 +240,6 @@ fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name).and_then(Value::as_str).map(clean).filter(|text| !text.is_empty())
 }
 
-/// An error and all its reasons, each once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        let reason_text = reason.to_string();
-        if !text.contains(&reason_text) {
-            text.push_str(": ");
-            text.push_str(&reason_text);
-        }
-        source = reason.source();
-    }
-    text
-}
-
-/// Text from outside, fit to be shown: control characters become spaces, what looks like a token is
-/// removed, and it ends somewhere.
-pub(crate) fn clean(text: &str) -> String {
-    const LONGEST: usize = 2000;
-    let mut shown = String::with_capacity(text.len().min(LONGEST));
-    for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'<>,;()".contains(c)) {
-        if word.starts_with("eyJ") && word.len() > 20 {
-            shown.push_str("[token] ");
-        } else {
-            shown.extend(word.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        }
-        if shown.len() > LONGEST {
-            shown.push_str(" ...");
-            break;
-        }
-    }
-    shown.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +248,18 @@ mod tests {
     fn refused(status: u16, body: &Value) -> KubernetesError {
         let about = (Doing::Apply, "Service default/app", "context prod");
         KubernetesError::from_status(status, None, body.to_string().as_bytes(), about)
+    }
+
+    #[test]
+    fn an_opaque_token_in_a_refusal_is_not_shown() {
+        let error = refused(
+            401,
+            &json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized",
+                "message": "bad header Authorization: Bearer opaque-secret-1",
+            }),
+        );
+        assert!(!format!("{error} {error:?}").contains("opaque-secret"), "{error}");
     }
 
     /// A refusal of kube-apiserver 1.33 to a server-side apply.

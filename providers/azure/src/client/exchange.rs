@@ -1,5 +1,6 @@
 //! One exchange with ARM: a request, its reply, and what a failure is.
 
+use privlink_core::reason::chain;
 use std::sync::atomic::Ordering;
 
 use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, IF_MATCH};
@@ -230,19 +231,4 @@ fn kind_of(error: &azure_core::Error) -> ErrorKind {
         source = current.source();
     }
     if credential { ErrorKind::Denied } else { ErrorKind::Protocol }
-}
-
-/// An error and all its reasons, each once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        let reason_text = reason.to_string();
-        if !text.contains(&reason_text) {
-            text.push_str(": ");
-            text.push_str(&reason_text);
-        }
-        source = reason.source();
-    }
-    text
 }

@@ -24,7 +24,7 @@ use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
-use privlink_core::plan::Mode;
+use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
@@ -175,7 +175,20 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
-    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let Limits {
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        target: targets,
+        exclude: excludes,
+        replace: replaces,
+    } = limits.clone();
+    if mode == Mode::Destroy && !replaces.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
     let options = Options {
         mode,
         adopt,
@@ -183,11 +196,17 @@ fn planned(
         max_deletes,
         unprotect,
         accept,
+        scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input { desired, snapshot, facts, options: &options })
-        .map_err(|error| CommandError::new(error.to_string()))
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
+        let failure = CommandError::new(error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }
 
 /// Writes a file that only the user may read.

@@ -5,7 +5,9 @@ mod drift;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use privlink_core::address::Address;
 use privlink_core::code::Code;
+use privlink_core::schema;
 
 pub(crate) use drift::{Drift, DriftFormat};
 
@@ -136,14 +138,24 @@ pub(crate) struct Limits {
     /// A finding that is an error and holds nothing back all the same; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
+    /// Only this node and what it needs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<Address>,
+    /// Not this node, nor what needs it; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) exclude: Vec<Address>,
+    /// Make a Service or an endpoint anew although nothing differs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
 }
 
 fn code(text: &str) -> Result<Code, String> {
-    Code::ALL
-        .iter()
-        .copied()
-        .find(|code| code.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is no code; docs/diagnostics.md lists them"))
+    let names = || Code::ALL.iter().map(|code| code.as_str());
+    let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
+    found.ok_or_else(|| match schema::closest(text, names()) {
+        Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
+        None => format!("`{text}` is no code; docs/diagnostics.md lists them"),
+    })
 }
 
 /// How a plan is shown.
@@ -276,6 +288,7 @@ pub(crate) struct Apply {
     /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
     #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
         "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+        "target", "exclude", "replace",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated

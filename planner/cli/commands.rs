@@ -25,7 +25,7 @@ use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
-use privlink_core::plan::Mode;
+use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
@@ -172,7 +172,16 @@ async fn observed(
 
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
-    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let Limits {
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        target: targets,
+        exclude: excludes,
+        replace: replaces,
+    } = limits.clone();
     Options {
         mode,
         adopt,
@@ -180,6 +189,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         max_deletes,
         unprotect,
         accept,
+        scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -191,10 +201,19 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input { desired, snapshot, facts, options: &options })
-        .map_err(|error| CommandError::new(error.to_string()))
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
+        let failure = CommandError::new(error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }
 
 /// Writes a file that only the user may read.

@@ -1,6 +1,7 @@
 //! The `privlink` binary: arguments in, exit code out.
 
 mod args;
+mod artefact;
 mod command_error;
 mod commands;
 mod connect;

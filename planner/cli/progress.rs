@@ -62,7 +62,10 @@ impl Progress {
                 self.finish(step, Label::Warning, "skipped", &why);
             }
             EventKind::Cancelled => self.finish(step, Label::Warning, "not started", ""),
-            EventKind::Begun { .. } | EventKind::Ended => {}
+            EventKind::Begun { .. }
+            | EventKind::Ended
+            | EventKind::Refused { .. }
+            | EventKind::Reported { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
-use privlink_core::event::Event;
+use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Output, Plan};
 use privlink_core::render;
 use privlink_core::render::summary::count;
@@ -159,7 +159,9 @@ async fn carry_out(
     }
     if !plan.refusals.is_empty() {
         if !text {
-            ui.print(&super::plan::rendered(plan, Format::Json, ui.style()))?;
+            let refusals = plan.refusals.clone();
+            stream(&apply::about_run(EventKind::Refused { refusals }), ui)?;
+            reported(plan, Report::default(), Exit::Refused, ui)?;
         }
         return Ok(Exit::Refused);
     }
@@ -172,10 +174,28 @@ async fn carry_out(
         }
         report(args, plan, connected, ui).await?
     };
+    let exit = exit(plan, &report);
     if text {
         show(plan, &report, connected, ui).await?;
+    } else {
+        reported(plan, report, exit, ui)?;
     }
-    Ok(exit(plan, &report))
+    Ok(exit)
+}
+
+/// Writes an event as a line of JSON.
+fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| CommandError::new(format!("an event: {error}")))?;
+    ui.print(&format!("{line}\n"))
+}
+
+/// Writes the last event: what came of it all.
+fn reported(plan: &Plan, mut report: Report, exit: Exit, ui: &mut Ui) -> Result<(), CommandError> {
+    report.stack.clone_from(&plan.stack);
+    report.mode = plan.mode;
+    let kind = EventKind::Reported { exit_code: exit.code(), summary: plan.summary, report };
+    stream(&apply::about_run(kind), ui)
 }
 
 /// Asks for a `yes`, or for the number of consumers that will be cut off.
@@ -208,9 +228,9 @@ async fn report(
             failure.get_or_insert(error);
             stop.cancel();
         }
-        if json && let Ok(line) = serde_json::to_string(event) {
+        if json {
             // What is on stdout is a copy; the journal has it all.
-            let _ = ui.print(&format!("{line}\n"));
+            let _ = stream(event, ui);
         }
         progress.show(event);
     };

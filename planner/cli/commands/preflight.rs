@@ -67,9 +67,10 @@ pub(super) async fn check(
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: privlink_core::plan::Scope::default(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let input = Input { desired, snapshot, facts, options: &options };
+    let input = Input::new(desired, snapshot, facts, &options);
     let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
     let session = &connected.session;
     let subject = Subject {

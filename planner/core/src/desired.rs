@@ -68,6 +68,8 @@ impl Service {
 pub struct PrivateEndpoint {
     /// Its name, in Azure too.
     pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
     /// Its subscription: its own or the stack's. Unknown if neither says one.
     pub subscription: Option<Spanned<String>>,
     /// Its resource group.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::plan::Mode;
+use crate::plan::{Mode, Refusal, Summary};
+use crate::report::Report;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -79,4 +80,18 @@ pub enum EventKind {
     Cancelled,
     /// The run ended.
     Ended,
+    /// The plan may not be carried out; nothing was done.
+    Refused {
+        /// What speaks against it.
+        refusals: Vec<Refusal>,
+    },
+    /// What came of it all: the last event of a command.
+    Reported {
+        /// The code the command exits with.
+        exit_code: u8,
+        /// What was planned.
+        summary: Summary,
+        /// Each step's outcome.
+        report: Report,
+    },
 }

@@ -29,6 +29,9 @@ pub struct Plan {
     pub stack: String,
     /// What it plans.
     pub mode: Mode,
+    /// What it is limited to, and what it makes anew although nothing differs.
+    #[serde(default, skip_serializing_if = "Scope::is_default")]
+    pub scope: Scope,
     /// What the prediction took the cluster to be.
     pub facts: Vec<FactNote>,
     /// Every node's change, in order of address; nodes that stay only where there is a reason to tell.
@@ -56,6 +59,28 @@ pub enum Mode {
     Apply,
     /// Remove all that belongs to the stack.
     Destroy,
+}
+
+/// What a plan is limited to, and what it makes anew although nothing differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scope {
+    /// Only these nodes and what they need; all, if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Address>,
+    /// Not these nodes, nor what needs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Address>,
+    /// Nodes that are made anew whatever is found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Address>,
+}
+
+impl Scope {
+    /// Whether nothing is limited and nothing forced.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A fact about the cluster, and where it comes from.

@@ -88,7 +88,9 @@ impl Report {
                 self.ended = true;
                 return;
             }
-            EventKind::Progress { .. } => return,
+            EventKind::Progress { .. } | EventKind::Refused { .. } | EventKind::Reported { .. } => {
+                return;
+            }
             EventKind::Retried { .. } => {
                 self.retries += 1;
                 return;

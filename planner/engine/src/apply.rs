@@ -39,6 +39,11 @@ fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
+/// An event that is about the whole run, now.
+pub fn about_run(kind: EventKind) -> Event {
+    Event { at: now(), step: None, address: None, kind }
+}
+
 /// Carries a plan out. Events go to `sink` in the order they happen; the report is a fold over them.
 /// When `stop` is cancelled, what is in flight is finished and nothing more starts.
 pub async fn apply(
@@ -52,7 +57,6 @@ pub async fn apply(
         report.add(event);
         sink(event);
     };
-    let about_run = |kind| Event { at: now(), step: None, address: None, kind };
     let begun =
         EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
     emit(&about_run(begun), &mut report);

@@ -205,6 +205,7 @@ impl Resolve<'_> {
                 .connection_name
                 .map_or_else(|| endpoint.name.value.clone(), |name| name.value),
             name: endpoint.name,
+            protect: endpoint.protect,
             subscription,
             resource_group: endpoint.resource_group,
             location: endpoint.location,

@@ -12,8 +12,8 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
 
-use super::draft::{Draft, Stage};
-use super::{Gathered, Input, STACK_TAG};
+use super::draft::{Draft, DraftKey, Stage};
+use super::{DNS_TAG, Gathered, Input, STACK_TAG};
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
 const TTL: u32 = 10;
@@ -62,6 +62,9 @@ pub fn diff(
     gathered: &mut Gathered,
 ) {
     let Some((at, id)) = target(endpoint, endpoint_id) else { return };
+    if !input.covers(&at) {
+        return;
+    }
     if let Some(finding) = zone_missing(input, endpoint, &at, &id) {
         gathered.findings.push(finding);
         return;
@@ -104,11 +107,90 @@ pub fn diff(
     gathered.changes.push(change);
     let etag = live.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
     let op = Op::PutResource { id: id.as_str().to_owned(), body: wanted, etag };
-    let draft = Draft::new(&at, Stage::Write, op)
+    let mut draft = Draft::new(&at, Stage::Write, op)
         .needing(endpoint_at, Stage::Write)
         .needing(endpoint_at, Stage::Connect)
         .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
+    // An endpoint has one zone group at most.
+    draft.needs.extend(group_drafts(endpoint_id, gathered));
     gathered.drafts.push(draft);
+}
+
+/// The drafts that delete a zone group of this endpoint.
+fn group_drafts(endpoint: &ResourceId, gathered: &Gathered) -> Vec<DraftKey> {
+    let prefix = format!("{}/", endpoint.name());
+    let drafts = gathered.drafts.iter().map(|draft| &draft.key);
+    let is_its = |key: &&DraftKey| {
+        key.stage == Stage::Delete
+            && key.address.kind == Kind::DnsRecord
+            && key.address.name.starts_with(&prefix)
+    };
+    drafts.filter(is_its).cloned().collect()
+}
+
+/// Where privlink keeps the name of an endpoint, as its tag says: the id of a zone, or the name of a
+/// zone group. ARM takes 256 characters for a tag; a longer id is left out.
+pub fn place(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<String> {
+    let place = match endpoint.dns.as_ref()? {
+        Dns::Record { zone, .. } => zone_id(zone, id).as_str().to_owned(),
+        Dns::ZoneGroup { name, .. } => {
+            name.as_ref().map_or_else(|| "default".to_owned(), |name| name.value.clone())
+        }
+    };
+    (place.len() <= 256).then_some(place)
+}
+
+/// Where the name of a live endpoint is kept.
+pub fn tag(live: &Value) -> Option<&str> {
+    live.get("tags")?.get(DNS_TAG)?.as_str()
+}
+
+/// Deletes the zone group of an endpoint that stays and wants it no more.
+pub fn drop_group(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    (endpoint_at, endpoint_id): (&Address, &ResourceId),
+    live: Option<&Value>,
+    gathered: &mut Gathered,
+) {
+    let Some(name) = live.and_then(tag).filter(|tag| !tag.starts_with('/')) else { return };
+    let id = endpoint_id.child("privateDnsZoneGroups", name);
+    let wanted = target(endpoint, endpoint_id).is_some_and(|(_, wanted)| wanted == id);
+    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));
+    if wanted || !matches!(input.snapshot.resource(&id), Observation::Present(_)) {
+        return;
+    }
+    let reason = "its endpoint's document no longer asks for it";
+    delete(&at, &id, reason, gathered);
+    first(&at, endpoint_at, gathered);
+}
+
+/// A name goes before its endpoint's tag does, by which it would be found again.
+fn first(at: &Address, endpoint: &Address, gathered: &mut Gathered) {
+    for draft in &mut gathered.drafts {
+        let writes = matches!(draft.key.stage, Stage::Delete | Stage::Write);
+        if draft.key.address == *endpoint && writes {
+            draft.needs.insert(DraftKey::new(at, Stage::Delete));
+        }
+    }
+}
+
+fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) {
+    let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
+    change.object = Some(id.as_str().to_owned());
+    gathered.changes.push(change);
+    let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
+    let op = Op::DeleteResource { id: id.as_str().to_owned() };
+    gathered.drafts.push(Draft::new(at, Stage::Delete, op).locking(lock));
+}
+
+/// The live records of this stack, each with its zone.
+pub fn written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
+    let of_record = |id: ResourceId| {
+        let zone = id.parent()?;
+        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), zone))
+    };
+    records(input).filter_map(of_record).collect()
 }
 
 /// Deletes the records of this stack that no endpoint wants any more, in the zones that were read.
@@ -129,17 +211,28 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
     for id in records(input).filter(|id| !wanted.contains(id)) {
         let zone = id.parent().map(|zone| zone.name().to_owned()).unwrap_or_default();
         let at = Address::new(Kind::DnsRecord, format!("{zone}/{}", id.name()));
+        if !input.covers(&at) {
+            continue;
+        }
         let reason = match input.options.mode {
             Mode::Destroy => "the stack is to go",
             Mode::Apply => "it carries the stack's mark and left the desired state",
         };
-        let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
-        change.object = Some(id.as_str().to_owned());
-        gathered.changes.push(change);
-        let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
-        let op = Op::DeleteResource { id: id.as_str().to_owned() };
-        gathered.drafts.push(Draft::new(&at, Stage::Delete, op).locking(lock));
+        delete(&at, &id, reason, gathered);
+        for endpoint in keepers(input, &id) {
+            first(&at, &endpoint, gathered);
+        }
     }
+}
+
+/// The live endpoints of this stack whose tag names the zone of a record.
+fn keepers(input: &Input<'_>, record: &ResourceId) -> Vec<Address> {
+    let Some(zone) = record.parent() else { return Vec::new() };
+    let own = super::endpoint::own(input);
+    let keeps = |live: &&Value| tag(live).is_some_and(|tag| ResourceId::new(tag) == zone);
+    let endpoints = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let ids = endpoints.filter(keeps).filter_map(|live| live.get("id")?.as_str());
+    ids.filter_map(|id| own.get(&ResourceId::new(id).key()).cloned()).collect()
 }
 
 /// The live records that carry this stack's mark.
@@ -160,18 +253,27 @@ fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> 
         .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
 }
 
-/// A record's zone is not there: the list of its records was asked for, and what holds it was not found.
+/// A zone is not there: the list of its records, or of its group's zones, was asked for, and it was not
+/// found.
 fn zone_missing(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
     at: &Address,
     id: &ResourceId,
 ) -> Option<Finding> {
-    let Some(Dns::Record { zone, .. }) = &endpoint.dns else { return None };
-    let records = id.collection()?;
-    if input.snapshot.azure.get(&records.key()) != Some(&Reading::Absent) {
-        return None;
-    }
+    let is_absent = |zone: &ResourceId| input.snapshot.resource(zone) == Observation::Absent;
+    let zone = match &endpoint.dns {
+        Some(Dns::Record { zone, .. }) => {
+            let records = id.collection()?;
+            let records = input.snapshot.azure.get(&records.key());
+            (records == Some(&Reading::Absent)).then_some(zone)?
+        }
+        Some(Dns::ZoneGroup { zones, .. }) => {
+            let endpoint = id.parent()?;
+            zones.iter().find(|zone| is_absent(&zone_id(zone, &endpoint)))?
+        }
+        None => return None,
+    };
     Some(Finding {
         code: Code::ZoneMissing,
         severity: Code::ZoneMissing.severity(),

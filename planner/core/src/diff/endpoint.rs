@@ -2,6 +2,7 @@
 
 mod body;
 mod connection;
+mod link;
 mod place;
 mod reached;
 
@@ -20,7 +21,7 @@ use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
+use crate::view::{self, Owners};
 
 pub use body::{bound, shown};
 pub use reached::link_of_service;
@@ -30,7 +31,7 @@ use connection::{connection, live_connection};
 use reached::{Reached, reached};
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_TAG, dns};
+use super::{Gathered, Input, STACK_TAG, approval, dns};
 pub(crate) use place::subnet_id;
 use place::{location, misplaced};
 
@@ -86,7 +87,7 @@ pub fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
         .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
         .filter(|live| {
             let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-            id.is_some_and(|id| !wanted.contains(&id))
+            id.is_some_and(|id| !wanted.contains(&id) && input.covers(&address(id.name())))
         })
         .collect();
     leaving.sort_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
@@ -128,13 +129,27 @@ pub fn diff(
     for live in leaving {
         delete(input, prediction, live, gathered);
     }
+    if input.options.mode == Mode::Apply {
+        all(input, prediction, gathered);
+    }
     dns::prune(input, gathered);
-    if input.options.mode == Mode::Destroy {
-        return;
-    }
+}
+
+fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     for (name, endpoint) in &input.desired.endpoints {
-        one(input, prediction, (&address(name), endpoint), gathered);
+        let at = address(name);
+        if input.covers(&at) {
+            one(input, prediction, (&at, endpoint), gathered);
+        }
     }
+}
+
+/// The Service whose Private Link Service a live endpoint reaches.
+pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
+    let target = live_connection(live)?.target?;
+    let link = world.private_link_services.get(&target.to_lowercase())?;
+    let key = owners.of_name(view::frontend_of(link)?.name())?;
+    Some(super::service::address(key))
 }
 
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
@@ -159,13 +174,7 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     let draft =
         Draft::new(&at, Stage::Delete, op).locking(subnet.unwrap_or_default().to_lowercase());
     gathered.drafts.push(draft);
-    let owners = prediction.owners();
-    let reached = live_connection(live)
-        .and_then(|connection| connection.target)
-        .and_then(|target| prediction.before.private_link_services.get(&target.to_lowercase()))
-        .and_then(|link| view::frontend_of(link))
-        .and_then(|frontend| owners.of_name(frontend.name()).cloned());
-    let Some(service) = reached.map(|key| super::service::address(&key)) else { return };
+    let Some(service) = service_of(live, &prediction.before, &prediction.owners()) else { return };
     for draft in &mut gathered.drafts {
         if draft.key == DraftKey::new(&service, Stage::Delete) {
             draft.needs.insert(DraftKey::new(&at, Stage::Delete));
@@ -214,7 +223,14 @@ fn one(
     gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
     let fields = live.map(|live| body::compare(live, &body));
-    let action = decide(live, fields.as_deref(), reached.remade);
+    let wishes = Wishes {
+        remade: reached.remade,
+        replaced: input.replaces(at),
+        rejected_by: approval::rejecting(input, reached.service.as_ref(), &id),
+        unknown_to_link: live.is_some_and(|live| link::forgot(prediction, &id, live)),
+    };
+    gathered.findings.extend(live.and_then(|live| link::disagreement(prediction, (at, &id), live)));
+    let action = decide(live, fields.as_deref(), &wishes);
     let fields = match (&action, fields) {
         (Some((Action::Create, _)), _) => compare::fields(None, Some(&comparable(&body))),
         (_, fields) => fields.unwrap_or_default(),
@@ -237,11 +253,14 @@ fn one(
             change.effect = cut_off(&id, live);
         }
         gathered.changes.push(change);
-        write(at, &id, (*action, live), (body, &subnet), &reached, gathered);
+        if *action != Action::Keep {
+            write(at, &id, (*action, live), (body, &subnet), &reached, gathered);
+        }
     }
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
     connection(input, (at, &id, endpoint), (&reached, live, remade), gathered);
     let address = current_address(input, endpoint, &id, live.filter(|_| !remade));
+    dns::drop_group(input, endpoint, (at, &id), live.filter(|_| !remade), gathered);
     dns::diff(input, endpoint, (at, &id), &address, remade, gathered);
 }
 
@@ -283,28 +302,57 @@ fn current_address(
     dns::endpoint_address_mark(id)
 }
 
+/// What decides on an endpoint beside its fields.
+struct Wishes<'a> {
+    /// The Private Link Service it reaches is made anew.
+    remade: bool,
+    /// It is to be made anew whatever is found.
+    replaced: bool,
+    /// The EndpointApproval that would reject it again.
+    rejected_by: Option<&'a str>,
+    /// The Private Link Service it says it is connected to does not know it.
+    unknown_to_link: bool,
+}
+
 fn decide(
     live: Option<&Value>,
     fields: Option<&[FieldDiff]>,
-    remade: bool,
+    wishes: &Wishes<'_>,
 ) -> Option<(Action, String)> {
+    let replace = |reason: &str| Some((Action::Replace, reason.to_owned()));
     let Some(live) = live else {
         return Some((Action::Create, "it is not in Azure".to_owned()));
     };
     let status = live_connection(live).map(|connection| connection.status).unwrap_or_default();
-    if status == "Disconnected" || status == "Rejected" {
+    let fields = fields.unwrap_or_default();
+    let forced = fields.iter().any(|field| field.forces_replacement);
+    let rejected = status == "Rejected";
+    if wishes.replaced {
+        return replace("--replace asks for it");
+    }
+    if status == "Disconnected" || rejected && wishes.rejected_by.is_none() {
         let reason = format!("its connection is {status}, and an endpoint cannot connect again");
         return Some((Action::Replace, reason));
     }
-    if remade {
-        let reason = "the Private Link Service it reaches is made anew, which cuts it off";
-        return Some((Action::Replace, reason.to_owned()));
+    if wishes.remade {
+        return replace("the Private Link Service it reaches is made anew, which cuts it off");
     }
-    let fields = fields.unwrap_or_default();
-    if fields.iter().any(|field| field.forces_replacement) {
-        return Some((Action::Replace, "a field differs that cannot change in place".to_owned()));
+    if wishes.unknown_to_link {
+        return replace(
+            "the Private Link Service it reaches is no longer the one it connected to, and has no connection of it",
+        );
     }
-    (!fields.is_empty()).then(|| (Action::Update, "its document says otherwise".to_owned()))
+    if forced {
+        return replace("a field differs that cannot change in place");
+    }
+    if !fields.is_empty() {
+        return Some((Action::Update, "its document says otherwise".to_owned()));
+    }
+    let approval = wishes.rejected_by.filter(|_| rejected)?;
+    let reason = format!(
+        "its connection is Rejected, as EndpointApproval {approval} wants: made anew, it would be rejected again"
+    );
+    Some((Action::Keep, reason))
 }
 
 fn write(

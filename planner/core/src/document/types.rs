@@ -108,6 +108,8 @@ pub struct ServiceRef {
 pub struct PrivateEndpoint {
     /// Its name, in Azure too.
     pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
     /// Its subscription, where it is not the stack's.
     pub subscription: Option<Spanned<String>>,
     /// Its resource group.

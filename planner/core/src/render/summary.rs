@@ -1,6 +1,7 @@
 //! The summary line, the same in every format.
 
-use crate::plan::{Counts, Mode, Plan, Summary};
+use crate::address::Address;
+use crate::plan::{Counts, Mode, Plan, Scope, Summary};
 
 /// `1 consumer`, `2 consumers`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -42,5 +43,24 @@ pub fn line(plan: &Plan) -> String {
         let verb = if awaiting_approval == 1 { "awaits" } else { "await" };
         sentences.push(format!("{} {verb} approval.", count(awaiting_approval, "connection")));
     }
+    sentences.extend(limits(&plan.scope));
     sentences.join(" ")
+}
+
+/// What a plan is limited to, if it is.
+fn limits(scope: &Scope) -> Option<String> {
+    let Scope { targets, excludes, replaces: _ } = scope;
+    let names = |addresses: &[Address]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match (targets.is_empty(), excludes.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(format!("Limited to {} and what it needs.", names(targets))),
+        (true, false) => Some(format!("Left out: {} and what needs it.", names(excludes))),
+        (false, false) => Some(format!(
+            "Limited to {} and what it needs, without {} and what needs it.",
+            names(targets),
+            names(excludes)
+        )),
+    }
 }

@@ -15,53 +15,16 @@ mod envtest;
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use envtest::ApiServer;
 use privlink_kubernetes::{Call, Connection, Doing, KubernetesClient, Settings};
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
+use support::serving::Serving;
 use support::{Run, Workplace, names, root};
 
 /// One step after the other, so that addresses are handed out in the same order.
 const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
-
-/// The sandbox's ARM and controller beside another API server, until it is dropped.
-struct Serving {
-    process: Child,
-    arm: String,
-}
-
-impl Serving {
-    fn start(place: &Workplace, kubeconfig: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
-            .args(["sandbox", "serve", "world.json", "--kubeconfig"])
-            .arg(kubeconfig)
-            .current_dir(place.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut line = |name: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(name).unwrap().trim().to_owned()
-        };
-        line("kubernetes");
-        let arm = line("arm");
-        Self { process, arm }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// An example in a folder of its own, run by one of both ways.
 struct Example<'a> {
@@ -84,9 +47,10 @@ impl<'a> Example<'a> {
             return Self { name, place, flags, _serving: None };
         };
         let kubeconfig = api_server.kubeconfig("boss");
-        let serving = Serving::start(&place, &kubeconfig);
-        let cloud = [serving.arm.as_str(); 3].join(",");
-        let flags = format!("--kubeconfig {} --auth token --cloud {cloud}", kubeconfig.display());
+        let kubeconfig = kubeconfig.to_str().unwrap();
+        let serving = Serving::start(&place, &["--kubeconfig", kubeconfig]);
+        let cloud = serving.cloud();
+        let flags = format!("--kubeconfig {kubeconfig} --auth token --cloud {cloud}");
         Self { name, place, flags, _serving: Some(serving) }
     }
 

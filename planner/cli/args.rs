@@ -1,9 +1,13 @@
 //! Arguments.
 
+mod drift;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::code::Code;
+
+pub(crate) use drift::{Drift, DriftFormat};
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -200,6 +204,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Say what differs from desired state, who made it differ, and what repairs it
+    Drift(Drift),
     /// Say what a code means, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone

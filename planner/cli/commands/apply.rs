@@ -155,11 +155,11 @@ async fn carry_out(
 ) -> Result<Exit, CommandError> {
     let text = args.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui.style()))?;
+        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {
-            ui.print(&super::plan::rendered(plan, Format::Json, ui.style()))?;
+            ui.print(&super::plan::rendered(plan, Format::Json, ui))?;
         }
         return Ok(Exit::Refused);
     }

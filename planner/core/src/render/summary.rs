@@ -1,6 +1,8 @@
 //! The summary line, the same in every format.
 
-use crate::plan::{Counts, Mode, Plan, Summary};
+use std::collections::BTreeSet;
+
+use crate::plan::{Counts, Mode, Plan, Summary, disconnected};
 
 /// `1 consumer`, `2 consumers`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -10,14 +12,42 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
 /// scripts know, followed by what only privlink can tell.
 pub fn line(plan: &Plan) -> String {
+    sentence(plan.mode, plan.is_empty(), plan.summary)
+}
+
+/// The same of several plans together. Consumers are counted once.
+pub fn total(plans: &[&Plan]) -> String {
+    let mut sum = Summary::default();
+    let mut consumers = BTreeSet::new();
+    for plan in plans {
+        let one = &plan.summary;
+        for (all, some) in
+            [(&mut sum.privlink, one.privlink), (&mut sum.controller, one.controller)]
+        {
+            all.add += some.add;
+            all.change += some.change;
+            all.destroy += some.destroy;
+        }
+        sum.awaited += one.awaited;
+        sum.awaiting_approval += one.awaiting_approval;
+        let endpoints = disconnected(&plan.changes).into_iter();
+        consumers.extend(endpoints.map(|consumer| consumer.endpoint.to_lowercase()));
+    }
+    sum.consumers_disconnected = consumers.len();
+    let destroys = plans.iter().all(|plan| plan.mode == Mode::Destroy);
+    let mode = if destroys { Mode::Destroy } else { Mode::Apply };
+    sentence(mode, plans.iter().all(|plan| plan.is_empty()), sum)
+}
+
+fn sentence(mode: Mode, is_empty: bool, summary: Summary) -> String {
     let Summary { privlink, controller, awaited, consumers_disconnected, awaiting_approval } =
-        plan.summary;
+        summary;
     let mut sentences = Vec::new();
-    if plan.is_empty() {
+    if is_empty {
         sentences.push("No changes.".to_owned());
     } else {
         let Counts { add, change, destroy } = privlink;
-        let verb = match plan.mode {
+        let verb = match mode {
             Mode::Apply => "Plan",
             Mode::Destroy => "Destroy plan",
         };

@@ -262,8 +262,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Print a shell's completions
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for every command
+    Man(Man),
 }
 
 /// `validate`.
@@ -604,4 +604,24 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// How it is written to stdout: as a page for man, or all commands as Markdown
+    #[arg(short, long, value_enum, default_value_t = ManFormat::Roff, value_name = "FORMAT")]
+    pub(crate) output: ManFormat,
+    /// Write a page for every command into this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A format of manuals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManFormat {
+    /// For `man`.
+    Roff,
+    /// For a book.
+    Markdown,
 }

@@ -4,6 +4,7 @@ mod apply;
 mod comment;
 mod explain;
 mod graph;
+mod man;
 mod observe;
 mod output;
 mod plan;
@@ -69,12 +70,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
             ui.print(&String::from_utf8_lossy(&text))?;
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Args::command()).render(&mut text).map_err(io("man"))?;
-            ui.print(&String::from_utf8_lossy(&text))?;
-            Ok(Exit::Done)
-        }
+        Command::Man(args) => man::run(&args, ui),
     }
 }
 

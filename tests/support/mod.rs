@@ -74,8 +74,14 @@ impl Workplace {
 
     /// Runs the binary with these arguments.
     pub(crate) fn run_args(&self, args: &[&str]) -> Run {
+        self.run_with(args, &[])
+    }
+
+    /// Runs the binary with these arguments and variables.
+    pub(crate) fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        command.envs(variables.iter().copied());
         let Output { status, stdout, stderr } =
             command.stdin(std::process::Stdio::null()).output().unwrap();
         Run {

@@ -130,6 +130,10 @@ pub fn mermaid(text: &str) -> String {
         } else {
             // Writing to a String cannot fail.
             let _ = write!(safe, "#{};", u32::from(c));
+            if c == '$' {
+                // Two in a row start mathematics, also when they are written so.
+                safe.push_str("#8204;");
+            }
         }
     }
     safe

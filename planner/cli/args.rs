@@ -1,5 +1,6 @@
 //! Arguments.
 
+mod comment;
 mod drift;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use privlink_core::code::Code;
 use privlink_core::schema;
 
 pub(crate) use drift::{Drift, DriftFormat};
+
+pub(crate) use comment::Comment;
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -36,6 +39,23 @@ pub(crate) struct Global {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
+    /// For which pipeline annotations and a summary are written, and whose commands are kept out of the
+    /// output; found out by its variables
+    #[arg(long, global = true, value_enum, default_value_t = Pipeline::Auto, value_name = "PIPELINE")]
+    pub(crate) pipeline: Pipeline,
+}
+
+/// What runs the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pipeline {
+    /// What the variables say.
+    Auto,
+    /// No pipeline, or another one.
+    None,
+    /// GitHub Actions.
+    GithubActions,
+    /// Azure Pipelines.
+    AzurePipelines,
 }
 
 /// How log lines look.
@@ -164,7 +184,7 @@ pub(crate) struct Output {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Write another format to a file beside it: text, json or markdown, as FORMAT=FILE; may be repeated
+    /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
     pub(crate) render: Vec<(Format, PathBuf)>,
 }
@@ -183,6 +203,23 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// Terraform's plan JSON, for tools that read it.
+    Tfjson,
+    /// Findings and refusals as SARIF 2.1.0.
+    Sarif,
+    /// The counts, for GitLab's `artifacts:reports:terraform`.
+    Gitlab,
+}
+
+/// A format of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }
 
 /// A format of data.
@@ -224,6 +261,8 @@ pub(crate) enum Command {
     Unlock(Unlock),
     /// Show a saved plan, or what came of a run by its journal
     Show(Show),
+    /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
+    Comment(Comment),
     /// Save what the cluster and Azure show
     Observe(Observe),
     /// Predict what the controller writes
@@ -250,8 +289,8 @@ pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) input: Input,
     /// How problems are written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
+    #[arg(short, long, value_enum, default_value_t = ProblemFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: ProblemFormat,
 }
 
 /// `plan`.
@@ -280,6 +319,10 @@ pub(crate) struct Plan {
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
     #[arg(long, conflicts_with = "observed")]
     pub(crate) preflight: bool,
+    /// Keep a comment with the plan on the pull request; a failure to do so is a warning. The ID is by what
+    /// it is found again, if several commands comment
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
+    pub(crate) comment: Option<String>,
 }
 
 /// `apply`.

@@ -1,6 +1,7 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod comment;
 mod drift;
 mod explain;
 mod graph;
@@ -27,6 +28,7 @@ use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::render::notice::Notice;
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
@@ -37,6 +39,7 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pin;
+use crate::pipeline::Pipeline;
 use crate::ui::Ui;
 use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
@@ -55,6 +58,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
+        Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
@@ -133,6 +137,13 @@ fn sound(
             .hint("A pipeline whose first command failed gives an empty stdin."));
     }
     Ok(desired)
+}
+
+/// Notices as SARIF, with paths from the root of the repository.
+fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |file: &str| pipeline.from_root(file);
+    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
 }
 
 /// Reads a saved plan.

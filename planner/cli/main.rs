@@ -8,6 +8,7 @@ mod connect;
 mod exit;
 mod input;
 mod pin;
+mod pipeline;
 mod progress;
 mod ui;
 

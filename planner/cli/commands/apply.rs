@@ -155,7 +155,7 @@ async fn carry_out(
 ) -> Result<Exit, CommandError> {
     let text = args.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui.style()))?;
+        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {

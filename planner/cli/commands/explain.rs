@@ -17,9 +17,19 @@ pub(crate) fn run(args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
         return Err(CommandError::new(format!("`{}` is no code", args.code))
             .hint(format!("There are {}.", names.join(", "))));
     }
-    let head = format!("## {}\n", args.code);
-    let section = PAGE.split(&head).nth(1).unwrap_or_default();
-    let section = section.split("\n## ").next().unwrap_or_default();
-    ui.print(&format!("{}\n\n{}\n", args.code, section.trim()))?;
+    ui.print(&format!("{}\n\n{}\n", args.code, section(&args.code)))?;
     Ok(Exit::Done)
+}
+
+fn section(code: &str) -> &'static str {
+    let section = PAGE.split(&format!("## {code}\n")).nth(1).unwrap_or_default();
+    section.split("\n## ").next().unwrap_or_default().trim()
+}
+
+/// What a code means, in the first paragraph of its section.
+pub(super) fn describe(code: Code) -> String {
+    let paragraph = section(code.as_str()).split("\n\n").next().unwrap_or_default();
+    // The severity stands first; it is told apart.
+    let text = paragraph.split_once(".**").map_or(paragraph, |(_, text)| text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -83,7 +83,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
         });
     }
     let graph = stack_graph::of(input, &prediction, &own);
-    let plan = assemble(input, &prediction, gathered)?;
+    let mut plan = assemble(input, &prediction, gathered)?;
+    plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
     Ok(Planned { plan, prediction, graph })
 }
 
@@ -107,6 +108,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
+        needs: Vec::new(),
         changes,
         steps,
         findings,

@@ -19,6 +19,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod document;
 pub mod event;
+pub mod explanation;
 pub mod facts;
 pub mod finding;
 pub mod frontier;

@@ -1,8 +1,9 @@
-//! Rendering: plans, graphs and reports as text, JSON, Markdown, DOT and Mermaid.
+//! Rendering: plans, explanations, graphs and reports as text, JSON, Markdown, DOT and Mermaid.
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
 pub mod escape;
+pub mod explanation;
 pub mod graph;
 pub mod json;
 pub mod markdown;

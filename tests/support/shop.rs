@@ -92,6 +92,16 @@ impl Place {
         std::fs::write(&file, world.to_string()).unwrap();
     }
 
+    /// Takes the resources away whose id ends so.
+    pub(crate) fn remove(&self, end: &str) {
+        let file = self.0.path().join("world.json");
+        let mut world: Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let resources = world["azure"].as_array_mut().unwrap();
+        resources.retain(|it| !it["id"].as_str().unwrap().to_lowercase().ends_with(end));
+        std::fs::write(&file, world.to_string()).unwrap();
+    }
+
     /// Whether Azure has a resource whose id ends so.
     pub(crate) fn has(&self, end: &str) -> bool {
         let text = std::fs::read_to_string(self.0.path().join("world.json")).unwrap();

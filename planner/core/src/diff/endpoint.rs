@@ -144,6 +144,11 @@ fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     }
 }
 
+/// The state of a live endpoint's connection, as the endpoint shows it.
+pub fn status(live: &Value) -> Option<String> {
+    live_connection(live).map(|connection| connection.status)
+}
+
 /// The Service whose Private Link Service a live endpoint reaches.
 pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
     let target = live_connection(live)?.target?;

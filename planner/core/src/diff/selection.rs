@@ -120,6 +120,21 @@ impl Selection {
     }
 }
 
+/// Whether there is a node of this name.
+///
+/// # Errors
+///
+/// There is none; others that may have been meant are named.
+pub fn check(
+    input: &Input<'_>,
+    before: &World,
+    owners: &Owners,
+    flag: &'static str,
+    name: &str,
+) -> Result<(), Misnamed> {
+    Nodes::of(input, before, owners).check(flag, name)
+}
+
 /// All nodes a flag may name, each with the unit it belongs to; none for those that are shared.
 struct Nodes {
     known: BTreeMap<String, Option<Address>>,

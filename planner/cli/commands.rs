@@ -1,8 +1,10 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod execution;
 mod explain;
 mod graph;
+mod lock;
 mod man;
 mod observe;
 mod output;

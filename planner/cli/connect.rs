@@ -81,8 +81,9 @@ async fn session(
     sandbox: Option<&Running>,
     mut patience: Patience,
 ) -> Result<Session, CommandError> {
-    if sandbox.is_some() {
-        patience.poll_interval = Duration::from_millis(50);
+    let cloud = place.cloud.parse::<Cloud>();
+    if sandbox.is_some() || cloud.is_ok_and(|cloud| cloud.is_loopback()) {
+        patience.hurry();
     }
     let kubernetes = kubernetes(desired, place, sandbox).await?;
     let arm = ArmClients::new(arm(place, sandbox)?);

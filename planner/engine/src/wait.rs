@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use privlink_core::known::Known;
 use privlink_core::plan::Expectation;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::unknown;
 use serde_json::Value;
 
 use crate::apply::Teller;
@@ -81,7 +82,7 @@ async fn missing(
     let mut read: BTreeMap<String, Option<Value>> = BTreeMap::new();
     let mut missing = Vec::new();
     // What one look learns counts only if the look finds everything: a half-made resource may show
-    // values that do not stay.
+    // values that do not stay. Other steps learn meanwhile.
     let mut known = session.known(|known| known.clone());
     for expectation in expect {
         let id = ResourceId::new(known.fill(&expectation.id));
@@ -100,7 +101,7 @@ async fn missing(
         missing.extend(look(expectation, &id, live, &mut known));
     }
     if missing.is_empty() {
-        session.known(|all| *all = known);
+        session.known(|all| all.learn_all(known));
     }
     Ok(missing)
 }
@@ -133,7 +134,7 @@ fn look(
     live: Option<&Value>,
     known: &mut Known,
 ) -> Option<String> {
-    let name = id.name();
+    let name = unknown::show(id.name());
     match (&expectation.present, live) {
         (None, None) => None,
         (None, Some(_)) => Some(format!("{name} is still there")),

@@ -4,11 +4,13 @@ mod comment;
 mod drift;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
 use privlink_core::code::Code;
 use privlink_core::schema;
+use privlink_engine::patience::WaitKind;
 
 pub(crate) use drift::{Drift, DriftFormat};
 
@@ -331,7 +333,7 @@ pub(crate) struct Apply {
     /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
     #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
         "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
-        "target", "exclude", "replace",
+        "target", "exclude", "replace", "verify",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
@@ -442,12 +444,41 @@ pub(crate) struct Run {
     /// Stop at the first failure; steps in flight are finished
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Plan again at the end, and fail unless there is nothing left to do
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// How long to wait for another run to let go of the stack, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
     /// After how many seconds without a sign of life another run may take the stack over
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) lease_duration: u64,
-    /// How long the controller may take for one Service, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
-    pub(crate) controller_timeout: u64,
+    /// How long a kind of wait may take: service, private-link-service, endpoint, connection, deletion,
+    /// dns or external, as KIND=DURATION (90s, 5m, 1h); without a kind, all of them; may be repeated
+    #[arg(long, value_name = "[KIND=]DURATION", value_parser = wait_limit)]
+    pub(crate) timeout: Vec<(Option<WaitKind>, Duration)>,
+    /// How long the controller may take for one Service, in seconds: the same as --timeout for service,
+    /// private-link-service and deletion
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) controller_timeout: Option<u64>,
+}
+
+fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
+    let (kind, limit) = match text.split_once('=') {
+        Some((kind, limit)) => (Some(kind.parse()?), limit),
+        None => (None, text),
+    };
+    let number = limit.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match limit.get(number.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
+    };
+    let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
+    // A year is as good as for ever, and does not overflow a clock.
+    let seconds = number.saturating_mul(factor).min(365 * 24 * 3600);
+    Ok((kind, Duration::from_secs(seconds)))
 }
 
 /// `observe`.

@@ -3,8 +3,10 @@
 mod apply;
 mod comment;
 mod drift;
+mod execution;
 mod explain;
 mod graph;
+mod lock;
 mod man;
 mod observe;
 mod output;

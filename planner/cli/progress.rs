@@ -62,8 +62,9 @@ impl Progress {
                 let why = format!("step {because} failed");
                 self.finish(step, Label::Warning, "skipped", &why);
             }
-            EventKind::Cancelled => self.finish(step, Label::Warning, "not started", ""),
+            EventKind::Cancelled => self.finish(step, Label::Warning, "stopped", ""),
             EventKind::Begun { .. }
+            | EventKind::Accepted { .. }
             | EventKind::Ended
             | EventKind::Refused { .. }
             | EventKind::Reported { .. } => {}

@@ -16,6 +16,7 @@ use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::managers::{self, FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
+use crate::kubernetes::sync_events;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
@@ -407,6 +408,16 @@ fn changes_group(write: &Write, group: &mut Value) -> bool {
     }
 }
 
+/// Whether the controller will sync a Service without a nudge: it has not, since the last write.
+fn is_pending(input: &Input<'_>, live: &Value) -> bool {
+    let events = match &input.snapshot.kubernetes.events {
+        Reading::Present(events) => events.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => return false,
+    };
+    let now = input.snapshot.taken_at.parse();
+    now.is_ok_and(|now| sync_events::is_pending(live, events, now))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
 /// 33). Writes to a security group that change no rule do not count: those of public Services are
@@ -431,8 +442,18 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
             };
         }
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        let actor = actor(input, Some(&live.object));
-        if is_written || !writes || actor != Actor::Privlink {
+        if is_written || !writes {
+            continue;
+        }
+        if is_pending(input, &live.object) {
+            // The wait for it is drafted with those for what this plan writes.
+            let reason = "the controller has yet to sync what was written last";
+            let mut change = Change::new(at.clone(), Action::Await, Actor::Controller, reason);
+            change.object = Some(outcome.service.to_string());
+            gathered.changes.push(change);
+            continue;
+        }
+        if actor(input, Some(&live.object)) != Actor::Privlink {
             continue;
         }
         let reason = "Azure is not as the controller would leave it, and only a sync mends that";

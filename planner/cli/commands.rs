@@ -2,7 +2,9 @@
 
 mod apply;
 mod explain;
+mod forget;
 mod graph;
+mod import;
 mod observe;
 mod output;
 mod plan;
@@ -53,6 +55,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),

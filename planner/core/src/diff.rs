@@ -28,6 +28,9 @@ pub const STACK_LABEL: &str = "privlink.dev/stack";
 /// [`STACK_LABEL`] as a tag: ARM refuses `/` in the names of tags.
 pub const STACK_TAG: &str = "privlink-stack";
 
+/// The tags and metadata that privlink marks resources with.
+pub const MARKS: [&str; 1] = [STACK_TAG];
+
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

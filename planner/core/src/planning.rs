@@ -40,6 +40,14 @@ pub enum Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
+    let settled = diff::endpoint::settle(input);
+    let input = &match &settled {
+        Some((desired, findings)) => {
+            gathered.findings.extend(findings.iter().cloned());
+            Input { desired, ..*input }
+        }
+        None => *input,
+    };
     let own = diff::endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);

@@ -101,7 +101,8 @@ async fn missing(
         missing.extend(look(expectation, &id, live, &mut known));
     }
     if missing.is_empty() {
-        session.known(|all| *all = known);
+        // Other steps have learnt since: nothing of theirs is to be lost.
+        session.known(|all| all.extend(known));
     }
     Ok(missing)
 }

@@ -65,7 +65,7 @@ fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
         .collect()
 }
 
-fn stack_of(object: &Value) -> Option<&str> {
+pub(crate) fn stack_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
 }
 
@@ -118,21 +118,23 @@ fn one(
     gathered: &mut Gathered,
 ) -> Option<predict::Change> {
     let actor = actor(input, live);
+    if let Some(live) = live
+        .filter(|live| actor == Actor::Privlink && stack_of(live).is_none() && !input.options.adopt)
+        && is_as_wanted(input, wanted, live)
+    {
+        gathered.findings.push(super::endpoint::unmarked(&address(key)));
+        return Some(predict::Change::Nudge(key.clone()));
+    }
     let mut manifest = wanted.manifest.clone();
     if actor == Actor::Privlink {
         mark(&mut manifest, &input.desired.name);
     }
-    let merged = match merge(live, &manifest, &actor) {
-        Ok(merged) => merged,
+    let stored = match stored(input, live, &manifest, &actor) {
+        Ok(stored) => stored,
         Err(conflicts) => {
             refuse_conflicts(key, &conflicts, gathered);
             return None;
         }
-    };
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let stored = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
     };
     let fields = match live {
         None => created(&manifest),
@@ -157,6 +159,27 @@ fn one(
     };
     gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
     Service::from_value(stored).ok().map(|service| predict::Change::Apply(Arc::new(service)))
+}
+
+/// The object as the API server will store it.
+fn stored(
+    input: &Input<'_>,
+    live: Option<&Value>,
+    manifest: &Value,
+    actor: &Actor,
+) -> Result<Value, Vec<Conflict>> {
+    let merged = merge(live, manifest, actor)?;
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
+/// Whether a live Service that nobody marked is what its manifest asks for.
+fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> bool {
+    stored(input, Some(live), &wanted.manifest, &Actor::Privlink)
+        .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
 /// The API server takes several ports only if each has a name of its own (`ValidateService` of
@@ -376,6 +399,10 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         let actor = actor(input, Some(&live.object));
         if is_written || !writes || actor != Actor::Privlink {
             continue;
+        }
+        let ours = stack_of(&live.object) == Some(input.desired.name.as_str());
+        if !ours && !input.options.adopt {
+            refuse_adoption(&outcome.service, &live.object, gathered);
         }
         let reason = "Azure is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);

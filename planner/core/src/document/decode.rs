@@ -98,6 +98,7 @@ pub(super) fn private_endpoint(document: Reader<'_>) -> Option<PrivateEndpoint> 
     .and_then(|value| approval.map(|text| Spanned::new(value, text.span)));
     Some(PrivateEndpoint {
         name: document.get("metadata")?.text("name")?,
+        azure_name: spec.text("name"),
         subscription: spec.text("subscription"),
         resource_group: spec.text("resourceGroup")?,
         location: spec.text("location"),

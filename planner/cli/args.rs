@@ -1,5 +1,6 @@
 //! Arguments.
 
+mod drift;
 pub(crate) mod forget;
 pub(crate) mod import;
 
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::code::Code;
+
+pub(crate) use drift::{Drift, DriftFormat};
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -203,6 +206,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Say what differs from desired state, who made it differ, and what repairs it
+    Drift(Drift),
     /// Say what a code means, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
@@ -229,8 +234,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Print a shell's completions
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for every command
+    Man(Man),
 }
 
 /// `validate`.
@@ -525,6 +530,16 @@ pub(crate) enum SandboxCommand {
         /// Who plays the cloud controller
         #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
         controller: Controller,
+        /// Work with the API server of this kubeconfig instead of a simulated one. The simulated
+        /// controller then writes to it: take one that no other controller works on, such as kind's
+        #[arg(long, value_name = "FILE", conflicts_with = "kubernetes_port")]
+        kubeconfig: Option<PathBuf>,
+        /// The context of the kubeconfig; its current one by default
+        #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+        context: Option<String>,
+        /// Work with the API server at this address, such as `kubectl proxy` serves, instead
+        #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "kubernetes_port"])]
+        kubernetes: Option<String>,
         /// Serve ARM, metadata and tokens with TLS; the certificate of the authority to trust is written
         /// beside the world file, with the ending .ca.pem
         #[arg(long)]
@@ -567,4 +582,24 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// How it is written to stdout: as a page for man, or all commands as Markdown
+    #[arg(short, long, value_enum, default_value_t = ManFormat::Roff, value_name = "FORMAT")]
+    pub(crate) output: ManFormat,
+    /// Write a page for every command into this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A format of manuals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManFormat {
+    /// For `man`.
+    Roff,
+    /// For a book.
+    Markdown,
 }

@@ -1,10 +1,12 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod drift;
 mod explain;
 mod forget;
 mod graph;
 mod import;
+mod man;
 mod observe;
 mod output;
 mod plan;
@@ -52,6 +54,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
@@ -69,12 +72,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
             ui.print(&String::from_utf8_lossy(&text))?;
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Args::command()).render(&mut text).map_err(io("man"))?;
-            ui.print(&String::from_utf8_lossy(&text))?;
-            Ok(Exit::Done)
-        }
+        Command::Man(args) => man::run(&args, ui),
     }
 }
 
@@ -176,15 +174,10 @@ async fn observed(
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
-/// Plans.
-fn planned(
-    desired: &Desired,
-    observed: &Observed,
-    mode: Mode,
-    limits: &Limits,
-) -> Result<Planned, CommandError> {
+/// What a plan is made with.
+fn options(mode: Mode, limits: &Limits) -> Options {
     let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
-    let options = Options {
+    Options {
         mode,
         adopt,
         max_disconnects,
@@ -192,7 +185,17 @@ fn planned(
         unprotect,
         accept,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    }
+}
+
+/// Plans.
+fn planned(
+    desired: &Desired,
+    observed: &Observed,
+    mode: Mode,
+    limits: &Limits,
+) -> Result<Planned, CommandError> {
+    let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
     planning::plan(&Input { desired, snapshot, facts, options: &options })
         .map_err(|error| CommandError::new(error.to_string()))

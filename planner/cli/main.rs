@@ -12,13 +12,27 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::Args;
 use crate::ui::Ui;
 
+/// The arguments, under the name that the user called: kubectl runs `kubectl-privlink` for
+/// `kubectl privlink`.
+fn parse() -> Result<Args, clap::Error> {
+    let mut words = std::env::args_os().peekable();
+    let called = words.peek().map(std::path::PathBuf::from).unwrap_or_default();
+    let is_plugin = called.file_stem().is_some_and(|name| name == "kubectl-privlink");
+    let mut command = Args::command();
+    if is_plugin {
+        command = command.bin_name("kubectl privlink");
+    }
+    let mut matches = command.clone().try_get_matches_from(words)?;
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match parse() {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
     };

@@ -1,0 +1,93 @@
+//! What comes with an installation: the plugin of kubectl, completions, the manual.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::{Workplace, root};
+
+/// A folder with the plugin in it.
+#[cfg(unix)]
+fn plugin() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("kubectl-privlink");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_privlink"), link).unwrap();
+    folder
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.env_remove("CLICOLOR_FORCE").stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_plugin_calls_itself_as_its_user_does() {
+    let folder = plugin();
+    let help =
+        stdout(Command::new(folder.path().join("kubectl-privlink")).args(["plan", "--help"]));
+    assert!(help.contains("Usage: kubectl privlink plan [OPTIONS]"), "{help}");
+    let help = stdout(Command::new(env!("CARGO_BIN_EXE_privlink")).args(["plan", "--help"]));
+    assert!(help.contains("Usage: privlink plan [OPTIONS]"), "{help}");
+}
+
+/// kubectl finds the plugin by its name on the PATH and hands the arguments on.
+#[cfg(unix)]
+#[test]
+fn kubectl_runs_the_plugin() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|folder| folder.join("kubectl").is_file());
+    if !there {
+        // Nothing can be said without kubectl; a machine that has it says it.
+        println!("kubectl is not on the PATH: not run");
+        return;
+    }
+    let folder = plugin();
+    let paths = std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&path));
+    let paths = std::env::join_paths(paths).unwrap();
+    let version =
+        stdout(Command::new("kubectl").args(["privlink", "--version"]).env("PATH", paths));
+    assert_eq!(version, format!("privlink {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Workplace::empty();
+    place.run("man --out man").expect(0);
+    let pages: Vec<String> = std::fs::read_dir(place.path().join("man"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for page in ["privlink.1", "privlink-plan.1", "privlink-apply.1", "privlink-sandbox-serve.1"] {
+        assert!(pages.iter().any(|it| it == page), "{page}: {pages:?}");
+    }
+    let plan = std::fs::read_to_string(place.path().join("man/privlink-plan.1")).unwrap();
+    assert!(plan.contains(".SH SYNOPSIS") && plan.contains("detailed\\-exitcode"), "{plan}");
+}
+
+#[test]
+fn the_book_s_commands_are_those_of_the_binary() {
+    let found = Workplace::empty().run("man -o markdown").expect(0).stdout;
+    let file: &Path = &root().join("docs/commands.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(file, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        found == expected,
+        "docs/commands.md is not `privlink man -o markdown`: UPDATE_GOLDEN=1"
+    );
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let place = Workplace::empty();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = place.run(&format!("completions {shell}")).expect(0).stdout;
+        assert!(text.contains("detailed-exitcode"), "{shell}: {text}");
+    }
+}

@@ -2,6 +2,8 @@
 
 mod comment;
 mod drift;
+pub(crate) mod forget;
+pub(crate) mod import;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -267,6 +269,10 @@ pub(crate) enum Command {
     Comment(Comment),
     /// Save what the cluster and Azure show
     Observe(Observe),
+    /// Take objects out of the stack, deleting nothing
+    Forget(forget::Forget),
+    /// Write desired-state files of what is live
+    Import(import::Import),
     /// Predict what the controller writes
     Predict(Predict),
     /// Check rights, room and rules of Azure before anything is written; or print the roles that do

@@ -5,7 +5,9 @@ mod comment;
 mod drift;
 mod execution;
 mod explain;
+mod forget;
 mod graph;
+mod import;
 mod lock;
 mod man;
 mod observe;
@@ -62,6 +64,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),

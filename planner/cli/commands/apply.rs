@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_core::address::Address;
 use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
@@ -11,8 +12,8 @@ use privlink_core::render;
 use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
-use privlink_engine::{apply, outputs};
 use privlink_engine::session::{Patience, WaitKind};
+use privlink_engine::{apply, outputs};
 use privlink_kubernetes::KeptLock;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,23 @@ pub(crate) fn run(
     })
 }
 
+/// Takes objects out of the stack.
+pub(super) fn forget(
+    input: &args::Input,
+    args: &args::Run,
+    addresses: &[Address],
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
+    super::block_on(async {
+        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
+        let what = What::Forgotten(&desired, addresses);
+        let exit = locked(args, &desired.name, &what, &connected, ui).await;
+        connected.close().await?;
+        exit
+    })
+}
+
 /// Carries a saved plan out, as it is: nothing is asked.
 pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
     let saved = super::read_plan(file)?;
@@ -56,6 +74,8 @@ pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, 
 enum What<'a> {
     /// Desired state, planned now.
     Desired(&'a Desired, Mode),
+    /// Objects that are no longer to be the stack's.
+    Forgotten(&'a Desired, &'a [Address]),
     /// A plan made before.
     Saved(&'a SavedPlan),
 }
@@ -135,6 +155,15 @@ async fn work(
             }
             Ok(exit)
         }
+        What::Forgotten(desired, addresses) => {
+            let (snapshot, facts) = tokio::select! {
+                observed = connected.observe() => observed,
+                () = stop.cancelled() => return Ok(interrupted(ui)),
+            };
+            let observed = super::Observed { snapshot, facts, connected: None };
+            let plan = super::forget::plan(desired, &observed, addresses)?;
+            carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await
+        }
         What::Saved(saved) => {
             let snapshot = tokio::select! {
                 snapshot = connected.observe_lists(&saved.lists) => snapshot,
@@ -171,7 +200,8 @@ async fn verified(
         return Ok(exit);
     }
     ui.say("Not verified: a plan made after it is not empty.");
-    ui.say(super::plan::rendered(&plan, Format::Text, ui.talk_style()).trim_end());
+    let text = super::plan::rendering(&plan, Format::Text, ui.talk_style(), ui.pipeline());
+    ui.say(text.trim_end());
     Ok(Exit::Partly)
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
 }
 
 /// What could not be read.
-fn unreadable(snapshot: &Snapshot) -> Vec<String> {
+pub(super) fn unreadable(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     for (path, reading) in &snapshot.azure {
         if let Reading::Unreadable(why) = reading {

@@ -189,6 +189,15 @@ pub enum Op {
         /// The uid it must have.
         uid: String,
     },
+    /// Takes the stack's label off a Service, which is nobody's from then on.
+    ReleaseService {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The uid it must have.
+        uid: String,
+    },
     /// Makes the controller sync a Service whose Azure side is not as it would leave it.
     Nudge {
         /// Its namespace.
@@ -258,6 +267,7 @@ impl Op {
         match self {
             Self::ApplyService { .. } => "apply",
             Self::DeleteService { .. } | Self::DeleteResource { .. } => "delete",
+            Self::ReleaseService { .. } => "release",
             Self::Nudge { .. } => "nudge",
             Self::AwaitService { .. } => "await",
             Self::AwaitController { .. } => "await controller for",

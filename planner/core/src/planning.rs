@@ -57,6 +57,14 @@ impl Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
+    let settled = diff::endpoint::settle(input);
+    let input = &match &settled {
+        Some((desired, findings)) => {
+            gathered.findings.extend(findings.iter().cloned());
+            Input { desired, ..*input }
+        }
+        None => *input,
+    };
     let (world, malformed) = prediction::world(input.snapshot);
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));

@@ -94,6 +94,11 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
             told(session, teller, WaitKind::Deletion, delete).await?;
             Ok(Done::Well(String::new()))
         }
+        Op::ReleaseService { namespace, name, uid } => {
+            let release = async || session.kubernetes.release_service(namespace, name, uid).await;
+            told(session, teller, WaitKind::Service, release).await?;
+            Ok(Done::Well(String::new()))
+        }
         Op::Nudge { namespace, name, to } => {
             let annotations = BTreeMap::from([(
                 privlink_core::diff::service::SYNC_ANNOTATION.to_owned(),

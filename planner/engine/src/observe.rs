@@ -89,6 +89,11 @@ pub async fn observe_lists(
     }
 }
 
+/// Reads more lists into a snapshot.
+pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClients) {
+    snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
+}
+
 /// Reads lists, several at once; each under its path in lower case.
 async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
     futures::stream::iter(paths)

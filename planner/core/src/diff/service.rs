@@ -129,6 +129,14 @@ fn one(
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
     let actor = actor(input, live);
+    if let Some(live) = live
+        .filter(|live| actor == Actor::Privlink && stack_of(live).is_none() && !input.options.adopt)
+        && !input.replaces(&address(key))
+        && is_as_wanted(input, wanted, live)
+    {
+        gathered.findings.push(super::endpoint::unmarked(&address(key)));
+        return vec![predict::Change::Nudge(key.clone())];
+    }
     let mut manifest = wanted.manifest.clone();
     if actor == Actor::Privlink {
         mark(&mut manifest, &input.desired.name);
@@ -136,17 +144,12 @@ fn one(
     if let Some(live) = live.filter(|_| input.replaces(&address(key))) {
         return replace(input, (key, wanted), live, (actor, manifest), gathered);
     }
-    let merged = match merge(live, &manifest, &actor) {
-        Ok(merged) => merged,
+    let stored = match stored(input, live, &manifest, &actor) {
+        Ok(stored) => stored,
         Err(conflicts) => {
             refuse_conflicts(key, &conflicts, gathered);
             return Vec::new();
         }
-    };
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let stored = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
     };
     let fields = match live {
         None => created(&manifest),
@@ -215,6 +218,27 @@ fn replace(
     let service = Service::from_value(stored).ok().map(Arc::new);
     let made = service.map(predict::Change::Apply);
     std::iter::once(predict::Change::Delete(key.clone())).chain(made).collect()
+}
+
+/// The object as the API server will store it.
+fn stored(
+    input: &Input<'_>,
+    live: Option<&Value>,
+    manifest: &Value,
+    actor: &Actor,
+) -> Result<Value, Vec<Conflict>> {
+    let merged = merge(live, manifest, actor)?;
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
+/// Whether a live Service that nobody marked is what its manifest asks for.
+fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> bool {
+    stored(input, Some(live), &wanted.manifest, &Actor::Privlink)
+        .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
 /// The API server takes several ports only if each has a name of its own (`ValidateService` of
@@ -455,6 +479,10 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         }
         if actor(input, Some(&live.object)) != Actor::Privlink {
             continue;
+        }
+        let ours = stack_of(&live.object) == Some(input.desired.name.as_str());
+        if !ours && !input.options.adopt {
+            refuse_adoption(&outcome.service, &live.object, gathered);
         }
         let reason = "Azure is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);

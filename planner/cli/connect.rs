@@ -83,6 +83,8 @@ async fn session(
 ) -> Result<Session, CommandError> {
     if sandbox.is_some() {
         patience.poll_interval = Duration::from_millis(50);
+        // The simulated controller's clock runs 50 times as fast.
+        patience.cache /= 50;
     }
     let kubernetes = kubernetes(desired, place, sandbox).await?;
     let arm = ArmClients::new(arm(place, sandbox)?);

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use privlink_core::controller::memory::CACHE_SECONDS;
 use privlink_core::known::Known;
 use privlink_kubernetes::KubernetesClient;
 
@@ -18,6 +19,8 @@ pub struct Patience {
     /// How long the controller may take for one Service. Its retries come after 5, 10, 20 s and more,
     /// and one sync may write several resources that take minutes each.
     pub controller: Duration,
+    /// After how long the controller no longer believes its caches.
+    pub cache: Duration,
     /// How long one of Azure's operations may take.
     pub operation: Duration,
     /// How long a connection may take to show its state once its endpoint is written.
@@ -32,6 +35,7 @@ impl Default for Patience {
             parallelism: 10,
             poll_interval: Duration::from_secs(5),
             controller: Duration::from_secs(15 * 60),
+            cache: Duration::from_secs(CACHE_SECONDS + 10),
             operation: Duration::from_secs(15 * 60),
             connection: Duration::from_secs(2 * 60),
             fail_fast: false,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use privlink_core::diff::service::SYNC_ANNOTATION;
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
 use privlink_core::plan::Expectation;
@@ -24,9 +25,10 @@ pub(crate) async fn controller(
     teller: &Teller,
     service: &str,
     expect: &[Expectation],
-    gone: bool,
+    (gone, again): (bool, bool),
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + session.patience.controller;
+    let mut cached_until = Instant::now() + session.patience.cache;
     let mut wakeups = session.kubernetes.watch();
     let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
     let mut last = String::new();
@@ -46,9 +48,35 @@ pub(crate) async fn controller(
         if Instant::now() >= deadline {
             return Err(stalled(session, service, &last).await);
         }
+        if again && Instant::now() >= cached_until {
+            nudge(session, teller, (namespace, name)).await?;
+            cached_until = Instant::now() + session.patience.cache;
+        }
         // Either a wake-up or the end of the interval: both mean to look again.
         let _ = timeout(session.patience.poll_interval, wakeups.next()).await;
     }
+}
+
+/// Makes the controller sync once more: its last sync may have believed a cache (finding 34), and it does
+/// not look by itself.
+async fn nudge(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+) -> Result<(), Failure> {
+    let read = async || session.kubernetes.service(namespace, name).await;
+    let Some(live) = told(session, teller, read).await? else { return Ok(()) };
+    let annotations = live.pointer("/metadata/annotations");
+    let before = annotations.and_then(|it| it.get(SYNC_ANNOTATION)?.as_str()?.parse::<u64>().ok());
+    let to = before.map_or(1, |it| it.saturating_add(1)).to_string();
+    teller.tell(EventKind::Progress {
+        state: "the controller's caches are old by now; it is made to sync again".to_owned(),
+    });
+    let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
+    let annotate =
+        async || session.kubernetes.annotate_service(namespace, name, None, &annotations).await;
+    told(session, teller, annotate).await?;
+    Ok(())
 }
 
 /// What to say of a wait that ran out of time: what is missing, and the last event of the Service.

@@ -53,8 +53,25 @@ fn a_link_that_somebody_deleted_comes_back() {
         shop::set_status(connection, "Disconnected");
     });
     is_nudged(&place);
-    // The controller believes for a while that it is still there.
     place.apply("").expect(0);
+    assert!(place.has("/privatelinkservices/app-pls"));
+    assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
+}
+
+#[test]
+fn a_link_that_was_deleted_just_now_comes_back_when_the_cache_is_old() {
+    let place = applied();
+    // Another sync reads the link into the controller's cache.
+    let own = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25\n";
+    let other_port = service("app", own).replace("port: 80", "port: 81");
+    place.write(&format!("{other_port}{}", endpoint("")));
+    place.apply("").expect(0);
+    place.remove("/privatelinkservices/app-pls");
+    is_nudged(&place);
+    // The endpoint still shows a connection, to what is no longer there.
+    let plan = place.planned();
+    assert_eq!(change(&plan, "PrivateEndpoint/app-pe").unwrap()["action"], "replace");
+    place.apply("--max-disconnects 1").expect(0);
     assert!(place.has("/privatelinkservices/app-pls"));
     assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
 }

@@ -175,12 +175,8 @@ fn a_zone_group_in_a_zone_that_is_not_there_is_found_before_the_apply() {
     place.plan("").expect(3);
 }
 
-#[test]
-fn a_stranger_is_told_of_without_any_approval() {
-    let place = Place::new();
-    let open = "    service.beta.kubernetes.io/azure-pls-visibility: \"*\"\n";
-    place.write(&service("app", open));
-    place.apply("").expect(0);
+/// A stack of another subscription whose endpoint asks for `app-pls`.
+fn partner(place: &Place) {
     let partner = format!(
         "{}---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: partner-pe}}\n\
          spec:\n  subscription: 11111111-1111-1111-1111-111111111111\n  \
@@ -193,9 +189,42 @@ fn a_stranger_is_told_of_without_any_approval() {
     );
     std::fs::write(place.path().join("partner.yaml"), partner).unwrap();
     place.run("apply -f partner.yaml --sandbox=world.json --auto-approve").expect(6);
+}
+
+const OPEN: &str = "    service.beta.kubernetes.io/azure-pls-visibility: \"*\"\n";
+
+#[test]
+fn a_stranger_is_told_of_without_any_approval() {
+    let place = Place::new();
+    place.write(&service("app", OPEN));
+    place.apply("").expect(0);
+    partner(&place);
     let plan = place.planned();
     let message = finding(&plan, "stranger-pending").unwrap()["message"].as_str().unwrap();
     for part in ["partner-pe", "11111111-1111-1111-1111-111111111111", "please"] {
         assert!(message.contains(part), "{part} is missing in {message}");
     }
+}
+
+#[test]
+fn a_consumer_that_is_cut_off_is_listed_with_what_it_wrote() {
+    let place = Place::new();
+    let approve = "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\n\
+                   metadata: {name: partners}\nspec:\n  service: {namespace: default, name: app}\n  \
+                   approve: [{subscription: 11111111-1111-1111-1111-111111111111}]\n";
+    place.write(&format!("{}{approve}", service("app", OPEN)));
+    place.apply("").expect(0);
+    partner(&place);
+    place.apply("").expect(0);
+    let moved = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.77\n";
+    place.write(&format!("{}{approve}", service("app", &format!("{OPEN}{moved}"))));
+    let plan = place.planned();
+    let link = change(&plan, "PrivateLinkService/default/app").unwrap();
+    assert_eq!(link["action"], "replace");
+    let cut = &link["effect"]["consumersDisconnected"][0];
+    assert!(cut["endpoint"].as_str().unwrap().ends_with("/partner-pe"), "{cut}");
+    assert_eq!(cut["subscription"], "11111111-1111-1111-1111-111111111111");
+    assert_eq!(cut["requestMessage"], "please");
+    assert_eq!(cut["own"], false);
+    place.plan("").expect(3);
 }

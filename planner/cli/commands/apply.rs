@@ -7,7 +7,7 @@ use privlink_core::address::Address;
 use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
-use privlink_core::plan::{Mode, Output, Plan};
+use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::render;
 use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
@@ -38,7 +38,7 @@ pub(crate) fn run(
         let what = What::Desired(&desired, mode);
         let exit = locked(args, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
-        exit
+        told(args, (&desired.name, mode), exit, ui)
     })
 }
 
@@ -66,8 +66,30 @@ pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, 
         let connected = connect::connect_saved(&saved, &args.place, patience(args)).await?;
         let exit = locked(args, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
         connected.close().await?;
-        exit
+        told(args, (&saved.plan.stack, saved.plan.mode), exit, ui)
     })
+}
+
+/// Tells a failure of the run as the last event, where events are asked for.
+fn told(
+    args: &args::Run,
+    (stack, mode): (&str, Mode),
+    exit: Result<Exit, CommandError>,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    if let Err(failure) = &exit
+        && args.output == DataFormat::Json
+    {
+        let report = Report { stack: stack.to_owned(), mode, ..Report::default() };
+        let kind = EventKind::Reported {
+            exit_code: failure.exit.code(),
+            summary: Summary::default(),
+            report,
+            error: Some(failure.message.clone()),
+        };
+        stream(&apply::event(kind, None), ui)?;
+    }
+    exit
 }
 
 /// What is to be carried out.
@@ -146,6 +168,9 @@ async fn work(
                 || super::preflight::passed(desired, seen, connected, ui).await?;
             if !met {
                 ui.say("Not applied.");
+                if args.output == DataFormat::Json {
+                    reported(&plan, Report::default(), Exit::Error, ui)?;
+                }
                 return Ok(Exit::Error);
             }
             let exit = carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await?;
@@ -241,6 +266,9 @@ async fn carry_out(
                 Some(true) => {}
                 Some(false) => {
                     ui.say("Not applied.");
+                    if !text {
+                        reported(plan, Report::default(), Exit::Error, ui)?;
+                    }
                     return Ok(Exit::Error);
                 }
                 None => return Ok(interrupted(ui)),
@@ -275,7 +303,8 @@ pub(super) fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
 fn reported(plan: &Plan, mut report: Report, exit: Exit, ui: &mut Ui) -> Result<(), CommandError> {
     report.stack.clone_from(&plan.stack);
     report.mode = plan.mode;
-    let kind = EventKind::Reported { exit_code: exit.code(), summary: plan.summary, report };
+    let (exit_code, summary) = (exit.code(), plan.summary);
+    let kind = EventKind::Reported { exit_code, summary, report, error: None };
     stream(&apply::event(kind, None), ui)
 }
 

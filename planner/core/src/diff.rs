@@ -38,7 +38,7 @@ pub const PROTECT_LABEL: &str = "privlink.dev/protect";
 pub const PROTECT_TAG: &str = "privlink-protect";
 
 /// The tag of an endpoint that says where privlink keeps its name, so that it is found when the document
-/// no longer says: the id of a private DNS zone, or the name of a zone group.
+/// no longer says: the id of a record, or the name of a zone group.
 pub const DNS_TAG: &str = "privlink-dns";
 /// The tags and metadata that privlink marks resources with.
 pub const MARKS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
@@ -108,6 +108,11 @@ impl<'a> Input<'a> {
     /// Whether the plan is about this unit, see [`selection`].
     pub fn covers(&self, unit: &Address) -> bool {
         self.selection.is_none_or(|selection| selection.covers(unit))
+    }
+
+    /// Whether the plan is about some units only.
+    pub fn is_limited(&self) -> bool {
+        self.selection.is_some_and(Selection::is_limited)
     }
 
     /// Whether this unit is to be made anew whatever is found.

@@ -98,6 +98,9 @@ pub enum EventKind {
         summary: Summary,
         /// Each step's outcome.
         report: Report,
+        /// Why nothing was done, or no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
 }
 

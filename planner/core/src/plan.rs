@@ -225,6 +225,10 @@ pub enum Op {
         /// Whether the Service itself must be gone, its finalizer removed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         gone: bool,
+        /// Whether the controller is made to sync again once its caches are old: what somebody deleted
+        /// shortly before, it believes to be there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// Writes a resource to ARM: a private endpoint, a DNS record or zone group.
     PutResource {

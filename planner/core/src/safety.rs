@@ -1,16 +1,14 @@
 //! Safety rules: what a plan must not do unless somebody says so.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
 use crate::code::Code;
 use crate::diagnostic::Severity;
 use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
-use crate::kubernetes::service::Key;
 use crate::plan::{Finding, Mode, Refusal, disconnected};
 use crate::render::summary::count;
-use crate::resource_id::ResourceId;
 use crate::snapshot::Reading;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
@@ -61,11 +59,34 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
     })
 }
 
-/// Nodes that are protected, by the Stack or by a label.
+/// Nodes that are protected, by the Stack or by a label. A label, live or desired, protects a Service with its
+/// frontends and its Private Link Service, or an endpoint.
 fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
+    let stack = input.desired.stack.iter();
+    let policy: BTreeSet<&str> =
+        stack.flat_map(|stack| &stack.policy.protect).map(|it| it.value.as_str()).collect();
+    let (services, endpoints) = (labelled_services(input), tagged_endpoints(input));
+    let by = |change: &Change| {
+        let Address { kind, name } = &change.address;
+        let labelled = match kind {
+            Kind::Service | Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
+                services.contains(name.trim_end_matches("/IPv6"))
+            }
+            Kind::PrivateEndpoint => {
+                let id = change.object.as_deref().unwrap_or_default().to_lowercase();
+                endpoints.contains(&id)
+            }
+            _ => false,
+        };
+        if policy.contains(change.address.to_string().as_str()) {
+            return Some("the Stack's policy".to_owned());
+        }
+        labelled.then(|| format!("the label {PROTECT_LABEL}"))
+    };
     let goes = |change: &&Change| matches!(change.action, Action::Delete | Action::Replace);
+    let is_lifted = |change: &Change| input.options.unprotect.contains(&change.address.to_string());
     let refusal = |change: &Change| {
-        let by = protection(input, &change.address)?;
+        let by = by(change).filter(|_| !is_lifted(change))?;
         Some(Refusal {
             code: Code::Protected,
             message: format!("{} is protected by {by} and would go", change.address),
@@ -75,56 +96,31 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     changes.iter().filter(goes).filter_map(refusal).collect()
 }
 
-/// What protects a node, unless the protection is lifted. A label, live or desired, protects a Service with
-/// its frontends and its Private Link Service, or an endpoint.
-pub fn protection(input: &Input<'_>, address: &Address) -> Option<String> {
-    let name = address.to_string();
-    if input.options.unprotect.contains(&name) {
-        return None;
-    }
-    let mut policy = input.desired.stack.iter().flat_map(|stack| &stack.policy.protect);
-    if policy.any(|it| it.value == name) {
-        return Some("the Stack's policy".to_owned());
-    }
-    let labelled = match address.kind {
-        Kind::Service | Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
-            service_label(input, address.name.trim_end_matches("/IPv6"))
-        }
-        Kind::PrivateEndpoint => endpoint_label(input, &address.name),
-        _ => false,
-    };
-    labelled.then(|| format!("the label {PROTECT_LABEL}"))
-}
-
-fn service_label(input: &Input<'_>, name: &str) -> bool {
-    let says = |object: &Value| {
-        let labels = object.pointer("/metadata/labels");
-        labels.and_then(|it| it.get(PROTECT_LABEL)?.as_str()) == Some("true")
-    };
-    let Some((namespace, own)) = name.split_once('/') else { return false };
-    let is_it = |object: &&Value| {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-        text("/metadata/namespace") == Some(namespace) && text("/metadata/name") == Some(own)
-    };
+/// The Services with the protecting label, live or desired.
+fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
     let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(services) => services.iter().find(is_it).is_some_and(says),
-        Reading::Absent | Reading::Unreadable(_) => false,
+        Reading::Present(services) => services.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => &[],
     };
-    let wanted = input.desired.services.get(&Key::new(namespace, own));
-    live || wanted.is_some_and(|service| says(&service.manifest))
+    let wanted = input.desired.services.values().map(|service| &service.manifest);
+    let labelled = live.iter().chain(wanted).filter_map(|object| {
+        let metadata = object.get("metadata")?;
+        let label = metadata.get("labels")?.get(PROTECT_LABEL)?.as_str()?;
+        let (namespace, name) = (metadata.get("namespace")?.as_str()?, metadata.get("name")?);
+        (label == "true").then(|| Some(format!("{namespace}/{}", name.as_str()?)))?
+    });
+    labelled.collect()
 }
 
-fn endpoint_label(input: &Input<'_>, name: &str) -> bool {
-    let own = endpoint::own(input);
-    let is_it = |live: &&Value| {
-        let id = live.get("id").and_then(Value::as_str).map(|id| ResourceId::new(id).key());
-        id.and_then(|id| own.get(&id)).is_some_and(|address| address.name == name)
-    };
-    let mut live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
-    let tagged = live.find(is_it).is_some_and(|live| {
-        live.get("tags").and_then(|tags| tags.get(PROTECT_TAG)?.as_str()) == Some("true")
+/// The ids, in lower case, of endpoints with the protecting tag, or whose documents have the label.
+fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
+    let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let tagged = live.filter_map(|live| {
+        let tag = live.get("tags")?.get(PROTECT_TAG)?.as_str()?;
+        (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
     });
-    tagged || input.desired.endpoints.get(name).is_some_and(|endpoint| endpoint.protect)
+    let wanted = input.desired.endpoints.values().filter(|endpoint| endpoint.protect);
+    tagged.chain(wanted.map(|it| endpoint::id(input, it).key())).collect()
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.

@@ -113,8 +113,8 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
         Op::AwaitService { namespace, name, manifest } => {
             wait::service(session, teller, (namespace, name), manifest).await.map(well)
         }
-        Op::AwaitController { service, expect, gone } => {
-            wait::controller(session, teller, service, expect, *gone).await.map(well)
+        Op::AwaitController { service, expect, gone, again } => {
+            wait::controller(session, teller, service, expect, (*gone, *again)).await.map(well)
         }
         Op::PutResource { id, body, etag } => {
             put(session, teller, id, body, etag.as_deref()).await.map(well)

@@ -83,7 +83,7 @@ pub fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,
-    decision: Decision,
+    (decision, message): (Decision, &str),
     gathered: &mut Gathered,
 ) {
     let (action, reason) = match decision {
@@ -97,7 +97,11 @@ pub fn decide(
         service: link.to_owned(),
         endpoint: endpoint.as_str().to_owned(),
         status: decision.status().to_owned(),
-        description: format!("{} by privlink", decision.status()),
+        // The provider's side shows one text: the request message, until somebody writes another.
+        description: match (decision, message) {
+            (Decision::Approve, message) if !message.is_empty() => message.to_owned(),
+            _ => format!("{} by privlink", decision.status()),
+        },
     };
     gathered.drafts.push(Draft::new(at, Stage::Decide, op).locking(link.to_lowercase()));
 }
@@ -155,7 +159,7 @@ fn foreign(
     }
     match decision(input, service, &endpoint, &consumer.status) {
         Some(decision) => {
-            decide(&at, link, &endpoint, decision, gathered);
+            decide(&at, link, &endpoint, (decision, &consumer.request_message), gathered);
             let cuts = decision == Decision::Reject && consumer.status == "Approved";
             if let Some(change) = gathered.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);

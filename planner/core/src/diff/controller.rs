@@ -268,7 +268,9 @@ fn await_controller(
         return;
     }
     let expect = expectations(facts, prediction, outcome, owners);
-    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
+    let wrote = |op: &Op| matches!(op, Op::ApplyService { .. } | Op::Nudge { .. });
+    let again = gathered.drafts.iter().any(|it| it.key.address == at && wrote(&it.op));
+    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
     let draft =
         Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
     gathered.drafts.push(draft);

@@ -1,5 +1,7 @@
 //! Names of endpoints: A records that privlink keeps, and zone groups through which Azure keeps them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
@@ -59,6 +61,7 @@ pub fn diff(
     (endpoint_at, endpoint_id): (&Address, &ResourceId),
     address: &str,
     remade: bool,
+    dropped: Option<DraftKey>,
     gathered: &mut Gathered,
 ) {
     let Some((at, id)) = target(endpoint, endpoint_id) else { return };
@@ -128,30 +131,17 @@ pub fn diff(
         .needing(endpoint_at, Stage::Connect)
         .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
     // An endpoint has one zone group at most.
-    draft.needs.extend(group_drafts(endpoint_id, gathered));
+    draft.needs.extend(dropped);
     gathered.drafts.push(draft);
 }
 
-/// The drafts that delete a zone group of this endpoint.
-fn group_drafts(endpoint: &ResourceId, gathered: &Gathered) -> Vec<DraftKey> {
-    let prefix = format!("{}/", endpoint.name());
-    let drafts = gathered.drafts.iter().map(|draft| &draft.key);
-    let is_its = |key: &&DraftKey| {
-        key.stage == Stage::Delete
-            && key.address.kind == Kind::DnsRecord
-            && key.address.name.starts_with(&prefix)
-    };
-    drafts.filter(is_its).cloned().collect()
-}
-
-/// Where privlink keeps the name of an endpoint, as its tag says: the id of a zone, or the name of a
+/// Where privlink keeps the name of an endpoint, as its tag says: the id of a record, or the name of a
 /// zone group. ARM takes 256 characters for a tag; a longer id is left out.
 pub fn place(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<String> {
+    let (_, target) = target(endpoint, id)?;
     let place = match endpoint.dns.as_ref()? {
-        Dns::Record { zone, .. } => zone_id(zone, id).as_str().to_owned(),
-        Dns::ZoneGroup { name, .. } => {
-            name.as_ref().map_or_else(|| "default".to_owned(), |name| name.value.clone())
-        }
+        Dns::Record { .. } => target.as_str().to_owned(),
+        Dns::ZoneGroup { .. } => target.name().to_owned(),
     };
     (place.len() <= 256).then_some(place)
 }
@@ -161,34 +151,24 @@ pub fn tag(live: &Value) -> Option<&str> {
     live.get("tags")?.get(DNS_TAG)?.as_str()
 }
 
-/// Deletes the zone group of an endpoint that stays and wants it no more.
+/// Deletes the zone group of an endpoint that stays and wants it no more. Its tag, by which the group
+/// would be found again, goes after it.
 pub fn drop_group(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
-    (endpoint_at, endpoint_id): (&Address, &ResourceId),
+    endpoint_id: &ResourceId,
     live: Option<&Value>,
     gathered: &mut Gathered,
-) {
-    let Some(name) = live.and_then(tag).filter(|tag| !tag.starts_with('/')) else { return };
+) -> Option<DraftKey> {
+    let name = live.and_then(tag).filter(|tag| !tag.starts_with('/'))?;
     let id = endpoint_id.child("privateDnsZoneGroups", name);
     let wanted = target(endpoint, endpoint_id).is_some_and(|(_, wanted)| wanted == id);
-    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));
     if wanted || !matches!(input.snapshot.resource(&id), Observation::Present(_)) {
-        return;
+        return None;
     }
-    let reason = "its endpoint's document no longer asks for it";
-    delete(&at, &id, reason, gathered);
-    first(&at, endpoint_at, gathered);
-}
-
-/// A name goes before its endpoint's tag does, by which it would be found again.
-fn first(at: &Address, endpoint: &Address, gathered: &mut Gathered) {
-    for draft in &mut gathered.drafts {
-        let writes = matches!(draft.key.stage, Stage::Delete | Stage::Write);
-        if draft.key.address == *endpoint && writes {
-            draft.needs.insert(DraftKey::new(at, Stage::Delete));
-        }
-    }
+    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));
+    delete(&at, &id, "its endpoint's document no longer asks for it", gathered);
+    Some(DraftKey::new(&at, Stage::Delete))
 }
 
 fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) {
@@ -200,11 +180,11 @@ fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) 
     gathered.drafts.push(Draft::new(at, Stage::Delete, op).locking(lock));
 }
 
-/// The live records of this stack, each with its zone.
+/// The live records of this stack.
 pub fn written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
     let of_record = |id: ResourceId| {
         let zone = id.parent()?;
-        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), zone))
+        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
     };
     records(input).filter_map(of_record).collect()
 }
@@ -214,8 +194,8 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
     if !input.prunes() {
         return;
     }
-    let wanted: Vec<ResourceId> = match input.options.mode {
-        Mode::Destroy => Vec::new(),
+    let wanted: BTreeSet<ResourceId> = match input.options.mode {
+        Mode::Destroy => BTreeSet::new(),
         Mode::Apply => {
             let endpoints = input.desired.endpoints.values();
             endpoints
@@ -224,7 +204,14 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
                 .collect()
         }
     };
-    for id in records(input).filter(|id| !wanted.contains(id)) {
+    let gone: Vec<ResourceId> = records(input).filter(|id| !wanted.contains(id)).collect();
+    if gone.is_empty() {
+        return;
+    }
+    // A record goes before its endpoint's tag does, by which it would be found again.
+    let keepers = keepers(input);
+    let mut first: BTreeMap<Address, DraftKey> = BTreeMap::new();
+    for id in gone {
         let zone = id.parent().map(|zone| zone.name().to_owned()).unwrap_or_default();
         let at = Address::new(Kind::DnsRecord, format!("{zone}/{}", id.name()));
         if !input.covers(&at) {
@@ -235,20 +222,26 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
             Mode::Apply => "it carries the stack's mark and left the desired state",
         };
         delete(&at, &id, reason, gathered);
-        for endpoint in keepers(input, &id) {
-            first(&at, &endpoint, gathered);
+        if let Some(endpoint) = keepers.get(&id.key()) {
+            first.insert(endpoint.clone(), DraftKey::new(&at, Stage::Delete));
+        }
+    }
+    for draft in &mut gathered.drafts {
+        if matches!(draft.key.stage, Stage::Delete | Stage::Write) {
+            draft.needs.extend(first.get(&draft.key.address).cloned());
         }
     }
 }
 
-/// The live endpoints of this stack whose tag names the zone of a record.
-fn keepers(input: &Input<'_>, record: &ResourceId) -> Vec<Address> {
-    let Some(zone) = record.parent() else { return Vec::new() };
+/// The live endpoints of this stack, by the record that their tag names, in lower case.
+fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
     let own = super::endpoint::own(input);
-    let keeps = |live: &&Value| tag(live).is_some_and(|tag| ResourceId::new(tag) == zone);
     let endpoints = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
-    let ids = endpoints.filter(keeps).filter_map(|live| live.get("id")?.as_str());
-    ids.filter_map(|id| own.get(&ResourceId::new(id).key()).cloned()).collect()
+    let kept = endpoints.filter_map(|live| {
+        let id = ResourceId::new(live.get("id")?.as_str()?);
+        Some((tag(live)?.to_lowercase(), own.get(&id.key())?.clone()))
+    });
+    kept.collect()
 }
 
 /// The live records that carry this stack's mark.

@@ -259,7 +259,7 @@ fn one(
         remade: reached.remade,
         replaced: input.replaces(at),
         rejected_by: approval::rejecting(input, reached.service.as_ref(), &id),
-        unknown_to_link: live.is_some_and(|live| link::forgot(prediction, &id, live)),
+        unknown_to_link: live.is_some_and(|live| link::forgot(input, prediction, &id, live)),
         ours: owner == Some(input.desired.name.as_str()),
     };
     gathered.findings.extend(live.and_then(|live| link::disagreement(prediction, (at, &id), live)));
@@ -276,6 +276,8 @@ fn one(
             overridden_by: "--adopt".to_owned(),
         });
     }
+    let stays = live.filter(|_| !matches!(action, Some((Action::Create | Action::Replace, _))));
+    let dropped = dns::drop_group(input, endpoint, &id, stays, gathered);
     if let Some((action, reason)) = &action {
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());
         change.object = Some(id.as_str().to_owned());
@@ -285,14 +287,14 @@ fn one(
         }
         gathered.changes.push(change);
         if *action != Action::Keep {
-            write(at, &id, (*action, live), (body, &subnet), &reached, gathered);
+            let first = dropped.clone();
+            write(at, &id, (*action, live), (body, &subnet), (&reached, first), gathered);
         }
     }
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
     connection(input, (at, &id, endpoint), (&reached, live, remade), gathered);
     let address = current_address(input, endpoint, &id, live.filter(|_| !remade));
-    dns::drop_group(input, endpoint, (at, &id), live.filter(|_| !remade), gathered);
-    dns::diff(input, endpoint, (at, &id), &address, remade, gathered);
+    dns::diff(input, endpoint, (at, &id), &address, remade, dropped, gathered);
 }
 
 /// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
@@ -397,7 +399,7 @@ fn write(
     id: &ResourceId,
     (action, live): (Action, Option<&Value>),
     (body, subnet): (Value, &ResourceId),
-    reached: &Reached<'_>,
+    (reached, first): (&Reached<'_>, Option<DraftKey>),
     gathered: &mut Gathered,
 ) {
     let service = reached.service.as_ref().map(super::service::address);
@@ -420,9 +422,10 @@ fn write(
         _ => body,
     };
     let op = Op::PutResource { id: id.as_str().to_owned(), body, etag };
-    let draft = Draft::new(at, Stage::Write, op)
+    let mut draft = Draft::new(at, Stage::Write, op)
         .needing(at, Stage::Delete)
         .locking(subnet.key())
         .locking(reached.target.to_lowercase());
+    draft.needs.extend(first);
     gathered.drafts.push(needing(draft));
 }

@@ -74,6 +74,11 @@ impl Selection {
         self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
     }
 
+    /// Whether the plan is about some units only.
+    pub fn is_limited(&self) -> bool {
+        self.covered.is_some()
+    }
+
     /// Whether this unit is to be made anew whatever is found.
     pub fn replaces(&self, unit: &Address) -> bool {
         self.replaced.contains(unit)
@@ -245,14 +250,14 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
             }
         }
     }
-    let stale = dns::written(input);
+    let written: BTreeMap<ResourceId, Address> =
+        dns::written(input).into_iter().map(|(at, id)| (id, at)).collect();
     for live in endpoint::leaving(input) {
         let Some(id) = live.get("id").and_then(serde_json::Value::as_str) else { continue };
         let at = endpoint::address(ResourceId::new(id).name());
-        for (record, zone) in &stale {
-            if dns::tag(live).is_some_and(|tag| tag.eq_ignore_ascii_case(zone.as_str())) {
-                need(&at, record.clone());
-            }
+        let tag = dns::tag(live).map(ResourceId::new);
+        if let Some(record) = tag.and_then(|tag| written.get(&tag)) {
+            need(&at, record.clone());
         }
         if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes) {
             need(&service, at);

@@ -210,7 +210,12 @@ fn replace(
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
-    let gone = Op::AwaitController { service: key.to_string(), expect: Vec::new(), gone: true };
+    let gone = Op::AwaitController {
+        service: key.to_string(),
+        expect: Vec::new(),
+        gone: true,
+        again: false,
+    };
     let apply = Op::ApplyService { namespace, name, manifest, uid: None };
     gathered.drafts.push(Draft::new(&at, Stage::Delete, delete));
     gathered.drafts.push(Draft::new(&at, Stage::Gone, gone).needing(&at, Stage::Delete));

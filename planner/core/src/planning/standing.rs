@@ -84,12 +84,17 @@ fn of_endpoints(
     gathered: &Gathered,
 ) -> BTreeSet<(Address, Code)> {
     let mut still = BTreeSet::new();
+    let written: BTreeSet<&Address> = gathered
+        .changes
+        .iter()
+        .filter(|it: &&Change| it.action != Action::Keep)
+        .map(|it| &it.address)
+        .collect();
     for (name, wanted) in &input.desired.endpoints {
         let at = endpoint::address(name);
         let id = endpoint::id(input, wanted);
         let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
-        let is_written = |it: &Change| it.address == at && it.action != Action::Keep;
-        if gathered.changes.iter().any(is_written) {
+        if written.contains(&at) {
             continue;
         }
         let connection = Address::new(Kind::EndpointConnection, name.clone());
@@ -115,18 +120,21 @@ fn of_endpoints(
 /// Tells of endpoints of this stack that the plan cuts off and does not make again, since it is limited
 /// to other nodes.
 pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
+    if !input.is_limited() {
+        return;
+    }
+    let own = endpoint::own(input);
     let mut left = Vec::new();
     for change in &gathered.changes {
         let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
-        for name in consumers.iter().filter(|it| it.own).filter_map(|it| own(input, &it.endpoint)) {
-            let at = endpoint::address(name);
-            if input.covers(&at) {
+        for at in consumers.iter().filter_map(|it| own.get(&it.endpoint.to_lowercase())) {
+            if input.covers(at) || !input.desired.endpoints.contains_key(&at.name) {
                 continue;
             }
             left.push(Finding {
                 code: Code::LeftBehind,
                 severity: Code::LeftBehind.severity(),
-                address: at,
+                address: at.clone(),
                 message: format!(
                     "{} goes and cuts it off, and the plan is limited to other nodes",
                     change.address
@@ -137,10 +145,4 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
         }
     }
     gathered.findings.extend(left);
-}
-
-fn own<'a>(input: &Input<'a>, id: &str) -> Option<&'a String> {
-    let id = ResourceId::new(id);
-    let mut named = input.desired.endpoints.iter().filter(|(_, it)| endpoint::id(input, it) == id);
-    named.next().map(|(name, _)| name)
 }

@@ -151,7 +151,7 @@ impl Targets {
             }
             let place = tags.get(DNS_TAG)?.as_str()?;
             if place.starts_with('/') {
-                return Some(format!("{place}/A"));
+                return Some(ResourceId::new(place).collection()?.as_str().to_owned());
             }
             Some(format!("{}/privateDnsZoneGroups", endpoint.get("id")?.as_str()?))
         });

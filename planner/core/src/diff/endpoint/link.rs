@@ -5,9 +5,11 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
+use crate::diff::Input;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
 use crate::view;
 
 use super::connection::{LiveConnection, live_connection};
@@ -32,11 +34,23 @@ fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<String> {
 /// Whether an endpoint says that it is connected to a Private Link Service which has no connection of
 /// it: another one of the same name took the place of the one it connected to (controller's reference:
 /// connections vanish with their Private Link Service).
-pub(super) fn forgot(prediction: &Prediction, id: &ResourceId, live: &Value) -> bool {
-    both(prediction, live).is_some_and(|(connection, link)| {
-        let counts = ["Approved", "Pending"].contains(&connection.status.as_str());
-        counts && status_at(link, id).is_none()
-    })
+pub(super) fn forgot(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    id: &ResourceId,
+    live: &Value,
+) -> bool {
+    let Some(connection) = live_connection(live) else { return false };
+    if !["Approved", "Pending"].contains(&connection.status.as_str()) {
+        return false;
+    }
+    if let Some((_, link)) = both(prediction, live) {
+        return status_at(link, id).is_none();
+    }
+    // One that is gone, and that the plan brings back.
+    let Some(target) = connection.target.map(ResourceId::new) else { return false };
+    let comes = prediction.after.private_link_services.contains_key(&target.key());
+    comes && input.snapshot.resource(&target) == Observation::Absent
 }
 
 /// Both ends of a connection show its state; they should show the same (ARM contract, table "States and

@@ -9,6 +9,7 @@ mod input;
 mod pin;
 mod progress;
 mod ui;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -42,10 +42,10 @@ impl Site {
     }
 
     /// An `az` on a search path of its own.
-    fn az(&self, script: &str) -> String {
-        let az = self.file("bin/az", &format!("#!/bin/sh\n{script}\n"));
+    fn az(&self, folder: &str, script: &str) -> String {
+        let az = self.file(&format!("{folder}/az"), &format!("#!/bin/sh\n{script}\n"));
         std::fs::set_permissions(az, std::fs::Permissions::from_mode(0o755)).unwrap();
-        format!("{}:/usr/bin:/bin", self.place.path().join("bin").display())
+        format!("{}:/usr/bin:/bin", self.place.path().join(folder).display())
     }
 
     /// The variables that an identity finds.
@@ -78,8 +78,8 @@ impl Site {
                 ("IDENTITY_HEADER", "header-s3cret".to_owned()),
             ],
             "cli" => {
-                let answer = r#"echo '{"accessToken": "cli-s3cret", "expires_on": 4102444800}'"#;
-                vec![("PATH", self.az(answer))]
+                let answer = r#"echo '{"accessToken": "cli-s3cret", "tokenType": "Bearer", "expires_on": 4102444800}'"#;
+                vec![("PATH", self.az("in", answer))]
             }
             other => panic!("{other} is no identity"),
         }
@@ -118,7 +118,7 @@ fn every_identity_plans_named_or_detected() {
         let variables = site.variables(identity);
         for auth in [identity, "auto"] {
             let plan = site.run(&format!("plan --auth {auth}"), &variables).expect(0);
-            assert!(plan.stderr.contains(&format!("as {described}")), "{auth}: {}", plan.stderr);
+            assert!(plan.stderr.contains(described), "{auth}: {}", plan.stderr);
             assert!(plan.stdout.contains("Plan: 2 to add"), "{auth}: {}", plan.stdout);
         }
     }
@@ -168,7 +168,7 @@ fn what_an_issuer_refuses_is_told() {
             changed("managed-identity", "IDENTITY_HEADER", String::new()),
             "The requested identity has not been assigned to this resource",
         ),
-        ("cli", changed("cli", "PATH", site.az(logged_out)), "az login"),
+        ("cli", changed("cli", "PATH", site.az("out", logged_out)), "az login"),
         ("cli", vec![("PATH", "/nowhere".to_owned())], "Azure CLI"),
     ];
     for (identity, variables, told) in cases {

@@ -659,6 +659,9 @@ pub(crate) enum SandboxCommand {
         /// The port of ARM; any free one by default
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         arm_port: u16,
+        /// How many items a page of an ARM list holds at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+        page_size: usize,
         /// Append every request to this file, one JSON object a line
         #[arg(long, value_name = "FILE")]
         request_log: Option<PathBuf>,

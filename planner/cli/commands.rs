@@ -45,6 +45,7 @@ use crate::input;
 use crate::pin;
 use crate::pipeline::Pipeline;
 use crate::ui::Ui;
+use crate::unreadable;
 use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
@@ -168,8 +169,20 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or reads what was observed.
+/// Observes, or reads what was observed, if it is enough to plan from.
 async fn observed(
+    desired: &Desired,
+    place: &Where,
+    snapshot: Option<&Path>,
+    patience: Patience,
+) -> Result<Observed, CommandError> {
+    let observed = seen(desired, place, snapshot, patience).await?;
+    unreadable::check(&observed.snapshot, &observed.facts)?;
+    Ok(observed)
+}
+
+/// Observes, or reads what was observed.
+async fn seen(
     desired: &Desired,
     place: &Where,
     snapshot: Option<&Path>,

@@ -11,6 +11,7 @@ mod pin;
 mod pipeline;
 mod progress;
 mod ui;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -155,7 +155,7 @@ pub async fn observe_azure(
 fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
     match outcome {
         Ok(value) => Reading::Present(value),
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }
 
@@ -163,6 +163,6 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>
     match outcome {
         Ok(Some(list)) => Reading::Present(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }

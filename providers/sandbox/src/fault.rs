@@ -69,6 +69,11 @@ pub enum Effect {
     HangAnswer,
     /// The answer has a body that is not JSON.
     WrongContentType,
+    /// The list it is answered with goes on at this address, or at the request's own if it is empty.
+    NextLink {
+        /// Where.
+        url: String,
+    },
     /// It is carried out by a clock that is so many seconds ahead, or behind if negative: the
     /// answer's `Date`, and whether a token or an assertion is valid.
     Clock {

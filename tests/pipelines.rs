@@ -27,7 +27,7 @@ fn refused() -> Workplace {
 const PLAN: &str = "plan -f examples/frontend-recreated --sandbox=world.json";
 
 fn with(place: &Workplace, words: &str, variables: &[(&str, &str)]) -> Run {
-    place.run_with(&words.split_whitespace().collect::<Vec<_>>(), variables)
+    place.run_with(words, variables)
 }
 
 #[test]
@@ -259,7 +259,11 @@ fn manifests_give_a_pipelines_agent_no_command() {
 fn sarif_is_as_its_schema_says() {
     let schema =
         std::fs::read_to_string(root().join("tests/sarif/sarif-2.1.0-rtm.5.json")).unwrap();
-    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut schema: Value = serde_json::from_str(&schema).unwrap();
+    // Its pattern of `language`, which is not written here, has a bracket too many for today's regular
+    // expressions.
+    let language = schema.pointer_mut("/definitions/run/properties/language").unwrap();
+    assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
     let validator = jsonschema::draft4::new(&schema).unwrap();
     let check = |text: &str, results: usize| {
         let log: Value = serde_json::from_str(text).unwrap();

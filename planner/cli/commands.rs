@@ -2,6 +2,7 @@
 
 mod apply;
 mod comment;
+mod drift;
 mod explain;
 mod graph;
 mod man;
@@ -54,6 +55,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Comment(args) => comment::run(&args, ui),
@@ -179,15 +181,10 @@ async fn observed(
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
-/// Plans.
-fn planned(
-    desired: &Desired,
-    observed: &Observed,
-    mode: Mode,
-    limits: &Limits,
-) -> Result<Planned, CommandError> {
+/// What a plan is made with.
+fn options(mode: Mode, limits: &Limits) -> Options {
     let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
-    let options = Options {
+    Options {
         mode,
         adopt,
         max_disconnects,
@@ -195,7 +192,17 @@ fn planned(
         unprotect,
         accept,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    }
+}
+
+/// Plans.
+fn planned(
+    desired: &Desired,
+    observed: &Observed,
+    mode: Mode,
+    limits: &Limits,
+) -> Result<Planned, CommandError> {
+    let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
     planning::plan(&Input { desired, snapshot, facts, options: &options })
         .map_err(|error| CommandError::new(error.to_string()))

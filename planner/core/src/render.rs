@@ -5,6 +5,7 @@
 
 pub(crate) mod budget;
 pub mod comment;
+pub mod drift;
 pub mod escape;
 pub mod graph;
 pub mod json;

@@ -27,7 +27,7 @@ fn refused() -> Workplace {
 const PLAN: &str = "plan -f examples/frontend-recreated --sandbox=world.json";
 
 fn with(place: &Workplace, words: &str, variables: &[(&str, &str)]) -> Run {
-    place.run_args_with(&words.split_whitespace().collect::<Vec<_>>(), variables)
+    place.run_with(words, variables)
 }
 
 #[test]
@@ -45,12 +45,15 @@ fn each_flavour_of_the_comment_is_as_it_was() {
     assert_golden("frontend-recreated/comment-several.md", &several);
 }
 
+/// What a server was asked: method and path, and the body.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A server that plays GitHub for one run, with a comment of ours if there is one; it keeps what it was
 /// asked.
-fn github(comments: Value) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+fn github(comments: Value) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let asked = Asked::default();
     let kept = Arc::clone(&asked);
     std::thread::spawn(move || {
         for stream in listener.incoming().take(20) {
@@ -259,7 +262,13 @@ fn manifests_give_a_pipelines_agent_no_command() {
 fn sarif_is_as_its_schema_says() {
     let schema =
         std::fs::read_to_string(root().join("tests/sarif/sarif-2.1.0-rtm.5.json")).unwrap();
-    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut schema: Value = serde_json::from_str(&schema).unwrap();
+    // Its pattern of `language`, which is not written here, has a bracket too many for today's regular
+    // expressions.
+    for holder in ["run", "toolComponent"] {
+        let language = schema.pointer_mut(&format!("/definitions/{holder}/properties/language"));
+        assert!(language.unwrap().as_object_mut().unwrap().remove("pattern").is_some());
+    }
     let validator = jsonschema::draft4::new(&schema).unwrap();
     let check = |text: &str, results: usize| {
         let log: Value = serde_json::from_str(text).unwrap();

@@ -90,7 +90,7 @@ pub fn code(text: &str) -> String {
         // can hold them.
         let mut safe = String::from("<code>");
         for c in text.chars() {
-            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '.' | '-') {
+            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '-') {
                 safe.push(c);
             } else {
                 // Writing to a String cannot fail.
@@ -130,8 +130,8 @@ pub fn mermaid(text: &str) -> String {
         } else {
             // Writing to a String cannot fail.
             let _ = write!(safe, "#{};", u32::from(c));
-            if c == '$' {
-                // Two in a row start mathematics, also when they are written so.
+            if matches!(c, '$' | '\\') {
+                // `$$` starts mathematics and `\n` a line, also when they are written so.
                 safe.push_str("#8204;");
             }
         }
@@ -176,6 +176,7 @@ mod tests {
     fn a_label_of_mermaid_holds_no_directive() {
         let safe = mermaid("%%{init: {\"theme\": \"dark\"}}%% 1. \"]; click n0 $$x$$ fa:fa-x <b>");
         assert!(!safe.contains(['%', '{', '}', '"', ']', '$', ':', '<', '>', '.']), "{safe}");
+        assert_eq!(mermaid("$$\\n"), "#36;#8204;#36;#8204;#92;#8204;n");
     }
 
     #[test]
@@ -190,6 +191,10 @@ mod tests {
         assert!(!safe.contains(['`', '|', '\n']) && !safe.contains("<script"), "{safe}");
         assert_eq!(code("plain-name"), "`plain-name`");
         assert_eq!(code(""), "<code></code>");
+        assert!(
+            !code("` www.a.example").contains("www."),
+            "HTML does not keep a link from being one"
+        );
     }
 
     #[test]

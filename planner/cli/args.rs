@@ -1,5 +1,6 @@
 //! Arguments.
 
+mod diff;
 mod drift;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::code::Code;
 
+pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
@@ -204,6 +206,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Show what differs between two snapshots
+    Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
     /// Say what a code means, and what to do
@@ -382,6 +386,9 @@ pub(crate) struct Observe {
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `predict`.

@@ -1,6 +1,7 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod diff;
 mod drift;
 mod explain;
 mod graph;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),

@@ -18,6 +18,8 @@ pub(crate) struct Loaded {
     pub(crate) desired: Desired,
     /// What is not.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// All that was read, as it is written.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Loaded {
@@ -48,6 +50,7 @@ pub(crate) fn load_paths(
 ) -> Result<Loaded, CommandError> {
     let mut documents = Documents::default();
     let mut seen = BTreeSet::new();
+    let mut texts = Vec::new();
     for path in paths {
         for file in files(path)? {
             // The same file by another path is the same file.
@@ -57,7 +60,10 @@ pub(crate) fn load_paths(
             }
             let (name, bytes) = read(&file)?;
             match Source::from_bytes(&name, bytes) {
-                Ok(source) => documents.append(document::parse(&source)),
+                Ok(source) => {
+                    texts.push(source.text().to_owned());
+                    documents.append(document::parse(&source));
+                }
                 Err(diagnostic) => documents.diagnostics.push(*diagnostic),
             }
         }
@@ -68,7 +74,7 @@ pub(crate) fn load_paths(
     if strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Ok(Loaded { desired, diagnostics })
+    Ok(Loaded { desired, diagnostics, texts })
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.

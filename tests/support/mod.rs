@@ -74,8 +74,18 @@ impl Workplace {
 
     /// Runs the binary with these arguments.
     pub(crate) fn run_args(&self, args: &[&str]) -> Run {
+        self.run_in(args, &[])
+    }
+
+    /// Runs the binary with these words in this environment.
+    pub(crate) fn run_with(&self, words: &str, environment: &[(&str, &str)]) -> Run {
+        self.run_in(&words.split_whitespace().collect::<Vec<_>>(), environment)
+    }
+
+    fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        command.envs(environment.iter().copied());
         let Output { status, stdout, stderr } =
             command.stdin(std::process::Stdio::null()).output().unwrap();
         Run {

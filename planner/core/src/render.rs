@@ -10,6 +10,7 @@ pub mod markdown;
 pub mod prediction;
 pub mod preflight;
 pub mod report;
+pub mod snapshot;
 pub mod style;
 pub mod summary;
 pub mod text;

@@ -1,11 +1,15 @@
 //! Arguments.
 
+mod drift;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
 use privlink_core::code::Code;
 use privlink_core::schema;
+
+pub(crate) use drift::{Drift, DriftFormat};
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -212,6 +216,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Say what differs from desired state, who made it differ, and what repairs it
+    Drift(Drift),
     /// Say what a code means, or why a node is as it is and what becomes of it, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
@@ -553,6 +559,16 @@ pub(crate) enum SandboxCommand {
         /// Who plays the cloud controller
         #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
         controller: Controller,
+        /// Work with the API server of this kubeconfig instead of a simulated one. The simulated
+        /// controller then writes to it: take one that no other controller works on, such as kind's
+        #[arg(long, value_name = "FILE", conflicts_with = "kubernetes_port")]
+        kubeconfig: Option<PathBuf>,
+        /// The context of the kubeconfig; its current one by default
+        #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+        context: Option<String>,
+        /// Work with the API server at this address, such as `kubectl proxy` serves, instead
+        #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "kubernetes_port"])]
+        kubernetes: Option<String>,
         /// Serve ARM, metadata and tokens with TLS; the certificate of the authority to trust is written
         /// beside the world file, with the ending .ca.pem
         #[arg(long)]

@@ -1,6 +1,7 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod drift;
 mod explain;
 mod graph;
 mod man;
@@ -51,6 +52,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
@@ -168,13 +170,8 @@ async fn observed(
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
-/// Plans.
-fn planned(
-    desired: &Desired,
-    observed: &Observed,
-    mode: Mode,
-    limits: &Limits,
-) -> Result<Planned, CommandError> {
+/// What a plan is made with.
+fn options(mode: Mode, limits: &Limits) -> Options {
     let Limits {
         adopt,
         max_disconnects,
@@ -185,11 +182,7 @@ fn planned(
         exclude: excludes,
         replace: replaces,
     } = limits.clone();
-    if mode == Mode::Destroy && !replaces.is_empty() {
-        return Err(CommandError::new("--replace: what is destroyed is not made again")
-            .hint("Leave --destroy away, or --replace."));
-    }
-    let options = Options {
+    Options {
         mode,
         adopt,
         max_disconnects,
@@ -198,7 +191,21 @@ fn planned(
         accept,
         scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    }
+}
+
+/// Plans.
+fn planned(
+    desired: &Desired,
+    observed: &Observed,
+    mode: Mode,
+    limits: &Limits,
+) -> Result<Planned, CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
+    let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
     planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
         let failure = CommandError::new(error.to_string());

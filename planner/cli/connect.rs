@@ -38,6 +38,17 @@ pub(crate) async fn connect(
     place: &Where,
     patience: Patience,
 ) -> Result<Connected, CommandError> {
+    connect_sharing(desired, place, patience, None).await
+}
+
+/// Connects to where desired state belongs, with a client of ARM that several stacks share: its budget
+/// counts by identity and subscription.
+pub(crate) async fn connect_sharing(
+    desired: &Desired,
+    place: &Where,
+    patience: Patience,
+    shared: Option<&ArmClient>,
+) -> Result<Connected, CommandError> {
     let mut place = place.clone();
     let sandbox = sandbox(desired, &place).await?;
     if sandbox.is_some() {
@@ -48,7 +59,7 @@ pub(crate) async fn connect(
     }
     let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
     let targets = pin::targets(desired, &place, &pinned)?;
-    let session = session(desired, &place, sandbox.as_ref(), patience).await?;
+    let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
     Ok(Connected { session, targets, pinned, sandbox })
 }
 
@@ -62,7 +73,7 @@ pub(crate) async fn connect_saved(
     place.context = place.context.or_else(|| saved.context.clone());
     let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
     let sandbox = sandbox(&desired, &place).await?;
-    let session = session(&desired, &place, sandbox.as_ref(), patience).await?;
+    let session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
     Ok(Connected { session, targets: Targets::default(), pinned: Facts::default(), sandbox })
 }
 
@@ -78,7 +89,7 @@ async fn sandbox(desired: &Desired, place: &Where) -> Result<Option<Running>, Co
 async fn session(
     desired: &Desired,
     place: &Where,
-    sandbox: Option<&Running>,
+    (sandbox, shared): (Option<&Running>, Option<&ArmClient>),
     mut patience: Patience,
 ) -> Result<Session, CommandError> {
     if sandbox.is_some() {
@@ -87,7 +98,11 @@ async fn session(
         patience.cache /= 50;
     }
     let kubernetes = kubernetes(desired, place, sandbox).await?;
-    let arm = ArmClients::new(arm(place, sandbox)?);
+    let arm = match shared {
+        Some(shared) => shared.clone(),
+        None => arm(place, sandbox)?,
+    };
+    let arm = ArmClients::new(arm);
     Ok(Session::new(kubernetes, arm, patience))
 }
 
@@ -134,6 +149,10 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())
         }
+        Error::ApiServer(error) => Some(error.help().to_owned()),
+        Error::OtherController { .. } => {
+            Some("Use an API server of its own, such as one of kind.".to_owned())
+        }
         Error::File { .. }
         | Error::Listen { .. }
         | Error::Certificate { .. }
@@ -175,7 +194,8 @@ async fn kubernetes(
         .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
 }
 
-fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
+/// A client of ARM.
+pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
     let environment = Environment::process();
     let mut settings = privlink_azure::Settings::default();
     let (cloud, identity) = match sandbox {

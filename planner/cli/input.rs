@@ -101,8 +101,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(io(&shown))? {
         let file = entry.map_err(io(&shown))?.path();
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if ["yaml", "yml", "json"].contains(&ending) && file.is_file() {
+        if is_manifest(&file) {
             files.push(file);
         }
     }
@@ -112,6 +111,12 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
             .hint("Folders within it are not looked into; name them with another -f."));
     }
     Ok(files)
+}
+
+/// Whether a file of a folder is taken for a manifest, by its ending.
+pub(crate) fn is_manifest(file: &Path) -> bool {
+    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ["yaml", "yml", "json"].contains(&ending) && file.is_file()
 }
 
 /// The text of a file, with the name it is shown under. Reading stops behind the size that is refused.
@@ -129,7 +134,7 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
 }
 
 /// The name of a stack without a Stack document: its folder's or file's.
-fn stack_name(path: &Path) -> Option<String> {
+pub(crate) fn stack_name(path: &Path) -> Option<String> {
     if path.as_os_str() == "-" {
         return None;
     }

@@ -74,8 +74,19 @@ impl Workplace {
 
     /// Runs the binary with these arguments.
     pub(crate) fn run_args(&self, args: &[&str]) -> Run {
+        self.run_args_with(args, &[])
+    }
+
+    /// Runs the binary with these words and variables.
+    pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Run {
+        self.run_args_with(&words.split_whitespace().collect::<Vec<_>>(), variables)
+    }
+
+    /// Runs the binary with these arguments and variables, and no others of the test's own.
+    pub(crate) fn run_args_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        command.envs(variables.iter().copied());
         let Output { status, stdout, stderr } =
             command.stdin(std::process::Stdio::null()).output().unwrap();
         Run {

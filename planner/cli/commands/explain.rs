@@ -2,16 +2,16 @@
 
 use privlink_core::address::Address;
 use privlink_core::code::Code;
-use privlink_core::diff::{Input, Options};
+use privlink_core::diff::Input;
 use privlink_core::explanation::{self, Explanation, ground};
-use privlink_core::plan::{Mode, Scope};
+use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::render;
 use privlink_core::schema;
 use privlink_engine::session::Patience;
 use serde_json::json;
 
-use crate::args::{DataFormat, Explain};
+use crate::args::{DataFormat, Explain, Limits};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -83,16 +83,7 @@ fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandE
             .hint("Name its files with -f."));
     }
     let desired = super::sound(&args.input(), &args.place, args.observed.as_deref(), ui)?;
-    let options = Options {
-        mode: Mode::Apply,
-        adopt: false,
-        max_disconnects: None,
-        max_deletes: None,
-        unprotect: Vec::new(),
-        accept: Vec::new(),
-        scope: Scope::default(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let options = super::options(Mode::Apply, &Limits::default());
     let explained = super::block_on(async {
         let observed =
             super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())

@@ -18,6 +18,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod diff;
 pub mod document;
+pub mod drift;
 pub mod event;
 pub mod explanation;
 pub mod facts;

@@ -2,6 +2,7 @@
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
+pub mod drift;
 pub mod escape;
 pub mod explanation;
 pub mod graph;

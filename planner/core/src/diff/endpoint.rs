@@ -68,7 +68,7 @@ pub fn own(input: &Input<'_>) -> BTreeMap<String, Address> {
     own
 }
 
-fn stack_of(live: &Value) -> Option<&str> {
+pub(crate) fn stack_of(live: &Value) -> Option<&str> {
     live.get("tags")?.get(STACK_TAG)?.as_str()
 }
 

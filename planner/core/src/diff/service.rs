@@ -75,7 +75,7 @@ pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
     by_key(objects).into_iter().filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
 }
 
-fn stack_of(object: &Value) -> Option<&str> {
+pub(crate) fn stack_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
 }
 
@@ -99,7 +99,7 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
 }
 
 /// Who writes a Service: privlink, unless the Stack or the live object says otherwise.
-fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
+pub(crate) fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
     let said = input.desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
     // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
     let ours = live.and_then(stack_of) == Some(input.desired.name.as_str());
@@ -249,7 +249,7 @@ fn refuse_invalid(key: &Key, wanted: &desired::Service, stored: &Value, gathered
 }
 
 /// Marks a manifest as the stack's.
-fn mark(manifest: &mut Value, stack: &str) {
+pub(crate) fn mark(manifest: &mut Value, stack: &str) {
     let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
@@ -333,7 +333,7 @@ pub fn bound(object: &Value) -> Value {
 }
 
 /// An object without what servers write.
-fn comparable(object: &Value) -> Value {
+pub(crate) fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         for field in ["apiVersion", "kind", "status"] {

@@ -128,7 +128,7 @@ fn text<'a>(entry: &'a Value, name: &str) -> &'a str {
 }
 
 /// The tool that a field manager belongs to.
-fn tool_of(manager: &str) -> Option<Tool> {
+pub(crate) fn tool_of(manager: &str) -> Option<Tool> {
     match manager {
         "argocd-controller" | "argocd-application-controller" => Some(Tool::ArgoCd),
         "kustomize-controller" => Some(Tool::FluxKustomize),

@@ -1,0 +1,67 @@
+//! Arguments of `drift`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{Input, Where};
+
+/// `drift`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Drift {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Compare with a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with_all = ["sandbox", "each"])]
+    pub(crate) observed: Option<PathBuf>,
+    /// An earlier snapshot or saved plan of the stack: what was made anew under its name since then, and
+    /// who was connected, shows
+    #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "each")]
+    pub(crate) since: Option<PathBuf>,
+    /// Take every folder with manifests, below the folders given, for a stack of its own; and so every
+    /// file, where several files of one folder hold a Stack document
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// How many stacks are looked at at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: u16,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DriftFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DriftFormat,
+    /// Write another format to a file beside it: text, json, markdown or junit, as FORMAT=FILE; may be
+    /// repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
+    pub(crate) render: Vec<(DriftFormat, PathBuf)>,
+    /// Write metrics to this file, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
+    /// Send the report as JSON to this URL by POST; https, but for loopback
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Option<String>,
+    /// The environment variable that holds a bearer token for the webhook
+    #[arg(long, value_name = "NAME", requires = "webhook")]
+    pub(crate) webhook_token: Option<String>,
+    /// Exit with 0 if there is drift, for jobs whose result is a metric or a message
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+fn rendering(text: &str) -> Result<(DriftFormat, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
+    Ok((DriftFormat::from_str(format, false)?, PathBuf::from(file)))
+}
+
+/// A format of drift reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For an issue or a step summary.
+    Markdown,
+    /// For a pipeline's test results.
+    Junit,
+}

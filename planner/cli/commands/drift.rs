@@ -1,0 +1,186 @@
+//! `drift`: looks for what differs, in one stack or many, and tells who made it.
+
+mod stacks;
+mod textfile;
+mod webhook;
+
+use std::path::Path;
+use std::time::Instant;
+
+use futures::StreamExt;
+use privlink_azure::ArmClient;
+use privlink_core::desired::Desired;
+use privlink_core::drift::{self, Look, Report, Since, StackReport};
+use privlink_core::facts::Facts;
+use privlink_core::render;
+use privlink_core::render::style::Style;
+use privlink_core::saved::SavedPlan;
+use privlink_core::snapshot::Snapshot;
+use privlink_engine::session::Patience;
+
+use crate::args::{Drift, DriftFormat, Where};
+use crate::command_error::{CommandError, io};
+use crate::connect;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+use stacks::Source;
+
+pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let since = args.since.as_deref().map(since).transpose()?;
+    let webhook = webhook::Webhook::of(args)?;
+    let sources =
+        if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
+    let mut loaded = Vec::new();
+    let mut reports = Vec::new();
+    for source in sources {
+        match super::sound(&source.input, &args.place, args.observed.as_deref(), ui) {
+            Ok(desired) => loaded.push((source, desired)),
+            Err(error) => reports.push(failed(&source.name(), &source, &error, ui)),
+        }
+    }
+    let (looked, delivered) = super::block_on(async {
+        let looked = look_at_all(args, since.as_ref(), &loaded).await;
+        for (at, outcome) in looked {
+            let Some((source, desired)) = loaded.get(at) else { continue };
+            reports.push(match outcome {
+                Ok(report) => report,
+                Err(error) => failed(&desired.name, source, &error, ui),
+            });
+        }
+        let report = Report::new(env!("CARGO_PKG_VERSION"), reports);
+        let delivered = match &webhook {
+            Some(webhook) => webhook.deliver(&report).await,
+            None => Ok(()),
+        };
+        Ok((report, delivered))
+    })?;
+    publish(args, &looked, ui)?;
+    if let Err(why) = &delivered {
+        ui.say(&format!("warning: {}", render::escape::terminal(why)));
+    }
+    Ok(exit(args, &looked, delivered.is_ok()))
+}
+
+/// What could not be read, or told, weighs more than drift.
+fn exit(args: &Drift, report: &Report, delivered: bool) -> Exit {
+    if !report.is_complete() || !delivered {
+        return Exit::Error;
+    }
+    if report.has_drift() && !args.exit_zero { Exit::Changes } else { Exit::Done }
+}
+
+/// Looks at stacks side by side. The outcomes come with the number of their stack.
+async fn look_at_all(
+    args: &Drift,
+    since: Option<&Since>,
+    loaded: &[(Source, Desired)],
+) -> Vec<(usize, Result<StackReport, CommandError>)> {
+    // One client for all stacks: ARM's budget counts by identity and subscription.
+    let arm = if args.place.sandbox.is_none() && args.observed.is_none() {
+        connect::arm(&args.place, None).ok()
+    } else {
+        None
+    };
+    // One world file serves one stack at a time.
+    let one_world = matches!(args.place.sandbox, Some(Some(_)));
+    let jobs = if one_world { 1 } else { usize::from(args.jobs) };
+    let looks = loaded.iter().enumerate().map(|(at, (source, desired))| {
+        let arm = arm.as_ref();
+        async move { (at, look_at(args, since, (source, desired), arm).await) }
+    });
+    futures::stream::iter(looks).buffer_unordered(jobs).collect().await
+}
+
+async fn look_at(
+    args: &Drift,
+    since: Option<&Since>,
+    (source, desired): (&Source, &Desired),
+    arm: Option<&ArmClient>,
+) -> Result<StackReport, CommandError> {
+    let (snapshot, facts, seconds) = match &args.observed {
+        Some(_) => {
+            let patience = Patience::default();
+            let observed = args.observed.as_deref();
+            let seen = super::observed(desired, &args.place, observed, patience).await?;
+            (seen.snapshot, seen.facts, None)
+        }
+        None => observe(desired, &args.place, arm).await?,
+    };
+    let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
+    let input = privlink_core::diff::Input::new(desired, &snapshot, &facts, &options);
+    let apply = source.apply();
+    let mut report = drift::look(&input, &Look { since, apply: &apply });
+    report.source = source.shown();
+    report.observe_seconds = seconds;
+    Ok(report)
+}
+
+/// Observes, and says how many seconds that took.
+async fn observe(
+    desired: &Desired,
+    place: &Where,
+    arm: Option<&ArmClient>,
+) -> Result<(Snapshot, Facts, Option<f64>), CommandError> {
+    let began = Instant::now();
+    let connected = connect::connect_sharing(desired, place, Patience::default(), arm).await?;
+    let (snapshot, facts) = connected.observe().await;
+    let seconds = began.elapsed().as_secs_f64();
+    connected.close().await?;
+    Ok((snapshot, facts, Some(seconds)))
+}
+
+/// A stack that could not be looked at does not stop the others.
+fn failed(name: &str, source: &Source, error: &CommandError, ui: &mut Ui) -> StackReport {
+    ui.error(error);
+    let mut lines = Vec::new();
+    if !error.message.is_empty() {
+        lines.push(error.message.clone());
+    }
+    lines.extend(error.diagnostics.iter().map(|it| {
+        let place = it.labels.first().map(|label| format!("{}: ", label.span.place()));
+        format!("{}{}: {}", place.unwrap_or_default(), it.code, it.message)
+    }));
+    StackReport::failed(name, &source.shown(), lines.join("\n"))
+}
+
+/// An earlier snapshot or a saved plan.
+fn since(path: &Path) -> Result<Since, CommandError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(io(&shown))?;
+    match SavedPlan::parse(&text) {
+        Ok(saved) => Ok(Since::of_plan(&saved)),
+        Err(not_a_plan) => match super::read_snapshot(path) {
+            Ok(snapshot) => Ok(Since::of_snapshot(&snapshot)),
+            Err(error) if text.contains("\"kubernetes\"") => Err(error),
+            Err(_) => Err(CommandError::new(format!(
+                "{shown} is neither a snapshot nor a saved plan: {not_a_plan}"
+            ))
+            .hint("Make one with `observe --out` or `plan --out`.")),
+        },
+    }
+}
+
+/// Writes the report in every format that is asked for.
+fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
+    ui.print(&rendered(report, args.output, ui.style()))?;
+    for (format, file) in &args.render {
+        super::write_private(file, &rendered(report, *format, Style::default()))?;
+    }
+    match &args.prometheus {
+        Some(file) => textfile::write(file, report),
+        None => Ok(()),
+    }
+}
+
+fn rendered(report: &Report, format: DriftFormat, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match format {
+        DriftFormat::Text => render::drift::text::report(report, style, &mut text),
+        DriftFormat::Json => render::drift::json(report, &mut text),
+        DriftFormat::Markdown => render::drift::markdown::report(report, &mut text),
+        DriftFormat::Junit => render::drift::junit::report(report, &mut text),
+    };
+    text
+}

@@ -1,0 +1,109 @@
+//! The report to a webhook.
+
+use std::time::Duration;
+
+use privlink_core::drift::Report;
+use privlink_core::reason;
+
+use crate::args::Drift;
+use crate::command_error::CommandError;
+
+/// How long a delivery may take, and how often it is tried.
+const TIMEOUT: Duration = Duration::from_secs(15);
+const TRIES: u32 = 3;
+
+/// Where the report is sent. Neither URL nor token are ever shown: many webhooks carry their secret in
+/// the URL's path.
+pub(super) struct Webhook {
+    url: reqwest::Url,
+    token: Option<String>,
+}
+
+impl Webhook {
+    /// The webhook that is asked for, if one is.
+    pub(super) fn of(args: &Drift) -> Result<Option<Self>, CommandError> {
+        let Some(text) = &args.webhook else { return Ok(None) };
+        let url: reqwest::Url = text
+            .parse()
+            .map_err(|error| CommandError::new(format!("--webhook is no URL: {error}")))?;
+        let is_loopback = match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback()),
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+            return Err(CommandError::new("--webhook must be https, unless it is on loopback")
+                .hint(
+                    "The report names subscriptions and consumers, and a token may go with it.",
+                ));
+        }
+        let token = match &args.webhook_token {
+            None => None,
+            Some(name) => match std::env::var(name) {
+                Ok(token) if !token.trim().is_empty() => Some(token.trim().to_owned()),
+                _ => {
+                    return Err(CommandError::new(format!(
+                        "the environment variable {name} holds no token for the webhook"
+                    )));
+                }
+            },
+        };
+        Ok(Some(Self { url, token }))
+    }
+
+    /// Sends the report; why that failed, fit to be shown.
+    pub(super) async fn deliver(&self, report: &Report) -> Result<(), String> {
+        let body = serde_json::to_vec(report).map_err(|error| error.to_string())?;
+        let client = self.client().map_err(|error| self.why(&error))?;
+        let mut last = String::new();
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            }
+            let mut request = client
+                .post(self.url.clone())
+                .header("content-type", "application/json")
+                .header("user-agent", concat!("privlink/", env!("CARGO_PKG_VERSION")))
+                .body(body.clone());
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
+            match request.send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => {
+                    let status = answer.status();
+                    last = format!("the webhook answered {status}");
+                    if !status.is_server_error() && status.as_u16() != 429 {
+                        break;
+                    }
+                }
+                Err(error) => last = self.why(&error),
+            }
+        }
+        Err(format!("{last}; the report was not delivered"))
+    }
+
+    fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // An error says that another thread was faster, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        // A redirect would carry the token elsewhere.
+        let builder =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        // Proxy variables would be asked for loopback too.
+        let builder = if self.url.scheme() == "http" { builder.no_proxy() } else { builder };
+        builder.build()
+    }
+
+    /// An error without the URL.
+    fn why(&self, error: &reqwest::Error) -> String {
+        let text = reason::clean(&reason::chain(error));
+        let host = self.url.host_str().unwrap_or_default();
+        let shown = text.replace(self.url.as_str(), host);
+        format!("the webhook could not be reached: {shown}")
+    }
+}

@@ -1,0 +1,89 @@
+//! Drift: what differs between desired state, the live Services, what the controller makes of those,
+//! and Azure; for each difference who made it, and what repairs it.
+//!
+//! Four things are compared in three places. The desired Service with the live one ([`kubernetes`]):
+//! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
+//! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
+//! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
+//! looked for by its marks ([`orphan`]), and what was made anew by an earlier look ([`since`]).
+//!
+//! A difference that would not be one under another value of an assumed fact is unverified
+//! ([`assumption`]), and never drift.
+
+mod assumption;
+mod class;
+mod controller;
+mod endpoint;
+mod gathered;
+mod kubernetes;
+mod orphan;
+mod progress;
+mod repair;
+mod report;
+pub mod since;
+mod writer;
+
+use std::collections::BTreeMap;
+
+use crate::diff;
+use crate::diff::Input;
+use crate::prediction;
+use crate::snapshot::{Reading, Snapshot};
+
+pub use class::{Class, Weight};
+pub use repair::word as shell_word;
+pub use report::{
+    By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
+    StackReport, State, Summary, Unread,
+};
+pub use since::Since;
+
+use gathered::Gathered;
+
+/// How a stack is looked at, besides what a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// An earlier look to compare identities with.
+    pub since: Option<&'a Since>,
+    /// The command that applies this stack, for the repairs that name it.
+    pub apply: &'a str,
+}
+
+/// Looks for drift in one stack. The plan's options do not matter but for the version.
+pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
+    let mut gathered = Gathered::default();
+    unreadable(input.snapshot, &mut gathered);
+    let (world, malformed) = prediction::world(input.snapshot);
+    for what in malformed {
+        let why = "it does not look as ARM's resources do".to_owned();
+        gathered.unreadable.push(Unread { what, why });
+    }
+    let live = prediction::services(input.snapshot);
+    kubernetes::compare(input, look, &mut gathered);
+    let own = diff::endpoint::own(input);
+    if let Some(seen) = controller::compare(input, look, &world, &mut gathered) {
+        orphan::find(input, look, &seen, &mut gathered);
+    }
+    endpoint::compare(input, look, (&world, &own), &mut gathered);
+    if let Some(since) = look.since {
+        since::compare(input, since, (&world, &live), &mut gathered);
+    }
+    gathered.into_report(input, look)
+}
+
+/// What could not be read at all.
+fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
+    let kubernetes = &snapshot.kubernetes;
+    let lists: BTreeMap<&str, &Reading<Vec<serde_json::Value>>> = BTreeMap::from([
+        ("Services", &kubernetes.services),
+        ("Nodes", &kubernetes.nodes),
+        ("Events", &kubernetes.events),
+    ]);
+    let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
+    for (what, reading) in lists.into_iter().chain(azure) {
+        if let Reading::Unreadable(why) = reading {
+            let unread = Unread { what: what.to_owned(), why: why.clone() };
+            gathered.unreadable.push(unread);
+        }
+    }
+}

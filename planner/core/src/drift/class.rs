@@ -1,0 +1,138 @@
+//! The classes of differences. Their names are stable, and the same in every format.
+
+use serde::{Deserialize, Serialize};
+
+/// How much a class weighs.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// It is drift.
+    Drift,
+    /// It may be: it hangs on a fact that nobody knows.
+    Unverified,
+    /// It is worth knowing.
+    Note,
+}
+
+/// What kind of difference it is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Somebody wrote to a Service in Kubernetes what desired state does not say.
+    EditedInKubernetes,
+    /// Desired state says what was never written, and nobody is known to have undone it.
+    NotApplied,
+    /// What desired state wants is not there.
+    Missing,
+    /// The controller reports an error, or is predicted to.
+    ControllerFailed,
+    /// The controller has not carried out yet what the live Service says.
+    ControllerBehind,
+    /// Azure, or somebody in Azure, changed what the controller or privlink made.
+    ChangedInAzure,
+    /// What the controller made is gone from Azure.
+    DeletedInAzure,
+    /// Azure reports that it failed to provision a resource.
+    ProvisioningFailed,
+    /// A resource of the same name is another one than it was.
+    Recreated,
+    /// A private endpoint of the stack is no longer connected.
+    Disconnected,
+    /// A consumer that was connected is gone.
+    ConsumerGone,
+    /// Something that nothing wants was left behind.
+    Orphan,
+    /// A difference that another value of an assumed fact would explain.
+    Unverified,
+    /// A connection waits for approval.
+    AwaitingApproval,
+    /// A frontend or rule of somebody else on the controller's load balancer.
+    Foreign,
+}
+
+impl Class {
+    /// All classes, in order.
+    pub const ALL: [Self; 15] = [
+        Self::EditedInKubernetes,
+        Self::NotApplied,
+        Self::Missing,
+        Self::ControllerFailed,
+        Self::ControllerBehind,
+        Self::ChangedInAzure,
+        Self::DeletedInAzure,
+        Self::ProvisioningFailed,
+        Self::Recreated,
+        Self::Disconnected,
+        Self::ConsumerGone,
+        Self::Orphan,
+        Self::Unverified,
+        Self::AwaitingApproval,
+        Self::Foreign,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EditedInKubernetes => "edited-in-kubernetes",
+            Self::NotApplied => "not-applied",
+            Self::Missing => "missing",
+            Self::ControllerFailed => "controller-failed",
+            Self::ControllerBehind => "controller-behind",
+            Self::ChangedInAzure => "changed-in-azure",
+            Self::DeletedInAzure => "deleted-in-azure",
+            Self::ProvisioningFailed => "provisioning-failed",
+            Self::Recreated => "recreated",
+            Self::Disconnected => "disconnected",
+            Self::ConsumerGone => "consumer-gone",
+            Self::Orphan => "orphan",
+            Self::Unverified => "unverified",
+            Self::AwaitingApproval => "awaiting-approval",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// How much it weighs.
+    pub const fn weight(self) -> Weight {
+        match self {
+            Self::Unverified => Weight::Unverified,
+            Self::AwaitingApproval | Self::Foreign => Weight::Note,
+            _ => Weight::Drift,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_json() {
+        for class in Class::ALL {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! What the controller would leave of the live Services, against Azure.
+//!
+//! Every live Service of the stack is synced once in the model. Where that changes something, Azure is
+//! not as the controller would leave it, and the Service's events tell whether the controller failed,
+//! is still to come, or was done before somebody changed Azure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::world::World;
+use crate::change::{FieldDiff, show_value};
+use crate::compare;
+use crate::controller::predict::Change;
+use crate::diff::Input;
+use crate::diff::service::{address, stack_of};
+use crate::facts::{BackendPoolType, Facts};
+use crate::kubernetes::service::{Key, Service};
+use crate::prediction::{self, Prediction};
+use crate::resource_id::ResourceId;
+use crate::snapshot::{Reading, Snapshot};
+use crate::view::{self, Owners, View};
+
+use super::Look;
+use super::assumption;
+use super::class::Class;
+use super::gathered::{Gathered, difference, fields};
+use super::progress::{Progress, progress};
+use super::repair;
+use super::report::{By, Cause, Difference, Heals, LastModified};
+
+/// What was seen of Azure and of the controller.
+pub(super) struct Seen {
+    /// What a sync of every Service would leave.
+    pub(super) prediction: Prediction,
+    /// Whose names Azure's resources carry.
+    pub(super) owners: Owners,
+}
+
+type Nodes = BTreeMap<Address, View>;
+
+/// What the comparison works on.
+struct Work<'a> {
+    input: &'a Input<'a>,
+    look: &'a Look<'a>,
+    world: &'a World,
+    prediction: &'a Prediction,
+    changes: &'a [Change],
+    nodes: (&'a Nodes, &'a Nodes),
+}
+
+/// Compares all that the controller makes of the stack's Services. Nothing if a part of it could not be
+/// read: what is not there would look as if somebody had deleted it.
+pub(super) fn compare(
+    input: &Input<'_>,
+    look: &Look<'_>,
+    world: &World,
+    gathered: &mut Gathered,
+) -> Option<Seen> {
+    if !is_readable(input.snapshot) {
+        for key in input.desired.services.keys() {
+            gathered.unreadable_nodes.insert(address(key));
+        }
+        return None;
+    }
+    let changes = syncs(input);
+    let predict = |facts: &Facts| {
+        let cluster = prediction::cluster(input.snapshot, facts);
+        prediction::predict(world.clone(), cluster, &changes)
+    };
+    let prediction = predict(input.facts);
+    let owners = prediction.owners();
+    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
+    for (at, node) in before.iter().chain(&after) {
+        if node.service.as_ref().is_some_and(|key| changes.iter().any(|it| it.key() == key)) {
+            gathered.nodes.insert(at.clone());
+        }
+    }
+    let nodes = (&before, &after);
+    let work = Work { input, look, world, prediction: &prediction, changes: &changes, nodes };
+    let mut found = work.differences();
+    if !found.is_empty() {
+        for (fact, facts) in assumption::alternatives(input.facts, world) {
+            found = unverified(found, fact, (&prediction, &predict(&facts)));
+        }
+    }
+    found.into_iter().for_each(|it| gathered.push(it.difference));
+    work.subnets().into_iter().chain(work.unprovisioned()).for_each(|it| gathered.push(it));
+    Some(Seen { prediction, owners })
+}
+
+/// Whether all was read that tells what the controller made.
+fn is_readable(snapshot: &Snapshot) -> bool {
+    let kubernetes = &snapshot.kubernetes;
+    let unread = |reading: &Reading<Vec<Value>>| matches!(reading, Reading::Unreadable(_));
+    let used = ["loadbalancers", "privatelinkservices", "virtualnetworks", "publicipaddresses"];
+    let is_used = |path: &str| used.iter().any(|kind| path.ends_with(&format!("/{kind}")));
+    !unread(&kubernetes.services)
+        && !unread(&kubernetes.nodes)
+        && !snapshot.azure.iter().any(|(path, reading)| is_used(path) && unread(reading))
+}
+
+/// One sync of every live Service of the stack that the controller looks after.
+fn syncs(input: &Input<'_>) -> Vec<Change> {
+    let is_ours = |key: &Key, service: &Service| {
+        input.desired.services.contains_key(key)
+            || stack_of(&service.object) == Some(input.desired.name.as_str())
+    };
+    prediction::services(input.snapshot)
+        .into_iter()
+        .filter(|(key, service)| is_ours(key, service))
+        .filter(|(_, service)| service.wants_load_balancer() || !service.finalizers.is_empty())
+        .map(|(key, _)| Change::Nudge(key))
+        .collect()
+}
+
+/// A difference, with what it was told from: to be told again from other facts.
+struct Found {
+    difference: Difference,
+    fields: Vec<FieldDiff>,
+    proof: Proof,
+}
+
+/// What a difference rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Fields that a prediction has otherwise.
+    Fields,
+    /// An error that is predicted.
+    PredictedError,
+    /// What an event says, whatever the facts.
+    Event,
+}
+
+/// The fields that a sync of every Service would change, by node; and the Services it would fail at.
+fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
+    let owners = prediction.owners();
+    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
+    let mut changed = BTreeSet::new();
+    for at in before.keys().chain(after.keys()) {
+        let sides = (before.get(at), after.get(at));
+        for field in compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields)) {
+            changed.insert((at.clone(), field.path));
+        }
+    }
+    let failed = prediction.outcomes.iter().filter(|outcome| outcome.error.is_some());
+    changed.extend(failed.map(|it| (address(&it.service), "error".to_owned())));
+    changed
+}
+
+/// Takes out of the differences what is none with other facts. Facts that would make something else
+/// differ are no explanation: Azure speaks against them.
+fn unverified(
+    found: Vec<Found>,
+    fact: &str,
+    (first, other): (&Prediction, &Prediction),
+) -> Vec<Found> {
+    if !changed(other).is_subset(&changed(first)) {
+        return found;
+    }
+    let owners = other.owners();
+    let (before, after) = view::nodes(&other.before, &other.after, &owners);
+    let mut kept = Vec::new();
+    for mut it in found {
+        if it.difference.class == Class::Unverified || it.proof == Proof::Event {
+            kept.push(it);
+            continue;
+        }
+        let at = &it.difference.address;
+        let still: Vec<FieldDiff> = if at.kind == Kind::Service {
+            status(other, at)
+        } else {
+            let sides = (before.get(at), after.get(at));
+            compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields))
+        };
+        let fails = other
+            .outcomes
+            .iter()
+            .any(|outcome| address(&outcome.service) == *at && outcome.error.is_some());
+        if it.proof == Proof::PredictedError {
+            if !fails {
+                it.difference = hanging(it.difference, fact);
+            }
+            kept.push(it);
+            continue;
+        }
+        let remains = |field: &FieldDiff| still.iter().any(|other| other.path == field.path);
+        let (real, gone): (Vec<FieldDiff>, Vec<FieldDiff>) =
+            it.fields.into_iter().partition(remains);
+        if !gone.is_empty() {
+            let mut difference = hanging(it.difference.clone(), fact);
+            difference.fields = fields(gone.clone());
+            kept.push(Found { difference, fields: gone, proof: Proof::Fields });
+        }
+        if !real.is_empty() {
+            let whole = it.difference.fields.is_empty();
+            it.difference.fields = if whole { Vec::new() } else { fields(real.clone()) };
+            kept.push(Found { fields: real, ..it });
+        }
+    }
+    kept
+}
+
+fn hanging(mut difference: Difference, fact: &str) -> Difference {
+    difference.class = Class::Unverified;
+    difference.weight = Class::Unverified.weight();
+    difference.message = format!("it would be as the controller leaves it if {fact} were another");
+    difference.cause = Cause::by(By::Unknown);
+    difference.heals = Heals::No;
+    difference.cuts_off = Vec::new();
+    difference.hangs_on = Some(fact.to_owned());
+    difference.repair = Some(format!("pin {fact} under `facts` of the Stack"));
+    difference
+}
+
+/// The addresses that a Service announces, where the controller would announce others.
+fn status(prediction: &Prediction, at: &Address) -> Vec<FieldDiff> {
+    let is_it = |key: &&Key| address(key) == *at;
+    let Some(key) = prediction.live.keys().find(is_it) else { return Vec::new() };
+    let told = prediction.outcome(key).and_then(|outcome| outcome.status.as_ref());
+    let live = prediction.live.get(key).map(|service| &service.ingress);
+    match (told, live) {
+        (Some(told), Some(live)) if told != live => vec![FieldDiff {
+            path: "status.loadBalancer.ingress".to_owned(),
+            before: Some(live.clone().into()),
+            after: Some(told.clone().into()),
+            forces_replacement: false,
+        }],
+        _ => Vec::new(),
+    }
+}
+
+impl Work<'_> {
+    fn differences(&self) -> Vec<Found> {
+        let (before, after) = self.nodes;
+        let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
+        let mut found: Vec<Found> = addresses
+            .into_iter()
+            .filter_map(|at| self.node(at, before.get(at), after.get(at)))
+            .collect();
+        found.extend(self.pools());
+        for change in self.changes {
+            found.extend(self.service(change.key()));
+        }
+        found
+    }
+
+    /// How far the controller is with what is at a node: the worst of its Services.
+    fn progress(&self, node: &View) -> (Option<Key>, Progress) {
+        let touches = |key: &&Key| match &node.service {
+            Some(service) => service == *key,
+            None => self.prediction.outcome(key).is_some_and(|outcome| {
+                outcome.effects.iter().any(|effect| effect.id == node.id)
+                    || outcome.writes.iter().any(|write| node.id.key().starts_with(&write.id.key()))
+            }),
+        };
+        let keys = self.changes.iter().map(Change::key).filter(touches);
+        let all = keys.filter_map(|key| {
+            let service = self.prediction.live.get(key)?;
+            Some((Some(key.clone()), progress(self.input.snapshot, service)))
+        });
+        let rank = |it: &(Option<Key>, Progress)| match it.1 {
+            Progress::Failed(_) => 3,
+            Progress::Behind(_) => 2,
+            Progress::Done(_) => 1,
+            Progress::Unknown => 0,
+        };
+        all.max_by_key(rank).unwrap_or((None, Progress::Unknown))
+    }
+
+    fn node(&self, at: &Address, before: Option<&View>, after: Option<&View>) -> Option<Found> {
+        let diffs = compare::fields(before.map(|it| &it.fields), after.map(|it| &it.fields));
+        let node = before.or(after)?;
+        let anew = before.zip(after).is_some_and(|(before, after)| {
+            before.identity.is_some() && before.identity != after.identity
+        });
+        if diffs.is_empty() && !anew {
+            return None;
+        }
+        let (service, progress) = self.progress(node);
+        let (class, what) = match (&progress, before, after) {
+            (_, Some(_), None)
+                if !matches!(progress, Progress::Failed(_) | Progress::Behind(_)) =>
+            {
+                (Class::Orphan, "no Service needs it, and the controller left it behind".to_owned())
+            }
+            (Progress::Failed(_), ..) => (
+                Class::ControllerFailed,
+                "the controller failed to bring it in line with its Service".to_owned(),
+            ),
+            (Progress::Behind(_), ..) => (
+                Class::ControllerBehind,
+                "the controller has not brought it in line with its Service yet".to_owned(),
+            ),
+            (_, None, _) => (Class::DeletedInAzure, "it is gone from Azure".to_owned()),
+            _ => (
+                Class::ChangedInAzure,
+                "it is not as the controller leaves it for its Service".to_owned(),
+            ),
+        };
+        let mut cause = cause(class, &progress);
+        if class == Class::ChangedInAzure {
+            cause.last_modified = last_modified(self.world, &node.id);
+        }
+        cause.after = self.was_otherwise(before, node);
+        let object = Some(node.id.as_str());
+        let mut difference = difference(class, at, object, what, cause);
+        if before.is_some() && after.is_some() {
+            difference.fields = fields(diffs.clone());
+        }
+        if anew {
+            difference.cuts_off = before.map(approved).unwrap_or_default();
+        }
+        (difference.heals, difference.repair) = self.remedy(class, service.as_ref(), &difference);
+        let diffs = if diffs.is_empty() { whole() } else { diffs };
+        Some(Found { difference, fields: diffs, proof: Proof::Fields })
+    }
+
+    /// Whether the node was as the controller leaves it in an earlier look: when that was.
+    fn was_otherwise(&self, now: Option<&View>, node: &View) -> Option<String> {
+        let since = self.look.since?;
+        let was = since.node(&node.id)?;
+        (now.map(|it| &it.fields) != Some(was)).then(|| since.at().map(ToOwned::to_owned))?
+    }
+
+    /// Whether it heals, and how it is repaired. A sync that cuts consumers off is not offered: a plan
+    /// shows what it does, and asks.
+    fn remedy(
+        &self,
+        class: Class,
+        service: Option<&Key>,
+        difference: &Difference,
+    ) -> (Heals, Option<String>) {
+        let apply = Some(self.look.apply.to_owned());
+        let cuts = !difference.cuts_off.is_empty();
+        match (class, service) {
+            (Class::ControllerFailed, Some(service)) => (
+                Heals::No,
+                Some(format!("{}  # and remove what its event names", repair::describe(service))),
+            ),
+            (Class::ControllerBehind, _) => (Heals::Soon, None),
+            (_, Some(_)) if cuts => (Heals::NextSync, apply),
+            (_, Some(service)) => (Heals::NextSync, Some(repair::nudge(service))),
+            (_, None) => (Heals::NextSync, apply),
+        }
+    }
+
+    /// Members of backend pools, which nodes do not show.
+    fn pools(&self) -> Vec<Found> {
+        let mut found = Vec::new();
+        if self.input.facts.backend_pool_type == BackendPoolType::NodeIpConfiguration {
+            // Scale sets say who is in such a pool, and their instances are not looked at.
+            return found;
+        }
+        for (key, balancer) in &self.prediction.before.load_balancers {
+            let Some(after) = self.prediction.after.load_balancers.get(key) else { continue };
+            let members = |it: &crate::arm::resource::LoadBalancer| -> BTreeMap<String, Value> {
+                let pools = it.properties.backend_address_pools.iter().flatten();
+                pools.map(|pool| (pool.name().to_owned(), view::clean(pool.as_ref()))).collect()
+            };
+            let (before, after) = (members(balancer), members(after));
+            for (pool, now) in &before {
+                let diffs = compare::fields(Some(now), after.get(pool));
+                let diffs: Vec<FieldDiff> = diffs
+                    .into_iter()
+                    .filter(|field| {
+                        field.path.starts_with("properties.loadBalancerBackendAddresses")
+                    })
+                    .collect();
+                if diffs.is_empty() {
+                    continue;
+                }
+                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
+                let Some(node) = self.nodes.0.get(&at) else { continue };
+                let (service, progress) = self.progress(node);
+                let class = match progress {
+                    Progress::Failed(_) => Class::ControllerFailed,
+                    Progress::Behind(_) => Class::ControllerBehind,
+                    _ => Class::ChangedInAzure,
+                };
+                let cause = cause(class, &progress);
+                let message = "its members are not those that the controller would put there";
+                let object = Some(node.id.as_str());
+                let mut difference = difference(class, &at, object, message, cause);
+                difference.fields = fields(diffs.clone());
+                (difference.heals, difference.repair) =
+                    self.remedy(class, service.as_ref(), &difference);
+                found.push(Found { difference, fields: diffs, proof: Proof::Fields });
+            }
+        }
+        found
+    }
+
+    /// A Service that the controller fails at, or that announces other addresses than it has.
+    fn service(&self, key: &Key) -> Vec<Found> {
+        let Some(live) = self.prediction.live.get(key) else { return Vec::new() };
+        let at = address(key);
+        let progress = progress(self.input.snapshot, live);
+        let error = self.prediction.outcome(key).and_then(|outcome| outcome.error.as_deref());
+        let mut found = Vec::new();
+        let object = key.to_string();
+        if let (Some(_), _) | (None, Progress::Failed(_)) = (error, &progress) {
+            let message = match (&progress, error) {
+                (Progress::Failed(event), _) => {
+                    format!("the controller fails: {}: {}", event.reason, brief(&event.message))
+                }
+                (_, error) => {
+                    format!("its next sync will fail: {}", brief(error.unwrap_or_default()))
+                }
+            };
+            let cause = cause(Class::ControllerFailed, &progress);
+            let mut difference =
+                difference(Class::ControllerFailed, &at, Some(&object), message, cause);
+            difference.repair = Some(repair::describe(key));
+            let told = matches!(progress, Progress::Failed(_));
+            match assumption::unknown_place(self.input.facts).filter(|_| !told) {
+                Some(fact) => difference = hanging(difference, fact),
+                None if told => difference.heals = Heals::No,
+                None => {}
+            }
+            // What its events say is no matter of facts.
+            let proof = if told { Proof::Event } else { Proof::PredictedError };
+            found.push(Found { difference, fields: whole(), proof });
+        }
+        let diffs = status(self.prediction, &at);
+        if !diffs.is_empty() {
+            let class = match progress {
+                Progress::Failed(_) => Class::ControllerFailed,
+                _ => Class::ControllerBehind,
+            };
+            let message = "it announces another address than its load balancer has";
+            let cause = cause(class, &progress);
+            let mut difference = difference(class, &at, Some(&object), message, cause);
+            difference.fields = fields(diffs.clone());
+            difference.heals = match progress {
+                Progress::Behind(_) => Heals::Soon,
+                _ => Heals::NextSync,
+            };
+            difference.repair = Some(repair::nudge(key));
+            found.push(Found { difference, fields: diffs, proof: Proof::Fields });
+        }
+        found
+    }
+
+    /// Subnets under a Private Link Service whose network policy is on again. The controller turns it
+    /// off only when the Private Link Service itself needs a write (finding 13, recording 317).
+    fn subnets(&self) -> Vec<Difference> {
+        let mut found = BTreeMap::new();
+        for node in self.nodes.0.values().filter(|node| node.service.is_some()) {
+            let Some(link) = self.world.private_link_services.get(&node.id.key()) else { continue };
+            for nat in link.properties.ip_configurations.iter().flatten() {
+                let Some(subnet) = nat.properties.subnet.as_ref() else { continue };
+                let Some(live) = self.world.subnets.get(&subnet.id().to_lowercase()) else {
+                    continue;
+                };
+                let policy = live.properties.private_link_service_network_policies.as_deref();
+                if policy != Some("Enabled") {
+                    continue;
+                }
+                let id = ResourceId::new(live.id());
+                let network = id.parent().map(|it| it.name().to_owned()).unwrap_or_default();
+                let at = Address::new(Kind::Subnet, format!("{network}/{}", id.name()));
+                let message = format!(
+                    "its Private Link Service policy is on again under {}; Azure then refuses changes of it",
+                    link.name()
+                );
+                let mut cause = Cause::by(By::AzureOrSomebodyInIt);
+                cause.last_modified = last_modified(self.world, &id);
+                let mut difference =
+                    difference(Class::ChangedInAzure, &at, Some(id.as_str()), message, cause);
+                difference.fields = vec![super::Field {
+                    path: "properties.privateLinkServiceNetworkPolicies".to_owned(),
+                    wanted: Some("Disabled".into()),
+                    found: policy.map(Into::into),
+                }];
+                difference.repair = Some(format!(
+                    "az network vnet subnet update --ids {} --private-link-service-network-policies Disabled",
+                    repair::word(id.as_str())
+                ));
+                found.insert(at, difference);
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Resources of the stack that Azure failed to provision.
+    fn unprovisioned(&self) -> Vec<Difference> {
+        let failed = |id: &ResourceId| {
+            let live = self.world.get(id)?;
+            let state = live.pointer("/properties/provisioningState")?.as_str()?;
+            (state == "Failed").then_some(())
+        };
+        let ours = |node: &View| {
+            let key = node.service.as_ref();
+            key.is_some_and(|key| self.changes.iter().any(|change| change.key() == key))
+        };
+        let nodes = self.nodes.0.iter().filter(|(at, node)| {
+            ours(node)
+                || at.kind == Kind::LoadBalancer && !self.progress(node).1.eq(&Progress::Unknown)
+        });
+        nodes
+            .filter(|(_, node)| failed(&node.id).is_some())
+            .map(|(at, node)| {
+                let mut cause = Cause::by(By::AzureOrSomebodyInIt);
+                cause.last_modified = last_modified(self.world, &node.id);
+                let message = "Azure failed to provision it";
+                let object = Some(node.id.as_str());
+                let mut difference =
+                    difference(Class::ProvisioningFailed, at, object, message, cause);
+                difference.heals = Heals::NextSync;
+                difference.repair = node.service.as_ref().map(repair::nudge);
+                difference
+            })
+            .collect()
+    }
+}
+
+/// Stands for a difference that no field tells.
+fn whole() -> Vec<FieldDiff> {
+    let path = String::new();
+    vec![FieldDiff { path, before: None, after: None, forces_replacement: false }]
+}
+
+fn cause(class: Class, progress: &Progress) -> Cause {
+    let by = match class {
+        Class::ControllerFailed | Class::ControllerBehind | Class::Orphan => By::Controller,
+        _ => By::AzureOrSomebodyInIt,
+    };
+    let mut cause = Cause::by(by);
+    cause.event = progress.event().cloned();
+    cause
+}
+
+/// The consumers that lose their connection when it goes.
+fn approved(node: &View) -> Vec<String> {
+    let approved = node.consumers.iter().filter(|consumer| consumer.status == "Approved");
+    approved.map(|consumer| consumer.endpoint.clone()).collect()
+}
+
+/// Who changed a resource last, or what holds it, as far as Azure tells.
+pub(super) fn last_modified(world: &World, id: &ResourceId) -> Option<LastModified> {
+    let of = |id: &ResourceId| of_system_data(&world.get(id)?);
+    of(id).or_else(|| of(&id.parent()?))
+}
+
+/// `systemData` of a resource.
+pub(super) fn of_system_data(resource: &Value) -> Option<LastModified> {
+    let data = resource.get("systemData")?;
+    let text = |field: &str| data.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+    let found = LastModified { by: text("lastModifiedBy"), at: text("lastModifiedAt") };
+    (found.by.is_some() || found.at.is_some()).then_some(found)
+}
+
+/// An error on one line.
+fn brief(text: &str) -> String {
+    let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let line = line.join("; ");
+    let shown = show_value(&Value::from(line));
+    crate::reason::clean(shown.as_str().unwrap_or_default())
+}

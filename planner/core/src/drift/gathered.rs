@@ -1,0 +1,118 @@
+//! What the parts of a look gather.
+
+use std::collections::BTreeSet;
+
+use crate::address::{Address, Kind};
+use crate::change::{FieldDiff, show_value};
+use crate::diff::Input;
+use crate::diff::{dns, endpoint, service};
+use crate::unknown;
+
+use super::Look;
+use super::class::{Class, Weight};
+use super::report::{Cause, Difference, Field, Heals, Node, StackReport, State, Unread};
+
+/// What the parts of a look gather, in no order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
+    /// Nodes that were looked at.
+    pub(super) nodes: BTreeSet<Address>,
+    /// Nodes that could not be looked at.
+    pub(super) unreadable_nodes: BTreeSet<Address>,
+    /// What differs.
+    pub(super) differences: Vec<Difference>,
+    /// What could not be read.
+    pub(super) unreadable: Vec<Unread>,
+}
+
+/// A difference without fields, to be filled in.
+pub(super) fn difference(
+    class: Class,
+    address: &Address,
+    object: Option<&str>,
+    message: impl Into<String>,
+    cause: Cause,
+) -> Difference {
+    Difference {
+        class,
+        weight: class.weight(),
+        address: address.clone(),
+        object: object.map(unknown::show),
+        message: unknown::show(&message.into()),
+        cause,
+        fields: Vec::new(),
+        heals: Heals::No,
+        repair: None,
+        cuts_off: Vec::new(),
+        hangs_on: None,
+    }
+}
+
+/// Fields of a diff from what is to what should be.
+pub(super) fn fields(diffs: Vec<FieldDiff>) -> Vec<Field> {
+    let shown = |diff: FieldDiff| Field {
+        path: unknown::show(&diff.path),
+        wanted: diff.after.as_ref().map(show_value),
+        found: diff.before.as_ref().map(show_value),
+    };
+    diffs.into_iter().map(shown).collect()
+}
+
+impl Gathered {
+    /// A node could not be looked at.
+    pub(super) fn unread(&mut self, address: &Address, why: &str) {
+        self.nodes.insert(address.clone());
+        self.unreadable_nodes.insert(address.clone());
+        self.unreadable.push(Unread { what: address.to_string(), why: why.to_owned() });
+    }
+
+    /// Adds a difference.
+    pub(super) fn push(&mut self, difference: Difference) {
+        self.nodes.insert(difference.address.clone());
+        self.differences.push(difference);
+    }
+
+    /// The report, in order.
+    pub(super) fn into_report(mut self, input: &Input<'_>, _: &Look<'_>) -> StackReport {
+        self.expect_desired(input);
+        let key = |it: &Difference| (it.address.clone(), it.class, it.message.clone());
+        self.differences.sort_by_key(key);
+        self.differences.dedup();
+        self.unreadable.sort();
+        self.unreadable.dedup();
+        let state = |address: &Address| {
+            if self.unreadable_nodes.contains(address) {
+                return State::Unreadable;
+            }
+            let own = self.differences.iter().filter(|it| it.address == *address);
+            own.map(|it| match it.weight {
+                Weight::Drift => State::Drifted,
+                Weight::Unverified => State::Unverified,
+                Weight::Note => State::Noted,
+            })
+            .max()
+            .unwrap_or(State::InSync)
+        };
+        let nodes =
+            self.nodes.iter().map(|it| Node { address: it.clone(), state: state(it) }).collect();
+        StackReport {
+            stack: input.desired.name.clone(),
+            observed_at: input.snapshot.taken_at.clone(),
+            nodes,
+            differences: self.differences,
+            unreadable: self.unreadable,
+            ..StackReport::default()
+        }
+    }
+
+    /// What desired state names was looked at, whatever came of it.
+    fn expect_desired(&mut self, input: &Input<'_>) {
+        self.nodes.extend(input.desired.services.keys().map(service::address));
+        for (name, wanted) in &input.desired.endpoints {
+            self.nodes.insert(endpoint::address(name));
+            self.nodes.insert(Address::new(Kind::EndpointConnection, name));
+            let id = endpoint::id(input, wanted);
+            self.nodes.extend(dns::target(wanted, &id).map(|(address, _)| address));
+        }
+    }
+}

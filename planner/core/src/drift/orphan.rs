@@ -1,0 +1,183 @@
+//! What nothing wants: left behind by its marks, or somebody else's on the controller's load balancer.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::{LoadBalancer, PrivateLinkService};
+use crate::diff::Input;
+use crate::kubernetes::service::Key;
+use crate::resource_id::ResourceId;
+use crate::view;
+
+use super::Look;
+use super::class::Class;
+use super::controller::{Seen, last_modified};
+use super::gathered::{Gathered, difference};
+use super::repair;
+use super::report::{By, Cause, Difference};
+
+/// The tags the controller puts on a Private Link Service (`consts.go`).
+const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
+const OWNER_TAG: &str = "k8s-azure-owner-service";
+
+/// Looks for what nothing wants, and for what others put beside it.
+pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &mut Gathered) {
+    let world = &seen.prediction.before;
+    let group = input.facts.load_balancer_group();
+    for balancer in world.load_balancers.values() {
+        let lies_in = ResourceId::new(balancer.id()).resource_group().map(str::to_lowercase);
+        if lies_in.as_deref() == Some(group.to_lowercase().as_str()) {
+            frontends(balancer, seen, gathered);
+        }
+    }
+    for link in world.private_link_services.values() {
+        if let Some(found) = link_left(input, look, seen, link) {
+            gathered.push(found);
+        }
+    }
+    for address in world.public_ip_addresses.values() {
+        let name = address.name();
+        let made = name.split('-').any(is_made_name);
+        if made && name.split('-').all(|part| seen.owners.of_name(part).is_none()) {
+            let at = Address::new(Kind::PublicIp, name);
+            gathered.push(left(seen, &at, address.id(), "no Service has it"));
+        }
+    }
+}
+
+/// Whether the controller made a name: `a` and the first 31 digits of a uid
+/// (`DefaultLoadBalancerName` of k8s.io/cloud-provider).
+fn is_made_name(name: &str) -> bool {
+    let base = name.get(..32).unwrap_or_default();
+    base.starts_with('a')
+        && base.chars().skip(1).all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+        && base.len() == 32
+}
+
+fn left(seen: &Seen, at: &Address, id: &str, message: &str) -> Difference {
+    let mut cause = Cause::by(By::Controller);
+    cause.last_modified = last_modified(&seen.prediction.before, &ResourceId::new(id));
+    let message = format!("{message}: it was left behind");
+    let mut difference = difference(Class::Orphan, at, Some(id), message, cause);
+    difference.repair = Some(repair::delete(id));
+    difference
+}
+
+/// Frontends and rules that no Service owns: left behind if the controller named them, and else somebody
+/// else's, which it leaves alone and which keep the load balancer alive (finding 35).
+fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
+    let id = ResourceId::new(balancer.id());
+    let mut foreign: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
+        let name = frontend.name();
+        if seen.owners.of_name(name).is_some() {
+            continue;
+        }
+        if is_made_name(name) {
+            let at = Address::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
+            let child = id.child("frontendIPConfigurations", name);
+            let mut found = left(seen, &at, child.as_str(), "no Service owns it");
+            found.repair = Some(format!(
+                "az network lb frontend-ip delete -g {} --lb-name {} -n {}",
+                repair::word(id.resource_group().unwrap_or_default()),
+                repair::word(balancer.name()),
+                repair::word(name)
+            ));
+            gathered.push(found);
+        } else {
+            foreign.entry("frontends").or_default().push(name);
+        }
+    }
+    let rules = balancer.properties.load_balancing_rules.iter().flatten();
+    for rule in rules.map(|rule| rule.name()) {
+        if seen.owners.of_name(rule).is_none() && !is_made_name(rule) {
+            foreign.entry("rules").or_default().push(rule);
+        }
+    }
+    if foreign.is_empty() {
+        return;
+    }
+    let lists: Vec<String> =
+        foreign.into_iter().map(|(what, names)| format!("{what} {}", names.join(", "))).collect();
+    let message = format!(
+        "it has {} of somebody else, which the controller leaves alone and which keep it alive",
+        lists.join(" and ")
+    );
+    let at = Address::new(Kind::LoadBalancer, balancer.name());
+    let cause = Cause::by(By::Unknown);
+    gathered.push(difference(Class::Foreign, &at, Some(id.as_str()), message, cause));
+}
+
+/// A Private Link Service of this cluster's controller that nothing wants.
+fn link_left(
+    input: &Input<'_>,
+    look: &Look<'_>,
+    seen: &Seen,
+    link: &PrivateLinkService,
+) -> Option<Difference> {
+    let tag = |name: &str| {
+        let tags = link.tags.as_ref()?;
+        let (_, value) = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.as_str())
+    };
+    if !tag(CLUSTER_TAG)?.eq_ignore_ascii_case(&input.facts.cluster_name) {
+        return None;
+    }
+    let at = view::link_address(link, &seen.owners);
+    let frontend = view::frontend_of(link)?;
+    let Some(service) = seen.owners.of_name(frontend.name()) else {
+        let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
+        let connected = view::consumers(link).into_iter().filter(|it| it.status == "Approved");
+        found.cuts_off = connected.map(|it| it.endpoint).collect();
+        return Some(found);
+    };
+    let owner = tag(OWNER_TAG)?;
+    let (namespace, name) = owner.split_once('/')?;
+    let owner = Key::new(namespace, name);
+    let Some(live) = seen.prediction.live.get(&owner) else {
+        // Ownership goes by namespace and name, and the tag is never moved (findings 8 and F5).
+        let message = format!(
+            "its tag says that Service {owner} owns it, which is gone; Service {service} on the same frontend cannot change its settings"
+        );
+        let cause = Cause::by(By::Controller);
+        let mut found = difference(Class::Orphan, &at, Some(link.id()), message, cause);
+        found.repair = Some(format!(
+            "az tag update --operation merge --resource-id {} --tags {}",
+            repair::word(link.id()),
+            repair::word(&format!("{OWNER_TAG}={service}"))
+        ));
+        return Some(found);
+    };
+    let asks = live
+        .annotations
+        .get("service.beta.kubernetes.io/azure-pls-create")
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+    if asks || !input.desired.services.contains_key(&owner) {
+        return None;
+    }
+    // Recordings 201, 202 and 250: nothing deletes it while its frontend lives.
+    let message =
+        "its Service no longer asks for it, and nothing deletes it while its frontend lives";
+    let cause = Cause::by(By::Controller);
+    let mut found = difference(Class::Orphan, &at, Some(link.id()), message, cause);
+    found.repair = Some(format!(
+        "set azure-pls-create to \"true\" again, or delete Service {owner} and apply: {}",
+        look.apply
+    ));
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_made_name;
+
+    #[test]
+    fn the_controllers_names_are_told_from_others() {
+        for name in ["a692d862619bd44c9aa0d41df1c0201f", "a692d862619bd44c9aa0d41df1c0201f-apps"] {
+            assert!(is_made_name(name), "{name}");
+        }
+        for name in ["a692d862", "2ac5a8c1-0000-0000-0000-000000000000", "app-gateway", ""] {
+            assert!(!is_made_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! An earlier look: what tells a resource from another one of the same name, and who was connected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::world::World;
+use crate::change::{Action, Consumer};
+use crate::compare;
+use crate::diff::service::comparable;
+use crate::diff::{self, Input};
+use crate::kubernetes::service::{Key, Service};
+use crate::prediction;
+use crate::resource_id::ResourceId;
+use crate::saved::SavedPlan;
+use crate::snapshot::{Observation, Snapshot};
+use crate::view::{self, Owners};
+
+use super::class::Class;
+use super::gathered::{Gathered, difference};
+use super::report::{By, Cause, Difference, Field};
+
+/// An earlier look, at a snapshot or at what a plan was bound to.
+#[derive(Clone, Debug, Default)]
+pub struct Since {
+    at: Option<String>,
+    /// Uid, alias or guid, by kind and object in lower case.
+    identities: BTreeMap<(Kind, String), String>,
+    /// Services without what servers write, by `namespace/name`.
+    services: BTreeMap<String, Value>,
+    /// What the controller made, as it is compared, by id in lower case.
+    nodes: BTreeMap<String, Value>,
+    /// Who was connected to a Private Link Service, by its id in lower case.
+    consumers: BTreeMap<String, Vec<Consumer>>,
+}
+
+impl Since {
+    /// What a snapshot showed.
+    pub fn of_snapshot(snapshot: &Snapshot) -> Self {
+        let mut since = Self { at: Some(snapshot.taken_at.clone()), ..Self::default() };
+        let services = prediction::services(snapshot);
+        for (key, service) in &services {
+            let name = key.to_string();
+            since.know(Kind::Service, &name, Some(&service.uid));
+            since.services.insert(name, comparable(&service.object));
+        }
+        let (world, _) = prediction::world(snapshot);
+        let owners = Owners::of(services.values().map(AsRef::as_ref));
+        let (nodes, _) = view::nodes(&world, &World::default(), &owners);
+        for (address, node) in nodes {
+            since.know(address.kind, node.id.as_str(), node.identity.as_deref());
+            since.consumers.insert(node.id.key(), node.consumers);
+            since.nodes.insert(node.id.key(), node.fields);
+        }
+        for live in snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
+            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
+            let guid = text("/properties/resourceGuid");
+            since.know(Kind::PrivateEndpoint, text("/id").unwrap_or_default(), guid);
+        }
+        since
+    }
+
+    /// What a saved plan was made from. What the plan itself deletes or makes anew does not count.
+    pub fn of_plan(saved: &SavedPlan) -> Self {
+        let mut since = Self::default();
+        let remade = |address: &Address| {
+            saved.plan.changes.iter().any(|change| {
+                change.address == *address
+                    && matches!(change.action, Action::Create | Action::Replace | Action::Delete)
+            })
+        };
+        for binding in saved.bindings.iter().filter(|it| !remade(&it.address)) {
+            let text = |pointer: &str| binding.observed.pointer(pointer).and_then(Value::as_str);
+            let identity = text("/uid").or_else(|| text("/identity"));
+            since.know(binding.address.kind, &binding.object, identity);
+        }
+        since
+    }
+
+    fn know(&mut self, kind: Kind, object: &str, identity: Option<&str>) {
+        if let Some(identity) = identity.filter(|identity| !identity.is_empty()) {
+            self.identities.insert((kind, object.to_lowercase()), identity.to_owned());
+        }
+    }
+
+    /// When it was, in RFC 3339; a plan does not tell.
+    pub fn at(&self) -> Option<&str> {
+        self.at.as_deref()
+    }
+
+    /// What told a node from another of the same name.
+    pub(super) fn identity(&self, address: &Address, object: &str) -> Option<&str> {
+        self.identities.get(&(address.kind, object.to_lowercase())).map(String::as_str)
+    }
+
+    /// A field of a live Service, as it was.
+    pub(super) fn service_field(&self, service: &str, path: &str) -> Option<Value> {
+        let fields = compare::fields(None, Some(self.services.get(service)?));
+        fields.into_iter().find(|field| field.path == path)?.after
+    }
+
+    /// What the controller had made, as it was.
+    pub(super) fn node(&self, id: &ResourceId) -> Option<&Value> {
+        self.nodes.get(&id.key())
+    }
+}
+
+/// Compares identities and connections with those of an earlier look.
+pub(super) fn compare(
+    input: &Input<'_>,
+    since: &Since,
+    (world, live): (&World, &BTreeMap<Key, Arc<Service>>),
+    gathered: &mut Gathered,
+) {
+    for (key, service) in live.iter().filter(|(key, _)| input.desired.services.contains_key(key)) {
+        let at = diff::service::address(key);
+        let mut cause = Cause::by(By::SomebodyInKubernetes);
+        let made = service.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        cause.at = made.map(ToOwned::to_owned);
+        gathered_if_another(since, &at, &key.to_string(), Some(&service.uid), cause, gathered);
+    }
+    for (name, endpoint) in &input.desired.endpoints {
+        let id = diff::endpoint::id(input, endpoint);
+        let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
+        let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
+        let at = diff::endpoint::address(name);
+        let cause = Cause::by(By::AzureOrSomebodyInIt);
+        gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
+    }
+    let owners = Owners::of(live.values().map(AsRef::as_ref));
+    let (nodes, _) = view::nodes(world, &World::default(), &owners);
+    let own = diff::endpoint::own(input);
+    for (at, node) in nodes {
+        let ours =
+            node.service.as_ref().is_some_and(|key| input.desired.services.contains_key(key));
+        if !ours || node.identity.is_none() {
+            continue;
+        }
+        let cause = Cause::by(By::AzureOrSomebodyInIt);
+        let (id, identity) = (node.id.as_str(), node.identity.as_deref());
+        let another = gathered_if_another(since, &at, id, identity, cause, gathered);
+        if !another {
+            let before = since.consumers.get(&node.id.key()).into_iter().flatten();
+            for was in before.filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
+                let now = node
+                    .consumers
+                    .iter()
+                    .find(|it| ResourceId::new(&it.endpoint) == ResourceId::new(&was.endpoint));
+                gathered.differences.extend(consumer(since, &at, was, now));
+            }
+        }
+    }
+}
+
+/// Adds a difference if a resource is another than it was; whether it is.
+fn gathered_if_another(
+    since: &Since,
+    at: &Address,
+    object: &str,
+    now: Option<&str>,
+    mut cause: Cause,
+    gathered: &mut Gathered,
+) -> bool {
+    let Some((was, now)) = since.identity(at, object).zip(now).filter(|(was, now)| was != now)
+    else {
+        return false;
+    };
+    cause.after = since.at.clone();
+    let message = match at.kind {
+        Kind::Service => {
+            "it was deleted and made again: its uid is another, and so is the default name of all that the controller makes for it"
+        }
+        Kind::PrivateLinkService => {
+            "it was deleted and made again under its name: its alias is another, and whoever was connected is not"
+        }
+        _ => "it was deleted and made again under its name",
+    };
+    let mut difference = difference(Class::Recreated, at, Some(object), message, cause);
+    difference.fields = vec![Field {
+        path: match at.kind {
+            Kind::Service => "metadata.uid",
+            Kind::PrivateLinkService => "properties.alias",
+            _ => "properties.resourceGuid",
+        }
+        .to_owned(),
+        wanted: Some(was.into()),
+        found: Some(now.into()),
+    }];
+    difference.repair = Some(match at.kind {
+        Kind::PrivateLinkService => "every consumer must delete its private endpoint and make it again; take a new snapshot for the next look".to_owned(),
+        _ => "nothing brings the old one back; take a new snapshot for the next look".to_owned(),
+    });
+    gathered.push(difference);
+    true
+}
+
+/// A consumer that was let in and no longer is.
+fn consumer(
+    since: &Since,
+    link: &Address,
+    was: &Consumer,
+    now: Option<&Consumer>,
+) -> Option<Difference> {
+    if was.status != "Approved" || now.is_some_and(|now| now.status == "Approved") {
+        return None;
+    }
+    let at = diff::controller::connection_address(&was.endpoint, &BTreeMap::new());
+    let (message, by) = match now {
+        None => (
+            format!(
+                "the consumer was connected to {link}, and its endpoint or its connection is gone"
+            ),
+            By::Consumer,
+        ),
+        Some(now) => (
+            format!("the consumer was connected to {link}, and its connection is {}", now.status),
+            By::Provider,
+        ),
+    };
+    let mut cause = Cause::by(by);
+    cause.after = since.at.clone();
+    let object = Some(was.endpoint.as_str());
+    let mut difference = difference(Class::ConsumerGone, &at, object, message, cause);
+    difference.repair = Some(
+        "ask the consumer; if it went on purpose, take a new snapshot for the next look".into(),
+    );
+    Some(difference)
+}

@@ -1,0 +1,337 @@
+//! Differences that begin in Azure.
+
+use serde_json::{Value, json};
+
+use crate::world::{Applied, SUBSCRIPTION, classes, network, of_nodes, told};
+
+const LINK: &str = "PrivateLinkService/default/internal-app";
+const FRONTEND: &str = "FrontendIp/default/internal-app";
+const CONNECTION: &str = "EndpointConnection/myAKSServicePE";
+
+fn link() -> String {
+    of_nodes("privateLinkServices/my-pls")
+}
+
+fn balancer() -> String {
+    of_nodes("loadBalancers/kubernetes-internal")
+}
+
+fn endpoint() -> String {
+    network(SUBSCRIPTION, "myOtherResourceGroup", "privateEndpoints/myAKSServicePE")
+}
+
+#[test]
+fn a_link_changed_in_azure_stays_so_until_the_next_sync() {
+    let applied = Applied::private_link();
+    applied.edit(&link(), |link| {
+        link["properties"]["visibility"] = json!({"subscriptions": ["*"]});
+        link["systemData"] =
+            json!({"lastModifiedBy": "eve@contoso.com", "lastModifiedAt": "2026-01-01T00:00:00Z"});
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("changed-in-azure", LINK)]);
+    let it = &differences[0];
+    assert_eq!(it["cause"]["by"], "azure-or-somebody-in-it");
+    assert_eq!(it["cause"]["event"]["reason"], "EnsuredLoadBalancer");
+    assert_eq!(it["cause"]["lastModified"]["by"], "eve@contoso.com");
+    assert_eq!(it["heals"], "next-sync");
+    assert!(it["repair"].as_str().unwrap().contains("privlink.dev/sync="), "{it}");
+    // What the repair does: the controller syncs when an annotation changes.
+    applied.meanwhile(|somebody| async move {
+        let patch = json!({"metadata": {"annotations": {"privlink.dev/sync": "1"}}});
+        somebody.patch_service("privlink-sync", patch).await;
+    });
+    applied.run("drift", "").expect(0);
+}
+
+#[test]
+fn a_rule_taken_away_in_azure_shows_at_its_frontend() {
+    let applied = Applied::private_link();
+    let before = applied.snapshot("before.json");
+    applied.edit(&balancer(), |balancer| {
+        balancer["properties"]["loadBalancingRules"] = json!([]);
+    });
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(classes(&differences), [told("changed-in-azure", FRONTEND)]);
+    let fields = differences[0]["fields"].as_array().unwrap();
+    assert!(
+        fields.iter().any(|it| it["path"] == "loadBalancingRules[\"TCP-80\"]")
+            || fields
+                .iter()
+                .any(|it| it["path"].as_str().unwrap().starts_with("loadBalancingRules")),
+        "{fields:?}"
+    );
+    assert_eq!(differences[0]["cause"]["after"], before["takenAt"]);
+}
+
+#[test]
+fn a_link_deleted_in_azure_is_gone_and_cuts_its_endpoint_off() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        let connections = somebody.read(&link()).await["properties"]["privateEndpointConnections"]
+            .as_array()
+            .unwrap()
+            .clone();
+        for connection in connections {
+            somebody.write("DELETE", connection["id"].as_str().unwrap(), None).await;
+        }
+        somebody.write("DELETE", &link(), None).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [told("deleted-in-azure", LINK), told("disconnected", CONNECTION)]
+    );
+    assert_eq!(differences[0]["heals"], "next-sync");
+    assert_eq!(differences[1]["heals"], "no");
+}
+
+/// The controller has made it again: by name all is well.
+#[test]
+fn a_link_made_anew_is_told_by_its_endpoint_and_by_an_earlier_look() {
+    let applied = Applied::private_link();
+    let before = applied.snapshot("before.json");
+    applied.run("plan", "--out before.plan").expect(0);
+    applied.meanwhile(|somebody| async move {
+        let connections = somebody.read(&link()).await["properties"]["privateEndpointConnections"]
+            .as_array()
+            .unwrap()
+            .clone();
+        for connection in connections {
+            somebody.write("DELETE", connection["id"].as_str().unwrap(), None).await;
+        }
+        somebody.write("DELETE", &link(), None).await;
+        let patch = json!({"metadata": {"annotations": {"privlink.dev/sync": "1"}}});
+        // The controller trusts its copy for 120 s, 2.4 s in the sandbox.
+        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+        somebody.patch_service("privlink-sync", patch).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("disconnected", CONNECTION)]);
+    assert!(differences[0]["message"].as_str().unwrap().contains("made anew"));
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(classes(&differences), [told("recreated", LINK), told("disconnected", CONNECTION)]);
+    let lists = before["azure"].as_object().unwrap();
+    let (_, links) = lists.iter().find(|(path, _)| path.ends_with("/privatelinkservices")).unwrap();
+    let alias = &links["present"][0]["properties"]["alias"];
+    assert_eq!(&differences[0]["fields"][0]["wanted"], alias);
+    applied.run("apply", "--auto-approve --controller-timeout 20 --max-disconnects 1").expect(0);
+    applied.run("drift", "").expect(0);
+}
+
+/// The endpoint's own record says Approved; its target has never heard of it.
+#[test]
+fn an_endpoint_that_remembers_what_its_target_does_not_is_told() {
+    let applied = Applied::private_link();
+    applied.edit(&link(), |link| {
+        link["properties"]["privateEndpointConnections"] = json!([]);
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("recreated", CONNECTION)]);
+}
+
+#[test]
+fn a_rejected_endpoint_is_disconnected_by_the_provider() {
+    let applied = Applied::private_link();
+    let state = json!({"status": "Rejected", "description": "no", "actionsRequired": "None"});
+    applied.edit(&endpoint(), |endpoint| {
+        endpoint["properties"]["privateLinkServiceConnections"][0]["properties"]
+            ["privateLinkServiceConnectionState"] = state.clone();
+    });
+    applied.edit(&link(), |link| {
+        link["properties"]["privateEndpointConnections"][0]["properties"]
+            ["privateLinkServiceConnectionState"] = state;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("disconnected", CONNECTION)]);
+    assert_eq!(differences[0]["cause"]["by"], "provider");
+}
+
+#[test]
+fn a_deleted_endpoint_is_missing() {
+    let applied = Applied::private_link();
+    applied.snapshot("before.json");
+    applied.meanwhile(|somebody| async move {
+        somebody.write("DELETE", &endpoint(), None).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("missing", "PrivateEndpoint/myAKSServicePE")]);
+    assert_eq!(differences[0]["cause"]["by"], "unknown");
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(differences[0]["cause"]["by"], "azure-or-somebody-in-it");
+    assert!(differences[0]["cause"]["after"].is_string(), "{}", differences[0]);
+}
+
+#[test]
+fn an_endpoint_of_the_stack_that_it_no_longer_wants_is_an_orphan() {
+    let applied = Applied::private_link();
+    let file = applied.place.path().join("examples/private-link/endpoint.yaml");
+    std::fs::remove_file(file).unwrap();
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("orphan", "PrivateEndpoint/myAKSServicePE")]);
+}
+
+/// Somebody else's endpoint on the stack's Private Link Service, which then goes.
+#[test]
+fn a_consumer_that_goes_is_told_by_an_earlier_look() {
+    let consumer = "11111111-1111-1111-1111-111111111111";
+    let theirs = network(consumer, "consumerResourceGroup", "privateEndpoints/theirs");
+    let applied = Applied::private_link();
+    let body = json!({
+        "location": "eastus",
+        "properties": {
+            "subnet": {"id": network(
+                consumer, "consumerResourceGroup", "virtualNetworks/consumer-vnet/subnets/pe-subnet")},
+            "manualPrivateLinkServiceConnections": [{"name": "theirs", "properties": {
+                "privateLinkServiceId": link(), "groupIds": [], "requestMessage": "let me in"}}],
+        },
+    });
+    applied.meanwhile(|somebody| {
+        let theirs = theirs.clone();
+        async move { somebody.write("PUT", &theirs, Some(&body)).await }
+    });
+    let address = format!("EndpointConnection/{consumer}/consumerResourceGroup/theirs");
+    let differences = applied.differences(0, "");
+    assert_eq!(classes(&differences), [told("awaiting-approval", &address)]);
+    for id in [&theirs, &link()] {
+        applied.edit(id, |resource| {
+            let text = resource.to_string().replace("\"Pending\"", "\"Approved\"");
+            *resource = serde_json::from_str(&text).unwrap();
+        });
+    }
+    assert_eq!(applied.differences(0, ""), [] as [Value; 0]);
+    applied.snapshot("before.json");
+    applied.meanwhile(|somebody| {
+        let theirs = theirs.clone();
+        async move { somebody.write("DELETE", &theirs, None).await }
+    });
+    assert_eq!(applied.differences(0, ""), [] as [Value; 0]);
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(classes(&differences), [told("consumer-gone", &address)]);
+    assert_eq!(differences[0]["cause"]["by"], "consumer");
+}
+
+#[test]
+fn what_no_service_owns_was_left_behind_and_what_others_put_there_is_noted() {
+    let applied = Applied::private_link();
+    let left = "a00000000000000000000000000000bad";
+    applied.edit(&balancer(), |it| {
+        let frontends = it["properties"]["frontendIPConfigurations"].as_array_mut().unwrap();
+        let mut frontend = frontends[0].clone();
+        for (name, address) in [(left, "10.240.0.200"), ("by-terraform", "10.240.0.201")] {
+            let properties = frontend["properties"].as_object_mut().unwrap();
+            properties.retain(|key, _| key.starts_with("privateIP") || key == "subnet");
+            frontend["properties"]["privateIPAddress"] = json!(address);
+            frontend["name"] = json!(name);
+            frontend["id"] = json!(format!("{}/frontendIPConfigurations/{name}", balancer()));
+            frontends.push(frontend.clone());
+        }
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [
+            told("foreign", "LoadBalancer/kubernetes-internal"),
+            told("orphan", &format!("FrontendIp/kubernetes-internal/{left}")),
+        ]
+    );
+    assert!(differences[0]["message"].as_str().unwrap().contains("by-terraform"));
+    assert!(differences[1]["repair"].as_str().unwrap().contains(left));
+}
+
+#[test]
+fn a_link_whose_service_is_gone_is_an_orphan() {
+    let applied = Applied::private_link();
+    let other = of_nodes("privateLinkServices/old");
+    applied.edit(&link(), |link| {
+        let text = link.to_string();
+        assert!(text.contains("default/internal-app"));
+        link["tags"]["k8s-azure-owner-service"] = json!("default/gone");
+    });
+    let differences = applied.differences(2, "");
+    let found = classes(&differences);
+    assert!(found.contains(&told("orphan", LINK)), "{differences:#?}");
+    let orphan = differences.iter().find(|it| it["class"] == "orphan").unwrap();
+    assert!(orphan["repair"].as_str().unwrap().starts_with("az tag update"), "{other} {orphan}");
+}
+
+#[test]
+fn a_network_policy_that_is_on_again_is_not_healed() {
+    let applied = Applied::private_link();
+    let subnet = of_nodes("virtualNetworks/aks-vnet/subnets/aks-subnet");
+    applied.edit(&subnet, |subnet| {
+        subnet["properties"]["privateLinkServiceNetworkPolicies"] = json!("Enabled");
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("changed-in-azure", "Subnet/aks-vnet/aks-subnet")]);
+    assert_eq!(differences[0]["heals"], "no");
+    assert!(
+        differences[0]["repair"]
+            .as_str()
+            .unwrap()
+            .contains("--private-link-service-network-policies Disabled")
+    );
+}
+
+#[test]
+fn what_azure_failed_to_provision_is_told() {
+    let applied = Applied::private_link();
+    applied.edit(&link(), |link| link["properties"]["provisioningState"] = json!("Failed"));
+    applied.edit(&endpoint(), |it| it["properties"]["provisioningState"] = json!("Failed"));
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [
+            told("provisioning-failed", LINK),
+            told("provisioning-failed", "PrivateEndpoint/myAKSServicePE"),
+        ]
+    );
+}
+
+/// Nobody knows whether outbound SNAT is off once no live rule tells, and the prediction hangs on it.
+#[test]
+fn what_hangs_on_an_assumed_fact_is_unverified() {
+    let applied = Applied::private_link();
+    let mut snapshot = applied.snapshot("now.json");
+    let text = snapshot.to_string();
+    assert!(text.contains("\"disableOutboundSnat\":true"), "{text}");
+    // A rule that does not say it, as older API versions show one.
+    snapshot = serde_json::from_str(&text.replace("\"disableOutboundSnat\":true,", "")).unwrap();
+    applied.save("now.json", &snapshot);
+    let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+    let report = crate::world::checked(&run.expect(0).stdout);
+    let differences = report["stacks"][0]["differences"].as_array().unwrap();
+    assert_eq!(classes(differences), [told("unverified", FRONTEND)]);
+    assert_eq!(differences[0]["hangsOn"], "disableOutboundSnat");
+    // Pinned, it is known, and the difference is one.
+    applied.rewrite(
+        "stack.yaml",
+        "  cluster: myAKSCluster",
+        "  cluster: myAKSCluster\n  facts: {disableOutboundSnat: true}",
+    );
+    let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+    let report = crate::world::checked(&run.expect(2).stdout);
+    let differences = report["stacks"][0]["differences"].as_array().unwrap();
+    assert_eq!(classes(differences), [told("changed-in-azure", FRONTEND)]);
+}
+
+#[test]
+fn no_azure_list_that_could_not_be_read_is_taken_for_empty() {
+    let applied = Applied::private_link();
+    let snapshot = applied.snapshot("now.json");
+    let lists: Vec<String> = snapshot["azure"].as_object().unwrap().keys().cloned().collect();
+    for list in lists {
+        let mut snapshot = snapshot.clone();
+        snapshot["azure"][&list] = json!({"unreadable": "AuthorizationFailed"});
+        applied.save("now.json", &snapshot);
+        let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+        let report = crate::world::checked(&run.expect(1).stdout);
+        let stack = &report["stacks"][0];
+        let drift = stack["differences"].as_array().unwrap().iter();
+        let drift: Vec<&Value> = drift.filter(|it| it["weight"] == "drift").collect();
+        assert!(drift.is_empty(), "without {list}: {drift:#?}");
+        assert!(
+            stack["unreadable"].as_array().unwrap().iter().any(|it| it["what"] == list.as_str())
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Differences that begin at the Kubernetes API.
+
+use serde_json::{Value, json};
+
+use crate::world::{Applied, classes, told};
+
+#[test]
+fn what_was_applied_has_not_drifted() {
+    let applied = Applied::private_link();
+    let report = applied.report(0, "");
+    assert_eq!(report["summary"]["drift"], 0);
+    let nodes = report["stacks"][0]["nodes"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| node["state"] == "in-sync"), "{nodes:?}");
+    let kinds: Vec<&str> =
+        nodes.iter().map(|it| it["address"].as_str().unwrap().split('/').next().unwrap()).collect();
+    for kind in
+        ["Service", "FrontendIp", "PrivateLinkService", "PrivateEndpoint", "EndpointConnection"]
+    {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    assert_eq!(applied.run("drift", "").expect(0).last_line(), "No drift.");
+}
+
+/// The controller has carried the edit out, so that Azure is as the live Service says: that is one
+/// difference, and its field manager is named.
+#[test]
+fn an_edit_by_hand_is_one_difference_and_names_its_manager() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        somebody.annotate("kubectl-edit", &[("azure-pls-proxy-protocol", Some("true"))]).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [told("edited-in-kubernetes", "Service/default/internal-app")]
+    );
+    let it = &differences[0];
+    assert_eq!(it["cause"]["by"], "somebody-in-kubernetes");
+    assert_eq!(it["cause"]["manager"], "kubectl-edit");
+    assert!(it["cause"]["at"].as_str().unwrap().starts_with("20"), "{it}");
+    assert_eq!(it["fields"][0]["found"], "true");
+    assert_eq!(it["fields"][0]["wanted"], Value::Null);
+    assert_eq!(it["heals"], "no");
+    let repair = it["repair"].as_str().unwrap();
+    assert!(repair.starts_with("kubectl annotate service -n default internal-app service.beta"));
+    assert!(
+        repair.ends_with("azure-pls-proxy-protocol- && privlink apply -f examples/private-link")
+    );
+}
+
+#[test]
+fn a_value_changed_by_hand_is_taken_back_by_its_repair() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        somebody.annotate("kubectl-annotate", &[("azure-pls-create", Some("false"))]).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [
+            told("edited-in-kubernetes", "Service/default/internal-app"),
+            told("orphan", "PrivateLinkService/default/internal-app"),
+        ]
+    );
+    let field = &differences[0]["fields"][0];
+    assert_eq!((&field["wanted"], &field["found"]), (&json!("true"), &json!("false")));
+    // The repair, as the report gives it: a plain apply is refused, since kubectl owns the field.
+    applied.run("apply", "--auto-approve").expect(3);
+    applied.meanwhile(|somebody| async move {
+        somebody.annotate("kubectl-annotate", &[("azure-pls-create", None)]).await;
+    });
+    applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
+    applied.run("drift", "").expect(0);
+}
+
+/// A removal leaves no field manager: an earlier look tells it from a desired state that moved on.
+#[test]
+fn a_removal_shows_by_an_earlier_look() {
+    let applied = Applied::private_link();
+    let before = applied.snapshot("before.json");
+    applied.meanwhile(|somebody| async move {
+        somebody.annotate("kubectl-edit", &[("azure-pls-name", None)]).await;
+    });
+    let address = "Service/default/internal-app";
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(classes(&differences), [told("edited-in-kubernetes", address)]);
+    assert_eq!(differences[0]["cause"]["after"], before["takenAt"]);
+}
+
+#[test]
+fn a_desired_state_that_moved_on_was_not_applied() {
+    let applied = Applied::private_link();
+    applied.rewrite("internal-app.yaml", "port: 80", "port: 81");
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("not-applied", "Service/default/internal-app")]);
+    assert_eq!(differences[0]["cause"]["by"], "desired-state");
+    assert_eq!(differences[0]["repair"], "privlink apply -f examples/private-link");
+    applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
+    applied.run("drift", "").expect(0);
+}
+
+#[test]
+fn what_argo_cd_keeps_is_repaired_by_argo_cd() {
+    let applied = Applied::new("internal-load-balancer", 0);
+    applied.meanwhile(|somebody| async move {
+        let patch = json!({"metadata": {
+            "labels": {"argocd.argoproj.io/instance": "shop", "privlink.dev/stack": null},
+        }});
+        somebody.patch_service("argocd-controller", patch).await;
+        let patch = json!({"spec": {"externalTrafficPolicy": "Local"}});
+        somebody.patch_service("kubectl-edit", patch).await;
+    });
+    let differences = applied.differences(2, "");
+    assert_eq!(
+        classes(&differences),
+        [told("edited-in-kubernetes", "Service/default/internal-app")]
+    );
+    assert_eq!(differences[0]["cause"]["manager"], "kubectl-edit");
+    assert_eq!(differences[0]["heals"], "tool");
+    assert!(!differences[0]["repair"].as_str().unwrap().contains("apply"));
+}
+
+#[test]
+fn a_failing_controller_is_named_with_its_event() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        let bad = [("azure-pls-ip-configuration-ip-address-count", Some("nine"))];
+        somebody.annotate("kubectl-edit", &bad).await;
+    });
+    let differences = applied.differences(2, "");
+    let service = "Service/default/internal-app";
+    assert_eq!(
+        classes(&differences),
+        [told("edited-in-kubernetes", service), told("controller-failed", service)]
+    );
+    let it = &differences[1];
+    assert_eq!(it["cause"]["by"], "controller");
+    assert_eq!(it["cause"]["event"]["reason"], "SyncLoadBalancerFailed");
+    assert!(it["message"].as_str().unwrap().contains("nine"), "{it}");
+    assert!(it["repair"].as_str().unwrap().starts_with("kubectl describe service"));
+}
+
+/// A Service that was just written, with no event since: the controller is still to come.
+#[test]
+fn a_controller_that_has_not_come_is_behind() {
+    let applied = Applied::private_link();
+    let mut snapshot = applied.snapshot("now.json");
+    let service = &mut snapshot["kubernetes"]["services"]["present"][0];
+    assert_eq!(service["metadata"]["name"], "internal-app");
+    service["spec"]["ports"][0]["port"] = json!(8080);
+    let later = "2099-01-01T00:00:10Z";
+    service["metadata"]["managedFields"][0]["time"] = json!(later);
+    service["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"] =
+        json!({"k:{\"port\":8080,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}});
+    snapshot["takenAt"] = json!("2099-01-01T00:01:00Z");
+    applied.save("now.json", &snapshot);
+    applied.rewrite("internal-app.yaml", "port: 80", "port: 8080");
+    let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+    let report = crate::world::checked(&run.expect(2).stdout);
+    let differences = report["stacks"][0]["differences"].as_array().unwrap();
+    assert_eq!(
+        classes(differences),
+        [told("controller-behind", "FrontendIp/default/internal-app")]
+    );
+    assert_eq!(differences[0]["heals"], "soon");
+    // An hour later it should have been.
+    snapshot["takenAt"] = json!("2099-01-01T01:00:00Z");
+    applied.save("now.json", &snapshot);
+    let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+    let report = crate::world::checked(&run.expect(2).stdout);
+    let differences = report["stacks"][0]["differences"].as_array().unwrap();
+    assert_eq!(classes(differences), [told("changed-in-azure", "FrontendIp/default/internal-app")]);
+}
+
+#[test]
+fn a_service_that_left_desired_state_is_an_orphan_and_a_missing_one_is_missing() {
+    let applied = Applied::private_link();
+    applied.rewrite("internal-app.yaml", "name: internal-app", "name: other-app");
+    applied.rewrite("endpoint.yaml", "name: internal-app", "name: other-app");
+    let differences = applied.differences(2, "");
+    let found = classes(&differences);
+    assert!(found.contains(&told("orphan", "Service/default/internal-app")), "{found:?}");
+    assert!(found.contains(&told("missing", "Service/default/other-app")), "{found:?}");
+}
+
+#[test]
+fn a_service_made_again_is_another_one() {
+    let applied = Applied::new("internal-load-balancer", 0);
+    let before = applied.snapshot("before.json");
+    applied.run("destroy", "--auto-approve --controller-timeout 20").expect(0);
+    applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
+    applied.run("drift", "").expect(0);
+    let differences = applied.differences(2, "--since before.json");
+    assert_eq!(
+        classes(&differences)[0],
+        told("recreated", "Service/default/internal-app"),
+        "{differences:#?}"
+    );
+    let uid = &before["kubernetes"]["services"]["present"][0]["metadata"]["uid"];
+    assert_eq!(&differences[0]["fields"][0]["wanted"], uid);
+    assert_eq!(differences[0]["cause"]["after"], before["takenAt"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_no_drift_and_no_success() {
+    let applied = Applied::private_link();
+    let mut snapshot = applied.snapshot("now.json");
+    snapshot["kubernetes"]["services"] = json!({"unreadable": "forbidden"});
+    applied.save("now.json", &snapshot);
+    let run = applied.place.run("drift -f examples/private-link --observed now.json -o json");
+    let report = crate::world::checked(&run.expect(1).stdout);
+    let stack = &report["stacks"][0];
+    assert_eq!(classes(stack["differences"].as_array().unwrap()), []);
+    assert_eq!(stack["unreadable"][0], json!({"what": "Services", "why": "forbidden"}));
+    // Unreadable wins over --exit-zero and over drift.
+    let run = "drift -f examples/private-link --observed now.json --exit-zero";
+    applied.place.run(run).expect(1);
+}

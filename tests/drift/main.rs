@@ -1,0 +1,14 @@
+//! `drift` against the sandbox: every class of difference, who made it, and what repairs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
+
+mod azure;
+mod kubernetes;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;

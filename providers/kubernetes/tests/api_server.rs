@@ -13,6 +13,7 @@
 mod envtest;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use envtest::ApiServer;
@@ -72,8 +73,7 @@ async fn the_client_works_with_a_real_api_server() {
 /// The manifests of examples/drift are taken as they are, but for custom resources, whose definitions are
 /// not there. The namespace is made; all else is a dry run.
 async fn manifests(server: &ApiServer) {
-    let kubeconfig =
-        kube::config::Kubeconfig::read_from(server.folder.path().join("boss")).unwrap();
+    let kubeconfig = kube::config::Kubeconfig::read_from(server.kubeconfig("boss")).unwrap();
     let config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
     let client = kube::Client::try_from(config).unwrap();

@@ -1,6 +1,7 @@
 //! The `privlink` binary: arguments in, exit code out.
 
 mod args;
+mod artefact;
 mod command_error;
 mod commands;
 mod connect;
@@ -10,6 +11,7 @@ mod pin;
 mod pipeline;
 mod progress;
 mod ui;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -62,8 +62,12 @@ impl Progress {
                 let why = format!("step {because} failed");
                 self.finish(step, Label::Warning, "skipped", &why);
             }
-            EventKind::Cancelled => self.finish(step, Label::Warning, "not started", ""),
-            EventKind::Begun { .. } | EventKind::Ended => {}
+            EventKind::Cancelled => self.finish(step, Label::Warning, "stopped", ""),
+            EventKind::Begun { .. }
+            | EventKind::Accepted { .. }
+            | EventKind::Ended
+            | EventKind::Refused { .. }
+            | EventKind::Reported { .. } => {}
         }
     }
 

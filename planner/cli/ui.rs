@@ -111,16 +111,26 @@ impl Ui {
 
     /// Asks for a word at the terminal, and says whether it was given.
     pub(crate) fn confirm(&mut self, question: &str, word: &str) -> Result<bool, CommandError> {
+        self.ask(question)?;
+        Ok(line()?.trim() == word)
+    }
+
+    /// Asks at the terminal.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<(), CommandError> {
         if !io::stdin().is_terminal() {
             return Err(CommandError::new("there is no terminal to confirm at")
                 .hint("Give --auto-approve to apply without being asked."));
         }
         let mut err = io::stderr().lock();
-        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).map_err(io("stdin"))?;
-        Ok(answer.trim() == word)
+        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))
     }
+}
+
+/// The next line that is typed.
+pub(crate) fn line() -> Result<String, CommandError> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(io("stdin"))?;
+    Ok(line)
 }
 
 /// Diagnostics as text.

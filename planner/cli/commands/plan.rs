@@ -83,7 +83,8 @@ pub(super) fn rendered(plan: &Plan, format: Format, ui: &Ui) -> String {
     rendering(plan, format, ui.style(), ui.pipeline())
 }
 
-fn rendering(plan: &Plan, format: Format, style: Style, pipeline: &Pipeline) -> String {
+/// A plan in a format, as it looks on a stream.
+pub(super) fn rendering(plan: &Plan, format: Format, style: Style, pipeline: &Pipeline) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match format {

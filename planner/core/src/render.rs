@@ -1,5 +1,5 @@
-//! Rendering: plans, graphs and reports as text, JSON, Markdown, DOT and Mermaid, and in the shapes that
-//! pipelines and other tools read.
+//! Rendering: plans, explanations, graphs and reports as text, JSON, Markdown, DOT and Mermaid, and in the
+//! shapes that pipelines and other tools read.
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
@@ -7,6 +7,7 @@ pub(crate) mod budget;
 pub mod comment;
 pub mod drift;
 pub mod escape;
+pub mod explanation;
 pub mod graph;
 pub mod json;
 mod markdown;

@@ -13,7 +13,7 @@ use privlink_core::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
 use privlink_core::code::Code;
 use privlink_core::diagnostic::Severity;
 use privlink_core::plan::{
-    Counts, FactNote, Finding, Mode, Need, Op, Plan, Refusal, Step, Summary,
+    Counts, FactNote, Finding, Mode, Need, Op, Plan, Refusal, Scope, Step, Summary,
 };
 use privlink_core::render::comment::{Flavour, Options, document};
 use privlink_core::render::pipeline::guard;
@@ -81,6 +81,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         tool_version: text.to_owned(),
         stack: text.to_owned(),
         mode: Mode::Apply,
+        scope: Scope::default(),
         facts: vec![FactNote { name: text.into(), value: text.into(), source: "assumed".into() }],
         needs: needs.collect(),
         steps: vec![Step {

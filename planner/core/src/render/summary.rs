@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Counts, Mode, Plan, Summary, disconnected};
+use crate::address::Address;
+use crate::plan::{Counts, Mode, Plan, Scope, Summary, disconnected};
 
 /// `1 consumer`, `2 consumers`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -12,7 +13,9 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
 /// scripts know, followed by what only privlink can tell.
 pub fn line(plan: &Plan) -> String {
-    sentence(plan.mode, plan.is_empty(), plan.summary)
+    let mut sentences = sentences(plan.mode, plan.is_empty(), plan.summary);
+    sentences.extend(limits(&plan.scope));
+    sentences.join(" ")
 }
 
 /// The same of several plans together. Consumers are counted once.
@@ -36,10 +39,10 @@ pub fn total(plans: &[&Plan]) -> String {
     sum.consumers_disconnected = consumers.len();
     let destroys = plans.iter().all(|plan| plan.mode == Mode::Destroy);
     let mode = if destroys { Mode::Destroy } else { Mode::Apply };
-    sentence(mode, plans.iter().all(|plan| plan.is_empty()), sum)
+    sentences(mode, plans.iter().all(|plan| plan.is_empty()), sum).join(" ")
 }
 
-fn sentence(mode: Mode, is_empty: bool, summary: Summary) -> String {
+fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> Vec<String> {
     let Summary { privlink, controller, awaited, consumers_disconnected, awaiting_approval } =
         summary;
     let mut sentences = Vec::new();
@@ -72,5 +75,23 @@ fn sentence(mode: Mode, is_empty: bool, summary: Summary) -> String {
         let verb = if awaiting_approval == 1 { "awaits" } else { "await" };
         sentences.push(format!("{} {verb} approval.", count(awaiting_approval, "connection")));
     }
-    sentences.join(" ")
+    sentences
+}
+
+/// What a plan is limited to, if it is.
+fn limits(scope: &Scope) -> Option<String> {
+    let Scope { targets, excludes, replaces: _ } = scope;
+    let names = |addresses: &[Address]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match (targets.is_empty(), excludes.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(format!("Limited to {} and what it needs.", names(targets))),
+        (true, false) => Some(format!("Left out: {} and what needs it.", names(excludes))),
+        (false, false) => Some(format!(
+            "Limited to {} and what it needs, without {} and what needs it.",
+            names(targets),
+            names(excludes)
+        )),
+    }
 }

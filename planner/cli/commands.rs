@@ -19,6 +19,7 @@ mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
+mod summary;
 mod unlock;
 mod validate;
 
@@ -151,7 +152,7 @@ fn sound(
 /// Notices as SARIF, with paths from the root of the repository.
 fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
-    let file = |file: &str| pipeline.from_root(file);
+    let file = |file: &str| pipeline.below_root(file);
     privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
 }
 

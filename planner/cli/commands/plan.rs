@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
         super::write_private(file, &rendering(plan, *format, Style::default(), ui.pipeline()))?;
     }
     ui.annotate(&Notice::of_plan(plan));
-    super::comment::summarise(plan, ui);
+    super::summary::of_plan(plan, ui);
     if let Some(id) = &args.comment
         && let Err(error) = super::comment::of_plan(plan, id, ui)
     {

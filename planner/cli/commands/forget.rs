@@ -2,11 +2,12 @@
 
 use privlink_core::address::Address;
 use privlink_core::desired::Desired;
-use privlink_core::diff::{Input, Options};
+use privlink_core::diff::Input;
 use privlink_core::forget;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::render::summary::count;
 
+use crate::args::Limits;
 use crate::args::forget::Forget;
 use crate::command_error::CommandError;
 use crate::exit::Exit;
@@ -22,15 +23,7 @@ pub(super) fn plan(
     observed: &super::Observed,
     addresses: &[Address],
 ) -> Result<Plan, CommandError> {
-    let options = Options {
-        mode: Mode::Apply,
-        adopt: false,
-        max_disconnects: None,
-        max_deletes: None,
-        unprotect: Vec::new(),
-        accept: Vec::new(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let options = super::options(Mode::Apply, &Limits::default());
     let super::Observed { snapshot, facts, .. } = observed;
     forget::plan(&Input { desired, snapshot, facts, options: &options }, addresses).map_err(failed)
 }

@@ -24,10 +24,11 @@ use privlink_core::document;
 use privlink_core::event::Event;
 use privlink_core::facts::Facts;
 use privlink_core::import::{self, Place, Selection};
-use privlink_core::plan::{Mode, Plan};
+use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
 use privlink_core::render;
+use privlink_core::render::comment::{self, Flavour};
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
@@ -111,7 +112,9 @@ fn show(plan: &Plan) {
     let mut text = String::new();
     render::text::plan(plan, render::style::Style::default(), &mut text).unwrap();
     assert!(!text.contains('\u{1b}'), "an escape reaches the terminal");
-    render::markdown::plan(plan, &mut text).unwrap();
+    for flavour in [Flavour::GitHub, Flavour::AzureDevOps] {
+        text.push_str(&comment::document(&[plan], &comment::Options::new(flavour)));
+    }
     render::json::plan(plan, &mut text).unwrap();
 }
 
@@ -190,7 +193,7 @@ fn use_snapshot(snapshot: &Snapshot) {
     }
     for mode in [Mode::Apply, Mode::Destroy] {
         let options = options(mode);
-        let input = Input { desired: &DESIRED, snapshot, facts: &facts, options: &options };
+        let input = Input::new(&DESIRED, snapshot, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);
             let bindings = binding::bind(&planned.plan, snapshot);
@@ -207,6 +210,7 @@ fn options(mode: Mode) -> Options {
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: Scope::default(),
         tool_version: String::new(),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn plan(
 ) -> Result<Plan, CommandError> {
     let options = super::options(Mode::Apply, &Limits::default());
     let super::Observed { snapshot, facts, .. } = observed;
-    forget::plan(&Input { desired, snapshot, facts, options: &options }, addresses).map_err(failed)
+    forget::plan(&Input::new(desired, snapshot, facts, &options), addresses).map_err(failed)
 }
 
 fn failed(error: forget::Error) -> CommandError {

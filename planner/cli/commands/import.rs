@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Read { snapshot, facts, place } = &read;
     let mut import = import::import(snapshot, facts, place, &selection).map_err(failed)?;
     import.notes.extend(shortfalls(&import, snapshot, &args.place));
-    let unreadable = super::observe::unreadable(snapshot);
+    let unreadable = crate::unreadable::lines(snapshot);
     for note in unreadable.iter().chain(&import.notes) {
         ui.say(&format!("note: {}", terminal(note)));
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     let input = args.input();
     let desired = super::sound(&input, &args.place, None, ui)?;
     let report = super::block_on(async {
-        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
@@ -67,9 +67,10 @@ pub(super) async fn check(
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: privlink_core::plan::Scope::default(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let input = Input { desired, snapshot, facts, options: &options };
+    let input = Input::new(desired, snapshot, facts, &options);
     let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
     let session = &connected.session;
     let subject = Subject {

@@ -202,6 +202,12 @@ codes! {
         ZoneMissing = "zone-missing", Error;
         /// An EndpointApproval rejects an endpoint of its own stack.
         OwnEndpointRejected = "own-endpoint-rejected", Error;
+        /// The two ends of a connection show different states.
+        ConnectionDisagrees = "connection-disagrees", Warning;
+        /// What is asked to be made anew is not for privlink to make.
+        NotReplaceable = "not-replaceable", Error;
+        /// An endpoint is cut off and left so, since the plan is limited to other nodes.
+        LeftBehind = "left-behind", Warning;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;
         /// The API server would refuse the Service that comes of the manifest and the live one.

@@ -83,6 +83,8 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         tool_version: input.options.tool_version.clone(),
         stack: input.desired.name.clone(),
         mode: input.options.mode,
+        scope: input.options.scope.clone(),
+        needs: Vec::new(),
         facts: Vec::new(),
         changes,
         // Steps that need nothing are in no circle.

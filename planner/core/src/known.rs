@@ -24,6 +24,11 @@ impl Known {
         self.values.insert(mark.to_owned(), value.into());
     }
 
+    /// Learns all that another knows.
+    pub fn learn_all(&mut self, other: Self) {
+        self.values.extend(other.values);
+    }
+
     /// Learns what the API server handed out to a Service: its uid as it stands in names, its node
     /// ports.
     pub fn learn_service(&mut self, service: &Value) {

@@ -20,6 +20,7 @@ pub mod diff;
 pub mod document;
 pub mod drift;
 pub mod event;
+pub mod explanation;
 pub mod facts;
 pub mod finding;
 pub mod forget;

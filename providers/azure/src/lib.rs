@@ -14,6 +14,7 @@ pub mod api_version;
 mod authorization;
 mod budget;
 mod client;
+mod clock;
 mod cloud;
 mod error;
 mod identity;

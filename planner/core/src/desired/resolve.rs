@@ -206,6 +206,7 @@ impl Resolve<'_> {
                 .or_else(|| endpoint.azure_name.clone())
                 .map_or_else(|| endpoint.name.value.clone(), |name| name.value),
             name: endpoint.name,
+            protect: endpoint.protect,
             azure_name: endpoint.azure_name,
             subscription,
             resource_group: endpoint.resource_group,

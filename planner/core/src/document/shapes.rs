@@ -182,7 +182,11 @@ static ENDPOINT_METADATA: Object = object(&[
         "The private endpoint's name, in Azure too unless spec.name says another: 2 to 64 characters.",
     ),
     optional("namespace", Shape::Any, "Not used."),
-    optional("labels", TAGS, "Not used; kustomize may set them."),
+    optional(
+        "labels",
+        TAGS,
+        "privlink.dev/protect: \"true\" holds back plans that would delete or replace it.",
+    ),
     optional("annotations", TAGS, "Not used; kustomize may set them."),
 ]);
 

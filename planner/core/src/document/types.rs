@@ -108,6 +108,8 @@ pub struct ServiceRef {
 pub struct PrivateEndpoint {
     /// Its document's name; in Azure too, unless it has another there.
     pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
     /// Its name in Azure, where it is not the document's.
     pub azure_name: Option<Spanned<String>>,
     /// Its subscription, where it is not the stack's.

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use crate::drift;
 use crate::event::Event;
+use crate::explanation::Explanation;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::report::Report;
 use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
 
-/// The schema files of plans, snapshots, drift, preflights, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -21,6 +22,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("drift.schema.json", schema_for!(drift::Report).to_value()),
         ("preflight.schema.json", schema_for!(preflight::Report).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
+        ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])

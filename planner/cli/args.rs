@@ -531,6 +531,16 @@ pub(crate) enum SandboxCommand {
         /// Who plays the cloud controller
         #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
         controller: Controller,
+        /// Work with the API server of this kubeconfig instead of a simulated one. The simulated
+        /// controller then writes to it: take one that no other controller works on, such as kind's
+        #[arg(long, value_name = "FILE", conflicts_with = "kubernetes_port")]
+        kubeconfig: Option<PathBuf>,
+        /// The context of the kubeconfig; its current one by default
+        #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+        context: Option<String>,
+        /// Work with the API server at this address, such as `kubectl proxy` serves, instead
+        #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "kubernetes_port"])]
+        kubernetes: Option<String>,
         /// Serve ARM, metadata and tokens with TLS; the certificate of the authority to trust is written
         /// beside the world file, with the ending .ca.pem
         #[arg(long)]

@@ -147,6 +147,10 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())
         }
+        Error::ApiServer(error) => Some(error.help().to_owned()),
+        Error::OtherController { .. } => {
+            Some("Use an API server of its own, such as one of kind.".to_owned())
+        }
         Error::File { .. }
         | Error::Listen { .. }
         | Error::Certificate { .. }

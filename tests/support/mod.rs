@@ -74,18 +74,19 @@ impl Workplace {
 
     /// Runs the binary with these arguments.
     pub(crate) fn run_args(&self, args: &[&str]) -> Run {
-        self.run_in(args, &[])
+        self.run_args_with(args, &[])
     }
 
-    /// Runs the binary with these words in this environment.
-    pub(crate) fn run_with(&self, words: &str, environment: &[(&str, &str)]) -> Run {
-        self.run_in(&words.split_whitespace().collect::<Vec<_>>(), environment)
+    /// Runs the binary with these words and variables.
+    pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Run {
+        self.run_args_with(&words.split_whitespace().collect::<Vec<_>>(), variables)
     }
 
-    fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Run {
+    /// Runs the binary with these arguments and variables, and no others of the test's own.
+    pub(crate) fn run_args_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
-        command.envs(environment.iter().copied());
+        command.envs(variables.iter().copied());
         let Output { status, stdout, stderr } =
             command.stdin(std::process::Stdio::null()).output().unwrap();
         Run {

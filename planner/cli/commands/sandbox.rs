@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use privlink_kubernetes::Connection;
 use privlink_sandbox::world::file::WorldFile;
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
 
@@ -28,6 +29,9 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
         SandboxCommand::Serve {
             file,
             controller,
+            kubeconfig,
+            context,
+            kubernetes,
             tls,
             kubernetes_port,
             arm_port,
@@ -41,6 +45,10 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
                 Controller::Model => ControllerMode::Model,
                 Controller::None => ControllerMode::None,
             };
+            options.api_server =
+                kubeconfig.map(|path| Connection::Kubeconfig { path, context }).or_else(|| {
+                    kubernetes.map(|url| Connection::Url { url, namespace: "default".to_owned() })
+                });
             options.kubernetes_port = kubernetes_port;
             options.arm_port = arm_port;
             options.request_log = request_log;

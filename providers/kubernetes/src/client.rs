@@ -44,13 +44,20 @@ impl fmt::Debug for KubernetesClient {
 }
 
 /// One request.
-pub(crate) struct Call<'a> {
-    pub(crate) doing: Doing,
-    pub(crate) object: &'a str,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Option<&'a Value>,
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// What is being done ...
+    pub doing: Doing,
+    /// ... to what, both for messages.
+    pub object: &'a str,
+    /// The method.
+    pub method: Method,
+    /// The path with its query.
+    pub path: String,
+    /// The type of the body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Option<&'a Value>,
 }
 
 impl KubernetesClient {
@@ -101,6 +108,14 @@ impl KubernetesClient {
     /// See [`ErrorKind`].
     pub async fn services(&self) -> Result<Vec<Value>, KubernetesError> {
         self.list("Services", "/api/v1/services", "").await
+    }
+
+    /// All Namespaces.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn namespaces(&self) -> Result<Vec<Value>, KubernetesError> {
+        self.list("Namespaces", "/api/v1/namespaces", "").await
     }
 
     /// All Nodes.
@@ -307,8 +322,11 @@ impl KubernetesClient {
         }
     }
 
-    /// One request, and the object in its reply.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Value, KubernetesError> {
+    /// One request, and the object in its reply: for what this client has no words for.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn call(&self, call: &Call<'_>) -> Result<Value, KubernetesError> {
         let exchange = self.exchange(call);
         match tokio::time::timeout(self.settings.reply_timeout, exchange).await {
             Ok(outcome) => outcome,
@@ -377,7 +395,8 @@ pub(crate) fn escape(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn service_path(namespace: &str, name: &str) -> String {
+/// The path of a Service.
+pub fn service_path(namespace: &str, name: &str) -> String {
     format!("/api/v1/namespaces/{}/services/{}", escape(namespace), escape(name))
 }
 

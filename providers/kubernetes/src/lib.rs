@@ -16,7 +16,7 @@ mod lease;
 mod testing;
 mod watch;
 
-pub use client::{Deletion, KubernetesClient};
+pub use client::{Call, Deletion, KubernetesClient, service_path};
 pub use connection::{Connection, Settings};
 pub use error::{Conflict, Doing, ErrorKind, Failure, KubernetesError};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};

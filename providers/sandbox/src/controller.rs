@@ -3,7 +3,7 @@
 //! unordered to clients as the real one.
 
 mod memory;
-mod report;
+pub(crate) mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use privlink_core::arm;
 use privlink_core::controller::memory::Memory;
-use privlink_core::controller::outcome::Reaction;
+use privlink_core::controller::outcome::{Outcome, Reaction};
 use privlink_core::controller::sync::{Cluster, Trigger, sync};
 use privlink_core::kubernetes::node::Node;
 use privlink_core::kubernetes::service::{Key, Service};
 
+use crate::api_server::ApiServer;
 use crate::azure::with_azure;
 use crate::clock;
 use crate::fault::Effect;
@@ -102,12 +103,15 @@ fn next(state: &mut State) -> Next {
     }
 }
 
-/// Runs until the sandbox ends.
-pub(crate) async fn run(shared: Arc<Shared>) {
+/// Runs until the sandbox ends, with the sandbox's own API server or another.
+pub(crate) async fn run(shared: Arc<Shared>, mut api_server: Option<ApiServer>) {
     if shared.lock().options.controller == ControllerMode::None {
         return;
     }
     loop {
+        if let Some(api_server) = &api_server {
+            api_server.copy(&shared).await;
+        }
         let (next, delay) = {
             let mut state = shared.lock();
             (next(&mut state), state.options.controller_delay)
@@ -122,6 +126,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.cancel.cancelled() => return,
             () = tokio::time::sleep(wait.min(Duration::from_secs(86_400))) => {}
             () = shared.controller_work(), if idle => continue,
+            () = changed(api_server.as_mut()), if idle => continue,
         }
         if idle {
             continue;
@@ -138,13 +143,35 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             if shared.cancel.is_cancelled() {
                 return;
             }
-            let mut state = shared.lock();
-            let Next::Do(trigger) = self::next(&mut state) else { break };
-            act(&mut state, &trigger);
-            if let Err(error) = state.save() {
-                tracing::error!(%error, "the world cannot be saved");
+            let outcomes = {
+                let mut state = shared.lock();
+                let Next::Do(trigger) = self::next(&mut state) else { break };
+                let outcomes = act(&mut state, &trigger);
+                if api_server.is_none() {
+                    for outcome in &outcomes {
+                        report::store(&mut state, outcome);
+                    }
+                }
+                if let Err(error) = state.save() {
+                    tracing::error!(%error, "the world cannot be saved");
+                }
+                outcomes
+            };
+            if let Some(api_server) = &mut api_server {
+                for outcome in &outcomes {
+                    api_server.write(&shared, outcome).await;
+                }
+                api_server.copy(&shared).await;
             }
         }
+    }
+}
+
+/// Waits for news of another API server, if there is one.
+async fn changed(api_server: Option<&mut ApiServer>) {
+    match api_server {
+        Some(api_server) => api_server.changed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -183,8 +210,8 @@ fn cluster(state: &State) -> Cluster {
     }
 }
 
-/// One reaction, stored.
-fn act(state: &mut State, trigger: &Trigger) {
+/// One reaction: what it wrote to Azure is stored; what it says of Services is in its outcomes.
+fn act(state: &mut State, trigger: &Trigger) -> Vec<Outcome> {
     let mut faults = Vec::new();
     match trigger {
         Trigger::Service(key) | Trigger::Retry(key) => {
@@ -201,9 +228,7 @@ fn act(state: &mut State, trigger: &Trigger) {
         sync(azure, &mut cluster, &mut memory, trigger)
     });
     state.world.controller.memory = memory;
-    for outcome in &reaction.outcomes {
-        report::store(state, outcome);
-    }
+    reaction.outcomes
 }
 
 /// The failures injected into this sync; a stale cache takes effect at once.

@@ -54,6 +54,20 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The other API server cannot be used.
+    #[error("{0}")]
+    ApiServer(#[from] privlink_kubernetes::KubernetesError),
+    /// The other API server is one of a cluster on Azure.
+    #[error(
+        "{cluster} has the node {node}, which runs on Azure and not in this world: it has a \
+         controller of its own, and two would undo each other's work"
+    )]
+    OtherController {
+        /// The connection.
+        cluster: String,
+        /// The Node.
+        node: String,
+    },
     /// The snapshot cannot be made into a world.
     #[error("the snapshot cannot be a world: {0}")]
     Snapshot(String),

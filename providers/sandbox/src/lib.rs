@@ -9,10 +9,12 @@
 //! - [`azure`]: ARM's wire: paths, long-running operations, paging, who may do what. What Azure
 //!   stores and refuses is the core's ARM model.
 //! - [`controller`]: the loop that runs the core's controller model on Service changes.
+//! - `api_server`: another API server in place of the sandbox's own.
 //! - [`fault`]: what can be made to go wrong.
 //!
 //! Never a panic, never a print: what goes wrong is an [`Error`] or an HTTP answer.
 
+mod api_server;
 pub mod azure;
 pub mod clock;
 pub mod controller;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use call::{Answer, Call, Content};
 use loopback::{Loopback, Wire};
 
+use crate::api_server::ApiServer;
 use crate::fault::{Effect, Fault};
 use crate::request_log::Entry;
 use crate::state::{Shared, State};
@@ -37,7 +38,8 @@ pub struct Sandbox;
 /// A sandbox that serves until it is shut down or dropped.
 #[derive(Debug)]
 pub struct Running {
-    /// Where the Kubernetes API is served: `http://127.0.0.1:PORT`.
+    /// Where the Kubernetes API is served: `http://127.0.0.1:PORT`; or what the API server that
+    /// somebody else runs is called.
     pub kubernetes_url: String,
     /// Where ARM is served: `http://127.0.0.1:PORT`, or `https` with TLS.
     pub arm_url: String,
@@ -68,16 +70,26 @@ impl Sandbox {
         let ports = (options.kubernetes_port, options.arm_port);
         let lock_wait = options.lock_wait;
         let authority_file = options.tls.clone();
-        let state = State::open(options, lock_wait).await?;
+        let mut state = State::open(options, lock_wait).await?;
+        let api_server = match state.options.api_server.clone() {
+            Some(connection) => Some(ApiServer::connect(&connection, &mut state).await?),
+            None => None,
+        };
         // Only now: another process that serves this world may use the file.
         let tls = authority_file.as_deref().map(certificate::acceptor).transpose()?;
         let cancel = CancellationToken::new();
         let shared = Arc::new(Shared::new(state, cancel));
-        let (kubernetes_url, kubernetes_task) =
-            serve(Side::Kubernetes, ports.0, None, &shared).await?;
         let (arm_url, arm_task) = serve(Side::Azure, ports.1, tls, &shared).await?;
-        let mut tasks = vec![kubernetes_task, arm_task];
-        tasks.push(tokio::spawn(controller::run(Arc::clone(&shared))));
+        let mut tasks = vec![arm_task];
+        let kubernetes_url = match &api_server {
+            Some(other) => other.name().to_owned(),
+            None => {
+                let (url, task) = serve(Side::Kubernetes, ports.0, None, &shared).await?;
+                tasks.push(task);
+                url
+            }
+        };
+        tasks.push(tokio::spawn(controller::run(Arc::clone(&shared), api_server)));
         Ok(Running { kubernetes_url, arm_url, shared, tasks })
     }
 }

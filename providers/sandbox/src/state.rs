@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use privlink_kubernetes::Connection;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,9 @@ pub struct SandboxOptions {
     pub world: WorldSource,
     /// Who plays the controller.
     pub controller: ControllerMode,
+    /// The API server that the controller works with, in place of the sandbox's own, which then is
+    /// not served.
+    pub api_server: Option<Connection>,
     /// Whether the controller starts anew with this process: empty caches, every Service synced. By
     /// default the simulated controller outlives the process, and only goes on with what waits.
     pub restart_controller: bool,
@@ -78,6 +82,7 @@ impl SandboxOptions {
         Self {
             world,
             controller: ControllerMode::Model,
+            api_server: None,
             restart_controller: false,
             controller_delay: Duration::from_millis(20),
             backoff_scale: 0.02,

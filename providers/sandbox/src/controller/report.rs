@@ -11,7 +11,7 @@ use crate::kubernetes::{object, store};
 use crate::state::State;
 
 /// The controller's field manager.
-const MANAGER: &str = "cloud-controller-manager";
+pub(crate) const MANAGER: &str = "cloud-controller-manager";
 /// How long events are kept, as the API server's `--event-ttl`.
 const EVENT_SECONDS: i64 = 3600;
 
@@ -42,7 +42,7 @@ fn write_finalizers(state: &mut State, outcome: &Outcome) {
             metadata.insert("finalizers".to_owned(), json!(outcome.finalizers));
         }
     }
-    put(state, services, &object, changed, None);
+    put(state, services, &object, changed);
 }
 
 fn write_status(state: &mut State, outcome: &Outcome) {
@@ -61,16 +61,12 @@ fn write_status(state: &mut State, outcome: &Outcome) {
         status.insert("conditions".to_owned(), conditions);
     }
     object::set(&mut changed, "status", status);
-    put(state, services, &object, changed, Some("status"));
+    put(state, services, &object, changed);
 }
 
-fn put(
-    state: &mut State,
-    services: &'static Resource,
-    live: &Value,
-    changed: Value,
-    subresource: Option<&str>,
-) {
+/// The controller patches status and finalizers alike through `status` (`PatchService` of
+/// k8s.io/cloud-provider).
+fn put(state: &mut State, services: &'static Resource, live: &Value, changed: Value) {
     let key = store::key_of(live);
     let gone = changed.pointer("/metadata/deletionTimestamp").is_some()
         && object::finalizers(&changed).is_empty();
@@ -79,6 +75,7 @@ fn put(
         return;
     }
     let now = clock::now();
+    let subresource = Some("status");
     let writer = Writer { manager: MANAGER, api_version: "v1", time: &now, subresource };
     let tracked = track_update(&SERVICE, Some(live), changed, &writer);
     store::put(state, services, &key, tracked);
@@ -88,10 +85,7 @@ fn put(
 fn record(state: &mut State, event: &Event) {
     let Some(events) = Resource::find("", "events") else { return };
     let Some((_, service)) = live(state, &event.service) else { return };
-    let kind = match event.kind {
-        EventType::Normal => "Normal",
-        EventType::Warning => "Warning",
-    };
+    let kind = type_name(event);
     let uid = service.pointer("/metadata/uid").cloned().unwrap_or(Value::Null);
     let now = clock::now();
     forget_old(state, events);
@@ -114,18 +108,34 @@ fn record(state: &mut State, event: &Event) {
         store::put(state, events, &key, object);
         return;
     }
-    let Key { namespace, name } = &event.service;
     let guid = state.world.issuer.guid(&format!("Event/{}", event.service));
     let suffix: String = guid.replace('-', "").chars().take(16).collect();
-    let key = Key::new(namespace, format!("{name}.{suffix}"));
-    let object = json!({
+    let mut object = event_object(event, &service, &suffix, &now);
+    if let Some(metadata) = store::metadata(&mut object) {
+        metadata.insert("uid".to_owned(), json!(guid));
+        metadata.insert("creationTimestamp".to_owned(), json!(now));
+    }
+    let key = store::key_of(&object);
+    store::put(state, events, &key, object);
+}
+
+fn type_name(event: &Event) -> &'static str {
+    match event.kind {
+        EventType::Normal => "Normal",
+        EventType::Warning => "Warning",
+    }
+}
+
+/// An event as its Kubernetes object, with a name that ends in `suffix`.
+pub(crate) fn event_object(event: &Event, service: &Value, suffix: &str, now: &str) -> Value {
+    let Key { namespace, name } = &event.service;
+    json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {
-            "name": key.name, "namespace": namespace, "uid": guid, "creationTimestamp": now,
-        },
+        "metadata": {"name": format!("{name}.{suffix}"), "namespace": namespace},
         "involvedObject": {
-            "kind": "Service", "namespace": namespace, "name": name, "uid": uid,
+            "kind": "Service", "namespace": namespace, "name": name,
+            "uid": service.pointer("/metadata/uid"),
             "apiVersion": "v1",
             "resourceVersion": service.pointer("/metadata/resourceVersion"),
         },
@@ -135,12 +145,11 @@ fn record(state: &mut State, event: &Event) {
         "firstTimestamp": now,
         "lastTimestamp": now,
         "count": 1,
-        "type": kind,
+        "type": type_name(event),
         "eventTime": null,
         "reportingComponent": event.source,
         "reportingInstance": "",
-    });
-    store::put(state, events, &key, object);
+    })
 }
 
 fn forget_old(state: &mut State, events: &'static Resource) {

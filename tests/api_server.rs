@@ -1,0 +1,281 @@
+//! The examples with a real kube-apiserver and etcd, beside the sandbox's ARM and its controller: the
+//! same comes of them as with the sandbox's own API server. Needs `KUBEBUILDER_ASSETS`, and says so
+//! when it is not set.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what fails here fails the test"
+)]
+
+#[path = "../providers/kubernetes/tests/support/envtest.rs"]
+mod envtest;
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use envtest::ApiServer;
+use privlink_kubernetes::{Call, Doing, KubernetesClient};
+use serde_json::{Value, json};
+use support::{Run, Workplace, names, root};
+
+/// One step after the other, so that addresses are handed out in the same order.
+const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
+
+/// The sandbox's ARM and controller beside another API server, until it is dropped.
+struct Serving {
+    process: Child,
+    arm: String,
+}
+
+impl Serving {
+    fn start(place: &Workplace, kubeconfig: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
+            .args(["sandbox", "serve", "world.json", "--kubeconfig"])
+            .arg(kubeconfig)
+            .current_dir(place.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut line = |name: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(name).unwrap().trim().to_owned()
+        };
+        line("kubernetes");
+        let arm = line("arm");
+        Self { process, arm }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An example in a folder of its own, run by one of both ways.
+struct Example<'a> {
+    name: &'a str,
+    place: Workplace,
+    /// The flags that say where.
+    flags: String,
+    _serving: Option<Serving>,
+}
+
+impl<'a> Example<'a> {
+    fn new(name: &'a str, api_server: Option<&ApiServer>) -> Self {
+        let place = Workplace::with_example(name);
+        let observed = format!("examples/{name}/world/observed.json");
+        let from = place.path().join(&observed).exists();
+        let from = if from { format!("--from {observed}") } else { String::new() };
+        place.run(&format!("sandbox init world.json {from}")).expect(0);
+        let Some(api_server) = api_server else {
+            let flags = "--sandbox=world.json".to_owned();
+            return Self { name, place, flags, _serving: None };
+        };
+        let kubeconfig = api_server.kubeconfig("boss");
+        let serving = Serving::start(&place, &kubeconfig);
+        let cloud = [serving.arm.as_str(); 3].join(",");
+        let flags = format!("--kubeconfig {} --auth token --cloud {cloud}", kubeconfig.display());
+        Self { name, place, flags, _serving: Some(serving) }
+    }
+
+    fn run(&self, command: &str, folder: &str, more: &str) -> Run {
+        let Self { name, flags, .. } = self;
+        let words = format!("{command} -f examples/{name}/{folder} {flags} {more}");
+        let environment = [("PRIVLINK_ARM_TOKEN", "any"), ("NO_PROXY", "127.0.0.1")];
+        self.place.run_with(&words, &environment)
+    }
+
+    fn has_before(&self) -> bool {
+        self.place.path().join(format!("examples/{}/before", self.name)).exists()
+    }
+
+    /// Applies; what Azure holds then, with what an API server hands out named after its Service; and
+    /// the Services.
+    fn apply(&self) -> BTreeMap<String, Value> {
+        if self.has_before() {
+            self.run("apply", "before", PATIENCE).expect(0);
+        }
+        let (more, code, then) = match self.name {
+            "frontend-recreated" => ("--max-disconnects 1", 0, "No changes."),
+            "endpoint-in-other-subscription" => {
+                ("", 6, "No changes. 1 connection awaits approval.")
+            }
+            _ => ("", 0, "No changes."),
+        };
+        let apply = self.run("apply", "", &format!("{PATIENCE} {more}")).expect(code);
+        let plan = self.run("plan", "", "--detailed-exitcode").expect(0);
+        assert_eq!(plan.last_line(), then, "{}\nafter\n{}", plan.stdout, apply.stdout);
+        let world = std::fs::read_to_string(self.place.path().join("world.json")).unwrap();
+        let world = serde_json::from_str(&world).unwrap();
+        let mut all = renamed(&world);
+        let made = all.keys().any(|id| id.contains("/loadbalancers/"));
+        assert_eq!(made, self.name != "deletion", "{:?}", all.keys());
+        all.extend(services(&world));
+        all
+    }
+
+    fn destroy(&self) {
+        self.run("destroy", "", PATIENCE).expect(0);
+        let plan = self.run("plan", "", "--destroy").expect(0);
+        assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+    }
+}
+
+/// What Azure holds in a world, with names and ports that follow from a uid or a node port written
+/// with the Service they are of, and without the guids that follow from them.
+fn renamed(world: &Value) -> BTreeMap<String, Value> {
+    let mut ports = BTreeMap::new();
+    let mut text = world["azure"].to_string();
+    for object in world["kubernetes"]["objects"].as_array().unwrap() {
+        if object["kind"] != "Service" || object["spec"]["type"] != "LoadBalancer" {
+            continue;
+        }
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let uid = object["metadata"]["uid"].as_str().unwrap().replace('-', "");
+        text = text.replace(&uid[..31], &format!("(uid of {name})"));
+        for port in object["spec"]["ports"].as_array().unwrap() {
+            let of = format!("(node port of {name}:{})", port["port"]);
+            ports.insert(port["nodePort"].clone().to_string(), of);
+        }
+        let check = object["spec"]["healthCheckNodePort"].to_string();
+        ports.insert(check, format!("(health check of {name})"));
+    }
+    let mut resources: Value = serde_json::from_str(&text).unwrap();
+    mask(&mut resources, &ports);
+    let id = |resource: &Value| resource["id"].as_str().unwrap().to_lowercase();
+    resources.as_array().unwrap().iter().map(|it| (id(it), it.clone())).collect()
+}
+
+/// The Services in a world, without what an API server hands out.
+fn services(world: &Value) -> BTreeMap<String, Value> {
+    let mut services = BTreeMap::new();
+    for object in world["kubernetes"]["objects"].as_array().unwrap() {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        if object["kind"] != "Service" || name == "kubernetes" {
+            continue;
+        }
+        let mut object = object.clone();
+        for masked in ["uid", "resourceVersion", "creationTimestamp"] {
+            assert!(object["metadata"][masked].take().is_string(), "{name} has no {masked}");
+        }
+        for field in object["metadata"]["managedFields"].as_array_mut().unwrap() {
+            assert!(field["time"].take().is_string(), "{name} has fields managed at no time");
+        }
+        for (field, is_there) in [("clusterIP", true), ("healthCheckNodePort", false)] {
+            let value = object["spec"][field].take();
+            assert!(!is_there || !value.is_null(), "{name} has no {field}");
+        }
+        for address in object["spec"]["clusterIPs"].as_array_mut().unwrap() {
+            let family = if address.as_str().unwrap().contains(':') { "IPv6" } else { "IPv4" };
+            *address = json!(family);
+        }
+        for port in object["spec"]["ports"].as_array_mut().unwrap() {
+            assert!(port["nodePort"].take().is_number(), "{name} has no node port");
+        }
+        services.insert(format!("Service {name}"), object);
+    }
+    services
+}
+
+fn mask(value: &mut Value, ports: &BTreeMap<String, String>) {
+    match value {
+        Value::Array(list) => {
+            list.iter_mut().for_each(|item| mask(item, ports));
+            // Children are ordered by names that hold a uid.
+            list.sort_by_key(|item| item["id"].to_string());
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|item| mask(item, ports)),
+        Value::Number(number) => {
+            if let Some(name) = ports.get(&number.to_string()) {
+                *value = json!(name);
+            }
+        }
+        Value::String(text) => *text = without_guids(text),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// The text with `(guid)` for every guid of random digits; those of subscriptions repeat one digit.
+fn without_guids(text: &str) -> String {
+    let is_guid = |word: &str| {
+        let parts: Vec<usize> = word.split('-').map(str::len).collect();
+        let random = word.chars().any(|digit| !word.starts_with(digit) && digit != '-');
+        parts == [8, 4, 4, 4, 12]
+            && random
+            && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+    };
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match rest.get(..36).filter(|word| is_guid(word)) {
+            Some(word) => {
+                masked.push_str("(guid)");
+                rest = &rest[word.len()..];
+            }
+            None => {
+                masked.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    masked
+}
+
+/// Removes all Nodes, so that the next world registers its own; and sees that no Service is left.
+async fn tidy(client: &KubernetesClient) {
+    for node in client.nodes().await.unwrap() {
+        let name = node["metadata"]["name"].as_str().unwrap().to_owned();
+        let call = Call {
+            doing: Doing::Delete,
+            object: &name,
+            method: http::Method::DELETE,
+            path: format!("/api/v1/nodes/{name}"),
+            content_type: "application/json",
+            body: None,
+        };
+        client.call(&call).await.unwrap();
+    }
+    let services = client.services().await.unwrap();
+    let names = services.iter().map(|it| it["metadata"]["name"].as_str().unwrap());
+    let left: Vec<&str> = names.filter(|name| *name != "kubernetes").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// One start of the server for all of them, since it takes seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_do_the_same_with_a_real_api_server() {
+    let Some(server) = ApiServer::start().await else { return };
+    let client = server.client("boss").await;
+    for name in names("examples") {
+        if !root().join("examples").join(&name).is_dir() || name.starts_with("bad-") {
+            continue;
+        }
+        tidy(&client).await;
+        let started = std::time::Instant::now();
+        let real = Example::new(&name, Some(&server));
+        let with_real = real.apply();
+        real.destroy();
+        eprintln!("{name}: {:.1} s with a real API server", started.elapsed().as_secs_f64());
+        let simulated = Example::new(&name, None).apply();
+        for id in with_real.keys().chain(simulated.keys()) {
+            let (found, expected) = (with_real.get(id), simulated.get(id));
+            let shown = |it: Option<&Value>| format!("{:#}\n", it.cloned().unwrap_or_default());
+            assert!(
+                found == expected,
+                "{name}: with a real API server (+), {id} differs:\n{}",
+                similar::TextDiff::from_lines(&shown(expected), &shown(found)).unified_diff()
+            );
+        }
+    }
+}

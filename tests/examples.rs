@@ -117,6 +117,7 @@ examples! {
     existing_network = "existing-network",
     two_services = "two-services",
     deletion = "deletion",
+    drift = "drift",
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Arguments.
 
 mod comment;
+mod diff;
 mod drift;
 pub(crate) mod forget;
 pub(crate) mod import;
@@ -14,6 +15,7 @@ use privlink_core::code::Code;
 use privlink_core::schema;
 use privlink_engine::patience::WaitKind;
 
+pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
 
 pub(crate) use comment::Comment;
@@ -257,6 +259,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Show what differs between two snapshots
+    Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
     /// Say what a code means, or why a node is as it is and what becomes of it, and what to do
@@ -497,6 +501,9 @@ pub(crate) struct Observe {
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `predict`.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod comment;
+mod diff;
 mod drift;
 mod execution;
 mod explain;
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),

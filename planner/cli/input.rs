@@ -20,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) desired: Desired,
     /// What is not.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// All that was read, as it is written.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Loaded {
@@ -50,6 +52,7 @@ pub(crate) fn load_paths(
 ) -> Result<Loaded, CommandError> {
     let mut documents = Documents::default();
     let mut seen = BTreeSet::new();
+    let mut texts = Vec::new();
     for path in paths {
         for file in files(path)? {
             // The same file by another path is the same file.
@@ -63,7 +66,10 @@ pub(crate) fn load_paths(
                 continue;
             }
             match Source::from_bytes(&name, bytes) {
-                Ok(source) => documents.append(document::parse(&source)),
+                Ok(source) => {
+                    texts.push(source.text().to_owned());
+                    documents.append(document::parse(&source));
+                }
                 Err(diagnostic) => documents.diagnostics.push(*diagnostic),
             }
         }
@@ -74,7 +80,7 @@ pub(crate) fn load_paths(
     if strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Ok(Loaded { desired, diagnostics })
+    Ok(Loaded { desired, diagnostics, texts })
 }
 
 /// The note on a file that privlink itself wrote and that lies in a folder; one that is named is an error.

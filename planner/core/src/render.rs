@@ -18,6 +18,7 @@ pub mod prediction;
 pub mod preflight;
 pub mod report;
 pub mod sarif;
+pub mod snapshot;
 pub mod style;
 pub mod summary;
 pub mod terraform;

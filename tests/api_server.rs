@@ -482,7 +482,7 @@ async fn a_real_api_server_does_what_the_simulated_one_does() {
             assert!(
                 found == expected,
                 "{name}: with a real API server (+), {id} differs:\n{}",
-                similar::TextDiff::from_lines(&shown(expected), &shown(found)).unified_diff()
+                similar::TextDiff::from_lines(shown(expected), shown(found)).unified_diff()
             );
         }
     }

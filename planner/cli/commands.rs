@@ -1,9 +1,15 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod comment;
+mod diff;
 mod drift;
+mod execution;
 mod explain;
+mod forget;
 mod graph;
+mod import;
+mod lock;
 mod man;
 mod observe;
 mod output;
@@ -25,8 +31,9 @@ use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
-use privlink_core::plan::Mode;
+use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::render::notice::Notice;
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
@@ -37,6 +44,7 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pin;
+use crate::pipeline::Pipeline;
 use crate::ui::Ui;
 use crate::unreadable;
 use privlink_engine::observe as observation;
@@ -53,10 +61,14 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
+        Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
@@ -136,6 +148,13 @@ fn sound(
     Ok(desired)
 }
 
+/// Notices as SARIF, with paths from the root of the repository.
+fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |file: &str| pipeline.from_root(file);
+    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
+}
+
 /// Reads a saved plan.
 fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let shown = path.display().to_string();
@@ -185,7 +204,16 @@ async fn seen(
 
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
-    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let Limits {
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        target: targets,
+        exclude: excludes,
+        replace: replaces,
+    } = limits.clone();
     Options {
         mode,
         adopt,
@@ -193,6 +221,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         max_deletes,
         unprotect,
         accept,
+        scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -204,10 +233,19 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input { desired, snapshot, facts, options: &options })
-        .map_err(|error| CommandError::new(error.to_string()))
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
+        let failure = CommandError::new(error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }
 
 /// Writes a file that only the user may read.

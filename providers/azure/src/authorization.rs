@@ -88,6 +88,21 @@ impl fmt::Debug for ArmAuthorization {
     }
 }
 
+/// Whether a link in a reply leads to the ARM endpoint: its scheme, host and port, and plain http to
+/// loopback literals only. Requests go nowhere else, and tokens neither.
+pub fn leads_to(endpoint: &str, link: &str) -> bool {
+    match (Url::parse(endpoint), Url::parse(link)) {
+        (Ok(endpoint), Ok(link)) => is_within(&endpoint, &link),
+        _ => false,
+    }
+}
+
+fn is_within(endpoint: &Url, url: &Url) -> bool {
+    let plain = url.scheme() != "https" && !is_loopback(url);
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    url.origin() == endpoint.origin() && !plain && anonymous
+}
+
 impl ArmAuthorization {
     pub(crate) fn new(endpoint: Url, scope: String, credentials: CredentialSource) -> Self {
         let origin = endpoint.origin();
@@ -97,8 +112,7 @@ impl ArmAuthorization {
     /// Whether a request may go to `url`: the endpoint's scheme, host and port, and plain http to
     /// loopback literals only.
     fn admit(&self, url: &Url) -> azure_core::Result<()> {
-        let plain = url.scheme() != "https" && !is_loopback(url);
-        if url.origin() == self.origin && !plain && url.username().is_empty() {
+        if is_within(&self.endpoint, url) {
             return Ok(());
         }
         let message = format!(

@@ -25,6 +25,7 @@ pub mod retry;
 mod testing;
 mod transport;
 
+pub use authorization::leads_to;
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};
 pub use cloud::Cloud;
 pub use error::{ArmError, Detail, Doing, ErrorKind, Failure};

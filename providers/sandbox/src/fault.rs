@@ -63,6 +63,10 @@ pub enum Effect {
     LostAnswer,
     /// It is carried out and half the answer is sent.
     HalfAnswer,
+    /// It is not carried out and never answered: it hangs until the client goes.
+    Hang,
+    /// It is carried out and never answered: it hangs until the client goes.
+    HangAnswer,
     /// The answer has a body that is not JSON.
     WrongContentType,
     /// The list it is answered with goes on at this address, or at the request's own if it is empty.

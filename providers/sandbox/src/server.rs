@@ -105,6 +105,11 @@ impl Running {
         self.shared.lock().faults.add(faults);
     }
 
+    /// How often each fault struck so far, in their order.
+    pub fn struck(&self) -> Vec<u32> {
+        self.shared.lock().faults.list().map(|(_, struck)| struck).collect()
+    }
+
     /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
@@ -244,6 +249,9 @@ async fn handle(
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
+    if effect == Effect::Hang {
+        return hang(&server.shared).await;
+    }
     call.effect = effect.clone();
     let answer = match &effect {
         Effect::Reset => Answer::status_only(0),
@@ -267,7 +275,7 @@ async fn handle(
         0 => answer,
         seconds => answer.header("Date", &crate::clock::http_date(seconds)),
     };
-    let cut = matches!(effect, Effect::Reset | Effect::LostAnswer);
+    let cut = matches!(effect, Effect::Reset | Effect::LostAnswer | Effect::HangAnswer);
     server.shared.lock().log.add(Entry {
         sequence,
         side: match server.side {
@@ -280,6 +288,9 @@ async fn handle(
         user_agent,
         fault,
     });
+    if effect == Effect::HangAnswer {
+        return hang(&server.shared).await;
+    }
     if cut {
         wire.reset();
         return Response::new(Body::empty());
@@ -291,6 +302,12 @@ async fn handle(
     };
     let response = answer.into_response(&server.shared);
     if effect == Effect::HalfAnswer { half(response).await } else { response }
+}
+
+/// Never an answer. A client that goes takes this wait along; the end of the sandbox ends it too.
+async fn hang(shared: &Shared) -> Response {
+    shared.cancel.cancelled().await;
+    Response::new(Body::empty())
 }
 
 /// Carries a request out, and saves what it changed before its answer is sent.

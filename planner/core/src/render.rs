@@ -7,6 +7,7 @@ pub mod escape;
 pub mod graph;
 pub mod json;
 pub mod markdown;
+pub mod outputs;
 pub mod prediction;
 pub mod preflight;
 pub mod report;

@@ -1,9 +1,14 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod comment;
 mod drift;
+mod execution;
 mod explain;
+mod forget;
 mod graph;
+mod import;
+mod lock;
 mod man;
 mod observe;
 mod output;
@@ -27,6 +32,7 @@ use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::render::notice::Notice;
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
@@ -37,7 +43,9 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pin;
+use crate::pipeline::Pipeline;
 use crate::ui::Ui;
+use crate::unreadable;
 use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
@@ -55,7 +63,10 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
+        Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
@@ -135,6 +146,13 @@ fn sound(
     Ok(desired)
 }
 
+/// Notices as SARIF, with paths from the root of the repository.
+fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |file: &str| pipeline.from_root(file);
+    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
+}
+
 /// Reads a saved plan.
 fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let shown = path.display().to_string();
@@ -151,8 +169,20 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or reads what was observed.
+/// Observes, or reads what was observed, if it is enough to plan from.
 async fn observed(
+    desired: &Desired,
+    place: &Where,
+    snapshot: Option<&Path>,
+    patience: Patience,
+) -> Result<Observed, CommandError> {
+    let observed = seen(desired, place, snapshot, patience).await?;
+    unreadable::check(&observed.snapshot, &observed.facts)?;
+    Ok(observed)
+}
+
+/// Observes, or reads what was observed.
+async fn seen(
     desired: &Desired,
     place: &Where,
     snapshot: Option<&Path>,

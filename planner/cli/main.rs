@@ -8,8 +8,10 @@ mod connect;
 mod exit;
 mod input;
 mod pin;
+mod pipeline;
 mod progress;
 mod ui;
+mod unreadable;
 
 use std::process::ExitCode;
 

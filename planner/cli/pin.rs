@@ -175,7 +175,7 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
             of,
             &wanted.resource_group,
             "Microsoft.Network/privateEndpoints",
-            &wanted.name,
+            wanted.resource_name(),
         );
         match &wanted.dns {
             Some(Dns::Record { zone, .. }) => {

@@ -43,9 +43,7 @@ fn unknown(what: &str) -> CommandError {
 }
 
 fn code(code: Code, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let head = format!("## {code}\n");
-    let section = PAGE.split(&head).nth(1).unwrap_or_default();
-    let section = section.split("\n## ").next().unwrap_or_default().trim();
+    let section = section(code.as_str());
     let ground = ground::of_code(code);
     let certainty = ground.evidence.map_or("privlink's own rule", ground::certainty);
     let part = |name: &str| {
@@ -58,12 +56,10 @@ fn code(code: Code, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandErro
             ground.rule, ground.link
         ),
         DataFormat::Json => {
-            let meaning = section.split("\n\n").next().unwrap_or_default();
-            let meaning = meaning.split_once("** ").map_or(meaning, |(_, meaning)| meaning);
             let value = json!({
                 "code": code,
                 "severity": code.severity().as_str(),
-                "meaning": meaning.replace('\n', " "),
+                "meaning": describe(code),
                 "example": section.split("```yaml\n").nth(1).and_then(|it| it.split("\n```").next()),
                 "edit": part("What to do: ").map(|it| it.replace('\n', " ")),
                 "rule": ground.rule,
@@ -75,6 +71,19 @@ fn code(code: Code, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandErro
     };
     ui.print(&text)?;
     Ok(Exit::Done)
+}
+
+fn section(code: &str) -> &'static str {
+    let section = PAGE.split(&format!("## {code}\n")).nth(1).unwrap_or_default();
+    section.split("\n## ").next().unwrap_or_default().trim()
+}
+
+/// What a code means, in the first paragraph of its section.
+pub(super) fn describe(code: Code) -> String {
+    let paragraph = section(code.as_str()).split("\n\n").next().unwrap_or_default();
+    // The severity stands first; it is told apart.
+    let text = paragraph.split_once(".**").map_or(paragraph, |(_, text)| text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {

@@ -1,6 +1,5 @@
 //! `observe`: saves what the cluster and Azure show.
 
-use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_engine::session::Patience;
 
 use crate::args::Observe;
@@ -9,6 +8,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::input;
 use crate::ui::Ui;
+use crate::unreadable;
 
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         connected.close().await?;
         Ok(snapshot)
     })?;
-    let unreadable = unreadable(&snapshot);
+    let unreadable = unreadable::lines(&snapshot);
     for what in &unreadable {
         ui.say(&privlink_core::render::escape::terminal(what));
     }
@@ -30,25 +30,4 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         None => ui.print(&format!("{text}\n"))?,
     }
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })
-}
-
-/// What could not be read.
-fn unreadable(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (path, reading) in &snapshot.azure {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {path}: {why}"));
-        }
-    }
-    let kubernetes = &snapshot.kubernetes;
-    for (what, reading) in [
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ] {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {what}: {why}"));
-        }
-    }
-    lines
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     let input = args.input();
     let desired = super::sound(&input, &args.place, None, ui)?;
     let report = super::block_on(async {
-        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };

@@ -40,6 +40,8 @@ pub const PROTECT_TAG: &str = "privlink-protect";
 /// The tag of an endpoint that says where privlink keeps its name, so that it is found when the document
 /// no longer says: the id of a record, or the name of a zone group.
 pub const DNS_TAG: &str = "privlink-dns";
+/// The tags and metadata that privlink marks resources with.
+pub const MARKS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]

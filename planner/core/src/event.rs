@@ -45,6 +45,11 @@ pub enum EventKind {
         /// What is seen, for a person.
         state: String,
     },
+    /// Azure accepted what a step writes or deletes, and works on it.
+    Accepted {
+        /// All that another run needs to follow it to its end, without anything secret.
+        operation: serde_json::Value,
+    },
     /// A step failed and is tried again.
     Retried {
         /// Why.
@@ -76,7 +81,7 @@ pub enum EventKind {
         /// The step that failed before it.
         because: usize,
     },
-    /// A step was not started, since the run was stopped.
+    /// A step was not started, or a wait was left, since the run was stopped.
     Cancelled,
     /// The run ended.
     Ended,
@@ -97,4 +102,29 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+}
+
+/// The events of a journal; nothing if its first line is none. A run that was killed may have left half a
+/// line, which is passed over.
+pub fn read(journal: &str) -> Option<Vec<Event>> {
+    let mut lines = journal.lines();
+    let first = serde_json::from_str(lines.next()?).ok()?;
+    let rest = lines.filter_map(|line| serde_json::from_str(line).ok());
+    Some(std::iter::once(first).chain(rest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_is_passed_over() {
+        let event = Event { at: "t".into(), step: None, address: None, kind: EventKind::Ended };
+        let line = serde_json::to_string(&event).unwrap();
+        let half = line.get(..line.len() / 2).unwrap();
+        let events = read(&format!("{line}\n{half}\n{line}\n{half}"));
+        assert_eq!(events, Some(vec![event.clone(), event]));
+        assert_eq!(read(half), None);
+        assert_eq!(read("{}"), None);
+    }
 }

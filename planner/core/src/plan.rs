@@ -48,6 +48,21 @@ pub struct Plan {
     pub summary: Summary,
     /// What to show when it is carried out.
     pub outputs: Vec<Output>,
+    /// What hangs on what among the nodes that change, for a picture of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// A node that changes, and another one that it hangs on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Need {
+    /// The node.
+    pub node: Address,
+    /// What it hangs on.
+    pub on: Address,
+    /// How, in words that stand between the two: `is on it`.
+    pub why: String,
 }
 
 /// What a plan is for.
@@ -174,6 +189,15 @@ pub enum Op {
         /// The uid it must have.
         uid: String,
     },
+    /// Takes the stack's label off a Service, which is nobody's from then on.
+    ReleaseService {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The uid it must have.
+        uid: String,
+    },
     /// Makes the controller sync a Service whose Azure side is not as it would leave it.
     Nudge {
         /// Its namespace.
@@ -247,6 +271,7 @@ impl Op {
         match self {
             Self::ApplyService { .. } => "apply",
             Self::DeleteService { .. } | Self::DeleteResource { .. } => "delete",
+            Self::ReleaseService { .. } => "release",
             Self::Nudge { .. } => "nudge",
             Self::AwaitService { .. } => "await",
             Self::AwaitController { .. } => "await controller for",

@@ -57,6 +57,14 @@ impl Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
+    let settled = diff::endpoint::settle(input);
+    let input = &match &settled {
+        Some((desired, findings)) => {
+            gathered.findings.extend(findings.iter().cloned());
+            Input { desired, ..*input }
+        }
+        None => *input,
+    };
     let (world, malformed) = prediction::world(input.snapshot);
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
@@ -83,7 +91,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
         });
     }
     let graph = stack_graph::of(input, &prediction, &own);
-    let plan = assemble(input, &prediction, gathered)?;
+    let mut plan = assemble(input, &prediction, gathered)?;
+    plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
     Ok(Planned { plan, prediction, graph })
 }
 
@@ -107,6 +116,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
+        needs: Vec::new(),
         changes,
         steps,
         findings,

@@ -108,6 +108,7 @@ mod tests {
             awaiting_approval: Vec::new(),
             summary: Summary::default(),
             outputs: Vec::new(),
+            needs: Vec::new(),
         };
         SavedPlan {
             format_version: FORMAT_VERSION.into(),

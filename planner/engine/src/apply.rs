@@ -12,9 +12,8 @@ use privlink_core::frontier::Frontier;
 use privlink_core::plan::{Plan, Step};
 use privlink_core::report::Report;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use crate::execute::{self, Done, Failure};
+use crate::execute::{self, Done, End, Failure};
 use crate::session::Session;
 
 /// Where a step tells how it goes.
@@ -28,30 +27,25 @@ pub struct Teller {
 impl Teller {
     /// Tells something of the step.
     pub fn tell(&self, kind: EventKind) {
-        let event =
-            Event { at: now(), step: Some(self.step), address: Some(self.address.clone()), kind };
+        let event = event(kind, Some((self.step, self.address.clone())));
         // Nobody listens any more once the run is over.
         let _ = self.events.send(event);
     }
+}
+
+/// An event of now, about a step or about the whole run.
+pub fn event(kind: EventKind, about: Option<(usize, Address)>) -> Event {
+    let (step, address) = about.unzip();
+    Event { at: now(), step, address, kind }
 }
 
 fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
-/// An event that is about the whole run, now.
-pub fn about_run(kind: EventKind) -> Event {
-    Event { at: now(), step: None, address: None, kind }
-}
-
 /// Carries a plan out. Events go to `sink` in the order they happen; the report is a fold over them.
-/// When `stop` is cancelled, what is in flight is finished and nothing more starts.
-pub async fn apply(
-    plan: &Plan,
-    session: &Session,
-    stop: &CancellationToken,
-    mut sink: impl FnMut(&Event),
-) -> Report {
+/// When the session is stopped, writes in flight are finished, waits are left, and nothing more starts.
+pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event)) -> Report {
     let mut report = Report::default();
     let mut emit = |event: &Event, report: &mut Report| {
         report.add(event);
@@ -59,7 +53,7 @@ pub async fn apply(
     };
     let begun =
         EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
-    emit(&about_run(begun), &mut report);
+    emit(&event(begun, None), &mut report);
 
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();
     let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
@@ -81,7 +75,7 @@ pub async fn apply(
         tokio::select! {
             biased;
             Some(event) = heard.recv() => emit(&event, &mut report),
-            () = stop.cancelled(), if !stopped => {
+            () = session.stop.cancelled(), if !stopped => {
                 stopped = true;
                 tell_all(frontier.cancel(), &teller, &EventKind::Cancelled);
             }
@@ -99,7 +93,7 @@ pub async fn apply(
             break;
         }
     }
-    emit(&about_run(EventKind::Ended), &mut report);
+    emit(&event(EventKind::Ended, None), &mut report);
     report
 }
 
@@ -121,8 +115,9 @@ fn end(outcome: Result<Done, Failure>, teller: Option<&Teller>) -> bool {
     let (kind, succeeded) = match outcome {
         Ok(Done::Well(detail)) => (EventKind::Succeeded { detail }, true),
         Ok(Done::AwaitingApproval(detail)) => (EventKind::AwaitingApproval { detail }, true),
-        Err(Failure { message, otherwise }) => {
-            (EventKind::Failed { error: message, otherwise }, false)
+        Err(Failure { end: End::Stopped, .. }) => (EventKind::Cancelled, false),
+        Err(Failure { message, end }) => {
+            (EventKind::Failed { error: message, otherwise: end == End::Otherwise }, false)
         }
     };
     if let Some(teller) = teller {

@@ -89,6 +89,11 @@ pub async fn observe_lists(
     }
 }
 
+/// Reads more lists into a snapshot.
+pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClients) {
+    snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
+}
+
 /// Reads lists, several at once; each under its path in lower case.
 async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
     futures::stream::iter(paths)
@@ -150,7 +155,7 @@ pub async fn observe_azure(
 fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
     match outcome {
         Ok(value) => Reading::Present(value),
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }
 
@@ -158,6 +163,6 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>
     match outcome {
         Ok(Some(list)) => Reading::Present(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }

@@ -9,7 +9,7 @@ use crate::change::{Action, Actor, Change};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::plan::{Finding, Mode, Op};
+use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
@@ -18,7 +18,7 @@ use super::draft::{Draft, DraftKey, Stage};
 use super::{DNS_TAG, Gathered, Input, STACK_TAG};
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
-const TTL: u32 = 10;
+pub(crate) const TTL: u32 = 10;
 
 /// The mark of the address an endpoint gets.
 pub fn endpoint_address_mark(endpoint: &ResourceId) -> String {
@@ -99,8 +99,24 @@ pub fn diff(
     if fields.is_empty() {
         return;
     }
+    // A zone group is a part of its endpoint; a record stands for itself.
+    let is_record = matches!(endpoint.dns, Some(Dns::Record { .. }));
+    let owner = live.and_then(stack_of);
+    let ours = live.is_none() || owner == Some(input.desired.name.as_str());
+    if is_record && !ours && !input.options.adopt {
+        if owner.is_none() && fields.iter().all(|it| it.path.starts_with("metadata")) {
+            gathered.findings.push(super::endpoint::unmarked(&at));
+            return;
+        }
+        gathered.refusals.push(Refusal {
+            code: Code::NotAdopted,
+            message: format!("{at} exists already, and is not marked as this stack's"),
+            overridden_by: "--adopt".to_owned(),
+        });
+    }
     let (action, reason) = match live {
         None => (Action::Create, "the endpoint is to have this name"),
+        Some(_) if is_record && !ours => (Action::Adopt, "it exists, and this stack takes it over"),
         Some(_) => (Action::Update, "it does not lead to the endpoint"),
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
@@ -230,7 +246,7 @@ fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
 }
 
 /// The live records that carry this stack's mark.
-fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
+pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
     let stack = input.desired.name.as_str();
     let lists = input.snapshot.azure.iter();
     lists
@@ -240,11 +256,12 @@ fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> 
             Reading::Absent | Reading::Unreadable(_) => None,
         })
         .flatten()
-        .filter(move |record| {
-            let metadata = record.pointer("/properties/metadata");
-            metadata.and_then(|it| it.get(STACK_TAG)?.as_str()) == Some(stack)
-        })
+        .filter(move |record| stack_of(record) == Some(stack))
         .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
+}
+
+fn stack_of(record: &Value) -> Option<&str> {
+    record.pointer("/properties/metadata")?.get(STACK_TAG)?.as_str()
 }
 
 /// A zone is not there: the list of its records, or of its group's zones, was asked for, and it was not
@@ -302,6 +319,13 @@ pub fn bound(live: &Value) -> Value {
     shown(live)
 }
 
+/// The addresses a record leads to. Azure spells the field both ways, by API version.
+pub(crate) fn addresses(record: &Value) -> impl Iterator<Item = &Value> {
+    let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
+    let list = property("aRecords").or_else(|| property("ARecords")).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|entry| entry.get("ipv4Address"))
+}
+
 /// What of a record or zone group is compared.
 fn shown(value: &Value) -> Value {
     let property = |name: &str| value.pointer(&format!("/properties/{name}")).cloned();
@@ -318,5 +342,6 @@ fn shown(value: &Value) -> Value {
     json!({
         "ttl": property("ttl").or_else(|| property("TTL")),
         "aRecords": property("aRecords").or_else(|| property("ARecords")),
+        "metadata": {STACK_TAG: stack_of(value)},
     })
 }

@@ -5,6 +5,7 @@ mod connection;
 mod link;
 mod place;
 mod reached;
+mod renamed;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use crate::view::{self, Owners};
 
 pub use body::{bound, shown};
 pub use reached::link_of_service;
+pub use renamed::settle;
 
 use body::{body, comparable, updated};
 use connection::{connection, live_connection};
@@ -48,7 +50,7 @@ pub fn id(input: &Input<'_>, endpoint: &PrivateEndpoint) -> ResourceId {
         .subscription
         .as_ref()
         .map_or(input.facts.subscription.as_str(), |subscription| subscription.as_str());
-    ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, &endpoint.name)
+    ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
 }
 
 /// The endpoints of this stack, wanted or live, by id in lower case.
@@ -187,6 +189,21 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     }
 }
 
+/// An object is as it is wanted, and nobody's: it is left alone until it is adopted.
+pub fn unmarked(at: &Address) -> Finding {
+    Finding {
+        code: Code::Unmarked,
+        severity: Code::Unmarked.severity(),
+        address: at.clone(),
+        message: "it is as its document says, and carries no stack's mark".to_owned(),
+        help: Some(
+            "Give --adopt once to mark it. Until then it is neither changed nor deleted."
+                .to_owned(),
+        ),
+        place: None,
+    }
+}
+
 /// Refuses to plan for a resource that could not be read.
 pub fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
     gathered.refusals.push(Refusal {
@@ -228,11 +245,22 @@ fn one(
     gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
     let fields = live.map(|live| body::compare(live, &body));
+    let owner = live.and_then(stack_of);
+    // Only the mark is missing: what nobody owns stays nobody's.
+    let is_unmarked = live.is_some() && owner.is_none() && !input.options.adopt;
+    let fields = fields.map(|fields| match fields.iter().all(|it| it.path.starts_with("tags")) {
+        true if is_unmarked && !fields.is_empty() => {
+            gathered.findings.push(unmarked(at));
+            Vec::new()
+        }
+        _ => fields,
+    });
     let wishes = Wishes {
         remade: reached.remade,
         replaced: input.replaces(at),
         rejected_by: approval::rejecting(input, reached.service.as_ref(), &id),
         unknown_to_link: live.is_some_and(|live| link::forgot(input, prediction, &id, live)),
+        ours: owner == Some(input.desired.name.as_str()),
     };
     gathered.findings.extend(live.and_then(|live| link::disagreement(prediction, (at, &id), live)));
     let action = decide(live, fields.as_deref(), &wishes);
@@ -240,10 +268,8 @@ fn one(
         (Some((Action::Create, _)), _) => compare::fields(None, Some(&comparable(&body))),
         (_, fields) => fields.unwrap_or_default(),
     };
-    if let Some((Action::Update, _)) = action
-        && live.is_some_and(|live| stack_of(live).is_none_or(|it| it != input.desired.name))
-        && !input.options.adopt
-    {
+    let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
+    if overwrites && !wishes.ours && !input.options.adopt {
         gathered.refusals.push(Refusal {
             code: Code::NotAdopted,
             message: format!("{at} exists already, and is not marked as this stack's"),
@@ -319,6 +345,8 @@ struct Wishes<'a> {
     rejected_by: Option<&'a str>,
     /// The Private Link Service it says it is connected to does not know it.
     unknown_to_link: bool,
+    /// It carries this stack's mark.
+    ours: bool,
 }
 
 fn decide(
@@ -353,7 +381,11 @@ fn decide(
         return replace("a field differs that cannot change in place");
     }
     if !fields.is_empty() {
-        return Some((Action::Update, "its document says otherwise".to_owned()));
+        let (action, reason) = match wishes.ours {
+            true => (Action::Update, "its document says otherwise"),
+            false => (Action::Adopt, "it exists, and this stack takes it over"),
+        };
+        return Some((action, reason.to_owned()));
     }
     let approval = wishes.rejected_by.filter(|_| rejected)?;
     let reason = format!(
@@ -381,12 +413,12 @@ fn write(
         gathered.drafts.push(needing(draft));
     }
     let etag = live
-        .filter(|_| action == Action::Update)
+        .filter(|_| action != Action::Replace)
         .and_then(|live| live.get("etag")?.as_str())
         .map(ToOwned::to_owned);
     let body = match live {
         // Fields that privlink does not know stay as they are.
-        Some(live) if action == Action::Update => updated(live, &body),
+        Some(live) if action != Action::Replace => updated(live, &body),
         _ => body,
     };
     let op = Op::PutResource { id: id.as_str().to_owned(), body, etag };

@@ -16,6 +16,7 @@ use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::managers::{self, FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
+use crate::kubernetes::sync_events;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
@@ -128,6 +129,14 @@ fn one(
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
     let actor = actor(input, live);
+    if let Some(live) = live
+        .filter(|live| actor == Actor::Privlink && stack_of(live).is_none() && !input.options.adopt)
+        && !input.replaces(&address(key))
+        && is_as_wanted(input, wanted, live)
+    {
+        gathered.findings.push(super::endpoint::unmarked(&address(key)));
+        return vec![predict::Change::Nudge(key.clone())];
+    }
     let mut manifest = wanted.manifest.clone();
     if actor == Actor::Privlink {
         mark(&mut manifest, &input.desired.name);
@@ -135,17 +144,12 @@ fn one(
     if let Some(live) = live.filter(|_| input.replaces(&address(key))) {
         return replace(input, (key, wanted), live, (actor, manifest), gathered);
     }
-    let merged = match merge(live, &manifest, &actor) {
-        Ok(merged) => merged,
+    let stored = match stored(input, live, &manifest, &actor) {
+        Ok(stored) => stored,
         Err(conflicts) => {
             refuse_conflicts(key, &conflicts, gathered);
             return Vec::new();
         }
-    };
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let stored = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
     };
     let fields = match live {
         None => created(&manifest),
@@ -219,6 +223,27 @@ fn replace(
     let service = Service::from_value(stored).ok().map(Arc::new);
     let made = service.map(predict::Change::Apply);
     std::iter::once(predict::Change::Delete(key.clone())).chain(made).collect()
+}
+
+/// The object as the API server will store it.
+fn stored(
+    input: &Input<'_>,
+    live: Option<&Value>,
+    manifest: &Value,
+    actor: &Actor,
+) -> Result<Value, Vec<Conflict>> {
+    let merged = merge(live, manifest, actor)?;
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
+/// Whether a live Service that nobody marked is what its manifest asks for.
+fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> bool {
+    stored(input, Some(live), &wanted.manifest, &Actor::Privlink)
+        .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
 /// The API server takes several ports only if each has a name of its own (`ValidateService` of
@@ -412,6 +437,16 @@ fn changes_group(write: &Write, group: &mut Value) -> bool {
     }
 }
 
+/// Whether the controller will sync a Service without a nudge: it has not, since the last write.
+fn is_pending(input: &Input<'_>, live: &Value) -> bool {
+    let events = match &input.snapshot.kubernetes.events {
+        Reading::Present(events) => events.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => return false,
+    };
+    let now = input.snapshot.taken_at.parse();
+    now.is_ok_and(|now| sync_events::is_pending(live, events, now))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
 /// 33). Writes to a security group that change no rule do not count: those of public Services are
@@ -436,9 +471,23 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
             };
         }
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        let actor = actor(input, Some(&live.object));
-        if is_written || !writes || actor != Actor::Privlink {
+        if is_written || !writes {
             continue;
+        }
+        if is_pending(input, &live.object) {
+            // The wait for it is drafted with those for what this plan writes.
+            let reason = "the controller has yet to sync what was written last";
+            let mut change = Change::new(at.clone(), Action::Await, Actor::Controller, reason);
+            change.object = Some(outcome.service.to_string());
+            gathered.changes.push(change);
+            continue;
+        }
+        if actor(input, Some(&live.object)) != Actor::Privlink {
+            continue;
+        }
+        let ours = stack_of(&live.object) == Some(input.desired.name.as_str());
+        if !ours && !input.options.adopt {
+            refuse_adoption(&outcome.service, &live.object, gathered);
         }
         let reason = "Azure is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);

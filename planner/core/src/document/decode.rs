@@ -104,6 +104,7 @@ pub(super) fn private_endpoint(document: Reader<'_>) -> Option<PrivateEndpoint> 
     Some(PrivateEndpoint {
         name: metadata.text("name")?,
         protect: is_protected,
+        azure_name: spec.text("name"),
         subscription: spec.text("subscription"),
         resource_group: spec.text("resourceGroup")?,
         location: spec.text("location"),

@@ -37,7 +37,7 @@ pub(super) fn body(
         .iter()
         .map(|address| {
             json!({
-                "name": format!("{}-ip", endpoint.name.value),
+                "name": format!("{}-ip", endpoint.resource_name().value),
                 "properties": {"privateIPAddress": address.value.to_string()},
             })
         })

@@ -2,8 +2,8 @@
 
 use privlink_core::facts::Facts;
 use privlink_core::kubernetes::service::Key;
+use privlink_core::snapshot::Snapshot;
 use privlink_core::snapshot::redact::{Own, redact};
-use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_engine::session::Patience;
 
 use crate::args::Observe;
@@ -12,6 +12,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::input::{self, Loaded};
 use crate::ui::Ui;
+use crate::unreadable;
 
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         connected.close().await?;
         Ok(observed)
     })?;
-    let unreadable = unreadable(&snapshot);
+    let unreadable = unreadable::lines(&snapshot);
     for what in &unreadable {
         ui.say(&privlink_core::render::escape::terminal(what));
     }
@@ -47,25 +48,4 @@ fn own(loaded: &Loaded, snapshot: &Snapshot, facts: &Facts) -> Own {
         std::iter::once(key.clone()).chain(in_context)
     });
     Own::of(&loaded.texts, services, facts)
-}
-
-/// What could not be read.
-fn unreadable(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (path, reading) in &snapshot.azure {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {path}: {why}"));
-        }
-    }
-    let kubernetes = &snapshot.kubernetes;
-    for (what, reading) in [
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ] {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {what}: {why}"));
-        }
-    }
-    lines
 }

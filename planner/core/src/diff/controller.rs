@@ -39,7 +39,12 @@ pub fn diff(
             gathered.changes.push(change);
         }
     }
-    for outcome in &prediction.outcomes {
+    // Of a Service that is deleted and made again, what is left in the end is waited for.
+    for (index, outcome) in prediction.outcomes.iter().enumerate() {
+        let mut later = prediction.outcomes.iter().skip(index + 1).take(1);
+        if later.any(|later| later.service == outcome.service) {
+            continue;
+        }
         await_controller(facts, prediction, outcome, &owners, gathered);
     }
     order_sharers(prediction, &owners, gathered);
@@ -252,13 +257,20 @@ fn await_controller(
     gathered: &mut Gathered,
 ) {
     let at = address(&outcome.service);
-    let is_written = gathered.drafts.iter().any(|draft| draft.key.address == at);
-    if !is_written {
+    let has = |stage| gathered.drafts.iter().any(|it| it.key == DraftKey::new(&at, stage));
+    let gone = has(Stage::Delete) && !has(Stage::Write);
+    let is_pending = |change: &Change| {
+        (&change.address, change.action) == (&at, Action::Await)
+            && change.actor == Actor::Controller
+    };
+    let is_pending = gathered.changes.iter().any(is_pending);
+    if !gone && !has(Stage::Write) && !is_pending {
         return;
     }
     let expect = expectations(facts, prediction, outcome, owners);
-    let gone = gathered.drafts.iter().any(|draft| draft.key == DraftKey::new(&at, Stage::Delete));
-    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
+    let wrote = |op: &Op| matches!(op, Op::ApplyService { .. } | Op::Nudge { .. });
+    let again = gathered.drafts.iter().any(|it| it.key.address == at && wrote(&it.op));
+    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
     let draft =
         Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
     gathered.drafts.push(draft);
@@ -287,10 +299,17 @@ fn expectations(
             parent.as_str().to_lowercase().ends_with("/providers/microsoft.network")
                 && effect.id.as_str().to_lowercase().contains("/loadbalancers/")
         });
-        if !shared || effect.action == outcome::Action::Deleted {
+        // One that goes with its last Service and comes back with another may as well stay: that
+        // follows from the order in which the controller gets to them.
+        let goes = || prediction.after.get(&effect.id).is_none();
+        if !shared || effect.action == outcome::Action::Deleted && goes() {
             ids.insert(effect.id.clone());
         }
     }
+    let rules = rules(prediction, outcome).into_iter().map(|(id, stays)| {
+        let present = stays.then(|| json!({"name": id.name()}));
+        Expectation { id: id.as_str().to_owned(), present, instead_of: None }
+    });
     ids.into_iter()
         .map(|id| {
             let after = prediction.after.get(&id);
@@ -305,7 +324,34 @@ fn expectations(
             let present = after.map(|value| expected(&id, &value, &unsure));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })
+        .chain(rules)
         .collect()
+}
+
+/// The security rules that come or go with one sync, and whether they stay. Services share a group's
+/// rules, so nothing is said of a group that several syncs write: each would wait for the other.
+fn rules(prediction: &Prediction, outcome: &Outcome) -> BTreeMap<ResourceId, bool> {
+    let writes = |outcome: &Outcome, group: &str| {
+        outcome.writes.iter().any(|write| write.id.key() == group && write.answer.is_ok())
+    };
+    let names = |world: &World, group: &str| -> BTreeSet<String> {
+        let group = world.network_security_groups.get(group);
+        let rules = group.and_then(|group| group.properties.security_rules.as_ref());
+        rules.into_iter().flatten().map(|rule| rule.name().to_owned()).collect()
+    };
+    let mut rules = BTreeMap::new();
+    for (key, group) in &prediction.after.network_security_groups {
+        let writers = prediction.outcomes.iter().filter(|it| writes(it, key));
+        if !writes(outcome, key) || writers.count() != 1 {
+            continue;
+        }
+        let (before, after) = (names(&prediction.before, key), names(&prediction.after, key));
+        for name in before.symmetric_difference(&after) {
+            let id = ResourceId::new(group.id()).child("securityRules", name);
+            rules.insert(id, after.contains(name));
+        }
+    }
+    rules
 }
 
 /// The ids of what belongs to a Service: its frontends, rules and probes, its public addresses, and

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::drift;
 use crate::event::Event;
+use crate::explanation::Explanation;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::report::Report;
@@ -14,7 +15,7 @@ use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::difference::SnapshotDiff;
 
-/// The schema files of plans, snapshots, drift, preflights, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -23,6 +24,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("drift.schema.json", schema_for!(drift::Report).to_value()),
         ("preflight.schema.json", schema_for!(preflight::Report).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
+        ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])

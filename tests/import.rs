@@ -86,7 +86,10 @@ fn every_example_is_imported() {
     for name in names("examples") {
         let is_file = root().join("examples").join(&name).is_file();
         assert!(
-            is_file || name.starts_with("bad-") || IMPORTED.contains(&name.as_str()),
+            is_file
+                || name == "ci"
+                || name.starts_with("bad-")
+                || IMPORTED.contains(&name.as_str()),
             "{name} is not imported"
         );
     }
@@ -381,4 +384,19 @@ fn files_are_replaced_only_if_asked_and_links_are_not_followed() {
     place.run(&format!("import {WORLD} --out imported --force")).expect(0);
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "precious");
     assert!(place.path().join("imported/services.yaml").exists());
+}
+
+#[test]
+fn what_is_protected_stays_so() {
+    let place = Workplace::with_example("private-link");
+    let file = place.path().join("examples/private-link/endpoint.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let label = "metadata:\n  labels: {privlink.dev/protect: \"true\"}\n";
+    std::fs::write(&file, text.replace("metadata:\n", label)).unwrap();
+    place.run(&format!("apply -f examples/private-link {WORLD} --auto-approve")).expect(0);
+    place.run(&format!("import {WORLD} --out imported")).expect(0);
+    let imported = std::fs::read_to_string(place.path().join("imported/endpoints.yaml")).unwrap();
+    assert!(imported.contains("labels:\n    privlink.dev/protect: \"true\"\n"), "{imported}");
+    let plan = place.run(&format!("plan -f imported {WORLD} --detailed-exitcode")).expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
 }

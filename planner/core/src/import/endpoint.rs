@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
-use crate::diff::{MARKS, STACK_TAG};
+use crate::diff::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
@@ -154,10 +154,15 @@ fn document(
         spec.insert("dns".to_owned(), dns);
     }
     note_unsaid(id, live, notes);
+    let mut metadata = json!({"name": name});
+    let tag = live.get("tags").and_then(|tags| tags.get(PROTECT_TAG)?.as_str());
+    if let Some(metadata) = metadata.as_object_mut().filter(|_| tag == Some("true")) {
+        metadata.insert("labels".to_owned(), json!({PROTECT_LABEL: "true"}));
+    }
     json!({
         "apiVersion": API_VERSION,
         "kind": "PrivateEndpoint",
-        "metadata": {"name": name},
+        "metadata": metadata,
         "spec": spec,
     })
 }

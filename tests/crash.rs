@@ -21,7 +21,7 @@ use served::{Scene, difference, portrait, side_by_side};
 use support::names;
 
 /// The dead holder's lock is free soon; what the simulated controller does not do at once it does not do.
-const PATIENCE: &str = "--lease-duration 2 --controller-timeout 20";
+const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
 /// How many points are tried at once: most of the time is spent waiting for the dead holder's lock.
 const AT_ONCE: usize = 12;
 

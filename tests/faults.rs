@@ -18,7 +18,7 @@ use privlink_sandbox::fault::{Effect, Fault};
 use served::{Scene, Served, difference, portrait};
 use support::names;
 
-const PATIENCE: &str = "--lease-duration 2 --controller-timeout 20";
+const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
 /// After how many runs that failed a stack counts as stuck.
 const MOST_RUNS: usize = 6;
 

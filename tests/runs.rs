@@ -17,7 +17,7 @@ use served::{Scene, Served, difference, portrait};
 use support::Run;
 
 /// A dead holder's lock is free soon.
-const SOON: &str = "--lease-duration 2";
+const SOON: &str = "--lease-duration 5";
 
 fn fault(method: &str, path: &str, effect: Effect) -> Fault {
     let (method, path) = (Some(method.to_owned()), Some(path.to_owned()));

@@ -102,7 +102,7 @@ async fn look_at(
         Some(_) => {
             let patience = Patience::default();
             let observed = args.observed.as_deref();
-            let seen = super::observed(desired, &args.place, observed, patience).await?;
+            let seen = super::seen(desired, &args.place, observed, patience).await?;
             (seen.snapshot, seen.facts, None)
         }
         None => observe(desired, &args.place, arm).await?,

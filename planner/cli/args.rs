@@ -1,15 +1,24 @@
 //! Arguments.
 
+mod comment;
+mod diff;
 mod drift;
+pub(crate) mod forget;
+pub(crate) mod import;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use privlink_core::address::Address;
 use privlink_core::code::Code;
+use privlink_core::schema;
 use privlink_engine::patience::WaitKind;
 
+pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
+
+pub(crate) use comment::Comment;
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -36,6 +45,23 @@ pub(crate) struct Global {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
+    /// For which pipeline annotations and a summary are written, and whose commands are kept out of the
+    /// output; found out by its variables
+    #[arg(long, global = true, value_enum, default_value_t = Pipeline::Auto, value_name = "PIPELINE")]
+    pub(crate) pipeline: Pipeline,
+}
+
+/// What runs the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pipeline {
+    /// What the variables say.
+    Auto,
+    /// No pipeline, or another one.
+    None,
+    /// GitHub Actions.
+    GithubActions,
+    /// Azure Pipelines.
+    AzurePipelines,
 }
 
 /// How log lines look.
@@ -138,14 +164,24 @@ pub(crate) struct Limits {
     /// A finding that is an error and holds nothing back all the same; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
+    /// Only this node and what it needs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<Address>,
+    /// Not this node, nor what needs it; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) exclude: Vec<Address>,
+    /// Make a Service or an endpoint anew although nothing differs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
 }
 
 fn code(text: &str) -> Result<Code, String> {
-    Code::ALL
-        .iter()
-        .copied()
-        .find(|code| code.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is no code; docs/diagnostics.md lists them"))
+    let names = || Code::ALL.iter().map(|code| code.as_str());
+    let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
+    found.ok_or_else(|| match schema::closest(text, names()) {
+        Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
+        None => format!("`{text}` is no code; docs/diagnostics.md lists them"),
+    })
 }
 
 /// How a plan is shown.
@@ -154,7 +190,7 @@ pub(crate) struct Output {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Write another format to a file beside it: text, json or markdown, as FORMAT=FILE; may be repeated
+    /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
     pub(crate) render: Vec<(Format, PathBuf)>,
 }
@@ -173,6 +209,23 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// Terraform's plan JSON, for tools that read it.
+    Tfjson,
+    /// Findings and refusals as SARIF 2.1.0.
+    Sarif,
+    /// The counts, for GitLab's `artifacts:reports:terraform`.
+    Gitlab,
+}
+
+/// A format of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }
 
 /// A format of data.
@@ -206,16 +259,24 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Show what differs between two snapshots
+    Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
-    /// Say what a code means, and what to do
+    /// Say what a code means, or why a node is as it is and what becomes of it, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),
     /// Show a saved plan, or what came of a run by its journal
     Show(Show),
+    /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
+    Comment(Comment),
     /// Save what the cluster and Azure show
     Observe(Observe),
+    /// Take objects out of the stack, deleting nothing
+    Forget(forget::Forget),
+    /// Write desired-state files of what is live
+    Import(import::Import),
     /// Predict what the controller writes
     Predict(Predict),
     /// Check rights, room and rules of Azure before anything is written; or print the roles that do
@@ -240,8 +301,8 @@ pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) input: Input,
     /// How problems are written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
+    #[arg(short, long, value_enum, default_value_t = ProblemFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: ProblemFormat,
 }
 
 /// `plan`.
@@ -270,6 +331,10 @@ pub(crate) struct Plan {
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
     #[arg(long, conflicts_with = "observed")]
     pub(crate) preflight: bool,
+    /// Keep a comment with the plan on the pull request; a failure to do so is a warning. The ID is by what
+    /// it is found again, if several commands comment
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
+    pub(crate) comment: Option<String>,
 }
 
 /// `apply`.
@@ -277,7 +342,8 @@ pub(crate) struct Plan {
 pub(crate) struct Apply {
     /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
     #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
-        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept", "verify",
+        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+        "target", "exclude", "replace", "verify",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
@@ -316,9 +382,31 @@ pub(crate) struct Destroy {
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The code of a diagnostic, a finding or a refusal
-    #[arg(value_name = "CODE")]
-    pub(crate) code: String,
+    /// The code of a diagnostic, a finding or a refusal; or the address of a node, such as
+    /// PrivateLinkService/default/internal-app
+    #[arg(value_name = "CODE|ADDRESS")]
+    pub(crate) what: String,
+    /// For an address: a file, a folder or `-` with desired state; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Explain from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+impl Explain {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
+    }
 }
 
 /// `unlock`.
@@ -413,6 +501,9 @@ pub(crate) struct Observe {
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `predict`.
@@ -591,6 +682,9 @@ pub(crate) enum SandboxCommand {
         /// The port of ARM; any free one by default
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         arm_port: u16,
+        /// How many items a page of an ARM list holds at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+        page_size: usize,
         /// Append every request to this file, one JSON object a line
         #[arg(long, value_name = "FILE")]
         request_log: Option<PathBuf>,

@@ -1,10 +1,14 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod comment;
+mod diff;
 mod drift;
 mod execution;
 mod explain;
+mod forget;
 mod graph;
+mod import;
 mod lock;
 mod man;
 mod observe;
@@ -15,6 +19,7 @@ mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
+mod summary;
 mod unlock;
 mod validate;
 
@@ -27,8 +32,9 @@ use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
-use privlink_core::plan::Mode;
+use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::render::notice::Notice;
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
@@ -39,7 +45,9 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pin;
+use crate::pipeline::Pipeline;
 use crate::ui::Ui;
+use crate::unreadable;
 use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
@@ -54,10 +62,14 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
+        Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
@@ -137,6 +149,13 @@ fn sound(
     Ok(desired)
 }
 
+/// Notices as SARIF, with paths from the root of the repository.
+fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |file: &str| pipeline.below_root(file);
+    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
+}
+
 /// Reads a saved plan.
 fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let shown = path.display().to_string();
@@ -153,8 +172,20 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or reads what was observed.
+/// Observes, or reads what was observed, if it is enough to plan from.
 async fn observed(
+    desired: &Desired,
+    place: &Where,
+    snapshot: Option<&Path>,
+    patience: Patience,
+) -> Result<Observed, CommandError> {
+    let observed = seen(desired, place, snapshot, patience).await?;
+    unreadable::check(&observed.snapshot, &observed.facts)?;
+    Ok(observed)
+}
+
+/// Observes, or reads what was observed.
+async fn seen(
     desired: &Desired,
     place: &Where,
     snapshot: Option<&Path>,
@@ -174,7 +205,16 @@ async fn observed(
 
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
-    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let Limits {
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        target: targets,
+        exclude: excludes,
+        replace: replaces,
+    } = limits.clone();
     Options {
         mode,
         adopt,
@@ -182,6 +222,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         max_deletes,
         unprotect,
         accept,
+        scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -193,20 +234,51 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input { desired, snapshot, facts, options: &options })
-        .map_err(|error| CommandError::new(error.to_string()))
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
+        let failure = CommandError::new(error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }
 
-/// Writes a file that only the user may read.
+/// Writes a file that only the user may read. A file or link that is there is replaced, and neither its
+/// permissions nor what it leads to are kept: whoever may commit to a working folder may have put it there.
+/// Pipes and devices are written to as they are.
 fn write_private(path: &Path, text: &str) -> Result<(), CommandError> {
-    use std::io::Write;
+    if !std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let shown = path.display().to_string();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let new =
+            path.with_file_name(format!(".{}.{}", name.unwrap_or_default(), std::process::id()));
+        let written = write_new(&new, text).and_then(|()| {
+            std::fs::rename(&new, path).map_err(|error| {
+                // What is left behind is of no use to anybody.
+                let _ = std::fs::remove_file(&new);
+                io(&shown)(error)
+            })
+        });
+        return written;
+    }
+    let shown = path.display().to_string();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(io(&shown))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
+}
+
+/// Writes a file that is not there yet and that only the user may read.
+fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let shown = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(io(&shown))?;
-    file.write_all(text.as_bytes()).map_err(io(&shown))
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
 }

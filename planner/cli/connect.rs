@@ -211,6 +211,11 @@ pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient,
         }
     };
     let cloud = cloud.map_err(CommandError::new)?;
+    tracing::info!(
+        identity = identity.describe(&environment),
+        endpoint = cloud.endpoint(),
+        "Azure is called"
+    );
     ArmClient::new(&cloud, &identity, &environment, settings)
         .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use privlink_core::code::Code;
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Severity, Source};
 use privlink_core::document::{self, Documents};
 
 use crate::args;
+use crate::artefact::Artefact;
 use crate::command_error::{CommandError, io};
 
 /// Desired state with all that is wrong with it.
@@ -18,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) desired: Desired,
     /// What is not.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// All that was read, as it is written.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Loaded {
@@ -48,6 +52,7 @@ pub(crate) fn load_paths(
 ) -> Result<Loaded, CommandError> {
     let mut documents = Documents::default();
     let mut seen = BTreeSet::new();
+    let mut texts = Vec::new();
     for path in paths {
         for file in files(path)? {
             // The same file by another path is the same file.
@@ -56,8 +61,15 @@ pub(crate) fn load_paths(
                 continue;
             }
             let (name, bytes) = read(&file)?;
+            if let Some(artefact) = Artefact::of(&bytes) {
+                documents.diagnostics.push(skipped(&name, artefact, &file == path)?);
+                continue;
+            }
             match Source::from_bytes(&name, bytes) {
-                Ok(source) => documents.append(document::parse(&source)),
+                Ok(source) => {
+                    texts.push(source.text().to_owned());
+                    documents.append(document::parse(&source));
+                }
                 Err(diagnostic) => documents.diagnostics.push(*diagnostic),
             }
         }
@@ -68,7 +80,18 @@ pub(crate) fn load_paths(
     if strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Ok(Loaded { desired, diagnostics })
+    Ok(Loaded { desired, diagnostics, texts })
+}
+
+/// The note on a file that privlink itself wrote and that lies in a folder; one that is named is an error.
+fn skipped(name: &str, artefact: Artefact, is_named: bool) -> Result<Diagnostic, CommandError> {
+    let what = artefact.as_str();
+    if is_named {
+        return Err(
+            CommandError::new(format!("{name} is {what}, not desired state")).hint(artefact.help())
+        );
+    }
+    Ok(Diagnostic::new(Code::SkippedKind, format!("skipped {name}: it is {what}")))
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.
@@ -85,6 +108,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     for entry in std::fs::read_dir(path).map_err(io(&shown))? {
         let file = entry.map_err(io(&shown))?.path();
         if is_manifest(&file) {
+            within(path, &file)?;
             files.push(file);
         }
     }
@@ -100,6 +124,19 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
 pub(crate) fn is_manifest(file: &Path) -> bool {
     let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     ["yaml", "yml", "json"].contains(&ending) && file.is_file()
+}
+
+/// Refuses a link that leads out of the folder it was found in: lines of what is read are shown, and
+/// whoever may commit to the folder may have put it there.
+fn within(folder: &Path, file: &Path) -> Result<(), CommandError> {
+    let shown = file.display().to_string();
+    let is = std::fs::canonicalize(file).map_err(io(&shown))?;
+    let of = std::fs::canonicalize(folder).map_err(io(&folder.display().to_string()))?;
+    if is.starts_with(of) {
+        return Ok(());
+    }
+    Err(CommandError::new(format!("{shown} leads out of {}", folder.display()))
+        .hint("Remove the link, or name the file itself with another -f."))
 }
 
 /// The text of a file, with the name it is shown under. Reading stops behind the size that is refused.

@@ -4,16 +4,19 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
 use privlink_core::render::escape::terminal;
+use privlink_core::render::notice::Notice;
 use privlink_core::render::style::{Label, Style};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};
+use crate::pipeline::Pipeline;
 
 /// The two streams and how they look.
 #[derive(Debug)]
 pub(crate) struct Ui {
     out: Style,
     err: Style,
+    pipeline: Pipeline,
 }
 
 impl Ui {
@@ -22,6 +25,7 @@ impl Ui {
         let ui = Self {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
+            pipeline: Pipeline::detect(global.pipeline),
         };
         log(global, ui.err);
         ui
@@ -37,10 +41,15 @@ impl Ui {
         self.err
     }
 
+    /// What runs the command.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     /// Writes a result. A closed pipe is not an error: whoever read it had enough.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(self.pipeline.guard(text).as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(io("stdout")),
         }
@@ -49,7 +58,28 @@ impl Ui {
     /// Says something beside the result.
     pub(crate) fn say(&mut self, text: &str) {
         // There is nowhere to tell that stderr cannot be written.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", self.pipeline.guard(text));
+    }
+
+    /// Says something that went wrong beside the result.
+    pub(crate) fn warn(&mut self, error: &CommandError) {
+        let head = self.err.paint(Label::Warning, "warning");
+        self.say(&format!("{head}: {}", terminal(&error.message)));
+        self.hints(error);
+        self.command(&self.pipeline.warning(&error.message));
+    }
+
+    /// Gives the pipeline's agent commands, which it reads on stderr too.
+    pub(crate) fn command(&self, text: &str) {
+        if !text.is_empty() {
+            // There is nowhere to tell that stderr cannot be written.
+            let _ = write!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Annotates the input with what is to be told of it, if a pipeline's agent takes that.
+    pub(crate) fn annotate(&self, notices: &[Notice]) {
+        self.command(&self.pipeline.annotations(notices));
     }
 
     /// Shows what is wrong with the input, on stderr.
@@ -57,6 +87,8 @@ impl Ui {
         if !diagnostics.is_empty() {
             let text = render(diagnostics, self.err);
             self.say(text.trim_end());
+            let notices: Vec<Notice> = diagnostics.iter().map(Notice::from).collect();
+            self.annotate(&notices);
         }
     }
 
@@ -66,7 +98,12 @@ impl Ui {
         if !error.message.is_empty() {
             let head = self.err.paint(Label::Error, "error");
             self.say(&format!("{head}: {}", terminal(&error.message)));
+            self.command(&self.pipeline.error(&error.message));
         }
+        self.hints(error);
+    }
+
+    fn hints(&mut self, error: &CommandError) {
         for hint in &error.hints {
             self.say(&format!("  help: {}", terminal(hint)));
         }

@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_core::address::Address;
 use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
-use privlink_core::plan::{Mode, Output, Plan};
+use privlink_core::event::{Event, EventKind};
+use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::render;
 use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
-use privlink_engine::outputs;
 use privlink_engine::session::{Patience, WaitKind};
+use privlink_engine::{apply, outputs};
 use privlink_kubernetes::KeptLock;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,23 @@ pub(crate) fn run(
         let what = What::Desired(&desired, mode);
         let exit = locked(args, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
+        told(args, (&desired.name, mode), exit, ui)
+    })
+}
+
+/// Takes objects out of the stack.
+pub(super) fn forget(
+    input: &args::Input,
+    args: &args::Run,
+    addresses: &[Address],
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
+    super::block_on(async {
+        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
+        let what = What::Forgotten(&desired, addresses);
+        let exit = locked(args, &desired.name, &what, &connected, ui).await;
+        connected.close().await?;
         exit
     })
 }
@@ -47,14 +66,38 @@ pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, 
         let connected = connect::connect_saved(&saved, &args.place, patience(args)).await?;
         let exit = locked(args, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
         connected.close().await?;
-        exit
+        told(args, (&saved.plan.stack, saved.plan.mode), exit, ui)
     })
+}
+
+/// Tells a failure of the run as the last event, where events are asked for.
+fn told(
+    args: &args::Run,
+    (stack, mode): (&str, Mode),
+    exit: Result<Exit, CommandError>,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    if let Err(failure) = &exit
+        && args.output == DataFormat::Json
+    {
+        let report = Report { stack: stack.to_owned(), mode, ..Report::default() };
+        let kind = EventKind::Reported {
+            exit_code: failure.exit.code(),
+            summary: Summary::default(),
+            report,
+            error: Some(failure.message.clone()),
+        };
+        stream(&apply::event(kind, None), ui)?;
+    }
+    exit
 }
 
 /// What is to be carried out.
 enum What<'a> {
     /// Desired state, planned now.
     Desired(&'a Desired, Mode),
+    /// Objects that are no longer to be the stack's.
+    Forgotten(&'a Desired, &'a [Address]),
     /// A plan made before.
     Saved(&'a SavedPlan),
 }
@@ -132,6 +175,9 @@ async fn work(
                 || super::preflight::passed(desired, seen, connected, ui).await?;
             if !met {
                 ui.say("Not applied.");
+                if args.output == DataFormat::Json {
+                    reported(&plan, Report::default(), Exit::Error, ui)?;
+                }
                 return Ok(Exit::Error);
             }
             let exit = carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await?;
@@ -140,6 +186,15 @@ async fn work(
                 return verified(args, (desired, *mode), exit, connected, ui).await;
             }
             Ok(exit)
+        }
+        What::Forgotten(desired, addresses) => {
+            let (snapshot, facts) = tokio::select! {
+                observed = connected.observe() => observed,
+                () = stop.cancelled() => return Ok(interrupted(ui)),
+            };
+            let observed = super::Observed { snapshot, facts, connected: None };
+            let plan = super::forget::plan(desired, &observed, addresses)?;
+            carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await
         }
         What::Saved(saved) => {
             let snapshot = tokio::select! {
@@ -177,7 +232,8 @@ async fn verified(
         return Ok(exit);
     }
     ui.say("Not verified: a plan made after it is not empty.");
-    ui.say(super::plan::rendered(&plan, Format::Text, ui.talk_style()).trim_end());
+    let text = super::plan::rendering(&plan, Format::Text, ui.talk_style(), ui.pipeline());
+    ui.say(text.trim_end());
     Ok(Exit::Partly)
 }
 
@@ -198,11 +254,13 @@ async fn carry_out(
 ) -> Result<Exit, CommandError> {
     let text = args.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui.style()))?;
+        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {
-            ui.print(&super::plan::rendered(plan, Format::Json, ui.style()))?;
+            let refusals = plan.refusals.clone();
+            stream(&apply::event(EventKind::Refused { refusals }, None), ui)?;
+            reported(plan, Report::default(), Exit::Refused, ui)?;
         }
         return Ok(Exit::Refused);
     }
@@ -215,6 +273,9 @@ async fn carry_out(
                 Some(true) => {}
                 Some(false) => {
                     ui.say("Not applied.");
+                    if !text {
+                        reported(plan, Report::default(), Exit::Error, ui)?;
+                    }
                     return Ok(Exit::Error);
                 }
                 None => return Ok(interrupted(ui)),
@@ -224,15 +285,34 @@ async fn carry_out(
         stopped = executed.stopped;
         executed.report
     };
+    let exit = if stopped.is_some() { Exit::Partly } else { exit(plan, &report) };
     if text {
         show(plan, &report, connected, ui).await?;
+    } else {
+        reported(plan, report, exit, ui)?;
     }
     match stopped {
         Some(why) => Err(CommandError::new(format!("the run was stopped: {why}"))
             .hint("Apply again: it goes on from what is live.")
-            .exit(Exit::Partly)),
-        None => Ok(exit(plan, &report)),
+            .exit(exit)),
+        None => Ok(exit),
     }
+}
+
+/// Writes an event as a line of JSON.
+pub(super) fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| CommandError::new(format!("an event: {error}")))?;
+    ui.print(&format!("{line}\n"))
+}
+
+/// Writes the last event: what came of it all.
+fn reported(plan: &Plan, mut report: Report, exit: Exit, ui: &mut Ui) -> Result<(), CommandError> {
+    report.stack.clone_from(&plan.stack);
+    report.mode = plan.mode;
+    let (exit_code, summary) = (exit.code(), plan.summary);
+    let kind = EventKind::Reported { exit_code, summary, report, error: None };
+    stream(&apply::event(kind, None), ui)
 }
 
 /// Asks for a `yes`, or for the number of consumers that will be cut off. Nothing when the run is stopped

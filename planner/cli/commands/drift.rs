@@ -108,12 +108,7 @@ async fn look_at(
         None => observe(desired, &args.place, arm).await?,
     };
     let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
-    let input = privlink_core::diff::Input {
-        desired,
-        snapshot: &snapshot,
-        facts: &facts,
-        options: &options,
-    };
+    let input = privlink_core::diff::Input::new(desired, &snapshot, &facts, &options);
     let apply = source.apply();
     let mut report = drift::look(&input, &Look { since, apply: &apply });
     report.source = source.shown();
@@ -172,6 +167,7 @@ fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandErro
     for (format, file) in &args.render {
         super::write_private(file, &rendered(report, *format, Style::default()))?;
     }
+    super::summary::of_text(&rendered(report, DriftFormat::Markdown, Style::default()), ui);
     match &args.prometheus {
         Some(file) => textfile::write(file, report),
         None => Ok(()),

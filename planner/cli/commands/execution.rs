@@ -51,9 +51,9 @@ pub(super) async fn execute(
             failure.get_or_insert(error);
             session.stop.cancel();
         }
-        if json && let Ok(line) = serde_json::to_string(event) {
+        if json {
             // What is on stdout is a copy; the journal has it all.
-            let _ = ui.print(&format!("{line}\n"));
+            let _ = super::apply::stream(event, ui);
         }
         progress.show(event);
     };

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {
             let saved = super::read_plan(&args.file)?;
-            ui.print(&super::plan::rendered(&saved.plan, args.output, ui.style()))?;
+            ui.print(&super::plan::rendered(&saved.plan, args.output, ui))?;
         }
     }
     Ok(Exit::Done)

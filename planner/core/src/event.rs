@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::plan::Mode;
+use crate::plan::{Mode, Refusal, Summary};
+use crate::report::Report;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -84,6 +85,23 @@ pub enum EventKind {
     Cancelled,
     /// The run ended.
     Ended,
+    /// The plan may not be carried out; nothing was done.
+    Refused {
+        /// What speaks against it.
+        refusals: Vec<Refusal>,
+    },
+    /// What came of it all: the last event of a command.
+    Reported {
+        /// The code the command exits with.
+        exit_code: u8,
+        /// What was planned.
+        summary: Summary,
+        /// Each step's outcome.
+        report: Report,
+        /// Why nothing was done, or no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
 }
 
 /// The events of a journal; nothing if its first line is none. A run that was killed may have left half a

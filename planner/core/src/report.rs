@@ -88,7 +88,10 @@ impl Report {
                 self.ended = true;
                 return;
             }
-            EventKind::Progress { .. } | EventKind::Accepted { .. } => return,
+            EventKind::Progress { .. }
+            | EventKind::Accepted { .. }
+            | EventKind::Refused { .. }
+            | EventKind::Reported { .. } => return,
             EventKind::Retried { .. } => {
                 self.retries += 1;
                 return;

@@ -51,10 +51,9 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
         report.add(event);
         sink(event);
     };
-    let about_run = |kind| event(kind, None);
     let begun =
         EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
-    emit(&about_run(begun), &mut report);
+    emit(&event(begun, None), &mut report);
 
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();
     let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
@@ -91,7 +90,7 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
             else => break,
         }
     }
-    emit(&about_run(EventKind::Ended), &mut report);
+    emit(&event(EventKind::Ended, None), &mut report);
     report
 }
 

@@ -94,6 +94,11 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
             told(session, teller, WaitKind::Deletion, delete).await?;
             Ok(Done::Well(String::new()))
         }
+        Op::ReleaseService { namespace, name, uid } => {
+            let release = async || session.kubernetes.release_service(namespace, name, uid).await;
+            told(session, teller, WaitKind::Service, release).await?;
+            Ok(Done::Well(String::new()))
+        }
         Op::Nudge { namespace, name, to } => {
             let annotations = BTreeMap::from([(
                 privlink_core::diff::service::SYNC_ANNOTATION.to_owned(),
@@ -108,8 +113,8 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
         Op::AwaitService { namespace, name, manifest } => {
             wait::service(session, teller, (namespace, name), manifest).await.map(well)
         }
-        Op::AwaitController { service, expect, gone } => {
-            wait::controller(session, teller, service, expect, *gone).await.map(well)
+        Op::AwaitController { service, expect, gone, again } => {
+            wait::controller(session, teller, service, expect, (*gone, *again)).await.map(well)
         }
         Op::PutResource { id, body, etag } => {
             put(session, teller, id, body, etag.as_deref()).await.map(well)

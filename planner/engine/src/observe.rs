@@ -89,6 +89,11 @@ pub async fn observe_lists(
     }
 }
 
+/// Reads more lists into a snapshot.
+pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClients) {
+    snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
+}
+
 /// Reads lists, several at once; each under its path in lower case.
 async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
     futures::stream::iter(paths)
@@ -120,7 +125,8 @@ pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
 }
 
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
-/// are known only when the cluster was read, so there are two rounds.
+/// are known only when the cluster was read, and where names are kept only when the endpoints were, so
+/// there are two rounds.
 pub async fn observe_azure(
     targets: &Targets,
     arm: &ArmClients,
@@ -129,10 +135,18 @@ pub async fn observe_azure(
     for round in 0..2 {
         let wanted: BTreeSet<String> = match round {
             0 => targets.lists(),
-            _ => targets.lists_of_cluster(&read),
+            _ => {
+                let of_cluster = targets.lists_of_cluster(&read);
+                of_cluster.into_iter().chain(targets.lists_of_endpoints(&read)).collect()
+            }
         };
-        let missing = wanted.into_iter().filter(|path| !read.contains_key(&path.to_lowercase()));
-        let more = self::read(missing.collect(), arm).await;
+        // One list may be named in several spellings.
+        let missing: BTreeMap<String, String> = wanted
+            .into_iter()
+            .map(|path| (path.to_lowercase(), path))
+            .filter(|(key, _)| !read.contains_key(key))
+            .collect();
+        let more = self::read(missing.into_values().collect(), arm).await;
         read.extend(more);
     }
     read
@@ -141,7 +155,7 @@ pub async fn observe_azure(
 fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
     match outcome {
         Ok(value) => Reading::Present(value),
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }
 
@@ -149,6 +163,6 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>
     match outcome {
         Ok(Some(list)) => Reading::Present(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use privlink_core::controller::memory::CACHE_SECONDS;
+
 /// What is waited for. Each kind has a deadline of its own, since Azure takes minutes for some and
 /// seconds for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +96,8 @@ pub struct Patience {
     /// How long Azure may stay otherwise once the controller says that it is done. ARM's lists lag
     /// behind its writes, and a sync that had begun before a write is followed by another.
     pub grace: Duration,
+    /// After how long the controller no longer believes its caches.
+    pub cache: Duration,
     /// Whether the first failure stops everything that has not started.
     pub fail_fast: bool,
     deadlines: [Duration; 7],
@@ -121,6 +125,8 @@ impl Patience {
         self.poll_interval = Duration::from_millis(50);
         self.grace = Duration::from_secs(5);
         self.notice = Duration::from_secs(2);
+        // The simulated controller's clock runs 50 times as fast.
+        self.cache /= 50;
     }
 }
 
@@ -131,6 +137,7 @@ impl Default for Patience {
             poll_interval: Duration::from_secs(5),
             notice: Duration::from_secs(30),
             grace: Duration::from_secs(60),
+            cache: Duration::from_secs(CACHE_SECONDS + 10),
             fail_fast: false,
             deadlines: WaitKind::ALL.map(WaitKind::default_deadline),
         }

@@ -10,11 +10,14 @@ mod otherwise;
 
 use std::collections::BTreeMap;
 
+use privlink_core::diff::service::SYNC_ANNOTATION;
+use privlink_core::event::EventKind;
 use privlink_core::known::Known;
 use privlink_core::plan::Expectation;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::apply::Teller;
 use crate::execute::{Done, Failure, told};
@@ -31,10 +34,12 @@ pub(crate) async fn controller(
     teller: &Teller,
     service: &str,
     expect: &[Expectation],
-    gone: bool,
+    (gone, again): (bool, bool),
 ) -> Result<(), Failure> {
     let mut countdown = Countdown::begin(session, teller, kind(expect, gone));
     let mut otherwise = Otherwise::new(session, service);
+    let mut may_nudge = again;
+    let cached_until = Instant::now() + session.patience.cache;
     let mut wakeups = session.kubernetes.watch();
     let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
     loop {
@@ -48,7 +53,14 @@ pub(crate) async fn controller(
         let Some(first) = missing.first() else { return Ok(()) };
         countdown.tell(first, Some(service)).await;
         if let Some(finding) = otherwise.look(first).await {
-            return Err(finding);
+            if !may_nudge {
+                return Err(finding);
+            }
+            // The sync may have believed a cache: there is another one, once caches are old.
+            if Instant::now() >= cached_until {
+                nudge(session, teller, (namespace, name)).await?;
+                (may_nudge, otherwise) = (false, Otherwise::new(session, service));
+            }
         }
         if countdown.is_over() {
             return Err(countdown
@@ -71,6 +83,28 @@ fn kind(expect: &[Expectation], gone: bool) -> WaitKind {
     } else {
         WaitKind::Service
     }
+}
+
+/// Makes the controller sync once more: its last sync may have believed a cache (finding 34), and it does
+/// not look by itself.
+async fn nudge(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+) -> Result<(), Failure> {
+    let read = async || session.kubernetes.service(namespace, name).await;
+    let Some(live) = told(session, teller, WaitKind::Service, read).await? else { return Ok(()) };
+    let annotations = live.pointer("/metadata/annotations");
+    let before = annotations.and_then(|it| it.get(SYNC_ANNOTATION)?.as_str()?.parse::<u64>().ok());
+    let to = before.map_or(1, |it| it.saturating_add(1)).to_string();
+    teller.tell(EventKind::Progress {
+        state: "the controller's caches are old by now; it is made to sync again".to_owned(),
+    });
+    let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
+    let annotate =
+        async || session.kubernetes.annotate_service(namespace, name, None, &annotations).await;
+    told(session, teller, WaitKind::Service, annotate).await?;
+    Ok(())
 }
 
 /// What ARM does not show yet. Children are looked up within their load balancer, which is read once.

@@ -1,6 +1,6 @@
 //! What can go wrong between this tool and an API server.
 
-use privlink_core::reason::{chain, clean};
+use privlink_core::reason::{chain, clean, is_tls};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Missing,
     /// The API server was not reached, or there is no way to it in the configuration.
     Network,
+    /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS.
+    Tls,
     /// The reply is not an API server's.
     Protocol,
 }
@@ -109,6 +111,9 @@ impl Deref for KubernetesError {
 /// What an error is about: doing what, to which object, through which way.
 pub(crate) type About<'a> = (Doing, &'a str, &'a str);
 
+/// The longest wait that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 impl KubernetesError {
     pub(crate) fn new(
         kind: ErrorKind,
@@ -134,6 +139,7 @@ impl KubernetesError {
             kube::Error::Auth(_) => ErrorKind::Denied,
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => ErrorKind::Protocol,
             kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => ErrorKind::Invalid,
+            _ if is_tls(&chain(error)) => ErrorKind::Tls,
             // The layers below say only in words whether a connection was made.
             _ if chain(error).contains("client error (Connect)") => ErrorKind::Network,
             _ => ErrorKind::Transient,
@@ -168,7 +174,8 @@ impl KubernetesError {
         error.0.status = Some(status);
         error.0.reason = reason;
         error.0.conflicts = conflicts;
-        error.0.retry_after = retry_after.or(in_body.map(Duration::from_secs));
+        let asked = retry_after.or(in_body.map(Duration::from_secs));
+        error.0.retry_after = asked.map(|asked| asked.min(LONGEST_WAIT));
         error
     }
 
@@ -192,6 +199,10 @@ impl KubernetesError {
             ErrorKind::Invalid => "change the manifest as the message says",
             ErrorKind::Missing => "check the context, the namespace and the name",
             ErrorKind::Network => "check the kubeconfig, the context, the network and the proxies",
+            ErrorKind::Tls => {
+                "check the API server's address, the kubeconfig's certificate authority, and this \
+                 machine's clock"
+            }
             ErrorKind::Protocol => {
                 "check the API server's address, and proxies that answer in its place"
             }
@@ -309,5 +320,7 @@ mod tests {
         }
         let later = json!({"kind": "Status", "details": {"retryAfterSeconds": 7}});
         assert_eq!(refused(429, &later).retry_after, Some(Duration::from_secs(7)));
+        let never = json!({"kind": "Status", "details": {"retryAfterSeconds": u64::MAX}});
+        assert_eq!(refused(429, &never).retry_after, Some(LONGEST_WAIT));
     }
 }

@@ -258,7 +258,7 @@ async fn handle(
         Effect::Status { status, code, message, retry_after } => {
             let answer = match server.side {
                 Side::Kubernetes => kubernetes::status::injected(*status, message),
-                Side::Azure => azure::error::injected(*status, code, message),
+                Side::Azure => azure::error::injected(&path, *status, code, message),
             };
             match retry_after {
                 Some(seconds) => answer.header("Retry-After", &seconds.to_string()),
@@ -270,6 +270,10 @@ async fn handle(
     let answer = match server.side {
         Side::Kubernetes => answer,
         Side::Azure => with_request_id(answer, &call, sequence),
+    };
+    let answer = match effect.clock() {
+        0 => answer,
+        seconds => answer.header("Date", &crate::clock::http_date(seconds)),
     };
     let cut = matches!(effect, Effect::Reset | Effect::LostAnswer | Effect::HangAnswer);
     server.shared.lock().log.add(Entry {

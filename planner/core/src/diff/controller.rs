@@ -39,7 +39,12 @@ pub fn diff(
             gathered.changes.push(change);
         }
     }
-    for outcome in &prediction.outcomes {
+    // Of a Service that is deleted and made again, what is left in the end is waited for.
+    for (index, outcome) in prediction.outcomes.iter().enumerate() {
+        let mut later = prediction.outcomes.iter().skip(index + 1).take(1);
+        if later.any(|later| later.service == outcome.service) {
+            continue;
+        }
         await_controller(facts, prediction, outcome, &owners, gathered);
     }
     order_sharers(prediction, &owners, gathered);
@@ -252,17 +257,20 @@ fn await_controller(
     gathered: &mut Gathered,
 ) {
     let at = address(&outcome.service);
-    let is_written = gathered.drafts.iter().any(|draft| draft.key.address == at);
+    let has = |stage| gathered.drafts.iter().any(|it| it.key == DraftKey::new(&at, stage));
+    let gone = has(Stage::Delete) && !has(Stage::Write);
     let is_pending = |change: &Change| {
         (&change.address, change.action) == (&at, Action::Await)
             && change.actor == Actor::Controller
     };
-    if !is_written && !gathered.changes.iter().any(is_pending) {
+    let is_pending = gathered.changes.iter().any(is_pending);
+    if !gone && !has(Stage::Write) && !is_pending {
         return;
     }
     let expect = expectations(facts, prediction, outcome, owners);
-    let gone = gathered.drafts.iter().any(|draft| draft.key == DraftKey::new(&at, Stage::Delete));
-    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
+    let wrote = |op: &Op| matches!(op, Op::ApplyService { .. } | Op::Nudge { .. });
+    let again = gathered.drafts.iter().any(|it| it.key.address == at && wrote(&it.op));
+    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
     let draft =
         Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
     gathered.drafts.push(draft);
@@ -291,7 +299,10 @@ fn expectations(
             parent.as_str().to_lowercase().ends_with("/providers/microsoft.network")
                 && effect.id.as_str().to_lowercase().contains("/loadbalancers/")
         });
-        if !shared || effect.action == outcome::Action::Deleted {
+        // One that goes with its last Service and comes back with another may as well stay: that
+        // follows from the order in which the controller gets to them.
+        let goes = || prediction.after.get(&effect.id).is_none();
+        if !shared || effect.action == outcome::Action::Deleted && goes() {
             ids.insert(effect.id.clone());
         }
     }

@@ -73,12 +73,15 @@ pub fn link_of_service<'a>(
     prediction: &Prediction,
     key: &Key,
 ) -> Option<&'a PrivateLinkService> {
-    let service = prediction.services.get(key).or_else(|| prediction.live.get(key))?;
-    let base = base_name(&service.uid);
+    // A Service that is made again has two uids, one in each world.
+    let services = [prediction.services.get(key), prediction.live.get(key)];
+    let bases: Vec<String> =
+        services.into_iter().flatten().map(|service| base_name(&service.uid)).collect();
     let frontends = world.load_balancers.values().flat_map(|balancer| {
         balancer.properties.load_balancing_rules.iter().flatten().filter_map(|rule| {
             let frontend = rule.properties.frontend_ip_configuration.as_ref()?;
-            rule.name().starts_with(&base).then(|| ResourceId::new(frontend.id()))
+            let is_its = bases.iter().any(|base| rule.name().starts_with(base.as_str()));
+            is_its.then(|| ResourceId::new(frontend.id()))
         })
     });
     let frontends: Vec<ResourceId> = frontends.collect();

@@ -1,0 +1,91 @@
+//! `comment`: plans on a pull request.
+
+use privlink_core::plan::Plan;
+use privlink_core::render::comment::{self, Flavour, Options, marker};
+use privlink_forge::{Environment, Forge, ForgeError, Given, Kind, Outcome, Settings};
+
+use crate::args;
+use crate::command_error::CommandError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let saved: Vec<_> = args.plans.iter().map(|file| super::read_plan(file)).collect();
+    let saved = saved.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let plans: Vec<&Plan> = saved.iter().map(|saved| &saved.plan).collect();
+    let environment = environment();
+    let (given, commit) = (args.given(), environment.commit());
+    let link = args.link.clone().or_else(|| environment.run());
+    let options = Options {
+        marker: Some(&args.id),
+        commit: commit.as_deref(),
+        link: link.as_deref(),
+        untrusted: args.untrusted,
+        ..Options::new(flavour(given.kind.or_else(|| environment.kind())))
+    };
+    let body = comment::document(&plans, &options);
+    if args.dry_run {
+        ui.print(&body)?;
+    } else {
+        keep(&environment, &given, &args.id, &body, ui)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Keeps a comment with a plan that was just made.
+pub(super) fn of_plan(plan: &Plan, id: &str, ui: &mut Ui) -> Result<(), CommandError> {
+    let environment = environment();
+    let (commit, link) = (environment.commit(), environment.run());
+    let options = Options {
+        marker: Some(id),
+        commit: commit.as_deref(),
+        link: link.as_deref(),
+        ..Options::new(flavour(environment.kind()))
+    };
+    let body = comment::document(&[plan], &options);
+    keep(&environment, &Given::default(), id, &body, ui)
+}
+
+fn environment() -> Environment {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Environment::new(std::env::vars_os().filter_map(text), |path| {
+        std::fs::read_to_string(path).ok()
+    })
+}
+
+const fn flavour(kind: Option<Kind>) -> Flavour {
+    match kind {
+        Some(Kind::GitHub) | None => Flavour::GitHub,
+        Some(Kind::GitLab) => Flavour::GitLab,
+        Some(Kind::AzureDevOps) => Flavour::AzureDevOps,
+    }
+}
+
+fn keep(
+    environment: &Environment,
+    given: &Given,
+    id: &str,
+    body: &str,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let (place, token) = environment.place(given).map_err(failed)?;
+    let mut forge = Forge::new(place, &token, Settings::default()).map_err(failed)?;
+    let marker = marker(id).unwrap_or_default();
+    let kept = super::block_on(async { forge.keep(&marker, body).await.map_err(failed) })?;
+    ui.say(match kept {
+        Outcome::Created => "Commented on the pull request.",
+        Outcome::Updated => "Updated the comment on the pull request.",
+        Outcome::Unchanged => "The comment on the pull request says the same already.",
+    });
+    Ok(())
+}
+
+fn failed(error: ForgeError) -> CommandError {
+    let shown = CommandError::new(format!("the comment was not written: {}", error.message));
+    match error.help {
+        Some(help) => shown.hint(help),
+        None => shown,
+    }
+}

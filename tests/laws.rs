@@ -19,7 +19,7 @@ use privlink_core::diff::{Input, Options};
 use privlink_core::document;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::{Facts, Origin};
-use privlink_core::plan::{Mode, Plan};
+use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::resource_id::ResourceId;
@@ -239,9 +239,10 @@ fn planned(desired: &Desired, (snapshot, facts): &(Snapshot, Facts), mode: Mode)
         max_deletes: Some(99),
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: Scope::default(),
         tool_version: "0".to_owned(),
     };
-    planning::plan(&Input { desired, snapshot, facts, options: &options }).unwrap().plan
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap().plan
 }
 
 /// What a run did.

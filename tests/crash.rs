@@ -17,8 +17,7 @@ use std::time::Duration;
 
 use privlink_sandbox::SandboxOptions;
 use privlink_sandbox::fault::{Effect, Fault};
-use served::{Scene, difference, portrait, side_by_side};
-use support::names;
+use served::{Scene, difference, examples, portrait, side_by_side};
 
 /// The dead holder's lock is free soon; what the simulated controller does not do at once it does not do.
 const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
@@ -169,7 +168,7 @@ fn a_replaced_frontend_survives() {
 #[ignore = "takes minutes: part of .ci/full"]
 fn every_example_survives() {
     let mut points = 0;
-    for name in names("examples").iter().filter(|name| !name.starts_with("bad-")) {
+    for name in &examples() {
         for pace in [Pace::Quick, Pace::Slow] {
             points += example_survives(name, pace);
         }

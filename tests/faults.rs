@@ -15,8 +15,7 @@ mod support;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use privlink_sandbox::fault::{Effect, Fault};
-use served::{Scene, Served, difference, portrait};
-use support::names;
+use served::{Scene, Served, difference, examples, portrait};
 
 const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
 /// After how many runs that failed a stack counts as stuck.
@@ -175,8 +174,6 @@ fn some_examples_converge() {
 #[test]
 #[ignore = "takes minutes: part of .ci/full"]
 fn every_example_converges() {
-    let names = names("examples");
-    let scenes: Vec<Scene> =
-        names.iter().filter(|name| !name.starts_with("bad-")).map(|name| Scene::of(name)).collect();
+    let scenes: Vec<Scene> = examples().iter().map(|name| Scene::of(name)).collect();
     all_converge(&scenes, 10);
 }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use privlink_sandbox::{Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource};
 use serde_json::{Map, Value};
 
-use crate::support::{Run, copy, root};
+use crate::support::{Run, copy, names, root};
 
 /// The runtime that serves.
 pub(crate) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
@@ -186,6 +186,15 @@ pub(crate) fn difference(expected: &Value, found: &Value) -> Option<String> {
     let (expected, found) = (format!("{expected:#}"), format!("{found:#}"));
     let diff = similar::TextDiff::from_lines(&expected, &found);
     Some(diff.unified_diff().header("undisturbed", "found").to_string())
+}
+
+/// The examples that can be applied: those with desired state that is sound.
+pub(crate) fn examples() -> Vec<String> {
+    let is_input = |name: &String| name.ends_with(".yaml");
+    let all = names("examples").into_iter().filter(|name| !name.starts_with("bad-"));
+    all.filter(|name| root().join("examples").join(name).is_dir())
+        .filter(|name| names(&format!("examples/{name}")).iter().any(is_input))
+        .collect()
 }
 
 /// An example as a starting point: its world before, and where its desired state is.

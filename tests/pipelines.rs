@@ -333,3 +333,42 @@ fn gitlab_gets_the_counts() {
     let report = std::fs::read_to_string(place.path().join("report.json")).unwrap();
     assert_eq!(report, "{\"create\":4,\"update\":1,\"delete\":4}\n");
 }
+
+/// The commands that a page or a workflow tells to run, each with its flags.
+fn told(text: &str) -> Vec<(String, Vec<String>)> {
+    let lines = text.lines().map(|line| {
+        let line = line.trim_start_matches(|c: char| c.is_whitespace() || "-#".contains(c));
+        line.strip_prefix("run:").or(line.strip_prefix("script:")).unwrap_or(line).trim_start()
+    });
+    let commands = lines.filter_map(|line| {
+        let line = line.strip_prefix("privlink ")?;
+        let words = line.split_whitespace().take_while(|word| !["||", ">", "#"].contains(word));
+        let words: Vec<&str> = words.collect();
+        let flags = words.iter().skip(1).filter(|word| word.starts_with("--"));
+        let name = |flag: &&str| flag.split('=').next().unwrap_or_default().to_owned();
+        Some((words.first()?.to_string(), flags.map(name).collect()))
+    });
+    commands.collect()
+}
+
+#[test]
+fn workflows_and_the_page_use_commands_and_flags_that_exist() {
+    let place = Workplace::empty();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut files = vec![root().join("docs/ci.md")];
+    for folder in ["github", "gitlab", "azure-pipelines"] {
+        let folder = format!("examples/ci/{folder}");
+        files.extend(support::names(&folder).iter().map(|name| root().join(&folder).join(name)));
+    }
+    for file in files {
+        for (command, flags) in told(&std::fs::read_to_string(&file).unwrap()) {
+            let help = place.run(&format!("{command} --help")).expect(0).stdout;
+            for flag in flags {
+                assert!(help.contains(&flag), "{}: {command} has no {flag}", file.display());
+            }
+            seen.insert(command);
+        }
+    }
+    let expected = ["apply", "comment", "drift", "observe", "plan", "preflight"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}

@@ -57,7 +57,9 @@ pub fn markdown(text: &str) -> String {
                 // Writing to a String cannot fail.
                 let _ = write!(safe, "&#{};{JOINT}", u32::from(c));
             }
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => {
+            // A table takes the backslash away before anything else is read.
+            '|' => safe.push_str("&#124;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' => {
                 safe.push('\\');
                 safe.push(c);
                 if c == '~' {
@@ -97,6 +99,10 @@ pub fn code(text: &str) -> String {
             } else {
                 // Writing to a String cannot fail.
                 let _ = write!(safe, "&#{};", u32::from(c));
+                if c == '@' {
+                    // Addresses of mail become links after entities are resolved, in HTML too.
+                    safe.push_str(JOINT);
+                }
             }
         }
         safe.push_str("</code>");

@@ -24,6 +24,7 @@ use privlink_core::code::Code;
 use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
+use privlink_core::document::Documents;
 use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
 use privlink_core::planning::{self, Planned};
@@ -111,19 +112,57 @@ fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
 fn sound(
     input: &crate::args::Input,
     place: &Where,
-    snapshot: Option<&Path>,
+    snapshot: Option<&Snapshot>,
+    ui: &mut Ui,
+) -> Result<Desired, CommandError> {
+    sound_documents(input::documents(&input.filename)?, input, place, snapshot, ui)
+}
+
+/// Desired state and the snapshot it is planned against. They are read side by side, unless this is one
+/// job of several.
+fn sound_and_observed(
+    input: &crate::args::Input,
+    place: &Where,
+    observed: Option<&Path>,
+    jobs: usize,
+    ui: &mut Ui,
+) -> Result<(Desired, Option<Snapshot>), CommandError> {
+    let Some(path) = observed else { return Ok((sound(input, place, None, ui)?, None)) };
+    let (documents, snapshot) = if jobs > 1 {
+        std::thread::scope(|scope| {
+            let snapshot = scope.spawn(|| read_snapshot(path));
+            let documents = input::documents(&input.filename);
+            (documents, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    } else {
+        (input::documents(&input.filename), read_snapshot(path))
+    };
+    let snapshot = snapshot?;
+    let desired = sound_documents(documents?, input, place, Some(&snapshot), ui)?;
+    Ok((desired, Some(snapshot)))
+}
+
+fn sound_documents(
+    documents: Documents,
+    input: &crate::args::Input,
+    place: &Where,
+    snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
     let namespace = match (snapshot, &place.sandbox) {
-        (Some(path), _) => Some(read_snapshot(path)?.kubernetes.namespace),
+        (Some(snapshot), _) => Some(snapshot.kubernetes.namespace.clone()),
         (None, Some(_)) => Some("default".to_owned()),
         (None, None) => None,
     };
-    let mut loaded = input::load(input, namespace)?;
+    // Only the context's namespace may have to be asked for; stdin cannot be read again.
+    let again = namespace.is_none().then(|| documents.clone());
+    let mut loaded = input::resolved(documents, input, namespace);
     let is_assumed = |it: &Diagnostic| it.code == Code::AssumedNamespace;
-    if loaded.diagnostics.iter().any(is_assumed) {
+    if let Some(documents) = again
+        && loaded.diagnostics.iter().any(is_assumed)
+    {
         let of_context = block_on(connect::namespace(&loaded.desired, place))?;
-        loaded = input::load(input, Some(of_context))?;
+        loaded = input::resolved(documents, input, Some(of_context));
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
@@ -151,23 +190,32 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or reads what was observed.
+/// Observes, or takes what was observed.
 async fn observed(
     desired: &Desired,
     place: &Where,
-    snapshot: Option<&Path>,
+    snapshot: Option<Snapshot>,
     patience: Patience,
 ) -> Result<Observed, CommandError> {
-    if let Some(path) = snapshot {
-        let snapshot = read_snapshot(path)?;
-        let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
-        let targets = pin::targets(desired, place, &pinned)?;
-        let facts = observation::facts(&snapshot, &targets, &pinned);
-        return Ok(Observed { snapshot, facts, connected: None });
+    if let Some(snapshot) = snapshot {
+        return offline(desired, place, snapshot);
     }
     let connected = connect::connect(desired, place, patience).await?;
     let (snapshot, facts) = connected.observe().await;
     Ok(Observed { snapshot, facts, connected: Some(connected) })
+}
+
+/// What was observed, and the facts in it.
+fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
+    let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
+    let targets = pin::targets(desired, place, &pinned)?;
+    let facts = observation::facts(&snapshot, &targets, &pinned);
+    Ok(Observed { snapshot, facts, connected: None })
+}
+
+/// How many jobs run at once: as many as were asked for, or as there are processors.
+fn jobs(asked: Option<std::num::NonZeroUsize>) -> usize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).map_or(1, Into::into)
 }
 
 /// What a plan is made with.

@@ -36,8 +36,7 @@ pub(crate) fn load(
     input: &args::Input,
     context_namespace: Option<String>,
 ) -> Result<Loaded, CommandError> {
-    let namespace = input.namespace.clone().or(context_namespace);
-    load_paths(&input.filename, namespace, input.strict)
+    Ok(resolved(documents(&input.filename)?, input, context_namespace))
 }
 
 /// Reads files, folders and stdin.
@@ -46,29 +45,48 @@ pub(crate) fn load_paths(
     namespace: Option<String>,
     strict: bool,
 ) -> Result<Loaded, CommandError> {
+    let input = args::Input { filename: paths.to_vec(), namespace, strict };
+    load(&input, None)
+}
+
+/// The documents in files, folders and stdin.
+pub(crate) fn documents(paths: &[PathBuf]) -> Result<Documents, CommandError> {
     let mut documents = Documents::default();
-    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
     for path in paths {
-        for file in files(path)? {
-            // The same file by another path is the same file.
-            let is = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-            if !seen.insert(is) {
-                continue;
-            }
-            let (name, bytes) = read(&file)?;
-            match Source::from_bytes(&name, bytes) {
-                Ok(source) => documents.append(document::parse(&source)),
-                Err(diagnostic) => documents.diagnostics.push(*diagnostic),
-            }
+        all.extend(files(path)?);
+    }
+    if all.len() > 1 {
+        // The same file by another path is the same file.
+        let mut seen = BTreeSet::new();
+        all.retain(|file| {
+            seen.insert(std::fs::canonicalize(file).unwrap_or_else(|_| file.clone()))
+        });
+    }
+    for file in all {
+        let (name, bytes) = read(&file)?;
+        match Source::from_bytes(&name, bytes) {
+            Ok(source) => documents.append(document::parse(&source)),
+            Err(diagnostic) => documents.diagnostics.push(*diagnostic),
         }
     }
-    let options =
-        Options { namespace, stack_name: paths.first().and_then(|path| stack_name(path)) };
-    let (desired, mut diagnostics) = desired::resolve(documents, &options);
-    if strict {
+    Ok(documents)
+}
+
+/// What documents say together. Services that name no namespace are in the flag's, or the context's.
+pub(crate) fn resolved(
+    documents: Documents,
+    input: &args::Input,
+    context_namespace: Option<String>,
+) -> Loaded {
+    let namespace = input.namespace.clone().or(context_namespace);
+    let stack_name = input.filename.first().and_then(|path| stack_name(path));
+    let (desired, mut diagnostics) =
+        desired::resolve(documents, &Options { namespace, stack_name });
+    if input.strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Ok(Loaded { desired, diagnostics })
+    Loaded { desired, diagnostics }
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.

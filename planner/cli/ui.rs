@@ -14,6 +14,14 @@ use crate::command_error::{CommandError, io};
 pub(crate) struct Ui {
     out: Style,
     err: Style,
+    kept: Option<Kept>,
+}
+
+/// What is to be written later.
+#[derive(Debug, Default)]
+struct Kept {
+    out: String,
+    err: String,
 }
 
 impl Ui {
@@ -22,9 +30,24 @@ impl Ui {
         let ui = Self {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
+            kept: None,
         };
         log(global, ui.err);
         ui
+    }
+
+    /// One that keeps what is written, for [`Ui::release`].
+    pub(crate) fn keeping(&self) -> Self {
+        Self { out: self.out, err: self.err, kept: Some(Kept::default()) }
+    }
+
+    /// Writes what another one kept: what was said, then the result.
+    pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
+        let Kept { out, err } = other.kept.unwrap_or_default();
+        if !err.is_empty() {
+            self.say(err.trim_end());
+        }
+        self.print(&out)
     }
 
     /// How stdout looks.
@@ -39,6 +62,10 @@ impl Ui {
 
     /// Writes a result. A closed pipe is not an error: whoever read it had enough.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
+        if let Some(kept) = &mut self.kept {
+            kept.out.push_str(text);
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -48,6 +75,11 @@ impl Ui {
 
     /// Says something beside the result.
     pub(crate) fn say(&mut self, text: &str) {
+        if let Some(kept) = &mut self.kept {
+            kept.err.push_str(text);
+            kept.err.push('\n');
+            return;
+        }
         // There is nowhere to tell that stderr cannot be written.
         let _ = writeln!(io::stderr(), "{text}");
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
@@ -70,6 +70,7 @@ pub async fn observe(
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
         kubernetes,
         azure,
+        index: Index::default(),
     }
 }
 
@@ -86,6 +87,7 @@ pub async fn observe_lists(
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
         kubernetes,
         azure: azure.into_iter().collect(),
+        index: Index::default(),
     }
 }
 
@@ -120,21 +122,25 @@ pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
 }
 
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
-/// are known only when the cluster was read, so there are two rounds.
+/// are known only when the cluster was read, so their lists are read behind it; all others meanwhile.
 pub async fn observe_azure(
     targets: &Targets,
     arm: &ArmClients,
 ) -> BTreeMap<String, Reading<Vec<Value>>> {
-    let mut read = BTreeMap::new();
-    for round in 0..2 {
-        let wanted: BTreeSet<String> = match round {
-            0 => targets.lists(),
-            _ => targets.lists_of_cluster(&read),
-        };
-        let missing = wanted.into_iter().filter(|path| !read.contains_key(&path.to_lowercase()));
-        let more = self::read(missing.collect(), arm).await;
-        read.extend(more);
-    }
+    let known = targets.lists();
+    let of_cluster = targets.list_of_clusters();
+    let behind = async {
+        let paths = of_cluster.clone().into_iter().collect();
+        let mut read: BTreeMap<_, _> = self::read(paths, arm).await.into_iter().collect();
+        let keys: BTreeSet<String> = known.iter().map(|path| path.to_lowercase()).collect();
+        let wanted = targets.lists_of_cluster(&read);
+        let missing = wanted.into_iter().filter(|path| !keys.contains(&path.to_lowercase()));
+        read.extend(self::read(missing.collect(), arm).await);
+        read
+    };
+    let others = known.iter().filter(|path| of_cluster.as_ref() != Some(*path)).cloned();
+    let (mut read, others) = futures::join!(behind, self::read(others.collect(), arm));
+    read.extend(others);
     read
 }
 

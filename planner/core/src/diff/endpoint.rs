@@ -23,7 +23,6 @@ use crate::snapshot::Observation;
 use crate::view;
 
 pub use body::{bound, shown};
-pub use reached::link_of_service;
 
 use body::{body, comparable, updated};
 use connection::{connection, live_connection};
@@ -189,7 +188,7 @@ fn one(
     gathered: &mut Gathered,
 ) {
     let id = id(input, endpoint);
-    let Some(reached) = reached(input, prediction, endpoint) else {
+    let Some(reached) = reached(prediction, endpoint) else {
         gathered.findings.push(Finding {
             code: Code::NoPrivateLinkService,
             severity: Code::NoPrivateLinkService.severity(),

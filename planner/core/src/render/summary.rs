@@ -10,14 +10,49 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
 /// scripts know, followed by what only privlink can tell.
 pub fn line(plan: &Plan) -> String {
+    sentences(plan.mode, plan.is_empty(), plan.summary)
+}
+
+/// The one line for several plans together.
+pub fn total<'a>(mode: Mode, plans: impl IntoIterator<Item = &'a Total>) -> String {
+    let mut all = Total::default();
+    let mut stacks = 0;
+    for plan in plans {
+        stacks += 1;
+        all.is_empty &= plan.is_empty;
+        all.summary += plan.summary;
+    }
+    format!("{}. {}", count(stacks, "stack"), sentences(mode, all.is_empty, all.summary))
+}
+
+/// What the line over several plans needs of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Total {
+    is_empty: bool,
+    summary: Summary,
+}
+
+impl Default for Total {
+    fn default() -> Self {
+        Self { is_empty: true, summary: Summary::default() }
+    }
+}
+
+impl From<&Plan> for Total {
+    fn from(plan: &Plan) -> Self {
+        Self { is_empty: plan.is_empty(), summary: plan.summary }
+    }
+}
+
+fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> String {
     let Summary { privlink, controller, awaited, consumers_disconnected, awaiting_approval } =
-        plan.summary;
+        summary;
     let mut sentences = Vec::new();
-    if plan.is_empty() {
+    if is_empty {
         sentences.push("No changes.".to_owned());
     } else {
         let Counts { add, change, destroy } = privlink;
-        let verb = match plan.mode {
+        let verb = match mode {
             Mode::Apply => "Plan",
             Mode::Destroy => "Destroy plan",
         };

@@ -76,11 +76,8 @@ fn planning(criterion: &mut Criterion) {
         let all: Vec<Ready> = stacks::stacks(NODES, scenario).map(|stack| ready(&stack)).collect();
         let inputs: Vec<Input<'_>> = all
             .iter()
-            .map(|Ready { desired, snapshot, facts }| Input {
-                desired,
-                snapshot,
-                facts,
-                options: &options,
+            .map(|Ready { desired, snapshot, facts }| {
+                Input::new(desired, snapshot, facts, &options)
             })
             .collect();
         let mut group = criterion.benchmark_group(scenario.name());

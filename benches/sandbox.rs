@@ -20,7 +20,6 @@ use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
 use privlink_sandbox::{Running, Sandbox, SandboxOptions, World};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::{stacks, stages};
 
@@ -128,13 +127,11 @@ pub(crate) async fn apply() {
     let source = Source::new("stack.yaml", stacks::STACK).expect("text");
     let (desired, _) = desired::resolve(document::parse(&source), &Options::default());
     let options = stages::options();
-    let input = Input { desired: &desired, snapshot: &snapshot, facts: &facts, options: &options };
+    let input = Input::new(&desired, &snapshot, &facts, &options);
     let plan = planning::plan(&input).expect("a plan").plan;
-    let patience = Patience {
-        parallelism: plan.steps.len(),
-        poll_interval: Duration::from_millis(50),
-        ..Patience::default()
-    };
+    let mut patience = Patience::default();
+    patience.parallelism = plan.steps.len();
+    patience.poll_interval = Duration::from_millis(50);
     let session = Session::new(kubernetes, arm, patience);
     let mut spans: BTreeMap<usize, (Instant, Instant)> = BTreeMap::new();
     let begin = Instant::now();
@@ -151,7 +148,7 @@ pub(crate) async fn apply() {
             }
         }
     };
-    apply::apply(&plan, &session, &CancellationToken::new(), &mut note).await;
+    apply::apply(&plan, &session, &mut note).await;
     let makespan = begin.elapsed();
     assert_eq!(spans.len(), plan.steps.len(), "every step ran");
     report(&plan, &spans, makespan);

@@ -65,8 +65,7 @@ impl Stages {
         let snapshot = self.time("snapshot", || snapshot(stack));
         let facts = self.time("facts", || facts(&desired, &snapshot));
         let options = options();
-        let input =
-            Input { desired: &desired, snapshot: &snapshot, facts: &facts, options: &options };
+        let input = Input::new(&desired, &snapshot, &facts, &options);
         let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
         let (prediction, changes) = self.predict(&input);
         let own = diff::endpoint::own(&input);

@@ -1,10 +1,12 @@
 //! What stages of a plan need of a stack.
 
+use std::fmt::Write;
+
 use privlink_core::desired::Desired;
 use privlink_core::diff;
 use privlink_core::facts::{Facts, Origin};
-use privlink_core::plan::{Mode, Plan};
-use privlink_core::render::{self, style::Style};
+use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::render::{self, comment, style::Style};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
 
@@ -38,6 +40,7 @@ pub(crate) fn options() -> diff::Options {
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: Scope::default(),
         tool_version: "0".to_owned(),
     }
 }
@@ -47,7 +50,10 @@ pub(crate) fn rendered(plan: &Plan, format: &str) -> String {
     let mut out = String::new();
     match format {
         "json" => render::json::plan(plan, &mut out),
-        "markdown" => render::markdown::plan(plan, &mut out),
+        "markdown" => {
+            let options = comment::Options::new(comment::Flavour::StepSummary);
+            out.write_str(&comment::document(&[plan], &options))
+        }
         _ => render::text::plan(plan, Style::default(), &mut out),
     }
     .expect("text");

@@ -15,52 +15,16 @@ mod envtest;
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use envtest::ApiServer;
-use privlink_kubernetes::{Call, Doing, KubernetesClient};
+use privlink_kubernetes::{Call, Connection, Doing, KubernetesClient, Settings};
+use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
+use support::serving::Serving;
 use support::{Run, Workplace, names, root};
 
 /// One step after the other, so that addresses are handed out in the same order.
 const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
-
-/// The sandbox's ARM and controller beside another API server, until it is dropped.
-struct Serving {
-    process: Child,
-    arm: String,
-}
-
-impl Serving {
-    fn start(place: &Workplace, kubeconfig: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
-            .args(["sandbox", "serve", "world.json", "--kubeconfig"])
-            .arg(kubeconfig)
-            .current_dir(place.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut line = |name: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(name).unwrap().trim().to_owned()
-        };
-        line("kubernetes");
-        let arm = line("arm");
-        Self { process, arm }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// An example in a folder of its own, run by one of both ways.
 struct Example<'a> {
@@ -83,9 +47,10 @@ impl<'a> Example<'a> {
             return Self { name, place, flags, _serving: None };
         };
         let kubeconfig = api_server.kubeconfig("boss");
-        let serving = Serving::start(&place, &kubeconfig);
-        let cloud = [serving.arm.as_str(); 3].join(",");
-        let flags = format!("--kubeconfig {} --auth token --cloud {cloud}", kubeconfig.display());
+        let kubeconfig = kubeconfig.to_str().unwrap();
+        let serving = Serving::start(&place, &["--kubeconfig", kubeconfig]);
+        let cloud = serving.cloud();
+        let flags = format!("--kubeconfig {kubeconfig} --auth token --cloud {cloud}");
         Self { name, place, flags, _serving: Some(serving) }
     }
 
@@ -252,11 +217,254 @@ async fn tidy(client: &KubernetesClient) {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// A request: its words are compared, whoever answers.
+struct Request(&'static str, String, &'static str, Value);
+
+const JSON: &str = "application/json";
+const APPLY: &str = "application/apply-patch+yaml";
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
+fn service(name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    })
+}
+
+/// Requests in an order in which each finds what it is about.
+fn requests() -> Vec<Request> {
+    let all = "/api/v1/namespaces/default/services";
+    let create =
+        |name: &str, spec: Value| Request("POST", all.to_owned(), JSON, service(name, &spec));
+    let apply = |name: &str, query: &str, spec: Value| {
+        let path = format!("{all}/{name}?force=false&fieldValidation=Strict{query}");
+        Request("PATCH", path, APPLY, service(name, &spec))
+    };
+    let get = |path: &str| Request("GET", path.to_owned(), JSON, Value::Null);
+    let patch = |name: &str, kind, body| Request("PATCH", format!("{all}/{name}"), kind, body);
+    let port = json!([{"port": 80}]);
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    vec![
+        create("plain", json!({"ports": port})),
+        create("plain", json!({"ports": port})),
+        create("headless", json!({"clusterIP": "None", "selector": {"app": "a"}, "ports": port})),
+        create("named", json!({"type": "ExternalName", "externalName": "example.com"})),
+        create("sticky", json!({"sessionAffinity": "ClientIP", "ports": port})),
+        create("node", json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 31999}]})),
+        create(
+            "node-again",
+            json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 31999}]}),
+        ),
+        create("low", json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]})),
+        create(
+            "local",
+            json!({
+                "type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": port,
+            }),
+        ),
+        create(
+            "two",
+            json!({"type": "LoadBalancer", "ports": [
+                {"name": "a", "port": 80, "targetPort": "http"},
+                {"name": "b", "port": 80, "protocol": "UDP"},
+            ]}),
+        ),
+        create("Upper", json!({"ports": port})),
+        create("no-ports", json!({"type": "LoadBalancer"})),
+        create("unnamed", json!({"ports": [{"port": 80}, {"port": 81}]})),
+        create("twice", json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80}]})),
+        create(
+            "wrong",
+            json!({"type": "LoadBalanced", "ports": [
+                {"port": 0, "protocol": "ICMP"}, {"name": "B_", "port": 70000},
+            ]}),
+        ),
+        create("typed", json!({"ports": [{"port": "eighty"}]})),
+        create(
+            "ranges",
+            json!({
+                "type": "LoadBalancer", "ports": port, "loadBalancerSourceRanges": ["10.0.0.0/33"],
+            }),
+        ),
+        create("external", json!({"ports": port, "externalTrafficPolicy": "Local"})),
+        create("class", json!({"ports": port, "loadBalancerClass": "example.com/a"})),
+        Request(
+            "POST",
+            "/api/v1/namespaces/nowhere/services".to_owned(),
+            JSON,
+            json!({
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "a", "namespace": "nowhere"}, "spec": {"ports": port},
+            }),
+        ),
+        apply("app", "&fieldManager=first", json!({"type": "LoadBalancer", "ports": port})),
+        apply("app", "&fieldManager=second", json!({"type": "ClusterIP", "ports": [{"port": 81}]})),
+        apply(
+            "app",
+            "&fieldManager=first",
+            json!({"type": "LoadBalancer", "port": [{"port": 80}]}),
+        ),
+        apply(
+            "app",
+            "&fieldManager=first",
+            json!({"type": "LoadBalancer", "ports": [
+                {"port": 80, "targetPort": 8080}, {"name": "b", "port": 81},
+            ]}),
+        ),
+        apply(
+            "app",
+            "&fieldManager=first",
+            json!({"type": "LoadBalancer", "ports": [
+                {"name": "a", "port": 80, "targetPort": 8080}, {"name": "b", "port": 81},
+            ]}),
+        ),
+        apply("app", "", json!({"type": "LoadBalancer", "ports": port})),
+        apply("app", "&fieldManager=first&dryRun=Some", json!({"ports": port})),
+        apply("app", "&fieldManager=first", json!({"type": "ClusterIP", "ports": port})),
+        apply("other", "&fieldManager=first", json!({"type": "Nothing", "ports": port})),
+        patch("app", MERGE, json!({"spec": {"ports": [{"port": -1}]}})),
+        patch("app", MERGE, json!({"spec": {"clusterIP": "10.0.77.77"}})),
+        patch("app", MERGE, json!({"metadata": {"resourceVersion": "1"}})),
+        patch("app", MERGE, json!({"metadata": {"annotations": {"a": 1}}})),
+        patch("app", MERGE, json!({"metadata": {"annotations": {"a": "1"}, "labels": {"-": "x"}}})),
+        patch("app", STRATEGIC, json!({"spec": {"ports": [{"port": 82, "name": "c"}]}})),
+        patch("app", "text/plain", json!({})),
+        patch("nobody", MERGE, json!({"metadata": {"annotations": {"a": "1"}}})),
+        Request("PUT", format!("{all}/app"), JSON, service("app", &json!({"ports": port}))),
+        Request("PUT", format!("{all}/app"), JSON, service("plain", &json!({"ports": port}))),
+        Request(
+            "DELETE",
+            format!("{all}/app"),
+            JSON,
+            json!({
+                "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": "another"},
+            }),
+        ),
+        Request("DELETE", format!("{all}/nobody"), JSON, Value::Null),
+        get(&format!("{all}/nobody")),
+        get(&format!("{all}?fieldSelector=spec.nothing%3Da")),
+        get(&format!("{all}?labelSelector=a%20b")),
+        get(&format!("{all}?limit=some")),
+        get("/api/v1/nothings"),
+        get("/apis/none.example.com/v1/things"),
+        Request(
+            "POST",
+            lease.to_owned(),
+            JSON,
+            json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": "a", "namespace": "default"},
+                "spec": {"holderIdentity": "me", "leaseDurationSeconds": 0},
+            }),
+        ),
+        Request(
+            "POST",
+            lease.to_owned(),
+            JSON,
+            json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": "a", "namespace": "default"},
+                "spec": {"holderIdentity": "me", "leaseDurationSeconds": 15,
+                         "acquireTime": "2026-01-01T00:00:00.000000Z"},
+            }),
+        ),
+        Request(
+            "PUT",
+            format!("{lease}/a"),
+            JSON,
+            json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": "a", "namespace": "default", "resourceVersion": "1"},
+                "spec": {"holderIdentity": "you", "leaseDurationSeconds": 15},
+            }),
+        ),
+    ]
+}
+
+/// What came of a request, without what is handed out.
+async fn answered(client: &KubernetesClient, request: &Request) -> String {
+    let Request(method, path, content_type, body) = request;
+    let call = Call {
+        doing: Doing::Read,
+        object: "it",
+        method: method.parse().unwrap(),
+        path: path.clone(),
+        content_type,
+        body: (!body.is_null()).then_some(body),
+    };
+    let text = match client.call(&call).await {
+        Ok(mut object) => {
+            for masked in ["uid", "resourceVersion", "creationTimestamp"] {
+                object["metadata"][masked].take();
+            }
+            for field in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+                assert!(field["time"].take().is_string());
+            }
+            if object["kind"] == "Service" {
+                for address in object["spec"]["clusterIPs"].as_array_mut().into_iter().flatten() {
+                    if address != "None" {
+                        let is_6 = address.as_str().unwrap().contains(':');
+                        *address = json!(if is_6 { "IPv6" } else { "IPv4" });
+                    }
+                }
+                object["spec"]["clusterIP"] = object["spec"]["clusterIPs"][0].clone();
+                object["spec"]["healthCheckNodePort"].take();
+                for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                    port["nodePort"].take();
+                }
+            }
+            object.sort_all_objects();
+            format!("{object:#}")
+        }
+        Err(error) => {
+            // Some quote the object as a whole, or a uid.
+            let message = match error.message.split_once("Invalid value: \"{") {
+                Some((before, after)) => {
+                    let after = after.split_once("}\"").unwrap().1;
+                    format!("{before}Invalid value: (object){after}")
+                }
+                None => without_guids(&error.message),
+            };
+            format!("{:?} {:?}\n{message}", error.status, error.reason)
+        }
+    };
+    text + "\n"
+}
+
+/// The sandbox's API server says what the real one says.
+async fn the_simulated_one_answers_alike(real: &KubernetesClient) {
+    let mut options = SandboxOptions::in_memory();
+    options.controller = ControllerMode::None;
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let url = sandbox.kubernetes_url.clone();
+    let connection = Connection::Url { url, namespace: "default".to_owned() };
+    let simulated = KubernetesClient::connect(&connection, Settings::default()).await.unwrap();
+    let mut different = String::new();
+    for request in requests() {
+        let (expected, found) =
+            (answered(real, &request).await, answered(&simulated, &request).await);
+        if expected != found {
+            let Request(method, path, _, body) = request;
+            let diff = similar::TextDiff::from_lines(&expected, &found);
+            different.push_str(&format!("{method} {path} {body}\n{}\n", diff.unified_diff()));
+        }
+    }
+    assert!(different.is_empty(), "the sandbox's API server (+) differs:\n{different}");
+    sandbox.shutdown().await.unwrap();
+    for service in real.services().await.unwrap() {
+        let name = service["metadata"]["name"].as_str().unwrap();
+        real.delete_service("default", name, None).await.unwrap();
+    }
+}
+
 /// One start of the server for all of them, since it takes seconds.
 #[tokio::test(flavor = "multi_thread")]
-async fn examples_do_the_same_with_a_real_api_server() {
+async fn a_real_api_server_does_what_the_simulated_one_does() {
     let Some(server) = ApiServer::start().await else { return };
     let client = server.client("boss").await;
+    the_simulated_one_answers_alike(&client).await;
     for name in names("examples") {
         if !root().join("examples").join(&name).is_dir() || name.starts_with("bad-") {
             continue;
@@ -274,7 +482,7 @@ async fn examples_do_the_same_with_a_real_api_server() {
             assert!(
                 found == expected,
                 "{name}: with a real API server (+), {id} differs:\n{}",
-                similar::TextDiff::from_lines(&shown(expected), &shown(found)).unified_diff()
+                similar::TextDiff::from_lines(shown(expected), shown(found)).unified_diff()
             );
         }
     }

@@ -1,14 +1,25 @@
 //! Arguments.
 
+mod comment;
+mod diff;
 mod drift;
+pub(crate) mod forget;
+pub(crate) mod import;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use privlink_core::address::Address;
 use privlink_core::code::Code;
+use privlink_core::schema;
+use privlink_engine::patience::WaitKind;
 
+pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
+
+pub(crate) use comment::Comment;
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -35,6 +46,23 @@ pub(crate) struct Global {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
+    /// For which pipeline annotations and a summary are written, and whose commands are kept out of the
+    /// output; found out by its variables
+    #[arg(long, global = true, value_enum, default_value_t = Pipeline::Auto, value_name = "PIPELINE")]
+    pub(crate) pipeline: Pipeline,
+}
+
+/// What runs the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pipeline {
+    /// What the variables say.
+    Auto,
+    /// No pipeline, or another one.
+    None,
+    /// GitHub Actions.
+    GithubActions,
+    /// Azure Pipelines.
+    AzurePipelines,
 }
 
 /// How log lines look.
@@ -137,14 +165,24 @@ pub(crate) struct Limits {
     /// A finding that is an error and holds nothing back all the same; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
+    /// Only this node and what it needs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<Address>,
+    /// Not this node, nor what needs it; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) exclude: Vec<Address>,
+    /// Make a Service or an endpoint anew although nothing differs; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
 }
 
 fn code(text: &str) -> Result<Code, String> {
-    Code::ALL
-        .iter()
-        .copied()
-        .find(|code| code.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is no code; docs/diagnostics.md lists them"))
+    let names = || Code::ALL.iter().map(|code| code.as_str());
+    let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
+    found.ok_or_else(|| match schema::closest(text, names()) {
+        Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
+        None => format!("`{text}` is no code; docs/diagnostics.md lists them"),
+    })
 }
 
 /// How a plan is shown.
@@ -153,7 +191,7 @@ pub(crate) struct Output {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Write another format to a file beside it: text, json or markdown, as FORMAT=FILE; may be repeated
+    /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
     pub(crate) render: Vec<(Format, PathBuf)>,
 }
@@ -172,6 +210,23 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// Terraform's plan JSON, for tools that read it.
+    Tfjson,
+    /// Findings and refusals as SARIF 2.1.0.
+    Sarif,
+    /// The counts, for GitLab's `artifacts:reports:terraform`.
+    Gitlab,
+}
+
+/// A format of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }
 
 /// A format of data.
@@ -205,16 +260,24 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Remove all that belongs to the stack
     Destroy(Destroy),
+    /// Show what differs between two snapshots
+    Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
-    /// Say what a code means, and what to do
+    /// Say what a code means, or why a node is as it is and what becomes of it, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),
     /// Show a saved plan, or what came of a run by its journal
     Show(Show),
+    /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
+    Comment(Comment),
     /// Save what the cluster and Azure show
     Observe(Observe),
+    /// Take objects out of the stack, deleting nothing
+    Forget(forget::Forget),
+    /// Write desired-state files of what is live
+    Import(import::Import),
     /// Predict what the controller writes
     Predict(Predict),
     /// Check rights, room and rules of Azure before anything is written; or print the roles that do
@@ -239,8 +302,8 @@ pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) input: Input,
     /// How problems are written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
+    #[arg(short, long, value_enum, default_value_t = ProblemFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: ProblemFormat,
 }
 
 /// `plan`.
@@ -258,7 +321,7 @@ pub(crate) struct Plan {
     pub(crate) filename: Vec<PathBuf>,
     /// Plan each folder in FOLDER as a stack of its own; --observed is then a folder with the snapshot of
     /// each, NAME.json
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
     pub(crate) stacks: Option<PathBuf>,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -290,6 +353,10 @@ pub(crate) struct Plan {
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
     #[arg(long, conflicts_with = "observed")]
     pub(crate) preflight: bool,
+    /// Keep a comment with the plan on the pull request; a failure to do so is a warning. The ID is by what
+    /// it is found again, if several commands comment
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
+    pub(crate) comment: Option<String>,
 }
 
 impl Plan {
@@ -309,6 +376,7 @@ pub(crate) struct Apply {
     /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
     #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
         "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+        "target", "exclude", "replace", "verify",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
@@ -347,9 +415,31 @@ pub(crate) struct Destroy {
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The code of a diagnostic, a finding or a refusal
-    #[arg(value_name = "CODE")]
-    pub(crate) code: String,
+    /// The code of a diagnostic, a finding or a refusal; or the address of a node, such as
+    /// PrivateLinkService/default/internal-app
+    #[arg(value_name = "CODE|ADDRESS")]
+    pub(crate) what: String,
+    /// For an address: a file, a folder or `-` with desired state; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Explain from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+impl Explain {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
+    }
 }
 
 /// `unlock`.
@@ -397,12 +487,41 @@ pub(crate) struct Run {
     /// Stop at the first failure; steps in flight are finished
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Plan again at the end, and fail unless there is nothing left to do
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// How long to wait for another run to let go of the stack, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
     /// After how many seconds without a sign of life another run may take the stack over
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) lease_duration: u64,
-    /// How long the controller may take for one Service, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
-    pub(crate) controller_timeout: u64,
+    /// How long a kind of wait may take: service, private-link-service, endpoint, connection, deletion,
+    /// dns or external, as KIND=DURATION (90s, 5m, 1h); without a kind, all of them; may be repeated
+    #[arg(long, value_name = "[KIND=]DURATION", value_parser = wait_limit)]
+    pub(crate) timeout: Vec<(Option<WaitKind>, Duration)>,
+    /// How long the controller may take for one Service, in seconds: the same as --timeout for service,
+    /// private-link-service and deletion
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) controller_timeout: Option<u64>,
+}
+
+fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
+    let (kind, limit) = match text.split_once('=') {
+        Some((kind, limit)) => (Some(kind.parse()?), limit),
+        None => (None, text),
+    };
+    let number = limit.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match limit.get(number.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
+    };
+    let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
+    // A year is as good as for ever, and does not overflow a clock.
+    let seconds = number.saturating_mul(factor).min(365 * 24 * 3600);
+    Ok((kind, Duration::from_secs(seconds)))
 }
 
 /// `observe`.
@@ -415,6 +534,9 @@ pub(crate) struct Observe {
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `predict`.
@@ -577,6 +699,9 @@ pub(crate) enum SandboxCommand {
         /// The port of ARM; any free one by default
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         arm_port: u16,
+        /// How many items a page of an ARM list holds at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+        page_size: usize,
         /// Append every request to this file, one JSON object a line
         #[arg(long, value_name = "FILE")]
         request_log: Option<PathBuf>,

@@ -1,9 +1,15 @@
 //! The commands: each loads, asks the core and the engine, and prints.
 
 mod apply;
+mod comment;
+mod diff;
 mod drift;
+mod execution;
 mod explain;
+mod forget;
 mod graph;
+mod import;
+mod lock;
 mod man;
 mod observe;
 mod output;
@@ -24,10 +30,10 @@ use privlink_core::code::Code;
 use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::diff::{Input, Options};
-use privlink_core::document::Documents;
 use privlink_core::facts::Facts;
-use privlink_core::plan::Mode;
+use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::render::notice::Notice;
 use privlink_core::saved::SavedPlan;
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
@@ -38,7 +44,9 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pin;
+use crate::pipeline::Pipeline;
 use crate::ui::Ui;
+use crate::unreadable;
 use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
@@ -53,10 +61,14 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
         Command::Show(args) => show::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
+        Command::Comment(args) => comment::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
+        Command::Forget(args) => forget::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
@@ -115,7 +127,7 @@ fn sound(
     snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
-    sound_documents(input::documents(&input.filename)?, input, place, snapshot, ui)
+    sound_sources(input::sources(&input.filename)?, input, place, snapshot, ui)
 }
 
 /// Desired state and the snapshot it is planned against. They are read side by side, unless this is one
@@ -128,22 +140,22 @@ fn sound_and_observed(
     ui: &mut Ui,
 ) -> Result<(Desired, Option<Snapshot>), CommandError> {
     let Some(path) = observed else { return Ok((sound(input, place, None, ui)?, None)) };
-    let (documents, snapshot) = if jobs > 1 {
+    let (sources, snapshot) = if jobs > 1 {
         std::thread::scope(|scope| {
             let snapshot = scope.spawn(|| read_snapshot(path));
-            let documents = input::documents(&input.filename);
-            (documents, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            let sources = input::sources(&input.filename);
+            (sources, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     } else {
-        (input::documents(&input.filename), read_snapshot(path))
+        (input::sources(&input.filename), read_snapshot(path))
     };
     let snapshot = snapshot?;
-    let desired = sound_documents(documents?, input, place, Some(&snapshot), ui)?;
+    let desired = sound_sources(sources?, input, place, Some(&snapshot), ui)?;
     Ok((desired, Some(snapshot)))
 }
 
-fn sound_documents(
-    documents: Documents,
+fn sound_sources(
+    sources: input::Sources,
     input: &crate::args::Input,
     place: &Where,
     snapshot: Option<&Snapshot>,
@@ -155,14 +167,14 @@ fn sound_documents(
         (None, None) => None,
     };
     // Only the context's namespace may have to be asked for; stdin cannot be read again.
-    let again = namespace.is_none().then(|| documents.clone());
-    let mut loaded = input::resolved(documents, input, namespace);
+    let again = namespace.is_none().then(|| sources.clone());
+    let mut loaded = input::resolved(sources, input, namespace);
     let is_assumed = |it: &Diagnostic| it.code == Code::AssumedNamespace;
-    if let Some(documents) = again
+    if let Some(sources) = again
         && loaded.diagnostics.iter().any(is_assumed)
     {
         let of_context = block_on(connect::namespace(&loaded.desired, place))?;
-        loaded = input::resolved(documents, input, Some(of_context));
+        loaded = input::resolved(sources, input, Some(of_context));
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
@@ -172,6 +184,13 @@ fn sound_documents(
             .hint("A pipeline whose first command failed gives an empty stdin."));
     }
     Ok(desired)
+}
+
+/// Notices as SARIF, with paths from the root of the repository.
+fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |file: &str| pipeline.from_root(file);
+    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
 }
 
 /// Reads a saved plan.
@@ -190,8 +209,20 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or takes what was observed.
+/// Observes, or takes what was observed, if it is enough to plan from.
 async fn observed(
+    desired: &Desired,
+    place: &Where,
+    snapshot: Option<Snapshot>,
+    patience: Patience,
+) -> Result<Observed, CommandError> {
+    let observed = seen(desired, place, snapshot, patience).await?;
+    unreadable::check(&observed.snapshot, &observed.facts)?;
+    Ok(observed)
+}
+
+/// Observes, or takes what was observed.
+async fn seen(
     desired: &Desired,
     place: &Where,
     snapshot: Option<Snapshot>,
@@ -220,7 +251,16 @@ fn jobs(asked: Option<std::num::NonZeroUsize>) -> usize {
 
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
-    let Limits { adopt, max_disconnects, max_deletes, unprotect, accept } = limits.clone();
+    let Limits {
+        adopt,
+        max_disconnects,
+        max_deletes,
+        unprotect,
+        accept,
+        target: targets,
+        exclude: excludes,
+        replace: replaces,
+    } = limits.clone();
     Options {
         mode,
         adopt,
@@ -228,6 +268,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         max_deletes,
         unprotect,
         accept,
+        scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -239,10 +280,19 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not made again")
+            .hint("Leave --destroy away, or --replace."));
+    }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input { desired, snapshot, facts, options: &options })
-        .map_err(|error| CommandError::new(error.to_string()))
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
+        let failure = CommandError::new(error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }
 
 /// Writes a file that only the user may read.

@@ -92,8 +92,9 @@ async fn session(
     (sandbox, shared): (Option<&Running>, Option<&ArmClient>),
     mut patience: Patience,
 ) -> Result<Session, CommandError> {
-    if sandbox.is_some() {
-        patience.poll_interval = Duration::from_millis(50);
+    let cloud = place.cloud.parse::<Cloud>();
+    if sandbox.is_some() || cloud.is_ok_and(|cloud| cloud.is_loopback()) {
+        patience.hurry();
     }
     let kubernetes = kubernetes(desired, place, sandbox).await?;
     let arm = match shared {
@@ -210,6 +211,11 @@ pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient,
         }
     };
     let cloud = cloud.map_err(CommandError::new)?;
+    tracing::info!(
+        identity = identity.describe(&environment),
+        endpoint = cloud.endpoint(),
+        "Azure is called"
+    );
     ArmClient::new(&cloud, &identity, &environment, settings)
         .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
 }

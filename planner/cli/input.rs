@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use privlink_core::code::Code;
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Severity, Source};
 use privlink_core::document::{self, Documents};
 
 use crate::args;
+use crate::artefact::Artefact;
 use crate::command_error::{CommandError, io};
 
 /// Desired state with all that is wrong with it.
@@ -18,6 +21,8 @@ pub(crate) struct Loaded {
     pub(crate) desired: Desired,
     /// What is not.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// All that was read, as it is written.
+    pub(crate) texts: Vec<Arc<Source>>,
 }
 
 impl Loaded {
@@ -36,7 +41,7 @@ pub(crate) fn load(
     input: &args::Input,
     context_namespace: Option<String>,
 ) -> Result<Loaded, CommandError> {
-    Ok(resolved(documents(&input.filename)?, input, context_namespace))
+    Ok(resolved(sources(&input.filename)?, input, context_namespace))
 }
 
 /// Reads files, folders and stdin.
@@ -49,36 +54,52 @@ pub(crate) fn load_paths(
     load(&input, None)
 }
 
-/// The documents in files, folders and stdin.
-pub(crate) fn documents(paths: &[PathBuf]) -> Result<Documents, CommandError> {
-    let mut documents = Documents::default();
+/// What was read, before it is known what it says together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    documents: Documents,
+    texts: Vec<Arc<Source>>,
+}
+
+/// Reads the documents in files, folders and stdin.
+pub(crate) fn sources(paths: &[PathBuf]) -> Result<Sources, CommandError> {
+    let mut sources = Sources::default();
     let mut all = Vec::new();
     for path in paths {
-        all.extend(files(path)?);
+        all.extend(files(path)?.into_iter().map(|file| (file == *path, file)));
     }
     if all.len() > 1 {
         // The same file by another path is the same file.
         let mut seen = BTreeSet::new();
-        all.retain(|file| {
+        all.retain(|(_, file)| {
             seen.insert(std::fs::canonicalize(file).unwrap_or_else(|_| file.clone()))
         });
     }
-    for file in all {
+    for (is_named, file) in all {
         let (name, bytes) = read(&file)?;
+        let Sources { documents, texts } = &mut sources;
+        if let Some(artefact) = Artefact::of(&bytes) {
+            documents.diagnostics.push(skipped(&name, artefact, is_named)?);
+            continue;
+        }
         match Source::from_bytes(&name, bytes) {
-            Ok(source) => documents.append(document::parse(&source)),
+            Ok(source) => {
+                documents.append(document::parse(&source));
+                texts.push(source);
+            }
             Err(diagnostic) => documents.diagnostics.push(*diagnostic),
         }
     }
-    Ok(documents)
+    Ok(sources)
 }
 
 /// What documents say together. Services that name no namespace are in the flag's, or the context's.
 pub(crate) fn resolved(
-    documents: Documents,
+    sources: Sources,
     input: &args::Input,
     context_namespace: Option<String>,
 ) -> Loaded {
+    let Sources { documents, texts } = sources;
     let namespace = input.namespace.clone().or(context_namespace);
     let stack_name = input.filename.first().and_then(|path| stack_name(path));
     let (desired, mut diagnostics) =
@@ -86,7 +107,18 @@ pub(crate) fn resolved(
     if input.strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Loaded { desired, diagnostics }
+    Loaded { desired, diagnostics, texts }
+}
+
+/// The note on a file that privlink itself wrote and that lies in a folder; one that is named is an error.
+fn skipped(name: &str, artefact: Artefact, is_named: bool) -> Result<Diagnostic, CommandError> {
+    let what = artefact.as_str();
+    if is_named {
+        return Err(
+            CommandError::new(format!("{name} is {what}, not desired state")).hint(artefact.help())
+        );
+    }
+    Ok(Diagnostic::new(Code::SkippedKind, format!("skipped {name}: it is {what}")))
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.

@@ -1,14 +1,17 @@
 //! The `privlink` binary: arguments in, exit code out.
 
 mod args;
+mod artefact;
 mod command_error;
 mod commands;
 mod connect;
 mod exit;
 mod input;
 mod pin;
+mod pipeline;
 mod progress;
 mod ui;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -138,6 +138,7 @@ pub(crate) fn targets(
 /// Lists that Services, endpoints and pinned facts ask for.
 fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
     let subscription = &facts.subscription;
+    targets.stack.clone_from(&desired.name);
     let network = facts.network_subscription();
     if let Some(group) = &facts.load_balancer_resource_group {
         targets.load_balancer_groups.insert(Group::new(network, group));
@@ -174,13 +175,15 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
             of,
             &wanted.resource_group,
             "Microsoft.Network/privateEndpoints",
-            &wanted.name,
+            wanted.resource_name(),
         );
         match &wanted.dns {
             Some(Dns::Record { zone, .. }) => {
                 targets.zones.insert(dns::zone_id(zone, &id));
             }
-            Some(Dns::ZoneGroup { .. }) => {
+            Some(Dns::ZoneGroup { zones, .. }) => {
+                let groups = zones.iter().filter_map(|zone| Group::of(&dns::zone_id(zone, &id)));
+                targets.zone_groups.extend(groups);
                 targets.zone_group_endpoints.insert(id);
             }
             None => {}

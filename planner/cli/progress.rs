@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
 use privlink_core::render::escape::terminal;
+use privlink_core::render::pipeline::guard;
 use privlink_core::render::style::{Label, Style};
 
 /// What is shown of a run.
@@ -61,8 +62,12 @@ impl Progress {
                 let why = format!("step {because} failed");
                 self.finish(step, Label::Warning, "skipped", &why);
             }
-            EventKind::Cancelled => self.finish(step, Label::Warning, "not started", ""),
-            EventKind::Begun { .. } | EventKind::Ended => {}
+            EventKind::Cancelled => self.finish(step, Label::Warning, "stopped", ""),
+            EventKind::Begun { .. }
+            | EventKind::Accepted { .. }
+            | EventKind::Ended
+            | EventKind::Refused { .. }
+            | EventKind::Reported { .. } => {}
         }
     }
 
@@ -76,7 +81,7 @@ impl Progress {
     fn line(&self, text: &str) {
         let shown = match &self.bars {
             Some(bars) => bars.println(text),
-            None => writeln!(std::io::stderr(), "{text}"),
+            None => writeln!(std::io::stderr(), "{}", guard(text)),
         };
         // There is nowhere to tell that stderr cannot be written.
         drop(shown);

@@ -1,19 +1,23 @@
 //! The terminal: results on stdout, talk on stderr.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
 use privlink_core::render::escape::terminal;
+use privlink_core::render::notice::Notice;
 use privlink_core::render::style::{Label, Style};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};
+use crate::pipeline::Pipeline;
 
 /// The two streams and how they look.
 #[derive(Debug)]
 pub(crate) struct Ui {
     out: Style,
     err: Style,
+    pipeline: Pipeline,
     kept: Option<Kept>,
 }
 
@@ -22,6 +26,7 @@ pub(crate) struct Ui {
 struct Kept {
     out: String,
     err: String,
+    commands: Mutex<String>,
 }
 
 impl Ui {
@@ -30,6 +35,7 @@ impl Ui {
         let ui = Self {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
+            pipeline: Pipeline::detect(global.pipeline),
             kept: None,
         };
         log(global, ui.err);
@@ -38,15 +44,17 @@ impl Ui {
 
     /// One that keeps what is written, for [`Ui::release`].
     pub(crate) fn keeping(&self) -> Self {
-        Self { out: self.out, err: self.err, kept: Some(Kept::default()) }
+        let pipeline = self.pipeline.clone();
+        Self { out: self.out, err: self.err, pipeline, kept: Some(Kept::default()) }
     }
 
     /// Writes what another one kept: what was said, then the result.
     pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
-        let Kept { out, err } = other.kept.unwrap_or_default();
+        let Kept { out, err, commands } = other.kept.unwrap_or_default();
         if !err.is_empty() {
             self.say(err.trim_end());
         }
+        self.command(&commands.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.print(&out)
     }
 
@@ -60,6 +68,11 @@ impl Ui {
         self.err
     }
 
+    /// What runs the command.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     /// Writes a result. A closed pipe is not an error: whoever read it had enough.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
         if let Some(kept) = &mut self.kept {
@@ -67,7 +80,7 @@ impl Ui {
             return Ok(());
         }
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(self.pipeline.guard(text).as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(io("stdout")),
         }
@@ -81,7 +94,32 @@ impl Ui {
             return;
         }
         // There is nowhere to tell that stderr cannot be written.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", self.pipeline.guard(text));
+    }
+
+    /// Says something that went wrong beside the result.
+    pub(crate) fn warn(&mut self, error: &CommandError) {
+        let head = self.err.paint(Label::Warning, "warning");
+        self.say(&format!("{head}: {}", terminal(&error.message)));
+        self.hints(error);
+        self.command(&self.pipeline.warning(&error.message));
+    }
+
+    /// Gives the pipeline's agent commands, which it reads on stderr too.
+    pub(crate) fn command(&self, text: &str) {
+        if let Some(kept) = &self.kept {
+            kept.commands.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+            return;
+        }
+        if !text.is_empty() {
+            // There is nowhere to tell that stderr cannot be written.
+            let _ = write!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Annotates the input with what is to be told of it, if a pipeline's agent takes that.
+    pub(crate) fn annotate(&self, notices: &[Notice]) {
+        self.command(&self.pipeline.annotations(notices));
     }
 
     /// Shows what is wrong with the input, on stderr.
@@ -89,6 +127,8 @@ impl Ui {
         if !diagnostics.is_empty() {
             let text = render(diagnostics, self.err);
             self.say(text.trim_end());
+            let notices: Vec<Notice> = diagnostics.iter().map(Notice::from).collect();
+            self.annotate(&notices);
         }
     }
 
@@ -98,7 +138,12 @@ impl Ui {
         if !error.message.is_empty() {
             let head = self.err.paint(Label::Error, "error");
             self.say(&format!("{head}: {}", terminal(&error.message)));
+            self.command(&self.pipeline.error(&error.message));
         }
+        self.hints(error);
+    }
+
+    fn hints(&mut self, error: &CommandError) {
         for hint in &error.hints {
             self.say(&format!("  help: {}", terminal(hint)));
         }
@@ -106,16 +151,26 @@ impl Ui {
 
     /// Asks for a word at the terminal, and says whether it was given.
     pub(crate) fn confirm(&mut self, question: &str, word: &str) -> Result<bool, CommandError> {
+        self.ask(question)?;
+        Ok(line()?.trim() == word)
+    }
+
+    /// Asks at the terminal.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<(), CommandError> {
         if !io::stdin().is_terminal() {
             return Err(CommandError::new("there is no terminal to confirm at")
                 .hint("Give --auto-approve to apply without being asked."));
         }
         let mut err = io::stderr().lock();
-        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).map_err(io("stdin"))?;
-        Ok(answer.trim() == word)
+        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))
     }
+}
+
+/// The next line that is typed.
+pub(crate) fn line() -> Result<String, CommandError> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(io("stdin"))?;
+    Ok(line)
 }
 
 /// Diagnostics as text.

@@ -8,7 +8,11 @@
 )]
 
 mod azure;
+mod formats;
 mod kubernetes;
+mod manifests;
+mod many;
+mod snapshot;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

@@ -3,26 +3,27 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_core::address::Address;
 use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
-use privlink_core::event::Event;
-use privlink_core::plan::{Mode, Output, Plan};
+use privlink_core::event::{Event, EventKind};
+use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::render;
 use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
-use privlink_engine::journal::Journal;
-use privlink_engine::session::Patience;
+use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{apply, outputs};
-use privlink_kubernetes::{Acquisition, Holder, KubernetesError, Lock};
+use privlink_kubernetes::KeptLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat, Format};
-use crate::command_error::{CommandError, io};
+use crate::command_error::CommandError;
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
-use crate::progress::Progress;
 use crate::ui::Ui;
+
+use super::{execution, lock};
 
 /// Plans desired state and carries the plan out.
 pub(crate) fn run(
@@ -37,6 +38,23 @@ pub(crate) fn run(
         let what = What::Desired(&desired, mode);
         let exit = locked(args, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
+        told(args, (&desired.name, mode), exit, ui)
+    })
+}
+
+/// Takes objects out of the stack.
+pub(super) fn forget(
+    input: &args::Input,
+    args: &args::Run,
+    addresses: &[Address],
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
+    super::block_on(async {
+        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
+        let what = What::Forgotten(&desired, addresses);
+        let exit = locked(args, &desired.name, &what, &connected, ui).await;
+        connected.close().await?;
         exit
     })
 }
@@ -48,25 +66,58 @@ pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, 
         let connected = connect::connect_saved(&saved, &args.place, patience(args)).await?;
         let exit = locked(args, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
         connected.close().await?;
-        exit
+        told(args, (&saved.plan.stack, saved.plan.mode), exit, ui)
     })
+}
+
+/// Tells a failure of the run as the last event, where events are asked for.
+fn told(
+    args: &args::Run,
+    (stack, mode): (&str, Mode),
+    exit: Result<Exit, CommandError>,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    if let Err(failure) = &exit
+        && args.output == DataFormat::Json
+    {
+        let report = Report { stack: stack.to_owned(), mode, ..Report::default() };
+        let kind = EventKind::Reported {
+            exit_code: failure.exit.code(),
+            summary: Summary::default(),
+            report,
+            error: Some(failure.message.clone()),
+        };
+        stream(&apply::event(kind, None), ui)?;
+    }
+    exit
 }
 
 /// What is to be carried out.
 enum What<'a> {
     /// Desired state, planned now.
     Desired(&'a Desired, Mode),
+    /// Objects that are no longer to be the stack's.
+    Forgotten(&'a Desired, &'a [Address]),
     /// A plan made before.
     Saved(&'a SavedPlan),
 }
 
 fn patience(args: &args::Run) -> Patience {
-    Patience {
-        parallelism: args.parallelism,
-        fail_fast: args.fail_fast,
-        controller: Duration::from_secs(args.controller_timeout),
-        ..Patience::default()
+    let mut patience = Patience::default();
+    patience.parallelism = args.parallelism;
+    patience.fail_fast = args.fail_fast;
+    if let Some(seconds) = args.controller_timeout {
+        for kind in [WaitKind::Service, WaitKind::PrivateLinkService, WaitKind::Deletion] {
+            patience.set_deadline(kind, Duration::from_secs(seconds));
+        }
     }
+    for (kind, limit) in &args.timeout {
+        let all = WaitKind::ALL.into_iter();
+        for kind in all.filter(|it| kind.is_none_or(|kind| kind == *it)) {
+            patience.set_deadline(kind, *limit);
+        }
+    }
+    patience
 }
 
 /// Plans and applies while no other apply works on the stack.
@@ -77,54 +128,106 @@ async fn locked(
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let client = &connected.session.kubernetes;
-    let lock = Lock::new(client, client.default_namespace(), &lease_name(stack));
-    let identity = format!("privlink-{}-{}", std::process::id(), host());
-    let failed = |error: KubernetesError| {
-        CommandError::new(format!("the stack's lock: {error}")).hint(error.help())
+    let stop = connected.session.stop.clone();
+    let listener = tokio::spawn(execution::interrupt(stop.clone()));
+    let kept = tokio::select! {
+        kept = lock::take(stack, args, connected, ui) => kept?,
+        () = stop.cancelled() => return Ok(interrupted(ui)),
     };
-    let duration = Duration::from_secs(args.lease_duration);
-    let kept = match lock.acquire(&identity, duration).await.map_err(failed)? {
-        Acquisition::Acquired(kept) => kept,
-        Acquisition::HeldBy(holder) => {
-            let Holder { identity, since, .. } = holder;
-            let message = format!("{identity} works on stack {stack} since {since}");
-            return Err(CommandError::new(message)
-                .hint("Wait until it is done, then apply again.")
-                .exit(Exit::Locked));
-        }
-    };
-    if let Some(dead) = &kept.taken_from {
-        ui.say(&format!("Took the stack over from {}, which gave no sign of life.", dead.identity));
+    let exit = work(args, stack, what, (connected, &kept), ui).await;
+    listener.abort();
+    if let Err(error) = kept.release().await {
+        ui.say(&format!(
+            "The stack's lock runs out by itself, since it could not be freed: {error}"
+        ));
     }
-    let exit = match what {
+    exit
+}
+
+/// Plans, or looks whether a saved plan is stale, and applies.
+async fn work(
+    args: &args::Run,
+    stack: &str,
+    what: &What<'_>,
+    (connected, lock): (&Connected, &KeptLock),
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let stop = &connected.session.stop;
+    execution::take_up(stack, connected, ui).await;
+    match what {
         What::Desired(desired, mode) => {
-            let (snapshot, facts) = connected.observe().await;
+            let (snapshot, facts) = tokio::select! {
+                observed = connected.observe() => observed,
+                () = stop.cancelled() => return Ok(interrupted(ui)),
+            };
             let observed = super::Observed { snapshot, facts, connected: None };
             let plan = super::planned(desired, &observed, *mode, &args.limits)?.plan;
             let seen = (&observed.snapshot, &observed.facts);
             let met = !args.preflight
                 || *mode == Mode::Destroy
                 || super::preflight::passed(desired, seen, connected, ui).await?;
-            if met {
-                carry_out(args, &plan, args.auto_approve, connected, ui).await
-            } else {
+            if !met {
                 ui.say("Not applied.");
-                Ok(Exit::Error)
+                if args.output == DataFormat::Json {
+                    reported(&plan, Report::default(), Exit::Error, ui)?;
+                }
+                return Ok(Exit::Error);
             }
+            let exit = carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await?;
+            let well = matches!(exit, Exit::Done | Exit::AwaitingApproval);
+            if args.verify && well {
+                return verified(args, (desired, *mode), exit, connected, ui).await;
+            }
+            Ok(exit)
+        }
+        What::Forgotten(desired, addresses) => {
+            let (snapshot, facts) = tokio::select! {
+                observed = connected.observe() => observed,
+                () = stop.cancelled() => return Ok(interrupted(ui)),
+            };
+            let observed = super::Observed { snapshot, facts, connected: None };
+            let plan = super::forget::plan(desired, &observed, addresses)?;
+            carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await
         }
         What::Saved(saved) => {
-            let snapshot = connected.observe_lists(&saved.lists).await;
+            let snapshot = tokio::select! {
+                snapshot = connected.observe_lists(&saved.lists) => snapshot,
+                () = stop.cancelled() => return Ok(interrupted(ui)),
+            };
             let moved = binding::moved(&saved.bindings, &snapshot);
             if moved.is_empty() {
-                carry_out(args, &saved.plan, true, connected, ui).await
+                carry_out(args, &saved.plan, true, (connected, lock), ui).await
             } else {
                 Err(stale(&moved))
             }
         }
-    };
-    kept.release().await.map_err(failed)?;
-    exit
+    }
+}
+
+fn interrupted(ui: &mut Ui) -> Exit {
+    ui.say("Interrupted; nothing was changed.");
+    Exit::Interrupted
+}
+
+/// Plans again: a plan that is not empty fails what seemed done.
+async fn verified(
+    args: &args::Run,
+    (desired, mode): (&Desired, Mode),
+    exit: Exit,
+    connected: &Connected,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let (snapshot, facts) = connected.observe().await;
+    let observed = super::Observed { snapshot, facts, connected: None };
+    let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
+    if plan.is_empty() && plan.refusals.is_empty() {
+        ui.say("Verified: a plan made after it is empty.");
+        return Ok(exit);
+    }
+    ui.say("Not verified: a plan made after it is not empty.");
+    let text = super::plan::rendering(&plan, Format::Text, ui.talk_style(), ui.pipeline());
+    ui.say(text.trim_end());
+    Ok(Exit::Partly)
 }
 
 /// What to say of a plan whose objects have moved.
@@ -135,107 +238,102 @@ fn stale(moved: &[Moved]) -> CommandError {
         .exit(Exit::Stale)
 }
 
-/// The name of a stack's Lease: what Kubernetes takes for a name.
-pub(super) fn lease_name(stack: &str) -> String {
-    let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = stack.chars().map(lower).take(200).collect();
-    format!("privlink-{}", name.trim_matches('-'))
-}
-
-fn host() -> String {
-    std::env::var("HOSTNAME").unwrap_or_else(|_| "host".to_owned())
-}
-
 async fn carry_out(
     args: &args::Run,
     plan: &Plan,
     approved: bool,
-    connected: &Connected,
+    (connected, lock): (&Connected, &KeptLock),
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let text = args.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui.style()))?;
+        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {
-            ui.print(&super::plan::rendered(plan, Format::Json, ui.style()))?;
+            let refusals = plan.refusals.clone();
+            stream(&apply::event(EventKind::Refused { refusals }, None), ui)?;
+            reported(plan, Report::default(), Exit::Refused, ui)?;
         }
         return Ok(Exit::Refused);
     }
+    let mut stopped = None;
     let report = if plan.steps.is_empty() {
         Report { ended: true, ..Report::default() }
     } else {
-        if !approved && !confirmed(plan, ui)? {
-            ui.say("Not applied.");
-            return Ok(Exit::Error);
+        if !approved {
+            match confirmed(plan, &connected.session.stop, ui).await? {
+                Some(true) => {}
+                Some(false) => {
+                    ui.say("Not applied.");
+                    if !text {
+                        reported(plan, Report::default(), Exit::Error, ui)?;
+                    }
+                    return Ok(Exit::Error);
+                }
+                None => return Ok(interrupted(ui)),
+            }
         }
-        report(args, plan, connected, ui).await?
+        let executed = execution::execute(args, plan, connected, lock, ui).await?;
+        stopped = executed.stopped;
+        executed.report
     };
+    let exit = if stopped.is_some() { Exit::Partly } else { exit(plan, &report) };
     if text {
         show(plan, &report, connected, ui).await?;
+    } else {
+        reported(plan, report, exit, ui)?;
     }
-    Ok(exit(plan, &report))
+    match stopped {
+        Some(why) => Err(CommandError::new(format!("the run was stopped: {why}"))
+            .hint("Apply again: it goes on from what is live.")
+            .exit(exit)),
+        None => Ok(exit),
+    }
 }
 
-/// Asks for a `yes`, or for the number of consumers that will be cut off.
-fn confirmed(plan: &Plan, ui: &mut Ui) -> Result<bool, CommandError> {
-    let cut = plan.summary.consumers_disconnected;
-    if cut > 0 {
-        let consumers = count(cut, "consumer");
-        let question = format!("\n{consumers} will be cut off. Type their number to go on:");
-        return ui.confirm(&question, &cut.to_string());
-    }
-    ui.confirm("\nDo you want to go on? Only `yes` is taken for a yes:", "yes")
+/// Writes an event as a line of JSON.
+pub(super) fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| CommandError::new(format!("an event: {error}")))?;
+    ui.print(&format!("{line}\n"))
 }
 
-async fn report(
-    args: &args::Run,
+/// Writes the last event: what came of it all.
+fn reported(plan: &Plan, mut report: Report, exit: Exit, ui: &mut Ui) -> Result<(), CommandError> {
+    report.stack.clone_from(&plan.stack);
+    report.mode = plan.mode;
+    let (exit_code, summary) = (exit.code(), plan.summary);
+    let kind = EventKind::Reported { exit_code, summary, report, error: None };
+    stream(&apply::event(kind, None), ui)
+}
+
+/// Asks for a `yes`, or for the number of consumers that will be cut off. Nothing when the run is stopped
+/// before there is an answer.
+async fn confirmed(
     plan: &Plan,
-    connected: &Connected,
+    stop: &CancellationToken,
     ui: &mut Ui,
-) -> Result<Report, CommandError> {
-    let mut journal = Journal::begin(Path::new(".privlink/journal"), &safe(&plan.stack))
-        .map_err(io("the journal"))?;
-    let stop = CancellationToken::new();
-    let listener = tokio::spawn(interrupt(stop.clone()));
-    let mut progress = Progress::new(plan, ui.talk_style());
-    let mut failure: Option<std::io::Error> = None;
-    let json = args.output == DataFormat::Json;
-    let mut heard = |event: &Event| {
-        // A run that can no longer be journalled is stopped: nothing may happen unrecorded.
-        if let Err(error) = journal.append(event) {
-            failure.get_or_insert(error);
-            stop.cancel();
-        }
-        if json && let Ok(line) = serde_json::to_string(event) {
-            // What is on stdout is a copy; the journal has it all.
-            let _ = ui.print(&format!("{line}\n"));
-        }
-        progress.show(event);
+) -> Result<Option<bool>, CommandError> {
+    let cut = plan.summary.consumers_disconnected;
+    let (question, word) = if cut > 0 {
+        let consumers = count(cut, "consumer");
+        (format!("\n{consumers} will be cut off. Type their number to go on:"), cut.to_string())
+    } else {
+        let question = "\nDo you want to go on? Only `yes` is taken for a yes:";
+        (question.to_owned(), "yes".to_owned())
     };
-    let report = apply::apply(plan, &connected.session, &stop, &mut heard).await;
-    progress.end();
-    listener.abort();
-    match failure {
-        Some(error) => Err(io("the journal")(error)),
-        None => Ok(report),
+    ui.ask(&question)?;
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A thread of its own, and not the runtime's, which would wait at its end for a line to be typed.
+    std::thread::spawn(move || tell.send(crate::ui::line()));
+    tokio::select! {
+        answer = told => match answer {
+            Ok(line) => Ok(Some(line?.trim() == word)),
+            Err(_) => Ok(Some(false)),
+        },
+        () = stop.cancelled() => Ok(None),
     }
-}
-
-/// Stops the run at the first Ctrl-C, once what is in flight is done; at the second, at once.
-async fn interrupt(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        stop.cancel();
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-    }
-}
-
-fn safe(name: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    name.chars().map(safe).collect()
 }
 
 async fn show(

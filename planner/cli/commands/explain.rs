@@ -1,8 +1,17 @@
-//! `explain`: what a code means, and what to do.
+//! `explain`: what a code means, or why a node is as it is and what becomes of it; and what to do.
 
+use privlink_core::address::Address;
 use privlink_core::code::Code;
+use privlink_core::diff::Input;
+use privlink_core::explanation::{self, Explanation, ground};
+use privlink_core::plan::Mode;
+use privlink_core::planning;
+use privlink_core::render;
+use privlink_core::schema;
+use privlink_engine::session::Patience;
+use serde_json::json;
 
-use crate::args::Explain;
+use crate::args::{DataFormat, Explain, Limits};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -11,15 +20,113 @@ use crate::ui::Ui;
 const PAGE: &str = include_str!("../../../docs/diagnostics.md");
 
 pub(crate) fn run(args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
-    if !Code::ALL.iter().any(|code| code.as_str() == args.code) {
-        let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        names.sort_unstable();
-        return Err(CommandError::new(format!("`{}` is no code", args.code))
-            .hint(format!("There are {}.", names.join(", "))));
+    if let Ok(address) = args.what.parse::<Address>() {
+        return node(&address, args, ui);
     }
-    let head = format!("## {}\n", args.code);
-    let section = PAGE.split(&head).nth(1).unwrap_or_default();
-    let section = section.split("\n## ").next().unwrap_or_default();
-    ui.print(&format!("{}\n\n{}\n", args.code, section.trim()))?;
+    match Code::ALL.iter().find(|code| code.as_str() == args.what) {
+        Some(code) => self::code(*code, args.output, ui),
+        None => Err(unknown(&args.what)),
+    }
+}
+
+fn unknown(what: &str) -> CommandError {
+    let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    names.sort_unstable();
+    let error = CommandError::new(format!("`{what}` is neither a code nor an address"));
+    let error = match schema::closest(what, names.iter().copied()) {
+        Some(close) => error.hint(format!("Did you mean {close}?")),
+        None => error,
+    };
+    error
+        .hint(format!("Codes are {}.", names.join(", ")))
+        .hint("An address looks like PrivateLinkService/default/internal-app.")
+}
+
+fn code(code: Code, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let section = section(code.as_str());
+    let ground = ground::of_code(code);
+    let certainty = ground.evidence.map_or("privlink's own rule", ground::certainty);
+    let part = |name: &str| {
+        let from = section.split(name).nth(1)?;
+        Some(from.split("\n\n").next().unwrap_or_default().trim().to_owned())
+    };
+    let text = match output {
+        DataFormat::Text => format!(
+            "{code}\n\n{section}\n\nRule: {}\nHow sure: {certainty}\nSee {}\n",
+            ground.rule, ground.link
+        ),
+        DataFormat::Json => {
+            let value = json!({
+                "code": code,
+                "severity": code.severity().as_str(),
+                "meaning": describe(code),
+                "example": section.split("```yaml\n").nth(1).and_then(|it| it.split("\n```").next()),
+                "edit": part("What to do: ").map(|it| it.replace('\n', " ")),
+                "rule": ground.rule,
+                "evidence": ground.evidence,
+                "link": ground.link,
+            });
+            format!("{value:#}\n")
+        }
+    };
+    ui.print(&text)?;
     Ok(Exit::Done)
+}
+
+fn section(code: &str) -> &'static str {
+    let section = PAGE.split(&format!("## {code}\n")).nth(1).unwrap_or_default();
+    section.split("\n## ").next().unwrap_or_default().trim()
+}
+
+/// What a code means, in the first paragraph of its section.
+pub(super) fn describe(code: Code) -> String {
+    let paragraph = section(code.as_str()).split("\n\n").next().unwrap_or_default();
+    // The severity stands first; it is told apart.
+    let text = paragraph.split_once(".**").map_or(paragraph, |(_, text)| text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
+    if args.filename.is_empty() {
+        return Err(CommandError::new(format!("it is not said which stack {address} is in"))
+            .hint("Name its files with -f."));
+    }
+    let (desired, snapshot) = super::sound_and_observed(
+        &args.input(),
+        &args.place,
+        args.observed.as_deref(),
+        super::jobs(None),
+        ui,
+    )?;
+    let options = super::options(Mode::Apply, &Limits::default());
+    let explained = super::block_on(async {
+        let observed =
+            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
+        let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
+        let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
+        let explained = explanation::of(&input, &planned, address)
+            .map_err(|error| CommandError::new(error.to_string()).hint(error.help()));
+        if let Some(connected) = observed.connected {
+            connected.close().await?;
+        }
+        explained
+    })?;
+    ui.print(&rendered(&explained, args.output, ui)?)?;
+    Ok(Exit::Done)
+}
+
+fn rendered(it: &Explanation, output: DataFormat, ui: &Ui) -> Result<String, CommandError> {
+    let mut text = String::new();
+    match output {
+        // Writing to a String cannot fail.
+        DataFormat::Text => {
+            let _ = render::explanation::text(it, ui.style(), &mut text);
+        }
+        DataFormat::Json => {
+            let value = serde_json::to_value(it)
+                .map_err(|error| CommandError::new(format!("the explanation: {error}")))?;
+            text = format!("{:#}\n", privlink_core::change::show_value(&value));
+        }
+    }
+    Ok(text)
 }

@@ -1,27 +1,35 @@
 //! `observe`: saves what the cluster and Azure show.
 
-use privlink_core::snapshot::{Reading, Snapshot};
+use privlink_core::facts::Facts;
+use privlink_core::kubernetes::service::Key;
+use privlink_core::snapshot::Snapshot;
+use privlink_core::snapshot::redact::{Own, redact};
 use privlink_engine::session::Patience;
 
 use crate::args::Observe;
 use crate::command_error::CommandError;
 use crate::connect;
 use crate::exit::Exit;
-use crate::input;
+use crate::input::{self, Loaded};
 use crate::ui::Ui;
+use crate::unreadable;
 
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
-    let desired = input::load(&args.input, None)?.desired;
-    let snapshot = super::block_on(async {
-        let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
-        let (snapshot, _) = connected.observe().await;
+    let loaded = input::load(&args.input, None)?;
+    let desired = &loaded.desired;
+    let (mut snapshot, facts) = super::block_on(async {
+        let connected = connect::connect(desired, &args.place, Patience::default()).await?;
+        let observed = connected.observe().await;
         connected.close().await?;
-        Ok(snapshot)
+        Ok(observed)
     })?;
-    let unreadable = unreadable(&snapshot);
+    let unreadable = unreadable::lines(&snapshot);
     for what in &unreadable {
         ui.say(&privlink_core::render::escape::terminal(what));
+    }
+    if args.redact {
+        snapshot = redact(&snapshot, &own(&loaded, &snapshot, &facts));
     }
     let text = serde_json::to_string_pretty(&snapshot)
         .map_err(|error| CommandError::new(format!("the snapshot cannot be written: {error}")))?;
@@ -32,23 +40,13 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })
 }
 
-/// What could not be read.
-fn unreadable(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (path, reading) in &snapshot.azure {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {path}: {why}"));
-        }
-    }
-    let kubernetes = &snapshot.kubernetes;
-    for (what, reading) in [
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ] {
-        if let Reading::Unreadable(why) = reading {
-            lines.push(format!("unreadable: {what}: {why}"));
-        }
-    }
-    lines
+/// What is the stack's own. Services that name no namespace may be in the context's.
+fn own(loaded: &Loaded, snapshot: &Snapshot, facts: &Facts) -> Own {
+    let services = loaded.desired.services.keys().flat_map(|key| {
+        let in_context = Key::new(&snapshot.kubernetes.namespace, &key.name);
+        let in_context = (key.namespace == "default").then_some(in_context);
+        std::iter::once(key.clone()).chain(in_context)
+    });
+    let texts: Vec<String> = loaded.texts.iter().map(|source| source.text().to_owned()).collect();
+    Own::of(&texts, services, facts)
 }

@@ -2,12 +2,15 @@
 
 mod stacks;
 
+use std::fmt::Write;
 use std::path::Path;
 
 use privlink_core::binding;
 use privlink_core::desired::Desired;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::render;
+use privlink_core::render::comment::{self, Flavour, Options};
+use privlink_core::render::notice::Notice;
 use privlink_core::render::style::Style;
 use privlink_core::saved::{self, SavedPlan};
 use privlink_engine::session::Patience;
@@ -15,6 +18,8 @@ use privlink_engine::session::Patience;
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
+use crate::pipeline::Pipeline;
+use crate::unreadable;
 
 use super::Observed;
 use crate::ui::Ui;
@@ -49,6 +54,7 @@ fn one(
     let (observed, plan, met) = match snapshot {
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
+            unreadable::check(&observed.snapshot, &observed.facts)?;
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
             (observed, planned.plan, true)
         }
@@ -83,9 +89,18 @@ async fn live(
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Made { plan, met } = made;
-    ui.print(&rendered(plan, args.shown.output, ui.style()))?;
+    ui.print(&rendered(plan, args.shown.output, ui))?;
     for (format, file) in &args.shown.render {
-        super::write_private(file, &rendered(plan, *format, Style::default()))?;
+        super::write_private(file, &rendering(plan, *format, Style::default(), ui.pipeline()))?;
+    }
+    ui.annotate(&Notice::of_plan(plan));
+    if args.stacks.is_none() {
+        super::comment::summarise(plan, ui);
+    }
+    if let Some(id) = &args.comment
+        && let Err(error) = super::comment::of_plan(plan, id, ui)
+    {
+        ui.warn(&error);
     }
     if !met {
         return Ok(Exit::Error);
@@ -112,14 +127,26 @@ fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
     .sealed()
 }
 
-/// A plan in a format.
-pub(super) fn rendered(plan: &Plan, format: Format, style: Style) -> String {
+/// A plan in a format, as it looks on stdout.
+pub(super) fn rendered(plan: &Plan, format: Format, ui: &Ui) -> String {
+    rendering(plan, format, ui.style(), ui.pipeline())
+}
+
+/// A plan in a format, as it looks on a stream.
+pub(super) fn rendering(plan: &Plan, format: Format, style: Style, pipeline: &Pipeline) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match format {
         Format::Text => render::text::plan(plan, style, &mut text),
         Format::Json => render::json::plan(plan, &mut text),
-        Format::Markdown => render::markdown::plan(plan, &mut text),
+        Format::Markdown => {
+            text.write_str(&comment::document(&[plan], &Options::new(Flavour::StepSummary)))
+        }
+        Format::Tfjson => writeln!(text, "{:#}", render::terraform::json(plan)),
+        Format::Sarif => {
+            writeln!(text, "{:#}", super::sarif(&Notice::of_plan(plan), pipeline))
+        }
+        Format::Gitlab => writeln!(text, "{}", render::terraform::gitlab(plan)),
     };
     text
 }

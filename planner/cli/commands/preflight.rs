@@ -13,7 +13,7 @@ use privlink_core::render::style::Style;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
 
-use crate::args::{self, DataFormat, RoleOf};
+use crate::args::{self, DataFormat, Limits, RoleOf};
 use crate::command_error::CommandError;
 use crate::connect::Connected;
 use crate::exit::Exit;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     let input = args.input();
     let desired = super::sound(&input, &args.place, None, ui)?;
     let report = super::block_on(async {
-        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
@@ -60,16 +60,8 @@ pub(super) async fn check(
     phase: Phase,
     connected: &Connected,
 ) -> Result<Report, CommandError> {
-    let options = Options {
-        mode: Mode::Apply,
-        adopt: true,
-        max_disconnects: None,
-        max_deletes: None,
-        unprotect: Vec::new(),
-        accept: Vec::new(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let input = Input { desired, snapshot, facts, options: &options };
+    let options = Options { adopt: true, ..super::options(Mode::Apply, &Limits::default()) };
+    let input = Input::new(desired, snapshot, facts, &options);
     let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
     let session = &connected.session;
     let subject = Subject {

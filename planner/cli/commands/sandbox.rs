@@ -35,6 +35,7 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
             tls,
             kubernetes_port,
             arm_port,
+            page_size,
             request_log,
             faults,
         } => {
@@ -51,6 +52,7 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
                 });
             options.kubernetes_port = kubernetes_port;
             options.arm_port = arm_port;
+            options.page_size = page_size;
             options.request_log = request_log;
             serve(options, faults, ui)
         }

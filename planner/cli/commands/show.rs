@@ -1,6 +1,6 @@
 //! `show`: a saved plan, or what came of a run by its journal.
 
-use privlink_core::event::Event;
+use privlink_core::event::{self, Event};
 use privlink_core::render;
 use privlink_core::report::Report;
 
@@ -11,23 +11,16 @@ use crate::ui::Ui;
 
 pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
     let shown = args.file.display().to_string();
-    let text = std::fs::read_to_string(&args.file).map_err(io(&shown))?;
-    match journal(&text) {
+    // A run that was killed may have left half a character.
+    let bytes = std::fs::read(&args.file).map_err(io(&shown))?;
+    match event::read(&String::from_utf8_lossy(&bytes)) {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {
             let saved = super::read_plan(&args.file)?;
-            ui.print(&super::plan::rendered(&saved.plan, args.output, ui.style()))?;
+            ui.print(&super::plan::rendered(&saved.plan, args.output, ui))?;
         }
     }
     Ok(Exit::Done)
-}
-
-/// The events of a journal. A run that was killed may have left half a line at its end.
-fn journal(text: &str) -> Option<Vec<Event>> {
-    let mut lines = text.lines();
-    let first = serde_json::from_str(lines.next()?).ok()?;
-    let rest = lines.map_while(|line| serde_json::from_str(line).ok());
-    Some(std::iter::once(first).chain(rest).collect())
 }
 
 fn show_run(events: &[Event], format: Format, ui: &mut Ui) -> Result<(), CommandError> {

@@ -13,9 +13,7 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, None, ui)?;
     super::block_on(async {
         let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
-        let client = &connected.session.kubernetes;
-        let name = super::apply::lease_name(&desired.name);
-        let lock = Lock::new(client, client.default_namespace(), &name);
+        let lock = super::lock::of(&desired.name, &connected);
         let exit = free(&lock, args, ui).await;
         connected.close().await?;
         exit
@@ -23,10 +21,7 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
 }
 
 async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let failed = |error: privlink_kubernetes::KubernetesError| {
-        CommandError::new(format!("the stack's lock: {error}")).hint(error.help())
-    };
-    let Some(holder) = lock.holder().await.map_err(failed)? else {
+    let Some(holder) = lock.holder().await.map_err(super::lock::failed)? else {
         ui.say("Nobody holds the stack's lock.");
         return Ok(Exit::Done);
     };
@@ -39,7 +34,7 @@ async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandEr
         ui.say("Left locked.");
         return Ok(Exit::Error);
     }
-    lock.break_open(&holder).await.map_err(failed)?;
+    lock.break_open(&holder).await.map_err(super::lock::failed)?;
     ui.say(&format!("Unlocked: {} held it.", holder.identity));
     Ok(Exit::Done)
 }

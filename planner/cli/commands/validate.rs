@@ -10,9 +10,10 @@ use privlink_core::finding;
 use privlink_core::plan::Finding;
 use privlink_core::prediction;
 use privlink_core::render;
+use privlink_core::render::notice::Notice;
 use serde_json::json;
 
-use crate::args::{DataFormat, Validate, Where};
+use crate::args::{ProblemFormat, Validate, Where};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
@@ -25,8 +26,11 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
     let is_sound = !has_errors(diagnostics);
     // What a broken input comes to says nothing.
     let findings = if is_sound { foreseen(&loaded.desired)? } else { Vec::new() };
+    let notices = diagnostics.iter().map(Notice::from);
+    let notices: Vec<Notice> = notices.chain(findings.iter().map(Notice::from)).collect();
+    ui.annotate(&notices);
     match args.output {
-        DataFormat::Text => {
+        ProblemFormat::Text => {
             let mut text = String::new();
             if !diagnostics.is_empty() {
                 text.push_str(&ui::render(diagnostics, ui.style()));
@@ -39,7 +43,10 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
             }
             ui.print(&text)?;
         }
-        DataFormat::Json => {
+        ProblemFormat::Sarif => {
+            ui.print(&format!("{:#}\n", super::sarif(&notices, ui.pipeline())))?;
+        }
+        ProblemFormat::Json => {
             let list: Vec<_> = diagnostics.iter().map(diagnostic::json).collect();
             let counts = diagnostic::count(diagnostics);
             let report = json!({"diagnostics": list, "counts": counts, "findings": findings});

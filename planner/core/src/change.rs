@@ -36,7 +36,7 @@ pub enum Action {
     Keep,
     /// It exists, and this stack takes it over.
     Adopt,
-    /// Another tool is to write it; the plan waits for that.
+    /// Another tool is to write it, or the controller has yet to sync it; the plan waits for that.
     Await,
     /// A pending connection is approved.
     Approve,

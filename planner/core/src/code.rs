@@ -194,12 +194,20 @@ codes! {
         SubnetChanged = "subnet-changed", Note;
         /// An endpoint's Service will have no Private Link Service.
         NoPrivateLinkService = "no-private-link-service", Error;
+        /// An endpoint's document was renamed; the endpoint keeps its name in Azure.
+        EndpointRenamed = "endpoint-renamed", Note;
         /// An endpoint's virtual network is not there or could not be read, or its subnet is not in it.
         NetworkMissing = "network-missing", Error;
         /// The private DNS zone of an endpoint's record is not there.
         ZoneMissing = "zone-missing", Error;
         /// An EndpointApproval rejects an endpoint of its own stack.
         OwnEndpointRejected = "own-endpoint-rejected", Error;
+        /// The two ends of a connection show different states.
+        ConnectionDisagrees = "connection-disagrees", Warning;
+        /// What is asked to be made anew is not for privlink to make.
+        NotReplaceable = "not-replaceable", Error;
+        /// An endpoint is cut off and left so, since the plan is limited to other nodes.
+        LeftBehind = "left-behind", Warning;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;
         /// The API server would refuse the Service that comes of the manifest and the live one.
@@ -208,6 +216,8 @@ codes! {
         FieldConflict = "field-conflict", Error;
         /// Something could not be read.
         Unreadable = "unreadable", Error;
+        /// An object is as it is wanted, and carries no stack's mark.
+        Unmarked = "unmarked", Note;
         /// An object exists that this stack did not make.
         NotAdopted = "not-adopted", Error;
         /// More consumers would be cut off than may be.

@@ -35,7 +35,7 @@ pub struct Desired {
     pub stack: Option<Stack>,
     /// Services.
     pub services: BTreeMap<Key, Service>,
-    /// Private endpoints, by the name of their document, which is their name in Azure.
+    /// Private endpoints, by the name of their document.
     pub endpoints: BTreeMap<String, PrivateEndpoint>,
     /// Approvals, by name.
     pub approvals: BTreeMap<String, EndpointApproval>,
@@ -66,8 +66,12 @@ impl Service {
 /// A private endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrivateEndpoint {
-    /// Its name, in Azure too.
+    /// Its document's name; in Azure too, unless it has another there.
     pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
+    /// Its name in Azure, where it is not the document's.
+    pub azure_name: Option<Spanned<String>>,
     /// Its subscription: its own or the stack's. Unknown if neither says one.
     pub subscription: Option<Spanned<String>>,
     /// Its resource group.
@@ -76,7 +80,7 @@ pub struct PrivateEndpoint {
     pub location: Option<Spanned<String>>,
     /// Its subnet.
     pub subnet: Subnet,
-    /// The connection's name; the endpoint's own by default.
+    /// The connection's name; the endpoint's own in Azure by default.
     pub connection_name: String,
     /// What it reaches.
     pub target: Target<Key>,
@@ -88,6 +92,13 @@ pub struct PrivateEndpoint {
     pub address: Option<Spanned<Ipv4Addr>>,
     /// Its name in a private DNS zone.
     pub dns: Option<Dns>,
+}
+
+impl PrivateEndpoint {
+    /// Its name in Azure.
+    pub fn resource_name(&self) -> &Spanned<String> {
+        self.azure_name.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// Which consumers of a Service's Private Link Service are let in.

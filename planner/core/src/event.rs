@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::plan::Mode;
+use crate::plan::{Mode, Refusal, Summary};
+use crate::report::Report;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -44,6 +45,11 @@ pub enum EventKind {
         /// What is seen, for a person.
         state: String,
     },
+    /// Azure accepted what a step writes or deletes, and works on it.
+    Accepted {
+        /// All that another run needs to follow it to its end, without anything secret.
+        operation: serde_json::Value,
+    },
     /// A step failed and is tried again.
     Retried {
         /// Why.
@@ -75,8 +81,50 @@ pub enum EventKind {
         /// The step that failed before it.
         because: usize,
     },
-    /// A step was not started, since the run was stopped.
+    /// A step was not started, or a wait was left, since the run was stopped.
     Cancelled,
     /// The run ended.
     Ended,
+    /// The plan may not be carried out; nothing was done.
+    Refused {
+        /// What speaks against it.
+        refusals: Vec<Refusal>,
+    },
+    /// What came of it all: the last event of a command.
+    Reported {
+        /// The code the command exits with.
+        exit_code: u8,
+        /// What was planned.
+        summary: Summary,
+        /// Each step's outcome.
+        report: Report,
+        /// Why nothing was done, or no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+}
+
+/// The events of a journal; nothing if its first line is none. A run that was killed may have left half a
+/// line, which is passed over.
+pub fn read(journal: &str) -> Option<Vec<Event>> {
+    let mut lines = journal.lines();
+    let first = serde_json::from_str(lines.next()?).ok()?;
+    let rest = lines.filter_map(|line| serde_json::from_str(line).ok());
+    Some(std::iter::once(first).chain(rest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_is_passed_over() {
+        let event = Event { at: "t".into(), step: None, address: None, kind: EventKind::Ended };
+        let line = serde_json::to_string(&event).unwrap();
+        let half = line.get(..line.len() / 2).unwrap();
+        let events = read(&format!("{line}\n{half}\n{line}\n{half}"));
+        assert_eq!(events, Some(vec![event.clone(), event]));
+        assert_eq!(read(half), None);
+        assert_eq!(read("{}"), None);
+    }
 }

@@ -25,6 +25,10 @@ struct Subject<'a> {
     outcome: &'a Outcome,
 }
 
+/// The codes under which a failure of the controller is told.
+pub const FAILURES: [Code; 4] =
+    [Code::ControllerFails, Code::PartlyMade, Code::LinkBlocked, Code::LinkCannotMove];
+
 /// All findings of a prediction.
 pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -14,9 +14,19 @@ pub struct Known {
 }
 
 impl Known {
+    /// Learns all that another knows.
+    pub fn extend(&mut self, other: Self) {
+        self.values.extend(other.values);
+    }
+
     /// Learns what a mark stands for.
     pub fn learn(&mut self, mark: &str, value: impl Into<String>) {
         self.values.insert(mark.to_owned(), value.into());
+    }
+
+    /// Learns all that another knows.
+    pub fn learn_all(&mut self, other: Self) {
+        self.values.extend(other.values);
     }
 
     /// Learns what the API server handed out to a Service: its uid as it stands in names, its node
@@ -188,6 +198,17 @@ fn is_nothing(value: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_two_learnt_is_kept() {
+        let mut all = Known::default();
+        let mut look = all.clone();
+        all.learn(&mark("uid", "default/other"), "b");
+        look.learn(&mark("uid", "default/app"), "a");
+        all.extend(look);
+        let text = format!("{} {}", mark("uid", "default/app"), mark("uid", "default/other"));
+        assert_eq!(all.fill(&text), "a b");
+    }
 
     #[test]
     fn a_name_that_hangs_on_a_uid_is_filled_once_the_service_is_there() {

@@ -5,3 +5,4 @@ pub mod managers;
 pub mod node;
 pub mod server_side_apply;
 pub mod service;
+pub mod sync_events;

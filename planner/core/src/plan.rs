@@ -30,6 +30,9 @@ pub struct Plan {
     pub stack: String,
     /// What it plans.
     pub mode: Mode,
+    /// What it is limited to, and what it makes anew although nothing differs.
+    #[serde(default, skip_serializing_if = "Scope::is_default")]
+    pub scope: Scope,
     /// What the prediction took the cluster to be.
     pub facts: Vec<FactNote>,
     /// Every node's change, in order of address; nodes that stay only where there is a reason to tell.
@@ -46,6 +49,21 @@ pub struct Plan {
     pub summary: Summary,
     /// What to show when it is carried out.
     pub outputs: Vec<Output>,
+    /// What hangs on what among the nodes that change, for a picture of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// A node that changes, and another one that it hangs on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Need {
+    /// The node.
+    pub node: Address,
+    /// What it hangs on.
+    pub on: Address,
+    /// How, in words that stand between the two: `is on it`.
+    pub why: String,
 }
 
 /// What a plan is for.
@@ -57,6 +75,28 @@ pub enum Mode {
     Apply,
     /// Remove all that belongs to the stack.
     Destroy,
+}
+
+/// What a plan is limited to, and what it makes anew although nothing differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scope {
+    /// Only these nodes and what they need; all, if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Address>,
+    /// Not these nodes, nor what needs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Address>,
+    /// Nodes that are made anew whatever is found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Address>,
+}
+
+impl Scope {
+    /// Whether nothing is limited and nothing forced.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A fact about the cluster, and where it comes from.
@@ -150,6 +190,15 @@ pub enum Op {
         /// The uid it must have.
         uid: String,
     },
+    /// Takes the stack's label off a Service, which is nobody's from then on.
+    ReleaseService {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The uid it must have.
+        uid: String,
+    },
     /// Makes the controller sync a Service whose Azure side is not as it would leave it.
     Nudge {
         /// Its namespace.
@@ -177,6 +226,10 @@ pub enum Op {
         /// Whether the Service itself must be gone, its finalizer removed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         gone: bool,
+        /// Whether the controller is made to sync again once its caches are old: what somebody deleted
+        /// shortly before, it believes to be there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// Writes a resource to ARM: a private endpoint, a DNS record or zone group.
     PutResource {
@@ -219,6 +272,7 @@ impl Op {
         match self {
             Self::ApplyService { .. } => "apply",
             Self::DeleteService { .. } | Self::DeleteResource { .. } => "delete",
+            Self::ReleaseService { .. } => "release",
             Self::Nudge { .. } => "nudge",
             Self::AwaitService { .. } => "await",
             Self::AwaitController { .. } => "await controller for",

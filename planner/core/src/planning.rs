@@ -1,8 +1,11 @@
 //! From desired state and observation to a plan.
 
+mod standing;
+
 use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::diff::draft::number;
+use crate::diff::selection::{Misnamed, Selection};
 use crate::diff::{self, Gathered, Input};
 use crate::facts::{Facts, Origin};
 use crate::finding;
@@ -13,6 +16,7 @@ use crate::plan::{
 use crate::prediction::{self, Prediction};
 use crate::safety;
 use crate::stack_graph;
+use crate::view::Owners;
 
 /// A plan with what it was made from.
 #[derive(Clone, Debug)]
@@ -31,6 +35,19 @@ pub enum Error {
     /// Steps need each other in a circle: two Services that share addresses crosswise.
     #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Circle(Vec<Address>),
+    /// A flag names something it cannot be about.
+    #[error(transparent)]
+    Misnamed(#[from] Misnamed),
+}
+
+impl Error {
+    /// What to do, if there is something to say.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Circle(_) => None,
+            Self::Misnamed(misnamed) => Some(misnamed.help()),
+        }
+    }
 }
 
 /// Plans.
@@ -40,18 +57,32 @@ pub enum Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
+    let settled = diff::endpoint::settle(input);
+    let input = &match &settled {
+        Some((desired, findings)) => {
+            gathered.findings.extend(findings.iter().cloned());
+            Input { desired, ..*input }
+        }
+        None => *input,
+    };
+    let (world, malformed) = prediction::world(input.snapshot);
+    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
+    let selection = Selection::of(input, &world, &owners)?;
+    let input = &Input { selection: Some(&selection), ..*input };
     let own = diff::endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
-    let (world, malformed) = prediction::world(input.snapshot);
     let world = diff::endpoint::without(world, &leaving);
-    let cluster = prediction::cluster(input.snapshot, input.facts);
     let prediction = prediction::predict(world, cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
     diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
+    gathered.refusals.extend(safety::replacements(input));
+    standing::soften(input, &prediction, &changes, &mut gathered);
+    standing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal {
             code: crate::code::Code::Unreadable,
@@ -60,7 +91,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
         });
     }
     let graph = stack_graph::of(input, &prediction, &own);
-    let plan = assemble(input, &prediction, gathered)?;
+    let mut plan = assemble(input, &prediction, gathered)?;
+    plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
     Ok(Planned { plan, prediction, graph })
 }
 
@@ -68,10 +100,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
-    // Where nothing is to be done, what is found of a Service's next sync holds nothing back.
-    let is_idle = |it: &Finding| drafts.is_empty() && it.address.kind == Kind::Service;
-    let held: Vec<Finding> = findings.iter().filter(|it| !is_idle(it)).cloned().collect();
-    refusals.extend(safety::findings(input, &held));
+    refusals.extend(safety::findings(input, &findings));
     refusals.sort();
     refusals.dedup();
     findings.sort_by(by_address);
@@ -84,8 +113,10 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         tool_version: input.options.tool_version.clone(),
         stack: input.desired.name.clone(),
         mode: input.options.mode,
+        scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
+        needs: Vec::new(),
         changes,
         steps,
         findings,

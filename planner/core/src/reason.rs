@@ -15,6 +15,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether a chain of reasons says that no TLS connection was made: a certificate that is not trusted,
+/// or a server that does not speak TLS. The words are rustls'. It would be the same the next time.
+pub fn is_tls(chain: &str) -> bool {
+    const WORDS: [&str; 4] = [
+        "invalid peer certificate",
+        "received fatal alert",
+        "received corrupt message",
+        "peer is incompatible",
+    ];
+    WORDS.iter().any(|words| chain.contains(words))
+}
+
 /// Text from outside, fit to be shown: control characters become spaces, what looks like a token is
 /// removed, and it ends somewhere.
 pub fn clean(text: &str) -> String {
@@ -39,6 +51,12 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tls_failures_are_told_from_others() {
+        assert!(is_tls("error sending request: invalid peer certificate: UnknownIssuer"));
+        assert!(!is_tls("error sending request: Connection reset by peer (os error 104)"));
+    }
 
     #[test]
     fn tokens_and_control_characters_are_not_shown() {

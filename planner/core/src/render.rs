@@ -1,15 +1,25 @@
-//! Rendering: plans, graphs and reports as text, JSON, Markdown, DOT and Mermaid.
+//! Rendering: plans, explanations, graphs and reports as text, JSON, Markdown, DOT and Mermaid, and in the
+//! shapes that pipelines and other tools read.
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
+pub(crate) mod budget;
+pub mod comment;
 pub mod drift;
 pub mod escape;
+pub mod explanation;
 pub mod graph;
 pub mod json;
-pub mod markdown;
+mod markdown;
+pub mod notice;
+pub mod picture;
+pub mod pipeline;
 pub mod prediction;
 pub mod preflight;
 pub mod report;
+pub mod sarif;
+pub mod snapshot;
 pub mod style;
 pub mod summary;
+pub mod terraform;
 pub mod text;

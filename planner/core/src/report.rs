@@ -33,7 +33,7 @@ pub enum Outcome {
         /// The step that failed.
         because: usize,
     },
-    /// It was not started because the run was stopped.
+    /// It was not started, or was a wait that was left, because the run was stopped.
     Cancelled,
 }
 
@@ -88,7 +88,10 @@ impl Report {
                 self.ended = true;
                 return;
             }
-            EventKind::Progress { .. } => return,
+            EventKind::Progress { .. }
+            | EventKind::Accepted { .. }
+            | EventKind::Refused { .. }
+            | EventKind::Reported { .. } => return,
             EventKind::Retried { .. } => {
                 self.retries += 1;
                 return;

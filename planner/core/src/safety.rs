@@ -1,12 +1,15 @@
 //! Safety rules: what a plan must not do unless somebody says so.
 
-use crate::address::Address;
+use std::collections::BTreeSet;
+
+use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
 use crate::code::Code;
 use crate::diagnostic::Severity;
-use crate::diff::Input;
+use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
 use crate::plan::{Finding, Mode, Refusal, disconnected};
 use crate::render::summary::count;
+use crate::snapshot::Reading;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
@@ -56,24 +59,103 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
     })
 }
 
-/// Nodes the Stack protects.
+/// Nodes that are protected, by the Stack or by a label. A label, live or desired, protects a Service with its
+/// frontends and its Private Link Service, or an endpoint.
 fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
-    let Some(stack) = &input.desired.stack else { return Vec::new() };
-    let protects = |address: &Address| {
-        let name = address.to_string();
-        stack.policy.protect.iter().any(|it| it.value == name)
-            && !input.options.unprotect.contains(&name)
+    let stack = input.desired.stack.iter();
+    let policy: BTreeSet<&str> =
+        stack.flat_map(|stack| &stack.policy.protect).map(|it| it.value.as_str()).collect();
+    let (services, endpoints) = (labelled_services(input), tagged_endpoints(input));
+    let by = |change: &Change| {
+        let Address { kind, name } = &change.address;
+        let labelled = match kind {
+            Kind::Service | Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
+                services.contains(name.trim_end_matches("/IPv6"))
+            }
+            Kind::PrivateEndpoint => {
+                let id = change.object.as_deref().unwrap_or_default().to_lowercase();
+                endpoints.contains(&id)
+            }
+            _ => false,
+        };
+        if policy.contains(change.address.to_string().as_str()) {
+            return Some("the Stack's policy".to_owned());
+        }
+        labelled.then(|| format!("the label {PROTECT_LABEL}"))
     };
-    changes
-        .iter()
-        .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
-        .filter(|change| protects(&change.address))
-        .map(|change| Refusal {
+    let goes = |change: &&Change| matches!(change.action, Action::Delete | Action::Replace);
+    let is_lifted = |change: &Change| input.options.unprotect.contains(&change.address.to_string());
+    let refusal = |change: &Change| {
+        let by = by(change).filter(|_| !is_lifted(change))?;
+        Some(Refusal {
             code: Code::Protected,
-            message: format!("{} is protected and would go", change.address),
+            message: format!("{} is protected by {by} and would go", change.address),
             overridden_by: format!("--unprotect {}", change.address),
         })
-        .collect()
+    };
+    changes.iter().filter(goes).filter_map(refusal).collect()
+}
+
+/// The Services with the protecting label, live or desired.
+fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
+    let live = match &input.snapshot.kubernetes.services {
+        Reading::Present(services) => services.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => &[],
+    };
+    let wanted = input.desired.services.values().map(|service| &service.manifest);
+    let labelled = live.iter().chain(wanted).filter_map(|object| {
+        let metadata = object.get("metadata")?;
+        let label = metadata.get("labels")?.get(PROTECT_LABEL)?.as_str()?;
+        let (namespace, name) = (metadata.get("namespace")?.as_str()?, metadata.get("name")?);
+        (label == "true").then(|| Some(format!("{namespace}/{}", name.as_str()?)))?
+    });
+    labelled.collect()
+}
+
+/// The ids, in lower case, of endpoints with the protecting tag, or whose documents have the label.
+fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
+    let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let tagged = live.filter_map(|live| {
+        let tag = live.get("tags")?.get(PROTECT_TAG)?.as_str()?;
+        (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
+    });
+    let wanted = input.desired.endpoints.values().filter(|endpoint| endpoint.protect);
+    tagged.chain(wanted.map(|it| endpoint::id(input, it).key())).collect()
+}
+
+/// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
+pub fn replacements(input: &Input<'_>) -> Vec<Refusal> {
+    let own = endpoint::own(input);
+    let advice = |address: &Address| -> Option<String> {
+        let name = &address.name;
+        match address.kind {
+            Kind::Service | Kind::PrivateEndpoint => None,
+            Kind::EndpointConnection if own.values().any(|it| it.name == *name) => None,
+            Kind::EndpointConnection => Some(
+                "only its consumer can make that endpoint anew; `reject` in an EndpointApproval turns it away"
+                    .to_owned(),
+            ),
+            Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
+                let name = name.trim_end_matches("/IPv6");
+                Some(format!(
+                    "only the controller makes it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
+                ))
+            }
+            Kind::DnsRecord => Some("a record is changed in place, and nothing is gained".to_owned()),
+            Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => Some(
+                "only the controller writes it, for all Services; replace one of them".to_owned(),
+            ),
+        }
+    };
+    let refusal = |address: &Address| {
+        let advice = advice(address)?;
+        Some(Refusal {
+            code: Code::NotReplaceable,
+            message: format!("{address} is not privlink's to make anew"),
+            overridden_by: format!("none: {advice}"),
+        })
+    };
+    input.options.scope.replaces.iter().filter_map(refusal).collect()
 }
 
 /// Findings that are errors hold a plan back: what is predicted is not what anybody wants.

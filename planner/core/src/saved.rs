@@ -99,6 +99,7 @@ mod tests {
             tool_version: "0".into(),
             stack: "shop".into(),
             mode: Mode::Apply,
+            scope: plan::Scope::default(),
             facts: Vec::new(),
             changes: Vec::new(),
             steps: Vec::new(),
@@ -107,6 +108,7 @@ mod tests {
             awaiting_approval: Vec::new(),
             summary: Summary::default(),
             outputs: Vec::new(),
+            needs: Vec::new(),
         };
         SavedPlan {
             format_version: FORMAT_VERSION.into(),

@@ -1,14 +1,16 @@
 //! The graph of a stack: its Services, what the controller makes of them, and who connects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
+use crate::change::Change;
 use crate::diff::controller::connection_address;
 use crate::diff::{Input, dns, endpoint};
 use crate::graph::{Graph, Node, Ownership};
 use crate::kubernetes::service::Key;
-use crate::plan::Mode;
+use crate::plan::{Mode, Need};
 use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
 use crate::view::{self, Nodes, View};
 
 /// Builds the graph: desired nodes, and in a plan to destroy those that are to go.
@@ -18,27 +20,71 @@ pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Add
         Mode::Destroy => prediction.nodes_before(),
     };
     let mut graph = Graph::default();
-    services(input, &mut graph);
-    for (address, view) in nodes {
-        if view.service.as_ref().is_some_and(|key| is_wanted(input, key)) {
-            let node = Node { ownership: Ownership::Controller, detail: view.id.name().to_owned() };
-            graph.add(address.clone(), node);
-        }
-    }
-    shared(nodes, &mut graph);
+    let services: BTreeSet<&Key> = input.desired.services.keys().collect();
+    azure(nodes, &services, &mut graph);
     endpoints(input, prediction, own, &mut graph);
     graph
 }
 
-fn is_wanted(input: &Input<'_>, key: &Key) -> bool {
-    input.desired.services.contains_key(key)
+/// What hangs on what among the nodes that change, as it was and as it will be.
+pub fn needs(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    own: &BTreeMap<String, Address>,
+    changes: &[Change],
+) -> Vec<Need> {
+    let mut services: BTreeSet<&Key> = input.desired.services.keys().collect();
+    services.extend(prediction.services.keys());
+    services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
+    let changed: BTreeSet<&Address> =
+        changes.iter().filter(|it| it.is_change()).map(|it| &it.address).collect();
+    let mut needs = BTreeMap::new();
+    for nodes in [prediction.nodes_before(), prediction.nodes_after()] {
+        let mut graph = Graph::default();
+        azure(nodes, &services, &mut graph);
+        endpoints(input, prediction, own, &mut graph);
+        connected(nodes, own, &mut graph);
+        for (node, _) in graph.nodes().filter(|(node, _)| changed.contains(node)) {
+            for (on, why) in graph.needs(node).filter(|(on, _)| changed.contains(on)) {
+                needs.insert((node.clone(), on.clone()), why.to_owned());
+            }
+        }
+    }
+    needs.into_iter().map(|((node, on), why)| Need { node, on, why }).collect()
 }
 
-fn services(input: &Input<'_>, graph: &mut Graph) {
-    for name in input.desired.services.keys() {
+/// The endpoints and connections that hang on each Private Link Service of a world, whoever owns them.
+fn connected(nodes: &Nodes, own: &BTreeMap<String, Address>, graph: &mut Graph) {
+    for (address, view) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
+        for consumer in &view.consumers {
+            add(graph, address, Ownership::Controller);
+            let connection = connection_address(&consumer.endpoint, own);
+            add(graph, &connection, Ownership::Observed);
+            match own.get(&ResourceId::new(&consumer.endpoint).key()) {
+                Some(endpoint) => {
+                    add(graph, endpoint, Ownership::Written);
+                    graph.need(endpoint, address, "connects to it");
+                    graph.need(&connection, endpoint, "is its other side");
+                }
+                None => graph.need(&connection, address, "connects to it"),
+            }
+        }
+    }
+}
+
+/// Services, and what Azure holds for them.
+fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
+    for name in services {
         let node = Node { ownership: Ownership::Written, detail: String::new() };
         graph.add(Address::new(Kind::Service, name.to_string()), node);
     }
+    for (address, view) in nodes {
+        if view.service.as_ref().is_some_and(|key| services.contains(key)) {
+            let node = Node { ownership: Ownership::Controller, detail: view.id.name().to_owned() };
+            graph.add(address.clone(), node);
+        }
+    }
+    shared(nodes, graph);
 }
 
 /// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and

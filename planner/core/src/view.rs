@@ -338,8 +338,8 @@ pub fn identity_of(service: &PrivateLinkService) -> Option<&str> {
     service.properties.alias.as_deref().or_else(guid)
 }
 
-/// What Azure writes where nobody wrote anything.
-const AUTO_APPROVED: &str = "Auto Approved";
+/// What Azure and privlink write where nobody wrote anything.
+const NO_MESSAGE: [&str; 2] = ["Auto Approved", "Approved by privlink"];
 
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.
 pub fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
@@ -355,7 +355,7 @@ pub fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
                 subscription: id.subscription().unwrap_or_default().to_owned(),
                 request_message: state
                     .and_then(|state| state.description.clone())
-                    .filter(|description| description != AUTO_APPROVED)
+                    .filter(|description| !NO_MESSAGE.contains(&description.as_str()))
                     .unwrap_or_default(),
                 status: state.and_then(|state| state.status.clone()).unwrap_or_default(),
                 own: false,

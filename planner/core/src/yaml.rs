@@ -11,6 +11,7 @@
 mod build;
 mod scalar;
 mod split;
+mod write;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source, Span};
 pub use scalar::kubectl_reads_otherwise;
 pub(crate) use split::chunks;
+pub use write::{stream, to_text};
 
 /// The most documents a source may have.
 pub const MAX_DOCUMENTS: usize = 100_000;

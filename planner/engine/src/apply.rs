@@ -12,9 +12,8 @@ use privlink_core::frontier::Frontier;
 use privlink_core::plan::{Plan, Step};
 use privlink_core::report::Report;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use crate::execute::{self, Done, Failure};
+use crate::execute::{self, Done, End, Failure};
 use crate::session::Session;
 
 /// Where a step tells how it goes.
@@ -28,11 +27,16 @@ pub struct Teller {
 impl Teller {
     /// Tells something of the step.
     pub fn tell(&self, kind: EventKind) {
-        let event =
-            Event { at: now(), step: Some(self.step), address: Some(self.address.clone()), kind };
+        let event = event(kind, Some((self.step, self.address.clone())));
         // Nobody listens any more once the run is over.
         let _ = self.events.send(event);
     }
+}
+
+/// An event of now, about a step or about the whole run.
+pub fn event(kind: EventKind, about: Option<(usize, Address)>) -> Event {
+    let (step, address) = about.unzip();
+    Event { at: now(), step, address, kind }
 }
 
 fn now() -> String {
@@ -40,22 +44,16 @@ fn now() -> String {
 }
 
 /// Carries a plan out. Events go to `sink` in the order they happen; the report is a fold over them.
-/// When `stop` is cancelled, what is in flight is finished and nothing more starts.
-pub async fn apply(
-    plan: &Plan,
-    session: &Session,
-    stop: &CancellationToken,
-    mut sink: impl FnMut(&Event),
-) -> Report {
+/// When the session is stopped, writes in flight are finished, waits are left, and nothing more starts.
+pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event)) -> Report {
     let mut report = Report::default();
     let mut emit = |event: &Event, report: &mut Report| {
         report.add(event);
         sink(event);
     };
-    let about_run = |kind| Event { at: now(), step: None, address: None, kind };
     let begun =
         EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
-    emit(&about_run(begun), &mut report);
+    emit(&event(begun, None), &mut report);
 
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();
     let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
@@ -77,7 +75,7 @@ pub async fn apply(
         tokio::select! {
             biased;
             Some(event) = heard.recv() => emit(&event, &mut report),
-            () = stop.cancelled(), if !stopped => {
+            () = session.stop.cancelled(), if !stopped => {
                 stopped = true;
                 tell_all(frontier.cancel(), &teller, &EventKind::Cancelled);
             }
@@ -95,7 +93,7 @@ pub async fn apply(
             break;
         }
     }
-    emit(&about_run(EventKind::Ended), &mut report);
+    emit(&event(EventKind::Ended, None), &mut report);
     report
 }
 
@@ -117,8 +115,9 @@ fn end(outcome: Result<Done, Failure>, teller: Option<&Teller>) -> bool {
     let (kind, succeeded) = match outcome {
         Ok(Done::Well(detail)) => (EventKind::Succeeded { detail }, true),
         Ok(Done::AwaitingApproval(detail)) => (EventKind::AwaitingApproval { detail }, true),
-        Err(Failure { message, otherwise }) => {
-            (EventKind::Failed { error: message, otherwise }, false)
+        Err(Failure { end: End::Stopped, .. }) => (EventKind::Cancelled, false),
+        Err(Failure { message, end }) => {
+            (EventKind::Failed { error: message, otherwise: end == End::Otherwise }, false)
         }
     };
     if let Some(teller) = teller {

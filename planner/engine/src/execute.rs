@@ -1,8 +1,10 @@
 //! One step, carried out.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use privlink_azure::{ArmError, Deletion, Precondition, Wait};
+use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
 use privlink_core::plan::{Op, Step};
 use privlink_core::resource_id::ResourceId;
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::apply::Teller;
+use crate::patience::WaitKind;
 use crate::retry::{Fault, Retry};
 use crate::session::Session;
 use crate::wait;
@@ -25,19 +28,40 @@ pub enum Done {
     AwaitingApproval(String),
 }
 
-/// Why a step failed.
+/// Why a step did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// For a person.
     pub message: String,
-    /// Whether the controller did something else than was predicted.
-    pub otherwise: bool,
+    /// What kind of end it is.
+    pub end: End,
+}
+
+/// How a step ended that did not end well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It failed.
+    Failed,
+    /// The controller did something else than was predicted.
+    Otherwise,
+    /// It was a wait, and the run was stopped.
+    Stopped,
 }
 
 impl Failure {
     /// A failure.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), otherwise: false }
+        Self { message: message.into(), end: End::Failed }
+    }
+
+    /// The finding that the controller did something else than was predicted.
+    pub fn otherwise(message: impl Into<String>) -> Self {
+        Self { message: message.into(), end: End::Otherwise }
+    }
+
+    /// The end of a wait that was left because the run was stopped.
+    pub fn stopped() -> Self {
+        Self { message: String::new(), end: End::Stopped }
     }
 }
 
@@ -67,7 +91,12 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
         Op::DeleteService { namespace, name, uid } => {
             let delete =
                 async || session.kubernetes.delete_service(namespace, name, Some(uid)).await;
-            told(session, teller, delete).await?;
+            told(session, teller, WaitKind::Deletion, delete).await?;
+            Ok(Done::Well(String::new()))
+        }
+        Op::ReleaseService { namespace, name, uid } => {
+            let release = async || session.kubernetes.release_service(namespace, name, uid).await;
+            told(session, teller, WaitKind::Service, release).await?;
             Ok(Done::Well(String::new()))
         }
         Op::Nudge { namespace, name, to } => {
@@ -78,14 +107,14 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
             let annotate = async || {
                 session.kubernetes.annotate_service(namespace, name, None, &annotations).await
             };
-            told(session, teller, annotate).await?;
+            told(session, teller, WaitKind::Service, annotate).await?;
             Ok(Done::Well(String::new()))
         }
         Op::AwaitService { namespace, name, manifest } => {
             wait::service(session, teller, (namespace, name), manifest).await.map(well)
         }
-        Op::AwaitController { service, expect, gone } => {
-            wait::controller(session, teller, service, expect, *gone).await.map(well)
+        Op::AwaitController { service, expect, gone, again } => {
+            wait::controller(session, teller, service, expect, (*gone, *again)).await.map(well)
         }
         Op::PutResource { id, body, etag } => {
             put(session, teller, id, body, etag.as_deref()).await.map(well)
@@ -107,9 +136,10 @@ pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Don
 pub(crate) async fn told<T, E: Fault + std::fmt::Display>(
     session: &Session,
     teller: &Teller,
+    kind: WaitKind,
     mut call: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
-    let deadline = Instant::now() + session.patience.operation;
+    let deadline = Instant::now() + session.patience.deadline(kind);
     let mut attempt = 1;
     loop {
         let error = match call().await {
@@ -136,8 +166,9 @@ async fn apply_service(
     manifest: &Value,
     uid: Option<&str>,
 ) -> Result<Done, Failure> {
-    let live = told(session, teller, async || session.kubernetes.service(namespace, name).await);
-    let live = live.await?;
+    let kind = WaitKind::Service;
+    let read = async || session.kubernetes.service(namespace, name).await;
+    let live = told(session, teller, kind, read).await?;
     let live_uid =
         live.as_ref().and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(str::to_owned);
     if let (Some(planned), live) = (uid, &live_uid)
@@ -150,9 +181,60 @@ async fn apply_service(
     }
     let manifest = session.known(|known| known.fill_value(manifest));
     let apply = async || session.kubernetes.apply_service(&manifest, false).await;
-    let stored = told(session, teller, apply).await?;
+    let stored = told(session, teller, kind, apply).await?;
     session.known(|known| known.learn_service(&stored));
     Ok(Done::Well(String::new()))
+}
+
+/// What a write to ARM is of.
+fn kind_of_write(id: &ResourceId) -> WaitKind {
+    let is_dns = ["privateDnsZones", "privateDnsZoneGroups"];
+    let is_dns = is_dns.iter().any(|kind| id.segment(kind).is_some());
+    if is_dns { WaitKind::Dns } else { WaitKind::Endpoint }
+}
+
+/// Notes what Azure says of an operation: the operation itself, once, so that another run can follow
+/// it; its state, when that is news; and every so often that it still runs.
+pub(crate) struct Notes<'a> {
+    teller: &'a Teller,
+    notice: Duration,
+    begun: Instant,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    accepted: bool,
+    state: String,
+    notices: u64,
+}
+
+impl<'a> Notes<'a> {
+    pub(crate) fn new(session: &Session, teller: &'a Teller) -> Self {
+        let (notice, begun) = (session.patience.notice, Instant::now());
+        Self { teller, notice, begun, noted: Mutex::default() }
+    }
+
+    pub(crate) fn take(&self, progress: &Progress<'_>) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.accepted {
+            noted.accepted = true;
+            if let Ok(operation) = serde_json::to_value(progress.operation.to_be_kept()) {
+                self.teller.tell(EventKind::Accepted { operation });
+            }
+        }
+        if noted.state != progress.status {
+            progress.status.clone_into(&mut noted.state);
+            self.teller.tell(EventKind::Progress { state: progress.status.to_owned() });
+        }
+        let waited = self.begun.elapsed().as_secs();
+        let notices = waited / self.notice.as_secs().max(1);
+        if notices > noted.notices {
+            noted.notices = notices;
+            let state = format!("{}, after {waited} s", progress.status);
+            self.teller.tell(EventKind::Progress { state });
+        }
+    }
 }
 
 async fn put(
@@ -169,13 +251,13 @@ async fn put(
         Some(etag) => Precondition::IfMatch(etag.to_owned()),
         None => Precondition::Absent,
     };
-    let progress = |progress: privlink_azure::Progress<'_>| {
-        teller.tell(EventKind::Progress { state: progress.status.to_owned() });
-    };
-    let deadline = Instant::now() + session.patience.operation;
+    let kind = kind_of_write(&id);
+    let notes = Notes::new(session, teller);
+    let progress = |progress: Progress<'_>| notes.take(&progress);
+    let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
-    let written =
-        told(session, teller, async || client.put(&id, &body, &precondition, &wait).await).await?;
+    let put = async || client.put(&id, &body, &precondition, &wait).await;
+    let written = told(session, teller, kind, put).await?;
     learn_address(session, teller, &id, &written).await
 }
 
@@ -192,7 +274,7 @@ async fn learn_address(
     };
     let nic = ResourceId::new(nic);
     let client = session.arm.for_id(&nic);
-    let nic = told(session, teller, async || client.get(&nic).await).await?;
+    let nic = told(session, teller, WaitKind::Endpoint, async || client.get(&nic).await).await?;
     let address = nic.as_ref().and_then(|nic| {
         nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
     });
@@ -205,12 +287,13 @@ async fn learn_address(
 async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(id)));
     let client = session.arm.for_id(&id);
-    let progress = |progress: privlink_azure::Progress<'_>| {
-        teller.tell(EventKind::Progress { state: progress.status.to_owned() });
-    };
-    let wait = Wait { deadline: Instant::now() + session.patience.operation, progress: &progress };
+    let kind = WaitKind::Deletion;
+    let notes = Notes::new(session, teller);
+    let progress = |progress: Progress<'_>| notes.take(&progress);
+    let deadline = Instant::now() + session.patience.deadline(kind);
+    let wait = Wait { deadline, progress: &progress };
     let delete = async || client.delete(&id, &Precondition::None, &wait).await;
-    let detail = match told(session, teller, delete).await? {
+    let detail = match told(session, teller, kind, delete).await? {
         Deletion::Deleted => "",
         Deletion::WasAbsent => "it was gone already",
     };
@@ -239,8 +322,9 @@ async fn set_connection(
         properties.insert("privateLinkServiceConnectionState".to_owned(), state.clone());
     }
     let client = session.arm.for_id(&id);
-    let quiet = Wait::quietly(session.patience.operation);
+    let kind = WaitKind::Connection;
+    let quiet = Wait::quietly(session.patience.deadline(kind));
     let put = async || client.put(&id, &connection, &Precondition::None, &quiet).await;
-    told(session, teller, put).await?;
+    told(session, teller, kind, put).await?;
     Ok(())
 }

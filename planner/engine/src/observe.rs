@@ -91,6 +91,11 @@ pub async fn observe_lists(
     }
 }
 
+/// Reads more lists into a snapshot.
+pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClients) {
+    snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
+}
+
 /// Reads lists, several at once; each under its path in lower case.
 async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
     futures::stream::iter(paths)
@@ -122,32 +127,42 @@ pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
 }
 
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
-/// are known only when the cluster was read, so their lists are read behind it; all others meanwhile.
+/// are known only when the cluster was read, and where names are kept only when the endpoints were: those
+/// lists are read behind the ones that name them, all others meanwhile.
 pub async fn observe_azure(
     targets: &Targets,
     arm: &ArmClients,
 ) -> BTreeMap<String, Reading<Vec<Value>>> {
-    let known = targets.lists();
-    let of_cluster = targets.list_of_clusters();
+    // One list may be named in several spellings.
+    let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
+        paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()
+    };
+    let known = by_key(targets.lists());
+    let of_clusters = targets.list_of_clusters().map(|path| path.to_lowercase());
+    let (first, rest): (Vec<_>, Vec<_>) =
+        known.iter().partition(|(key, _)| of_clusters.as_ref() == Some(*key));
+    let paths = |some: Vec<(&String, &String)>| -> Vec<String> {
+        some.into_iter().map(|(_, path)| path.clone()).collect()
+    };
     let behind = async {
-        let paths = of_cluster.clone().into_iter().collect();
-        let mut read: BTreeMap<_, _> = self::read(paths, arm).await.into_iter().collect();
-        let keys: BTreeSet<String> = known.iter().map(|path| path.to_lowercase()).collect();
-        let wanted = targets.lists_of_cluster(&read);
-        let missing = wanted.into_iter().filter(|path| !keys.contains(&path.to_lowercase()));
-        read.extend(self::read(missing.collect(), arm).await);
+        let mut read: BTreeMap<_, _> = self::read(paths(first), arm).await.into_iter().collect();
+        let mut more = by_key(targets.lists_of_cluster(&read));
+        more.retain(|key, _| !known.contains_key(key));
+        read.extend(self::read(more.into_values().collect(), arm).await);
         read
     };
-    let others = known.iter().filter(|path| of_cluster.as_ref() != Some(*path)).cloned();
-    let (mut read, others) = futures::join!(behind, self::read(others.collect(), arm));
+    let (mut read, others) = futures::join!(behind, self::read(paths(rest), arm));
     read.extend(others);
+    let mut more = by_key(targets.lists_of_endpoints(&read));
+    more.retain(|key, _| !read.contains_key(key));
+    read.extend(self::read(more.into_values().collect(), arm).await);
     read
 }
 
 fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
     match outcome {
         Ok(value) => Reading::Present(value),
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }
 
@@ -155,6 +170,6 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>
     match outcome {
         Ok(Some(list)) => Reading::Present(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(why.to_string()),
+        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }
 }

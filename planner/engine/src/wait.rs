@@ -2,78 +2,109 @@
 //! has written a Service.
 //!
 //! A wait looks, and looks again when a watch on the cluster says that something happened, or when
-//! its interval is over. It fails at its deadline only: the controller tries again by itself.
+//! its interval is over. Each kind has a deadline ([`WaitKind`]); failures of the controller end no wait,
+//! since it tries again by itself. When the run is stopped a wait is left: it writes nothing.
+
+mod countdown;
+mod otherwise;
 
 use std::collections::BTreeMap;
 
+use privlink_core::diff::service::SYNC_ANNOTATION;
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
 use privlink_core::plan::Expectation;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::unknown;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::apply::Teller;
 use crate::execute::{Done, Failure, told};
+use crate::patience::WaitKind;
 use crate::session::Session;
 
+use countdown::Countdown;
+use otherwise::Otherwise;
+
 /// Waits until ARM shows what the controller is predicted to make of a Service, and, of one that was
-/// deleted, until it is gone.
+/// deleted, until it is gone. It fails at its deadline, or when the controller did something else.
 pub(crate) async fn controller(
     session: &Session,
     teller: &Teller,
     service: &str,
     expect: &[Expectation],
-    gone: bool,
+    (gone, again): (bool, bool),
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + session.patience.controller;
+    let mut countdown = Countdown::begin(session, teller, kind(expect, gone));
+    let mut otherwise = Otherwise::new(session, service);
+    let mut may_nudge = again;
+    let cached_until = Instant::now() + session.patience.cache;
     let mut wakeups = session.kubernetes.watch();
     let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
-    let mut last = String::new();
     loop {
         let mut missing = missing(session, teller, expect).await?;
         if gone && missing.is_empty() {
             let read = async || session.kubernetes.service(namespace, name).await;
-            if told(session, teller, read).await?.is_some() {
+            if told(session, teller, WaitKind::Deletion, read).await?.is_some() {
                 missing.push("the Service is still there, held by its finalizer".to_owned());
             }
         }
         let Some(first) = missing.first() else { return Ok(()) };
-        if *first != last {
-            last.clone_from(first);
-            teller.tell(EventKind::Progress { state: first.clone() });
+        countdown.tell(first, Some(service)).await;
+        if let Some(finding) = otherwise.look(first).await {
+            if !may_nudge {
+                return Err(finding);
+            }
+            // The sync may have believed a cache: there is another one, once caches are old.
+            if Instant::now() >= cached_until {
+                nudge(session, teller, (namespace, name)).await?;
+                (may_nudge, otherwise) = (false, Otherwise::new(session, service));
+            }
         }
-        if Instant::now() >= deadline {
-            return Err(stalled(session, service, &last).await);
+        if countdown.is_over() {
+            return Err(countdown
+                .stalled("Azure did not show what was predicted", Some(service))
+                .await);
         }
-        // Either a wake-up or the end of the interval: both mean to look again.
-        let _ = timeout(session.patience.poll_interval, wakeups.next()).await;
+        countdown.pause(wakeups.next()).await?;
     }
 }
 
-/// What to say of a wait that ran out of time: what is missing, and the last event of the Service.
-async fn stalled(session: &Session, service: &str, missing: &str) -> Failure {
-    let minutes = session.patience.controller.as_secs().div_ceil(60);
-    let mut message =
-        format!("Azure did not show what was predicted within {minutes} min: {missing}");
-    let mut otherwise = false;
-    if let Ok(events) = session.kubernetes.service_events().await {
-        let text = |event: &Value, pointer: &str| {
-            event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let of_it = |event: &&Value| {
-            let (namespace, name) =
-                (text(event, "/involvedObject/namespace"), text(event, "/involvedObject/name"));
-            format!("{namespace}/{name}") == service
-        };
-        let last = events.iter().filter(of_it).max_by_key(|event| text(event, "/lastTimestamp"));
-        if let Some(event) = last {
-            let (reason, said) = (text(event, "/reason"), text(event, "/message"));
-            otherwise = reason == "EnsuredLoadBalancer";
-            message.push_str(&format!("; the last event of the Service is {reason}: {said}"));
-        }
+/// What kind of wait it is for the controller.
+fn kind(expect: &[Expectation], gone: bool) -> WaitKind {
+    let is_link = |it: &Expectation| {
+        it.present.is_some() && it.id.to_lowercase().contains("/privatelinkservices/")
+    };
+    if gone {
+        WaitKind::Deletion
+    } else if expect.iter().any(is_link) {
+        WaitKind::PrivateLinkService
+    } else {
+        WaitKind::Service
     }
-    Failure { message, otherwise }
+}
+
+/// Makes the controller sync once more: its last sync may have believed a cache (finding 34), and it does
+/// not look by itself.
+async fn nudge(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+) -> Result<(), Failure> {
+    let read = async || session.kubernetes.service(namespace, name).await;
+    let Some(live) = told(session, teller, WaitKind::Service, read).await? else { return Ok(()) };
+    let annotations = live.pointer("/metadata/annotations");
+    let before = annotations.and_then(|it| it.get(SYNC_ANNOTATION)?.as_str()?.parse::<u64>().ok());
+    let to = before.map_or(1, |it| it.saturating_add(1)).to_string();
+    teller.tell(EventKind::Progress {
+        state: "the controller's caches are old by now; it is made to sync again".to_owned(),
+    });
+    let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
+    let annotate =
+        async || session.kubernetes.annotate_service(namespace, name, None, &annotations).await;
+    told(session, teller, WaitKind::Service, annotate).await?;
+    Ok(())
 }
 
 /// What ARM does not show yet. Children are looked up within their load balancer, which is read once.
@@ -85,7 +116,7 @@ async fn missing(
     let mut read: BTreeMap<String, Option<Value>> = BTreeMap::new();
     let mut missing = Vec::new();
     // What one look learns counts only if the look finds everything: a half-made resource may show
-    // values that do not stay.
+    // values that do not stay. Other steps learn meanwhile.
     let mut known = session.known(|known| known.clone());
     for expectation in expect {
         let id = ResourceId::new(known.fill(&expectation.id));
@@ -93,7 +124,10 @@ async fn missing(
         let key = holder.key();
         if !read.contains_key(&key) {
             let client = session.arm.for_id(&holder);
-            let found = told(session, teller, async || client.get(&holder).await).await?;
+            let found = {
+                let get = async || client.get(&holder).await;
+                told(session, teller, WaitKind::Service, get).await?
+            };
             read.insert(key.clone(), found);
         }
         let found = read.get(&key).and_then(Option::as_ref);
@@ -101,16 +135,17 @@ async fn missing(
         missing.extend(look(expectation, &id, live, &mut known));
     }
     if missing.is_empty() {
-        session.known(|all| *all = known);
+        session.known(|all| all.learn_all(known));
     }
     Ok(missing)
 }
 
-/// The load balancer a child of one lies in.
+/// The load balancer or security group a child of one lies in.
 fn holder(id: &ResourceId) -> Option<ResourceId> {
     let parent = id.parent()?;
     let collection = parent.collection()?;
-    collection.name().eq_ignore_ascii_case("loadBalancers").then_some(parent)
+    let holds = ["loadBalancers", "networkSecurityGroups"];
+    holds.iter().any(|it| collection.name().eq_ignore_ascii_case(it)).then_some(parent)
 }
 
 fn child<'a>(holder: &'a Value, id: &ResourceId) -> Option<&'a Value> {
@@ -133,7 +168,7 @@ fn look(
     live: Option<&Value>,
     known: &mut Known,
 ) -> Option<String> {
-    let name = id.name();
+    let name = unknown::show(id.name());
     match (&expectation.present, live) {
         (None, None) => None,
         (None, Some(_)) => Some(format!("{name} is still there")),
@@ -163,11 +198,11 @@ pub(crate) async fn service(
     (namespace, name): (&str, &str),
     manifest: &Value,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + session.patience.controller;
+    let mut countdown = Countdown::begin(session, teller, WaitKind::External);
     let mut wakeups = session.kubernetes.watch();
     loop {
         let read = async || session.kubernetes.service(namespace, name).await;
-        let live = told(session, teller, read).await?;
+        let live = told(session, teller, WaitKind::External, read).await?;
         let missing = match &live {
             None => vec!["it is not there".to_owned()],
             Some(live) => session.known(|known| known.missing(manifest, live)),
@@ -178,11 +213,11 @@ pub(crate) async fn service(
             }
             return Ok(());
         };
-        teller.tell(EventKind::Progress { state: first.clone() });
-        if Instant::now() >= deadline {
-            return Err(Failure::new(format!("no other tool wrote the Service: {first}")));
+        countdown.tell(first, None).await;
+        if countdown.is_over() {
+            return Err(countdown.stalled("no other tool wrote the Service", None).await);
         }
-        let _ = timeout(session.patience.poll_interval, wakeups.next()).await;
+        countdown.pause(wakeups.next()).await?;
     }
 }
 
@@ -208,25 +243,27 @@ pub(crate) async fn connection(
 ) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
     let client = session.arm.for_id(&id);
-    let deadline = Instant::now() + session.patience.connection;
+    let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
-        let live = told(session, teller, async || client.get(&id).await).await?;
+        let get = async || client.get(&id).await;
+        let live = told(session, teller, WaitKind::Connection, get).await?;
         let status = live.as_ref().and_then(connection_status).unwrap_or("unknown").to_owned();
         match status.as_str() {
             "Approved" => return Ok(Done::Well(String::new())),
             "Rejected" | "Disconnected" => {
                 return Err(Failure::new(format!("the connection is {status}")));
             }
-            "Pending" if wanted == "Pending" || Instant::now() >= deadline => {
+            "Pending" if wanted == "Pending" || countdown.is_over() => {
                 let detail = format!("the connection of {id} waits for its provider");
                 return Ok(Done::AwaitingApproval(detail));
             }
-            _ if Instant::now() >= deadline => {
-                return Err(Failure::new(format!("the connection is {status}, not {wanted}")));
-            }
-            _ => teller.tell(EventKind::Progress { state: format!("the connection is {status}") }),
+            _ => countdown.tell(&format!("the connection is {status}"), None).await,
         }
-        tokio::time::sleep(session.patience.poll_interval).await;
+        if countdown.is_over() {
+            let what = format!("the connection did not become {wanted}");
+            return Err(countdown.stalled(&what, None).await);
+        }
+        countdown.pause(std::future::pending()).await?;
     }
 }
 
@@ -238,9 +275,10 @@ pub(crate) async fn connection_at(
     endpoint: &ResourceId,
 ) -> Result<Value, Failure> {
     let client = session.arm.for_id(service);
-    let deadline = Instant::now() + session.patience.connection;
+    let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
-        let live = told(session, teller, async || client.get(service).await).await?;
+        let get = async || client.get(service).await;
+        let live = told(session, teller, WaitKind::Connection, get).await?;
         let connections = live
             .as_ref()
             .and_then(|live| live.pointer("/properties/privateEndpointConnections")?.as_array());
@@ -251,9 +289,10 @@ pub(crate) async fn connection_at(
         if let Some(found) = found {
             return Ok(found.clone());
         }
-        if Instant::now() >= deadline {
-            return Err(Failure::new(format!("{service} shows no connection of {endpoint}")));
+        countdown.tell(&format!("{service} shows no connection of {endpoint}"), None).await;
+        if countdown.is_over() {
+            return Err(countdown.stalled("the connection did not show", None).await);
         }
-        tokio::time::sleep(session.patience.poll_interval).await;
+        countdown.pause(std::future::pending()).await?;
     }
 }

@@ -12,6 +12,7 @@ use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Request, StatusCode};
 use azure_core::time::OffsetDateTime;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use url::{Origin, Url};
 
 use crate::cloud::is_loopback;
@@ -54,6 +55,29 @@ struct State {
 struct Slot {
     credential: Arc<dyn TokenCredential>,
     token: Option<AccessToken>,
+    failed: Option<(Instant, Failure)>,
+}
+
+/// Why there was no token, for all who waited for it.
+#[derive(Clone, Debug)]
+struct Failure(Arc<azure_core::Error>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl From<Failure> for azure_core::Error {
+    fn from(failure: Failure) -> Self {
+        Self::new(azure_core::error::ErrorKind::Credential, failure)
+    }
 }
 
 impl fmt::Debug for ArmAuthorization {
@@ -62,6 +86,21 @@ impl fmt::Debug for ArmAuthorization {
             .field("endpoint", &self.endpoint.as_str())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a link in a reply leads to the ARM endpoint: its scheme, host and port, and plain http to
+/// loopback literals only. Requests go nowhere else, and tokens neither.
+pub fn leads_to(endpoint: &str, link: &str) -> bool {
+    match (Url::parse(endpoint), Url::parse(link)) {
+        (Ok(endpoint), Ok(link)) => is_within(&endpoint, &link),
+        _ => false,
+    }
+}
+
+fn is_within(endpoint: &Url, url: &Url) -> bool {
+    let plain = url.scheme() != "https" && !is_loopback(url);
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    url.origin() == endpoint.origin() && !plain && anonymous
 }
 
 impl ArmAuthorization {
@@ -73,8 +112,7 @@ impl ArmAuthorization {
     /// Whether a request may go to `url`: the endpoint's scheme, host and port, and plain http to
     /// loopback literals only.
     fn admit(&self, url: &Url) -> azure_core::Result<()> {
-        let plain = url.scheme() != "https" && !is_loopback(url);
-        if url.origin() == self.origin && !plain && url.username().is_empty() {
+        if is_within(&self.endpoint, url) {
             return Ok(());
         }
         let message = format!(
@@ -87,13 +125,14 @@ impl ArmAuthorization {
 
     /// A token for the tenant that the subscription of `url` is in.
     async fn token(&self, url: &Url) -> azure_core::Result<AccessToken> {
+        let asked = Instant::now();
         let mut state = self.state.lock().await;
         let tenant = subscription(url).and_then(|name| state.tenants.get(&name).cloned());
         let slot = match state.slots.entry(tenant) {
             std::collections::btree_map::Entry::Occupied(slot) => slot.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {
                 let credential = (self.credentials)(place.key().as_deref())?;
-                place.insert(Slot { credential, token: None })
+                place.insert(Slot { credential, token: None, failed: None })
             }
         };
         if let Some(token) = &slot.token
@@ -101,15 +140,29 @@ impl ArmAuthorization {
         {
             return Ok(token.clone());
         }
-        // Held across the wait on purpose: of many calls at once, one asks for the token.
-        let token = slot.credential.get_token(&[&self.scope], None).await?;
-        slot.token = Some(token.clone());
-        Ok(token)
+        // Held across the wait on purpose: of many calls at once, one asks for the token, and what
+        // comes of it is the others' too.
+        if let Some((when, why)) = &slot.failed
+            && *when >= asked
+        {
+            return Err(why.clone().into());
+        }
+        match slot.credential.get_token(&[&self.scope], None).await {
+            Ok(token) => {
+                slot.token = Some(token.clone());
+                Ok(token)
+            }
+            Err(why) => {
+                let why = Failure(Arc::new(why));
+                slot.failed = Some((Instant::now(), why.clone()));
+                Err(why.into())
+            }
+        }
     }
 
-    /// After a 401: forgets the token that was refused and learns the subscription's tenant from the
-    /// challenge. `false` when trying again would repeat the same request.
-    async fn learn(&self, url: &Url, refused: &AccessToken, challenge: Option<&str>) -> bool {
+    /// After a 401: learns the subscription's tenant from the challenge, or forgets the token that was
+    /// refused, if nobody else did meanwhile.
+    async fn learn(&self, url: &Url, refused: &AccessToken, challenge: Option<&str>) {
         let mut state = self.state.lock().await;
         let subscription = subscription(url);
         let known = subscription.as_ref().and_then(|name| state.tenants.get(name).cloned());
@@ -117,16 +170,15 @@ impl ArmAuthorization {
             && known.as_ref() != Some(&tenant)
         {
             state.tenants.insert(subscription, tenant);
-            return true;
+            return;
         }
         // The same tenant again: a fresh credential, and with it an empty cache.
-        let was_cached = state.slots.get(&known).is_some_and(|slot| {
-            slot.token.as_ref().is_none_or(|token| token.token.secret() == refused.token.secret())
-        });
-        if was_cached {
+        let is_refused = |slot: &Slot| {
+            slot.token.as_ref().is_some_and(|it| it.token.secret() == refused.token.secret())
+        };
+        if state.slots.get(&known).is_some_and(is_refused) {
             state.slots.remove(&known);
         }
-        was_cached
     }
 }
 
@@ -153,9 +205,7 @@ impl Policy for ArmAuthorization {
             return Ok(response);
         }
         let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
-        if !self.learn(request.url(), &token, challenge).await {
-            return Ok(response);
-        }
+        self.learn(request.url(), &token, challenge).await;
         let fresh = self.token(request.url()).await?;
         if fresh.token.secret() == token.token.secret() {
             return Ok(response);

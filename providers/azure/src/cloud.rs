@@ -116,7 +116,7 @@ impl Cloud {
     }
 
     /// Whether the endpoint is a loopback literal.
-    pub(crate) fn is_loopback(&self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         self.endpoint_url().is_ok_and(|url| is_loopback(&url))
     }
 

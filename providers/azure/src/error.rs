@@ -30,6 +30,9 @@ pub enum ErrorKind {
     Canceled,
     /// Azure was not reached; nothing was sent.
     Network,
+    /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS. Nothing
+    /// was sent.
+    Tls,
     /// A URL in a reply leads elsewhere than to the configured ARM endpoint; nothing was sent there.
     UntrustedUrl,
     /// The reply is not ARM's: wrong content type, or JSON of another shape.
@@ -214,6 +217,10 @@ impl ArmError {
                 "find out who canceled the operation, then run the command again"
             }
             ErrorKind::Network => "check the network, the proxy variables and the ARM endpoint",
+            ErrorKind::Tls => {
+                "check the endpoint, this machine's clock, and the authorities it trusts \
+                 (SSL_CERT_FILE adds to them)"
+            }
             ErrorKind::UntrustedUrl => {
                 "check the ARM endpoint and what stands between: no token was sent to the other host"
             }

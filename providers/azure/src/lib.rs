@@ -14,6 +14,7 @@ pub mod api_version;
 mod authorization;
 mod budget;
 mod client;
+mod clock;
 mod cloud;
 mod error;
 mod identity;
@@ -24,6 +25,7 @@ pub mod retry;
 mod testing;
 mod transport;
 
+pub use authorization::leads_to;
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};
 pub use cloud::Cloud;
 pub use error::{ArmError, Detail, Doing, ErrorKind, Failure};

@@ -58,6 +58,34 @@ pub struct Operation {
     pub location: Option<String>,
 }
 
+impl Operation {
+    /// The operation as it may be kept in a file: of its URLs' queries only the API version stays, since
+    /// ARM may sign the rest.
+    #[must_use]
+    pub fn to_be_kept(&self) -> Self {
+        let follow = match &self.follow {
+            Follow::AsyncOperation(url) => Follow::AsyncOperation(unsigned(url)),
+            Follow::Location(url) => Follow::Location(unsigned(url)),
+            Follow::ProvisioningState => Follow::ProvisioningState,
+        };
+        let location = self.location.as_deref().map(unsigned);
+        Self { follow, location, ..self.clone() }
+    }
+}
+
+/// The URL with nothing but the API version in its query; nothing at all if it is none.
+fn unsigned(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return String::new() };
+    let version = url.query_pairs().find(|(name, _)| name.eq_ignore_ascii_case("api-version"));
+    let version = version.map(|(_, version)| version.into_owned());
+    url.set_query(None);
+    url.set_fragment(None);
+    if let Some(version) = version {
+        url.query_pairs_mut().append_pair("api-version", &version);
+    }
+    url.to_string()
+}
+
 /// News of a running operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {

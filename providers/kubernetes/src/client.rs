@@ -208,6 +208,29 @@ impl KubernetesClient {
         self.call(&call).await
     }
 
+    /// Takes the stack's label off a Service, if it still is the one with this uid.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stale`] when it is another one; otherwise see [`ErrorKind`].
+    pub async fn release_service(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<Value, KubernetesError> {
+        let object = format!("Service {namespace}/{name}");
+        let labels = BTreeMap::from([(privlink_core::diff::STACK_LABEL, Value::Null)]);
+        let call = Call {
+            doing: Doing::Update,
+            object: &object,
+            method: Method::PATCH,
+            path: format!("{}?fieldManager={FIELD_MANAGER}", service_path(namespace, name)),
+            content_type: "application/merge-patch+json",
+            body: Some(&json!({"metadata": {"uid": uid, "labels": labels}})),
+        };
+        self.call(&call).await
+    }
+
     /// Deletes a Service, if it still is the one with this uid.
     ///
     /// # Errors

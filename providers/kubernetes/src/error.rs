@@ -1,6 +1,6 @@
 //! What can go wrong between this tool and an API server.
 
-use privlink_core::reason::{chain, clean};
+use privlink_core::reason::{chain, clean, is_tls};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Missing,
     /// The API server was not reached, or there is no way to it in the configuration.
     Network,
+    /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS.
+    Tls,
     /// The reply is not an API server's.
     Protocol,
 }
@@ -134,6 +136,7 @@ impl KubernetesError {
             kube::Error::Auth(_) => ErrorKind::Denied,
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => ErrorKind::Protocol,
             kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => ErrorKind::Invalid,
+            _ if is_tls(&chain(error)) => ErrorKind::Tls,
             // The layers below say only in words whether a connection was made.
             _ if chain(error).contains("client error (Connect)") => ErrorKind::Network,
             _ => ErrorKind::Transient,
@@ -192,6 +195,10 @@ impl KubernetesError {
             ErrorKind::Invalid => "change the manifest as the message says",
             ErrorKind::Missing => "check the context, the namespace and the name",
             ErrorKind::Network => "check the kubeconfig, the context, the network and the proxies",
+            ErrorKind::Tls => {
+                "check the API server's address, the kubeconfig's certificate authority, and this \
+                 machine's clock"
+            }
             ErrorKind::Protocol => {
                 "check the API server's address, and proxies that answer in its place"
             }

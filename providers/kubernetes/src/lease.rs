@@ -90,7 +90,8 @@ impl Lock {
 
     /// Takes the lock as `identity`, to be renewed within `duration`. A free lock is taken at once.
     /// A held one is watched: it is refused when its holder is seen to renew it, and taken over when
-    /// it stayed unchanged for as long as its holder said.
+    /// it stayed unchanged for as long as its holder said. An identity is one run's: where a Lease
+    /// has it already, an attempt before this one took it and did not hear of it.
     ///
     /// # Errors
     /// When the Lease cannot be read or written.
@@ -110,6 +111,14 @@ impl Lock {
                     Err(error) => return Err(error),
                 }
             };
+            // Ours already: the reply to the write that took it was lost.
+            if current.identity == identity {
+                match self.write(lease.as_ref(), identity, duration, None).await {
+                    Ok(lease) => return Ok(self.keep(lease, identity, duration, None)),
+                    Err(error) if error.kind == ErrorKind::Stale => continue,
+                    Err(error) => return Err(error),
+                }
+            }
             let version = resource_version(lease.as_ref());
             let patience = lease_duration(lease.as_ref()).unwrap_or(duration);
             match &seen {

@@ -13,6 +13,7 @@
 mod envtest;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use envtest::ApiServer;
@@ -56,6 +57,7 @@ async fn the_client_works_with_a_real_api_server() {
     client.apply_service(&service("c", &json!({})), true).await.unwrap();
     assert_eq!(client.service("default", "c").await.unwrap(), None);
 
+    manifests(&server).await;
     field_conflict(&server).await;
     rights(&server).await;
     lock(&server).await;
@@ -66,6 +68,50 @@ async fn the_client_works_with_a_real_api_server() {
     assert_eq!(gone, Deletion::Deleted);
     let gone = client.delete_service("default", "a", None).await.unwrap();
     assert_eq!(gone, Deletion::WasAbsent);
+}
+
+/// The manifests of examples/drift are taken as they are, but for custom resources, whose definitions are
+/// not there. The namespace is made; all else is a dry run.
+async fn manifests(server: &ApiServer) {
+    let kubeconfig = kube::config::Kubeconfig::read_from(server.kubeconfig("boss")).unwrap();
+    let config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    let client = kube::Client::try_from(config).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/drift/manifests");
+    let mut taken = Vec::new();
+    for file in ["rbac.yaml", "cronjob.yaml", "metrics.yaml"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        for document in text.split("\n---\n") {
+            let field = |name: &str| {
+                let line = document.lines().find(|line| line.trim_start().starts_with(name));
+                line.unwrap().split_once(':').unwrap().1.trim().to_owned()
+            };
+            let (kind, name) = (field("kind:"), field("name:"));
+            let (path, of_namespace) = match kind.as_str() {
+                "Namespace" => ("/api/v1", None),
+                "ServiceAccount" | "PersistentVolumeClaim" => ("/api/v1", Some("privlink")),
+                "ClusterRole" | "ClusterRoleBinding" => {
+                    ("/apis/rbac.authorization.k8s.io/v1", None)
+                }
+                "CronJob" => ("/apis/batch/v1", Some("privlink")),
+                "Deployment" => ("/apis/apps/v1", Some("privlink")),
+                other => panic!("{other} is not looked at"),
+            };
+            let namespace = of_namespace.map(|it| format!("/namespaces/{it}")).unwrap_or_default();
+            let plural = format!("{}s", kind.to_lowercase());
+            let dry_run = if kind == "Namespace" { "" } else { "&dryRun=All" };
+            let query = format!("fieldManager=test&fieldValidation=Strict{dry_run}");
+            let request =
+                http::Request::patch(format!("{path}{namespace}/{plural}/{name}?{query}"))
+                    .header("content-type", "application/apply-patch+yaml")
+                    .body(document.as_bytes().to_vec())
+                    .unwrap();
+            let stored = client.request_text(request).await;
+            assert!(stored.is_ok(), "{file}: {kind} {name}: {stored:?}");
+            taken.push(kind);
+        }
+    }
+    assert_eq!(taken.len(), 7, "{taken:?}");
 }
 
 /// A field that another manager holds is not taken from it.

@@ -103,6 +103,17 @@ fn an_update_of_an_endpoint_survives() {
     }));
 }
 
+/// What `dns: {zoneGroup: ...}` writes (planner/core/src/diff/dns.rs); no example has one.
+#[test]
+fn a_zone_group_survives() {
+    survives::<models::PrivateDnsZoneGroup>(&json!({
+        "properties": {"privateDnsZoneConfigs": [{
+            "name": "privatelink-contoso-com",
+            "properties": {"privateDnsZoneId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/privatelink.contoso.com"},
+        }]},
+    }));
+}
+
 #[test]
 fn a_decision_on_a_connection_survives() {
     survives::<models::PrivateEndpointConnection>(&json!({

@@ -1,6 +1,7 @@
 //! ARM's wire: paths, tokens, paging, long-running operations, who may do what. What a write means is
 //! the core's ARM model.
 
+mod base64url;
 mod collection;
 mod deployment;
 pub mod directory;
@@ -29,9 +30,9 @@ pub fn answer(state: &mut State, call: &Call) -> Answer {
     if let Some(answer) = identity::answer(state, call) {
         return answer;
     }
-    if let Err(refused) = admit(call) {
+    if let Err(refused) = admit(state, call) {
         let answer = error::refusal(&refused);
-        let authority = format!("{}/common", call.base);
+        let authority = format!("{}/{}", call.base, identity::wanted_tenant(state, call));
         return match refused.status {
             401 => answer.header(
                 "WWW-Authenticate",
@@ -52,20 +53,16 @@ pub fn answer(state: &mut State, call: &Call) -> Answer {
     }
 }
 
-/// A token and an api-version, which every request must have.
-fn admit(call: &Call) -> Result<(), ArmError> {
-    let authorization = call.header("authorization").unwrap_or_default();
-    let token = authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map_or("", |(_, token)| token.trim());
-    if token.is_empty() {
+/// A token that is good for what is asked, and an api-version, which every request must have.
+fn admit(state: &State, call: &Call) -> Result<(), ArmError> {
+    if identity::bearer(call).is_empty() {
         return Err(ArmError::new(
             401,
             "AuthenticationFailed",
             "Authentication failed. The 'Authorization' header is missing.",
         ));
     }
+    identity::check(state, call)?;
     if call.parameter("api-version").unwrap_or_default().is_empty() {
         return Err(ArmError::new(
             400,

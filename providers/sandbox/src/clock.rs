@@ -14,6 +14,13 @@ pub fn now_micro() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
+/// Now by a clock that is `ahead` seconds ahead, as HTTP's `Date`.
+pub fn http_date(ahead: i64) -> String {
+    let second = Timestamp::now().as_second().saturating_add(ahead);
+    let time = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// Now, in milliseconds since 1970.
 pub fn millis() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);

@@ -63,8 +63,23 @@ pub enum Effect {
     LostAnswer,
     /// It is carried out and half the answer is sent.
     HalfAnswer,
+    /// It is not carried out and never answered: it hangs until the client goes.
+    Hang,
+    /// It is carried out and never answered: it hangs until the client goes.
+    HangAnswer,
     /// The answer has a body that is not JSON.
     WrongContentType,
+    /// The list it is answered with goes on at this address, or at the request's own if it is empty.
+    NextLink {
+        /// Where.
+        url: String,
+    },
+    /// It is carried out by a clock that is so many seconds ahead, or behind if negative: the
+    /// answer's `Date`, and whether a token or an assertion is valid.
+    Clock {
+        /// How much.
+        seconds: i64,
+    },
     /// It is carried out after so many milliseconds.
     Latency {
         /// How long.
@@ -173,6 +188,14 @@ impl Faults {
 impl Effect {
     fn is_controllers(&self) -> bool {
         matches!(self, Self::LateController { .. } | Self::FailedSync { .. } | Self::StaleCache)
+    }
+
+    /// How far the clock that answers is ahead, in seconds.
+    pub fn clock(&self) -> i64 {
+        match self {
+            Self::Clock { seconds } => *seconds,
+            _ => 0,
+        }
     }
 
     /// How long the request waits first.

@@ -26,6 +26,14 @@ pub fn answer(state: &mut State, call: &Call) -> Answer {
     if let Some(answer) = discovery::answer(state, call) {
         return answer;
     }
+    if let ["apis", group, ..] =
+        call.segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+        && !group.ends_with(".k8s.io")
+        && resource::RESOURCES.iter().all(|resource| resource.group != *group)
+    {
+        // Below a group that nobody serves there is not even a Status.
+        return Answer::text(404, "text/plain", "404 page not found\n");
+    }
     route(state, call).unwrap_or_else(Answer::from)
 }
 

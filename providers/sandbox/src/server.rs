@@ -105,6 +105,11 @@ impl Running {
         self.shared.lock().faults.add(faults);
     }
 
+    /// How often each fault struck so far, in their order.
+    pub fn struck(&self) -> Vec<u32> {
+        self.shared.lock().faults.list().map(|(_, struck)| struck).collect()
+    }
+
     /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
@@ -244,13 +249,16 @@ async fn handle(
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
+    if effect == Effect::Hang {
+        return hang(&server.shared).await;
+    }
     call.effect = effect.clone();
     let answer = match &effect {
         Effect::Reset => Answer::status_only(0),
         Effect::Status { status, code, message, retry_after } => {
             let answer = match server.side {
                 Side::Kubernetes => kubernetes::status::injected(*status, message),
-                Side::Azure => azure::error::injected(*status, code, message),
+                Side::Azure => azure::error::injected(&path, *status, code, message),
             };
             match retry_after {
                 Some(seconds) => answer.header("Retry-After", &seconds.to_string()),
@@ -263,7 +271,11 @@ async fn handle(
         Side::Kubernetes => answer,
         Side::Azure => with_request_id(answer, &call, sequence),
     };
-    let cut = matches!(effect, Effect::Reset | Effect::LostAnswer);
+    let answer = match effect.clock() {
+        0 => answer,
+        seconds => answer.header("Date", &crate::clock::http_date(seconds)),
+    };
+    let cut = matches!(effect, Effect::Reset | Effect::LostAnswer | Effect::HangAnswer);
     server.shared.lock().log.add(Entry {
         sequence,
         side: match server.side {
@@ -276,6 +288,9 @@ async fn handle(
         user_agent,
         fault,
     });
+    if effect == Effect::HangAnswer {
+        return hang(&server.shared).await;
+    }
     if cut {
         wire.reset();
         return Response::new(Body::empty());
@@ -287,6 +302,12 @@ async fn handle(
     };
     let response = answer.into_response(&server.shared);
     if effect == Effect::HalfAnswer { half(response).await } else { response }
+}
+
+/// Never an answer. A client that goes takes this wait along; the end of the sandbox ends it too.
+async fn hang(shared: &Shared) -> Response {
+    shared.cancel.cancelled().await;
+    Response::new(Body::empty())
 }
 
 /// Carries a request out, and saves what it changed before its answer is sent.

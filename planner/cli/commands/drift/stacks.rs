@@ -115,7 +115,7 @@ fn walk(
 }
 
 /// Whether a file holds a Stack document; one that cannot be read holds none that shows.
-#[expect(clippy::ptr_arg, reason = "partition hands out what the list holds")]
+#[allow(clippy::ptr_arg, reason = "partition hands out what the list holds")]
 fn holds_stack(file: &PathBuf) -> bool {
     input::load_paths(std::slice::from_ref(file), None, false)
         .is_ok_and(|loaded| loaded.desired.stack.is_some())

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use privlink_core::plan::Mode;
 use privlink_core::render::style::Label;
 use privlink_core::render::{escape, summary};
 
@@ -29,9 +28,12 @@ pub(super) fn run(
     jobs: usize,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
+    if !matches!(args.shown.output, Format::Text | Format::Json | Format::Markdown) {
+        return Err(CommandError::new("several stacks are shown as text, json or markdown"));
+    }
     let stacks = folders(folder)?;
     let mut exit = Exit::Done;
-    let mut totals = Vec::new();
+    let mut totals = summary::Total::default();
     let is_json = args.shown.output == Format::Json;
     let mut between = "[\n";
     for some in stacks.chunks(AT_ONCE * jobs) {
@@ -42,15 +44,14 @@ pub(super) fn run(
             }
             ui.release(kept)?;
             exit = exit.worse(its);
-            totals.extend(total);
+            total.iter().for_each(|total| totals.add(total));
         }
     }
     if is_json {
-        let end = if totals.is_empty() { "[]\n" } else { "]\n" };
+        let end = if totals.plans() == 0 { "[]\n" } else { "]\n" };
         ui.print(end)?;
     } else {
-        let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-        let total = summary::total(mode, &totals);
+        let total = format!("{}. {}", summary::count(totals.plans(), "stack"), totals.line());
         let total = match args.shown.output {
             Format::Markdown => format!("**{total}**\n"),
             _ => format!("{}\n", ui.style().paint(Label::Heading, total)),
@@ -140,7 +141,7 @@ fn planned(
     if args.shown.output != Format::Json {
         ui.print("\n")?;
     }
-    Ok((exit, summary::Total::from(&made.plan)))
+    Ok((exit, summary::Total::of(&made.plan)))
 }
 
 fn name(stack: &Path) -> String {

@@ -125,8 +125,8 @@ fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A private endpoint's document name is its name in Azure, so two of one name in one resource group
-/// differ in case only: ARM compares names without regard to it.
+/// Two private endpoints of one resource group have names in Azure that differ by more than case: ARM
+/// compares names without regard to it.
 fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<(String, String, String), &Span> = BTreeMap::new();
     for endpoint in in_order(desired) {
@@ -135,16 +135,16 @@ fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
         let key = (
             subscription.unwrap_or_default(),
             lower(&endpoint.resource_group),
-            lower(&endpoint.name),
+            lower(endpoint.resource_name()),
         );
-        let span = &endpoint.name.span;
+        let span = &endpoint.resource_name().span;
         if let Some(first) = seen.get(&key) {
             problems.push(
                 Diagnostic::new(
                     Code::DuplicateEndpoint,
                     format!(
                         "`{}` and another private endpoint are one to Azure",
-                        endpoint.name.value
+                        endpoint.resource_name().value
                     ),
                 )
                 .at(span, "again here")

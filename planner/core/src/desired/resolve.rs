@@ -203,8 +203,11 @@ impl Resolve<'_> {
         PrivateEndpoint {
             connection_name: endpoint
                 .connection_name
+                .or_else(|| endpoint.azure_name.clone())
                 .map_or_else(|| endpoint.name.value.clone(), |name| name.value),
             name: endpoint.name,
+            protect: endpoint.protect,
+            azure_name: endpoint.azure_name,
             subscription,
             resource_group: endpoint.resource_group,
             location: endpoint.location,

@@ -56,6 +56,18 @@ pub fn decision(
     (approved && status == "Pending").then_some(Decision::Approve)
 }
 
+/// The EndpointApproval that turns an endpoint away which asks for a Service.
+pub fn rejecting<'a>(
+    input: &Input<'a>,
+    service: Option<&Key>,
+    endpoint: &ResourceId,
+) -> Option<&'a str> {
+    let of_service =
+        input.desired.approvals.values().filter(|it| Some(&it.service.value) == service);
+    let mut rejecting = of_service.filter(|it| it.reject.iter().any(|it| matches(it, endpoint)));
+    rejecting.next().map(|approval| approval.name.as_str())
+}
+
 fn matches(consumer: &desired::Consumer, endpoint: &ResourceId) -> bool {
     match consumer {
         desired::Consumer::Subscription(subscription) => {
@@ -70,7 +82,7 @@ pub fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,
-    decision: Decision,
+    (decision, message): (Decision, &str),
     gathered: &mut Gathered,
 ) {
     let (action, reason) = match decision {
@@ -84,7 +96,11 @@ pub fn decide(
         service: link.to_owned(),
         endpoint: endpoint.as_str().to_owned(),
         status: decision.status().to_owned(),
-        description: format!("{} by privlink", decision.status()),
+        // The provider's side shows one text: the request message, until somebody writes another.
+        description: match (decision, message) {
+            (Decision::Approve, message) if !message.is_empty() => message.to_owned(),
+            _ => format!("{} by privlink", decision.status()),
+        },
     };
     gathered.drafts.push(Draft::new(at, Stage::Decide, op).locking(link.to_lowercase()));
 }
@@ -101,11 +117,27 @@ pub fn diff(
     }
     let approvals = input.desired.approvals.values();
     let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
+    let mut decided: BTreeSet<String> = BTreeSet::new();
     for service in services {
         let Some(link) = prediction.link_after(service) else { continue };
+        decided.insert(link.id().to_lowercase());
         for consumer in view::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                foreign(input, service, link.id(), &consumer, own, gathered);
+                foreign(input, Some(service), link.id(), &consumer, own, gathered);
+            }
+        }
+    }
+    let owners = prediction.owners();
+    for link in prediction.after.private_link_services.values() {
+        let frontend = view::frontend_of(link);
+        let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
+        let is_ours = owner.is_some_and(|key| input.desired.services.contains_key(key));
+        if !is_ours || decided.contains(&link.id().to_lowercase()) {
+            continue;
+        }
+        for consumer in view::consumers(link) {
+            if !own.contains_key(&consumer.endpoint.to_lowercase()) {
+                foreign(input, None, link.id(), &consumer, own, gathered);
             }
         }
     }
@@ -113,7 +145,7 @@ pub fn diff(
 
 fn foreign(
     input: &Input<'_>,
-    service: &Key,
+    service: Option<&Key>,
     link: &str,
     consumer: &Consumer,
     own: &BTreeMap<String, Address>,
@@ -121,9 +153,12 @@ fn foreign(
 ) {
     let endpoint = ResourceId::new(&consumer.endpoint);
     let at = connection_address(&consumer.endpoint, own);
-    match decision(input, Some(service), &endpoint, &consumer.status) {
+    if !input.covers(&at) {
+        return;
+    }
+    match decision(input, service, &endpoint, &consumer.status) {
         Some(decision) => {
-            decide(&at, link, &endpoint, decision, gathered);
+            decide(&at, link, &endpoint, (decision, &consumer.request_message), gathered);
             let cuts = decision == Decision::Reject && consumer.status == "Approved";
             if let Some(change) = gathered.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
@@ -135,8 +170,13 @@ fn foreign(
                 severity: Code::StrangerPending.severity(),
                 address: at,
                 message: format!(
-                    "{} asks to connect, and no EndpointApproval names it",
-                    consumer.endpoint
+                    "{} of subscription {} asks to connect{}, and no EndpointApproval names it",
+                    consumer.endpoint,
+                    consumer.subscription,
+                    match consumer.request_message.as_str() {
+                        "" => String::new(),
+                        message => format!(" ({message:?})"),
+                    },
                 ),
                 help: Some(
                     "List it under `approve` or `reject` of an EndpointApproval.".to_owned(),

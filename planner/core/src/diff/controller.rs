@@ -250,24 +250,35 @@ fn connections(
 
 /// Drafts the waits for what syncs make.
 fn await_controller(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
-    let written: BTreeSet<DraftKey> =
-        gathered.drafts.iter().map(|draft| draft.key.clone()).collect();
-    let addresses: BTreeSet<&Address> = written.iter().map(|key| &key.address).collect();
-    if addresses.is_empty() {
-        return;
-    }
+    let drafts: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
+    let wrote = |draft: &&Draft| matches!(draft.op, Op::ApplyService { .. } | Op::Nudge { .. });
+    let writes = gathered.drafts.iter().filter(wrote);
+    let written: BTreeSet<Address> = writes.map(|draft| draft.key.address.clone()).collect();
+    let is_pending =
+        |change: &&Change| change.action == Action::Await && change.actor == Actor::Controller;
+    let pending = gathered.changes.iter().filter(is_pending);
+    let pending: BTreeSet<Address> = pending.map(|change| change.address.clone()).collect();
     let owners = prediction.owners();
     let mut owned = Owned::new();
-    own(&prediction.before, owners, &mut owned);
-    own(&prediction.after, owners, &mut owned);
-    for outcome in &prediction.outcomes {
+    if !drafts.is_empty() || !pending.is_empty() {
+        own(&prediction.before, owners, &mut owned);
+        own(&prediction.after, owners, &mut owned);
+    }
+    let mut outcomes = prediction.outcomes.iter().peekable();
+    while let Some(outcome) = outcomes.next() {
+        // Of a Service that is deleted and made again, what is left in the end is waited for.
+        if outcomes.peek().is_some_and(|later| later.service == outcome.service) {
+            continue;
+        }
         let at = address(&outcome.service);
-        if !addresses.contains(&at) {
+        let has = |stage| drafts.contains(&DraftKey::new(&at, stage));
+        let gone = has(Stage::Delete) && !has(Stage::Write);
+        if !gone && !has(Stage::Write) && !pending.contains(&at) {
             continue;
         }
         let expect = expectations(facts, prediction, outcome, &owned);
-        let gone = written.contains(&DraftKey::new(&at, Stage::Delete));
-        let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone };
+        let again = written.contains(&at);
+        let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
         let draft = Draft::new(&at, Stage::Await, op)
             .needing(&at, Stage::Write)
             .needing(&at, Stage::Delete);
@@ -297,10 +308,17 @@ fn expectations(
             parent.as_str().to_lowercase().ends_with("/providers/microsoft.network")
                 && effect.id.as_str().to_lowercase().contains("/loadbalancers/")
         });
-        if !shared || effect.action == outcome::Action::Deleted {
+        // One that goes with its last Service and comes back with another may as well stay: that
+        // follows from the order in which the controller gets to them.
+        let goes = || prediction.after.get(&effect.id).is_none();
+        if !shared || effect.action == outcome::Action::Deleted && goes() {
             ids.insert(effect.id.clone());
         }
     }
+    let rules = rules(prediction, outcome).into_iter().map(|(id, stays)| {
+        let present = stays.then(|| json!({"name": id.name()}));
+        Expectation { id: id.as_str().to_owned(), present, instead_of: None }
+    });
     ids.into_iter()
         .map(|id| {
             let after = prediction.after.get(&id);
@@ -317,7 +335,34 @@ fn expectations(
             let present = after.map(|value| expected(&id, &value, &unsure));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })
+        .chain(rules)
         .collect()
+}
+
+/// The security rules that come or go with one sync, and whether they stay. Services share a group's
+/// rules, so nothing is said of a group that several syncs write: each would wait for the other.
+fn rules(prediction: &Prediction, outcome: &Outcome) -> BTreeMap<ResourceId, bool> {
+    let writes = |outcome: &Outcome, group: &str| {
+        outcome.writes.iter().any(|write| write.id.key() == group && write.answer.is_ok())
+    };
+    let names = |world: &World, group: &str| -> BTreeSet<String> {
+        let group = world.network_security_groups.get(group);
+        let rules = group.and_then(|group| group.properties.security_rules.as_ref());
+        rules.into_iter().flatten().map(|rule| rule.name().to_owned()).collect()
+    };
+    let mut rules = BTreeMap::new();
+    for (key, group) in &prediction.after.network_security_groups {
+        let writers = prediction.outcomes.iter().filter(|it| writes(it, key));
+        if !writes(outcome, key) || writers.count() != 1 {
+            continue;
+        }
+        let (before, after) = (names(&prediction.before, key), names(&prediction.after, key));
+        for name in before.symmetric_difference(&after) {
+            let id = ResourceId::new(group.id()).child("securityRules", name);
+            rules.insert(id, after.contains(name));
+        }
+    }
+    rules
 }
 
 /// The ids of what belongs to each Service: its frontends, rules and probes, its public addresses, and

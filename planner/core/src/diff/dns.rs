@@ -1,5 +1,7 @@
 //! Names of endpoints: A records that privlink keeps, and zone groups through which Azure keeps them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
@@ -7,16 +9,16 @@ use crate::change::{Action, Actor, Change};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::plan::{Finding, Mode, Op};
+use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
 
-use super::draft::{Draft, Stage};
-use super::{Gathered, Input, STACK_TAG};
+use super::draft::{Draft, DraftKey, Stage};
+use super::{DNS_TAG, Gathered, Input, STACK_TAG};
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
-const TTL: u32 = 10;
+pub(crate) const TTL: u32 = 10;
 
 /// The mark of the address an endpoint gets.
 pub fn endpoint_address_mark(endpoint: &ResourceId) -> String {
@@ -59,9 +61,13 @@ pub fn diff(
     (endpoint_at, endpoint_id): (&Address, &ResourceId),
     address: &str,
     remade: bool,
+    dropped: Option<DraftKey>,
     gathered: &mut Gathered,
 ) {
     let Some((at, id)) = target(endpoint, endpoint_id) else { return };
+    if !input.covers(&at) {
+        return;
+    }
     if let Some(finding) = zone_missing(input, endpoint, &at, &id) {
         gathered.findings.push(finding);
         return;
@@ -94,8 +100,24 @@ pub fn diff(
     if fields.is_empty() {
         return;
     }
+    // A zone group is a part of its endpoint; a record stands for itself.
+    let is_record = matches!(endpoint.dns, Some(Dns::Record { .. }));
+    let owner = live.and_then(stack_of);
+    let ours = live.is_none() || owner == Some(input.desired.name.as_str());
+    if is_record && !ours && !input.options.adopt {
+        if owner.is_none() && fields.iter().all(|it| it.path.starts_with("metadata")) {
+            gathered.findings.push(super::endpoint::unmarked(&at));
+            return;
+        }
+        gathered.refusals.push(Refusal {
+            code: Code::NotAdopted,
+            message: format!("{at} exists already, and is not marked as this stack's"),
+            overridden_by: "--adopt".to_owned(),
+        });
+    }
     let (action, reason) = match live {
         None => (Action::Create, "the endpoint is to have this name"),
+        Some(_) if is_record && !ours => (Action::Adopt, "it exists, and this stack takes it over"),
         Some(_) => (Action::Update, "it does not lead to the endpoint"),
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
@@ -104,11 +126,67 @@ pub fn diff(
     gathered.changes.push(change);
     let etag = live.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
     let op = Op::PutResource { id: id.as_str().to_owned(), body: wanted, etag };
-    let draft = Draft::new(&at, Stage::Write, op)
+    let mut draft = Draft::new(&at, Stage::Write, op)
         .needing(endpoint_at, Stage::Write)
         .needing(endpoint_at, Stage::Connect)
         .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
+    // An endpoint has one zone group at most.
+    draft.needs.extend(dropped);
     gathered.drafts.push(draft);
+}
+
+/// Where privlink keeps the name of an endpoint, as its tag says: the id of a record, or the name of a
+/// zone group. ARM takes 256 characters for a tag; a longer id is left out.
+pub fn place(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<String> {
+    let (_, target) = target(endpoint, id)?;
+    let place = match endpoint.dns.as_ref()? {
+        Dns::Record { .. } => target.as_str().to_owned(),
+        Dns::ZoneGroup { .. } => target.name().to_owned(),
+    };
+    (place.len() <= 256).then_some(place)
+}
+
+/// Where the name of a live endpoint is kept.
+pub fn tag(live: &Value) -> Option<&str> {
+    live.get("tags")?.get(DNS_TAG)?.as_str()
+}
+
+/// Deletes the zone group of an endpoint that stays and wants it no more. Its tag, by which the group
+/// would be found again, goes after it.
+pub fn drop_group(
+    input: &Input<'_>,
+    endpoint: &PrivateEndpoint,
+    endpoint_id: &ResourceId,
+    live: Option<&Value>,
+    gathered: &mut Gathered,
+) -> Option<DraftKey> {
+    let name = live.and_then(tag).filter(|tag| !tag.starts_with('/'))?;
+    let id = endpoint_id.child("privateDnsZoneGroups", name);
+    let wanted = target(endpoint, endpoint_id).is_some_and(|(_, wanted)| wanted == id);
+    if wanted || !matches!(input.snapshot.resource(&id), Observation::Present(_)) {
+        return None;
+    }
+    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));
+    delete(&at, &id, "its endpoint's document no longer asks for it", gathered);
+    Some(DraftKey::new(&at, Stage::Delete))
+}
+
+fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) {
+    let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
+    change.object = Some(id.as_str().to_owned());
+    gathered.changes.push(change);
+    let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
+    let op = Op::DeleteResource { id: id.as_str().to_owned() };
+    gathered.drafts.push(Draft::new(at, Stage::Delete, op).locking(lock));
+}
+
+/// The live records of this stack.
+pub fn written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
+    let of_record = |id: ResourceId| {
+        let zone = id.parent()?;
+        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
+    };
+    records(input).filter_map(of_record).collect()
 }
 
 /// Deletes the records of this stack that no endpoint wants any more, in the zones that were read.
@@ -116,8 +194,8 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
     if !input.prunes() {
         return;
     }
-    let wanted: Vec<ResourceId> = match input.options.mode {
-        Mode::Destroy => Vec::new(),
+    let wanted: BTreeSet<ResourceId> = match input.options.mode {
+        Mode::Destroy => BTreeSet::new(),
         Mode::Apply => {
             let endpoints = input.desired.endpoints.values();
             endpoints
@@ -126,24 +204,48 @@ pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
                 .collect()
         }
     };
-    for id in records(input).filter(|id| !wanted.contains(id)) {
+    let gone: Vec<ResourceId> = records(input).filter(|id| !wanted.contains(id)).collect();
+    if gone.is_empty() {
+        return;
+    }
+    // A record goes before its endpoint's tag does, by which it would be found again.
+    let keepers = keepers(input);
+    let mut first: BTreeMap<Address, DraftKey> = BTreeMap::new();
+    for id in gone {
         let zone = id.parent().map(|zone| zone.name().to_owned()).unwrap_or_default();
         let at = Address::new(Kind::DnsRecord, format!("{zone}/{}", id.name()));
+        if !input.covers(&at) {
+            continue;
+        }
         let reason = match input.options.mode {
             Mode::Destroy => "the stack is to go",
             Mode::Apply => "it carries the stack's mark and left the desired state",
         };
-        let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
-        change.object = Some(id.as_str().to_owned());
-        gathered.changes.push(change);
-        let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
-        let op = Op::DeleteResource { id: id.as_str().to_owned() };
-        gathered.drafts.push(Draft::new(&at, Stage::Delete, op).locking(lock));
+        delete(&at, &id, reason, gathered);
+        if let Some(endpoint) = keepers.get(&id.key()) {
+            first.insert(endpoint.clone(), DraftKey::new(&at, Stage::Delete));
+        }
+    }
+    for draft in &mut gathered.drafts {
+        if matches!(draft.key.stage, Stage::Delete | Stage::Write) {
+            draft.needs.extend(first.get(&draft.key.address).cloned());
+        }
     }
 }
 
+/// The live endpoints of this stack, by the record that their tag names, in lower case.
+fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
+    let own = super::endpoint::own(input);
+    let endpoints = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let kept = endpoints.filter_map(|live| {
+        let id = ResourceId::new(live.get("id")?.as_str()?);
+        Some((tag(live)?.to_lowercase(), own.get(&id.key())?.clone()))
+    });
+    kept.collect()
+}
+
 /// The live records that carry this stack's mark.
-fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
+pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
     let stack = input.desired.name.as_str();
     let lists = input.snapshot.azure.iter();
     lists
@@ -153,25 +255,35 @@ fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> 
             Reading::Absent | Reading::Unreadable(_) => None,
         })
         .flatten()
-        .filter(move |record| {
-            let metadata = record.pointer("/properties/metadata");
-            metadata.and_then(|it| it.get(STACK_TAG)?.as_str()) == Some(stack)
-        })
+        .filter(move |record| stack_of(record) == Some(stack))
         .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
 }
 
-/// A record's zone is not there: the list of its records was asked for, and what holds it was not found.
+fn stack_of(record: &Value) -> Option<&str> {
+    record.pointer("/properties/metadata")?.get(STACK_TAG)?.as_str()
+}
+
+/// A zone is not there: the list of its records, or of its group's zones, was asked for, and it was not
+/// found.
 fn zone_missing(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
     at: &Address,
     id: &ResourceId,
 ) -> Option<Finding> {
-    let Some(Dns::Record { zone, .. }) = &endpoint.dns else { return None };
-    let records = id.collection()?;
-    if input.snapshot.azure.get(&records.key()) != Some(&Reading::Absent) {
-        return None;
-    }
+    let is_absent = |zone: &ResourceId| input.snapshot.resource(zone) == Observation::Absent;
+    let zone = match &endpoint.dns {
+        Some(Dns::Record { zone, .. }) => {
+            let records = id.collection()?;
+            let records = input.snapshot.azure.get(&records.key());
+            (records == Some(&Reading::Absent)).then_some(zone)?
+        }
+        Some(Dns::ZoneGroup { zones, .. }) => {
+            let endpoint = id.parent()?;
+            zones.iter().find(|zone| is_absent(&zone_id(zone, &endpoint)))?
+        }
+        None => return None,
+    };
     Some(Finding {
         code: Code::ZoneMissing,
         severity: Code::ZoneMissing.severity(),
@@ -206,6 +318,13 @@ pub fn bound(live: &Value) -> Value {
     shown(live)
 }
 
+/// The addresses a record leads to. Azure spells the field both ways, by API version.
+pub(crate) fn addresses(record: &Value) -> impl Iterator<Item = &Value> {
+    let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
+    let list = property("aRecords").or_else(|| property("ARecords")).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|entry| entry.get("ipv4Address"))
+}
+
 /// What of a record or zone group is compared.
 fn shown(value: &Value) -> Value {
     let property = |name: &str| value.pointer(&format!("/properties/{name}")).cloned();
@@ -222,5 +341,6 @@ fn shown(value: &Value) -> Value {
     json!({
         "ttl": property("ttl").or_else(|| property("TTL")),
         "aRecords": property("aRecords").or_else(|| property("ARecords")),
+        "metadata": {STACK_TAG: stack_of(value)},
     })
 }

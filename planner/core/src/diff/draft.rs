@@ -11,6 +11,8 @@ use crate::plan::{Op, Step};
 pub enum Stage {
     /// The node is deleted.
     Delete,
+    /// It is waited for that it is gone, where it is to be made again.
+    Gone,
     /// The node is written.
     Write,
     /// The controller, Azure or another tool is waited for.

@@ -2,8 +2,10 @@
 
 mod body;
 mod connection;
+mod link;
 mod place;
 mod reached;
+mod renamed;
 
 use std::collections::BTreeMap;
 
@@ -20,16 +22,17 @@ use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
+use crate::view::{self, Owners};
 
 pub use body::{bound, shown};
+pub use renamed::settle;
 
 use body::{body, comparable, updated};
 use connection::{connection, live_connection};
 use reached::{Reached, reached};
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_TAG, dns};
+use super::{Gathered, Input, STACK_TAG, approval, dns};
 pub(crate) use place::subnet_id;
 use place::{location, misplaced};
 
@@ -46,7 +49,7 @@ pub fn id(input: &Input<'_>, endpoint: &PrivateEndpoint) -> ResourceId {
         .subscription
         .as_ref()
         .map_or(input.facts.subscription.as_str(), |subscription| subscription.as_str());
-    ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, &endpoint.name)
+    ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
 }
 
 /// The endpoints of this stack, wanted or live, by id in lower case.
@@ -85,7 +88,7 @@ pub fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
         .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
         .filter(|live| {
             let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-            id.is_some_and(|id| !wanted.contains(&id))
+            id.is_some_and(|id| !wanted.contains(&id) && input.covers(&address(id.name())))
         })
         .collect();
     leaving.sort_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
@@ -127,13 +130,32 @@ pub fn diff(
     for live in leaving {
         delete(input, prediction, live, gathered);
     }
+    if input.options.mode == Mode::Apply {
+        all(input, prediction, gathered);
+    }
     dns::prune(input, gathered);
-    if input.options.mode == Mode::Destroy {
-        return;
-    }
+}
+
+fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     for (name, endpoint) in &input.desired.endpoints {
-        one(input, prediction, (&address(name), endpoint), gathered);
+        let at = address(name);
+        if input.covers(&at) {
+            one(input, prediction, (&at, endpoint), gathered);
+        }
     }
+}
+
+/// The state of a live endpoint's connection, as the endpoint shows it.
+pub fn status(live: &Value) -> Option<String> {
+    live_connection(live).map(|connection| connection.status)
+}
+
+/// The Service whose Private Link Service a live endpoint reaches.
+pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
+    let target = live_connection(live)?.target?;
+    let link = world.private_link_services.get(&target.to_lowercase())?;
+    let key = owners.of_name(view::frontend_of(link)?.name())?;
+    Some(super::service::address(key))
 }
 
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
@@ -158,17 +180,26 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     let draft =
         Draft::new(&at, Stage::Delete, op).locking(subnet.unwrap_or_default().to_lowercase());
     gathered.drafts.push(draft);
-    let owners = prediction.owners();
-    let reached = live_connection(live)
-        .and_then(|connection| connection.target)
-        .and_then(|target| prediction.before.private_link_services.get(&target.to_lowercase()))
-        .and_then(|link| view::frontend_of(link))
-        .and_then(|frontend| owners.of_name(frontend.name()).cloned());
-    let Some(service) = reached.map(|key| super::service::address(&key)) else { return };
+    let Some(service) = service_of(live, &prediction.before, prediction.owners()) else { return };
     for draft in &mut gathered.drafts {
         if draft.key == DraftKey::new(&service, Stage::Delete) {
             draft.needs.insert(DraftKey::new(&at, Stage::Delete));
         }
+    }
+}
+
+/// An object is as it is wanted, and nobody's: it is left alone until it is adopted.
+pub fn unmarked(at: &Address) -> Finding {
+    Finding {
+        code: Code::Unmarked,
+        severity: Code::Unmarked.severity(),
+        address: at.clone(),
+        message: "it is as its document says, and carries no stack's mark".to_owned(),
+        help: Some(
+            "Give --adopt once to mark it. Until then it is neither changed nor deleted."
+                .to_owned(),
+        ),
+        place: None,
     }
 }
 
@@ -213,21 +244,39 @@ fn one(
     gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
     let fields = live.map(|live| body::compare(live, &body));
-    let action = decide(live, fields.as_deref(), reached.remade);
+    let owner = live.and_then(stack_of);
+    // Only the mark is missing: what nobody owns stays nobody's.
+    let is_unmarked = live.is_some() && owner.is_none() && !input.options.adopt;
+    let fields = fields.map(|fields| match fields.iter().all(|it| it.path.starts_with("tags")) {
+        true if is_unmarked && !fields.is_empty() => {
+            gathered.findings.push(unmarked(at));
+            Vec::new()
+        }
+        _ => fields,
+    });
+    let wishes = Wishes {
+        remade: reached.remade,
+        replaced: input.replaces(at),
+        rejected_by: approval::rejecting(input, reached.service.as_ref(), &id),
+        unknown_to_link: live.is_some_and(|live| link::forgot(input, prediction, &id, live)),
+        ours: owner == Some(input.desired.name.as_str()),
+    };
+    gathered.findings.extend(live.and_then(|live| link::disagreement(prediction, (at, &id), live)));
+    let action = decide(live, fields.as_deref(), &wishes);
     let fields = match (&action, fields) {
         (Some((Action::Create, _)), _) => compare::fields(None, Some(&comparable(&body))),
         (_, fields) => fields.unwrap_or_default(),
     };
-    if let Some((Action::Update, _)) = action
-        && live.is_some_and(|live| stack_of(live).is_none_or(|it| it != input.desired.name))
-        && !input.options.adopt
-    {
+    let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
+    if overwrites && !wishes.ours && !input.options.adopt {
         gathered.refusals.push(Refusal {
             code: Code::NotAdopted,
             message: format!("{at} exists already, and is not marked as this stack's"),
             overridden_by: "--adopt".to_owned(),
         });
     }
+    let stays = live.filter(|_| !matches!(action, Some((Action::Create | Action::Replace, _))));
+    let dropped = dns::drop_group(input, endpoint, &id, stays, gathered);
     if let Some((action, reason)) = &action {
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());
         change.object = Some(id.as_str().to_owned());
@@ -236,12 +285,15 @@ fn one(
             change.effect = cut_off(&id, live);
         }
         gathered.changes.push(change);
-        write(at, &id, (*action, live), (body, &subnet), &reached, gathered);
+        if *action != Action::Keep {
+            let first = dropped.clone();
+            write(at, &id, (*action, live), (body, &subnet), (&reached, first), gathered);
+        }
     }
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
     connection(input, (at, &id, endpoint), (&reached, live, remade), gathered);
     let address = current_address(input, endpoint, &id, live.filter(|_| !remade));
-    dns::diff(input, endpoint, (at, &id), &address, remade, gathered);
+    dns::diff(input, endpoint, (at, &id), &address, remade, dropped, gathered);
 }
 
 /// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
@@ -282,28 +334,63 @@ fn current_address(
     dns::endpoint_address_mark(id)
 }
 
+/// What decides on an endpoint beside its fields.
+struct Wishes<'a> {
+    /// The Private Link Service it reaches is made anew.
+    remade: bool,
+    /// It is to be made anew whatever is found.
+    replaced: bool,
+    /// The EndpointApproval that would reject it again.
+    rejected_by: Option<&'a str>,
+    /// The Private Link Service it says it is connected to does not know it.
+    unknown_to_link: bool,
+    /// It carries this stack's mark.
+    ours: bool,
+}
+
 fn decide(
     live: Option<&Value>,
     fields: Option<&[FieldDiff]>,
-    remade: bool,
+    wishes: &Wishes<'_>,
 ) -> Option<(Action, String)> {
+    let replace = |reason: &str| Some((Action::Replace, reason.to_owned()));
     let Some(live) = live else {
         return Some((Action::Create, "it is not in Azure".to_owned()));
     };
     let status = live_connection(live).map(|connection| connection.status).unwrap_or_default();
-    if status == "Disconnected" || status == "Rejected" {
+    let fields = fields.unwrap_or_default();
+    let forced = fields.iter().any(|field| field.forces_replacement);
+    let rejected = status == "Rejected";
+    if wishes.replaced {
+        return replace("--replace asks for it");
+    }
+    if status == "Disconnected" || rejected && wishes.rejected_by.is_none() {
         let reason = format!("its connection is {status}, and an endpoint cannot connect again");
         return Some((Action::Replace, reason));
     }
-    if remade {
-        let reason = "the Private Link Service it reaches is made anew, which cuts it off";
-        return Some((Action::Replace, reason.to_owned()));
+    if wishes.remade {
+        return replace("the Private Link Service it reaches is made anew, which cuts it off");
     }
-    let fields = fields.unwrap_or_default();
-    if fields.iter().any(|field| field.forces_replacement) {
-        return Some((Action::Replace, "a field differs that cannot change in place".to_owned()));
+    if wishes.unknown_to_link {
+        return replace(
+            "the Private Link Service it reaches is no longer the one it connected to, and has no connection of it",
+        );
     }
-    (!fields.is_empty()).then(|| (Action::Update, "its document says otherwise".to_owned()))
+    if forced {
+        return replace("a field differs that cannot change in place");
+    }
+    if !fields.is_empty() {
+        let (action, reason) = match wishes.ours {
+            true => (Action::Update, "its document says otherwise"),
+            false => (Action::Adopt, "it exists, and this stack takes it over"),
+        };
+        return Some((action, reason.to_owned()));
+    }
+    let approval = wishes.rejected_by.filter(|_| rejected)?;
+    let reason = format!(
+        "its connection is Rejected, as EndpointApproval {approval} wants: made anew, it would be rejected again"
+    );
+    Some((Action::Keep, reason))
 }
 
 fn write(
@@ -311,7 +398,7 @@ fn write(
     id: &ResourceId,
     (action, live): (Action, Option<&Value>),
     (body, subnet): (Value, &ResourceId),
-    reached: &Reached<'_>,
+    (reached, first): (&Reached<'_>, Option<DraftKey>),
     gathered: &mut Gathered,
 ) {
     let service = reached.service.as_ref().map(super::service::address);
@@ -325,18 +412,19 @@ fn write(
         gathered.drafts.push(needing(draft));
     }
     let etag = live
-        .filter(|_| action == Action::Update)
+        .filter(|_| action != Action::Replace)
         .and_then(|live| live.get("etag")?.as_str())
         .map(ToOwned::to_owned);
     let body = match live {
         // Fields that privlink does not know stay as they are.
-        Some(live) if action == Action::Update => updated(live, &body),
+        Some(live) if action != Action::Replace => updated(live, &body),
         _ => body,
     };
     let op = Op::PutResource { id: id.as_str().to_owned(), body, etag };
-    let draft = Draft::new(at, Stage::Write, op)
+    let mut draft = Draft::new(at, Stage::Write, op)
         .needing(at, Stage::Delete)
         .locking(subnet.key())
         .locking(reached.target.to_lowercase());
+    draft.needs.extend(first);
     gathered.drafts.push(needing(draft));
 }

@@ -16,6 +16,7 @@ use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::managers::{self, FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
+use crate::kubernetes::sync_events;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
@@ -43,12 +44,15 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
         for (key, wanted) in &input.desired.services {
-            seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
+            if input.covers(&address(key)) {
+                seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
+            }
         }
     }
     for (key, object) in &live {
         let wanted = input.options.mode == Mode::Apply && input.desired.services.contains_key(key);
-        if !wanted && stack_of(object) == Some(input.desired.name.as_str()) && input.prunes() {
+        let is_ours = stack_of(object) == Some(input.desired.name.as_str());
+        if !wanted && is_ours && input.prunes() && input.covers(&address(key)) {
             seen.extend(delete(input, key, object, gathered));
         }
     }
@@ -63,6 +67,13 @@ fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
             Some((Key::new(text("/metadata/namespace")?, text("/metadata/name")?), object))
         })
         .collect()
+}
+
+/// The live Services that carry this stack's label.
+pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
+    let Reading::Present(objects) = &input.snapshot.kubernetes.services else { return Vec::new() };
+    let is_ours = |object: &&Value| stack_of(object) == Some(input.desired.name.as_str());
+    by_key(objects).into_iter().filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
 }
 
 pub(crate) fn stack_of(object: &Value) -> Option<&str> {
@@ -116,27 +127,33 @@ fn one(
     wanted: &desired::Service,
     live: Option<&Value>,
     gathered: &mut Gathered,
-) -> Option<predict::Change> {
+) -> Vec<predict::Change> {
     let actor = actor(input, live);
+    if let Some(live) = live
+        .filter(|live| actor == Actor::Privlink && stack_of(live).is_none() && !input.options.adopt)
+        && !input.replaces(&address(key))
+        && is_as_wanted(input, wanted, live)
+    {
+        gathered.findings.push(super::endpoint::unmarked(&address(key)));
+        return vec![predict::Change::Nudge(key.clone())];
+    }
     let mut manifest = wanted.manifest.clone();
     if actor == Actor::Privlink {
         mark(&mut manifest, &input.desired.name);
     }
+    if let Some(live) = live.filter(|_| input.replaces(&address(key))) {
+        return replace(input, (key, wanted), live, (actor, manifest), gathered);
+    }
     let writer = writer(&actor);
     if live.is_some_and(|live| server_side_apply::is_applied(&SERVICE, live, &manifest, &writer)) {
-        return Some(predict::Change::Nudge(key.clone()));
+        return vec![predict::Change::Nudge(key.clone())];
     }
-    let merged = match merge(live, &manifest, &actor) {
-        Ok(merged) => merged,
+    let stored = match stored(input, live, &manifest, &actor) {
+        Ok(stored) => stored,
         Err(conflicts) => {
             refuse_conflicts(key, &conflicts, gathered);
-            return None;
+            return Vec::new();
         }
-    };
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let stored = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
     };
     let fields = match live {
         None => created(&manifest),
@@ -146,7 +163,7 @@ fn one(
     let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
         && actor == Actor::Privlink;
     if live.is_some() && fields.is_empty() {
-        return Some(predict::Change::Nudge(key.clone()));
+        return vec![predict::Change::Nudge(key.clone())];
     }
     if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
         refuse_adoption(key, live, gathered);
@@ -161,7 +178,77 @@ fn one(
         _ => Op::AwaitService { namespace, name, manifest },
     };
     gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
-    Service::from_value(stored).ok().map(|service| predict::Change::Apply(Arc::new(service)))
+    let service = Service::from_value(stored).ok();
+    service.map(|service| predict::Change::Apply(Arc::new(service))).into_iter().collect()
+}
+
+/// Deletes a Service and makes it again, as `--replace` asks: with another uid, and hence another
+/// frontend and Private Link Service. Fields that others wrote are not made again.
+fn replace(
+    input: &Input<'_>,
+    (key, wanted): (&Key, &desired::Service),
+    live: &Value,
+    (actor, manifest): (Actor, Value),
+    gathered: &mut Gathered,
+) -> Vec<predict::Change> {
+    if actor != Actor::Privlink {
+        gathered.refusals.push(Refusal {
+            code: Code::NotReplaceable,
+            message: format!("{} is written by {}", address(key), actor.as_str()),
+            overridden_by: "none: delete it there, and let that tool make it again".to_owned(),
+        });
+        return vec![predict::Change::Nudge(key.clone())];
+    }
+    if stack_of(live) != Some(input.desired.name.as_str()) && !input.options.adopt {
+        refuse_adoption(key, live, gathered);
+    }
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    let Ok(merged) = merge(None, &manifest, &actor) else { return Vec::new() };
+    let stored = defaults::create(merged, &network, &mut Marks);
+    refuse_invalid(key, wanted, &stored, gathered);
+    let at = address(key);
+    let reason = "--replace asks for it: it is deleted and made again, with another uid";
+    let mut change = Change::new(at.clone(), Action::Replace, actor, reason);
+    change.object = Some(key.to_string());
+    change.fields = changed(live, &stored);
+    gathered.changes.push(change);
+    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
+    let gone = Op::AwaitController {
+        service: key.to_string(),
+        expect: Vec::new(),
+        gone: true,
+        again: false,
+    };
+    let apply = Op::ApplyService { namespace, name, manifest, uid: None };
+    gathered.drafts.push(Draft::new(&at, Stage::Delete, delete));
+    gathered.drafts.push(Draft::new(&at, Stage::Gone, gone).needing(&at, Stage::Delete));
+    gathered.drafts.push(Draft::new(&at, Stage::Write, apply).needing(&at, Stage::Gone));
+    let service = Service::from_value(stored).ok().map(Arc::new);
+    let made = service.map(predict::Change::Apply);
+    std::iter::once(predict::Change::Delete(key.clone())).chain(made).collect()
+}
+
+/// The object as the API server will store it.
+fn stored(
+    input: &Input<'_>,
+    live: Option<&Value>,
+    manifest: &Value,
+    actor: &Actor,
+) -> Result<Value, Vec<Conflict>> {
+    let merged = merge(live, manifest, actor)?;
+    let network = Network { ip_families: input.facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
+/// Whether a live Service that nobody marked is what its manifest asks for.
+fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> bool {
+    stored(input, Some(live), &wanted.manifest, &Actor::Privlink)
+        .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
 /// The API server takes several ports only if each has a name of its own (`ValidateService` of
@@ -361,6 +448,16 @@ fn changes_group(write: &Write, group: &mut Value) -> bool {
     }
 }
 
+/// Whether the controller will sync a Service without a nudge: it has not, since the last write.
+fn is_pending(input: &Input<'_>, live: &Value) -> bool {
+    let events = match &input.snapshot.kubernetes.events {
+        Reading::Present(events) => events.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => return false,
+    };
+    let now = input.snapshot.taken_at.parse();
+    now.is_ok_and(|now| sync_events::is_pending(live, events, now))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
 /// 33). Writes to a security group that change no rule do not count: those of public Services are
@@ -380,13 +477,28 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         for write in &outcome.writes {
             writes |= match groups.get_mut(&write.id.key()) {
                 Some(group) => changes_group(write, group),
-                None => true,
+                // What Azure refuses mends nothing.
+                None => write.answer.is_ok(),
             };
         }
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        let actor = actor(input, Some(&live.object));
-        if is_written || !writes || actor != Actor::Privlink {
+        if is_written || !writes {
             continue;
+        }
+        if is_pending(input, &live.object) {
+            // The wait for it is drafted with those for what this plan writes.
+            let reason = "the controller has yet to sync what was written last";
+            let mut change = Change::new(at.clone(), Action::Await, Actor::Controller, reason);
+            change.object = Some(outcome.service.to_string());
+            gathered.changes.push(change);
+            continue;
+        }
+        if actor(input, Some(&live.object)) != Actor::Privlink {
+            continue;
+        }
+        let ours = stack_of(&live.object) == Some(input.desired.name.as_str());
+        if !ours && !input.options.adopt {
+            refuse_adoption(&outcome.service, &live.object, gathered);
         }
         let reason = "Azure is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);

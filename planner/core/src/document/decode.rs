@@ -6,6 +6,7 @@ use super::{
     Services, Stack, Subnet, Target,
 };
 use crate::diagnostic::Spanned;
+use crate::diff::PROTECT_LABEL;
 use crate::resource_id::ResourceId;
 
 pub(super) fn stack(document: Reader<'_>) -> Option<Stack> {
@@ -96,8 +97,14 @@ pub(super) fn private_endpoint(document: Reader<'_>) -> Option<PrivateEndpoint> 
         _ => None,
     }
     .and_then(|value| approval.map(|text| Spanned::new(value, text.span)));
+    let metadata = document.get("metadata")?;
+    let is_protected = metadata
+        .text_map("labels")
+        .any(|(label, _, value)| label == PROTECT_LABEL && value.as_str() == "true");
     Some(PrivateEndpoint {
-        name: document.get("metadata")?.text("name")?,
+        name: metadata.text("name")?,
+        protect: is_protected,
+        azure_name: spec.text("name"),
         subscription: spec.text("subscription"),
         resource_group: spec.text("resourceGroup")?,
         location: spec.text("location"),

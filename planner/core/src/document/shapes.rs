@@ -179,14 +179,23 @@ static ENDPOINT_METADATA: Object = object(&[
     required(
         "name",
         Shape::Text(Text::ResourceName(2, 64)),
-        "The private endpoint's name, in Azure too: 2 to 64 characters.",
+        "The private endpoint's name, in Azure too unless spec.name says another: 2 to 64 characters.",
     ),
     optional("namespace", Shape::Any, "Not used."),
-    optional("labels", TAGS, "Not used; kustomize may set them."),
+    optional(
+        "labels",
+        TAGS,
+        "privlink.dev/protect: \"true\" holds back plans that would delete or replace it.",
+    ),
     optional("annotations", TAGS, "Not used; kustomize may set them."),
 ]);
 
 static ENDPOINT_SPEC: Object = object(&[
+    optional(
+        "name",
+        Shape::Text(Text::ResourceName(2, 64)),
+        "Its name in Azure. The document's if not given; with it, the document can be renamed.",
+    ),
     optional("subscription", GUID, "Its subscription, a GUID. The stack's if not given."),
     required("resourceGroup", RESOURCE_GROUP, "Its resource group."),
     optional(

@@ -274,8 +274,10 @@ fn with_every_field() -> Vec<String> {
              backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n"
         ),
     );
-    let named = ENDPOINT_TEXT
-        .replace("spec:\n", &format!("spec:\n  subscription: {GUID}\n  requestMessage: please\n"));
+    let named = ENDPOINT_TEXT.replace(
+        "spec:\n",
+        &format!("spec:\n  name: in-azure\n  subscription: {GUID}\n  requestMessage: please\n"),
+    );
     let by_id = ENDPOINT_TEXT
         .replace("{virtualNetwork: myOtherVNET, name: pe-subnet}", &format!("{{id: {SUBNET_ID}}}"))
         .replace(

@@ -106,8 +106,12 @@ pub struct ServiceRef {
 /// `kind: PrivateEndpoint`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrivateEndpoint {
-    /// Its name, in Azure too.
+    /// Its document's name; in Azure too, unless it has another there.
     pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
+    /// Its name in Azure, where it is not the document's.
+    pub azure_name: Option<Spanned<String>>,
     /// Its subscription, where it is not the stack's.
     pub subscription: Option<Spanned<String>>,
     /// Its resource group.

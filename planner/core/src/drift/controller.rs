@@ -23,7 +23,7 @@ use crate::snapshot::{Reading, Snapshot};
 use crate::view::{self, Nodes, View};
 
 use super::Look;
-use super::assumption;
+use super::assumption::{self, Found, Proof, hanging, status, unverified};
 use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
 use super::progress::{Progress, progress};
@@ -107,120 +107,6 @@ fn syncs(input: &Input<'_>) -> Vec<Change> {
         .filter(|(_, service)| service.wants_load_balancer() || !service.finalizers.is_empty())
         .map(|(key, _)| Change::Nudge(key))
         .collect()
-}
-
-/// A difference, with what it was told from: to be told again from other facts.
-struct Found {
-    difference: Difference,
-    fields: Vec<FieldDiff>,
-    proof: Proof,
-}
-
-/// What a difference rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Proof {
-    /// Fields that a prediction has otherwise.
-    Fields,
-    /// An error that is predicted.
-    PredictedError,
-    /// What an event says, whatever the facts.
-    Event,
-}
-
-/// The fields that a sync of every Service would change, by node; and the Services it would fail at.
-fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
-    let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
-    let mut changed = BTreeSet::new();
-    for at in before.keys().chain(after.keys()) {
-        let sides = (before.get(at), after.get(at));
-        for field in compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields)) {
-            changed.insert((at.clone(), field.path));
-        }
-    }
-    let failed = prediction.outcomes.iter().filter(|outcome| outcome.error.is_some());
-    changed.extend(failed.map(|it| (address(&it.service), "error".to_owned())));
-    changed
-}
-
-/// Takes out of the differences what is none with other facts. Facts that would make something else
-/// differ are no explanation: Azure speaks against them.
-fn unverified(
-    found: Vec<Found>,
-    fact: &str,
-    (first, other): (&Prediction, &Prediction),
-) -> Vec<Found> {
-    if !changed(other).is_subset(&changed(first)) {
-        return found;
-    }
-    let (before, after) = (other.nodes_before(), other.nodes_after());
-    let mut kept = Vec::new();
-    for mut it in found {
-        if it.difference.class == Class::Unverified || it.proof == Proof::Event {
-            kept.push(it);
-            continue;
-        }
-        let at = &it.difference.address;
-        let still: Vec<FieldDiff> = if at.kind == Kind::Service {
-            status(other, at)
-        } else {
-            let sides = (before.get(at), after.get(at));
-            compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields))
-        };
-        let fails = other
-            .outcomes
-            .iter()
-            .any(|outcome| address(&outcome.service) == *at && outcome.error.is_some());
-        if it.proof == Proof::PredictedError {
-            if !fails {
-                it.difference = hanging(it.difference, fact);
-            }
-            kept.push(it);
-            continue;
-        }
-        let remains = |field: &FieldDiff| still.iter().any(|other| other.path == field.path);
-        let (real, gone): (Vec<FieldDiff>, Vec<FieldDiff>) =
-            it.fields.into_iter().partition(remains);
-        if !gone.is_empty() {
-            let mut difference = hanging(it.difference.clone(), fact);
-            difference.fields = fields(gone.clone());
-            kept.push(Found { difference, fields: gone, proof: Proof::Fields });
-        }
-        if !real.is_empty() {
-            let whole = it.difference.fields.is_empty();
-            it.difference.fields = if whole { Vec::new() } else { fields(real.clone()) };
-            kept.push(Found { fields: real, ..it });
-        }
-    }
-    kept
-}
-
-fn hanging(mut difference: Difference, fact: &str) -> Difference {
-    difference.class = Class::Unverified;
-    difference.weight = Class::Unverified.weight();
-    difference.message = format!("it would be as the controller leaves it if {fact} were another");
-    difference.cause = Cause::by(By::Unknown);
-    difference.heals = Heals::No;
-    difference.cuts_off = Vec::new();
-    difference.hangs_on = Some(fact.to_owned());
-    difference.repair = Some(format!("pin {fact} under `facts` of the Stack"));
-    difference
-}
-
-/// The addresses that a Service announces, where the controller would announce others.
-fn status(prediction: &Prediction, at: &Address) -> Vec<FieldDiff> {
-    let is_it = |key: &&Key| address(key) == *at;
-    let Some(key) = prediction.live.keys().find(is_it) else { return Vec::new() };
-    let told = prediction.outcome(key).and_then(|outcome| outcome.status.as_ref());
-    let live = prediction.live.get(key).map(|service| &service.ingress);
-    match (told, live) {
-        (Some(told), Some(live)) if told != live => vec![FieldDiff {
-            path: "status.loadBalancer.ingress".to_owned(),
-            before: Some(live.clone().into()),
-            after: Some(told.clone().into()),
-            forces_replacement: false,
-        }],
-        _ => Vec::new(),
-    }
 }
 
 impl Work<'_> {

@@ -50,6 +50,12 @@ impl Issuer for Marks {
     }
 }
 
+/// The Service as the API server reads it from a request: with the defaults that hang on nothing but
+/// itself, which count as written by whoever wrote the request (unless it is an apply).
+pub fn read(service: Value) -> Value {
+    fill::defaulted(service)
+}
+
 /// The Service as the API server would store it on creation.
 pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
     let mut service = fill::defaulted(service);

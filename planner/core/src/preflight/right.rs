@@ -90,6 +90,7 @@ pub(super) const OWN: &[Right] = &[
         "addresses",
     ),
     right(Phase::Plan, On::RecordZone, "Microsoft.Network/privateDnsZones/A/read", "records"),
+    right(Phase::Plan, On::GroupZone, "Microsoft.Network/privateDnsZones/read", "zones"),
     right(
         Phase::Plan,
         On::ZoneGroupEndpoint,

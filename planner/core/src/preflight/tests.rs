@@ -27,9 +27,10 @@ fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
+        scope: crate::plan::Scope::default(),
         tool_version: String::new(),
     };
-    let input = Input { desired: &desired, snapshot: &snapshot, facts: &facts, options: &options };
+    let input = Input::new(&desired, &snapshot, &facts, &options);
     let prediction = crate::prediction::predict(
         crate::arm::world::World::default(),
         crate::prediction::cluster(&snapshot, &facts),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::drift::{Cause, Difference, Report, StackReport, State};
 use crate::render::summary::count;
+use crate::render::text::shown;
 
 /// The one line that says what a report comes to.
 pub fn line(report: &Report) -> String {
@@ -95,6 +96,15 @@ fn who(cause: &Cause) -> String {
         }
     }
     text
+}
+
+/// What a field is and what it should be.
+fn said(wanted: Option<&serde_json::Value>, found: Option<&serde_json::Value>) -> String {
+    let found = found.map_or_else(|| "not set".to_owned(), shown);
+    match wanted {
+        Some(wanted) => format!("is {found}, should be {}", shown(wanted)),
+        None => format!("is {found}, should not be set"),
+    }
 }
 
 /// What cuts whom off; not escaped.

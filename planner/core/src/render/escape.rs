@@ -42,39 +42,58 @@ pub fn terminal(text: &str) -> String {
     safe
 }
 
-/// Text within a paragraph or table cell of Markdown: nothing in it is markup, HTML, a mention, a link
-/// or a line break.
+/// What breaks up a mention, a reference or a link without being seen.
+const JOINT: &str = "&#8204;";
+
+/// Text within a paragraph or table cell of Markdown: nothing in it is markup, HTML, a mention, a
+/// reference, a link, mathematics, an emoji's name or a line break, on GitHub, GitLab or Azure DevOps.
+/// These look for references after entities are resolved, so a joiner stands behind each sign that
+/// starts one.
 pub fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
+    let mut last = ' ';
     for c in terminal(text).chars() {
         match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            // A zero-width non-joiner keeps `@team`, `#12` and `www.` from becoming mentions and links.
-            '@' | '#' => {
-                safe.push(c);
-                safe.push_str("&#8204;");
+            '&' | '<' | '>' | '$' | '@' | '#' | '!' | '%' | '^' | ':' | '"' => {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "&#{};{JOINT}", u32::from(c));
             }
-            ':' => safe.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => {
                 safe.push('\\');
+                safe.push(c);
+                if c == '~' {
+                    safe.push_str(JOINT);
+                }
+            }
+            // `www.` starts a link.
+            '.' if matches!(last, 'w' | 'W') => {
+                safe.push_str(JOINT);
                 safe.push(c);
             }
             c => safe.push(c),
         }
+        last = c;
     }
     safe
+}
+
+/// The start of a text, with `…` if it goes on behind so many characters.
+pub(crate) fn shorten(text: &str, characters: usize) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(characters) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+    }
 }
 
 /// Text as inline code of Markdown, also within a table.
 pub fn code(text: &str) -> String {
     let text = terminal(text);
-    if text.contains(['`', '|', '<']) {
-        // Backticks and pipes cannot be written in inline code within a table; HTML can hold them.
+    if text.trim().is_empty() || text.contains(['`', '|', '<', '\\']) {
+        // Backticks and pipes cannot be written in inline code within a table, nor blanks alone; HTML
+        // can hold them.
         let mut safe = String::from("<code>");
         for c in text.chars() {
-            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '.' | '-') {
+            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '-') {
                 safe.push(c);
             } else {
                 // Writing to a String cannot fail.
@@ -104,15 +123,20 @@ pub fn dot(text: &str) -> String {
     terminal(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// Text as a quoted label of Mermaid, whose entities are written `#nn;`.
+/// Text as a quoted label of Mermaid, whose entities are written `#nn;`. What could be a directive
+/// (`%%{`), Markdown (`1. `), mathematics (`$$`), an icon (`fa:`) or HTML is written so.
 pub fn mermaid(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in terminal(text).chars() {
-        if matches!(c, '"' | '#' | '<' | '>' | '&' | '`' | ';' | '\\') {
+        if c.is_alphanumeric() || matches!(c, ' ' | '/' | '-' | ',') {
+            safe.push(c);
+        } else {
             // Writing to a String cannot fail.
             let _ = write!(safe, "#{};", u32::from(c));
-        } else {
-            safe.push(c);
+            if matches!(c, '$' | '\\') {
+                // `$$` starts mathematics and `\n` a line, also when they are written so.
+                safe.push_str("#8204;");
+            }
         }
     }
     safe
@@ -134,8 +158,34 @@ mod tests {
     #[test]
     fn markdown_text_holds_no_markup() {
         let safe = markdown(HOSTILE);
-        assert!(!safe.contains('<') && !safe.contains('\n') && !safe.contains("@team"), "{safe}");
-        assert!(!safe.contains("::"), "{safe}");
+        assert!(!safe.contains(['<', '\n', '@', ':']), "{safe}");
+    }
+
+    #[test]
+    fn markdown_text_holds_no_reference_and_no_link() {
+        let text = "@team #12 !3 &4 %5 ^6 $7 ~bug GL#1 user/project!2 https://a.example www.a.example :tada:";
+        let safe = markdown(text);
+        // As the services look at it: entities resolved, the joiner in place.
+        let read = ["&#64;", "&#35;", "&#33;", "&#38;", "&#37;", "&#94;", "&#36;", "&#58;"];
+        for entity in read {
+            let all = safe.matches(entity).count();
+            assert_eq!(safe.matches(&format!("{entity}&#8204;")).count(), all, "{entity}: {safe}");
+        }
+        assert!(!safe.contains("www.") && safe.contains("www&#8204;.a.example"), "{safe}");
+        assert!(safe.contains("\\~&#8204;bug"), "{safe}");
+    }
+
+    #[test]
+    fn a_label_of_mermaid_holds_no_directive() {
+        let safe = mermaid("%%{init: {\"theme\": \"dark\"}}%% 1. \"]; click n0 $$x$$ fa:fa-x <b>");
+        assert!(!safe.contains(['%', '{', '}', '"', ']', '$', ':', '<', '>', '.']), "{safe}");
+        assert_eq!(mermaid("$$\\n"), "#36;#8204;#36;#8204;#92;#8204;n");
+    }
+
+    #[test]
+    fn text_is_shortened_between_characters() {
+        assert_eq!(shorten("äöü", 3), "äöü");
+        assert_eq!(shorten("äöü", 2), "äö…");
     }
 
     #[test]
@@ -143,6 +193,11 @@ mod tests {
         let safe = code(HOSTILE);
         assert!(!safe.contains(['`', '|', '\n']) && !safe.contains("<script"), "{safe}");
         assert_eq!(code("plain-name"), "`plain-name`");
+        assert_eq!(code(""), "<code></code>");
+        assert!(
+            !code("` www.a.example").contains("www."),
+            "HTML does not keep a link from being one"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::address::{Address, Kind};
-use crate::graph::{Graph, Ownership};
+use crate::graph::{Graph, Node, Ownership};
 use crate::render::escape;
 use crate::unknown;
 
@@ -14,13 +14,33 @@ use crate::unknown;
 ///
 /// Fails when the writer does.
 pub fn text(graph: &Graph, out: &mut dyn Write) -> fmt::Result {
+    tree(graph, out, &|address, node| {
+        let mut line =
+            format!("{} [{}]", escape::terminal(&address.to_string()), node.ownership.as_str());
+        if !node.detail.is_empty() {
+            line.push(' ');
+            line.push_str(&escape::terminal(&unknown::show(&node.detail)));
+        }
+        line
+    })
+}
+
+/// Writes a graph as a tree, with a line of one's own for each node.
+///
+/// # Errors
+///
+/// Fails when the writer does.
+pub(crate) fn tree(graph: &Graph, out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     for (address, _) in graph.nodes() {
         if parent(graph, address).is_none() {
-            branch(graph, address, 0, out)?;
+            branch(graph, address, 0, out, line)?;
         }
     }
     Ok(())
 }
+
+/// What is said of a node.
+type Line<'a> = dyn Fn(&Address, &Node) -> String + 'a;
 
 /// The need a node stands below.
 fn parent<'a>(graph: &'a Graph, address: &Address) -> Option<&'a Address> {
@@ -36,18 +56,15 @@ fn parent<'a>(graph: &'a Graph, address: &Address) -> Option<&'a Address> {
     ranked.min().map(|(_, need)| need)
 }
 
-fn branch(graph: &Graph, address: &Address, depth: usize, out: &mut dyn Write) -> fmt::Result {
+fn branch(
+    graph: &Graph,
+    address: &Address,
+    depth: usize,
+    out: &mut dyn Write,
+    line: &Line<'_>,
+) -> fmt::Result {
     let Some(node) = graph.node(address) else { return Ok(()) };
-    let indent = "  ".repeat(depth);
-    write!(
-        out,
-        "{indent}{} [{}]",
-        escape::terminal(&address.to_string()),
-        node.ownership.as_str()
-    )?;
-    if !node.detail.is_empty() {
-        write!(out, " {}", escape::terminal(&unknown::show(&node.detail)))?;
-    }
+    write!(out, "{}{}", "  ".repeat(depth), line(address, node))?;
     let parent = parent(graph, address);
     let others: Vec<String> = graph
         .needs(address)
@@ -60,7 +77,7 @@ fn branch(graph: &Graph, address: &Address, depth: usize, out: &mut dyn Write) -
     writeln!(out)?;
     for (child, _) in graph.needed_by(address) {
         if self::parent(graph, child) == Some(address) {
-            branch(graph, child, depth + 1, out)?;
+            branch(graph, child, depth + 1, out, line)?;
         }
     }
     Ok(())

@@ -34,7 +34,10 @@ pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
             Outcome::Skipped { because } => {
                 (Label::Warning, format!("skipped, because step {because} failed"))
             }
-            Outcome::Cancelled => (Label::Warning, "not started, the run was stopped".to_owned()),
+            Outcome::Cancelled if doing.is_empty() => {
+                (Label::Warning, "not started, the run was stopped".to_owned())
+            }
+            Outcome::Cancelled => (Label::Warning, format!("left, the run was stopped: {doing}")),
         };
         let head = format!("step {id} {}", terminal(&address.to_string()));
         writeln!(out, "{} {line}", style.paint(label, head))?;
@@ -53,6 +56,6 @@ pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
         let verb = if awaiting == 1 { "awaits" } else { "await" };
         line = format!("{line}, {} {verb} approval", count(awaiting, "connection"));
     }
-    let label = if failed + skipped > 0 { Label::Error } else { Label::Success };
+    let label = if failed + skipped > 0 || !report.ended { Label::Error } else { Label::Success };
     writeln!(out, "{}.", style.paint(label, line))
 }

@@ -1,6 +1,9 @@
 //! The summary line, the same in every format.
 
-use crate::plan::{Counts, Mode, Plan, Summary};
+use std::collections::BTreeSet;
+
+use crate::address::Address;
+use crate::plan::{Counts, Mode, Plan, Scope, Summary, disconnected};
 
 /// `1 consumer`, `2 consumers`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -10,41 +13,65 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
 /// scripts know, followed by what only privlink can tell.
 pub fn line(plan: &Plan) -> String {
-    sentences(plan.mode, plan.is_empty(), plan.summary)
+    let mut sentences = sentences(plan.mode, plan.is_empty(), plan.summary);
+    sentences.extend(limits(&plan.scope));
+    sentences.join(" ")
 }
 
-/// The one line for several plans together.
-pub fn total<'a>(mode: Mode, plans: impl IntoIterator<Item = &'a Total>) -> String {
-    let mut all = Total::default();
-    let mut stacks = 0;
-    for plan in plans {
-        stacks += 1;
-        all.is_empty &= plan.is_empty;
-        all.summary += plan.summary;
-    }
-    format!("{}. {}", count(stacks, "stack"), sentences(mode, all.is_empty, all.summary))
+/// The same of several plans together. Consumers are counted once.
+pub fn total(plans: &[&Plan]) -> String {
+    let mut total = Total::default();
+    plans.iter().for_each(|plan| total.add(&Total::of(plan)));
+    total.line()
 }
 
-/// What the line over several plans needs of one.
-#[derive(Clone, Copy, Debug)]
+/// What the line over several plans needs of them.
+#[derive(Clone, Debug, Default)]
 pub struct Total {
-    is_empty: bool,
+    plans: usize,
+    changing: usize,
+    destroying: usize,
     summary: Summary,
+    consumers: BTreeSet<String>,
 }
 
-impl Default for Total {
-    fn default() -> Self {
-        Self { is_empty: true, summary: Summary::default() }
+impl Total {
+    /// What it needs of one plan.
+    pub fn of(plan: &Plan) -> Self {
+        let consumers = disconnected(&plan.changes).into_iter();
+        Self {
+            plans: 1,
+            changing: usize::from(!plan.is_empty()),
+            destroying: usize::from(plan.mode == Mode::Destroy),
+            summary: plan.summary,
+            consumers: consumers.map(|consumer| consumer.endpoint.to_lowercase()).collect(),
+        }
+    }
+
+    /// Adds what it needs of others.
+    pub fn add(&mut self, other: &Self) {
+        self.plans += other.plans;
+        self.changing += other.changing;
+        self.destroying += other.destroying;
+        self.summary += other.summary;
+        self.consumers.extend(other.consumers.iter().cloned());
+    }
+
+    /// How many plans there are.
+    pub fn plans(&self) -> usize {
+        self.plans
+    }
+
+    /// The line.
+    pub fn line(&self) -> String {
+        let destroys = self.destroying == self.plans;
+        let mode = if destroys { Mode::Destroy } else { Mode::Apply };
+        let summary = Summary { consumers_disconnected: self.consumers.len(), ..self.summary };
+        sentences(mode, self.changing == 0, summary).join(" ")
     }
 }
 
-impl From<&Plan> for Total {
-    fn from(plan: &Plan) -> Self {
-        Self { is_empty: plan.is_empty(), summary: plan.summary }
-    }
-}
-
-fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> String {
+fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> Vec<String> {
     let Summary { privlink, controller, awaited, consumers_disconnected, awaiting_approval } =
         summary;
     let mut sentences = Vec::new();
@@ -77,5 +104,23 @@ fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> String {
         let verb = if awaiting_approval == 1 { "awaits" } else { "await" };
         sentences.push(format!("{} {verb} approval.", count(awaiting_approval, "connection")));
     }
-    sentences.join(" ")
+    sentences
+}
+
+/// What a plan is limited to, if it is.
+fn limits(scope: &Scope) -> Option<String> {
+    let Scope { targets, excludes, replaces: _ } = scope;
+    let names = |addresses: &[Address]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match (targets.is_empty(), excludes.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(format!("Limited to {} and what it needs.", names(targets))),
+        (true, false) => Some(format!("Left out: {} and what needs it.", names(excludes))),
+        (false, false) => Some(format!(
+            "Limited to {} and what it needs, without {} and what needs it.",
+            names(targets),
+            names(excludes)
+        )),
+    }
 }

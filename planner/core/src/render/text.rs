@@ -55,7 +55,7 @@ fn label(action: Action) -> Label {
     }
 }
 
-fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt::Result {
     let Change { address, action, actor, reason, evidence: _, object, fields, effect } = change;
     let head = format!("{:>3} {}", action.symbol(), terminal(&address.to_string()));
     let by = format!("{} by {}", action.word(), terminal(actor.as_str()));
@@ -72,7 +72,7 @@ fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt::Result {
     writeln!(out)
 }
 
-fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt::Result {
     let FieldDiff { path, before, after, forces_replacement } = diff;
     let path = terminal(path);
     let forces = if *forces_replacement { "  # forces replacement" } else { "" };
@@ -148,7 +148,7 @@ fn effect(effect: &Effect, style: Style, out: &mut dyn Write) -> fmt::Result {
     }
 }
 
-fn consumer(consumer: &Consumer) -> String {
+pub(super) fn consumer(consumer: &Consumer) -> String {
     let Consumer { endpoint, subscription, request_message, status, own } = consumer;
     let own = if *own { ", of this stack" } else { "" };
     let message = if request_message.is_empty() {
@@ -191,7 +191,7 @@ pub fn findings(findings: &[Finding], style: Style, out: &mut dyn Write) -> fmt:
     Ok(())
 }
 
-fn refusal(refusal: &Refusal, style: Style, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn refusal(refusal: &Refusal, style: Style, out: &mut dyn Write) -> fmt::Result {
     let Refusal { code, message, overridden_by } = refusal;
     let head = style.paint(Label::Error, format!("refused[{code}]"));
     writeln!(out, "{head} {}", terminal(message))?;

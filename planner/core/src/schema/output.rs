@@ -7,20 +7,24 @@ use serde_json::Value;
 
 use crate::drift;
 use crate::event::Event;
+use crate::explanation::Explanation;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::report::Report;
 use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
+use crate::snapshot::difference::SnapshotDiff;
 
-/// The schema files of plans, snapshots, drift, preflights, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
         ("snapshot.schema.json", schema_for!(Snapshot).to_value()),
+        ("diff.schema.json", schema_for!(SnapshotDiff).to_value()),
         ("drift.schema.json", schema_for!(drift::Report).to_value()),
         ("preflight.schema.json", schema_for!(preflight::Report).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
+        ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])

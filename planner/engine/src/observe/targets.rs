@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use privlink_core::diff::{DNS_TAG, STACK_TAG};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Reading;
 use serde_json::Value;
@@ -61,11 +62,16 @@ pub struct Targets {
     pub zones: BTreeSet<ResourceId>,
     /// Endpoints whose DNS zone groups are read.
     pub zone_group_endpoints: BTreeSet<ResourceId>,
+    /// Groups whose private DNS zones are listed, since zone groups name some.
+    pub zone_groups: BTreeSet<Group>,
+    /// The stack whose live endpoints say by a tag where their names are kept.
+    pub stack: String,
 }
 
 const LOAD_BALANCERS: &str = "Microsoft.Network/loadBalancers";
 const PRIVATE_LINK_SERVICES: &str = "Microsoft.Network/privateLinkServices";
 const VIRTUAL_NETWORKS: &str = "Microsoft.Network/virtualNetworks";
+const PRIVATE_DNS_ZONES: &str = "Microsoft.Network/privateDnsZones";
 const MANAGED_CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 
 /// What the controller makes and uses in the node resource group.
@@ -97,6 +103,7 @@ impl Targets {
                     .map(|kind| format!("/subscriptions/{subscription}/providers/{kind}")),
             );
         }
+        lists.extend(self.zone_groups.iter().map(|group| group.list(PRIVATE_DNS_ZONES)));
         lists.extend(self.zones.iter().map(|zone| format!("{zone}/A")));
         let endpoints = self.zone_group_endpoints.iter();
         lists.extend(endpoints.map(|endpoint| format!("{endpoint}/privateDnsZoneGroups")));
@@ -127,6 +134,33 @@ impl Targets {
         let networks = node_subnets(live).filter_map(|subnet| Group::of(&subnet));
         lists.extend(networks.map(|group| group.list(VIRTUAL_NETWORKS)));
         lists
+    }
+}
+
+impl Targets {
+    /// The lists that this stack's live endpoints name: where the names that privlink gave them are kept,
+    /// whether or not their documents still say so.
+    pub fn lists_of_endpoints(
+        &self,
+        read: &BTreeMap<String, Reading<Vec<Value>>>,
+    ) -> BTreeSet<String> {
+        let lists = read.iter().filter(|(path, _)| path.ends_with("/privateendpoints"));
+        let endpoints = lists.flat_map(|(_, reading)| match reading {
+            Reading::Present(endpoints) => endpoints.as_slice(),
+            Reading::Absent | Reading::Unreadable(_) => &[],
+        });
+        let named = endpoints.filter_map(|endpoint| {
+            let tags = endpoint.get("tags")?;
+            if tags.get(STACK_TAG)?.as_str() != Some(self.stack.as_str()) {
+                return None;
+            }
+            let place = tags.get(DNS_TAG)?.as_str()?;
+            if place.starts_with('/') {
+                return Some(ResourceId::new(place).collection()?.as_str().to_owned());
+            }
+            Some(format!("{}/privateDnsZoneGroups", endpoint.get("id")?.as_str()?))
+        });
+        named.collect()
     }
 }
 

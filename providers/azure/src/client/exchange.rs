@@ -1,9 +1,9 @@
 //! One exchange with ARM: a request, its reply, and what a failure is.
 
-use privlink_core::reason::chain;
+use privlink_core::reason::{chain, is_tls};
 use std::sync::atomic::Ordering;
 
-use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, IF_MATCH};
+use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, HeaderName, IF_MATCH};
 use azure_core::http::{Context, Method, PipelineSendOptions, Request};
 use privlink_core::resource_id::ResourceId;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use super::{ArmClient, Precondition};
 use crate::api_version;
 use crate::authorization::Refused;
 use crate::budget::Class;
+use crate::clock;
 use crate::error::{ArmError, Doing, ErrorKind, classify};
 use crate::reply::Reply;
 use crate::retry::jitter;
@@ -104,7 +105,13 @@ impl ArmClient {
         let outcome = tokio::time::timeout(self.inner.settings.reply_timeout, exchange).await;
         let mut error = match outcome {
             Ok(Ok(response)) => return Ok(Reply::new(response)),
-            Ok(Err(why)) => self.error(call, kind_of(&why), chain(&why)),
+            Ok(Err(why)) => {
+                let mut text = chain(&why);
+                if let Some(note) = issuer_clock(&why) {
+                    text.push_str(&note);
+                }
+                self.error(call, kind_of(&why), text)
+            }
             Err(_) => {
                 let seconds = self.inner.settings.reply_timeout.as_secs();
                 self.error(call, ErrorKind::Transient, format!("no reply within {seconds} s"))
@@ -153,6 +160,11 @@ impl ArmClient {
         let failure = error.failure_mut();
         failure.status = Some(reply.status);
         failure.retry_after = reply.retry_after();
+        if reply.status == 401
+            && let Some(note) = clock::note(reply.header("date"))
+        {
+            failure.message.push_str(&note);
+        }
         self.note_ids(&mut error, &reply);
         if error.kind == ErrorKind::Throttled
             && let Some(pause) = error.retry_after
@@ -202,9 +214,27 @@ fn subscription(url: &Url) -> String {
     ResourceId::new(url.path()).subscription().unwrap_or_default().to_owned()
 }
 
+/// What the clock of whoever refused a token shows, if it is not ours.
+fn issuer_clock(error: &azure_core::Error) -> Option<String> {
+    use azure_core::error::ErrorKind as Core;
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = source {
+        if let Some(Core::HttpResponse { raw_response: Some(reply), .. }) =
+            current.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind)
+        {
+            return clock::note(reply.headers().get_optional_str(&HeaderName::from_static("date")));
+        }
+        source = current.source();
+    }
+    None
+}
+
 /// What kind of failure kept the reply from arriving.
 fn kind_of(error: &azure_core::Error) -> ErrorKind {
     use azure_core::error::ErrorKind as Core;
+    if is_tls(&chain(error)) {
+        return ErrorKind::Tls;
+    }
     let mut credential = false;
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = source {

@@ -5,6 +5,7 @@ use privlink_core::arm::error::ArmError;
 use privlink_core::resource_id::ResourceId;
 use serde_json::{Value, json};
 
+use crate::fault::Effect;
 use crate::server::{Answer, Call};
 use crate::state::State;
 
@@ -113,6 +114,10 @@ fn page_of<T>(
         query.push(format!("%24skiptoken={}", from + size));
         let next = format!("{}{}?{}", call.base, call.path, query.join("&"));
         body.insert("nextLink".to_owned(), json!(next));
+    }
+    if let (Effect::NextLink { url }, Some(body)) = (&call.effect, body.as_object_mut()) {
+        let own = format!("{}{}", call.base, call.target);
+        body.insert("nextLink".to_owned(), json!(if url.is_empty() { &own } else { url }));
     }
     Ok(Answer::json(200, body))
 }

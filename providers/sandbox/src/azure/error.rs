@@ -40,7 +40,12 @@ pub fn refusal(error: &ArmError) -> Answer {
 }
 
 /// An injected failure.
-pub fn injected(status: u16, code: &str, message: &str) -> Answer {
+pub fn injected(path: &str, status: u16, code: &str, message: &str) -> Answer {
+    if path.contains("/oauth2/") {
+        let number = code.trim_start_matches("AADSTS").parse().unwrap_or(50_000);
+        let error = if status < 500 { "invalid_client" } else { "temporarily_unavailable" };
+        return super::identity::refusal(status, error, number, message);
+    }
     let (default_code, default_message) = match status {
         401 => ("AuthenticationFailed", "Authentication failed."),
         403 => ("AuthorizationFailed", "The client does not have authorization."),

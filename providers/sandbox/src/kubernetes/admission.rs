@@ -12,7 +12,7 @@ use crate::world::issuer::Issuer;
 
 use super::object::Write;
 use super::resource::Resource;
-use super::status::Refusal;
+use super::status::{Cause, Refusal};
 use super::{service, store};
 
 /// The first and the last node port there are (`--service-node-port-range`).
@@ -71,7 +71,7 @@ pub(super) fn named(state: &mut State, write: &Write, mut object: Value) -> Resu
             return Err(Refusal::invalid(
                 resource.kind,
                 "",
-                &[super::status::Cause {
+                &[Cause {
                     reason: "FieldValueRequired",
                     message: "Required value: name or generateName is required".to_owned(),
                     field: "metadata.name".to_owned(),
@@ -111,6 +111,12 @@ pub(super) fn checked(write: &Write, object: Value) -> Result<Value, Refusal> {
     Ok(known)
 }
 
+/// The object as a request is read, unless it is an apply: what it leaves out has its default, and is
+/// its writer's as well.
+pub(super) fn read(resource: &Resource, object: Value) -> Value {
+    if resource.kind == "Service" { defaults::read(object) } else { object }
+}
+
 /// The configuration of an apply, which may name no field its kind does not have, and must have
 /// values of the right types. The API server's words for it, and its status, are these.
 pub(super) fn applied(write: &Write, config: Value) -> Result<Value, Refusal> {
@@ -118,7 +124,7 @@ pub(super) fn applied(write: &Write, config: Value) -> Result<Value, Refusal> {
     let key = store::key_of(&config);
     let refuse = |why: String| Refusal {
         code: 500,
-        reason: "InternalError",
+        reason: "",
         message: format!(
             "failed to create typed patch object ({}; {}, Kind={}): {why}",
             if key.namespace.is_empty() { key.name.clone() } else { key.to_string() },
@@ -149,6 +155,15 @@ pub(super) fn completed(
     object: Value,
     live: Option<&Value>,
 ) -> Result<Value, Refusal> {
+    if resource.kind == "Lease" {
+        let key = store::key_of(&object);
+        let causes = lease_causes(&object);
+        return if causes.is_empty() {
+            Ok(object)
+        } else {
+            Err(Refusal::invalid("Lease.coordination.k8s.io", &key.name, &causes))
+        };
+    }
     if resource.kind != "Service" {
         return Ok(object);
     }
@@ -166,6 +181,15 @@ pub(super) fn completed(
     };
     let causes = service::invalid(&completed, live, &taken, &network.ip_families);
     if causes.is_empty() { Ok(completed) } else { Err(Refusal::invalid("Service", &name, &causes)) }
+}
+
+/// What is wrong with a Lease (`pkg/apis/coordination/validation`).
+fn lease_causes(object: &Value) -> Vec<Cause> {
+    let seconds = object.pointer("/spec/leaseDurationSeconds").filter(|value| !value.is_null());
+    let wrong = seconds.filter(|value| value.as_i64().is_none_or(|seconds| seconds <= 0));
+    let why = "must be greater than 0";
+    let field = "spec.leaseDurationSeconds";
+    wrong.map(|value| Cause::invalid(field, value, why)).into_iter().collect()
 }
 
 /// What other Services have.

@@ -10,7 +10,7 @@ use crate::state::State;
 
 use super::resource::Resource;
 use super::selector::Selector;
-use super::status::Refusal;
+use super::status::{Cause, Refusal};
 use super::{admission, store, table};
 
 /// What a path names.
@@ -62,9 +62,19 @@ impl Write {
             "" => body.get("dryRun").is_some_and(|stages| *stages == json!(["All"])),
             "All" => true,
             other => {
-                return Err(Refusal::bad_request(format!(
-                    "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-                )));
+                let value = format!("[]string{{{other:?}}}");
+                let cause = Cause {
+                    reason: "FieldValueNotSupported",
+                    message: format!("Unsupported value: {value}: supported values: \"All\""),
+                    field: "dryRun".to_owned(),
+                };
+                let options = match call.method.as_str() {
+                    "POST" => "CreateOptions",
+                    "PUT" => "UpdateOptions",
+                    "DELETE" => "DeleteOptions",
+                    _ => "PatchOptions",
+                };
+                return Err(Refusal::invalid(&format!("{options}.meta.k8s.io"), "", &[cause]));
             }
         };
         // Who names no manager is known by the program's name, as in the API server.
@@ -130,6 +140,7 @@ fn event_of_the_new_group(object: &Value) -> Value {
 /// A list: by pages if `limit` is given.
 pub(super) fn list(state: &State, call: &Call, target: &Target) -> Result<Answer, Refusal> {
     let selector = Selector::parse(
+        target.resource.kind,
         target.namespace.as_deref(),
         call.parameter("fieldSelector"),
         call.parameter("labelSelector"),
@@ -137,9 +148,13 @@ pub(super) fn list(state: &State, call: &Call, target: &Target) -> Result<Answer
     let limit = call
         .parameter("limit")
         .filter(|text| !text.is_empty())
-        .map(|text| text.parse::<usize>())
-        .transpose()
-        .map_err(|error| Refusal::bad_request(format!("invalid limit: {error}")))?
+        .map(|text| {
+            text.parse::<usize>().map_err(|_| {
+                let why = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
+                Refusal::bad_request(why)
+            })
+        })
+        .transpose()?
         .filter(|limit| *limit > 0)
         .unwrap_or(usize::MAX);
     let after = match call.parameter("continue").filter(|token| !token.is_empty()) {
@@ -222,6 +237,7 @@ pub(super) fn create(state: &mut State, write: &Write) -> Result<Answer, Refusal
     let issuer = state.world.issuer.clone();
     let object = admission::named(state, write, write.body.clone())?;
     let created = insert(state, write, object, |object, writer, schema| {
+        let object = admission::read(write.target.resource, object);
         Ok(server_side_apply::track_update(schema, None, object, writer))
     });
     if created.is_err() || write.dry_run {
@@ -285,8 +301,9 @@ pub(super) fn replace(state: &mut State, write: &Write) -> Result<Answer, Refusa
 /// Stores a changed object in place of the live one.
 pub(super) fn update(state: &mut State, write: &Write, object: Value) -> Result<Value, Refusal> {
     let live = live(state, write)?;
-    check_preconditions(write, &live, &object)?;
+    check_preconditions(write, &live, &object, false)?;
     let object = admission::checked(write, object)?;
+    let object = admission::read(write.target.resource, object);
     let object = restrict(write, object, &live);
     let now = clock::now();
     let version = write.target.resource.api_version();
@@ -353,13 +370,15 @@ fn without_times(object: &Value) -> Value {
     bare
 }
 
-/// What a write may not change: the status by the object, all else by its status.
+/// What a write may not change: the status by the object, the spec by its status.
 pub(super) fn restrict(write: &Write, mut object: Value, live: &Value) -> Value {
     if write.target.status {
-        let status = object.get("status").cloned();
-        let mut restricted = live.clone();
-        set(&mut restricted, "status", status.unwrap_or_else(|| json!({})));
-        return restricted;
+        // Metadata may be written either way: controllers add finalizers through the status.
+        match live.get("spec") {
+            Some(spec) => set(&mut object, "spec", spec.clone()),
+            None => drop(object.as_object_mut().and_then(|object| object.shift_remove("spec"))),
+        }
+        return object;
     }
     if write.target.resource.has_status {
         match live.get("status") {
@@ -398,6 +417,7 @@ pub(super) fn check_preconditions(
     write: &Write,
     live: &Value,
     object: &Value,
+    is_delete: bool,
 ) -> Result<(), Refusal> {
     let text = |object: &Value, pointer: &str| {
         object
@@ -415,10 +435,18 @@ pub(super) fn check_preconditions(
     if let (Some(wanted), Some(uid)) = (wanted, uid)
         && wanted != uid
     {
-        let why = format!(
-            "Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
-        );
-        return Err(Refusal::conflict(&resource, &name, &why));
+        let why = if is_delete {
+            format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). \
+                 The object might have been deleted and then recreated"
+            )
+        } else {
+            format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}")
+        };
+        // A deletion is refused before it comes to the store, which names the resource.
+        let kind = write.target.resource.kind;
+        let of = if is_delete { kind } else { resource.as_str() };
+        return Err(Refusal::conflict(of, &name, &why));
     }
     Ok(())
 }
@@ -427,7 +455,7 @@ pub(super) fn check_preconditions(
 pub(super) fn delete(state: &mut State, write: &Write) -> Result<Answer, Refusal> {
     let live = live(state, write)?;
     let conditions = write.body.get("preconditions").cloned().unwrap_or(Value::Null);
-    check_preconditions(write, &live, &json!({"metadata": conditions}))?;
+    check_preconditions(write, &live, &json!({"metadata": conditions}), true)?;
     let resource = write.target.resource;
     let key = store::key_of(&live);
     if finalizers(&live).is_empty() {

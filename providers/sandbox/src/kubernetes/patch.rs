@@ -9,6 +9,7 @@ use crate::state::State;
 
 use super::admission;
 use super::object::{self, Write};
+use super::service;
 use super::status::{Cause, Refusal};
 
 /// Answers a PATCH.
@@ -34,7 +35,7 @@ pub(super) fn patch(state: &mut State, call: &Call, write: &Write) -> Result<Ans
             let patched = json_patch(&live, &write.body)?;
             Ok(Answer::json(200, object::update(state, write, patched)?))
         }
-        _ => Err(Refusal::unsupported_media_type(content_type)),
+        _ => Err(Refusal::unsupported_media_type()),
     }
 }
 
@@ -44,8 +45,22 @@ fn change(
     patch: fn(&Value, &Value) -> Value,
 ) -> Result<Answer, Refusal> {
     let live = object::live(state, write)?;
-    object::check_preconditions(write, &live, &write.body)?;
+    object::check_preconditions(write, &live, &write.body, false)?;
     let patched = patch(&live, &write.body);
+    if write.target.resource.kind == "Service"
+        && let Some(wrong) = service::wrong_type(&patched)
+    {
+        // The API server quotes the object as it would be, not as it is decoded.
+        let why = format!(
+            "Invalid value: {:?}: json: cannot unmarshal {} into Go struct field {} of type {}",
+            patched.to_string(),
+            wrong.found,
+            wrong.go_field,
+            wrong.expected
+        );
+        let cause = Cause { reason: "FieldValueInvalid", message: why, field: "patch".to_owned() };
+        return Err(Refusal::invalid("", "", &[cause]));
+    }
     Ok(Answer::json(200, object::update(state, write, patched)?))
 }
 
@@ -71,7 +86,7 @@ fn apply(state: &mut State, write: &Write) -> Result<Answer, Refusal> {
         }
         return Ok(Answer::json(201, created?));
     };
-    object::check_preconditions(write, &live, &config)?;
+    object::check_preconditions(write, &live, &config, false)?;
     // What the object's own endpoint may not write, its status may, and the other way round.
     let mut config = config;
     if let Some(config) = config.as_object_mut() {
@@ -119,7 +134,7 @@ fn merge_patch(live: &Value, patch: &Value) -> Value {
 
 /// Kubernetes' own patch, as far as kubectl's `edit`, `label`, `annotate`, `apply` and `patch` need
 /// it for Services: ports merge by `port`, finalizers as a set, other lists are replaced; `$patch:
-/// delete` and `$deleteFromPrimitiveList/` are honoured, the order of lists is left alone.
+/// delete` and `$deleteFromPrimitiveList/` are honoured, `$setElementOrder` is not.
 fn strategic_patch(live: &Value, patch: &Value) -> Value {
     strategic(live, patch, "")
 }
@@ -168,8 +183,10 @@ fn strategic(live: &Value, patch: &Value, path: &str) -> Value {
     Value::Object(merged)
 }
 
+/// Items that are new come before those that were there.
 fn merge_items(before: &Value, items: &[Value], key: &str, path: &str) -> Value {
     let mut merged = before.as_array().cloned().unwrap_or_default();
+    let mut added = Vec::new();
     for item in items {
         let same = |other: &Value| other.get(key) == item.get(key);
         if item.get("$patch").and_then(Value::as_str) == Some("delete") {
@@ -177,10 +194,11 @@ fn merge_items(before: &Value, items: &[Value], key: &str, path: &str) -> Value 
         } else if let Some(other) = merged.iter_mut().find(|other| same(other)) {
             *other = strategic(other, item, path);
         } else {
-            merged.push(item.clone());
+            added.push(item.clone());
         }
     }
-    Value::Array(merged)
+    added.append(&mut merged);
+    Value::Array(added)
 }
 
 /// RFC 6902, without `move` and `copy`.
@@ -266,7 +284,7 @@ mod tests {
         assert_eq!(patched["metadata"]["finalizers"], json!(["x", "y"]));
         assert_eq!(
             patched["spec"]["ports"],
-            json!([{"port": 80, "nodePort": 30000, "name": "web"}, {"port": 82}])
+            json!([{"port": 82}, {"port": 80, "nodePort": 30000, "name": "web"}])
         );
         let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x"]}});
         assert_eq!(strategic_patch(&live, &patch)["metadata"]["finalizers"], json!([]));

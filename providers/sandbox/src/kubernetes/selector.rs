@@ -35,6 +35,7 @@ enum Condition {
 impl Selector {
     /// A selector from its parameters.
     pub(super) fn parse(
+        kind: &str,
         namespace: Option<&str>,
         fields: Option<&str>,
         labels: Option<&str>,
@@ -44,12 +45,19 @@ impl Selector {
             let (name, condition) = equality(part).ok_or_else(|| {
                 Refusal::bad_request(format!("invalid field selector: '{part}'; can't understand"))
             })?;
+            if !is_selectable(kind, &name) {
+                return Err(Refusal::bad_request(format!("field label not supported: {name}")));
+            }
             let subject = Subject::Field(format!("/{}", name.replace('.', "/")));
             requirements.push(Requirement { subject, condition });
         }
         for part in split_labels(labels.unwrap_or_default()) {
             let (name, condition) = label(&part).ok_or_else(|| {
-                Refusal::bad_request(format!("unable to parse requirement: {part}"))
+                let found = part.split_whitespace().nth(1).unwrap_or(&part);
+                Refusal::bad_request(format!(
+                    "unable to parse requirement: found '{found}', expected: in, notin, =, ==, \
+                     !=, gt, lt"
+                ))
             })?;
             requirements.push(Requirement { subject: Subject::Label(name), condition });
         }
@@ -80,6 +88,20 @@ impl Selector {
             }
         })
     }
+}
+
+/// The fields that objects are selected by (`AddFieldLabelConversionsFor...`).
+fn is_selectable(kind: &str, field: &str) -> bool {
+    let own: &[&str] = match kind {
+        "Event" => &["reason", "reportingComponent", "source", "type"],
+        "Namespace" => &["status.phase"],
+        "Node" => &["spec.unschedulable"],
+        "Service" => &["spec.clusterIP", "spec.type"],
+        _ => &[],
+    };
+    ["metadata.name", "metadata.namespace"].contains(&field)
+        || own.contains(&field)
+        || (kind == "Event" && field.starts_with("involvedObject."))
 }
 
 fn show(value: &Value) -> String {
@@ -151,7 +173,9 @@ mod tests {
             "metadata": {"name": "a", "namespace": "n", "labels": {"app": "web", "tier": "x"}},
             "involvedObject": {"kind": "Service", "name": "web"},
         });
-        Selector::parse(Some("n"), Some(fields), Some(labels)).expect("a selector").matches(&object)
+        Selector::parse("Event", Some("n"), Some(fields), Some(labels))
+            .expect("a selector")
+            .matches(&object)
     }
 
     #[test]
@@ -160,6 +184,6 @@ mod tests {
         assert!(!matches("involvedObject.name!=web", ""));
         assert!(matches("", "app in (web, api),tier,!none,tier!=y"));
         assert!(!matches("", "app notin (web)"));
-        assert!(Selector::parse(None, None, Some("a b")).is_err());
+        assert!(Selector::parse("Event", None, None, Some("a b")).is_err());
     }
 }

@@ -151,8 +151,9 @@ pub(super) fn invalid(
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     check_metadata(object, &mut causes);
+    check_ports(object, &mut causes);
     check_choices(object, &mut causes);
-    check_ports(object, taken, &mut causes);
+    check_node_ports(object, taken, &mut causes);
     check_addresses(object, taken, &mut causes);
     check_families(object, families, &mut causes);
     if let Some(live) = live {
@@ -238,21 +239,33 @@ fn check_choices(object: &Value, causes: &mut Vec<Cause>) {
         let why = "may only be set for externally-accessible services";
         causes.push(Cause::invalid("spec.externalTrafficPolicy", &value, why));
     }
+    if kind != "LoadBalancer" && !text(object, "/spec/loadBalancerClass").is_empty() {
+        causes.push(Cause {
+            reason: "FieldValueForbidden",
+            message: "Forbidden: may only be used when `type` is 'LoadBalancer'".to_owned(),
+            field: "spec.loadBalancerClass".to_owned(),
+        });
+    }
     let ranges = object.pointer("/spec/loadBalancerSourceRanges").and_then(Value::as_array);
     for (index, range) in ranges.into_iter().flatten().enumerate() {
         let range = range.as_str().unwrap_or_default().trim();
         let parsed = range.split_once('/').is_some_and(|(address, length)| {
-            address.parse::<std::net::IpAddr>().is_ok() && length.parse::<u8>().is_ok()
+            let most = match address.parse::<std::net::IpAddr>() {
+                Ok(std::net::IpAddr::V4(_)) => 32,
+                Ok(std::net::IpAddr::V6(_)) => 128,
+                Err(_) => return false,
+            };
+            length.parse::<u8>().is_ok_and(|length| length <= most)
         });
         if !parsed {
-            let field = format!("spec.loadBalancerSourceRanges[{index}]");
+            let field = format!("spec.LoadBalancerSourceRanges[{index}]");
             let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
             causes.push(Cause::invalid(field, &json!(range), why));
         }
     }
 }
 
-fn check_ports(object: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
+fn check_ports(object: &Value, causes: &mut Vec<Cause>) {
     let ports = ports(object);
     let headless = text(object, "/spec/clusterIP") == "None";
     let kind = text(object, "/spec/type");
@@ -260,8 +273,6 @@ fn check_ports(object: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
         causes.push(Cause::required("spec.ports"));
     }
     let mut names = BTreeSet::new();
-    let mut pairs = BTreeSet::new();
-    let mut node_ports = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         let field = |name: &str| format!("spec.ports[{index}].{name}");
         let number = |name: &str| port.get(name).and_then(Value::as_i64).unwrap_or_default();
@@ -290,14 +301,36 @@ fn check_ports(object: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
             let supported = ["SCTP", "TCP", "UDP"];
             causes.push(Cause::unsupported(field("protocol"), &json!(protocol), &supported));
         }
-        if !pairs.insert((protocol, value)) {
-            let pair = json!({"port": value, "protocol": protocol});
-            causes.push(Cause::duplicate(format!("spec.ports[{index}]"), &pair));
+        let target = port.get("targetPort").and_then(Value::as_i64);
+        if let Some(target) = target.filter(|target| !(1..=65535).contains(target)) {
+            let why = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(field("targetPort"), &json!(target), why));
         }
-        check_node_port(&field("nodePort"), number("nodePort"), taken, causes);
-        let node_port = number("nodePort");
+    }
+}
+
+/// What must not be twice: node ports, and pairs of port and protocol.
+fn check_node_ports(object: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
+    let mut pairs = BTreeSet::new();
+    let mut node_ports = BTreeSet::new();
+    for (index, port) in ports(object).iter().enumerate() {
+        let number = |name: &str| port.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let protocol = port.get("protocol").and_then(Value::as_str).unwrap_or_default();
+        let (value, node_port) = (number("port"), number("nodePort"));
+        let field = format!("spec.ports[{index}].nodePort");
+        check_node_port(&field, node_port, taken, causes);
         if node_port != 0 && !node_ports.insert((protocol, node_port)) {
-            causes.push(Cause::duplicate(field("nodePort"), &json!(node_port)));
+            causes.push(Cause::duplicate(field, &json!(node_port)));
+        }
+        if !pairs.insert((protocol, value)) {
+            // The API server shows what it compares as Go prints it.
+            let message = format!(
+                "Duplicate value: core.ServicePort{{Name:\"\", Protocol:{protocol:?}, \
+                 AppProtocol:(*string)(nil), Port:{value}, \
+                 TargetPort:intstr.IntOrString{{Type:0, IntVal:0, StrVal:\"\"}}, NodePort:0}}"
+            );
+            let field = format!("spec.ports[{index}]");
+            causes.push(Cause { reason: "FieldValueDuplicate", message, field });
         }
     }
 }
@@ -356,7 +389,9 @@ fn check_unchanged(object: &Value, live: &Value, causes: &mut Vec<Cause>) {
     let both_have = !before.is_empty() && text(object, "/spec/type") != "ExternalName";
     if both_have && before != after {
         let why = "may not change once set";
-        causes.push(Cause::invalid("spec.clusterIPs[0]", &json!([after]), why));
+        let message = format!("Invalid value: []string{{{after:?}}}: {why}");
+        let field = "spec.clusterIPs[0]".to_owned();
+        causes.push(Cause { reason: "FieldValueInvalid", message, field });
     }
     let class = |object: &Value| object.pointer("/spec/loadBalancerClass").cloned();
     let stays = ["/spec/type"].iter().all(|field| text(live, field) == text(object, field));

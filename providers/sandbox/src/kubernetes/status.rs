@@ -9,7 +9,7 @@ use crate::server::Answer;
 pub struct Refusal {
     /// The HTTP status.
     pub code: u16,
-    /// `NotFound`, `Conflict`, ...
+    /// `NotFound`, `Conflict`, ...; empty: none is given.
     pub reason: &'static str,
     /// For people.
     pub message: String,
@@ -134,14 +134,8 @@ impl Refusal {
     }
 
     /// 415 of a patch.
-    pub fn unsupported_media_type(content_type: &str) -> Self {
-        let message = format!(
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/json-patch+json, application/merge-patch+json, \
-             application/strategic-merge-patch+json, application/apply-patch+yaml (was: \
-             {content_type})"
-        );
-        Self::new(415, "UnsupportedMediaType", message)
+    pub fn unsupported_media_type() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     }
 
     /// 415 of a body in Kubernetes' protobuf encoding, which kubectl uses for kinds it knows.
@@ -166,6 +160,9 @@ impl Refusal {
             "reason": self.reason,
             "code": self.code,
         });
+        if let (true, Some(body)) = (self.reason.is_empty(), body.as_object_mut()) {
+            body.shift_remove("reason");
+        }
         if let (Some(details), Some(body)) = (&self.details, body.as_object_mut()) {
             body.insert("details".to_owned(), details.clone());
         }

@@ -112,6 +112,7 @@ pub struct WatchCall {
 /// Accepts a watch.
 pub(super) fn open(state: &State, call: &Call, target: &Target) -> Result<Answer, Refusal> {
     let selector = Selector::parse(
+        target.resource.kind,
         target.namespace.as_deref(),
         call.parameter("fieldSelector"),
         call.parameter("labelSelector"),

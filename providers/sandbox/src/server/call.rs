@@ -19,6 +19,8 @@ pub struct Call {
     pub method: String,
     /// The path, as sent.
     pub path: String,
+    /// The path with its query, as sent.
+    pub target: String,
     /// The path's segments, decoded.
     pub segments: Vec<String>,
     /// The query's parameters, decoded; of repeated ones the last.
@@ -36,6 +38,7 @@ impl Call {
     /// A request from its parts.
     pub fn new(parts: &http::request::Parts, body: Vec<u8>, base: &str) -> Self {
         let path = parts.uri.path().to_owned();
+        let target = parts.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
         let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
         let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
             .into_owned()
@@ -43,6 +46,7 @@ impl Call {
         Self {
             method: parts.method.as_str().to_uppercase(),
             path,
+            target,
             segments,
             query,
             base: base.to_owned(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::change::{FieldDiff, show_value};
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
-use crate::diff::{Input, STACK_TAG};
+use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
 use crate::resource_id::ResourceId;
 
 use super::connection::live_connection;
@@ -37,14 +37,14 @@ pub(super) fn body(
         .iter()
         .map(|address| {
             json!({
-                "name": format!("{}-ip", endpoint.name.value),
+                "name": format!("{}-ip", endpoint.resource_name().value),
                 "properties": {"privateIPAddress": address.value.to_string()},
             })
         })
         .collect();
     json!({
         "location": location,
-        "tags": {STACK_TAG: input.desired.name},
+        "tags": tags(input, endpoint),
         "properties": {
             "subnet": {"id": subnet.as_str()},
             "privateLinkServiceConnections": automatic,
@@ -53,6 +53,33 @@ pub(super) fn body(
         },
     })
 }
+
+/// privlink's own tags: whose it is, whether it is protected, where its name is kept.
+fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> Value {
+    let mut tags = json!({STACK_TAG: input.desired.name});
+    if let Some(tags) = tags.as_object_mut() {
+        if endpoint.protect {
+            tags.insert(PROTECT_TAG.to_owned(), "true".into());
+        }
+        let id = crate::diff::endpoint::id(input, endpoint);
+        if let Some(place) = dns::place(endpoint, &id) {
+            tags.insert(DNS_TAG.to_owned(), place.into());
+        }
+    }
+    tags
+}
+
+/// Of a live endpoint's tags, those that privlink writes.
+fn own_tags(mut tags: Value) -> Value {
+    if let Some(tags) = tags.as_object_mut() {
+        tags.retain(|tag, _| OWN_TAGS.contains(&tag.as_str()));
+        return Value::Object(std::mem::take(tags));
+    }
+    json!({})
+}
+
+/// The tags that privlink writes, and takes away again.
+const OWN_TAGS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
 
 /// What of an endpoint is compared: what privlink writes.
 pub(super) fn comparable(endpoint: &Value) -> Value {
@@ -70,7 +97,7 @@ pub(super) fn comparable(endpoint: &Value) -> Value {
         "privateLinkServiceId": of("/properties/privateLinkServiceId"),
         "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
         "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
-        "tags": {STACK_TAG: at("/tags").get(STACK_TAG)},
+        "tags": own_tags(at("/tags")),
     });
     if let Some(fields) = fields.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
@@ -137,6 +164,7 @@ pub(super) fn updated(live: &Value, body: &Value) -> Value {
         body.get("tags").and_then(Value::as_object),
     ) && let Some(tags) = tags.as_object_mut()
     {
+        tags.retain(|tag, _| !OWN_TAGS.contains(&tag.as_str()));
         tags.extend(wanted.clone());
     }
     for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {

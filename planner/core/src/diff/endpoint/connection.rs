@@ -82,7 +82,8 @@ pub(super) fn connection(
     let decision = approval::decision(input, reached.service.as_ref(), id, &status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
-        approval::decide(&connection_at, link, id, decision, gathered);
+        let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
+        approval::decide(&connection_at, link, id, (decision, message), gathered);
         if let Some(draft) = gathered.drafts.last_mut() {
             draft.needs.insert(DraftKey::new(at, Stage::Write));
         }

@@ -111,6 +111,12 @@ pub(super) fn keep_allocated(service: &mut Value, live: &Value) {
         keep(service, live, "clusterIP");
         if text(service, "/spec/clusterIP") == text(live, "/spec/clusterIP") {
             keep(service, live, "clusterIPs");
+        } else if service.pointer("/spec/clusterIPs") == live.pointer("/spec/clusterIPs") {
+            // Whoever changes the one and not the other knows only the one (`NormalizeClusterIPs`).
+            let first = service.pointer("/spec/clusterIP").cloned().unwrap_or_default();
+            if let Some(spec) = spec_of(service) {
+                spec.insert("clusterIPs".to_owned(), json!([first]));
+            }
         }
         keep(service, live, "ipFamilyPolicy");
         keep(service, live, "ipFamilies");

@@ -4,7 +4,6 @@ use std::fmt::{self, Write};
 
 use crate::drift::{Difference, Node, Report, StackReport, State, Weight};
 use crate::render::escape::terminal;
-use crate::render::text::shown;
 
 /// Writes a report. What could not be read is an error, what is unverified is skipped.
 ///
@@ -137,11 +136,8 @@ fn testcase(stack: &StackReport, node: &Node, suite: &str, out: &mut dyn Write) 
 fn body(difference: &Difference, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "by {}", xml(&super::who(&difference.cause)))?;
     for field in &difference.fields {
-        let side = |value: &Option<serde_json::Value>| {
-            value.as_ref().map_or_else(|| "not set".to_owned(), shown)
-        };
-        let (found, wanted) = (side(&field.found), side(&field.wanted));
-        writeln!(out, "{}", xml(&format!("{}: is {found}, should be {wanted}", field.path)))?;
+        let said = super::said(field.wanted.as_ref(), field.found.as_ref());
+        writeln!(out, "{}", xml(&format!("{}: {said}", field.path)))?;
     }
     if let Some(cut) = super::cut(difference) {
         writeln!(out, "{}", xml(&cut))?;

@@ -12,7 +12,7 @@ use crate::render::text::shown;
 ///
 /// Fails when the writer does.
 pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "### privlink drift\n\n**{}**\n", markdown(&super::line(report)))?;
+    writeln!(out, "### privlink drift\n\n**{}**\n", super::line(report))?;
     let worth = |stack: &&StackReport| !stack.is_complete() || !stack.differences.is_empty();
     let (told, quiet): (Vec<&StackReport>, Vec<&StackReport>) =
         report.stacks.iter().partition(worth);

@@ -5,7 +5,6 @@ use std::fmt::{self, Write};
 use crate::drift::{Difference, Field, Report, StackReport, Weight};
 use crate::render::escape::terminal;
 use crate::render::style::{Label, Style};
-use crate::render::text::shown;
 
 /// Writes a report: each difference with who made it and what repairs it, and the counts at the end.
 ///
@@ -82,19 +81,12 @@ fn difference(difference: &Difference, style: Style, out: &mut dyn Write) -> fmt
 
 fn field(field: &Field, style: Style, out: &mut dyn Write) -> fmt::Result {
     let Field { path, wanted, found } = field;
-    let path = terminal(path);
-    let (line, label) = match (wanted, found) {
-        (Some(wanted), Some(found)) => (
-            format!("      ~ {path}: is {}, should be {}", shown(found), shown(wanted)),
-            Label::Update,
-        ),
-        (Some(wanted), None) => {
-            (format!("      - {path}: is not set, should be {}", shown(wanted)), Label::Delete)
-        }
-        (None, found) => {
-            let found = found.as_ref().map(shown).unwrap_or_default();
-            (format!("      + {path}: is {found}, should not be set"), Label::Create)
-        }
+    let (sign, label) = match (wanted, found) {
+        (Some(_), Some(_)) => ("~", Label::Update),
+        (Some(_), None) => ("-", Label::Delete),
+        (None, _) => ("+", Label::Create),
     };
+    let said = super::said(wanted.as_ref(), found.as_ref());
+    let line = format!("      {sign} {}: {said}", terminal(path));
     writeln!(out, "{}", style.paint(label, line))
 }

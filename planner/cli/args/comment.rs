@@ -1,0 +1,76 @@
+//! `comment`, and what it shares with `plan --comment`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use privlink_core::render::comment::marker;
+use privlink_forge::{Given, Kind};
+
+/// `comment`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Comment {
+    /// Saved plans, as `plan --out` writes them; several make one comment
+    #[arg(value_name = "PLAN", required = true)]
+    pub(crate) plans: Vec<PathBuf>,
+    /// By what the comment is found again, if several commands comment on one pull request
+    #[arg(long, value_name = "ID", default_value = "default", value_parser = id)]
+    pub(crate) id: String,
+    /// Print the comment instead
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Say that whoever made the pull request could have changed the plan, as in a run for a fork
+    #[arg(long)]
+    pub(crate) untrusted: bool,
+    /// Where the whole plan is found; the pipeline's run by default
+    #[arg(long, value_name = "URL")]
+    pub(crate) link: Option<String>,
+    /// Where the pull request is; found out by the pipeline's variables
+    #[arg(long, value_enum, value_name = "FORGE")]
+    pub(crate) forge: Option<Forge>,
+    /// The address of the forge's API, if the pipeline does not say it
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// OWNER/NAME on GitHub, a project's path or number on GitLab, PROJECT/REPOSITORY on Azure DevOps
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
+    /// The number of the pull or merge request
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pull_request: Option<u64>,
+}
+
+impl Comment {
+    /// What was given by hand.
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            kind: self.forge.map(|forge| match forge {
+                Forge::Github => Kind::GitHub,
+                Forge::Gitlab => Kind::GitLab,
+                Forge::AzureDevops => Kind::AzureDevOps,
+            }),
+            api: self.api.clone(),
+            repository: self.repository.clone(),
+            request: self.pull_request,
+        }
+    }
+}
+
+/// A service that keeps code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Forge {
+    /// GitHub.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Azure DevOps.
+    AzureDevops,
+}
+
+/// Reads the id of a comment.
+pub(crate) fn id(text: &str) -> Result<String, String> {
+    match marker(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
+            Err("write it with letters, digits, `.`, `_` and single `-`, 64 at most".to_owned())
+        }
+    }
+}

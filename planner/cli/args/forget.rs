@@ -1,0 +1,18 @@
+//! `forget`.
+
+use privlink_core::address::Address;
+
+use super::{Input, Run};
+
+/// `forget`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Forget {
+    /// An object that the stack has marked, such as Service/default/app or PrivateEndpoint/app-pe; may be
+    /// repeated
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub(crate) addresses: Vec<Address>,
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}

@@ -1,0 +1,38 @@
+//! `diff`: what differs between two snapshots.
+
+use privlink_core::render;
+use privlink_core::render::style::Style;
+use privlink_core::snapshot::difference::{SnapshotDiff, compare};
+
+use crate::args::{Diff, DiffFormat};
+use crate::command_error::CommandError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &Diff, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let (old, new) = (super::read_snapshot(&args.old)?, super::read_snapshot(&args.new)?);
+    let diff = compare(&old, &new);
+    ui.print(&rendered(&diff, args.output, ui.style())?)?;
+    for (format, file) in &args.render {
+        super::write_private(file, &rendered(&diff, *format, Style::default())?)?;
+    }
+    let differs = args.detailed_exitcode && !diff.nodes.is_empty();
+    Ok(if differs { Exit::Changes } else { Exit::Done })
+}
+
+fn rendered(diff: &SnapshotDiff, format: DiffFormat, style: Style) -> Result<String, CommandError> {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match format {
+        DiffFormat::Text => render::snapshot::text(diff, style, &mut text),
+        DiffFormat::Markdown => render::snapshot::markdown(diff, &mut text),
+        DiffFormat::Json => {
+            text = serde_json::to_string_pretty(diff).map_err(|error| {
+                CommandError::new(format!("the differences cannot be written: {error}"))
+            })?;
+            text.push('\n');
+            Ok(())
+        }
+    };
+    Ok(text)
+}

@@ -1,0 +1,196 @@
+//! `import`: writes documents of what is live.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use privlink_core::desired::{self, Desired};
+use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::document;
+use privlink_core::facts::Facts;
+use privlink_core::import::{self, Import, Kind, Place, Selection};
+use privlink_core::kubernetes::service::Key;
+use privlink_core::plan::Mode;
+use privlink_core::render::escape::terminal;
+use privlink_core::snapshot::Snapshot;
+use privlink_core::yaml;
+use privlink_engine::observe::{self as observation, Targets};
+use privlink_engine::session::Patience;
+
+use crate::args::import::Import as Args;
+use crate::args::{Limits, Where};
+use crate::command_error::{CommandError, io};
+use crate::connect;
+use crate::exit::Exit;
+use crate::pin;
+use crate::ui::Ui;
+
+/// What an import is made from.
+struct Read {
+    snapshot: Snapshot,
+    facts: Facts,
+    place: Place,
+}
+
+/// How often what was read may show that more is to be read.
+const ROUNDS: usize = 5;
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let selection = selection(args);
+    let read = match &args.observed {
+        Some(path) => of_snapshot(path, args)?,
+        None => super::block_on(live(args, &selection))?,
+    };
+    let Read { snapshot, facts, place } = &read;
+    let mut import = import::import(snapshot, facts, place, &selection).map_err(failed)?;
+    import.notes.extend(shortfalls(&import, snapshot, &args.place));
+    let unreadable = crate::unreadable::lines(snapshot);
+    for note in unreadable.iter().chain(&import.notes) {
+        ui.say(&format!("note: {}", terminal(note)));
+    }
+    match &args.out {
+        Some(folder) => write(folder, args.force, &import)?,
+        None => ui.print(&yaml::stream(import.documents.values().flatten()))?,
+    }
+    Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })
+}
+
+fn failed(error: import::Error) -> CommandError {
+    let hint = match &error {
+        import::Error::SeveralStacks(_) => "Choose one with --stack.",
+        import::Error::Unreadable(_) => "Make them readable; nothing is taken for absent.",
+        import::Error::NoService(_) | import::Error::NotBalanced(_) => {
+            "Look at the name, and at the context in use."
+        }
+    };
+    CommandError::new(error.to_string()).hint(hint)
+}
+
+fn selection(args: &Args) -> Selection {
+    Selection {
+        stack: args.stack.clone(),
+        all: args.all,
+        namespaces: args.namespace.iter().cloned().collect(),
+        services: args.service.iter().map(|(namespace, name)| Key::new(namespace, name)).collect(),
+    }
+}
+
+fn of_snapshot(path: &Path, args: &Args) -> Result<Read, CommandError> {
+    let snapshot = super::read_snapshot(path)?;
+    let nothing = Desired::default();
+    let pinned = pin::facts(&nothing, args.place.subscription.as_deref());
+    let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
+    let place = place(&targets, &args.place);
+    if place.subscription.is_empty() {
+        return Err(CommandError::new("the snapshot does not tell which cluster it is of")
+            .hint("Give --subscription, --resource-group and --cluster."));
+    }
+    let pinned = pin::facts(&nothing, Some(&place.subscription));
+    let facts = observation::facts(&snapshot, &targets, &pinned);
+    Ok(Read { snapshot, facts, place })
+}
+
+/// Observes the cluster and Azure, until nothing more is to be read.
+async fn live(args: &Args, selection: &Selection) -> Result<Read, CommandError> {
+    if args.place.sandbox == Some(None) && args.stack.is_none() {
+        return Err(CommandError::new("it is not said which sandbox is meant")
+            .hint("Give its world file, as --sandbox=FILE, or the stack's name with --stack."));
+    }
+    let named = Desired { name: args.stack.clone().unwrap_or_default(), ..Desired::default() };
+    let mut connected = connect::connect(&named, &args.place, Patience::default()).await?;
+    connected.targets.endpoint_subscriptions.extend(args.endpoint_subscription.iter().cloned());
+    let place = place(&connected.targets, &args.place);
+    let (mut snapshot, facts) = connected.observe().await;
+    for _ in 0..ROUNDS {
+        let lists = import::reads(&snapshot, &facts, &place, selection).map_err(failed)?;
+        if lists.is_empty() {
+            break;
+        }
+        observation::extend(&mut snapshot, lists, &connected.session.arm).await;
+    }
+    connected.close().await?;
+    Ok(Read { snapshot, facts, place })
+}
+
+fn place(targets: &Targets, flags: &Where) -> Place {
+    let cluster = targets.cluster.as_ref();
+    let subscription = cluster.map(|cluster| cluster.group.subscription.clone());
+    Place {
+        subscription: subscription.or_else(|| flags.subscription.clone()).unwrap_or_default(),
+        resource_group: cluster.map(|cluster| cluster.group.name.clone()),
+        cluster: cluster.map(|cluster| cluster.name.clone()),
+        context: flags.context.clone(),
+    }
+}
+
+/// In which ways a plan of the documents would not be empty: an import checks itself.
+fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String> {
+    let text = yaml::stream(import.documents.values().flatten());
+    let options = desired::Options {
+        namespace: Some(snapshot.kubernetes.namespace.clone()),
+        stack_name: None,
+    };
+    let (desired, diagnostics) = match Source::new("import", &text) {
+        Ok(source) => desired::resolve(document::parse(&source), &options),
+        Err(problem) => (Desired::default(), vec![*problem]),
+    };
+    let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+    let mut shortfalls: Vec<String> = errors
+        .map(|it| {
+            let place =
+                it.place().map(|place| format!(" at line {}", place.line)).unwrap_or_default();
+            format!("the documents have an error{place}: {} [{}]", it.message, it.code)
+        })
+        .collect();
+    if !shortfalls.is_empty() {
+        return shortfalls;
+    }
+    let pinned = pin::facts(&desired, pin::subscription(&desired, flags).as_deref());
+    let Ok(targets) = pin::targets(&desired, flags, &pinned) else { return shortfalls };
+    let facts = observation::facts(snapshot, &targets, &pinned);
+    let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };
+    match super::planned(&desired, &observed, Mode::Apply, &Limits::default()) {
+        Err(error) => shortfalls.push(error.message),
+        Ok(planned) => {
+            let plan = planned.plan;
+            shortfalls.extend(plan.changes.iter().filter(|it| it.is_change()).map(|change| {
+                let (action, at) = (change.action.word(), &change.address);
+                format!("a plan of the documents is not empty: {action} {at}, {}", change.reason)
+            }));
+            shortfalls.extend(
+                plan.refusals.iter().map(|refusal| {
+                    format!("a plan of the documents is refused: {}", refusal.message)
+                }),
+            );
+        }
+    }
+    shortfalls
+}
+
+/// Writes one file for each kind. Files that are there are replaced only if that is asked for, and as a
+/// whole: a link is replaced, not followed.
+fn write(folder: &Path, force: bool, import: &Import) -> Result<(), CommandError> {
+    let shown = folder.display().to_string();
+    std::fs::create_dir_all(folder).map_err(io(&shown))?;
+    let there: BTreeSet<Kind> = Kind::ALL
+        .into_iter()
+        .filter(|kind| std::fs::symlink_metadata(folder.join(kind.file())).is_ok())
+        .collect();
+    if let Some(kind) = there.first().filter(|_| !force) {
+        let file = folder.join(kind.file());
+        return Err(CommandError::new(format!("{} is there already", file.display()))
+            .hint("Choose another folder, or give --force to replace it."));
+    }
+    for kind in there {
+        let file = folder.join(kind.file());
+        std::fs::remove_file(&file).map_err(io(&file.display().to_string()))?;
+    }
+    for (kind, documents) in &import.documents {
+        let file = folder.join(kind.file());
+        let shown = file.display().to_string();
+        let mut options = std::fs::OpenOptions::new();
+        let mut open = options.write(true).create_new(true).open(&file).map_err(io(&shown))?;
+        let text = yaml::stream(documents);
+        std::io::Write::write_all(&mut open, text.as_bytes()).map_err(io(&shown))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The other end of an endpoint's connection: what its Private Link Service shows of it.
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateLinkService;
+use crate::code::Code;
+use crate::diff::Input;
+use crate::plan::Finding;
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+use crate::view;
+
+use super::connection::{LiveConnection, live_connection};
+
+/// The connection as the endpoint shows it, and the Private Link Service it names, as it was read.
+fn both<'a>(
+    prediction: &'a Prediction,
+    live: &Value,
+) -> Option<(LiveConnection, &'a PrivateLinkService)> {
+    let connection = live_connection(live)?;
+    let target = connection.target.as_deref()?.to_lowercase();
+    let link = prediction.before.private_link_services.get(&target)?;
+    Some((connection, link))
+}
+
+fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<String> {
+    let consumers = view::consumers(link).into_iter();
+    let mut own = consumers.filter(|it| ResourceId::new(&it.endpoint) == *id);
+    own.next().map(|consumer| consumer.status)
+}
+
+/// Whether an endpoint says that it is connected to a Private Link Service which has no connection of
+/// it: another one of the same name took the place of the one it connected to (controller's reference:
+/// connections vanish with their Private Link Service).
+pub(super) fn forgot(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    id: &ResourceId,
+    live: &Value,
+) -> bool {
+    let Some(connection) = live_connection(live) else { return false };
+    if !["Approved", "Pending"].contains(&connection.status.as_str()) {
+        return false;
+    }
+    if let Some((_, link)) = both(prediction, live) {
+        return status_at(link, id).is_none();
+    }
+    // One that is gone, and that the plan brings back.
+    let Some(target) = connection.target.map(ResourceId::new) else { return false };
+    let comes = prediction.after.private_link_services.contains_key(&target.key());
+    comes && input.snapshot.resource(&target) == Observation::Absent
+}
+
+/// Both ends of a connection show its state; they should show the same (ARM contract, table "States and
+/// mirroring").
+pub(super) fn disagreement(
+    prediction: &Prediction,
+    (at, id): (&Address, &ResourceId),
+    live: &Value,
+) -> Option<Finding> {
+    let (connection, link) = both(prediction, live)?;
+    let there = status_at(link, id);
+    let is_cut = ["Disconnected", "Rejected"].contains(&connection.status.as_str());
+    let message = match &there {
+        Some(there) if *there == connection.status => return None,
+        // A connection that is over need not be listed any more.
+        None if is_cut => return None,
+        Some(there) => format!(
+            "the endpoint shows it as {}, its Private Link Service {} as {there}",
+            connection.status,
+            link.name()
+        ),
+        None => format!(
+            "the endpoint shows it as {}, its Private Link Service {} has no such connection",
+            connection.status,
+            link.name()
+        ),
+    };
+    Some(Finding {
+        code: Code::ConnectionDisagrees,
+        severity: Code::ConnectionDisagrees.severity(),
+        address: Address::new(Kind::EndpointConnection, at.name.clone()),
+        message,
+        help: Some(
+            "Azure settles this within minutes; if it stays, make the endpoint anew with --replace."
+                .to_owned(),
+        ),
+        place: None,
+    })
+}

@@ -1,0 +1,299 @@
+//! What a plan is limited to: the nodes that `--target` and `--exclude` leave in, with what they need.
+//!
+//! What privlink writes is written by unit: a Service with all that the controller makes for it, an
+//! endpoint with its connection, a DNS record, the connection of somebody else's endpoint. A unit that
+//! is left out is not written, and its Service is not synced, so the prediction takes it as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::{Address, Kind};
+use crate::arm::world::World;
+use crate::desired::Target;
+use crate::plan::{Mode, Scope};
+use crate::resource_id::ResourceId;
+use crate::schema;
+use crate::view::{self, Owners};
+
+use super::{Input, controller, dns, endpoint, service};
+
+/// A flag that names something it cannot be about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misnamed {
+    /// There is no such node.
+    #[error("{flag} names {address}, and there is no such node")]
+    NoNode {
+        /// The flag.
+        flag: &'static str,
+        /// What it names.
+        address: String,
+        /// Nodes that may have been meant, the likeliest first.
+        meant: Vec<String>,
+    },
+    /// Several Services share the node.
+    #[error("{flag} names {address}, which several Services may share")]
+    Shared {
+        /// The flag.
+        flag: &'static str,
+        /// What it names.
+        address: String,
+    },
+    /// What is to be made anew is left out by the other flags.
+    #[error("--replace names {address}, which --target and --exclude leave out")]
+    LeftOut {
+        /// What it names.
+        address: String,
+    },
+}
+
+impl Misnamed {
+    /// What to do.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoNode { meant, .. } if meant.is_empty() => {
+                "`privlink graph` lists the nodes.".to_owned()
+            }
+            Self::NoNode { meant, .. } => format!("Did you mean {}?", meant.join(", or ")),
+            Self::Shared { .. } => "Name a Service or an endpoint.".to_owned(),
+            Self::LeftOut { .. } => "Target it too, or do not exclude it.".to_owned(),
+        }
+    }
+}
+
+/// The units of a plan, and which of them it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The units the plan is about; all, if nothing limits it.
+    covered: Option<BTreeSet<Address>>,
+    /// The units to be made anew.
+    replaced: BTreeSet<Address>,
+}
+
+impl Selection {
+    /// Whether the plan is about this unit.
+    pub fn covers(&self, unit: &Address) -> bool {
+        self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
+    }
+
+    /// Whether the plan is about some units only.
+    pub fn is_limited(&self) -> bool {
+        self.covered.is_some()
+    }
+
+    /// Whether this unit is to be made anew whatever is found.
+    pub fn replaces(&self, unit: &Address) -> bool {
+        self.replaced.contains(unit)
+    }
+
+    /// Resolves the flags against what is desired and what is there.
+    ///
+    /// # Errors
+    ///
+    /// A flag names what is no node, or what cannot be told apart.
+    pub fn of(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Self, Misnamed> {
+        let Scope { targets, excludes, replaces } = &input.options.scope;
+        let unprotect = &input.options.unprotect;
+        if targets.is_empty() && excludes.is_empty() && replaces.is_empty() && unprotect.is_empty()
+        {
+            return Ok(Self::default());
+        }
+        let nodes = Nodes::of(input, before, owners);
+        for name in unprotect {
+            nodes.check("--unprotect", name)?;
+        }
+        let targets = nodes.units("--target", targets)?;
+        let excludes = nodes.units("--exclude", excludes)?;
+        for address in replaces {
+            nodes.check("--replace", &address.to_string())?;
+        }
+        let own = [Kind::Service, Kind::PrivateEndpoint, Kind::EndpointConnection];
+        let replaced = replaces.iter().filter(|address| own.contains(&address.kind));
+        let replaced: BTreeSet<Address> = replaced.filter_map(|it| nodes.unit(it)).collect();
+        let needs = needs(input, before, owners, &nodes);
+        let mut covered: BTreeSet<Address> = if targets.is_empty() {
+            nodes.known.values().flatten().cloned().collect()
+        } else {
+            reached(targets, &needs)
+        };
+        for left_out in reached(excludes.clone(), &turned(&needs)) {
+            covered.remove(&left_out);
+        }
+        if let Some(address) = replaced.iter().find(|unit| !covered.contains(*unit)) {
+            return Err(Misnamed::LeftOut { address: address.to_string() });
+        }
+        let limited = !input.options.scope.targets.is_empty() || !excludes.is_empty();
+        Ok(Self { covered: limited.then_some(covered), replaced })
+    }
+}
+
+/// Whether there is a node of this name.
+///
+/// # Errors
+///
+/// There is none; others that may have been meant are named.
+pub fn check(
+    input: &Input<'_>,
+    before: &World,
+    owners: &Owners,
+    flag: &'static str,
+    name: &str,
+) -> Result<(), Misnamed> {
+    Nodes::of(input, before, owners).check(flag, name)
+}
+
+/// All nodes a flag may name, each with the unit it belongs to; none for those that are shared.
+struct Nodes {
+    known: BTreeMap<String, Option<Address>>,
+}
+
+impl Nodes {
+    fn of(input: &Input<'_>, before: &World, owners: &Owners) -> Self {
+        let mut known = BTreeMap::new();
+        let mut add = |address: Address, unit: Option<&Address>| {
+            known.insert(address.to_string(), unit.cloned());
+        };
+        let stack = input.desired.stack.iter();
+        for protected in stack.flat_map(|stack| &stack.policy.protect) {
+            if let Ok(address) = protected.value.parse() {
+                add(address, None);
+            }
+        }
+        let (live, _) = view::nodes(before, &World::default(), owners);
+        for (address, node) in &live {
+            let unit = node.service.as_ref().map(service::address);
+            add(address.clone(), unit.as_ref());
+        }
+        let of_stack = service::of_stack(input);
+        for key in input.desired.services.keys().chain(&of_stack) {
+            let unit = service::address(key);
+            for kind in [Kind::Service, Kind::FrontendIp, Kind::PrivateLinkService, Kind::PublicIp]
+            {
+                add(Address::new(kind, unit.name.clone()), Some(&unit));
+            }
+        }
+        let own = endpoint::own(input);
+        for unit in own.values() {
+            add(unit.clone(), Some(unit));
+            add(Address::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
+        }
+        for (name, wanted) in &input.desired.endpoints {
+            if let Some((record, _)) = dns::target(wanted, &endpoint::id(input, wanted)) {
+                add(record.clone(), Some(&record));
+            }
+            let unit = endpoint::address(name);
+            add(unit.clone(), Some(&unit));
+        }
+        for (record, _) in dns::written(input) {
+            add(record.clone(), Some(&record));
+        }
+        for link in before.private_link_services.values() {
+            for consumer in view::consumers(link) {
+                let at = controller::connection_address(&consumer.endpoint, &own);
+                if !own.contains_key(&consumer.endpoint.to_lowercase()) {
+                    add(at.clone(), Some(&at));
+                }
+            }
+        }
+        Self { known }
+    }
+
+    fn check(&self, flag: &'static str, name: &str) -> Result<(), Misnamed> {
+        if self.known.contains_key(name) {
+            return Ok(());
+        }
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let close = schema::closest(name, self.known.keys().map(String::as_str));
+        let named_alike = self.known.keys().filter(|known| last(known) == last(name));
+        let mut meant: Vec<String> = close.into_iter().map(ToOwned::to_owned).collect();
+        meant.extend(named_alike.filter(|it| close != Some(it.as_str())).take(5).cloned());
+        Err(Misnamed::NoNode { flag, address: name.to_owned(), meant })
+    }
+
+    fn unit(&self, address: &Address) -> Option<Address> {
+        self.known.get(&address.to_string()).cloned().flatten()
+    }
+
+    fn units(
+        &self,
+        flag: &'static str,
+        addresses: &[Address],
+    ) -> Result<BTreeSet<Address>, Misnamed> {
+        let unit = |address: &Address| {
+            self.check(flag, &address.to_string())?;
+            self.unit(address)
+                .ok_or_else(|| Misnamed::Shared { flag, address: address.to_string() })
+        };
+        addresses.iter().map(unit).collect()
+    }
+}
+
+type Needs = BTreeMap<Address, BTreeSet<Address>>;
+
+/// What each unit needs. What is made needs what it is made on; what goes needs that what hangs on it
+/// goes before.
+fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> Needs {
+    let mut needs = Needs::new();
+    let mut need = |from: &Address, to: Address| {
+        needs.entry(from.clone()).or_default().insert(to);
+    };
+    let goes = |unit: &Address| {
+        let wanted = input.desired.services.keys().any(|key| service::address(key) == *unit);
+        input.options.mode == Mode::Destroy || !wanted
+    };
+    if input.options.mode == Mode::Apply {
+        for (name, wanted) in &input.desired.endpoints {
+            let at = endpoint::address(name);
+            if let Target::Service(key) = &wanted.target {
+                need(&at, service::address(&key.value));
+            }
+            if let Some((record, _)) = dns::target(wanted, &endpoint::id(input, wanted)) {
+                need(&record, at);
+            }
+        }
+    }
+    let written: BTreeMap<ResourceId, Address> =
+        dns::written(input).into_iter().map(|(at, id)| (id, at)).collect();
+    for live in endpoint::leaving(input) {
+        let Some(id) = live.get("id").and_then(serde_json::Value::as_str) else { continue };
+        let at = endpoint::address(ResourceId::new(id).name());
+        let tag = dns::tag(live).map(ResourceId::new);
+        if let Some(record) = tag.and_then(|tag| written.get(&tag)) {
+            need(&at, record.clone());
+        }
+        if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes) {
+            need(&service, at);
+        }
+    }
+    for link in before.private_link_services.values() {
+        let owner = view::frontend_of(link).and_then(|it| owners.of_name(it.name()).cloned());
+        let Some(owner) = owner.map(|key| service::address(&key)) else { continue };
+        for consumer in view::consumers(link) {
+            let at = controller::connection_address(&consumer.endpoint, &BTreeMap::new());
+            if nodes.unit(&at) == Some(at.clone()) {
+                need(&at, owner.clone());
+            }
+        }
+    }
+    needs
+}
+
+fn turned(needs: &Needs) -> Needs {
+    let mut turned = Needs::new();
+    for (from, to) in needs {
+        for to in to {
+            turned.entry(to.clone()).or_default().insert(from.clone());
+        }
+    }
+    turned
+}
+
+/// These units, and all that is reached from them.
+fn reached(from: BTreeSet<Address>, edges: &Needs) -> BTreeSet<Address> {
+    let mut open: Vec<Address> = from.into_iter().collect();
+    let mut reached = BTreeSet::new();
+    while let Some(unit) = open.pop() {
+        if reached.insert(unit.clone()) {
+            open.extend(edges.get(&unit).into_iter().flatten().cloned());
+        }
+    }
+    reached
+}

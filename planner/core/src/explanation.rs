@@ -1,0 +1,293 @@
+//! Why a node is as it is, what the plan does with it and why, and how that is avoided.
+
+mod edit;
+pub mod ground;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Actor, Change, Consumer, Effect};
+use crate::diff::Input;
+use crate::diff::selection::Misnamed;
+use crate::diff::{endpoint, selection};
+use crate::graph::Ownership;
+use crate::plan::{Finding, Refusal};
+use crate::planning::Planned;
+use crate::snapshot::Observation;
+use crate::view::View;
+
+pub use edit::Beside;
+
+/// The version of the JSON. Minor: a new optional field; major: all else.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// All there is to say of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The node.
+    pub address: Address,
+    /// What such a node is.
+    pub what: String,
+    /// Who writes it: `privlink`, `controller`, `azure`, `consumer`, or the name of another tool.
+    pub owner: String,
+    /// The object in its own control plane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// How it is now.
+    pub state: State,
+    /// What the plan does with it; nothing if it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// The changes that bring that about, each brought about by the next; the last is the root.
+    pub causes: Vec<Change>,
+    /// How sure that is, in words.
+    pub certainty: String,
+    /// What was found of it, and of what brings its change about.
+    pub findings: Vec<Finding>,
+    /// What speaks against the plan because of it.
+    pub refusals: Vec<Refusal>,
+    /// The smallest edit that avoids the effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<String>,
+    /// How the same comes about with no consumer cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+    /// Where to read more.
+    pub links: Vec<String>,
+}
+
+/// How a node is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// `present`, `absent` or `unknown`.
+    pub presence: String,
+    /// What is worth knowing of it, as `name: value`.
+    pub details: Vec<String>,
+    /// Who is connected to it.
+    pub consumers: Vec<Consumer>,
+}
+
+/// Explains a node.
+///
+/// # Errors
+///
+/// There is no such node.
+pub fn of(
+    input: &Input<'_>,
+    planned: &Planned,
+    address: &Address,
+) -> Result<Explanation, Misnamed> {
+    let before = &planned.prediction.before;
+    let is_planned = planned.plan.changes.iter().any(|change| change.address == *address);
+    if !is_planned && planned.graph.node(address).is_none() {
+        let owners = planned.prediction.owners();
+        selection::check(input, before, owners, "explain", &address.to_string())?;
+    }
+    let change = planned.plan.changes.iter().find(|it| it.address == *address).cloned();
+    let causes = causes(planned, address);
+    let chain: BTreeSet<&Address> =
+        causes.iter().map(|it| &it.address).chain(std::iter::once(address)).collect();
+    let findings = planned.plan.findings.iter().filter(|it| chain.contains(&it.address));
+    let named = address.to_string();
+    let cuts =
+        matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
+    let refusals = planned.plan.refusals.iter().filter(|refusal| {
+        refusal.message.contains(&named)
+            || cuts && refusal.code == crate::code::Code::TooManyDisconnects
+    });
+    Ok(Explanation {
+        format_version: FORMAT_VERSION.to_owned(),
+        address: address.clone(),
+        what: ground::what(address.kind).to_owned(),
+        owner: owner(planned, address, change.as_ref()),
+        object: object(input, planned, address, change.as_ref()),
+        state: state(input, planned, address),
+        certainty: certainty(change.as_ref(), &causes),
+        findings: findings.cloned().collect(),
+        refusals: refusals.cloned().collect(),
+        edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
+        beside: edit::beside(input, planned, change.as_ref(), &causes),
+        links: ground::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
+        change,
+        causes,
+    })
+}
+
+fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> String {
+    if let Some(change) = change.filter(|it| matches!(it.actor, Actor::External(_))) {
+        return change.actor.as_str().to_owned();
+    }
+    match (planned.graph.node(address).map(|node| node.ownership), address.kind) {
+        (Some(Ownership::External), _) => "another tool",
+        (Some(Ownership::Observed), Kind::Subnet) => "nobody here; the controller sets its policy",
+        (_, Kind::Service | Kind::PrivateEndpoint | Kind::DnsRecord) => "privlink",
+        (Some(_), Kind::EndpointConnection) => "azure; privlink decides on it",
+        (None, Kind::EndpointConnection) => "its consumer; the stack decides on it",
+        _ => "controller",
+    }
+    .to_owned()
+}
+
+/// The node as Azure shows it.
+fn live(planned: &Planned, address: &Address) -> Option<View> {
+    let prediction = &planned.prediction;
+    prediction.nodes_before().get(address).map(|node| node.as_ref().clone())
+}
+
+fn object(
+    input: &Input<'_>,
+    planned: &Planned,
+    address: &Address,
+    change: Option<&Change>,
+) -> Option<String> {
+    if let Some(object) = change.and_then(|change| change.object.clone()) {
+        return Some(object);
+    }
+    match address.kind {
+        Kind::Service => Some(address.name.clone()),
+        Kind::PrivateEndpoint | Kind::EndpointConnection => {
+            let wanted = input.desired.endpoints.get(&address.name)?;
+            Some(endpoint::id(input, wanted).as_str().to_owned())
+        }
+        _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
+    }
+}
+
+fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
+    let known = |presence: &str| State { presence: presence.to_owned(), ..State::default() };
+    match address.kind {
+        Kind::Service => {
+            let live = planned.prediction.live.iter();
+            let mut live = live.filter(|(key, _)| key.to_string() == address.name);
+            let Some((_, service)) = live.next() else { return known("absent") };
+            let mut state = known("present");
+            state.details.push(format!("uid: {}", service.uid));
+            let addresses = service.object.pointer("/status/loadBalancer/ingress");
+            let ips = addresses.and_then(Value::as_array).into_iter().flatten();
+            let ips: Vec<&str> = ips.filter_map(|it| it.get("ip")?.as_str()).collect();
+            if !ips.is_empty() {
+                state.details.push(format!("address: {}", ips.join(", ")));
+            }
+            state
+        }
+        Kind::PrivateEndpoint | Kind::EndpointConnection
+            if input.desired.endpoints.contains_key(&address.name) =>
+        {
+            let Some(wanted) = input.desired.endpoints.get(&address.name) else {
+                return known("unknown");
+            };
+            match input.snapshot.resource(&endpoint::id(input, wanted)) {
+                Observation::Present(live) => {
+                    let mut state = known("present");
+                    state
+                        .details
+                        .extend(endpoint::status(live).map(|it| format!("connection: {it}")));
+                    state
+                }
+                Observation::Absent => known("absent"),
+                Observation::Unreadable(_) | Observation::NotObserved => known("unknown"),
+            }
+        }
+        Kind::PrivateEndpoint | Kind::EndpointConnection | Kind::DnsRecord => known("unknown"),
+        _ => {
+            let Some(view) = live(planned, address) else { return known("absent") };
+            let mut state = known("present");
+            let details = [
+                ("address", "/properties/privateIPAddress"),
+                ("address", "/properties/ipAddress"),
+                ("alias", "/properties/alias"),
+                ("policy", "/properties/privateLinkServiceNetworkPolicies"),
+            ];
+            for (name, pointer) in details {
+                let value = view.fields.pointer(pointer).and_then(Value::as_str);
+                state.details.extend(value.map(|value| format!("{name}: {value}")));
+            }
+            state.consumers.clone_from(&view.consumers);
+            state
+        }
+    }
+}
+
+/// The changes that bring a node's change about, from the next to the root.
+fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
+    let changes = &planned.plan.changes;
+    let of = |at: &Address| changes.iter().find(|it| it.address == *at && it.is_change());
+    let mut chain: Vec<Change> = Vec::new();
+    let Some(mut last) = of(address) else { return chain };
+    while let Some(next) = behind(planned, last).iter().find_map(&of) {
+        if chain.iter().any(|it| it.address == next.address) || next.address == *address {
+            break;
+        }
+        chain.push(next.clone());
+        last = next;
+    }
+    chain
+}
+
+/// The nodes whose change may have brought a change about, the likeliest first.
+fn behind(planned: &Planned, change: &Change) -> Vec<Address> {
+    let Address { kind, name } = &change.address;
+    let alike = |kind: Kind| Address::new(kind, name.clone());
+    let needed = |kind: Kind| -> Vec<Address> {
+        let needs = planned.graph.needs(&change.address);
+        needs.map(|(need, _)| need).filter(|it| it.kind == kind).cloned().collect()
+    };
+    let goes = matches!(change.action, Action::Delete | Action::Replace);
+    match kind {
+        Kind::Service => Vec::new(),
+        Kind::PrivateLinkService if goes || change.action == Action::Create => {
+            vec![alike(Kind::FrontendIp), alike(Kind::Service)]
+        }
+        Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
+            let own = name.trim_end_matches("/IPv6");
+            vec![Address::new(Kind::Service, own)]
+        }
+        Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => {
+            let needed_by = planned.graph.needed_by(&change.address);
+            let mut behind: Vec<Address> = needed_by.map(|(from, _)| from.clone()).collect();
+            let services = planned.plan.changes.iter().map(|it| &it.address);
+            behind.extend(services.filter(|it| it.kind == Kind::Service).cloned());
+            behind
+        }
+        // One whose own document changed has no other cause.
+        Kind::PrivateEndpoint
+            if change.fields.iter().any(|it| it.path != "privateLinkServiceId") =>
+        {
+            Vec::new()
+        }
+        Kind::PrivateEndpoint => needed(Kind::PrivateLinkService),
+        Kind::EndpointConnection if matches!(change.action, Action::Approve | Action::Reject) => {
+            Vec::new()
+        }
+        Kind::EndpointConnection => {
+            let mut behind = vec![alike(Kind::PrivateEndpoint)];
+            let cutting = planned.plan.changes.iter().filter(|it| cuts(it, change));
+            behind.extend(cutting.map(|it| it.address.clone()));
+            behind
+        }
+        Kind::DnsRecord => needed(Kind::PrivateEndpoint),
+    }
+}
+
+/// Whether a change cuts the endpoint of a connection off.
+fn cuts(change: &Change, connection: &Change) -> bool {
+    let Effect::ConsumersDisconnected(consumers) = &change.effect else { return false };
+    let object = connection.object.as_deref().unwrap_or_default();
+    change.address.kind == Kind::PrivateLinkService
+        && consumers.iter().any(|it| it.endpoint.eq_ignore_ascii_case(object))
+}
+
+/// How sure a change is: as sure as the least sure link of its chain.
+fn certainty(change: Option<&Change>, causes: &[Change]) -> String {
+    let Some(change) = change else { return "it was read, not predicted".to_owned() };
+    let evidence = causes.iter().chain(std::iter::once(change)).filter_map(|it| it.evidence).max();
+    evidence.map_or("it is privlink's own doing", ground::certainty).to_owned()
+}

@@ -1,0 +1,171 @@
+//! The smallest edit that avoids an effect, and how the same comes about with nobody cut off.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
+use crate::desired::Target;
+use crate::diff::Input;
+use crate::kubernetes::service::Key;
+use crate::planning::Planned;
+use crate::render::text::shown;
+use crate::view;
+
+/// How a change comes about with nobody cut off: a second Service beside the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Beside {
+    /// The Service that stays as it is until nobody uses it.
+    pub service: String,
+    /// The Service to make beside it.
+    pub second: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+    /// Who has to move, and is not of this stack.
+    pub consumers: Vec<Consumer>,
+}
+
+/// What in a Service makes its frontend another one (controller: isFrontendIPChanged, and the name of the
+/// frontend, which follows from subnet and families).
+const OF_FRONTEND: [&str; 9] = [
+    "azure-load-balancer-ipv4",
+    "azure-load-balancer-ipv6",
+    "azure-load-balancer-internal",
+    "azure-load-balancer-internal-subnet",
+    "azure-pip-name",
+    "azure-pip-prefix-id",
+    "loadBalancerIP",
+    "ipFamil",
+    "spec.type",
+];
+
+/// The smallest edit that avoids a change.
+pub(super) fn smallest(change: &Change, causes: &[Change]) -> Option<String> {
+    let root = causes.last().unwrap_or(change);
+    let at = &root.address;
+    match (root.action, &root.actor) {
+        (Action::Keep | Action::Create | Action::Approve | Action::Adopt, _) => None,
+        (Action::Reject, _) => Some("Take it off the list under `reject`.".to_owned()),
+        (Action::Delete, Actor::Privlink) => Some(format!("Keep the document of {at}.")),
+        (Action::Replace | Action::Update | Action::Await, _) => {
+            let goes = matches!(change.action, Action::Delete | Action::Replace);
+            let matters = |field: &&FieldDiff| match at.kind {
+                Kind::Service if goes => OF_FRONTEND.iter().any(|it| field.path.contains(it)),
+                Kind::PrivateEndpoint => field.forces_replacement || !goes,
+                _ => true,
+            };
+            let mut fields: Vec<&FieldDiff> = root.fields.iter().filter(matters).collect();
+            if fields.is_empty() {
+                fields = root.fields.iter().collect();
+            }
+            let edits: Vec<String> = fields.into_iter().map(back).collect();
+            (!edits.is_empty()).then(|| format!("In {at}: {}.", edits.join("; ")))
+        }
+        (Action::Delete, _) => None,
+    }
+}
+
+/// How one field is put back.
+fn back(field: &FieldDiff) -> String {
+    match &field.before {
+        Some(before) => format!("set {} to {}", field.path, shown(before)),
+        None => format!("leave {} away", field.path),
+    }
+}
+
+/// The way round a change that cuts consumers off, if it is one and a Service is at its root.
+pub(super) fn beside(
+    input: &Input<'_>,
+    planned: &Planned,
+    change: Option<&Change>,
+    causes: &[Change],
+) -> Option<Beside> {
+    let change = change?;
+    let chain = || std::iter::once(change).chain(causes);
+    let service = chain().find(|it| it.address.kind == Kind::Service)?;
+    let link = Address::new(Kind::PrivateLinkService, service.address.name.clone());
+    let cut = planned.plan.changes.iter().find(|it| it.address == link)?;
+    let Effect::ConsumersDisconnected(consumers) = &cut.effect else { return None };
+    let (namespace, name) = service.address.name.split_once('/')?;
+    let wanted = input.desired.services.get(&Key::new(namespace, name))?;
+    let prediction = &planned.prediction;
+    let old = prediction.link_before(&wanted.name)?.name().to_owned();
+    let second = second(name, |it| input.desired.services.contains_key(&Key::new(namespace, it)));
+    let links = prediction.before.private_link_services.values();
+    let names: Vec<String> = links.map(|link| link.name().to_owned()).collect();
+    let new = self::second(&old, |it| names.iter().any(|name| name.eq_ignore_ascii_case(it)));
+    let steps = steps(input, planned, service, (namespace, name, &second), (&old, &new));
+    let consumers: Vec<Consumer> = consumers.iter().filter(|it| !it.own).cloned().collect();
+    let second = format!("{namespace}/{second}");
+    Some(Beside { service: service.address.name.clone(), second, steps, consumers })
+}
+
+/// A name that is free: `app-2`, `app-3` and so on. Names have 63 characters at most.
+fn second(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let base: String = name.chars().take(58).collect();
+    let names = (2..1000).map(|number| format!("{base}-{number}"));
+    let mut free = names.filter(|name| !is_taken(name));
+    free.next().unwrap_or(base)
+}
+
+fn steps(
+    input: &Input<'_>,
+    planned: &Planned,
+    service: &Change,
+    (namespace, name, second): (&str, &str, &str),
+    (old, new): (&str, &str),
+) -> Vec<String> {
+    let mut steps = Vec::new();
+    let matters = |field: &&FieldDiff| OF_FRONTEND.iter().any(|it| field.path.contains(it));
+    let fields = || service.fields.iter().filter(matters);
+    let put_back: Vec<String> = fields().map(back).collect();
+    steps.push(if put_back.is_empty() {
+        format!("Keep Service {namespace}/{name} as it is.")
+    } else {
+        format!("Keep Service {namespace}/{name} as it is: {}.", put_back.join("; "))
+    });
+    let set: Vec<String> = fields()
+        .filter_map(|field| Some(format!("{} {}", field.path, shown(field.after.as_ref()?))))
+        .collect();
+    let with = if set.is_empty() { String::new() } else { format!(", {}", set.join(", ")) };
+    steps.push(format!(
+        "Add a second Service {namespace}/{second}: a copy of it with azure-pls-name {new}{with}."
+    ));
+    let of_first = |approval: &&crate::desired::EndpointApproval| {
+        approval.service.value.namespace == namespace && approval.service.value.name == name
+    };
+    for approval in input.desired.approvals.values().filter(of_first) {
+        steps.push(format!(
+            "Copy EndpointApproval {} for Service {namespace}/{second}.",
+            approval.name.value
+        ));
+    }
+    steps.push(format!(
+        "Apply: Private Link Service {new} comes beside {old}, and nobody is cut off. `privlink output` shows its alias."
+    ));
+    for (endpoint, wanted) in &input.desired.endpoints {
+        let reaches = |it: &Key| it.namespace == namespace && it.name == name;
+        if matches!(&wanted.target, Target::Service(it) if reaches(&it.value)) {
+            let dns = if wanted.dns.is_some() { ", move `dns` to it" } else { "" };
+            steps.push(format!(
+                "Add PrivateEndpoint {endpoint}-2 to Service {namespace}/{second}, apply{dns}, move what uses it, then remove PrivateEndpoint {endpoint}."
+            ));
+        }
+    }
+    let prediction = &planned.prediction;
+    let key = Key::new(namespace, name);
+    let link = prediction.link_before(&key);
+    let others = link.map(view::consumers).unwrap_or_default();
+    let own = crate::diff::endpoint::own(input);
+    for consumer in others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
+        steps.push(format!(
+            "Ask the owner of {} (subscription {}) for a new endpoint to the new alias.",
+            consumer.endpoint, consumer.subscription
+        ));
+    }
+    steps.push(format!(
+        "When `privlink explain PrivateLinkService/{namespace}/{name}` shows no approved connection, remove Service {namespace}/{name} and apply."
+    ));
+    steps
+}

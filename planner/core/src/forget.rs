@@ -1,0 +1,175 @@
+//! Forgetting: objects lose the stack's marks and are nobody's from then on. Nothing is deleted, and
+//! nothing else of them changes.
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::diff::draft::{Draft, Stage, number};
+use crate::diff::{self, Input, MARKS, STACK_LABEL, STACK_TAG, dns, endpoint, service};
+use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
+use crate::resource_id::ResourceId;
+use crate::snapshot::{Observation, Reading};
+
+/// Why nothing is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An address names nothing that carries the stack's mark.
+    #[error("{address} is no object that stack {stack} has marked")]
+    NotMarked {
+        /// The address.
+        address: Address,
+        /// The stack.
+        stack: String,
+        /// What it has marked, as far as it was read.
+        marked: Vec<Address>,
+    },
+}
+
+/// A live object with the stack's mark.
+#[derive(Clone, Debug)]
+struct Marked<'a> {
+    at: Address,
+    live: &'a Value,
+}
+
+/// Plans to take the stack's marks off objects. With an endpoint, the record that leads to it is forgotten
+/// too: a plan would delete it once no document asks for it.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
+    let marked = marked(input);
+    let mut chosen: Vec<&Marked<'_>> = Vec::new();
+    for address in addresses {
+        let Some(found) = marked.iter().find(|it| it.at == *address) else {
+            return Err(Error::NotMarked {
+                address: address.clone(),
+                stack: input.desired.name.clone(),
+                marked: marked.into_iter().map(|it| it.at).collect(),
+            });
+        };
+        chosen.push(found);
+        let leads = |it: &&Marked<'_>| {
+            it.at.kind == Kind::DnsRecord && leads_to(input, it.live, &found.at, found.live)
+        };
+        chosen.extend(marked.iter().filter(leads));
+    }
+    chosen.sort_by(|one, other| one.at.cmp(&other.at));
+    chosen.dedup_by(|one, other| one.at == other.at);
+    let (mut changes, mut drafts) = (Vec::new(), Vec::new());
+    for Marked { at, live } in chosen {
+        let Some((object, op)) = release(at, live) else { continue };
+        let reason = "it is taken out of the stack, and stays as it is";
+        let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
+        change.object = Some(object);
+        change.fields = vec![FieldDiff {
+            path: match at.kind {
+                Kind::Service => format!("metadata.labels[{STACK_LABEL:?}]"),
+                Kind::DnsRecord => format!("metadata.{STACK_TAG}"),
+                _ => format!("tags.{STACK_TAG}"),
+            },
+            before: Some(input.desired.name.clone().into()),
+            after: None,
+            forces_replacement: false,
+        }];
+        changes.push(change);
+        drafts.push(Draft::new(at, Stage::Write, op));
+    }
+    let summary = Summary::of(&changes, 0);
+    Ok(Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        tool_version: input.options.tool_version.clone(),
+        stack: input.desired.name.clone(),
+        mode: input.options.mode,
+        scope: input.options.scope.clone(),
+        needs: Vec::new(),
+        facts: Vec::new(),
+        changes,
+        // Steps that need nothing are in no circle.
+        steps: number(drafts).unwrap_or_default(),
+        findings: Vec::new(),
+        refusals: Vec::new(),
+        awaiting_approval: Vec::new(),
+        summary,
+        outputs: Vec::new(),
+    })
+}
+
+/// All that carries the stack's mark, as far as it was read, in order of address.
+fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
+    let stack = Some(input.desired.name.as_str());
+    let mut marked = Vec::new();
+    if let Reading::Present(services) = &input.snapshot.kubernetes.services {
+        for live in services.iter().filter(|live| service::stack_of(live) == stack) {
+            let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
+            if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
+                marked.push(Marked {
+                    at: Address::new(Kind::Service, format!("{namespace}/{name}")),
+                    live,
+                });
+            }
+        }
+    }
+    let own = endpoint::own(input);
+    for live in input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
+        let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
+        if endpoint::stack_of(live) == stack
+            && let Some(at) = id.and_then(|id| own.get(&id.key()))
+        {
+            marked.push(Marked { at: at.clone(), live });
+        }
+    }
+    for id in dns::records(input) {
+        if let Observation::Present(live) = input.snapshot.resource(&id)
+            && let Some(zone) = id.parent()
+        {
+            let name = format!("{}/{}", zone.name(), id.name());
+            marked.push(Marked { at: Address::new(Kind::DnsRecord, name), live });
+        }
+    }
+    marked.sort_by(|one, other| one.at.cmp(&other.at));
+    marked.dedup_by(|one, other| one.at == other.at);
+    marked
+}
+
+/// Whether a record is the one an endpoint's document names, or leads to the endpoint's address.
+fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -> bool {
+    if at.kind != Kind::PrivateEndpoint {
+        return false;
+    }
+    let id = |live: &Value| live.get("id").and_then(Value::as_str).map(ResourceId::new);
+    let documented = input.desired.endpoints.get(&at.name).and_then(|wanted| {
+        let (_, target) = dns::target(wanted, &diff::endpoint::id(input, wanted))?;
+        Some(target)
+    });
+    if documented.is_some() && documented == id(record) {
+        return true;
+    }
+    let interface = endpoint.pointer("/properties/networkInterfaces/0/id").and_then(Value::as_str);
+    let interface = interface.map(|id| input.snapshot.resource(&ResourceId::new(id)));
+    let Some(Observation::Present(interface)) = interface else { return false };
+    let address = interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress");
+    dns::addresses(record).any(|it| Some(it) == address)
+}
+
+/// The object's id, and how its marks are taken off.
+fn release(at: &Address, live: &Value) -> Option<(String, Op)> {
+    if at.kind == Kind::Service {
+        let text = |name: &str| Some(live.get("metadata")?.get(name)?.as_str()?.to_owned());
+        let (namespace, name, uid) = (text("namespace")?, text("name")?, text("uid")?);
+        return Some((format!("{namespace}/{name}"), Op::ReleaseService { namespace, name, uid }));
+    }
+    let id = live.get("id")?.as_str()?.to_owned();
+    let etag = live.get("etag").and_then(Value::as_str).map(ToOwned::to_owned);
+    let mut body = live.clone();
+    let marks = match at.kind {
+        Kind::DnsRecord => body.pointer_mut("/properties/metadata"),
+        _ => body.get_mut("tags"),
+    };
+    if let Some(marks) = marks.and_then(Value::as_object_mut) {
+        marks.retain(|name, _| !MARKS.contains(&name.as_str()));
+    }
+    Some((id.clone(), Op::PutResource { id, body, etag }))
+}

@@ -1,0 +1,331 @@
+//! Private endpoints: which of them, and as which documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::arm::resource::PrivateLinkService;
+use crate::diff::{MARKS, STACK_TAG};
+use crate::kubernetes::service::Key;
+use crate::resource_id::ResourceId;
+use crate::snapshot::{Observation, Reading, Snapshot};
+
+use super::{API_VERSION, Seen, free_name};
+
+const TYPE: &str = "Microsoft.Network/privateEndpoints";
+
+/// The Private Link Services of the imported Services.
+pub(super) type Links<'a> = BTreeMap<Key, &'a PrivateLinkService>;
+
+/// A live endpoint that is imported.
+#[derive(Debug)]
+pub(super) struct Selected<'a> {
+    /// Its id.
+    pub(super) id: ResourceId,
+    /// As ARM shows it.
+    pub(super) live: &'a Value,
+    /// The Service that it reaches, if it is an imported one.
+    pub(super) service: Option<Key>,
+}
+
+/// A connection that an endpoint asks for.
+pub(super) struct Asked<'a> {
+    connection: &'a Value,
+    pub(super) is_manual: bool,
+}
+
+impl Asked<'_> {
+    fn text(&self, pointer: &str) -> &str {
+        self.connection.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The id or the alias that is asked for.
+    fn target(&self) -> &str {
+        self.text("/properties/privateLinkServiceId")
+    }
+}
+
+/// The connection of a live endpoint.
+pub(super) fn asked(live: &Value) -> Option<Asked<'_>> {
+    let first = |list: &str| live.pointer(&format!("/properties/{list}/0"));
+    let automatic = first("privateLinkServiceConnections")
+        .map(|connection| Asked { connection, is_manual: false });
+    let manual = || {
+        let connection = first("manualPrivateLinkServiceConnections")?;
+        Some(Asked { connection, is_manual: true })
+    };
+    automatic.or_else(manual)
+}
+
+/// The endpoints that are imported, in order of their ids: those that carry the stack's mark, and those
+/// without any that reach an imported Service, in the subscriptions that were read.
+pub(super) fn select<'a>(
+    seen: &Seen<'a>,
+    links: &Links<'_>,
+    notes: &mut Vec<String>,
+) -> Vec<Selected<'a>> {
+    let mut all: Vec<(ResourceId, &Value)> = seen
+        .snapshot
+        .resources_of_type(TYPE)
+        .filter_map(|live| Some((ResourceId::new(live.get("id")?.as_str()?), live)))
+        .collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all.dedup_by(|one, other| one.0 == other.0);
+    let mut selected = Vec::new();
+    for (id, live) in all {
+        let Some(asked) = asked(live) else { continue };
+        let service = links.iter().find(|(_, link)| reaches(asked.target(), link));
+        let stack = live.get("tags").and_then(|tags| tags.get(STACK_TAG)?.as_str());
+        match (stack, service) {
+            (Some(stack), _) if stack == seen.stack => {}
+            (Some(stack), Some(_)) => {
+                notes.push(format!(
+                    "the private endpoint {id} is taken for a consumer: it belongs to stack {stack}"
+                ));
+                continue;
+            }
+            (None, Some(_)) => {}
+            (_, None) => continue,
+        }
+        // An alias stays one: an endpoint cannot change from it to an id.
+        let service =
+            service.filter(|_| asked.target().starts_with('/')).map(|(key, _)| key.clone());
+        selected.push(Selected { id, live, service });
+    }
+    selected
+}
+
+fn reaches(target: &str, link: &PrivateLinkService) -> bool {
+    let is_alias =
+        || link.properties.alias.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(target));
+    link.id().eq_ignore_ascii_case(target) || is_alias()
+}
+
+/// Their documents.
+pub(super) fn documents(
+    seen: &Seen<'_>,
+    endpoints: &[Selected<'_>],
+    notes: &mut Vec<String>,
+) -> Vec<Value> {
+    let mut taken = BTreeSet::new();
+    endpoints.iter().map(|endpoint| document(seen, endpoint, &mut taken, notes)).collect()
+}
+
+fn document(
+    seen: &Seen<'_>,
+    endpoint: &Selected<'_>,
+    taken: &mut BTreeSet<String>,
+    notes: &mut Vec<String>,
+) -> Value {
+    let Selected { id, live, service } = endpoint;
+    let group = id.resource_group().unwrap_or_default();
+    let name = free_name(taken, &[id.name().to_owned(), format!("{}-{group}", id.name())]);
+    let mut spec = Map::new();
+    if name != id.name() {
+        spec.insert("name".to_owned(), id.name().into());
+    }
+    let subscription = id.subscription().unwrap_or_default();
+    if !subscription.eq_ignore_ascii_case(&seen.place.subscription) {
+        spec.insert("subscription".to_owned(), subscription.into());
+    }
+    spec.insert("resourceGroup".to_owned(), group.into());
+    let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
+    if let Some(location) = location(seen.snapshot, live, &subnet) {
+        spec.insert("location".to_owned(), location.into());
+    }
+    spec.insert("subnet".to_owned(), subnet_of(id, &subnet));
+    if let Some(asked) = asked(live) {
+        if asked.text("/name") != id.name() {
+            spec.insert("connectionName".to_owned(), asked.text("/name").into());
+        }
+        spec.insert("target".to_owned(), target(&asked, service.as_ref()));
+        let approval = if asked.is_manual { "Manual" } else { "Automatic" };
+        spec.insert("approval".to_owned(), approval.into());
+        let message = asked.text("/properties/requestMessage");
+        if !message.is_empty() {
+            spec.insert("requestMessage".to_owned(), message.into());
+        }
+    }
+    let address = text(live, "/properties/ipConfigurations/0/properties/privateIPAddress");
+    if !address.is_empty() {
+        spec.insert("address".to_owned(), address.into());
+    }
+    if let Some(dns) = dns(seen, id, live, notes) {
+        spec.insert("dns".to_owned(), dns);
+    }
+    note_unsaid(id, live, notes);
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "PrivateEndpoint",
+        "metadata": {"name": name},
+        "spec": spec,
+    })
+}
+
+fn text<'a>(live: &'a Value, pointer: &str) -> &'a str {
+    live.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The endpoint's region, unless its virtual network tells it.
+fn location(snapshot: &Snapshot, live: &Value, subnet: &ResourceId) -> Option<String> {
+    let plain = |text: &str| text.to_lowercase().replace(' ', "");
+    let own = plain(text(live, "/location"));
+    let network = subnet.parent()?;
+    let of_network = match snapshot.resource(&network) {
+        Observation::Present(network) => plain(text(network, "/location")),
+        _ => String::new(),
+    };
+    (own != of_network && !own.is_empty()).then_some(own)
+}
+
+fn subnet_of(endpoint: &ResourceId, subnet: &ResourceId) -> Value {
+    let network = subnet.parent();
+    let group_of = |id: &ResourceId| {
+        Some((id.subscription()?.to_lowercase(), id.resource_group()?.to_lowercase()))
+    };
+    match network.filter(|_| group_of(endpoint) == group_of(subnet)) {
+        Some(network) => json!({"virtualNetwork": network.name(), "name": subnet.name()}),
+        None => json!({"id": subnet.as_str()}),
+    }
+}
+
+fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
+    match (service, asked.target()) {
+        (Some(key), _) => json!({"service": {"namespace": key.namespace, "name": key.name}}),
+        (None, id) if id.starts_with('/') => json!({"id": id}),
+        (None, alias) => json!({"alias": alias}),
+    }
+}
+
+/// The endpoint's name in a private DNS zone.
+fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) -> Option<Value> {
+    let groups = zone_groups(seen.snapshot, id);
+    if let [group, others @ ..] = groups {
+        if !others.is_empty() {
+            notes.push(format!(
+                "the private endpoint {id} has several DNS zone groups, of which one is imported"
+            ));
+        }
+        return Some(zone_group(id, group));
+    }
+    let address = address(seen.snapshot, live)?;
+    record(seen, id, address, notes)
+}
+
+/// The zone groups of an endpoint, as far as they were read.
+pub(super) fn zone_groups<'a>(snapshot: &'a Snapshot, id: &ResourceId) -> &'a [Value] {
+    match snapshot.azure.get(&format!("{}/privatednszonegroups", id.key())) {
+        Some(Reading::Present(groups)) => groups,
+        _ => &[],
+    }
+}
+
+fn zone_group(endpoint: &ResourceId, group: &Value) -> Value {
+    let configs = group.pointer("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
+    let zones: Vec<Value> = configs
+        .into_iter()
+        .flatten()
+        .filter_map(|config| config.pointer("/properties/privateDnsZoneId")?.as_str())
+        .map(|zone| zone_of(endpoint, &ResourceId::new(zone)))
+        .collect();
+    let mut said = Map::new();
+    let name = text(group, "/name");
+    if name != "default" && !name.is_empty() {
+        said.insert("name".to_owned(), name.into());
+    }
+    said.insert("zones".to_owned(), zones.into());
+    json!({"zoneGroup": said})
+}
+
+/// A zone: by name, where it lies with the endpoint, else by id.
+fn zone_of(endpoint: &ResourceId, zone: &ResourceId) -> Value {
+    let by_name = crate::diff::dns::zone_id(zone.name(), endpoint);
+    if by_name == *zone { zone.name().into() } else { zone.as_str().into() }
+}
+
+/// The address of an endpoint, from its network interface.
+fn address<'a>(snapshot: &'a Snapshot, live: &Value) -> Option<&'a str> {
+    let interface = ResourceId::new(live.pointer("/properties/networkInterfaces/0/id")?.as_str()?);
+    let Observation::Present(interface) = snapshot.resource(&interface) else { return None };
+    interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
+}
+
+/// The record that leads to an address, if privlink would write just that one.
+fn record(
+    seen: &Seen<'_>,
+    endpoint: &ResourceId,
+    address: &str,
+    notes: &mut Vec<String>,
+) -> Option<Value> {
+    let lists = seen.snapshot.azure.iter();
+    let records = lists
+        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
+        .filter_map(|(_, reading)| match reading {
+            Reading::Present(records) => Some(records),
+            Reading::Absent | Reading::Unreadable(_) => None,
+        })
+        .flatten();
+    let mut found: Vec<(bool, ResourceId)> = Vec::new();
+    for record in records {
+        let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
+        let leads = |it: &Value| it.as_str() == Some(address);
+        if !crate::diff::dns::addresses(record).any(leads) {
+            continue;
+        }
+        let id = ResourceId::new(text(record, "/id"));
+        let stack = property("metadata").and_then(|it| it.get(STACK_TAG)?.as_str());
+        let ttl = property("ttl").or_else(|| property("TTL")).and_then(Value::as_u64);
+        match stack {
+            Some(stack) if stack == seen.stack => found.push((true, id)),
+            None if crate::diff::dns::addresses(record).count() == 1
+                && ttl == Some(u64::from(crate::diff::dns::TTL)) =>
+            {
+                found.push((false, id));
+            }
+            _ => notes.push(format!(
+                "the DNS record {id} leads to {} and is not one that privlink keeps",
+                endpoint.name()
+            )),
+        }
+    }
+    // The stack's own goes before one that just looks alike.
+    found.sort_by(|one, other| (!one.0, &one.1).cmp(&(!other.0, &other.1)));
+    let mut found = found.into_iter().map(|(_, id)| id);
+    let record = found.next()?;
+    notes.extend(found.map(|id| {
+        format!("the DNS record {id} leads to {} too, and a document has one", endpoint.name())
+    }));
+    let zone = zone_of(endpoint, &record.parent()?);
+    Some(json!({"record": {"zone": zone, "name": record.name()}}))
+}
+
+/// Says what a document cannot.
+fn note_unsaid(id: &ResourceId, live: &Value, notes: &mut Vec<String>) {
+    let mut unsaid = Vec::new();
+    let tags = live.get("tags").and_then(Value::as_object);
+    if tags.is_some_and(|tags| tags.keys().any(|key| !MARKS.contains(&key.as_str()))) {
+        unsaid.push("tags");
+    }
+    let length = |name: &str| {
+        let list = live.get("properties").and_then(|it| it.get(name)?.as_array());
+        list.map_or(0, Vec::len)
+    };
+    if length("applicationSecurityGroups") > 0 {
+        unsaid.push("application security groups");
+    }
+    if length("ipConfigurations") > 1 {
+        unsaid.push("further addresses");
+    }
+    if length("privateLinkServiceConnections") + length("manualPrivateLinkServiceConnections") > 1 {
+        unsaid.push("further connections");
+    }
+    if !text(live, "/properties/customNetworkInterfaceName").is_empty() {
+        unsaid.push("the name of its network interface");
+    }
+    if !unsaid.is_empty() {
+        notes.push(format!(
+            "the private endpoint {id} has what a document cannot say; it stays until the endpoint is made anew: {}",
+            unsaid.join(", ")
+        ));
+    }
+}

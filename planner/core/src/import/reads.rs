@@ -1,0 +1,77 @@
+//! What else must be read before an import can be made.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::annotation::keys;
+use crate::facts::Facts;
+use crate::prediction;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Snapshot;
+
+use super::endpoint::{self, zone_groups};
+use super::{Error, Place, Seen, Selection, service, stack};
+
+/// The lists that an import needs and that the snapshot has not: groups of Private Link Services that
+/// Services name, and of each endpoint the virtual networks, zone groups and private DNS zones. What is
+/// read shows what else is to be read, so this is to be asked until nothing is left.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn reads(
+    snapshot: &Snapshot,
+    facts: &Facts,
+    place: &Place,
+    selection: &Selection,
+) -> Result<BTreeSet<String>, Error> {
+    let stack = stack::name(snapshot, place, selection)?;
+    let (world, _) = prediction::world(snapshot);
+    let prediction = prediction::predict(world, prediction::cluster(snapshot, facts), &[]);
+    let seen = Seen { snapshot, place, stack: &stack, prediction };
+    let mut unheard = Vec::new();
+    let services = service::select(&seen, selection, &mut unheard)?;
+    let mut lists = BTreeSet::new();
+    for (key, _) in &services {
+        let service = seen.prediction.live.get(key);
+        let group =
+            service.and_then(|it| it.annotations.get(keys::PLS_RESOURCE_GROUP)).map(|it| it.trim());
+        if let Some(group) = group.filter(|group| !group.is_empty()) {
+            let subscription = &facts.subscription;
+            lists.insert(format!(
+                "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/privateLinkServices"
+            ));
+        }
+    }
+    let links =
+        services.iter().filter_map(|(key, _)| Some((key.clone(), seen.link(key)?))).collect();
+    let endpoints = endpoint::select(&seen, &links, &mut unheard);
+    for endpoint in &endpoints {
+        let subnet = endpoint.live.pointer("/properties/subnet/id").and_then(Value::as_str);
+        let network = subnet.and_then(|subnet| ResourceId::new(subnet).parent());
+        lists.extend(network.and_then(|it| it.collection()).map(|it| it.as_str().to_owned()));
+        lists.insert(format!("{}/privateDnsZoneGroups", endpoint.id));
+        // Azure keeps the records of endpoints with a zone group.
+        if zone_groups(snapshot, &endpoint.id).is_empty()
+            && let Some(subscription) = endpoint.id.subscription()
+        {
+            lists.insert(format!(
+                "/subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones"
+            ));
+            lists.extend(zones_of(snapshot, subscription).map(|zone| format!("{zone}/A")));
+        }
+    }
+    lists.retain(|list| !snapshot.azure.contains_key(&list.to_lowercase()));
+    Ok(lists)
+}
+
+/// The private DNS zones of a subscription that were read.
+fn zones_of(snapshot: &Snapshot, subscription: &str) -> impl Iterator<Item = ResourceId> {
+    snapshot
+        .resources_of_type("Microsoft.Network/privateDnsZones")
+        .filter_map(|zone| zone.get("id")?.as_str().map(ResourceId::new))
+        .filter(move |zone| {
+            zone.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))
+        })
+}

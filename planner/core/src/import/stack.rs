@@ -1,0 +1,121 @@
+//! The Stack document, and the stack's name.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::diff::{STACK_LABEL, STACK_TAG};
+use crate::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
+use crate::kubernetes::managers;
+use crate::kubernetes::service::Key;
+use crate::snapshot::{Reading, Snapshot};
+
+use super::{API_VERSION, Error, Seen, Selection};
+
+/// Where what is imported is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The subscription of the cluster.
+    pub subscription: String,
+    /// The resource group of the cluster.
+    pub resource_group: Option<String>,
+    /// The AKS cluster's name.
+    pub cluster: Option<String>,
+    /// The kubeconfig context, if one was named.
+    pub context: Option<String>,
+}
+
+/// The stack's name: the chosen one, the only one that what is live is marked with, else the cluster's.
+///
+/// # Errors
+///
+/// When there are marks of several stacks and none was chosen.
+pub fn name(snapshot: &Snapshot, place: &Place, selection: &Selection) -> Result<String, Error> {
+    if let Some(stack) = &selection.stack {
+        return Ok(stack.clone());
+    }
+    let services = match &snapshot.kubernetes.services {
+        Reading::Present(services) => services.as_slice(),
+        Reading::Absent | Reading::Unreadable(_) => &[],
+    };
+    let labels =
+        services.iter().filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
+    let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let tags = endpoints.filter_map(|it| it.get("tags")?.get(STACK_TAG));
+    let marks: BTreeSet<&str> = labels.chain(tags).filter_map(Value::as_str).collect();
+    let mut marks = marks.into_iter();
+    match (marks.next(), marks.next()) {
+        (None, _) => Ok(place.cluster.clone().unwrap_or_else(|| "default".to_owned())),
+        (Some(only), None) => Ok(only.to_owned()),
+        (Some(first), Some(second)) => {
+            let all = [first, second].into_iter().chain(marks);
+            Err(Error::SeveralStacks(all.map(ToOwned::to_owned).collect()))
+        }
+    }
+}
+
+/// The Stack document, with the facts that were read from the AKS API.
+pub(super) fn document(seen: &Seen<'_>, facts: &Facts, services: &[(Key, &Value)]) -> Value {
+    let mut spec = Map::new();
+    let mut put = |name: &str, value: Option<&str>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            spec.insert(name.to_owned(), value.into());
+        }
+    };
+    put("subscription", Some(&seen.place.subscription));
+    put("resourceGroup", seen.place.resource_group.as_deref());
+    put("cluster", seen.place.cluster.as_deref());
+    put("context", seen.place.context.as_deref());
+    // Where some are another tool's and some are not, each live Service tells whose it is.
+    let is_external = |(_, live): &(Key, &Value)| {
+        managers::author(live).tool.is_some_and(managers::Tool::is_external)
+    };
+    put(
+        "services",
+        Some("external").filter(|_| !services.is_empty() && services.iter().all(is_external)),
+    );
+    let facts = read_facts(facts);
+    if !facts.is_empty() {
+        spec.insert("facts".to_owned(), Value::Object(facts));
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Stack",
+        "metadata": {"name": seen.stack},
+        "spec": spec,
+    })
+}
+
+/// The facts that the AKS API told, under the names they have in a Stack.
+fn read_facts(facts: &Facts) -> Map<String, Value> {
+    let sku = match facts.load_balancer_sku {
+        LoadBalancerSku::Standard => "standard",
+        LoadBalancerSku::Basic => "basic",
+    };
+    let pool = match facts.backend_pool_type {
+        BackendPoolType::NodeIpConfiguration => "nodeIPConfiguration",
+        BackendPoolType::NodeIp => "nodeIP",
+        BackendPoolType::PodIp => "podIP",
+    };
+    let all = [
+        ("nodeResourceGroup", "resourceGroup", json!(facts.resource_group)),
+        ("location", "location", json!(facts.location)),
+        ("clusterName", "clusterName", json!(facts.cluster_name)),
+        ("virtualNetwork", "virtualNetwork", json!(facts.virtual_network)),
+        (
+            "virtualNetworkResourceGroup",
+            "virtualNetworkResourceGroup",
+            json!(facts.virtual_network_resource_group),
+        ),
+        ("subnet", "subnet", json!(facts.subnet)),
+        ("securityGroup", "securityGroup", json!(facts.security_group)),
+        ("loadBalancerSku", "loadBalancerSku", json!(sku)),
+        ("backendPoolType", "backendPoolType", json!(pool)),
+        ("disableOutboundSnat", "disableOutboundSnat", json!(facts.disable_outbound_snat)),
+        ("ipFamilies", "ipFamilies", json!(facts.ip_families)),
+        ("zones", "zones", json!(facts.zones)),
+    ];
+    let is_read = |field: &str| facts.source(field) == Origin::Read;
+    let told = all.into_iter().filter(|(_, field, value)| is_read(field) && !value.is_null());
+    told.map(|(name, _, value)| (name.to_owned(), value)).collect()
+}

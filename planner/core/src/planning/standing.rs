@@ -1,0 +1,148 @@
+//! Findings that hold already: an error that is so before the plan, and that nothing in it causes or
+//! worsens, is told but holds nothing back. Who accepted it once is not asked again.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Change, Effect};
+use crate::code::Code;
+use crate::controller::predict;
+use crate::desired::Target;
+use crate::diagnostic::Severity;
+use crate::diff::endpoint;
+use crate::diff::{Gathered, Input, dns, service};
+use crate::finding;
+use crate::plan::Finding;
+use crate::prediction::{self, Prediction};
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+
+/// Makes errors warnings where they hold already.
+pub(super) fn soften(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    changes: &[predict::Change],
+    gathered: &mut Gathered,
+) {
+    let is_error = |it: &Finding| it.severity == Severity::Error;
+    if !gathered.findings.iter().any(is_error) {
+        return;
+    }
+    let mut still = of_services(input, prediction, changes, &gathered.findings);
+    still.extend(of_endpoints(input, prediction, gathered));
+    for finding in gathered.findings.iter_mut().filter(|it| is_error(it)) {
+        if still.contains(&(finding.address.clone(), finding.code)) {
+            finding.severity = Severity::Warning;
+            finding.message.push_str(" (so already; this plan neither causes nor worsens it)");
+        }
+    }
+}
+
+/// What would be found of the Services as they are, of those that have errors: the next sync of each,
+/// with nothing changed. Of a Service that the plan writes, only the controller's failure counts, if it
+/// is the same: other findings are about what its manifest says now.
+fn of_services(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    changes: &[predict::Change],
+    found: &[Finding],
+) -> BTreeSet<(Address, Code)> {
+    let errors = found.iter().filter(|it| it.severity == Severity::Error);
+    let addresses: BTreeSet<&Address> = errors.map(|it| &it.address).collect();
+    let keys = prediction.live.keys().filter(|key| addresses.contains(&service::address(key)));
+    let nudges: Vec<predict::Change> = keys.cloned().map(predict::Change::Nudge).collect();
+    if nudges.is_empty() {
+        return BTreeSet::new();
+    }
+    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let as_it_is = prediction::predict(prediction.before.clone(), cluster, &nudges);
+    let is_write = |change: &&predict::Change| !matches!(change, predict::Change::Nudge(_));
+    let written: BTreeSet<Address> =
+        changes.iter().filter(is_write).map(|change| service::address(change.key())).collect();
+    let findings = finding::find(input.desired, input.facts, &as_it_is).into_iter();
+    let mut still: BTreeSet<(Address, Code)> = findings
+        .filter(|it| !written.contains(&it.address) && found.contains(it))
+        .map(|it| (it.address, it.code))
+        .collect();
+    for outcome in as_it_is.outcomes.iter().filter(|outcome| outcome.error.is_some()) {
+        let now = prediction.outcome(&outcome.service);
+        if now.is_some_and(|now| now.error == outcome.error) {
+            let at = service::address(&outcome.service);
+            still.extend(finding::FAILURES.map(|code| (at.clone(), code)));
+        }
+    }
+    still
+}
+
+/// Endpoints that are there and that the plan leaves as they are: their nodes, with the codes of what is
+/// then not its doing.
+fn of_endpoints(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    gathered: &Gathered,
+) -> BTreeSet<(Address, Code)> {
+    let mut still = BTreeSet::new();
+    let written: BTreeSet<&Address> = gathered
+        .changes
+        .iter()
+        .filter(|it: &&Change| it.action != Action::Keep)
+        .map(|it| &it.address)
+        .collect();
+    for (name, wanted) in &input.desired.endpoints {
+        let at = endpoint::address(name);
+        let id = endpoint::id(input, wanted);
+        let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
+        if written.contains(&at) {
+            continue;
+        }
+        let connection = Address::new(Kind::EndpointConnection, name.clone());
+        still.insert((connection, Code::OwnEndpointRejected));
+        // An endpoint that is wanted elsewhere is no more as its document says.
+        let subnet = live.pointer("/properties/subnet/id").and_then(Value::as_str);
+        if subnet.is_some_and(|it| ResourceId::new(it) == endpoint::subnet_id(wanted, &id)) {
+            still.insert((at.clone(), Code::NetworkMissing));
+        }
+        if let Some((record, _)) = dns::target(wanted, &id) {
+            still.insert((record, Code::ZoneMissing));
+        }
+        if let Target::Service(key) = &wanted.target
+            && prediction.link_before(&key.value).is_none()
+            && endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
+        {
+            still.insert((at, Code::NoPrivateLinkService));
+        }
+    }
+    still
+}
+
+/// Tells of endpoints of this stack that the plan cuts off and does not make again, since it is limited
+/// to other nodes.
+pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
+    if !input.is_limited() {
+        return;
+    }
+    let own = endpoint::own(input);
+    let mut left = Vec::new();
+    for change in &gathered.changes {
+        let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
+        for at in consumers.iter().filter_map(|it| own.get(&it.endpoint.to_lowercase())) {
+            if input.covers(at) || !input.desired.endpoints.contains_key(&at.name) {
+                continue;
+            }
+            left.push(Finding {
+                code: Code::LeftBehind,
+                severity: Code::LeftBehind.severity(),
+                address: at.clone(),
+                message: format!(
+                    "{} goes and cuts it off, and the plan is limited to other nodes",
+                    change.address
+                ),
+                help: Some("Plan without the limit, or name it with --target too.".to_owned()),
+                place: None,
+            });
+        }
+    }
+    gathered.findings.extend(left);
+}

@@ -1,0 +1,132 @@
+//! What a run left under way: operations that Azure accepted and that nobody saw end, as the run's
+//! journal tells. They are followed to their end before anything is planned, so that the plan is made
+//! from what they leave and not from what is between two states.
+
+use std::collections::BTreeMap;
+
+use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Wait};
+use privlink_core::address::Address;
+use privlink_core::event::{Event, EventKind};
+use tokio::time::Instant;
+
+use crate::patience::WaitKind;
+use crate::session::Session;
+
+/// An operation that a run left under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The step it belongs to.
+    pub step: usize,
+    /// The node it is about.
+    pub address: Address,
+    /// The operation.
+    pub operation: Operation,
+}
+
+/// What the run of these events left under way, in the order of its steps.
+pub fn left(events: &[Event]) -> Vec<Left> {
+    let mut left: BTreeMap<usize, Left> = BTreeMap::new();
+    for event in events {
+        let (Some(step), Some(address)) = (event.step, &event.address) else { continue };
+        match &event.kind {
+            EventKind::Accepted { operation } => {
+                // What another version wrote and this one cannot read is left to what is live.
+                if let Ok(operation) = serde_json::from_value(operation.clone()) {
+                    left.insert(step, Left { step, address: address.clone(), operation });
+                }
+            }
+            EventKind::Succeeded { .. }
+            | EventKind::AwaitingApproval { .. }
+            | EventKind::Failed { .. } => {
+                left.remove(&step);
+            }
+            _ => {}
+        }
+    }
+    left.into_values().collect()
+}
+
+/// Follows an operation to its end. Where Azure no longer knows it by its address, the resource itself
+/// tells.
+///
+/// # Errors
+///
+/// The operation's own failure, or why it could not be followed.
+pub async fn follow(left: &Left, session: &Session) -> Result<(), ArmError> {
+    let Left { operation, .. } = left;
+    let client = session.arm.for_id(&operation.resource);
+    let deadline = Instant::now() + session.patience.deadline(WaitKind::Endpoint);
+    let wait = Wait { deadline, progress: &|_| {} };
+    let outcome = tokio::select! {
+        outcome = client.resume(operation, &wait) => outcome,
+        () = session.stop.cancelled() => return Ok(()),
+    };
+    match outcome {
+        Err(error) if is_unknown(&error) && operation.follow != Follow::ProvisioningState => {
+            let by_resource = Operation {
+                follow: Follow::ProvisioningState,
+                location: None,
+                ..operation.clone()
+            };
+            match client.resume(&by_resource, &wait).await {
+                Err(error) if error.kind == ErrorKind::Missing => Ok(()),
+                outcome => outcome.map(|_| ()),
+            }
+        }
+        outcome => outcome.map(|_| ()),
+    }
+}
+
+/// Whether the error is about the operation's address, and not about what it did.
+fn is_unknown(error: &ArmError) -> bool {
+    let of_address = [
+        ErrorKind::Missing,
+        ErrorKind::Denied,
+        ErrorKind::Invalid,
+        ErrorKind::Protocol,
+        ErrorKind::UntrustedUrl,
+    ];
+    error.doing == privlink_azure::Doing::Poll && of_address.contains(&error.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use privlink_azure::Verb;
+    use privlink_core::address::Kind;
+    use privlink_core::resource_id::ResourceId;
+
+    fn event(step: usize, kind: EventKind) -> Event {
+        let address = Some(Address::new(Kind::PrivateEndpoint, "pe"));
+        Event { at: String::new(), step: Some(step), address, kind }
+    }
+
+    fn accepted(step: usize) -> Event {
+        let operation = Operation {
+            verb: Verb::Put,
+            resource: ResourceId::new("/subscriptions/s/resourceGroups/g"),
+            follow: Follow::ProvisioningState,
+            location: None,
+        };
+        event(step, EventKind::Accepted { operation: serde_json::to_value(operation).unwrap() })
+    }
+
+    #[test]
+    fn what_ended_is_not_left() {
+        let events = [
+            accepted(1),
+            accepted(2),
+            accepted(3),
+            event(1, EventKind::Succeeded { detail: String::new() }),
+            event(3, EventKind::Failed { error: String::new(), otherwise: false }),
+        ];
+        let steps: Vec<usize> = left(&events).iter().map(|left| left.step).collect();
+        assert_eq!(steps, [2]);
+    }
+
+    #[test]
+    fn an_operation_in_words_of_another_version_is_left_to_what_is_live() {
+        let operation = serde_json::json!({"verb": "patch"});
+        assert_eq!(left(&[event(1, EventKind::Accepted { operation })]), []);
+    }
+}

@@ -1,0 +1,87 @@
+//! One wait's clock: when it is over, and when it is time to tell how it stands.
+
+use privlink_core::event::EventKind;
+use privlink_core::kubernetes::sync_events;
+use tokio::time::{Instant, timeout};
+
+use crate::apply::Teller;
+use crate::execute::Failure;
+use crate::patience::WaitKind;
+use crate::session::Session;
+
+/// A wait's clock.
+pub(super) struct Countdown<'a> {
+    session: &'a Session,
+    teller: &'a Teller,
+    kind: WaitKind,
+    begun: Instant,
+    next_notice: Instant,
+    state: String,
+}
+
+impl<'a> Countdown<'a> {
+    /// Begins to count.
+    pub(super) fn begin(session: &'a Session, teller: &'a Teller, kind: WaitKind) -> Self {
+        let begun = Instant::now();
+        let next_notice = begun + session.patience.notice;
+        Self { session, teller, kind, begun, next_notice, state: String::new() }
+    }
+
+    /// Whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.begun.elapsed() >= self.session.patience.deadline(self.kind)
+    }
+
+    /// Tells how the wait stands: at once if that is news, and every so often if it is not, with the
+    /// last Event of the Service behind it.
+    pub(super) async fn tell(&mut self, state: &str, service: Option<&str>) {
+        if self.state != state {
+            state.clone_into(&mut self.state);
+            self.teller.tell(EventKind::Progress { state: state.to_owned() });
+        }
+        if Instant::now() < self.next_notice {
+            return;
+        }
+        self.next_notice = Instant::now() + self.session.patience.notice;
+        let (waited, at_most) = (self.begun.elapsed(), self.session.patience.deadline(self.kind));
+        let state = format!(
+            "{state}, after {} s of at most {} s{}",
+            waited.as_secs(),
+            at_most.as_secs(),
+            last_event(self.session, service).await,
+        );
+        self.teller.tell(EventKind::Progress { state });
+    }
+
+    /// The failure of a wait whose time is over.
+    pub(super) async fn stalled(&self, what: &str, service: Option<&str>) -> Failure {
+        let Self { kind, state, .. } = self;
+        let seconds = self.session.patience.deadline(*kind).as_secs();
+        let event = last_event(self.session, service).await;
+        Failure::new(format!("{what} within {seconds} s (--timeout {kind}=...): {state}{event}"))
+    }
+
+    /// Waits until it is time to look again: until something wakes it, or its interval is over.
+    ///
+    /// # Errors
+    ///
+    /// When the run is stopped.
+    pub(super) async fn pause(&self, wake: impl Future<Output = ()>) -> Result<(), Failure> {
+        let interval = self.session.patience.poll_interval;
+        tokio::select! {
+            biased;
+            () = self.session.stop.cancelled() => Err(Failure::stopped()),
+            // Either a wake-up or the end of the interval: both mean to look again.
+            _ = timeout(interval, wake) => Ok(()),
+        }
+    }
+}
+
+/// The last Event of a Service, as the end of a sentence.
+async fn last_event(session: &Session, service: Option<&str>) -> String {
+    let Some(service) = service else { return String::new() };
+    let Ok(events) = session.kubernetes.service_events().await else { return String::new() };
+    sync_events::of(service, &events).last.map_or_else(String::new, |(reason, said)| {
+        format!("; the last event of the Service is {reason}: {said}")
+    })
+}

@@ -1,0 +1,379 @@
+//! One exchange with a forge: a request with its token, its answer, what a failure is, and when to try
+//! again.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use privlink_core::reason::chain;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
+};
+use reqwest::{Method, StatusCode, redirect};
+use serde_json::Value;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use crate::error::{ErrorKind, ForgeError};
+
+const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));
+/// The most bytes of one answer: 100 comments of the largest size GitLab takes are far more than what
+/// is ever there.
+const MAX_BYTES: usize = 64 << 20;
+
+/// A token. It is not shown.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// A token.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// How patient the client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How often a request is made at most, the first time included.
+    pub attempts: u32,
+    /// The delay before the second try; it doubles from there.
+    pub first_delay: Duration,
+    /// How long one request may take with all its tries and waits, those that the forge asks for included.
+    pub patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            first_delay: Duration::from_secs(1),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What a request carries.
+pub(crate) enum Sent {
+    Nothing,
+    Json(Value),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+    headers: HeaderMap,
+}
+
+/// A client of one API.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    client: reqwest::Client,
+    base: Url,
+    headers: HeaderMap,
+    pub(crate) settings: Settings,
+}
+
+impl Exchange {
+    /// A client of the API at an address, which must use TLS unless it is on this machine.
+    pub(crate) fn new(
+        api: &str,
+        (name, value): (HeaderName, String),
+        settings: Settings,
+    ) -> Result<Self, ForgeError> {
+        let base = base(api)?;
+        install_crypto();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(60))
+            // A redirect would carry the token past the check of the host.
+            .redirect(redirect::Policy::none());
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            ForgeError::new(ErrorKind::Protocol, format!("no HTTP client: {}", chain(&error)))
+        })?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
+            ForgeError::new(ErrorKind::Unknown, "the token holds what no header can")
+        })?;
+        value.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (name, value),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+        ]);
+        Ok(Self { client, base, headers, settings })
+    }
+
+    /// Adds a header to every request.
+    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
+    }
+
+    /// The address of these segments below the API's.
+    pub(crate) fn at(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Reads an address.
+    pub(crate) async fn get(&self, url: Url) -> Result<Answer, ForgeError> {
+        self.send(Method::GET, url, &Sent::Nothing).await
+    }
+
+    /// Follows the pages of a list, at most 100 of them.
+    pub(crate) async fn pages(&self, url: Url) -> Result<Vec<Value>, ForgeError> {
+        let mut items = Vec::new();
+        let mut next = Some(url);
+        for _ in 0..100 {
+            let Some(url) = next else { break };
+            let answer = self.get(url).await?;
+            next = self.next(&answer)?;
+            match answer.body {
+                Value::Array(page) => items.extend(page),
+                _ => return Err(ForgeError::new(ErrorKind::Protocol, "the list is no list")),
+            }
+        }
+        Ok(items)
+    }
+
+    /// The next page's address, which must be on the API's host: the token goes there.
+    fn next(&self, answer: &Answer) -> Result<Option<Url>, ForgeError> {
+        let Some(link) = answer.headers.get(LINK).and_then(|link| link.to_str().ok()) else {
+            return Ok(None);
+        };
+        for part in link.split(',') {
+            let mut words = part.split(';').map(str::trim);
+            let address = words.next().unwrap_or_default();
+            if !words.any(|word| word == "rel=\"next\"" || word == "rel=next") {
+                continue;
+            }
+            let address = address.trim_start_matches('<').trim_end_matches('>');
+            let url = self.base.join(address).map_err(|error| {
+                ForgeError::new(ErrorKind::Protocol, format!("the next page's address: {error}"))
+            })?;
+            if url.origin() != self.base.origin() {
+                let message = format!(
+                    "the next page is on another host, {}",
+                    url.origin().ascii_serialization()
+                );
+                return Err(ForgeError::new(ErrorKind::Untrusted, message));
+            }
+            return Ok(Some(url));
+        }
+        Ok(None)
+    }
+
+    /// Sends a request; again after failures that pass, if it can be sent twice.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        sent: &Sent,
+    ) -> Result<Answer, ForgeError> {
+        let deadline = Instant::now() + self.settings.patience;
+        let mut delay = self.settings.first_delay;
+        let mut attempt = 1;
+        loop {
+            let error = match self.once(method.clone(), url.clone(), sent).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again = match error.kind {
+                // What was throttled was not done.
+                ErrorKind::Throttled => true,
+                ErrorKind::Transient => method != Method::POST,
+                _ => false,
+            };
+            let wait = error.wait.unwrap_or(delay);
+            if !again || attempt >= self.settings.attempts || Instant::now() + wait > deadline {
+                return Err(error);
+            }
+            tracing::debug!(attempt, ?wait, %error, "trying again");
+            tokio::time::sleep(wait).await;
+            delay = delay.saturating_mul(2);
+            attempt += 1;
+        }
+    }
+
+    async fn once(&self, method: Method, url: Url, sent: &Sent) -> Result<Answer, ForgeError> {
+        tracing::debug!(%method, path = url.path(), "request");
+        let mut request = self.client.request(method, url).headers(self.headers.clone());
+        if let Sent::Json(body) = sent {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let lost = |error: reqwest::Error| {
+            let why = chain(&error.without_url());
+            ForgeError::new(ErrorKind::Transient, format!("{} did not answer: {why}", self.host()))
+        };
+        let mut response = request.send().await.map_err(lost)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_BYTES {
+                return Err(ForgeError::new(ErrorKind::Protocol, "the answer does not end"));
+            }
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+        // Azure DevOps answers 203 with a page to sign in to.
+        if !status.is_success() || status == StatusCode::NON_AUTHORITATIVE_INFORMATION {
+            return Err(self.failure(status, &headers, body.as_ref()));
+        }
+        match body {
+            Some(body) => Ok(Answer { body, headers }),
+            None => {
+                let message = format!("{} answered {status} with what is not JSON", self.host());
+                Err(ForgeError::new(ErrorKind::Protocol, message))
+            }
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    fn failure(&self, status: StatusCode, headers: &HeaderMap, body: Option<&Value>) -> ForgeError {
+        let said = ["message", "error", "error_description"]
+            .into_iter()
+            .find_map(|key| body?.get(key))
+            .map(|said| said.as_str().map_or_else(|| said.to_string(), str::to_owned))
+            .map(|said| format!(": {said}"))
+            .unwrap_or_default();
+        let wait = wait(headers);
+        let kind = match status.as_u16() {
+            429 => ErrorKind::Throttled,
+            403 if wait.is_some() => ErrorKind::Throttled,
+            203 | 301..=308 | 401 | 403 => ErrorKind::Denied,
+            404 | 410 => ErrorKind::Missing,
+            408 | 500.. => ErrorKind::Transient,
+            _ => ErrorKind::Invalid,
+        };
+        let mut message = format!("{} answered {}{said}", self.host(), status.as_u16());
+        if let (ErrorKind::Throttled, Some(wait)) = (kind, wait) {
+            message.push_str(&format!("; it asks to wait {} s", wait.as_secs()));
+        }
+        let mut error = ForgeError::new(kind, message);
+        error.wait = wait;
+        error
+    }
+}
+
+/// How long a forge asks to wait: `Retry-After` in seconds, or until its budget is filled again (GitHub:
+/// `x-ratelimit-remaining` and `x-ratelimit-reset`; GitLab: `RateLimit-Reset`).
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    if let Some(seconds) = number("retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    let prefixes = ["x-ratelimit", "ratelimit"];
+    prefixes.iter().find_map(|prefix| {
+        if number(&format!("{prefix}-remaining"))? > 0 {
+            return None;
+        }
+        let reset = Duration::from_secs(number(&format!("{prefix}-reset"))?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // A second more, since clocks differ.
+        Some(reset.saturating_sub(now) + Duration::from_secs(1))
+    })
+}
+
+fn base(api: &str) -> Result<Url, ForgeError> {
+    let bad = |why: &str| {
+        ForgeError::new(ErrorKind::Unknown, format!("`{api}` is no address of an API: {why}"))
+    };
+    let url = Url::parse(api).map_err(|error| bad(&error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("it holds a user's name"));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(bad("tokens are sent with TLS only")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The header of a bearer token.
+pub(crate) fn bearer(token: &Token) -> (HeaderName, String) {
+    (AUTHORIZATION, format!("Bearer {}", token.secret()))
+}
+
+/// One TLS provider for the whole process: without a default, the first TLS connection fails.
+fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error says that another thread was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_sent_with_tls_or_on_this_machine() {
+        for good in
+            ["https://api.github.com", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost"]
+        {
+            assert!(base(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://api.github.com",
+            "http://127.0.0.1.example",
+            "ftp://localhost",
+            "x",
+            "https://a@b",
+        ] {
+            assert_eq!(base(bad).unwrap_err().kind, ErrorKind::Unknown, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_waited_for() {
+        let headers = |pairs: &[(&'static str, String)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            });
+            HeaderMap::from_iter(pairs)
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let reset = (now + 30).to_string();
+        assert_eq!(wait(&headers(&[("retry-after", "7".into())])), Some(Duration::from_secs(7)));
+        let left = |left: &str| {
+            headers(&[("x-ratelimit-remaining", left.into()), ("x-ratelimit-reset", reset.clone())])
+        };
+        let waited = wait(&left("0")).unwrap().as_secs();
+        assert!((29..=31).contains(&waited), "{waited}");
+        assert_eq!(wait(&left("1")), None);
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        assert_eq!(format!("{:?}", Token::new("s3cret")), "Token");
+    }
+}

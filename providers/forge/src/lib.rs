@@ -1,0 +1,18 @@
+//! Where code is reviewed: one comment on a pull request of GitHub or Azure DevOps, or a merge request of
+//! GitLab, which is found again and kept up to date.
+//!
+//! Tokens come from the pipeline's environment and go to the configured API only: links to other hosts
+//! are refused, and redirects are not followed.
+
+mod azure_devops;
+mod comment;
+mod environment;
+mod error;
+mod exchange;
+mod github;
+mod gitlab;
+
+pub use comment::{Forge, Outcome};
+pub use environment::{Environment, Given, Kind, Place, Pull};
+pub use error::{ErrorKind, ForgeError};
+pub use exchange::{Settings, Token};

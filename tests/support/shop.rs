@@ -1,0 +1,125 @@
+//! A stack `shop` with a Service `app` and an endpoint to it, and the world it is applied to.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+
+use crate::support::{Run, Workplace};
+use serde_json::Value;
+
+pub(crate) const STACK: &str = "apiVersion: privlink.dev/v1alpha1
+kind: Stack
+metadata: {name: shop}
+spec:
+  subscription: 00000000-0000-0000-0000-000000000000
+  resourceGroup: myResourceGroup
+  cluster: myAKSCluster
+";
+
+/// The address of the endpoint in these tests.
+pub(crate) const ENDPOINT: &str = "PrivateEndpoint/app-pe";
+
+/// A Service with a Private Link Service of the same name, and these annotations beside.
+pub(crate) fn service(name: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
+         service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
+         service.beta.kubernetes.io/azure-pls-create: \"true\"\n    \
+         service.beta.kubernetes.io/azure-pls-name: {name}-pls\n{more}\
+         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
+    )
+}
+
+/// An endpoint to the Service `app`.
+pub(crate) fn endpoint(more: &str) -> String {
+    format!(
+        "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: app-pe}}\nspec:\n  \
+         resourceGroup: myOtherResourceGroup\n  \
+         subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
+         target: {{service: {{namespace: default, name: app}}}}\n{more}"
+    )
+}
+
+/// A working folder with nothing in it, and a world.
+pub(crate) struct Place(Workplace);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(Workplace::empty())
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+
+    pub(crate) fn run(&self, words: &str) -> Run {
+        self.0.run(words)
+    }
+
+    pub(crate) fn write(&self, text: &str) {
+        std::fs::write(self.0.path().join("shop.yaml"), format!("{STACK}{text}")).unwrap();
+    }
+
+    pub(crate) fn apply(&self, flags: &str) -> Run {
+        let apply =
+            "apply -f shop.yaml --sandbox=world.json --auto-approve --controller-timeout 30";
+        self.0.run(&format!("{apply} {flags}"))
+    }
+
+    pub(crate) fn plan(&self, flags: &str) -> Run {
+        self.0.run(&format!("plan -f shop.yaml --sandbox=world.json {flags}"))
+    }
+
+    /// The plan as JSON.
+    #[track_caller]
+    pub(crate) fn planned(&self) -> Value {
+        let run = self.plan("-o json");
+        serde_json::from_str(&run.stdout).map_err(|_| run).unwrap()
+    }
+
+    /// Changes what Azure has of the resources whose id ends so.
+    pub(crate) fn edit(&self, end: &str, edit: impl Fn(&mut Value)) {
+        let file = self.0.path().join("world.json");
+        let mut world: Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let mut edited = 0;
+        for resource in world["azure"].as_array_mut().unwrap() {
+            if resource["id"].as_str().unwrap().to_lowercase().ends_with(end) {
+                edit(resource);
+                edited += 1;
+            }
+        }
+        assert!(edited > 0, "nothing ends with {end}");
+        std::fs::write(&file, world.to_string()).unwrap();
+    }
+
+    /// Takes the resources away whose id ends so.
+    pub(crate) fn remove(&self, end: &str) {
+        let file = self.0.path().join("world.json");
+        let mut world: Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let resources = world["azure"].as_array_mut().unwrap();
+        resources.retain(|it| !it["id"].as_str().unwrap().to_lowercase().ends_with(end));
+        std::fs::write(&file, world.to_string()).unwrap();
+    }
+
+    /// Whether Azure has a resource whose id ends so.
+    pub(crate) fn has(&self, end: &str) -> bool {
+        let text = std::fs::read_to_string(self.0.path().join("world.json")).unwrap();
+        let world: Value = serde_json::from_str(&text).unwrap();
+        let resources = world["azure"].as_array().unwrap();
+        resources.iter().any(|it| it["id"].as_str().unwrap().to_lowercase().ends_with(end))
+    }
+}
+
+/// The change of a node.
+pub(crate) fn change<'a>(plan: &'a Value, address: &str) -> Option<&'a Value> {
+    plan["changes"].as_array().unwrap().iter().find(|change| change["address"] == address)
+}
+
+pub(crate) fn finding<'a>(plan: &'a Value, code: &str) -> Option<&'a Value> {
+    plan["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == code)
+}
+
+pub(crate) fn set_status(connection: &mut Value, status: &str) {
+    connection["properties"]["privateLinkServiceConnectionState"]["status"] = status.into();
+}

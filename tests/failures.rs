@@ -1,7 +1,12 @@
 //! What goes wrong between privlink and Azure or the API server ends in words that say what was being
 //! done, to what, as whom and what to do; and in no secret, however much is told.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 mod support;
 

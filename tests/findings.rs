@@ -30,6 +30,15 @@ fn service(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
 
 /// The findings of a plan from one desired state to another, in a sandbox of its own.
 fn findings(before: &[String], after: &[String]) -> Vec<Value> {
+    findings_after(before, after, |_| {})
+}
+
+/// The same, when somebody changes what Azure holds in between.
+fn findings_after(
+    before: &[String],
+    after: &[String],
+    meddle: impl FnOnce(&mut Vec<Value>),
+) -> Vec<Value> {
     let place = Workplace::with_example("internal-load-balancer");
     let write = |name: &str, services: &[String]| {
         let text = format!("{STACK}{}", services.concat());
@@ -42,6 +51,12 @@ fn findings(before: &[String], after: &[String]) -> Vec<Value> {
             .run("apply -f before.yaml --sandbox --auto-approve --controller-timeout 20")
             .expect(0);
     }
+    let world = place.path().join(".privlink/sandbox/findings.json");
+    if let Ok(text) = std::fs::read_to_string(&world) {
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        meddle(document["azure"].as_array_mut().unwrap());
+        std::fs::write(&world, document.to_string()).unwrap();
+    }
     let plan = place.run("plan -f after.yaml --sandbox -o json");
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
     plan["findings"].as_array().unwrap().clone()
@@ -49,7 +64,11 @@ fn findings(before: &[String], after: &[String]) -> Vec<Value> {
 
 #[track_caller]
 fn check(before: &[String], after: &[String], code: &str) {
-    let found = findings(before, after);
+    check_in(&findings(before, after), code);
+}
+
+#[track_caller]
+fn check_in(found: &[Value], code: &str) {
     let it = found.iter().find(|finding| finding["code"] == code);
     let it = it.unwrap_or_else(|| panic!("{code} is not among {found:#?}"));
     assert!(it["place"].as_str().unwrap().starts_with("after.yaml:"), "{it}");
@@ -74,6 +93,20 @@ fn an_internal_service_that_loses_its_annotation_becomes_public() {
 #[test]
 fn a_missing_subnet_fails_the_controller_before_it_writes() {
     check(&[], &web(&[("azure-load-balancer-internal-subnet", "nowhere")], ""), "controller-fails");
+}
+
+/// `already has unmanaged private link service` (pkg/provider/azure_privatelinkservice.go).
+#[test]
+fn a_private_link_service_without_the_controllers_tags_blocks() {
+    let after = web(&[LINK, ("azure-pls-visibility", "*")], "");
+    let found = findings_after(&web(&[LINK], ""), &after, |resources| {
+        let is_link = |it: &&mut Value| {
+            it["type"].as_str().is_some_and(|it| it.ends_with("/privateLinkServices"))
+        };
+        let link = resources.iter_mut().find(is_link).unwrap();
+        link.as_object_mut().unwrap().remove("tags").unwrap();
+    });
+    check_in(&found, "link-blocked");
 }
 
 #[test]

@@ -195,10 +195,15 @@ fn a_step_has_its_summary_and_its_annotations() {
     assert!(run.stderr.contains("::error title=privlink too-many-disconnects::"), "{}", run.stderr);
     assert!(!run.stdout.contains("::warning"), "results stay results");
 
+    let drift = "drift -f examples/frontend-recreated --sandbox=world.json";
+    let run = with(&place, drift, &variables).expect(2);
+    let summary = std::fs::read_to_string(place.path().join("summary.md")).unwrap();
+    assert!(summary.contains("\n### privlink drift\n"), "{}{summary}", run.stderr);
+
     let full = "x".repeat((1 << 20) - 100);
     std::fs::write(place.path().join("summary.md"), &full).unwrap();
     let run = with(&place, PLAN, &variables).expect(3);
-    assert!(run.stderr.contains("the step's summary is full"), "{}", run.stderr);
+    assert!(run.stderr.contains("the run's summary has no room for this"), "{}", run.stderr);
     assert_eq!(std::fs::read_to_string(place.path().join("summary.md")).unwrap(), full);
 }
 

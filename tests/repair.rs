@@ -126,6 +126,19 @@ fn a_record_that_nobody_wants_any_more_goes() {
 }
 
 #[test]
+fn a_record_that_is_left_out_is_still_found_later() {
+    let place = Place::new();
+    place.write(&format!("{}{}", service("app", ""), endpoint(RECORD)));
+    place.apply("").expect(0);
+    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    // The endpoint's tag, by which the record is found, stays as long as the record does.
+    let left_out = "--exclude DnsRecord/privatelink.contoso.com/app";
+    assert!(place.apply(left_out).expect(0).stdout.contains("No changes. Left out: DnsRecord"));
+    place.apply("").expect(0);
+    assert!(!place.has("/privatednszones/privatelink.contoso.com/a/app"));
+}
+
+#[test]
 fn a_record_goes_with_its_endpoint() {
     let place = Place::new();
     place.write(&format!("{}{}", service("app", ""), endpoint(RECORD)));

@@ -361,3 +361,45 @@ fn writes_to_one_subnet_and_link_never_overlap_and_independent_ones_do() {
     let [near, next, far] = ["near-1", "near-2", "far"].map(|name| span(&requests, name));
     assert!(!overlap(near, next) && !overlap(near, far) && !overlap(next, far));
 }
+
+#[test]
+fn outputs_are_variables_that_nobody_else_can_set() {
+    let scene = Scene::of("endpoint-in-other-subscription");
+    let served = scene.serve();
+    served.run(&scene.words("apply")).expect(6);
+    // Somebody at Azure's side writes a state that would end its variable and begin another.
+    let hostile = "Pending\nEVIL=$(id)\r##vso[task.setvariable variable=EVIL]1";
+    let connections = "manualPrivateLinkServiceConnections";
+    served.edit(|world| {
+        for mut resource in world.azure.to_json() {
+            let pointer = format!(
+                "/properties/{connections}/0/properties/privateLinkServiceConnectionState/status"
+            );
+            if let Some(status) = resource.pointer_mut(&pointer) {
+                *status = hostile.into();
+                world.azure.insert(resource).unwrap();
+            }
+        }
+    });
+    let outputs = |format: &str| {
+        served.run(&format!("output -f examples/{} -o {format}", scene.name)).expect(0).stdout
+    };
+    let state =
+        |text: &str| text.lines().find(|line| line.contains("CONNECTION")).unwrap().to_owned();
+    let dotenv = outputs("dotenv");
+    assert!(
+        state(&dotenv).ends_with(
+            "__CONNECTION=\"Pending\\nEVIL=\\$(id)\\r##vso[task.setvariable variable=EVIL]1\""
+        ),
+        "{dotenv}"
+    );
+    let github = outputs("github");
+    let delimiter = state(&github).split_once("<<").unwrap().1.to_owned();
+    assert!(github.ends_with(&format!("\n{hostile}\n{delimiter}\n")), "{github}");
+    let pipelines = outputs("azure-pipelines");
+    assert!(pipelines.lines().all(|line| line.starts_with("##vso[task.setvariable variable=")));
+    assert!(state(&pipelines).contains("]Pending%0AEVIL=$(id)%0D##vso["), "{pipelines}");
+    let text = outputs("text");
+    assert!(!text.contains("##vso") && text.contains("Pending\\nEVIL"), "{text}");
+    assert!(dotenv.contains("PRIVATE_LINK_SERVICE__DEFAULT__"), "{dotenv}");
+}

@@ -19,6 +19,7 @@ mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
+mod summary;
 mod unlock;
 mod validate;
 
@@ -189,7 +190,7 @@ fn sound_sources(
 /// Notices as SARIF, with paths from the root of the repository.
 fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
-    let file = |file: &str| pipeline.from_root(file);
+    let file = |file: &str| pipeline.below_root(file);
     privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
 }
 
@@ -295,14 +296,36 @@ fn planned(
     })
 }
 
-/// Writes a file that only the user may read.
+/// Writes a file that only the user may read. A file or link that is there is replaced, and neither its
+/// permissions nor what it leads to are kept: whoever may commit to a working folder may have put it there.
+/// Pipes and devices are written to as they are.
 fn write_private(path: &Path, text: &str) -> Result<(), CommandError> {
-    use std::io::Write;
+    if !std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let shown = path.display().to_string();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let new =
+            path.with_file_name(format!(".{}.{}", name.unwrap_or_default(), std::process::id()));
+        let written = write_new(&new, text).and_then(|()| {
+            std::fs::rename(&new, path).map_err(|error| {
+                // What is left behind is of no use to anybody.
+                let _ = std::fs::remove_file(&new);
+                io(&shown)(error)
+            })
+        });
+        return written;
+    }
+    let shown = path.display().to_string();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(io(&shown))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
+}
+
+/// Writes a file that is not there yet and that only the user may read.
+fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let shown = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(io(&shown))?;
-    file.write_all(text.as_bytes()).map_err(io(&shown))
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
 }

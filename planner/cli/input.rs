@@ -135,6 +135,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     for entry in std::fs::read_dir(path).map_err(io(&shown))? {
         let file = entry.map_err(io(&shown))?.path();
         if is_manifest(&file) {
+            within(path, &file)?;
             files.push(file);
         }
     }
@@ -150,6 +151,19 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
 pub(crate) fn is_manifest(file: &Path) -> bool {
     let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     ["yaml", "yml", "json"].contains(&ending) && file.is_file()
+}
+
+/// Refuses a link that leads out of the folder it was found in: lines of what is read are shown, and
+/// whoever may commit to the folder may have put it there.
+fn within(folder: &Path, file: &Path) -> Result<(), CommandError> {
+    let shown = file.display().to_string();
+    let is = std::fs::canonicalize(file).map_err(io(&shown))?;
+    let of = std::fs::canonicalize(folder).map_err(io(&folder.display().to_string()))?;
+    if is.starts_with(of) {
+        return Ok(());
+    }
+    Err(CommandError::new(format!("{shown} leads out of {}", folder.display()))
+        .hint("Remove the link, or name the file itself with another -f."))
 }
 
 /// The text of a file, with the name it is shown under. Reading stops behind the size that is refused.

@@ -42,7 +42,7 @@ impl Pipeline {
     }
 
     /// A file's path from the root of the repository, as code scanning and annotations want it.
-    pub(crate) fn from_root(&self, file: &str) -> String {
+    pub(crate) fn below_root(&self, file: &str) -> String {
         let absolute = absolute(file);
         let root = self.root.as_ref().and_then(|root| std::fs::canonicalize(root).ok());
         let below = root.and_then(|root| Some(absolute.strip_prefix(root).ok()?.to_owned()));
@@ -56,7 +56,7 @@ impl Pipeline {
     pub(crate) fn annotations(&self, notices: &[Notice]) -> String {
         match self.agent {
             Some(agent @ Agent::GitHubActions) => {
-                pipeline::annotations(agent, notices, &|file| self.from_root(file))
+                pipeline::annotations(agent, notices, &|file| self.below_root(file))
             }
             Some(agent @ Agent::AzurePipelines) => {
                 let path = |file: &str| absolute(file).display().to_string();

@@ -48,6 +48,22 @@ fn an_edit_by_hand_is_one_difference_and_names_its_manager() {
     );
 }
 
+/// An apply leaves the fields of others alone, so that no plan shows this.
+#[test]
+fn a_target_port_set_by_hand_is_told_though_no_plan_would_change_it() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        let ports = json!([{"port": 80, "protocol": "TCP", "targetPort": 8080}]);
+        somebody.patch_service("kubectl-edit", json!({"spec": {"ports": ports}})).await;
+    });
+    assert_eq!(applied.run("plan", "").expect(0).last_line(), "No changes.");
+    let differences = applied.differences(2, "");
+    let service = "Service/default/internal-app";
+    assert_eq!(classes(&differences), [told("edited-in-kubernetes", service)]);
+    assert_eq!(differences[0]["cause"]["manager"], "kubectl-edit");
+    assert!(differences[0]["repair"].as_str().unwrap().starts_with("kubectl edit service"));
+}
+
 #[test]
 fn a_value_changed_by_hand_is_taken_back_by_its_repair() {
     let applied = Applied::private_link();

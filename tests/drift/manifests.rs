@@ -17,7 +17,7 @@ const FOLDER: &str = "examples/drift/manifests";
 
 fn documents(text: &str) -> Vec<Value> {
     let source = Source::new("a.yaml", text).unwrap();
-    yaml::documents(&source).into_iter().map(|it| it.root.unwrap().to_json()).collect()
+    yaml::documents(&source).map(|it| it.root.unwrap().to_json()).collect()
 }
 
 fn manifests() -> Vec<Value> {

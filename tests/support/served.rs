@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -13,13 +14,14 @@ use serde_json::{Map, Value};
 
 use crate::support::{Run, copy, root};
 
-static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+/// The runtime that serves.
+pub(crate) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 });
 
 /// A world that is served, and a folder to call it from.
 pub(crate) struct Served {
-    running: Running,
+    pub(crate) running: Running,
     folder: tempfile::TempDir,
     arm: String,
 }
@@ -114,48 +116,66 @@ impl Served {
     }
 }
 
-/// A world as it is compared: Azure's resources and the Services, by id and name, without etags,
-/// versions and times, which tell when something was written and not what.
+/// A world as it is compared: Azure's resources and the Services, by id and name. Without etags, versions
+/// and times, which tell when something was written and not what; dynamic addresses are named by what
+/// has them, and lists of named things are sorted, since both follow from which of two independent things
+/// came first.
 pub(crate) fn portrait(world: &World) -> Value {
     let document = world.to_json();
+    let mut dynamic = BTreeMap::new();
+    dynamic_addresses(&document["azure"], &mut dynamic);
     let mut portrait = Map::new();
     let objects = document["kubernetes"]["objects"].as_array().into_iter().flatten();
     for object in objects.filter(|object| object["kind"] == "Service") {
         let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
         let name = format!("Service {}/{}", text("namespace"), text("name"));
-        portrait.insert(name, timeless(object));
+        portrait.insert(name, timeless(object, &dynamic));
     }
     for resource in document["azure"].as_array().into_iter().flatten() {
         let id = resource["id"].as_str().unwrap_or_default().to_lowercase();
-        assert!(portrait.insert(id.clone(), timeless(resource)).is_none(), "{id} is there twice");
+        let there = portrait.insert(id.clone(), timeless(resource, &dynamic));
+        assert!(there.is_none(), "{id} is there twice");
     }
     portrait.sort_keys();
     Value::Object(portrait)
 }
 
-fn timeless(value: &Value) -> Value {
-    const OF_TIME: [&str; 5] = ["etag", "resourceVersion", "creationTimestamp", "time", "date"];
+/// Addresses that Azure chose, with the id of what has them.
+fn dynamic_addresses(value: &Value, found: &mut BTreeMap<String, String>) {
+    let properties = &value["properties"];
+    if properties["privateIPAllocationMethod"] == "Dynamic"
+        && let (Some(id), Some(address)) =
+            (value["id"].as_str(), properties["privateIPAddress"].as_str())
+    {
+        found.insert(address.to_owned(), format!("dynamic address of {id}"));
+    }
     match value {
-        Value::Array(items) => items.iter().map(timeless).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(name, _)| !OF_TIME.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), timeless(value)))
-            .map(
-                |(name, value)| {
-                    if name == "managedFields" { (name, sorted(value)) } else { (name, value) }
-                },
-            )
-            .collect(),
-        other => other.clone(),
+        Value::Array(items) => items.iter().for_each(|it| dynamic_addresses(it, found)),
+        Value::Object(fields) => fields.values().for_each(|it| dynamic_addresses(it, found)),
+        _ => {}
     }
 }
 
-/// A list in an order of its own: managers are listed by the time of their writes.
-fn sorted(list: Value) -> Value {
-    let Value::Array(mut items) = list else { return list };
-    items.sort_by_key(Value::to_string);
-    Value::Array(items)
+fn timeless(value: &Value, dynamic: &BTreeMap<String, String>) -> Value {
+    const OF_TIME: [&str; 5] = ["etag", "resourceVersion", "creationTimestamp", "time", "date"];
+    match value {
+        Value::String(text) => dynamic.get(text).unwrap_or(text).as_str().into(),
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(|it| timeless(it, dynamic)).collect();
+            let is_named =
+                |it: &Value| ["name", "id", "manager"].iter().any(|key| it[*key].is_string());
+            if items.iter().all(is_named) {
+                items.sort_by_key(Value::to_string);
+            }
+            Value::Array(items)
+        }
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| !OF_TIME.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), timeless(value, dynamic)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 /// What differs between two portraits, for people; nothing if nothing does.

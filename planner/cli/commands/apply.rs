@@ -156,8 +156,15 @@ async fn work(
     execution::take_up(stack, connected, ui).await;
     match what {
         What::Desired(desired, mode) => {
+            let observing = async {
+                let observed = connected.observe().await;
+                if execution::settle(&observed.0, stack, connected, ui).await {
+                    return connected.observe().await;
+                }
+                observed
+            };
             let (snapshot, facts) = tokio::select! {
-                observed = connected.observe() => observed,
+                observed = observing => observed,
                 () = stop.cancelled() => return Ok(interrupted(ui)),
             };
             let observed = super::Observed { snapshot, facts, connected: None };

@@ -166,6 +166,7 @@ fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandErro
     for (format, file) in &args.render {
         super::write_private(file, &rendered(report, *format, Style::default()))?;
     }
+    super::summary::of_text(&rendered(report, DriftFormat::Markdown, Style::default()), ui);
     match &args.prometheus {
         Some(file) => textfile::write(file, report),
         None => Ok(()),

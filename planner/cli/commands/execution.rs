@@ -6,6 +6,7 @@ use std::path::Path;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
 use privlink_core::report::Report;
+use privlink_core::snapshot::Snapshot;
 use privlink_engine::journal::{self, Journal};
 use privlink_engine::{apply, resume};
 use privlink_kubernetes::KeptLock;
@@ -97,7 +98,7 @@ pub(super) async fn take_up(stack: &str, connected: &Connected, ui: &mut Ui) {
     for left in left {
         let resource = &left.operation.resource;
         ui.say(&format!("Following what the run before left under way: {resource} ..."));
-        let kind = match resume::follow(&left, &connected.session).await {
+        let kind = match resume::follow(&left.operation, &connected.session).await {
             Ok(()) => EventKind::Succeeded { detail: "by the run after this one".to_owned() },
             Err(error) => {
                 ui.say(&format!("It failed: {error}"));
@@ -111,4 +112,21 @@ pub(super) async fn take_up(stack: &str, connected: &Connected, ui: &mut Ui) {
         // Without this line the next run follows it once more, which does no harm.
         let _ = journal.append(&event);
     }
+}
+
+/// Waits for the stack's endpoints that Azure still works on; whether there were any.
+pub(super) async fn settle(
+    snapshot: &Snapshot,
+    stack: &str,
+    connected: &Connected,
+    ui: &mut Ui,
+) -> bool {
+    let unsettled = resume::unsettled(snapshot, stack);
+    for operation in &unsettled {
+        ui.say(&format!("Azure still works on {}; waiting ...", operation.resource));
+        if let Err(error) = resume::follow(operation, &connected.session).await {
+            ui.say(&format!("It failed: {error}"));
+        }
+    }
+    !unsettled.is_empty()
 }

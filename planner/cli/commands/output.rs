@@ -1,11 +1,11 @@
 //! `output`: shows what was made.
 
 use privlink_core::plan::Mode;
-use privlink_engine::outputs;
+use privlink_core::render::outputs;
 use privlink_engine::session::Patience;
 use serde_json::{Map, Value};
 
-use crate::args::{self, DataFormat, Limits};
+use crate::args::{self, Limits, OutputFormat};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -16,13 +16,16 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
         let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
         let plan = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?.plan;
         let Some(connected) = observed.connected else { return Ok(Vec::new()) };
-        let read = outputs::read(&plan, &connected.session).await;
+        let read = privlink_engine::outputs::read(&plan, &connected.session).await;
         connected.close().await?;
         Ok(read)
     })?;
     let text = match args.output {
-        DataFormat::Text => super::apply::outputs_text(&read),
-        DataFormat::Json => {
+        OutputFormat::Text => super::apply::outputs_text(&read),
+        OutputFormat::Dotenv => outputs::dotenv(&read),
+        OutputFormat::Github => outputs::github(&read),
+        OutputFormat::AzurePipelines => outputs::azure_pipelines(&read),
+        OutputFormat::Json => {
             let mut nodes: Map<String, Value> = Map::new();
             for (output, value) in read {
                 let node =

@@ -95,7 +95,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     }
     ui.annotate(&Notice::of_plan(plan));
     if args.stacks.is_none() {
-        super::comment::summarise(plan, ui);
+        super::summary::of_plan(plan, ui);
     }
     if let Some(id) = &args.comment
         && let Err(error) = super::comment::of_plan(plan, id, ui)

@@ -68,7 +68,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     if let Some(since) = look.since {
         since::compare(input, since, (&world, &live), &mut gathered);
     }
-    gathered.into_report(input, look)
+    gathered.into_report(input)
 }
 
 /// What could not be read at all.

@@ -145,6 +145,10 @@ impl Frontier {
 }
 
 #[cfg(test)]
+#[path = "frontier/model.rs"]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::address::{Address, Kind};

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod json;
 mod markdown;
 pub mod notice;
+pub mod outputs;
 pub mod picture;
 pub mod pipeline;
 pub mod prediction;

@@ -65,7 +65,7 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();
     let mut stopped = false;
-    loop {
+    while !(frontier.is_done() && running.is_empty() && heard.is_empty()) {
         if !stopped {
             for id in frontier.start() {
                 let (Some(step), Some(teller)) = (steps.get(&id), teller(id)) else { continue };
@@ -88,9 +88,6 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
                 }
             }
             else => break,
-        }
-        if frontier.is_done() && running.is_empty() && heard.is_empty() {
-            break;
         }
     }
     emit(&event(EventKind::Ended, None), &mut report);

@@ -8,7 +8,7 @@ use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
 use privlink_core::plan::{Op, Step};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::unknown::mark;
+use privlink_core::unknown::{self, mark};
 use privlink_kubernetes::KubernetesError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -186,6 +186,16 @@ async fn apply_service(
     Ok(Done::Well(String::new()))
 }
 
+/// The first text of a body that holds what nobody knows, as it is shown. It must not be written.
+fn first_unknown(body: &Value) -> Option<String> {
+    match body {
+        Value::String(text) if unknown::is_unknown(text) => Some(unknown::show(text)),
+        Value::Array(items) => items.iter().find_map(first_unknown),
+        Value::Object(fields) => fields.values().find_map(first_unknown),
+        _ => None,
+    }
+}
+
 /// What a write to ARM is of.
 fn kind_of_write(id: &ResourceId) -> WaitKind {
     let is_dns = ["privateDnsZones", "privateDnsZoneGroups"];
@@ -246,6 +256,9 @@ async fn put(
 ) -> Result<(), Failure> {
     let (id, body) =
         session.known(|known| (ResourceId::new(known.fill(id)), known.fill_value(body)));
+    if let Some(unknown) = first_unknown(&body) {
+        return Err(Failure::new(format!("{unknown} did not become known; apply again")));
+    }
     let client = session.arm.for_id(&id);
     let precondition = match etag {
         Some(etag) => Precondition::IfMatch(etag.to_owned()),

@@ -1,12 +1,17 @@
 //! What a run left under way: operations that Azure accepted and that nobody saw end, as the run's
-//! journal tells. They are followed to their end before anything is planned, so that the plan is made
-//! from what they leave and not from what is between two states.
+//! journal tells, or as the stack's endpoints show where there is no journal. They are followed to their
+//! end before anything is planned, so that the plan is made from what they leave and not from what is
+//! between two states.
 
 use std::collections::BTreeMap;
 
-use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Wait};
+use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Verb, Wait};
 use privlink_core::address::Address;
+use privlink_core::diff::STACK_TAG;
 use privlink_core::event::{Event, EventKind};
+use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::Snapshot;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::patience::WaitKind;
@@ -46,14 +51,33 @@ pub fn left(events: &[Event]) -> Vec<Left> {
     left.into_values().collect()
 }
 
+/// The stack's endpoints that Azure still works on.
+pub fn unsettled(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
+    let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    endpoints
+        .filter(|it| {
+            it.pointer(&format!("/tags/{STACK_TAG}")).and_then(Value::as_str) == Some(stack)
+        })
+        .filter_map(|it| {
+            let state = it.pointer("/properties/provisioningState")?.as_str()?;
+            let verb = match state {
+                "Succeeded" | "Failed" | "Canceled" => return None,
+                "Deleting" => Verb::Delete,
+                _ => Verb::Put,
+            };
+            let resource = ResourceId::new(it.get("id")?.as_str()?);
+            Some(Operation { verb, resource, follow: Follow::ProvisioningState, location: None })
+        })
+        .collect()
+}
+
 /// Follows an operation to its end. Where Azure no longer knows it by its address, the resource itself
 /// tells.
 ///
 /// # Errors
 ///
 /// The operation's own failure, or why it could not be followed.
-pub async fn follow(left: &Left, session: &Session) -> Result<(), ArmError> {
-    let Left { operation, .. } = left;
+pub async fn follow(operation: &Operation, session: &Session) -> Result<(), ArmError> {
     let client = session.arm.for_id(&operation.resource);
     let deadline = Instant::now() + session.patience.deadline(WaitKind::Endpoint);
     let wait = Wait { deadline, progress: &|_| {} };
@@ -92,9 +116,7 @@ fn is_unknown(error: &ArmError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use privlink_azure::Verb;
     use privlink_core::address::Kind;
-    use privlink_core::resource_id::ResourceId;
 
     fn event(step: usize, kind: EventKind) -> Event {
         let address = Some(Address::new(Kind::PrivateEndpoint, "pe"));

@@ -245,6 +245,30 @@ mod tests {
         }
     }
 
+    /// The metadata service of a virtual machine, whose address is fixed. Where `IDENTITY_ENDPOINT` is
+    /// set, there is another one (tests/identities.rs).
+    #[tokio::test]
+    async fn the_metadata_service_is_asked_for_the_identity_that_was_named() {
+        use crate::testing::{Answer, Script};
+        let token = serde_json::json!({
+            "access_token": "t", "expires_on": "4102444800", "resource": "r", "token_type": "Bearer",
+        });
+        let script = Script::of([Answer::new(200, &token)]);
+        let transport = azure_core::http::Transport::new(Arc::new(script.clone()));
+        let identity = Identity::ManagedIdentity(Some(String::from("c11e47")));
+        let made = identity.credential(None, &Cloud::public(), &environment(&[]), &transport);
+        let scope = Cloud::public().scope();
+        let token = made.unwrap().get_token(&[&scope], None).await.unwrap();
+        assert_eq!(token.token.secret(), "t");
+        let seen = script.seen();
+        assert_eq!(
+            seen[0].line,
+            "GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2019-08-01\
+             &resource=https%3A%2F%2Fmanagement.azure.com&client_id=c11e47"
+        );
+        assert_eq!(seen[0].header("metadata"), Some("true"));
+    }
+
     #[test]
     fn a_token_is_not_printed() {
         let identity = Identity::Token(Secret::new(String::from("s3cret")));

@@ -47,7 +47,7 @@ impl Reply {
         })
     }
 
-    /// How long the server asks to wait. The two headers in milliseconds come first, since they are
+    /// How long the server asks to wait, an hour at most. The two headers in milliseconds come first, since they are
     /// finer; zero is no answer, as for the Azure CLI.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"]
@@ -61,9 +61,12 @@ impl Reply {
                 Err(_) => until(text),
             }
         });
-        wait.filter(|wait| !wait.is_zero())
+        wait.filter(|wait| !wait.is_zero()).map(|wait| wait.min(LONGEST_WAIT))
     }
 }
+
+/// A server that asks for more means something else, or nothing good.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// From now until a date such as `Fri, 01 Jan 2027 00:00:00 GMT`; nothing when it is past.
 fn until(date: &str) -> Option<Duration> {
@@ -96,6 +99,15 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[("retry-after", "Fri, 01 Jan 2021 00:00:00 GMT")]), None);
         assert!(wait(&[("retry-after", "Tue, 01 Jan 2199 00:00:00 GMT")]).is_some());
+    }
+
+    #[test]
+    fn what_a_server_asks_for_is_bounded() {
+        let most = Some(LONGEST_WAIT);
+        assert_eq!(reply(&[("retry-after", "18446744073709551615")], "").retry_after(), most);
+        assert_eq!(reply(&[("retry-after-ms", "18446744073709551615")], "").retry_after(), most);
+        let date = reply(&[("retry-after", "Tue, 01 Jan 2199 00:00:00 GMT")], "");
+        assert_eq!(date.retry_after(), most);
     }
 
     #[test]

@@ -30,12 +30,15 @@ impl Retry {
         longest_delay: Duration::from_secs(60),
     };
 
+    /// The longest wait that a server may ask for where no deadline says.
+    const LONGEST_ASKED: Duration = Duration::from_secs(300);
+
     /// No repetition.
     pub const NONE: Self =
         Self { attempts: 1, first_delay: Duration::ZERO, longest_delay: Duration::ZERO };
 
     /// How long to wait after failed try `attempt` (from 1); `None` when it was the last or the wait
-    /// would end after the deadline. What the server asks for is a minimum. `jitter` (0 to 1) spreads
+    /// would end after the deadline, or, without one, after five minutes. What the server asks for is a minimum. `jitter` (0 to 1) spreads
     /// our own delay over its upper half, so that calls that failed together do not return together.
     pub fn delay(
         &self,
@@ -50,7 +53,10 @@ impl Retry {
         let doubled = self.first_delay.saturating_mul(1_u32 << attempt.saturating_sub(1).min(16));
         let own = doubled.min(self.longest_delay).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
         let delay = asked.map_or(own, |asked| asked.max(own));
-        let too_late = deadline.is_some_and(|deadline| Instant::now() + delay >= deadline);
+        let too_late = match deadline {
+            None => delay > Self::LONGEST_ASKED,
+            Some(deadline) => Instant::now().checked_add(delay).is_none_or(|then| then >= deadline),
+        };
         (!too_late).then_some(delay)
     }
 }
@@ -88,6 +94,8 @@ mod tests {
         let soon = Some(Instant::now() + Duration::from_secs(10));
         assert_eq!(RETRY.delay(1, asked, 1.0, soon), None);
         assert!(RETRY.delay(1, None, 1.0, soon).is_some());
+        assert_eq!(RETRY.delay(1, Some(Duration::MAX), 1.0, soon), None);
+        assert_eq!(RETRY.delay(1, Some(Duration::MAX), 1.0, None), None);
     }
 
     #[test]

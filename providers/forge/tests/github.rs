@@ -88,7 +88,8 @@ impl GitHub {
             return Reply::json(201, comments.last().unwrap());
         }
         let id = asked.line.strip_prefix(&format!("PATCH {path}/comments/"));
-        let found = id.and_then(|id| comments.iter_mut().find(|it| it["id"].to_string() == id));
+        let id: Option<u64> = id.and_then(|id| id.parse().ok());
+        let found = id.and_then(|id| comments.iter_mut().find(|it| it["id"] == id));
         match found {
             Some(comment) => {
                 comment["body"] = asked.body["body"].clone();

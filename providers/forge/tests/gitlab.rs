@@ -39,7 +39,8 @@ fn answer(url: &str, notes: &Notes, asked: &Asked) -> Reply {
         return Reply::json(201, notes.last().unwrap());
     }
     let id = asked.line.strip_prefix(&format!("PUT {NOTES}/"));
-    match id.and_then(|id| notes.iter_mut().find(|it| it["id"].to_string() == id)) {
+    let id: Option<u64> = id.and_then(|id| id.parse().ok());
+    match id.and_then(|id| notes.iter_mut().find(|it| it["id"] == id)) {
         Some(note) => {
             note["body"] = asked.body["body"].clone();
             Reply::json(200, note)

@@ -18,6 +18,8 @@ use crate::watch::{Wakeups, Watches};
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;
+/// How many pages a list may have: a server that always names a next one ends here.
+const MOST_PAGES: u32 = 2000;
 
 /// How a deletion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,7 +314,7 @@ impl KubernetesClient {
         let mut call = Call::get(Doing::List, what, first.clone());
         let mut items = Vec::new();
         let mut restarts = 0;
-        loop {
+        for _ in 0..MOST_PAGES {
             let mut page = match self.call(&call).await {
                 Err(error) if error.status == Some(410) && restarts < MOST_RESTARTS => {
                     restarts += 1;
@@ -331,6 +333,7 @@ impl KubernetesClient {
                 Some(next) => call.path = format!("{first}&continue={}", escape(next)),
             }
         }
+        Err(self.protocol(&call, "the list has too many pages"))
     }
 
     /// A 404 of the object itself is an absence.

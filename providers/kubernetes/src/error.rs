@@ -111,6 +111,9 @@ impl Deref for KubernetesError {
 /// What an error is about: doing what, to which object, through which way.
 pub(crate) type About<'a> = (Doing, &'a str, &'a str);
 
+/// The longest wait that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 impl KubernetesError {
     pub(crate) fn new(
         kind: ErrorKind,
@@ -171,7 +174,8 @@ impl KubernetesError {
         error.0.status = Some(status);
         error.0.reason = reason;
         error.0.conflicts = conflicts;
-        error.0.retry_after = retry_after.or(in_body.map(Duration::from_secs));
+        let asked = retry_after.or(in_body.map(Duration::from_secs));
+        error.0.retry_after = asked.map(|asked| asked.min(LONGEST_WAIT));
         error
     }
 
@@ -316,5 +320,7 @@ mod tests {
         }
         let later = json!({"kind": "Status", "details": {"retryAfterSeconds": 7}});
         assert_eq!(refused(429, &later).retry_after, Some(Duration::from_secs(7)));
+        let never = json!({"kind": "Status", "details": {"retryAfterSeconds": u64::MAX}});
+        assert_eq!(refused(429, &never).retry_after, Some(LONGEST_WAIT));
     }
 }

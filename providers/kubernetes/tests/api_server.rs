@@ -74,8 +74,12 @@ async fn the_client_works_with_a_real_api_server() {
 /// not there. The namespace is made; all else is a dry run.
 async fn manifests(server: &ApiServer) {
     let kubeconfig = kube::config::Kubeconfig::read_from(server.kubeconfig("boss")).unwrap();
-    let config =
-        kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    let config = kube::Config::from_custom_kubeconfig(
+        kubeconfig,
+        &kube::config::KubeConfigOptions::default(),
+    )
+    .await
+    .unwrap();
     let client = kube::Client::try_from(config).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/drift/manifests");
     let mut taken = Vec::new();

@@ -60,8 +60,7 @@ pub fn diff(
     endpoint: &PrivateEndpoint,
     (endpoint_at, endpoint_id): (&Address, &ResourceId),
     address: &str,
-    remade: bool,
-    dropped: Option<DraftKey>,
+    (remade, dropped): (bool, Option<DraftKey>),
     gathered: &mut Gathered,
 ) {
     let Some((at, id)) = target(endpoint, endpoint_id) else { return };
@@ -189,48 +188,50 @@ pub fn written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
     records(input).filter_map(of_record).collect()
 }
 
-/// Deletes the records of this stack that no endpoint wants any more, in the zones that were read.
+/// Deletes the records of this stack that no endpoint wants any more, in the zones that were read. A
+/// record goes before its endpoint's tag does, by which it would be found again.
 pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
+    let reason = match input.options.mode {
+        Mode::Destroy => "the stack is to go",
+        Mode::Apply => "it carries the stack's mark and left the desired state",
+    };
+    for (at, id) in gone(input).into_iter().filter(|(at, _)| input.covers(at)) {
+        delete(&at, &id, reason, gathered);
+    }
+    let first: BTreeMap<Address, Address> = leaving(input).into_iter().collect();
+    for draft in &mut gathered.drafts {
+        if matches!(draft.key.stage, Stage::Delete | Stage::Write) {
+            let record = first.get(&draft.key.address);
+            draft.needs.extend(record.map(|record| DraftKey::new(record, Stage::Delete)));
+        }
+    }
+}
+
+/// The live records of this stack that no endpoint wants any more.
+fn gone(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
     if !input.prunes() {
-        return;
+        return Vec::new();
     }
     let wanted: BTreeSet<ResourceId> = match input.options.mode {
         Mode::Destroy => BTreeSet::new(),
         Mode::Apply => {
             let endpoints = input.desired.endpoints.values();
-            endpoints
-                .filter_map(|it| target(it, &super::endpoint::id(input, it)))
-                .map(|(_, id)| id)
-                .collect()
+            let target = |it| target(it, &super::endpoint::id(input, it));
+            endpoints.filter_map(target).map(|(_, id)| id).collect()
         }
     };
-    let gone: Vec<ResourceId> = records(input).filter(|id| !wanted.contains(id)).collect();
+    written(input).into_iter().filter(|(_, id)| !wanted.contains(id)).collect()
+}
+
+/// The records that go, each behind the endpoint whose tag names it.
+pub fn leaving(input: &Input<'_>) -> Vec<(Address, Address)> {
+    let gone = gone(input);
     if gone.is_empty() {
-        return;
+        return Vec::new();
     }
-    // A record goes before its endpoint's tag does, by which it would be found again.
     let keepers = keepers(input);
-    let mut first: BTreeMap<Address, DraftKey> = BTreeMap::new();
-    for id in gone {
-        let zone = id.parent().map(|zone| zone.name().to_owned()).unwrap_or_default();
-        let at = Address::new(Kind::DnsRecord, format!("{zone}/{}", id.name()));
-        if !input.covers(&at) {
-            continue;
-        }
-        let reason = match input.options.mode {
-            Mode::Destroy => "the stack is to go",
-            Mode::Apply => "it carries the stack's mark and left the desired state",
-        };
-        delete(&at, &id, reason, gathered);
-        if let Some(endpoint) = keepers.get(&id.key()) {
-            first.insert(endpoint.clone(), DraftKey::new(&at, Stage::Delete));
-        }
-    }
-    for draft in &mut gathered.drafts {
-        if matches!(draft.key.stage, Stage::Delete | Stage::Write) {
-            draft.needs.extend(first.get(&draft.key.address).cloned());
-        }
-    }
+    let kept = |(at, id): (Address, ResourceId)| Some((keepers.get(&id.key())?.clone(), at));
+    gone.into_iter().filter_map(kept).collect()
 }
 
 /// The live endpoints of this stack, by the record that their tag names, in lower case.

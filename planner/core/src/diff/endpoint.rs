@@ -293,7 +293,7 @@ fn one(
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
     connection(input, (at, &id, endpoint), (&reached, live, remade), gathered);
     let address = current_address(input, endpoint, &id, live.filter(|_| !remade));
-    dns::diff(input, endpoint, (at, &id), &address, remade, dropped, gathered);
+    dns::diff(input, endpoint, (at, &id), &address, (remade, dropped), gathered);
 }
 
 /// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::desired::Target;
@@ -250,18 +252,15 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
             }
         }
     }
-    let written: BTreeMap<ResourceId, Address> =
-        dns::written(input).into_iter().map(|(at, id)| (id, at)).collect();
     for live in endpoint::leaving(input) {
-        let Some(id) = live.get("id").and_then(serde_json::Value::as_str) else { continue };
-        let at = endpoint::address(ResourceId::new(id).name());
-        let tag = dns::tag(live).map(ResourceId::new);
-        if let Some(record) = tag.and_then(|tag| written.get(&tag)) {
-            need(&at, record.clone());
-        }
+        let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
         if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes) {
-            need(&service, at);
+            need(&service, endpoint::address(ResourceId::new(id).name()));
         }
+    }
+    // A name that goes is found by its endpoint's tag, so it goes before the tag does.
+    for (endpoint, record) in dns::leaving(input) {
+        need(&endpoint, record);
     }
     for link in before.private_link_services.values() {
         let owner = view::frontend_of(link).and_then(|it| owners.of_name(it.name()).cloned());

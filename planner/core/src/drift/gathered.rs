@@ -8,7 +8,6 @@ use crate::diff::Input;
 use crate::diff::{dns, endpoint, service};
 use crate::unknown;
 
-use super::Look;
 use super::class::{Class, Weight};
 use super::report::{Cause, Difference, Field, Heals, Node, StackReport, State, Unread};
 
@@ -73,7 +72,7 @@ impl Gathered {
     }
 
     /// The report, in order.
-    pub(super) fn into_report(mut self, input: &Input<'_>, _: &Look<'_>) -> StackReport {
+    pub(super) fn into_report(mut self, input: &Input<'_>) -> StackReport {
         self.expect_desired(input);
         let key = |it: &Difference| (it.address.clone(), it.class, it.message.clone());
         self.differences.sort_by_key(key);

@@ -152,19 +152,28 @@ fn added(
     network: &Network,
 ) -> Vec<FieldDiff> {
     let Some(alone) = merged(None, manifest, &Actor::Privlink) else { return Vec::new() };
-    let alone = comparable(&defaults::create(alone, network, &mut Marks));
+    // Node ports are handed out.
+    let shown = |object: &Value| without_node_ports(comparable(object));
+    let alone = shown(&defaults::create(alone, network, &mut Marks));
     let is_unknown = |field: &FieldDiff| {
         field.after.as_ref().is_some_and(|value| unknown::is_unknown(&value.to_string()))
     };
     let told = |field: &FieldDiff| differing.iter().any(|it| it.path == field.path);
     let handed_out = ["spec.clusterIP", "spec.healthCheckNodePort", "spec.ipFamil"];
-    compare::fields(Some(&comparable(live)), Some(&alone))
+    compare::fields(Some(&shown(live)), Some(&alone))
         .into_iter()
         .filter(|field| field.path.starts_with(ANNOTATION) || field.path.starts_with("spec."))
         .filter(|field| !handed_out.iter().any(|path| field.path.starts_with(path)))
-        .filter(|field| !field.path.ends_with(".nodePort"))
         .filter(|field| !is_unknown(field) && !told(field))
         .collect()
+}
+
+fn without_node_ports(mut object: Value) -> Value {
+    let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+        port.shift_remove("nodePort");
+    }
+    object
 }
 
 /// Whether a manager is the tool that keeps the Service.

@@ -21,7 +21,8 @@ pub(crate) fn is_hidden(character: char) -> bool {
         )
 }
 
-/// Text on one line of a terminal: control characters and marks that reorder text are spelled out.
+/// Text on one line of a terminal: control characters and marks that reorder text are spelled out. Two
+/// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command.
 pub fn terminal(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
@@ -32,6 +33,7 @@ pub fn terminal(text: &str) -> String {
             '\n' => safe.push_str("\\n"),
             '\t' => safe.push_str("\\t"),
             '\r' => safe.push_str("\\r"),
+            '#' if safe.ends_with('#') => safe.push_str("\\#"),
             c if is_hidden(c) => {
                 // Writing to a String cannot fail.
                 let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
@@ -145,6 +147,13 @@ pub fn mermaid(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_shown_speaks_to_a_pipeline() {
+        let shown = terminal("please ##vso[task.setvariable variable=x]y ###[error]");
+        assert_eq!(shown, "please #\\#vso[task.setvariable variable=x]y #\\#\\#[error]");
+        assert!(!shown.contains("##"));
+    }
 
     const HOSTILE: &str = "a\u{1b}[2J`|<script>@team\n::error::]( \u{202e}x";
 

@@ -23,6 +23,16 @@ async fn a_list_follows_its_pages() {
     assert_eq!(queries, ["limit=500", "limit=500&continue=a%2Fb%3D"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_list_has_a_bounded_number_of_pages() {
+    let endless = json!({"metadata": {"continue": "x"}, "items": []});
+    let (client, asked) = client(move |_| Answer::ok(&endless));
+    let error = client.services().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol);
+    assert!(error.to_string().contains("too many pages"), "{error}");
+    assert_eq!(asked.lock().unwrap().len(), MOST_PAGES as usize);
+}
+
 /// A `continue` is good for minutes; etcd's history then moves on.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_expired_begins_anew() {

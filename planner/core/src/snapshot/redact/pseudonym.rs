@@ -1,7 +1,7 @@
 //! Pseudonyms: for subscriptions, groups, names, messages and addresses, wherever they stand.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -167,13 +167,25 @@ impl<'a> Pseudonyms<'a> {
         out
     }
 
-    /// A public IPv4 address or range, as one of the ranges for benchmarks (RFC 2544); nothing for any
-    /// other text.
+    /// A public address or range, as one of the ranges for benchmarks (RFC 2544) or documentation (RFC
+    /// 3849); nothing for any other text.
     fn address(&self, text: &str) -> Option<String> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
             None => (text, None),
         };
+        if let Ok(address) = address.parse::<Ipv6Addr>() {
+            let first = address.segments().first().copied().unwrap_or_default();
+            let is_public = (0x2000..0x4000).contains(&first);
+            if !is_public || self.own.has(text) || self.own.has(&address.to_string()) {
+                return Some(text.to_owned());
+            }
+            let digits = self.digits("address", &address.to_string());
+            let part = |from: usize| digits.get(from..from + 4).unwrap_or_default().to_owned();
+            let address = format!("2001:db8:{}::{}", part(0), part(4));
+            let length = length.map(|length| format!("/{length}")).unwrap_or_default();
+            return Some(format!("{address}{length}"));
+        }
         let address: Ipv4Addr = address.parse().ok()?;
         let kept = address.is_private()
             || address.is_loopback()

@@ -36,7 +36,7 @@ fn snapshot(uid: &str) -> Snapshot {
             "metadata": {"namespace": namespace, "name": name, "uid": uid,
                          "labels": {"team": format!("{namespace}-team")}},
             "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1",
-                     "loadBalancerSourceRanges": ["203.0.113.7/32", "10.1.0.0/16"]},
+                     "loadBalancerSourceRanges": ["203.0.113.7/32", "10.1.0.0/16", "2a01:111::7/128"]},
         })
     };
     Snapshot {
@@ -84,7 +84,9 @@ fn text(snapshot: &Snapshot) -> String {
 fn nothing_foreign_is_left_and_references_still_lead_where_they_led() {
     let redacted = redact(&snapshot("uid-of-the-cluster"), &own());
     let shown = text(&redacted);
-    for word in ["secret", THEIRS, "eve@example", "uid-of-the-cluster", "203.0.113", "5368"] {
+    for word in
+        ["secret", THEIRS, "eve@example", "uid-of-the-cluster", "203.0.113", "2a01:111", "5368"]
+    {
         assert!(!shown.contains(word), "{word} is in {shown}");
     }
     for word in ["own-app", OWN, "mc_own", "pls", "10.1.0.0/16", "\"*\""] {

@@ -31,7 +31,7 @@ use privlink_core::render;
 use privlink_core::render::comment::{self, Flavour};
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
-use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 use privlink_core::yaml;
 use serde_json::{Value, json};
 
@@ -168,6 +168,7 @@ fn empty() -> Snapshot {
             events: Reading::Present(Vec::new()),
         },
         azure: BTreeMap::new(),
+        index: Index::default(),
     }
 }
 

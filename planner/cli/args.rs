@@ -6,6 +6,7 @@ mod drift;
 pub(crate) mod forget;
 pub(crate) mod import;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -308,8 +309,29 @@ pub(crate) struct Validate {
 /// `plan`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plan {
-    #[command(flatten)]
-    pub(crate) input: Input,
+    /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
+    /// stdin; may be repeated
+    #[arg(
+        short = 'f',
+        long = "filename",
+        required_unless_present = "stacks",
+        conflicts_with = "stacks",
+        value_name = "PATH"
+    )]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Plan each folder in FOLDER as a stack of its own; --observed is then a folder with the snapshot of
+    /// each, NAME.json
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
+    pub(crate) stacks: Option<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How many stacks are planned at once; as many as there are processors by default
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) place: Where,
     #[command(flatten)]
@@ -335,6 +357,17 @@ pub(crate) struct Plan {
     /// it is found again, if several commands comment
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
     pub(crate) comment: Option<String>,
+}
+
+impl Plan {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            filename: self.filename.clone(),
+            namespace: self.namespace.clone(),
+            strict: self.strict,
+        }
+    }
 }
 
 /// `apply`.

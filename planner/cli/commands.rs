@@ -125,19 +125,57 @@ fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
 fn sound(
     input: &crate::args::Input,
     place: &Where,
-    snapshot: Option<&Path>,
+    snapshot: Option<&Snapshot>,
+    ui: &mut Ui,
+) -> Result<Desired, CommandError> {
+    sound_sources(input::sources(&input.filename)?, input, place, snapshot, ui)
+}
+
+/// Desired state and the snapshot it is planned against. They are read side by side, unless this is one
+/// job of several.
+fn sound_and_observed(
+    input: &crate::args::Input,
+    place: &Where,
+    observed: Option<&Path>,
+    jobs: usize,
+    ui: &mut Ui,
+) -> Result<(Desired, Option<Snapshot>), CommandError> {
+    let Some(path) = observed else { return Ok((sound(input, place, None, ui)?, None)) };
+    let (sources, snapshot) = if jobs > 1 {
+        std::thread::scope(|scope| {
+            let snapshot = scope.spawn(|| read_snapshot(path));
+            let sources = input::sources(&input.filename);
+            (sources, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    } else {
+        (input::sources(&input.filename), read_snapshot(path))
+    };
+    let snapshot = snapshot?;
+    let desired = sound_sources(sources?, input, place, Some(&snapshot), ui)?;
+    Ok((desired, Some(snapshot)))
+}
+
+fn sound_sources(
+    sources: input::Sources,
+    input: &crate::args::Input,
+    place: &Where,
+    snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
     let namespace = match (snapshot, &place.sandbox) {
-        (Some(path), _) => Some(read_snapshot(path)?.kubernetes.namespace),
+        (Some(snapshot), _) => Some(snapshot.kubernetes.namespace.clone()),
         (None, Some(_)) => Some("default".to_owned()),
         (None, None) => None,
     };
-    let mut loaded = input::load(input, namespace)?;
+    // Only the context's namespace may have to be asked for; stdin cannot be read again.
+    let again = namespace.is_none().then(|| sources.clone());
+    let mut loaded = input::resolved(sources, input, namespace);
     let is_assumed = |it: &Diagnostic| it.code == Code::AssumedNamespace;
-    if loaded.diagnostics.iter().any(is_assumed) {
+    if let Some(sources) = again
+        && loaded.diagnostics.iter().any(is_assumed)
+    {
         let of_context = block_on(connect::namespace(&loaded.desired, place))?;
-        loaded = input::load(input, Some(of_context))?;
+        loaded = input::resolved(sources, input, Some(of_context));
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
@@ -172,11 +210,11 @@ struct Observed {
     connected: Option<Connected>,
 }
 
-/// Observes, or reads what was observed, if it is enough to plan from.
+/// Observes, or takes what was observed, if it is enough to plan from.
 async fn observed(
     desired: &Desired,
     place: &Where,
-    snapshot: Option<&Path>,
+    snapshot: Option<Snapshot>,
     patience: Patience,
 ) -> Result<Observed, CommandError> {
     let observed = seen(desired, place, snapshot, patience).await?;
@@ -184,23 +222,32 @@ async fn observed(
     Ok(observed)
 }
 
-/// Observes, or reads what was observed.
+/// Observes, or takes what was observed.
 async fn seen(
     desired: &Desired,
     place: &Where,
-    snapshot: Option<&Path>,
+    snapshot: Option<Snapshot>,
     patience: Patience,
 ) -> Result<Observed, CommandError> {
-    if let Some(path) = snapshot {
-        let snapshot = read_snapshot(path)?;
-        let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
-        let targets = pin::targets(desired, place, &pinned)?;
-        let facts = observation::facts(&snapshot, &targets, &pinned);
-        return Ok(Observed { snapshot, facts, connected: None });
+    if let Some(snapshot) = snapshot {
+        return offline(desired, place, snapshot);
     }
     let connected = connect::connect(desired, place, patience).await?;
     let (snapshot, facts) = connected.observe().await;
     Ok(Observed { snapshot, facts, connected: Some(connected) })
+}
+
+/// What was observed, and the facts in it.
+fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
+    let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
+    let targets = pin::targets(desired, place, &pinned)?;
+    let facts = observation::facts(&snapshot, &targets, &pinned);
+    Ok(Observed { snapshot, facts, connected: None })
+}
+
+/// How many jobs run at once: as many as were asked for, or as there are processors.
+fn jobs(asked: Option<std::num::NonZeroUsize>) -> usize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).map_or(1, Into::into)
 }
 
 /// What a plan is made with.

@@ -26,6 +26,22 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The worse of two: what one exit code says of several stacks.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        const WORST_FIRST: [Exit; 9] = [
+            Exit::Interrupted,
+            Exit::Error,
+            Exit::Partly,
+            Exit::Stale,
+            Exit::Locked,
+            Exit::Refused,
+            Exit::AwaitingApproval,
+            Exit::Changes,
+            Exit::Done,
+        ];
+        WORST_FIRST.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
+    }
+
     /// The number.
     pub(crate) const fn code(self) -> u8 {
         match self {

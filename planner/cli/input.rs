@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use privlink_core::code::Code;
 use privlink_core::desired::{self, Desired, Options};
@@ -21,7 +22,7 @@ pub(crate) struct Loaded {
     /// What is not.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// All that was read, as it is written.
-    pub(crate) texts: Vec<String>,
+    pub(crate) texts: Vec<Arc<Source>>,
 }
 
 impl Loaded {
@@ -40,8 +41,7 @@ pub(crate) fn load(
     input: &args::Input,
     context_namespace: Option<String>,
 ) -> Result<Loaded, CommandError> {
-    let namespace = input.namespace.clone().or(context_namespace);
-    load_paths(&input.filename, namespace, input.strict)
+    Ok(resolved(sources(&input.filename)?, input, context_namespace))
 }
 
 /// Reads files, folders and stdin.
@@ -50,37 +50,64 @@ pub(crate) fn load_paths(
     namespace: Option<String>,
     strict: bool,
 ) -> Result<Loaded, CommandError> {
-    let mut documents = Documents::default();
-    let mut seen = BTreeSet::new();
-    let mut texts = Vec::new();
+    let input = args::Input { filename: paths.to_vec(), namespace, strict };
+    load(&input, None)
+}
+
+/// What was read, before it is known what it says together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    documents: Documents,
+    texts: Vec<Arc<Source>>,
+}
+
+/// Reads the documents in files, folders and stdin.
+pub(crate) fn sources(paths: &[PathBuf]) -> Result<Sources, CommandError> {
+    let mut sources = Sources::default();
+    let mut all = Vec::new();
     for path in paths {
-        for file in files(path)? {
-            // The same file by another path is the same file.
-            let is = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-            if !seen.insert(is) {
-                continue;
+        all.extend(files(path)?.into_iter().map(|file| (file == *path, file)));
+    }
+    if all.len() > 1 {
+        // The same file by another path is the same file.
+        let mut seen = BTreeSet::new();
+        all.retain(|(_, file)| {
+            seen.insert(std::fs::canonicalize(file).unwrap_or_else(|_| file.clone()))
+        });
+    }
+    for (is_named, file) in all {
+        let (name, bytes) = read(&file)?;
+        let Sources { documents, texts } = &mut sources;
+        if let Some(artefact) = Artefact::of(&bytes) {
+            documents.diagnostics.push(skipped(&name, artefact, is_named)?);
+            continue;
+        }
+        match Source::from_bytes(&name, bytes) {
+            Ok(source) => {
+                documents.append(document::parse(&source));
+                texts.push(source);
             }
-            let (name, bytes) = read(&file)?;
-            if let Some(artefact) = Artefact::of(&bytes) {
-                documents.diagnostics.push(skipped(&name, artefact, &file == path)?);
-                continue;
-            }
-            match Source::from_bytes(&name, bytes) {
-                Ok(source) => {
-                    texts.push(source.text().to_owned());
-                    documents.append(document::parse(&source));
-                }
-                Err(diagnostic) => documents.diagnostics.push(*diagnostic),
-            }
+            Err(diagnostic) => documents.diagnostics.push(*diagnostic),
         }
     }
-    let options =
-        Options { namespace, stack_name: paths.first().and_then(|path| stack_name(path)) };
-    let (desired, mut diagnostics) = desired::resolve(documents, &options);
-    if strict {
+    Ok(sources)
+}
+
+/// What documents say together. Services that name no namespace are in the flag's, or the context's.
+pub(crate) fn resolved(
+    sources: Sources,
+    input: &args::Input,
+    context_namespace: Option<String>,
+) -> Loaded {
+    let Sources { documents, texts } = sources;
+    let namespace = input.namespace.clone().or(context_namespace);
+    let stack_name = input.filename.first().and_then(|path| stack_name(path));
+    let (desired, mut diagnostics) =
+        desired::resolve(documents, &Options { namespace, stack_name });
+    if input.strict {
         diagnostic::make_strict(&mut diagnostics);
     }
-    Ok(Loaded { desired, diagnostics, texts })
+    Loaded { desired, diagnostics, texts }
 }
 
 /// The note on a file that privlink itself wrote and that lies in a folder; one that is named is an error.

@@ -9,7 +9,7 @@ use privlink_core::render::pipeline::{self, Agent};
 use crate::args;
 
 /// A pipeline, or none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pipeline {
     /// Who reads commands in the output.
     pub(crate) agent: Option<Agent>,

@@ -1,6 +1,7 @@
 //! The terminal: results on stdout, talk on stderr.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
 use privlink_core::render::escape::terminal;
@@ -17,6 +18,15 @@ pub(crate) struct Ui {
     out: Style,
     err: Style,
     pipeline: Pipeline,
+    kept: Option<Kept>,
+}
+
+/// What is to be written later.
+#[derive(Debug, Default)]
+struct Kept {
+    out: String,
+    err: String,
+    commands: Mutex<String>,
 }
 
 impl Ui {
@@ -26,9 +36,26 @@ impl Ui {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
             pipeline: Pipeline::detect(global.pipeline),
+            kept: None,
         };
         log(global, ui.err);
         ui
+    }
+
+    /// One that keeps what is written, for [`Ui::release`].
+    pub(crate) fn keeping(&self) -> Self {
+        let pipeline = self.pipeline.clone();
+        Self { out: self.out, err: self.err, pipeline, kept: Some(Kept::default()) }
+    }
+
+    /// Writes what another one kept: what was said, then the result.
+    pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
+        let Kept { out, err, commands } = other.kept.unwrap_or_default();
+        if !err.is_empty() {
+            self.say(err.trim_end());
+        }
+        self.command(&commands.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.print(&out)
     }
 
     /// How stdout looks.
@@ -48,6 +75,10 @@ impl Ui {
 
     /// Writes a result. A closed pipe is not an error: whoever read it had enough.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
+        if let Some(kept) = &mut self.kept {
+            kept.out.push_str(text);
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         match out.write_all(self.pipeline.guard(text).as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -57,6 +88,11 @@ impl Ui {
 
     /// Says something beside the result.
     pub(crate) fn say(&mut self, text: &str) {
+        if let Some(kept) = &mut self.kept {
+            kept.err.push_str(text);
+            kept.err.push('\n');
+            return;
+        }
         // There is nowhere to tell that stderr cannot be written.
         let _ = writeln!(io::stderr(), "{}", self.pipeline.guard(text));
     }
@@ -71,6 +107,10 @@ impl Ui {
 
     /// Gives the pipeline's agent commands, which it reads on stderr too.
     pub(crate) fn command(&self, text: &str) {
+        if let Some(kept) = &self.kept {
+            kept.commands.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+            return;
+        }
         if !text.is_empty() {
             // There is nowhere to tell that stderr cannot be written.
             let _ = write!(io::stderr(), "{text}");

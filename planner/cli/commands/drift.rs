@@ -31,10 +31,11 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let webhook = webhook::Webhook::of(args)?;
     let sources =
         if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
+    let snapshot = args.observed.as_deref().map(super::read_snapshot).transpose()?;
     let mut loaded = Vec::new();
     let mut reports = Vec::new();
     for source in sources {
-        match super::sound(&source.input, &args.place, args.observed.as_deref(), ui) {
+        match super::sound(&source.input, &args.place, snapshot.as_ref(), ui) {
             Ok(desired) => loaded.push((source, desired)),
             Err(error) => reports.push(failed(&source.name(), &source, &error, ui)),
         }
@@ -99,10 +100,8 @@ async fn look_at(
     arm: Option<&ArmClient>,
 ) -> Result<StackReport, CommandError> {
     let (snapshot, facts, seconds) = match &args.observed {
-        Some(_) => {
-            let patience = Patience::default();
-            let observed = args.observed.as_deref();
-            let seen = super::seen(desired, &args.place, observed, patience).await?;
+        Some(path) => {
+            let seen = super::offline(desired, &args.place, super::read_snapshot(path)?)?;
             (seen.snapshot, seen.facts, None)
         }
         None => observe(desired, &args.place, arm).await?,

@@ -91,12 +91,17 @@ fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandE
         return Err(CommandError::new(format!("it is not said which stack {address} is in"))
             .hint("Name its files with -f."));
     }
-    let desired = super::sound(&args.input(), &args.place, args.observed.as_deref(), ui)?;
+    let (desired, snapshot) = super::sound_and_observed(
+        &args.input(),
+        &args.place,
+        args.observed.as_deref(),
+        super::jobs(None),
+        ui,
+    )?;
     let options = super::options(Mode::Apply, &Limits::default());
     let explained = super::block_on(async {
         let observed =
-            super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
-                .await?;
+            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
         let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = explanation::of(&input, &planned, address)

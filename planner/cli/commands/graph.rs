@@ -10,11 +10,16 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Graph, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
+    let (desired, snapshot) = super::sound_and_observed(
+        &args.input,
+        &args.place,
+        args.observed.as_deref(),
+        super::jobs(None),
+        ui,
+    )?;
     let graph = super::block_on(async {
         let observed =
-            super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
-                .await?;
+            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
         let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
         if let Some(connected) = observed.connected {
             connected.close().await?;

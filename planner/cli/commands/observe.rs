@@ -47,5 +47,6 @@ fn own(loaded: &Loaded, snapshot: &Snapshot, facts: &Facts) -> Own {
         let in_context = (key.namespace == "default").then_some(in_context);
         std::iter::once(key.clone()).chain(in_context)
     });
-    Own::of(&loaded.texts, services, facts)
+    let texts: Vec<String> = loaded.texts.iter().map(|source| source.text().to_owned()).collect();
+    Own::of(&texts, services, facts)
 }

@@ -1,8 +1,12 @@
 //! `plan`: shows what would change.
 
+mod stacks;
+
 use std::fmt::Write;
+use std::path::Path;
 
 use privlink_core::binding;
+use privlink_core::desired::Desired;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::render;
 use privlink_core::render::comment::{self, Flavour, Options};
@@ -15,39 +19,84 @@ use crate::args::{self, Format};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
+use crate::unreadable;
 
 use super::Observed;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let desired = super::sound(&args.input, &args.place, args.observed.as_deref(), ui)?;
-    let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let (saved, met) = super::block_on(async {
-        let observed =
-            super::observed(&desired, &args.place, args.observed.as_deref(), Patience::default())
-                .await?;
-        let planned = super::planned(&desired, &observed, mode, &args.limits)?;
-        let saved = seal(planned.plan, &observed, &args.place);
-        let mut met = true;
-        if let Some(connected) = observed.connected {
-            if args.preflight {
-                let seen = (&observed.snapshot, &observed.facts);
-                met = super::preflight::passed(&desired, seen, &connected, ui).await?;
-            }
-            connected.close().await?;
+    let jobs = super::jobs(args.jobs);
+    match &args.stacks {
+        None => {
+            let plan = one(&args.input(), args, args.observed.as_deref(), jobs, ui)?;
+            show(&plan, args, ui)
         }
-        Ok((saved, met))
-    })?;
-    let plan = &saved.plan;
+        Some(folder) => stacks::run(folder, args, jobs, ui),
+    }
+}
+
+/// A plan, and whether what it needs was found to be there.
+struct Made {
+    plan: Plan,
+    met: bool,
+}
+
+/// Plans one stack.
+fn one(
+    input: &args::Input,
+    args: &args::Plan,
+    observed: Option<&Path>,
+    jobs: usize,
+    ui: &mut Ui,
+) -> Result<Made, CommandError> {
+    let (desired, snapshot) = super::sound_and_observed(input, &args.place, observed, jobs, ui)?;
+    let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
+    let (observed, plan, met) = match snapshot {
+        Some(snapshot) => {
+            let observed = super::offline(&desired, &args.place, snapshot)?;
+            unreadable::check(&observed.snapshot, &observed.facts)?;
+            let planned = super::planned(&desired, &observed, mode, &args.limits)?;
+            (observed, planned.plan, true)
+        }
+        None => super::block_on(live(&desired, args, mode, ui))?,
+    };
     if let Some(file) = &args.out {
+        let saved = seal(plan.clone(), &observed, &args.place);
         super::write_private(file, &saved.to_text())?;
     }
+    Ok(Made { plan, met })
+}
+
+/// Plans one stack against what is there now.
+async fn live(
+    desired: &Desired,
+    args: &args::Plan,
+    mode: Mode,
+    ui: &mut Ui,
+) -> Result<(Observed, Plan, bool), CommandError> {
+    let mut observed = super::observed(desired, &args.place, None, Patience::default()).await?;
+    let planned = super::planned(desired, &observed, mode, &args.limits)?;
+    let mut met = true;
+    if let Some(connected) = observed.connected.take() {
+        if args.preflight {
+            let seen = (&observed.snapshot, &observed.facts);
+            met = super::preflight::passed(desired, seen, &connected, ui).await?;
+        }
+        connected.close().await?;
+    }
+    Ok((observed, planned.plan, met))
+}
+
+fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let Made { plan, met } = made;
     ui.print(&rendered(plan, args.shown.output, ui))?;
     for (format, file) in &args.shown.render {
         super::write_private(file, &rendering(plan, *format, Style::default(), ui.pipeline()))?;
     }
     ui.annotate(&Notice::of_plan(plan));
-    super::summary::of_plan(plan, ui);
+    if args.stacks.is_none() {
+        super::summary::of_plan(plan, ui);
+    }
     if let Some(id) = &args.comment
         && let Err(error) = super::comment::of_plan(plan, id, ui)
     {

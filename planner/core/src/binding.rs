@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
-use crate::view::{self, Owners, View};
+use crate::view::{self, Nodes, Owners};
 
 /// One object as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -103,7 +103,7 @@ pub fn moved(bindings: &[Binding], snapshot: &Snapshot) -> Vec<Moved> {
 /// A snapshot, by node.
 struct Live<'a> {
     snapshot: &'a Snapshot,
-    nodes: BTreeMap<Address, View>,
+    nodes: Nodes,
 }
 
 impl<'a> Live<'a> {

@@ -1,5 +1,7 @@
 //! Comparing JSON values field by field.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use crate::change::FieldDiff;
@@ -28,20 +30,12 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, diffs: &mu
         });
         return;
     }
-    let old = old.flatten().unwrap_or_default();
-    let new = new.flatten().unwrap_or_default();
-    let mut keys: Vec<&Key<'_>> = old.iter().chain(&new).map(|(key, _)| key).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let find = |side: &[(Key<'_>, &'_ Value)], key: &Key<'_>| {
-        side.iter().position(|(known, _)| known == key)
-    };
+    let old: BTreeMap<Key<'_>, &Value> = old.flatten().unwrap_or_default().into_iter().collect();
+    let new: BTreeMap<Key<'_>, &Value> = new.flatten().unwrap_or_default().into_iter().collect();
+    let keys: BTreeSet<&Key<'_>> = old.keys().chain(new.keys()).collect();
     for key in keys {
-        let value = |side: &Vec<(Key<'_>, &Value)>| {
-            find(side, key).and_then(|at| side.get(at).map(|entry| entry.1.clone()))
-        };
-        let (old, new) = (value(&old), value(&new));
-        compare(&key.join(path), old.as_ref(), new.as_ref(), diffs);
+        let (old, new) = (old.get(key).copied(), new.get(key).copied());
+        compare(&key.join(path), old, new, diffs);
     }
 }
 

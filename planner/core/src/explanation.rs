@@ -18,7 +18,7 @@ use crate::graph::Ownership;
 use crate::plan::{Finding, Refusal};
 use crate::planning::Planned;
 use crate::snapshot::Observation;
-use crate::view::{self, View};
+use crate::view::View;
 
 pub use edit::Beside;
 
@@ -89,7 +89,7 @@ pub fn of(
     let is_planned = planned.plan.changes.iter().any(|change| change.address == *address);
     if !is_planned && planned.graph.node(address).is_none() {
         let owners = planned.prediction.owners();
-        selection::check(input, before, &owners, "explain", &address.to_string())?;
+        selection::check(input, before, owners, "explain", &address.to_string())?;
     }
     let change = planned.plan.changes.iter().find(|it| it.address == *address).cloned();
     let causes = causes(planned, address);
@@ -139,8 +139,7 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
 /// The node as Azure shows it.
 fn live(planned: &Planned, address: &Address) -> Option<View> {
     let prediction = &planned.prediction;
-    let (mut nodes, _) = view::nodes(&prediction.before, &prediction.after, &prediction.owners());
-    nodes.remove(address)
+    prediction.nodes_before().get(address).map(|node| node.as_ref().clone())
 }
 
 fn object(

@@ -6,7 +6,6 @@ use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
 use crate::desired::{Desired, Service};
 use crate::diagnostic::Spanned;
-use crate::diff::endpoint::link_of_service;
 use crate::facts::{BackendPoolType, Facts, LoadBalancerSku};
 use crate::kubernetes::service as stored;
 use crate::plan::Finding;
@@ -73,12 +72,12 @@ impl Subject<'_> {
 
     /// The Private Link Service through which the Service was reached.
     fn link_before(&self) -> Option<&PrivateLinkService> {
-        link_of_service(&self.prediction.before, self.prediction, &self.outcome.service)
+        self.prediction.link_before(&self.outcome.service)
     }
 
     /// The Private Link Service through which the Service will be reached.
     fn link_after(&self) -> Option<&PrivateLinkService> {
-        link_of_service(&self.prediction.after, self.prediction, &self.outcome.service)
+        self.prediction.link_after(&self.outcome.service)
     }
 
     /// A finding placed at an annotation, or at the Service's name.

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::arm::resource::PrivateLinkService;
-use crate::diff::endpoint::link_of_service;
 use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::prediction::{self, Prediction};
@@ -108,7 +107,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     /// The Private Link Service of a Service.
     fn link(&self, key: &Key) -> Option<&PrivateLinkService> {
-        link_of_service(&self.prediction.before, &self.prediction, key)
+        self.prediction.link_before(key)
     }
 }
 

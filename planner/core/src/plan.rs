@@ -4,6 +4,7 @@
 //! whoever carries it out: payload, order and precondition are in the step.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -367,6 +368,24 @@ impl Summary {
         }
         summary.consumers_disconnected = disconnected(changes).len();
         summary
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.add += other.add;
+        self.change += other.change;
+        self.destroy += other.destroy;
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.privlink += other.privlink;
+        self.controller += other.controller;
+        self.awaited += other.awaited;
+        self.consumers_disconnected += other.consumers_disconnected;
+        self.awaiting_approval += other.awaiting_approval;
     }
 }
 

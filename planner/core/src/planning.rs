@@ -208,13 +208,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         return Vec::new();
     }
     let mut outputs = Vec::new();
-    let (nodes, _) = crate::view::nodes(
-        &prediction.after,
-        &crate::arm::world::World::default(),
-        &prediction.owners(),
-    );
     let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
-    for (address, view) in &nodes {
+    for (address, view) in prediction.nodes_after() {
         if !view.service.as_ref().is_some_and(wanted) {
             continue;
         }

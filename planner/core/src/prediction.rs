@@ -1,10 +1,11 @@
 //! What the controller will make of a change, from what is observed now.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::controller::outcome::Outcome;
@@ -17,9 +18,10 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::snapshot::{Reading, Snapshot};
-use crate::view::Owners;
+use crate::view::{self, Nodes, Owners};
 
-/// Azure and the Services before and after.
+/// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
+/// it is kept.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// Azure as it was observed.
@@ -32,6 +34,16 @@ pub struct Prediction {
     pub services: BTreeMap<Key, Arc<Service>>,
     /// What each sync did, in order.
     pub outcomes: Vec<Outcome>,
+    derived: OnceLock<Box<Derived>>,
+}
+
+/// What follows from a prediction.
+#[derive(Clone, Debug)]
+struct Derived {
+    owners: Owners,
+    nodes: (Nodes, Nodes),
+    /// The Private Link Service of each Service, by its id in lower case, before and after.
+    links: (BTreeMap<Key, String>, BTreeMap<Key, String>),
 }
 
 impl Prediction {
@@ -40,11 +52,64 @@ impl Prediction {
         self.outcomes.iter().rev().find(|outcome| &outcome.service == service)
     }
 
-    /// Whose names Azure's resources carry, before or after.
-    pub fn owners(&self) -> Owners {
-        let services = self.live.values().chain(self.services.values());
-        Owners::of(services.map(AsRef::as_ref))
+    fn derived(&self) -> &Derived {
+        self.derived.get_or_init(|| {
+            let services = self.live.values().chain(self.services.values());
+            let owners = Owners::of(services.map(AsRef::as_ref));
+            let nodes = view::nodes(&self.before, &self.after, &owners);
+            let links = (links(&self.before, &owners), links(&self.after, &owners));
+            Box::new(Derived { owners, nodes, links })
+        })
     }
+
+    /// Whose names Azure's resources carry, before or after.
+    pub fn owners(&self) -> &Owners {
+        &self.derived().owners
+    }
+
+    /// Azure's nodes before, addressed as those after.
+    pub fn nodes_before(&self) -> &Nodes {
+        &self.derived().nodes.0
+    }
+
+    /// Azure's nodes after, addressed as those before.
+    pub fn nodes_after(&self) -> &Nodes {
+        &self.derived().nodes.1
+    }
+
+    /// The Private Link Service through which a Service was reached: the one on a frontend that has a
+    /// rule of the Service.
+    pub fn link_before(&self, service: &Key) -> Option<&PrivateLinkService> {
+        let id = self.derived().links.0.get(service)?;
+        self.before.private_link_services.get(id).map(AsRef::as_ref)
+    }
+
+    /// The Private Link Service through which a Service will be reached.
+    pub fn link_after(&self, service: &Key) -> Option<&PrivateLinkService> {
+        let id = self.derived().links.1.get(service)?;
+        self.after.private_link_services.get(id).map(AsRef::as_ref)
+    }
+}
+
+/// The Private Link Service of each Service; of several, the first by id.
+fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
+    let mut users: BTreeMap<String, BTreeSet<&Key>> = BTreeMap::new();
+    for balancer in world.load_balancers.values() {
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            let frontend = rule.properties.frontend_ip_configuration.as_ref();
+            if let (Some(frontend), Some(key)) = (frontend, owners.of_name(rule.name())) {
+                users.entry(frontend.id().to_ascii_lowercase()).or_default().insert(key);
+            }
+        }
+    }
+    let mut links = BTreeMap::new();
+    for (id, link) in &world.private_link_services {
+        let Some(frontend) = view::frontend_of(link) else { continue };
+        for service in users.get(&frontend.key()).into_iter().flatten() {
+            links.entry((*service).clone()).or_insert_with(|| id.clone());
+        }
+    }
+    links
 }
 
 /// Azure as a snapshot shows it. Resources that do not fit their type are left out, and named.
@@ -54,7 +119,7 @@ pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
     for reading in snapshot.azure.values() {
         let Reading::Present(resources) = reading else { continue };
         for resource in resources {
-            if let Err(error) = world.insert(resource.clone()) {
+            if let Err(error) = world.insert_copy(resource) {
                 malformed.push(error.to_string());
             }
         }
@@ -97,6 +162,7 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         live,
         services: predicted.services,
         outcomes: predicted.outcomes,
+        derived: OnceLock::new(),
     }
 }
 

@@ -8,7 +8,8 @@
 pub mod difference;
 pub mod redact;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,7 +44,30 @@ pub struct Snapshot {
     /// What Azure showed: readings of lists by the list's path, in lower case
     /// (`/subscriptions/s/resourcegroups/g/providers/microsoft.network/loadbalancers`).
     pub azure: BTreeMap<String, Reading<Vec<Value>>>,
+    /// Where resources are in long lists. Made when first asked for: lists do not change from then on.
+    #[serde(skip)]
+    pub index: Index,
 }
+
+/// Where the resources of long lists are: by the list's path, then by the resource's id in lower case.
+/// Begins anew in a clone, and is no part of what a snapshot says.
+#[derive(Debug, Default)]
+pub struct Index(OnceLock<BTreeMap<String, HashMap<String, usize>>>);
+
+impl Clone for Index {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Index {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// From how many resources on a list is worth an index.
+const LONG: usize = 64;
 
 /// What the Kubernetes API showed. Objects are kept as the API server gave them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -86,21 +110,42 @@ impl Snapshot {
                     found = Observation::Unreadable(why);
                 }
                 Some(Reading::Unreadable(_)) => {}
-                Some(Reading::Present(list)) => {
-                    let is_it = |resource: &&Value| {
-                        resource
-                            .get("id")
-                            .and_then(Value::as_str)
-                            .is_some_and(|text| text.eq_ignore_ascii_case(id.as_str()))
-                    };
-                    match list.iter().find(is_it) {
-                        Some(resource) => return Observation::Present(resource),
-                        None => found = Observation::Absent,
-                    }
-                }
+                Some(Reading::Present(list)) => match self.on(&path, list, id) {
+                    Some(resource) => return Observation::Present(resource),
+                    None => found = Observation::Absent,
+                },
             }
         }
         found
+    }
+
+    /// The first resource with this id on a list.
+    fn on<'a>(&self, path: &str, list: &'a [Value], id: &ResourceId) -> Option<&'a Value> {
+        if list.len() < LONG {
+            return list.iter().find(|resource| {
+                id_of(resource).is_some_and(|text| text.eq_ignore_ascii_case(id.as_str()))
+            });
+        }
+        let at = self.index.0.get_or_init(|| self.indexed()).get(path)?.get(&id.key())?;
+        list.get(*at)
+    }
+
+    fn indexed(&self) -> BTreeMap<String, HashMap<String, usize>> {
+        let mut index = BTreeMap::new();
+        for (path, reading) in &self.azure {
+            let Reading::Present(list) = reading else { continue };
+            if list.len() < LONG {
+                continue;
+            }
+            let mut of_list = HashMap::with_capacity(list.len());
+            for (at, resource) in list.iter().enumerate() {
+                if let Some(id) = id_of(resource) {
+                    of_list.entry(id.to_ascii_lowercase()).or_insert(at);
+                }
+            }
+            index.insert(path.clone(), of_list);
+        }
+        index
     }
 
     /// All resources of one type (`Microsoft.Network/loadBalancers`) in all lists read.
@@ -115,6 +160,10 @@ impl Snapshot {
             })
             .flatten()
     }
+}
+
+fn id_of(resource: &Value) -> Option<&str> {
+    resource.get("id").and_then(Value::as_str)
 }
 
 /// The paths of the lists that would hold a resource: its collection, and for a top-level resource

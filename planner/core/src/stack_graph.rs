@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
-use crate::arm::world::World;
 use crate::change::Change;
 use crate::diff::controller::connection_address;
 use crate::diff::{Input, dns, endpoint};
@@ -12,17 +11,17 @@ use crate::kubernetes::service::Key;
 use crate::plan::{Mode, Need};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::view::{self, View};
+use crate::view::{self, Nodes, View};
 
 /// Builds the graph: desired nodes, and in a plan to destroy those that are to go.
 pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Address>) -> Graph {
-    let world = match input.options.mode {
-        Mode::Apply => &prediction.after,
-        Mode::Destroy => &prediction.before,
+    let nodes = match input.options.mode {
+        Mode::Apply => prediction.nodes_after(),
+        Mode::Destroy => prediction.nodes_before(),
     };
     let mut graph = Graph::default();
     let services: BTreeSet<&Key> = input.desired.services.keys().collect();
-    azure(world, &services, prediction, &mut graph);
+    azure(nodes, &services, &mut graph);
     endpoints(input, prediction, own, &mut graph);
     graph
 }
@@ -40,11 +39,11 @@ pub fn needs(
     let changed: BTreeSet<&Address> =
         changes.iter().filter(|it| it.is_change()).map(|it| &it.address).collect();
     let mut needs = BTreeMap::new();
-    for world in [&prediction.before, &prediction.after] {
+    for nodes in [prediction.nodes_before(), prediction.nodes_after()] {
         let mut graph = Graph::default();
-        azure(world, &services, prediction, &mut graph);
+        azure(nodes, &services, &mut graph);
         endpoints(input, prediction, own, &mut graph);
-        connected(world, prediction, own, &mut graph);
+        connected(nodes, own, &mut graph);
         for (node, _) in graph.nodes().filter(|(node, _)| changed.contains(node)) {
             for (on, why) in graph.needs(node).filter(|(on, _)| changed.contains(on)) {
                 needs.insert((node.clone(), on.clone()), why.to_owned());
@@ -55,13 +54,7 @@ pub fn needs(
 }
 
 /// The endpoints and connections that hang on each Private Link Service of a world, whoever owns them.
-fn connected(
-    world: &World,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    graph: &mut Graph,
-) {
-    let (nodes, _) = view::nodes(world, &World::default(), &prediction.owners());
+fn connected(nodes: &Nodes, own: &BTreeMap<String, Address>, graph: &mut Graph) {
     for (address, view) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
         for consumer in &view.consumers {
             add(graph, address, Ownership::Controller);
@@ -80,74 +73,97 @@ fn connected(
 }
 
 /// Services, and what Azure holds for them.
-fn azure(world: &World, services: &BTreeSet<&Key>, prediction: &Prediction, graph: &mut Graph) {
-    let (nodes, _) = view::nodes(world, &World::default(), &prediction.owners());
+fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
     for name in services {
         let node = Node { ownership: Ownership::Written, detail: String::new() };
         graph.add(Address::new(Kind::Service, name.to_string()), node);
     }
-    for (address, view) in &nodes {
+    for (address, view) in nodes {
         if view.service.as_ref().is_some_and(|key| services.contains(key)) {
             let node = Node { ownership: Ownership::Controller, detail: view.id.name().to_owned() };
             graph.add(address.clone(), node);
         }
     }
-    shared(&nodes, graph);
+    shared(nodes, graph);
 }
 
 /// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and
 /// what hangs on what.
-fn shared(nodes: &BTreeMap<Address, View>, graph: &mut Graph) {
-    let text = |view: &View, pointer: &str| -> Option<String> {
-        view.fields.pointer(pointer).and_then(serde_json::Value::as_str).map(ToOwned::to_owned)
-    };
-    let mine: Vec<(Address, View)> = nodes
+fn shared(nodes: &Nodes, graph: &mut Graph) {
+    let mine: Vec<(&Address, &View)> = nodes
         .iter()
         .filter(|(address, _)| graph.node(address).is_some())
-        .map(|(address, view)| (address.clone(), view.clone()))
+        .map(|(address, view)| (address, view.as_ref()))
         .collect();
-    for (address, view) in &mine {
-        let service = view.service.as_ref().map(|key| Address::new(Kind::Service, key.to_string()));
-        if address.kind == Kind::FrontendIp {
-            let balancer = text(view, "/loadBalancer").unwrap_or_default();
-            let at = Address::new(Kind::LoadBalancer, balancer.clone());
-            add(graph, &at, Ownership::Controller);
-            graph.need(address, &at, "lies on it");
-            for pool in nodes.keys().filter(|it| it.kind == Kind::BackendPool) {
-                let of_it = pool.name.strip_prefix(&balancer).is_some_and(|it| it.starts_with('/'));
-                let is_six = pool.name.to_lowercase().ends_with("-ipv6");
-                if of_it && is_six == address.name.ends_with("/IPv6") {
-                    add(graph, pool, Ownership::Controller);
-                    graph.need(pool, &at, "lies in it");
-                    graph.need(address, pool, "its rules lead to it");
-                }
-            }
-            if let Some(subnet) =
-                text(view, "/properties/subnet").and_then(|it: String| subnet(&it))
-            {
-                add(graph, &subnet, Ownership::Observed);
-                graph.need(address, &subnet, "takes its address from it");
-            }
+    let pools = pools(nodes);
+    let frontends: BTreeMap<&str, &Address> = mine
+        .iter()
+        .rev()
+        .filter(|(address, _)| address.kind == Kind::FrontendIp)
+        .map(|(address, view)| (view.id.name(), *address))
+        .collect();
+    for (address, view) in mine {
+        match address.kind {
+            Kind::FrontendIp => frontend(address, view, &pools, graph),
+            Kind::PrivateLinkService => link(address, view, &frontends, graph),
+            _ => {}
         }
-        if address.kind == Kind::PrivateLinkService {
-            let frontend = mine.iter().find(|(it, other)| {
-                it.kind == Kind::FrontendIp
-                    && text(view, "/properties/loadBalancerFrontendIpConfigurations/0")
-                        .is_some_and(|id| id.ends_with(&format!("/{}", other.id.name())))
-            });
-            if let Some((frontend, _)) = frontend {
-                graph.need(address, frontend, "is on it");
-            }
-            if let Some(subnet) = text(view, "/properties/ipConfigurations/0/properties/subnet")
-                .and_then(|it: String| subnet(&it))
-            {
-                add(graph, &subnet, Ownership::Observed);
-                graph.need(address, &subnet, "takes its NAT addresses from it");
-            }
-        }
-        if let Some(service) = service {
+        if let Some(service) = &view.service {
+            let service = Address::new(Kind::Service, service.to_string());
             graph.need(address, &service, "is made for it");
         }
+    }
+}
+
+fn text<'a>(view: &'a View, pointer: &str) -> Option<&'a str> {
+    view.fields.pointer(pointer).and_then(serde_json::Value::as_str)
+}
+
+/// The backend pools of each load balancer, by its name.
+fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&Address>> {
+    let mut pools: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for pool in nodes.keys().filter(|it| it.kind == Kind::BackendPool) {
+        if let Some((balancer, _)) = pool.name.split_once('/') {
+            pools.entry(balancer).or_default().push(pool);
+        }
+    }
+    pools
+}
+
+fn frontend(
+    address: &Address,
+    view: &View,
+    pools: &BTreeMap<&str, Vec<&Address>>,
+    graph: &mut Graph,
+) {
+    let balancer = text(view, "/loadBalancer").unwrap_or_default();
+    let at = Address::new(Kind::LoadBalancer, balancer);
+    add(graph, &at, Ownership::Controller);
+    graph.need(address, &at, "lies on it");
+    for pool in pools.get(balancer).into_iter().flatten() {
+        let is_six = pool.name.to_lowercase().ends_with("-ipv6");
+        if is_six == address.name.ends_with("/IPv6") {
+            add(graph, pool, Ownership::Controller);
+            graph.need(pool, &at, "lies in it");
+            graph.need(address, pool, "its rules lead to it");
+        }
+    }
+    if let Some(subnet) = text(view, "/properties/subnet").and_then(subnet) {
+        add(graph, &subnet, Ownership::Observed);
+        graph.need(address, &subnet, "takes its address from it");
+    }
+}
+
+fn link(address: &Address, view: &View, frontends: &BTreeMap<&str, &Address>, graph: &mut Graph) {
+    let on = text(view, "/properties/loadBalancerFrontendIpConfigurations/0");
+    let name = on.and_then(|id| id.rsplit_once('/')).map(|(_, name)| name);
+    if let Some(frontend) = name.and_then(|name| frontends.get(name)) {
+        graph.need(address, frontend, "is on it");
+    }
+    let subnet_of_nat = text(view, "/properties/ipConfigurations/0/properties/subnet");
+    if let Some(subnet) = subnet_of_nat.and_then(subnet) {
+        add(graph, &subnet, Ownership::Observed);
+        graph.need(address, &subnet, "takes its NAT addresses from it");
     }
 }
 
@@ -178,9 +194,8 @@ fn endpoints(
         graph.need(&connection, &at, "is its other side");
         if let crate::desired::Target::Service(service) = &wanted.target {
             let key = &service.value;
-            let link = endpoint::link_of_service(&prediction.after, prediction, key)
-                .map(|link| view::link_address(link, &prediction.owners()));
-            if let Some(link) = link {
+            let link = prediction.link_after(key);
+            if let Some(link) = link.map(|link| view::link_address(link, prediction.owners())) {
                 graph.need(&at, &link, "connects to it");
             }
         }

@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::{Frontend, LoadBalancer, PrivateLinkService};
-use crate::arm::world::World;
+use crate::arm::resource::{
+    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, Probe, PublicIpAddress,
+    Resource, Rule, SecurityRule, Subnet,
+};
+use crate::arm::world::{Shelf, World};
 use crate::change::Consumer;
 use crate::kubernetes::service::{Key, Service};
 use crate::resource_id::ResourceId;
@@ -55,24 +59,28 @@ impl Owners {
     }
 }
 
+/// Nodes by address. Those that did not change are shared between worlds.
+pub type Nodes = BTreeMap<Address, Arc<View>>;
+
+/// The nodes of each resource, by the resource's id in lower case.
+type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
+
 /// The nodes of two worlds, addressed alike, so that they can be compared.
-pub fn nodes(
-    before: &World,
-    after: &World,
-    owners: &Owners,
-) -> (BTreeMap<Address, View>, BTreeMap<Address, View>) {
-    let (before, after) = (collect(before, owners), collect(after, owners));
-    let crowded = crowded(&before, &after);
-    (addressed(before, &crowded), addressed(after, &crowded))
+pub fn nodes(before: &World, after: &World, owners: &Owners) -> (Nodes, Nodes) {
+    let nothing = (World::default(), Collected::new());
+    let nodes_before = collect(before, owners, (&nothing.0, &nothing.1));
+    let nodes_after = collect(after, owners, (before, &nodes_before));
+    let crowded = crowded(&nodes_before, &nodes_after);
+    (addressed(nodes_before, &crowded), addressed(nodes_after, &crowded))
 }
 
 /// Addresses that two nodes of one world would share: a Service may have a frontend on the internal
 /// and one on the public load balancer.
-fn crowded(before: &[(Address, View)], after: &[(Address, View)]) -> BTreeSet<Address> {
+fn crowded(before: &Collected, after: &Collected) -> BTreeSet<Address> {
     let mut crowded = BTreeSet::new();
     for world in [before, after] {
         let mut seen = BTreeSet::new();
-        for (address, _) in world {
+        for (address, _) in world.values().flatten() {
             if !seen.insert(address) {
                 crowded.insert(address.clone());
             }
@@ -81,9 +89,10 @@ fn crowded(before: &[(Address, View)], after: &[(Address, View)]) -> BTreeSet<Ad
     crowded
 }
 
-fn addressed(nodes: Vec<(Address, View)>, crowded: &BTreeSet<Address>) -> BTreeMap<Address, View> {
+fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
     nodes
-        .into_iter()
+        .into_values()
+        .flatten()
         .map(|(address, view)| {
             if crowded.contains(&address) {
                 let holder = view.id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
@@ -96,41 +105,74 @@ fn addressed(nodes: Vec<(Address, View)>, crowded: &BTreeSet<Address>) -> BTreeM
         .collect()
 }
 
-fn collect(world: &World, owners: &Owners) -> Vec<(Address, View)> {
-    let mut nodes = Vec::new();
-    for balancer in world.load_balancers.values() {
-        load_balancer(balancer, owners, &mut nodes);
-    }
-    for service in world.private_link_services.values() {
-        nodes.push(private_link_service(service, owners));
-    }
-    for address in world.public_ip_addresses.values() {
-        let service = address.name().split('-').find_map(|part| owners.of_name(part));
-        let name = match service {
-            Some(key) if address.name().ends_with("-IPv6") => format!("{key}/IPv6"),
-            Some(key) => key.to_string(),
-            None => address.name().to_owned(),
-        };
-        let view = plain(address.id(), service, clean(address.as_ref()));
-        nodes.push((Address::new(Kind::PublicIp, name), view));
-    }
-    for group in world.network_security_groups.values() {
-        for rule in group.properties.security_rules.iter().flatten() {
-            let name = format!("{}/{}", group.name(), rule.name());
-            let id = ResourceId::new(group.id()).child("securityRules", rule.name());
-            let view = plain(id.as_str(), None, clean(rule));
-            nodes.push((Address::new(Kind::SecurityRule, name), view));
-        }
-    }
-    for subnet in world.subnets.values() {
-        let id = ResourceId::new(subnet.id());
-        let network = id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
-        let policy = &subnet.properties.private_link_service_network_policies;
-        let fields = json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
-        let name = format!("{network}/{}", id.name());
-        nodes.push((Address::new(Kind::Subnet, name), plain(id.as_str(), None, fields)));
-    }
+/// The nodes of a world. Those of resources that are the very ones of `known` are taken from there.
+fn collect(world: &World, owners: &Owners, known: (&World, &Collected)) -> Collected {
+    let (other, known) = known;
+    let mut nodes = Collected::new();
+    each(&world.load_balancers, &other.load_balancers, known, &mut nodes, |balancer| {
+        load_balancer(balancer, owners)
+    });
+    each(&world.private_link_services, &other.private_link_services, known, &mut nodes, |link| {
+        vec![private_link_service(link, owners)]
+    });
+    each(&world.public_ip_addresses, &other.public_ip_addresses, known, &mut nodes, |address| {
+        vec![public_ip_address(address, owners)]
+    });
+    let groups = (&world.network_security_groups, &other.network_security_groups);
+    each(groups.0, groups.1, known, &mut nodes, security_rules);
+    each(&world.subnets, &other.subnets, known, &mut nodes, |it| vec![subnet(it)]);
     nodes
+}
+
+fn each<T>(
+    shelf: &Shelf<T>,
+    other: &Shelf<T>,
+    known: &Collected,
+    nodes: &mut Collected,
+    make: impl Fn(&T) -> Vec<(Address, View)>,
+) {
+    for (key, resource) in shelf {
+        let is_known = other.get(key).is_some_and(|other| Arc::ptr_eq(other, resource));
+        let of_it = match known.get(key).filter(|_| is_known) {
+            Some(nodes) => nodes.clone(),
+            None => make(resource)
+                .into_iter()
+                .map(|(address, view)| (address, Arc::new(view)))
+                .collect(),
+        };
+        nodes.insert(key.clone(), of_it);
+    }
+}
+
+fn public_ip_address(address: &PublicIpAddress, owners: &Owners) -> (Address, View) {
+    let service = address.name().split('-').find_map(|part| owners.of_name(part));
+    let name = match service {
+        Some(key) if address.name().ends_with("-IPv6") => format!("{key}/IPv6"),
+        Some(key) => key.to_string(),
+        None => address.name().to_owned(),
+    };
+    let view = plain(address.id(), service, clean(address));
+    (Address::new(Kind::PublicIp, name), view)
+}
+
+fn security_rules(group: &NetworkSecurityGroup) -> Vec<(Address, View)> {
+    let rules = group.properties.security_rules.iter().flatten();
+    let rule = |rule: &Arc<SecurityRule>| {
+        let name = format!("{}/{}", group.name(), rule.name());
+        let id = ResourceId::new(group.id()).child("securityRules", rule.name());
+        let view = plain(id.as_str(), None, clean(rule));
+        (Address::new(Kind::SecurityRule, name), view)
+    };
+    rules.map(rule).collect()
+}
+
+fn subnet(subnet: &Subnet) -> (Address, View) {
+    let id = ResourceId::new(subnet.id());
+    let network = id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
+    let policy = &subnet.properties.private_link_service_network_policies;
+    let fields = json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
+    let name = format!("{network}/{}", id.name());
+    (Address::new(Kind::Subnet, name), plain(id.as_str(), None, fields))
 }
 
 fn plain(id: &str, service: Option<&Key>, fields: Value) -> View {
@@ -143,7 +185,8 @@ fn plain(id: &str, service: Option<&Key>, fields: Value) -> View {
     }
 }
 
-fn load_balancer(balancer: &LoadBalancer, owners: &Owners, nodes: &mut Vec<(Address, View)>) {
+fn load_balancer(balancer: &LoadBalancer, owners: &Owners) -> Vec<(Address, View)> {
+    let mut nodes = Vec::new();
     let name = balancer.name();
     let fields = json!({
         "location": balancer.location,
@@ -158,12 +201,19 @@ fn load_balancer(balancer: &LoadBalancer, owners: &Owners, nodes: &mut Vec<(Addr
         let address = Address::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
         nodes.push((address, plain(id.as_str(), None, json!({"name": pool.name()}))));
     }
+    let rules = Rules::of(balancer);
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
-        nodes.push(self::frontend(balancer, frontend, owners));
+        nodes.push(self::frontend(balancer, frontend, &rules, owners));
     }
+    nodes
 }
 
-fn frontend(balancer: &LoadBalancer, frontend: &Frontend, owners: &Owners) -> (Address, View) {
+fn frontend(
+    balancer: &LoadBalancer,
+    frontend: &Frontend,
+    rules: &Rules<'_>,
+    owners: &Owners,
+) -> (Address, View) {
     let name = frontend.name();
     let service = owners.of_name(name);
     let address = match service {
@@ -176,7 +226,7 @@ fn frontend(balancer: &LoadBalancer, frontend: &Frontend, owners: &Owners) -> (A
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("name".to_owned(), name.into());
         fields.insert("loadBalancer".to_owned(), balancer.name().into());
-        let (rules, probes) = rules_of(balancer, &id, owners);
+        let (rules, probes) = rules.on(&id, owners);
         fields.insert("loadBalancingRules".to_owned(), rules);
         fields.insert("probes".to_owned(), probes);
     }
@@ -184,52 +234,65 @@ fn frontend(balancer: &LoadBalancer, frontend: &Frontend, owners: &Owners) -> (A
     (Address::new(Kind::FrontendIp, address), view)
 }
 
-/// The rules on a frontend, and the probes they use. They are named by what follows the Service's part
-/// of their name (`TCP-80`), so that they can be compared across a change of the frontend's name.
-fn rules_of(balancer: &LoadBalancer, frontend: &ResourceId, owners: &Owners) -> (Value, Value) {
-    let mut rules = Map::new();
-    let mut probes = Map::new();
-    for rule in balancer.properties.load_balancing_rules.iter().flatten() {
-        let of =
-            rule.properties.frontend_ip_configuration.as_ref().map(|of| ResourceId::new(of.id()));
-        if of.as_ref() != Some(frontend) {
-            continue;
-        }
-        let mut fields = clean(rule);
-        let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
-        if let Some(fields) = fields.get_mut("properties").and_then(Value::as_object_mut) {
-            fields.shift_remove("frontendIPConfiguration");
-            fields.shift_remove("backendAddressPools");
-            if let Some(probe) = &probe {
-                fields.insert("probe".to_owned(), short_name(probe.name(), owners).into());
+/// The rules of a load balancer by their frontend's id in lower case, and its probes by name.
+struct Rules<'a> {
+    by_frontend: BTreeMap<String, Vec<&'a Rule>>,
+    probes: BTreeMap<&'a str, &'a Probe>,
+}
+
+impl<'a> Rules<'a> {
+    fn of(balancer: &'a LoadBalancer) -> Self {
+        let mut by_frontend: BTreeMap<String, Vec<&Rule>> = BTreeMap::new();
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            if let Some(frontend) = &rule.properties.frontend_ip_configuration {
+                by_frontend.entry(frontend.id().to_ascii_lowercase()).or_default().push(rule);
             }
         }
-        let properties = fields.get("properties").cloned().unwrap_or_default();
-        rules.insert(short_name(rule.name(), owners), properties);
-        let live = balancer.properties.probes.iter().flatten();
-        for live in
-            live.filter(|live| probe.as_ref().is_some_and(|probe| probe.name() == live.name()))
-        {
-            let properties = clean(live).get("properties").cloned().unwrap_or_default();
-            probes.insert(short_name(live.name(), owners), properties);
-        }
+        let probes = balancer.properties.probes.iter().flatten();
+        let probes = probes.map(|probe| (probe.name(), probe.as_ref())).collect();
+        Self { by_frontend, probes }
     }
-    (Value::Object(rules), Value::Object(probes))
+
+    /// The rules on a frontend, and the probes they use. They are named by what follows the Service's
+    /// part of their name (`TCP-80`), so that they can be compared across a change of the frontend's
+    /// name.
+    fn on(&self, frontend: &ResourceId, owners: &Owners) -> (Value, Value) {
+        let mut rules = Map::new();
+        let mut probes = Map::new();
+        for rule in self.by_frontend.get(&frontend.key()).into_iter().flatten() {
+            let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
+            let mut properties = properties(*rule);
+            if let Some(fields) = properties.as_object_mut() {
+                fields.shift_remove("frontendIPConfiguration");
+                fields.shift_remove("backendAddressPools");
+                if let Some(probe) = &probe {
+                    fields.insert("probe".to_owned(), short_name(probe.name(), owners).into());
+                }
+            }
+            rules.insert(short_name(rule.name(), owners), properties);
+            if let Some(live) = probe.and_then(|probe| self.probes.get(probe.name())) {
+                probes.insert(short_name(live.name(), owners), self::properties(*live));
+            }
+        }
+        (Value::Object(rules), Value::Object(probes))
+    }
+}
+
+/// The properties of a resource, cleaned.
+fn properties<P: Serialize>(resource: &Resource<P>) -> Value {
+    match clean(&resource.properties) {
+        Value::Object(fields) if fields.is_empty() => Value::Null,
+        properties => properties,
+    }
 }
 
 /// What tells a rule or probe from others of its Service: `TCP-80` of `a257b...-apps-subnet-TCP-80`.
 fn short_name(name: &str, owners: &Owners) -> String {
-    let Some(key) = owners.of_name(name) else {
+    if owners.of_name(name).is_none() {
         return name.to_owned();
-    };
-    for protocol in ["-TCP-", "-UDP-", "-SCTP-"] {
-        if let Some(at) = name.rfind(protocol) {
-            let short = name.get(at + 1..).unwrap_or(name);
-            let shared = owners.of_name(name) != Some(key);
-            return if shared { format!("{key} {short}") } else { short.to_owned() };
-        }
     }
-    name.to_owned()
+    let start = ["-TCP-", "-UDP-", "-SCTP-"].iter().find_map(|protocol| name.rfind(protocol));
+    start.and_then(|at| name.get(at + 1..)).unwrap_or(name).to_owned()
 }
 
 /// The address of a Private Link Service: its frontend's Service, or where it lies.
@@ -349,22 +412,28 @@ pub fn expected(value: &Value, unsure: &[&str]) -> Value {
     }
 }
 
-fn strip(value: Value) -> Value {
+fn strip(mut value: Value) -> Value {
+    strip_in_place(&mut value);
+    value
+}
+
+fn strip_in_place(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if let (1, Some(Value::String(id))) = (fields.len(), fields.get("id")) {
-                return Value::String(short_id(id));
+                *value = Value::String(short_id(id));
+                return;
             }
-            let kept: Map<String, Value> = fields
-                .into_iter()
-                .filter(|(key, _)| !VOLATILE.contains(&key.as_str()))
-                .map(|(key, value)| (key, strip(value)))
-                .filter(|(_, value)| !is_empty(value))
-                .collect();
-            Value::Object(kept)
+            fields.retain(|key, value| {
+                let is_kept = !VOLATILE.contains(&key.as_str());
+                if is_kept {
+                    strip_in_place(value);
+                }
+                is_kept && !is_empty(value)
+            });
         }
-        Value::Array(items) => items.into_iter().map(strip).collect(),
-        other => other,
+        Value::Array(items) => items.iter_mut().for_each(strip_in_place),
+        _ => {}
     }
 }
 

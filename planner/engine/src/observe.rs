@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
@@ -70,6 +70,7 @@ pub async fn observe(
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
         kubernetes,
         azure,
+        index: Index::default(),
     }
 }
 
@@ -86,6 +87,7 @@ pub async fn observe_lists(
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
         kubernetes,
         azure: azure.into_iter().collect(),
+        index: Index::default(),
     }
 }
 
@@ -125,30 +127,35 @@ pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
 }
 
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
-/// are known only when the cluster was read, and where names are kept only when the endpoints were, so
-/// there are two rounds.
+/// are known only when the cluster was read, and where names are kept only when the endpoints were: those
+/// lists are read behind the ones that name them, all others meanwhile.
 pub async fn observe_azure(
     targets: &Targets,
     arm: &ArmClients,
 ) -> BTreeMap<String, Reading<Vec<Value>>> {
-    let mut read = BTreeMap::new();
-    for round in 0..2 {
-        let wanted: BTreeSet<String> = match round {
-            0 => targets.lists(),
-            _ => {
-                let of_cluster = targets.lists_of_cluster(&read);
-                of_cluster.into_iter().chain(targets.lists_of_endpoints(&read)).collect()
-            }
-        };
-        // One list may be named in several spellings.
-        let missing: BTreeMap<String, String> = wanted
-            .into_iter()
-            .map(|path| (path.to_lowercase(), path))
-            .filter(|(key, _)| !read.contains_key(key))
-            .collect();
-        let more = self::read(missing.into_values().collect(), arm).await;
-        read.extend(more);
-    }
+    // One list may be named in several spellings.
+    let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
+        paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()
+    };
+    let known = by_key(targets.lists());
+    let of_clusters = targets.list_of_clusters().map(|path| path.to_lowercase());
+    let (first, rest): (Vec<_>, Vec<_>) =
+        known.iter().partition(|(key, _)| of_clusters.as_ref() == Some(*key));
+    let paths = |some: Vec<(&String, &String)>| -> Vec<String> {
+        some.into_iter().map(|(_, path)| path.clone()).collect()
+    };
+    let behind = async {
+        let mut read: BTreeMap<_, _> = self::read(paths(first), arm).await.into_iter().collect();
+        let mut more = by_key(targets.lists_of_cluster(&read));
+        more.retain(|key, _| !known.contains_key(key));
+        read.extend(self::read(more.into_values().collect(), arm).await);
+        read
+    };
+    let (mut read, others) = futures::join!(behind, self::read(paths(rest), arm));
+    read.extend(others);
+    let mut more = by_key(targets.lists_of_endpoints(&read));
+    more.retain(|key, _| !read.contains_key(key));
+    read.extend(self::read(more.into_values().collect(), arm).await);
     read
 }
 

@@ -13,7 +13,9 @@ use std::path::Path;
 
 use privlink_core::arm;
 use privlink_core::facts::Facts;
-use serde_json::{Value, json};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::Error;
 use crate::azure::directory::Directory;
@@ -45,25 +47,44 @@ pub struct World {
     pub controller: Controller,
 }
 
+/// The world as its file holds it. It is written part by part: the whole of it, as a value beside the
+/// world, would be many times what one write changes.
+impl Serialize for World {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let objects: Vec<&Value> =
+            self.kubernetes.objects.values().flat_map(BTreeMap::values).collect();
+        let mut document = serializer.serialize_struct("World", 8)?;
+        document.serialize_field("formatVersion", FORMAT_VERSION)?;
+        document.serialize_field("issuer", &self.issuer)?;
+        let kubernetes = KubernetesPart {
+            version: &self.kubernetes.version,
+            resource_version: self.kubernetes.resource_version,
+            objects,
+        };
+        document.serialize_field("kubernetes", &kubernetes)?;
+        document.serialize_field("azure", &self.azure)?;
+        document.serialize_field("directory", &self.directory)?;
+        document.serialize_field("operations", &self.operations)?;
+        document.serialize_field("facts", &self.facts)?;
+        document.serialize_field("controller", &self.controller.to_json())?;
+        document.end()
+    }
+}
+
+/// What the API server holds, as the world's file has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KubernetesPart<'a> {
+    version: &'a str,
+    resource_version: u64,
+    objects: Vec<&'a Value>,
+}
+
 impl World {
     /// The world as its file holds it.
     pub fn to_json(&self) -> Value {
-        let objects: Vec<&Value> =
-            self.kubernetes.objects.values().flat_map(BTreeMap::values).collect();
-        json!({
-            "formatVersion": FORMAT_VERSION,
-            "issuer": self.issuer,
-            "kubernetes": {
-                "version": self.kubernetes.version,
-                "resourceVersion": self.kubernetes.resource_version,
-                "objects": objects,
-            },
-            "azure": self.azure.to_json(),
-            "directory": self.directory,
-            "operations": self.operations,
-            "facts": self.facts,
-            "controller": self.controller.to_json(),
-        })
+        // Every part of it has text for keys, so it can be JSON.
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// A world from its file's document; `path` is for messages.

@@ -126,6 +126,7 @@ async fn a_world_is_made_from_a_snapshot() {
             events: Reading::Unreadable("forbidden".into()),
         },
         azure: [(collection, Reading::Present(vec![resource]))].into(),
+        index: privlink_core::snapshot::Index::default(),
     };
     let world = World::from_snapshot(&snapshot).unwrap();
     let mut options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
@@ -190,6 +191,7 @@ fn dual_stack_snapshot() -> Snapshot {
             (clusters, Reading::Present(vec![cluster])),
         ]
         .into(),
+        index: privlink_core::snapshot::Index::default(),
     }
 }
 
@@ -258,6 +260,7 @@ async fn an_observed_service_is_known_to_the_controller() {
             events: Reading::Present(Vec::new()),
         },
         azure,
+        index: privlink_core::snapshot::Index::default(),
     };
     let path = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/kubernetes-internal");
     let before = arm.get(&path).await.body;

@@ -33,7 +33,8 @@ impl World {
     pub(crate) fn nics(&self) -> Vec<Nic> {
         let mut nics = Vec::new();
         for (key, machine) in &self.others {
-            if kind_of(&ResourceId::new(key.as_str())) != Kind::Instance {
+            let may_be = key.contains("/virtualmachinescalesets/");
+            if !may_be || kind_of(&ResourceId::new(key.as_str())) != Kind::Instance {
                 continue;
             }
             let id = text(machine, "id");

@@ -12,8 +12,8 @@ use crate::resource_id::ResourceId;
 
 use super::address::{Prefix, ranges};
 use super::resource::{
-    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Subnet,
-    VirtualNetwork,
+    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Resource,
+    Subnet, VirtualNetwork,
 };
 
 /// Resources by their id in lower case. Iteration is in the order of the keys.
@@ -108,8 +108,40 @@ fn typed<T: DeserializeOwned>(id: &ResourceId, value: Value) -> Result<Arc<T>, M
         .map_err(|error| Malformed::Body { id: id.to_string(), why: error.to_string() })
 }
 
+/// As [`typed`], without a copy of the whole JSON on the way.
+fn typed_copy<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, Malformed> {
+    T::deserialize(value)
+        .map(Arc::new)
+        .map_err(|error| Malformed::Body { id: id.to_string(), why: error.to_string() })
+}
+
+/// The child of this name.
+fn named<P: Serialize>(children: &Option<Vec<Arc<Resource<P>>>>, name: &str) -> Option<Value> {
+    json(children.iter().flatten().find(|child| child.name().eq_ignore_ascii_case(name)))
+}
+
 fn json<T: Serialize>(resource: Option<&Arc<T>>) -> Option<Value> {
     resource.and_then(|resource| serde_json::to_value(resource.as_ref()).ok())
+}
+
+/// A resource as ARM's JSON; the most frequent types are written without a copy of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Other(&'a Value),
+    Subnet(&'a Subnet),
+    Balancer(&'a LoadBalancer),
+    Link(&'a PrivateLinkService),
+    Made(Option<Value>),
+}
+
+/// As [`World::to_json`], written resource by resource.
+impl Serialize for World {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys: Vec<&str> = self.keys().collect();
+        keys.sort_unstable();
+        serializer.collect_seq(keys.into_iter().map(|key| self.shown(key)))
+    }
 }
 
 impl World {
@@ -157,6 +189,28 @@ impl World {
         Ok(())
     }
 
+    /// Takes a copy of a resource in, as [`World::insert`] does.
+    ///
+    /// # Errors
+    /// As for [`World::insert`].
+    pub fn insert_copy(&mut self, resource: &Value) -> Result<(), Malformed> {
+        let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
+        let id = ResourceId::new(id);
+        match kind_of(&id) {
+            Kind::LoadBalancer => {
+                self.load_balancers.insert(id.key(), typed_copy(&id, resource)?);
+            }
+            Kind::PrivateLinkService => {
+                self.private_link_services.insert(id.key(), typed_copy(&id, resource)?);
+            }
+            Kind::NetworkSecurityGroup => {
+                self.network_security_groups.insert(id.key(), typed_copy(&id, resource)?);
+            }
+            _ => self.insert(resource.clone())?,
+        }
+        Ok(())
+    }
+
     /// Drops a resource, asking nobody.
     pub fn remove(&mut self, id: &ResourceId) {
         let key = id.key();
@@ -199,18 +253,30 @@ impl World {
 
     /// A child that is held in its parent's properties.
     fn child(&self, id: &ResourceId) -> Option<Value> {
-        let parent = self.get(&id.parent()?)?;
-        let collection = id.collection()?;
+        let (parent, collection) = (id.parent()?, id.collection()?);
+        let (name, collection) = (id.name(), collection.name());
+        // What a load balancer holds is asked for child by child: the others are not rendered.
+        if let Some(balancer) = self.load_balancers.get(&parent.key()) {
+            let properties = &balancer.properties;
+            match collection.to_ascii_lowercase().as_str() {
+                "frontendipconfigurations" => {
+                    return named(&properties.frontend_ip_configurations, name);
+                }
+                "backendaddresspools" => return named(&properties.backend_address_pools, name),
+                "loadbalancingrules" => return named(&properties.load_balancing_rules, name),
+                "probes" => return named(&properties.probes, name),
+                _ => {}
+            }
+        }
+        let parent = self.get(&parent)?;
         let properties = parent.get("properties")?.as_object()?;
         let children = properties
             .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(collection.name()))
+            .find(|(other, _)| other.eq_ignore_ascii_case(collection))
             .map(|(_, children)| children)?;
         let is_it = |child: &&Value| {
-            child
-                .get("name")
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.eq_ignore_ascii_case(id.name()))
+            let own = child.get("name").and_then(Value::as_str);
+            own.is_some_and(|own| own.eq_ignore_ascii_case(name))
         };
         children.as_array()?.iter().find(is_it).cloned()
     }
@@ -309,6 +375,14 @@ impl World {
         let mut keys: Vec<&str> = self.keys().collect();
         keys.sort_unstable();
         keys.into_iter().filter_map(|key| self.get(&ResourceId::new(key))).collect()
+    }
+
+    fn shown<'a>(&'a self, key: &'a str) -> Shown<'a> {
+        let found = self.others.get(key).map(|it| Shown::Other(it));
+        let found = found.or_else(|| self.subnets.get(key).map(|it| Shown::Subnet(it)));
+        let found = found.or_else(|| self.load_balancers.get(key).map(|it| Shown::Balancer(it)));
+        let found = found.or_else(|| self.private_link_services.get(key).map(|it| Shown::Link(it)));
+        found.unwrap_or_else(|| Shown::Made(self.get(&ResourceId::new(key))))
     }
 
     /// The ids of all resources in lower case, type by type.

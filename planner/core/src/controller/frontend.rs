@@ -75,7 +75,7 @@ impl Cloud<'_, '_> {
         frontend: &Frontend,
         service: &Service,
     ) -> Option<Owned> {
-        if frontend.name().starts_with(&name::base(service)) {
+        if name::has_base(frontend.name(), service) {
             return Some(Owned { primary: true, ipv6: None });
         }
         let pinned = all_pinned(service);

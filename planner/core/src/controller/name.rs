@@ -67,11 +67,22 @@ fn cut(text: &str, limit: usize) -> String {
 /// The name all of a Service's things start with: `a` and the first 31 digits of its uid
 /// (`DefaultLoadBalancerName`).
 pub(crate) fn base(service: &Service) -> String {
-    if unknown::is_unknown(&service.uid) {
-        return format!("a{}", service.uid);
-    }
-    let name: String = format!("a{}", service.uid).chars().filter(|c| *c != '-').collect();
-    name.chars().take(32).collect()
+    let mut base = String::with_capacity(32);
+    base.extend(base_of(&service.uid));
+    base
+}
+
+/// Whether a name starts with a Service's [`base`].
+pub(crate) fn has_base(name: &str, service: &Service) -> bool {
+    let mut chars = name.chars();
+    base_of(&service.uid).all(|c| chars.next() == Some(c))
+}
+
+fn base_of(uid: &str) -> impl Iterator<Item = char> {
+    let is_known = !unknown::is_unknown(uid);
+    let longest = if is_known { 32 } else { usize::MAX };
+    let digits = uid.chars().filter(move |c| !is_known || *c != '-');
+    std::iter::once('a').chain(digits).take(longest)
 }
 
 fn with_family(name: String, service: &Service, ipv6: IsIpv6) -> String {

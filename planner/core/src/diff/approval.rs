@@ -12,7 +12,6 @@ use crate::view;
 
 use super::controller::connection_address;
 use super::draft::{Draft, Stage};
-use super::endpoint::link_of_service;
 use super::{Gathered, Input};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,7 +119,7 @@ pub fn diff(
     let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
     let mut decided: BTreeSet<String> = BTreeSet::new();
     for service in services {
-        let Some(link) = link_of_service(&prediction.after, prediction, service) else { continue };
+        let Some(link) = prediction.link_after(service) else { continue };
         decided.insert(link.id().to_lowercase());
         for consumer in view::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {

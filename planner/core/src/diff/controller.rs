@@ -1,6 +1,7 @@
 //! What the controller makes of Services: changes of the nodes it owns, and what to wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -28,26 +29,25 @@ pub fn diff(
     own: &BTreeMap<String, Address>,
     gathered: &mut Gathered,
 ) {
-    let owners = prediction.owners();
-    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
+    let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(&prediction.outcomes);
     for address in addresses {
         let sides = (before.get(address), after.get(address));
+        if let (Some(before), Some(after)) = sides
+            && Arc::ptr_eq(before, after)
+            && !effects.contains_key(&after.id.key())
+        {
+            continue;
+        }
+        let sides = (sides.0.map(AsRef::as_ref), sides.1.map(AsRef::as_ref));
         if let Some(change) = node(address, sides, &effects, own) {
             connections(&change, sides, own, gathered);
             gathered.changes.push(change);
         }
     }
-    // Of a Service that is deleted and made again, what is left in the end is waited for.
-    for (index, outcome) in prediction.outcomes.iter().enumerate() {
-        let mut later = prediction.outcomes.iter().skip(index + 1).take(1);
-        if later.any(|later| later.service == outcome.service) {
-            continue;
-        }
-        await_controller(facts, prediction, outcome, &owners, gathered);
-    }
-    order_sharers(prediction, &owners, gathered);
+    await_controller(facts, prediction, gathered);
+    order_sharers(prediction, gathered);
 }
 
 type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;
@@ -248,32 +248,42 @@ fn connections(
     }
 }
 
-/// Drafts the wait for what one sync makes.
-fn await_controller(
-    facts: &Facts,
-    prediction: &Prediction,
-    outcome: &Outcome,
-    owners: &Owners,
-    gathered: &mut Gathered,
-) {
-    let at = address(&outcome.service);
-    let has = |stage| gathered.drafts.iter().any(|it| it.key == DraftKey::new(&at, stage));
-    let gone = has(Stage::Delete) && !has(Stage::Write);
-    let is_pending = |change: &Change| {
-        (&change.address, change.action) == (&at, Action::Await)
-            && change.actor == Actor::Controller
-    };
-    let is_pending = gathered.changes.iter().any(is_pending);
-    if !gone && !has(Stage::Write) && !is_pending {
-        return;
+/// Drafts the waits for what syncs make.
+fn await_controller(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
+    let drafts: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
+    let wrote = |draft: &&Draft| matches!(draft.op, Op::ApplyService { .. } | Op::Nudge { .. });
+    let writes = gathered.drafts.iter().filter(wrote);
+    let written: BTreeSet<Address> = writes.map(|draft| draft.key.address.clone()).collect();
+    let is_pending =
+        |change: &&Change| change.action == Action::Await && change.actor == Actor::Controller;
+    let pending = gathered.changes.iter().filter(is_pending);
+    let pending: BTreeSet<Address> = pending.map(|change| change.address.clone()).collect();
+    let owners = prediction.owners();
+    let mut owned = Owned::new();
+    if !drafts.is_empty() || !pending.is_empty() {
+        own(&prediction.before, owners, &mut owned);
+        own(&prediction.after, owners, &mut owned);
     }
-    let expect = expectations(facts, prediction, outcome, owners);
-    let wrote = |op: &Op| matches!(op, Op::ApplyService { .. } | Op::Nudge { .. });
-    let again = gathered.drafts.iter().any(|it| it.key.address == at && wrote(&it.op));
-    let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
-    let draft =
-        Draft::new(&at, Stage::Await, op).needing(&at, Stage::Write).needing(&at, Stage::Delete);
-    gathered.drafts.push(draft);
+    let mut outcomes = prediction.outcomes.iter().peekable();
+    while let Some(outcome) = outcomes.next() {
+        // Of a Service that is deleted and made again, what is left in the end is waited for.
+        if outcomes.peek().is_some_and(|later| later.service == outcome.service) {
+            continue;
+        }
+        let at = address(&outcome.service);
+        let has = |stage| drafts.contains(&DraftKey::new(&at, stage));
+        let gone = has(Stage::Delete) && !has(Stage::Write);
+        if !gone && !has(Stage::Write) && !pending.contains(&at) {
+            continue;
+        }
+        let expect = expectations(facts, prediction, outcome, &owned);
+        let again = written.contains(&at);
+        let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
+        let draft = Draft::new(&at, Stage::Await, op)
+            .needing(&at, Stage::Write)
+            .needing(&at, Stage::Delete);
+        gathered.drafts.push(draft);
+    }
 }
 
 /// Fields that hang on facts nobody knows: they are predicted, but not waited for.
@@ -288,11 +298,10 @@ fn expectations(
     facts: &Facts,
     prediction: &Prediction,
     outcome: &Outcome,
-    owners: &Owners,
+    owned: &Owned<'_>,
 ) -> Vec<Expectation> {
     let unsure = unsure(facts);
-    let mut ids = owned(&prediction.before, &outcome.service, owners);
-    ids.extend(owned(&prediction.after, &outcome.service, owners));
+    let mut ids = owned.get(&outcome.service).cloned().unwrap_or_default();
     for effect in &outcome.effects {
         // The load balancer is shared: what of it is the Service's is expected child by child.
         let shared = effect.id.parent().is_some_and(|parent| {
@@ -318,9 +327,11 @@ fn expectations(
                 let found = text("/properties/alias").or_else(|| text("/properties/resourceGuid"));
                 found.map(ToOwned::to_owned)
             };
-            let old = prediction.before.get(&id).as_ref().and_then(identity);
             let new = after.as_ref().and_then(identity);
-            let instead_of = old.filter(|old| new.is_some_and(|new| new != *old));
+            let instead_of = new.and_then(|new| {
+                let old = prediction.before.get(&id).as_ref().and_then(identity);
+                old.filter(|old| new != *old)
+            });
             let present = after.map(|value| expected(&id, &value, &unsure));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })
@@ -354,35 +365,34 @@ fn rules(prediction: &Prediction, outcome: &Outcome) -> BTreeMap<ResourceId, boo
     rules
 }
 
-/// The ids of what belongs to a Service: its frontends, rules and probes, its public addresses, and
+/// The ids of what belongs to each Service: its frontends, rules and probes, its public addresses, and
 /// the Private Link Services on its frontends.
-fn owned(world: &World, service: &Key, owners: &Owners) -> BTreeSet<ResourceId> {
-    let is_its = |name: &str| owners.of_name(name) == Some(service);
-    let mut ids = BTreeSet::new();
+type Owned<'a> = BTreeMap<&'a Key, BTreeSet<ResourceId>>;
+
+fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
+    let mut add = |name: &str, id: &dyn Fn() -> ResourceId| {
+        if let Some(service) = owners.of_name(name) {
+            owned.entry(service).or_default().insert(id());
+        }
+    };
     for balancer in world.load_balancers.values() {
         let id = ResourceId::new(balancer.id());
         let properties = &balancer.properties;
-        let mut add = |kind: &str, name: &str| {
-            if is_its(name) {
-                ids.insert(id.child(kind, name));
-            }
-        };
         for child in properties.frontend_ip_configurations.iter().flatten() {
-            add("frontendIPConfigurations", child.name());
+            add(child.name(), &|| id.child("frontendIPConfigurations", child.name()));
         }
         for child in properties.load_balancing_rules.iter().flatten() {
-            add("loadBalancingRules", child.name());
+            add(child.name(), &|| id.child("loadBalancingRules", child.name()));
         }
         for child in properties.probes.iter().flatten() {
-            add("probes", child.name());
+            add(child.name(), &|| id.child("probes", child.name()));
         }
     }
     for link in world.private_link_services.values() {
-        if view::frontend_of(link).is_some_and(|frontend| is_its(frontend.name())) {
-            ids.insert(ResourceId::new(link.id()));
+        if let Some(frontend) = view::frontend_of(link) {
+            add(frontend.name(), &|| ResourceId::new(link.id()));
         }
     }
-    ids
 }
 
 /// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
@@ -396,7 +406,8 @@ fn expected(id: &ResourceId, value: &Value, unsure: &[&str]) -> Value {
 }
 
 /// Services that share a frontend are written one after the other, in the order they were predicted.
-fn order_sharers(prediction: &Prediction, owners: &Owners, gathered: &mut Gathered) {
+fn order_sharers(prediction: &Prediction, gathered: &mut Gathered) {
+    let owners = prediction.owners();
     let mut needs: BTreeMap<Address, Address> = BTreeMap::new();
     for world in [&prediction.before, &prediction.after] {
         for balancer in world.load_balancers.values() {

@@ -84,25 +84,26 @@ impl Draft {
 ///
 /// The addresses of drafts that need each other in a circle.
 pub fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Vec<Address>> {
-    let drafts: BTreeMap<DraftKey, Draft> =
+    let mut drafts: BTreeMap<DraftKey, Draft> =
         drafts.into_iter().map(|draft| (draft.key.clone(), draft)).collect();
     let needs = drafts.iter().map(|(key, draft)| (key, draft.needs.iter().collect())).collect();
     let order = order::topological(&needs)
         .map_err(|circle| circle.into_iter().map(|key| key.address.clone()).collect::<Vec<_>>())?;
-    let numbers: BTreeMap<&DraftKey, usize> = order.iter().copied().zip(1..).collect();
+    let order: Vec<DraftKey> = order.into_iter().cloned().collect();
+    let numbers: BTreeMap<&DraftKey, usize> = order.iter().zip(1..).collect();
     let steps = order
         .iter()
         .filter_map(|key| {
-            let draft = drafts.get(*key)?;
+            let Draft { op, needs, locks, .. } = drafts.remove(key)?;
             let mut needs: Vec<usize> =
-                draft.needs.iter().filter_map(|need| numbers.get(need).copied()).collect();
+                needs.iter().filter_map(|need| numbers.get(need).copied()).collect();
             needs.sort_unstable();
             Some(Step {
-                id: numbers.get(*key).copied()?,
-                change: draft.key.address.clone(),
-                op: draft.op.clone(),
+                id: numbers.get(key).copied()?,
+                change: key.address.clone(),
+                op,
                 needs,
-                locks: draft.locks.iter().cloned().collect(),
+                locks: locks.into_iter().collect(),
             })
         })
         .collect();

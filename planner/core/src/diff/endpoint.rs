@@ -25,7 +25,6 @@ use crate::snapshot::Observation;
 use crate::view::{self, Owners};
 
 pub use body::{bound, shown};
-pub use reached::link_of_service;
 pub use renamed::settle;
 
 use body::{body, comparable, updated};
@@ -181,7 +180,7 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     let draft =
         Draft::new(&at, Stage::Delete, op).locking(subnet.unwrap_or_default().to_lowercase());
     gathered.drafts.push(draft);
-    let Some(service) = service_of(live, &prediction.before, &prediction.owners()) else { return };
+    let Some(service) = service_of(live, &prediction.before, prediction.owners()) else { return };
     for draft in &mut gathered.drafts {
         if draft.key == DraftKey::new(&service, Stage::Delete) {
             draft.needs.insert(DraftKey::new(&at, Stage::Delete));
@@ -220,7 +219,7 @@ fn one(
     gathered: &mut Gathered,
 ) {
     let id = id(input, endpoint);
-    let Some(reached) = reached(input, prediction, endpoint) else {
+    let Some(reached) = reached(prediction, endpoint) else {
         gathered.findings.push(Finding {
             code: Code::NoPrivateLinkService,
             severity: Code::NoPrivateLinkService.severity(),

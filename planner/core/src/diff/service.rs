@@ -144,6 +144,10 @@ fn one(
     if let Some(live) = live.filter(|_| input.replaces(&address(key))) {
         return replace(input, (key, wanted), live, (actor, manifest), gathered);
     }
+    let writer = writer(&actor);
+    if live.is_some_and(|live| server_side_apply::is_applied(&SERVICE, live, &manifest, &writer)) {
+        return vec![predict::Change::Nudge(key.clone())];
+    }
     let stored = match stored(input, live, &manifest, &actor) {
         Ok(stored) => stored,
         Err(conflicts) => {
@@ -153,6 +157,7 @@ fn one(
     };
     let fields = match live {
         None => created(&manifest),
+        Some(live) if *live == stored => Vec::new(),
         Some(live) => changed(live, &stored),
     };
     let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
@@ -284,14 +289,19 @@ pub(crate) fn mark(manifest: &mut Value, stack: &str) {
     }
 }
 
-/// The object once it is applied: by privlink's own manager, or by whoever else writes it, whose
-/// apply is taken to own everything it says.
-fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
+/// As whom a Service is applied.
+fn writer(actor: &Actor) -> Writer<'_> {
     let manager = match actor {
         Actor::External(tool) => tool,
         _ => FIELD_MANAGER,
     };
-    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
+    Writer { manager, api_version: "v1", time: "", subresource: None }
+}
+
+/// The object once it is applied: by privlink's own manager, or by whoever else writes it, whose
+/// apply is taken to own everything it says.
+fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
+    let writer = writer(actor);
     let force = matches!(actor, Actor::External(_));
     server_side_apply::apply(&SERVICE, live, manifest, &writer, force)
 }
@@ -359,26 +369,27 @@ pub fn bound(object: &Value) -> Value {
 
 /// An object without what servers write.
 pub(crate) fn comparable(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(fields) = object.as_object_mut() {
-        for field in ["apiVersion", "kind", "status"] {
-            fields.shift_remove(field);
-        }
-    }
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in [
-            "managedFields",
-            "resourceVersion",
-            "generation",
-            "uid",
-            "creationTimestamp",
-            "finalizers",
-            "selfLink",
-        ] {
-            metadata.shift_remove(field);
-        }
-    }
-    object
+    const OF_OBJECT: [&str; 3] = ["apiVersion", "kind", "status"];
+    const OF_METADATA: [&str; 7] = [
+        "managedFields",
+        "resourceVersion",
+        "generation",
+        "uid",
+        "creationTimestamp",
+        "finalizers",
+        "selfLink",
+    ];
+    without(object, &OF_OBJECT, |name, value| match name {
+        "metadata" => without(value, &OF_METADATA, |_, value| value.clone()),
+        _ => value.clone(),
+    })
+}
+
+/// A copy of an object without some fields.
+fn without(object: &Value, fields: &[&str], copy: impl Fn(&str, &Value) -> Value) -> Value {
+    let Some(object) = object.as_object() else { return object.clone() };
+    let kept = object.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
+    Value::Object(kept.map(|(name, value)| (name.clone(), copy(name, value))).collect())
 }
 
 fn change(

@@ -15,7 +15,6 @@ use crate::facts::{BackendPoolType, Facts, Origin, TakenPlsName};
 use crate::kubernetes::service::Key;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::view;
 
 use super::class::Class;
 use super::gathered::fields;
@@ -106,8 +105,7 @@ pub(super) enum Proof {
 
 /// The fields that a sync of every Service would change, by node; and the Services it would fail at.
 fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
-    let owners = prediction.owners();
-    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
+    let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let mut changed = BTreeSet::new();
     for at in before.keys().chain(after.keys()) {
         let sides = (before.get(at), after.get(at));
@@ -130,8 +128,7 @@ pub(super) fn unverified(
     if !changed(other).is_subset(&changed(first)) {
         return found;
     }
-    let owners = other.owners();
-    let (before, after) = view::nodes(&other.before, &other.after, &owners);
+    let (before, after) = (other.nodes_before(), other.nodes_after());
     let mut kept = Vec::new();
     for mut it in found {
         if it.difference.class == Class::Unverified || it.proof == Proof::Event {

@@ -20,7 +20,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Reading, Snapshot};
-use crate::view::{self, Owners, View};
+use crate::view::{self, Nodes, View};
 
 use super::Look;
 use super::assumption::{self, Found, Proof, hanging, status, unverified};
@@ -34,11 +34,7 @@ use super::report::{By, Cause, Difference, Heals, LastModified};
 pub(super) struct Seen {
     /// What a sync of every Service would leave.
     pub(super) prediction: Prediction,
-    /// Whose names Azure's resources carry.
-    pub(super) owners: Owners,
 }
-
-type Nodes = BTreeMap<Address, View>;
 
 /// What the comparison works on.
 struct Work<'a> {
@@ -70,14 +66,12 @@ pub(super) fn compare(
         prediction::predict(world.clone(), cluster, &changes)
     };
     let prediction = predict(input.facts);
-    let owners = prediction.owners();
-    let (before, after) = view::nodes(&prediction.before, &prediction.after, &owners);
-    for (at, node) in before.iter().chain(&after) {
+    let nodes = (prediction.nodes_before(), prediction.nodes_after());
+    for (at, node) in nodes.0.iter().chain(nodes.1) {
         if node.service.as_ref().is_some_and(|key| changes.iter().any(|it| it.key() == key)) {
             gathered.nodes.insert(at.clone());
         }
     }
-    let nodes = (&before, &after);
     let work = Work { input, look, world, prediction: &prediction, changes: &changes, nodes };
     let mut found = work.differences();
     if !found.is_empty() {
@@ -87,7 +81,7 @@ pub(super) fn compare(
     }
     found.into_iter().for_each(|it| gathered.push(it.difference));
     work.subnets().into_iter().chain(work.unprovisioned()).for_each(|it| gathered.push(it));
-    Some(Seen { prediction, owners })
+    Some(Seen { prediction })
 }
 
 /// Whether all was read that tells what the controller made.
@@ -121,7 +115,10 @@ impl Work<'_> {
         let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
         let mut found: Vec<Found> = addresses
             .into_iter()
-            .filter_map(|at| self.node(at, before.get(at), after.get(at)))
+            .filter_map(|at| {
+                let sides = (before.get(at), after.get(at));
+                self.node(at, sides.0.map(AsRef::as_ref), sides.1.map(AsRef::as_ref))
+            })
             .collect();
         found.extend(self.pools());
         for change in self.changes {

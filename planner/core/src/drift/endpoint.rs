@@ -11,7 +11,7 @@ use crate::change::{Action, Change};
 use crate::code::Code;
 use crate::controller::predict;
 use crate::diff::approval::{self, Decision};
-use crate::diff::endpoint::{bound, id, link_of_service, subnet_id};
+use crate::diff::endpoint::{bound, id, subnet_id};
 use crate::diff::{self, Input, controller::connection_address};
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
@@ -260,7 +260,7 @@ fn consumers(
     gathered: &mut Gathered,
 ) {
     for service in input.desired.services.keys() {
-        let Some(link) = link_of_service(&prediction.before, prediction, service) else { continue };
+        let Some(link) = prediction.link_before(service) else { continue };
         for consumer in view::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
             let is_own = own.contains_key(&endpoint.key());

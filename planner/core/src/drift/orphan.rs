@@ -38,7 +38,7 @@ pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &m
     for address in world.public_ip_addresses.values() {
         let name = address.name();
         let made = name.split('-').any(is_made_name);
-        if made && name.split('-').all(|part| seen.owners.of_name(part).is_none()) {
+        if made && name.split('-').all(|part| seen.prediction.owners().of_name(part).is_none()) {
             let at = Address::new(Kind::PublicIp, name);
             gathered.push(left(seen, &at, address.id(), "no Service has it"));
         }
@@ -70,7 +70,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let mut foreign: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
         let name = frontend.name();
-        if seen.owners.of_name(name).is_some() {
+        if seen.prediction.owners().of_name(name).is_some() {
             continue;
         }
         if is_made_name(name) {
@@ -90,7 +90,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     }
     let rules = balancer.properties.load_balancing_rules.iter().flatten();
     for rule in rules.map(|rule| rule.name()) {
-        if seen.owners.of_name(rule).is_none() && !is_made_name(rule) {
+        if seen.prediction.owners().of_name(rule).is_none() && !is_made_name(rule) {
             foreign.entry("rules").or_default().push(rule);
         }
     }
@@ -123,9 +123,9 @@ fn link_left(
     if !tag(CLUSTER_TAG)?.eq_ignore_ascii_case(&input.facts.cluster_name) {
         return None;
     }
-    let at = view::link_address(link, &seen.owners);
+    let at = view::link_address(link, seen.prediction.owners());
     let frontend = view::frontend_of(link)?;
-    let Some(service) = seen.owners.of_name(frontend.name()) else {
+    let Some(service) = seen.prediction.owners().of_name(frontend.name()) else {
         let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
         let connected = view::consumers(link).into_iter().filter(|it| it.status == "Approved");
         found.cuts_off = connected.map(|it| it.endpoint).collect();

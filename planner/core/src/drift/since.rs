@@ -50,6 +50,7 @@ impl Since {
         let owners = Owners::of(services.values().map(AsRef::as_ref));
         let (nodes, _) = view::nodes(&world, &World::default(), &owners);
         for (address, node) in nodes {
+            let node = Arc::unwrap_or_clone(node);
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
             since.consumers.insert(node.id.key(), node.consumers);
             since.nodes.insert(node.id.key(), node.fields);

@@ -7,7 +7,6 @@ use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
 use crate::desired::Target;
 use crate::diff::Input;
-use crate::diff::endpoint::link_of_service;
 use crate::kubernetes::service::Key;
 use crate::planning::Planned;
 use crate::render::text::shown;
@@ -91,7 +90,7 @@ pub(super) fn beside(
     let (namespace, name) = service.address.name.split_once('/')?;
     let wanted = input.desired.services.get(&Key::new(namespace, name))?;
     let prediction = &planned.prediction;
-    let old = link_of_service(&prediction.before, prediction, &wanted.name)?.name().to_owned();
+    let old = prediction.link_before(&wanted.name)?.name().to_owned();
     let second = second(name, |it| input.desired.services.contains_key(&Key::new(namespace, it)));
     let links = prediction.before.private_link_services.values();
     let names: Vec<String> = links.map(|link| link.name().to_owned()).collect();
@@ -156,7 +155,7 @@ fn steps(
     }
     let prediction = &planned.prediction;
     let key = Key::new(namespace, name);
-    let link = link_of_service(&prediction.before, prediction, &key);
+    let link = prediction.link_before(&key);
     let others = link.map(view::consumers).unwrap_or_default();
     let own = crate::diff::endpoint::own(input);
     for consumer in others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {

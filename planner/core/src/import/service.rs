@@ -153,7 +153,7 @@ impl Written {
 }
 
 fn field(name: &str) -> Element {
-    Element::Field(name.to_owned())
+    Element::Field(name.into())
 }
 
 /// Whether the API server drew a field of the spec.
@@ -179,7 +179,7 @@ fn clean_port(port: &mut Map<String, Value>, written: &Written) {
     let number = port.get("port").cloned().unwrap_or_default();
     let protocol = port.get("protocol").and_then(Value::as_str).unwrap_or("TCP").to_owned();
     let key = json!({"port": number, "protocol": protocol}).to_string();
-    let node_port = [field("spec"), field("ports"), Element::Key(key), field("nodePort")];
+    let node_port = [field("spec"), field("ports"), Element::Key(key.into()), field("nodePort")];
     if !written.has(&node_port) {
         port.shift_remove("nodePort");
     }

@@ -91,10 +91,13 @@ pub fn conflict_message(conflicts: &[Conflict]) -> String {
     format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
 }
 
-/// The managers of an object, decoded from its `metadata.managedFields`.
-type Managers = BTreeMap<(String, String, String), (Manager, FieldSet)>;
+/// What tells managers apart: name, operation and subresource.
+type ManagerKey = (String, String, String);
 
-fn key_of(manager: &Manager) -> (String, String, String) {
+/// The managers of an object, decoded from its `metadata.managedFields`.
+type Managers = BTreeMap<ManagerKey, (Manager, FieldSet)>;
+
+fn key_of(manager: &Manager) -> ManagerKey {
     (manager.name.clone(), manager.operation.clone(), manager.subresource.clone())
 }
 
@@ -115,6 +118,15 @@ pub fn managers(object: &Value) -> Vec<(Manager, FieldSet)> {
     decode(object).into_values().collect()
 }
 
+/// Whether applying `config` to `live` changes nothing: it says what is there, and all that the writer
+/// owns. The API server then writes nothing, whoever else owns what.
+pub fn is_applied(schema: &Schema, live: &Value, config: &Value, writer: &Writer<'_>) -> bool {
+    merge::says_nothing_new(live, config, schema)
+        && decoded(live, &key_of(&writer.manager("Apply"))).is_some_and(|(_, last)| {
+            last == merge::fields(&merge::without_nulls(config), schema).without_identity()
+        })
+}
+
 /// What applying `config` makes of `live` (nothing there: a create).
 ///
 /// The result carries the new `metadata.managedFields`; server defaults are the caller's. When the
@@ -133,16 +145,16 @@ pub fn apply(
     remove_managed_fields(&mut config);
     let empty = json!({});
     let live = live.unwrap_or(&empty);
-    let mut managers = decode(live);
     let own = writer.manager("Apply");
     let own_key = key_of(&own);
     let wanted = merge::fields(&config, schema).without_identity();
-    let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
-    let last = before.as_ref().map(|(_, fields)| fields.clone()).unwrap_or_default();
-
     let mut bare_live = live.clone();
     remove_managed_fields(&mut bare_live);
-    let mut object = merge::merge(&bare_live, &config, schema);
+    let mut object = bare_live.clone();
+    merge::merge(&mut object, &config, schema);
+    let mut managers = decode(live);
+    let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
+    let last = before.as_ref().map(|(_, fields)| fields.clone()).unwrap_or_default();
     let all_owned = managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
     merge::prune(&mut object, &last.difference(&wanted), &all_owned, schema);
 
@@ -214,26 +226,40 @@ fn remove_managed_fields(object: &mut Value) {
     }
 }
 
-fn decode(object: &Value) -> Managers {
+fn entries(object: &Value) -> impl DoubleEndedIterator<Item = &Value> {
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let text = |entry: &Value, name: &str| {
-        entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    entries
-        .into_iter()
-        .flatten()
-        .map(|entry| {
-            let manager = Manager {
-                name: text(entry, "manager"),
-                operation: text(entry, "operation"),
-                api_version: text(entry, "apiVersion"),
-                subresource: text(entry, "subresource"),
-                time: text(entry, "time"),
-            };
-            let fields = entry.get("fieldsV1").map(FieldSet::decode).unwrap_or_default();
-            (key_of(&manager), (manager, fields))
-        })
-        .collect()
+    entries.into_iter().flatten()
+}
+
+fn manager_of(entry: &Value) -> Manager {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Manager {
+        name: text("manager"),
+        operation: text("operation"),
+        api_version: text("apiVersion"),
+        subresource: text("subresource"),
+        time: text("time"),
+    }
+}
+
+fn fields_of(entry: &Value) -> FieldSet {
+    entry.get("fieldsV1").map(FieldSet::decode).unwrap_or_default()
+}
+
+fn decode(object: &Value) -> Managers {
+    let decoded = entries(object).map(|entry| {
+        let manager = manager_of(entry);
+        (key_of(&manager), (manager, fields_of(entry)))
+    });
+    decoded.collect()
+}
+
+/// What one manager owns. Of several entries the last counts, as in [`decode`].
+fn decoded(object: &Value, key: &ManagerKey) -> Option<(Manager, FieldSet)> {
+    entries(object).rev().find_map(|entry| {
+        let manager = manager_of(entry);
+        (key_of(&manager) == *key).then(|| (manager, fields_of(entry)))
+    })
 }
 
 fn encode(object: &mut Value, managers: Managers) {

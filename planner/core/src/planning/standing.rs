@@ -11,7 +11,7 @@ use crate::code::Code;
 use crate::controller::predict;
 use crate::desired::Target;
 use crate::diagnostic::Severity;
-use crate::diff::endpoint::{self, link_of_service};
+use crate::diff::endpoint;
 use crate::diff::{Gathered, Input, dns, service};
 use crate::finding;
 use crate::plan::Finding;
@@ -108,8 +108,8 @@ fn of_endpoints(
             still.insert((record, Code::ZoneMissing));
         }
         if let Target::Service(key) = &wanted.target
-            && link_of_service(&prediction.before, prediction, &key.value).is_none()
-            && endpoint::service_of(live, &prediction.before, &prediction.owners()).is_none()
+            && prediction.link_before(&key.value).is_none()
+            && endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
         {
             still.insert((at, Code::NoPrivateLinkService));
         }

@@ -60,8 +60,7 @@ fn of_service(subject: &Subject<'_>, service: &Service, checks: &mut Vec<Check>)
     let wants_link = said(keys::PLS_CREATE).is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let nat = said(keys::PLS_ADDRESSES).filter(|_| wants_link).unwrap_or_default();
     let subnet = facts.subnet_id(said(NAT_SUBNET).unwrap_or(frontend_subnet));
-    let link =
-        endpoint::link_of_service(&subject.prediction.after, subject.prediction, &service.name);
+    let link = subject.prediction.link_after(&service.name);
     let is_own = |holder: &str| {
         link.is_some_and(|link| {
             let own = link.id().to_lowercase();

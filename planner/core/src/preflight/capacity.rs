@@ -189,8 +189,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         let coming = input.desired.endpoints.values().filter(|it| {
             let reaches = match &it.target {
                 Target::Service(key) => {
-                    endpoint::link_of_service(after, subject.prediction, &key.value)
-                        .is_some_and(|it| it.id() == link.id())
+                    subject.prediction.link_after(&key.value).is_some_and(|it| it.id() == link.id())
                 }
                 Target::Id(id) => id.as_str().eq_ignore_ascii_case(link.id()),
                 Target::Alias(alias) => link

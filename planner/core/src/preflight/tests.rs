@@ -59,6 +59,7 @@ fn snapshot() -> crate::snapshot::Snapshot {
             events: Reading::Absent,
         },
         azure: BTreeMap::new(),
+        index: crate::snapshot::Index::default(),
     }
 }
 

@@ -8,7 +8,6 @@ use crate::prediction::Prediction;
 use crate::render::escape::terminal;
 use crate::render::text::shown;
 use crate::unknown;
-use crate::view;
 
 /// Writes what each sync does, in order, and what Azure holds afterwards.
 ///
@@ -19,9 +18,9 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
     for outcome in &prediction.outcomes {
         sync(outcome, out)?;
     }
-    let (_, after) = view::nodes(&prediction.before, &prediction.after, &prediction.owners());
+    let after = prediction.nodes_after();
     writeln!(out, "Azure afterwards")?;
-    for (address, node) in &after {
+    for (address, node) in after {
         writeln!(out, "  {}", terminal(&address.to_string()))?;
         for field in compare::fields(None, Some(&node.fields)) {
             let path = terminal(&unknown::show(&field.path));

@@ -20,26 +20,55 @@ pub fn line(plan: &Plan) -> String {
 
 /// The same of several plans together. Consumers are counted once.
 pub fn total(plans: &[&Plan]) -> String {
-    let mut sum = Summary::default();
-    let mut consumers = BTreeSet::new();
-    for plan in plans {
-        let one = &plan.summary;
-        for (all, some) in
-            [(&mut sum.privlink, one.privlink), (&mut sum.controller, one.controller)]
-        {
-            all.add += some.add;
-            all.change += some.change;
-            all.destroy += some.destroy;
+    let mut total = Total::default();
+    plans.iter().for_each(|plan| total.add(&Total::of(plan)));
+    total.line()
+}
+
+/// What the line over several plans needs of them.
+#[derive(Clone, Debug, Default)]
+pub struct Total {
+    plans: usize,
+    changing: usize,
+    destroying: usize,
+    summary: Summary,
+    consumers: BTreeSet<String>,
+}
+
+impl Total {
+    /// What it needs of one plan.
+    pub fn of(plan: &Plan) -> Self {
+        let consumers = disconnected(&plan.changes).into_iter();
+        Self {
+            plans: 1,
+            changing: usize::from(!plan.is_empty()),
+            destroying: usize::from(plan.mode == Mode::Destroy),
+            summary: plan.summary,
+            consumers: consumers.map(|consumer| consumer.endpoint.to_lowercase()).collect(),
         }
-        sum.awaited += one.awaited;
-        sum.awaiting_approval += one.awaiting_approval;
-        let endpoints = disconnected(&plan.changes).into_iter();
-        consumers.extend(endpoints.map(|consumer| consumer.endpoint.to_lowercase()));
     }
-    sum.consumers_disconnected = consumers.len();
-    let destroys = plans.iter().all(|plan| plan.mode == Mode::Destroy);
-    let mode = if destroys { Mode::Destroy } else { Mode::Apply };
-    sentences(mode, plans.iter().all(|plan| plan.is_empty()), sum).join(" ")
+
+    /// Adds what it needs of others.
+    pub fn add(&mut self, other: &Self) {
+        self.plans += other.plans;
+        self.changing += other.changing;
+        self.destroying += other.destroying;
+        self.summary += other.summary;
+        self.consumers.extend(other.consumers.iter().cloned());
+    }
+
+    /// How many plans there are.
+    pub fn plans(&self) -> usize {
+        self.plans
+    }
+
+    /// The line.
+    pub fn line(&self) -> String {
+        let destroys = self.destroying == self.plans;
+        let mode = if destroys { Mode::Destroy } else { Mode::Apply };
+        let summary = Summary { consumers_disconnected: self.consumers.len(), ..self.summary };
+        sentences(mode, self.changing == 0, summary).join(" ")
+    }
 }
 
 fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> Vec<String> {

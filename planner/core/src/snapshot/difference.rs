@@ -1,6 +1,7 @@
 //! Two snapshots, node by node and field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::diff::service::comparable;
 use crate::diff::{dns, endpoint};
 use crate::prediction;
 use crate::resource_id::ResourceId;
-use crate::view::{self, Owners, View};
+use crate::view::{self, Nodes, Owners};
 
 use super::{Observation, Reading, Snapshot};
 
@@ -166,8 +167,9 @@ fn shows(snapshot: &Snapshot, at: &Address, object: &str) -> bool {
     false
 }
 
-fn take(side: &mut BTreeMap<Address, Shown>, nodes: BTreeMap<Address, View>) {
+fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
     for (at, node) in nodes {
+        let node = Arc::unwrap_or_clone(node);
         for consumer in &node.consumers {
             let at = connection_address(&consumer.endpoint, &BTreeMap::new());
             let fields = json!({

@@ -100,6 +100,7 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
             events: map(&live.events, |list| kubernetes::events(&names, list)),
         },
         azure,
+        index: super::Index::default(),
     }
 }
 

@@ -311,6 +311,7 @@ mod tests {
                 events: Reading::Present(Vec::new()),
             },
             azure,
+            index: privlink_core::snapshot::Index::default(),
         }
     }
 

@@ -91,7 +91,7 @@ impl Targets {
     /// The lists that are known before anything was read.
     pub fn lists(&self) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
-        lists.extend(self.cluster.iter().map(|cluster| cluster.group.list(MANAGED_CLUSTERS)));
+        lists.extend(self.list_of_clusters());
         lists.extend(self.node_resource_group.iter().flat_map(of_node_group));
         lists.extend(self.load_balancer_groups.iter().map(|group| group.list(LOAD_BALANCERS)));
         let services = self.private_link_service_groups.iter();
@@ -108,6 +108,11 @@ impl Targets {
         let endpoints = self.zone_group_endpoints.iter();
         lists.extend(endpoints.map(|endpoint| format!("{endpoint}/privateDnsZoneGroups")));
         lists
+    }
+
+    /// The list that has the cluster.
+    pub fn list_of_clusters(&self) -> Option<String> {
+        self.cluster.as_ref().map(|cluster| cluster.group.list(MANAGED_CLUSTERS))
     }
 
     /// The lists that the cluster names: those of its node resource group, and of its virtual network's.

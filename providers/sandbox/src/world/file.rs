@@ -1,11 +1,14 @@
 //! The world's file: one JSON document, replaced as a whole, under a lock.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::{Error, World};
+
+/// How many bytes are written at once.
+const BUFFER: usize = 256 * 1024;
 
 /// How long to wait between two tries for the lock.
 const LOCK_POLL: Duration = Duration::from_millis(25);
@@ -93,13 +96,13 @@ impl WorldFile {
     pub fn write(&self, world: &World) -> Result<(), Error> {
         let temporary = beside(&self.path, ".new");
         let failed = |source| Error::File { path: temporary.clone(), source };
-        let mut text = world.to_json().to_string().into_bytes();
-        text.push(b'\n');
-        let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true))
+        let file = owner_only(OpenOptions::new().write(true).create(true).truncate(true))
             .open(&temporary)
             .map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
-        drop(file);
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        serde_json::to_writer(&mut out, world).map_err(|error| failed(error.into()))?;
+        out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)?;
+        drop(out);
         fs::rename(&temporary, &self.path)
             .map_err(|source| Error::File { path: self.path.clone(), source })
     }

@@ -1,13 +1,10 @@
 //! What an endpoint is to reach.
 
 use crate::arm::resource::PrivateLinkService;
-use crate::arm::world::World;
 use crate::desired::{PrivateEndpoint, Target};
-use crate::diff::Input;
 use crate::kubernetes::service::Key;
 use crate::prediction::Prediction;
-use crate::resource_id::ResourceId;
-use crate::view::{self, base_name};
+use crate::view;
 
 /// What an endpoint is to reach.
 pub(super) struct Reached<'a> {
@@ -22,7 +19,6 @@ pub(super) struct Reached<'a> {
 }
 
 pub(super) fn reached<'a>(
-    input: &Input<'_>,
     prediction: &'a Prediction,
     endpoint: &PrivateEndpoint,
 ) -> Option<Reached<'a>> {
@@ -51,11 +47,10 @@ pub(super) fn reached<'a>(
         }
         Target::Service(name) => {
             let key = name.value.clone();
-            let link = link_of_service(&prediction.after, prediction, &key)?;
+            let link = prediction.link_after(&key)?;
             let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
             let remade =
                 before.is_some_and(|before| view::identity_of(before) != view::identity_of(link));
-            let _ = input;
             Some(Reached {
                 target: link.id().to_owned(),
                 service: Some(key),
@@ -64,30 +59,4 @@ pub(super) fn reached<'a>(
             })
         }
     }
-}
-
-/// The Private Link Service through which a Service is reached: the one on a frontend that has a rule
-/// of the Service.
-pub fn link_of_service<'a>(
-    world: &'a World,
-    prediction: &Prediction,
-    key: &Key,
-) -> Option<&'a PrivateLinkService> {
-    // A Service that is made again has two uids, one in each world.
-    let services = [prediction.services.get(key), prediction.live.get(key)];
-    let bases: Vec<String> =
-        services.into_iter().flatten().map(|service| base_name(&service.uid)).collect();
-    let frontends = world.load_balancers.values().flat_map(|balancer| {
-        balancer.properties.load_balancing_rules.iter().flatten().filter_map(|rule| {
-            let frontend = rule.properties.frontend_ip_configuration.as_ref()?;
-            let is_its = bases.iter().any(|base| rule.name().starts_with(base.as_str()));
-            is_its.then(|| ResourceId::new(frontend.id()))
-        })
-    });
-    let frontends: Vec<ResourceId> = frontends.collect();
-    world
-        .private_link_services
-        .values()
-        .find(|link| view::frontend_of(link).is_some_and(|it| frontends.contains(&it)))
-        .map(AsRef::as_ref)
 }

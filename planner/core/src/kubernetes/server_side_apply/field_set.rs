@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -9,12 +11,12 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Element {
     /// A field of a struct or a key of a map.
-    Field(String),
+    Field(Arc<str>),
     /// An item of a keyed list: the JSON of its keys, in their order by name
     /// (`{"port":80,"protocol":"TCP"}`).
-    Key(String),
+    Key(Arc<str>),
     /// An item of a list that is a set: its JSON.
-    Value(String),
+    Value(Arc<str>),
 }
 
 impl Element {
@@ -29,9 +31,9 @@ impl Element {
     fn decode(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         match kind {
-            "f" => Some(Self::Field(rest.to_owned())),
-            "k" => Some(Self::Key(rest.to_owned())),
-            "v" => Some(Self::Value(rest.to_owned())),
+            "f" => Some(Self::Field(rest.into())),
+            "k" => Some(Self::Key(rest.into())),
+            "v" => Some(Self::Value(rest.into())),
             _ => None,
         }
     }
@@ -77,7 +79,9 @@ impl FieldSet {
 
     /// Whether something below the field is in the set.
     pub fn has_below(&self, path: &[Element]) -> bool {
-        self.0.iter().any(|other| other.len() > path.len() && other.starts_with(path))
+        // What is below a path sorts behind it, before anything else does.
+        let mut behind = self.0.range::<[Element], _>((Bound::Excluded(path), Bound::Unbounded));
+        behind.next().is_some_and(|other| other.starts_with(path))
     }
 
     /// Whether it is empty.
@@ -123,9 +127,9 @@ impl FieldSet {
             "managedFields",
         ];
         self.0.retain(|path| match path.as_slice() {
-            [Element::Field(root)] => !["apiVersion", "kind", "metadata"].contains(&root.as_str()),
-            [Element::Field(root), Element::Field(name), ..] if root == "metadata" => {
-                !IDENTITY.contains(&name.as_str())
+            [Element::Field(root)] => !["apiVersion", "kind", "metadata"].contains(&root.as_ref()),
+            [Element::Field(root), Element::Field(name), ..] if root.as_ref() == "metadata" => {
+                !IDENTITY.contains(&name.as_ref())
             }
             _ => true,
         });

@@ -45,7 +45,7 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
             }
             for (name, child) in object {
                 if let Some((_, schema)) = known.iter().find(|(field, _)| field == name) {
-                    path.push(Element::Field(name.clone()));
+                    path.push(Element::Field(name.as_str().into()));
                     collect(child, schema, path, set);
                     path.pop();
                 }
@@ -53,7 +53,7 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
         }
         (Schema::Deduced, Value::Object(object)) if !object.is_empty() => {
             for (name, child) in object {
-                path.push(Element::Field(name.clone()));
+                path.push(Element::Field(name.as_str().into()));
                 collect(child, schema, path, set);
                 path.pop();
             }
@@ -63,7 +63,7 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
                 set.insert(path.clone());
             }
             for name in object.keys() {
-                path.push(Element::Field(name.clone()));
+                path.push(Element::Field(name.as_str().into()));
                 set.insert(path.clone());
                 path.pop();
             }
@@ -78,7 +78,7 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
         }
         (Schema::Set, Value::Array(items)) => {
             for item in items {
-                path.push(Element::Value(item.to_string()));
+                path.push(Element::Value(item.to_string().into()));
                 set.insert(path.clone());
                 path.pop();
             }
@@ -87,77 +87,108 @@ fn collect(value: &Value, schema: &Schema, path: &mut Path, set: &mut FieldSet) 
     }
 }
 
-/// `live` with what `config` says laid over it.
-pub(super) fn merge(live: &Value, config: &Value, schema: &Schema) -> Value {
+/// Lays what `config` says over `live`.
+pub(super) fn merge(live: &mut Value, config: &Value, schema: &Schema) {
     match (schema, live, config) {
         (Schema::Struct(known), Value::Object(old), Value::Object(new)) => {
-            let mut merged = old.clone();
             for (name, child) in new {
                 let schema = known.iter().find(|(field, _)| field == name).map(|(_, s)| s);
-                let value = match (schema, old.get(name)) {
-                    (Some(schema), Some(before)) => merge(before, child, schema),
-                    _ => child.clone(),
-                };
-                merged.insert(name.clone(), value);
+                lay(old, name, child, schema);
             }
-            Value::Object(merged)
         }
         (Schema::Deduced, Value::Object(old), Value::Object(new)) => {
-            let mut merged = old.clone();
             for (name, child) in new {
-                let value =
-                    old.get(name).map_or_else(|| child.clone(), |o| merge(o, child, schema));
-                merged.insert(name.clone(), value);
+                lay(old, name, child, Some(schema));
             }
-            Value::Object(merged)
         }
         (Schema::Map, Value::Object(old), Value::Object(new)) => {
-            let mut merged = old.clone();
-            merged.extend(new.iter().map(|(name, child)| (name.clone(), child.clone())));
-            Value::Object(merged)
+            for (name, child) in new {
+                lay(old, name, child, None);
+            }
         }
         (Schema::Keyed(keys, schema), Value::Array(old), Value::Array(new)) => {
-            merge_lists(old, new, |item| item_key(item, keys), |a, b| merge(a, b, schema))
+            merge_lists(old, new, |item| item_key(item, keys), |a, b| merge(a, b, schema));
         }
         (Schema::Set, Value::Array(old), Value::Array(new)) => {
-            merge_lists(old, new, |item| Element::Value(item.to_string()), |_, b| b.clone())
+            let key = |item: &Value| Element::Value(item.to_string().into());
+            merge_lists(old, new, key, |a, b| a.clone_from(b));
         }
-        _ => config.clone(),
+        (_, live, config) => live.clone_from(config),
+    }
+}
+
+/// Whether laying `config` over `live` leaves it as it is. May say no where it does: where items of a
+/// list stand in another order.
+pub(super) fn says_nothing_new(live: &Value, config: &Value, schema: &Schema) -> bool {
+    let has = |old: &Map<String, Value>, name: &str, child: &Value, schema: &Schema| {
+        child.is_null() || old.get(name).is_some_and(|old| says_nothing_new(old, child, schema))
+    };
+    match (schema, live, config) {
+        (Schema::Struct(known), Value::Object(old), Value::Object(new)) => {
+            new.iter().all(|(name, child)| {
+                let of_it = known.iter().find(|(field, _)| field == name).map(|(_, s)| s);
+                has(old, name, child, of_it.unwrap_or(&Schema::Atomic))
+            })
+        }
+        (Schema::Deduced, Value::Object(old), Value::Object(new)) => {
+            new.iter().all(|(name, child)| has(old, name, child, schema))
+        }
+        (Schema::Map, Value::Object(old), Value::Object(new)) => {
+            new.iter().all(|(name, child)| has(old, name, child, &Schema::Atomic))
+        }
+        (Schema::Keyed(keys, schema), Value::Array(old), Value::Array(new)) => {
+            let same_item = |a: &Value, b: &Value| item_key(a, keys) == item_key(b, keys);
+            let mut pairs = old.iter().zip(new);
+            old.len() == new.len()
+                && pairs.all(|(a, b)| same_item(a, b) && says_nothing_new(a, b, schema))
+        }
+        (_, live, config) => live == config,
+    }
+}
+
+fn lay(old: &mut Map<String, Value>, name: &str, child: &Value, schema: Option<&Schema>) {
+    match (old.get_mut(name), schema) {
+        (Some(before), Some(schema)) => merge(before, child, schema),
+        (Some(before), None) => before.clone_from(child),
+        (None, _) => {
+            old.insert(name.to_owned(), child.clone());
+        }
     }
 }
 
 /// Items of both lists; those that both have keep the order of the new one, as
 /// `typed/merge.go` (`mergeListItems`) has it.
 fn merge_lists(
-    old: &[Value],
+    old: &mut Vec<Value>,
     new: &[Value],
     key: impl Fn(&Value) -> Element,
-    merge: impl Fn(&Value, &Value) -> Value,
-) -> Value {
+    merge: impl Fn(&mut Value, &Value),
+) {
     let old_keys: Vec<Element> = old.iter().map(&key).collect();
     let new_keys: BTreeSet<Element> = new.iter().map(&key).collect();
-    let mut waiting = old.iter().zip(&old_keys).peekable();
-    let mut merged = Vec::new();
+    let live = std::mem::take(old);
+    let mut waiting = live.iter().zip(&old_keys).peekable();
     for item in new {
         let item_key = key(item);
-        let before = old.iter().zip(&old_keys).find(|(_, other)| **other == item_key);
+        let before = live.iter().zip(&old_keys).find(|(_, other)| **other == item_key);
         if let Some((before, _)) = before {
             // Items only the old list has stay in front of the shared item they stood before.
             while let Some((other, _)) = waiting.next_if(|(_, other)| !new_keys.contains(other)) {
-                merged.push(other.clone());
+                old.push(other.clone());
             }
             waiting.next();
-            merged.push(merge(before, item));
+            let mut merged = before.clone();
+            merge(&mut merged, item);
+            old.push(merged);
         } else {
-            merged.push(item.clone());
+            old.push(item.clone());
         }
     }
     for (other, other_key) in waiting {
         if !new_keys.contains(other_key) {
-            merged.push(other.clone());
+            old.push(other.clone());
         }
     }
-    Value::Array(merged)
 }
 
 /// Removes `gone` from the object, but for what is still owned (`merge/update.go`, `prune`). An item
@@ -186,13 +217,13 @@ fn remove(value: &mut Value, path: &[Element], schema: &Schema) {
             let Some(object) = value.as_object_mut() else { return };
             let field = match schema {
                 Schema::Struct(known) => {
-                    known.iter().find(|(field, _)| field == name).map(|(_, s)| s)
+                    known.iter().find(|(field, _)| *field == name.as_ref()).map(|(_, s)| s)
                 }
                 _ => Some(schema),
             };
             if rest.is_empty() {
-                object.shift_remove(name);
-            } else if let (Some(child), Some(schema)) = (object.get_mut(name), field) {
+                object.shift_remove(name.as_ref());
+            } else if let (Some(child), Some(schema)) = (object.get_mut(name.as_ref()), field) {
                 remove(child, rest, schema);
                 let emptied = match child {
                     Value::Object(fields) => fields.is_empty(),
@@ -200,13 +231,13 @@ fn remove(value: &mut Value, path: &[Element], schema: &Schema) {
                     _ => false,
                 };
                 if emptied {
-                    object.shift_remove(name);
+                    object.shift_remove(name.as_ref());
                 }
             }
         }
         (Element::Field(name), Schema::Map) => {
             if let Some(object) = value.as_object_mut() {
-                object.shift_remove(name);
+                object.shift_remove(name.as_ref());
             }
         }
         (Element::Key(_), Schema::Keyed(keys, item_schema)) => {
@@ -220,7 +251,7 @@ fn remove(value: &mut Value, path: &[Element], schema: &Schema) {
         }
         (Element::Value(_), Schema::Set) => {
             if let Some(items) = value.as_array_mut() {
-                items.retain(|item| Element::Value(item.to_string()) != *first);
+                items.retain(|item| Element::Value(item.to_string().into()) != *first);
             }
         }
         _ => {}
@@ -270,7 +301,7 @@ fn walk(
             );
             let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                path.push(Element::Field(name.clone()));
+                path.push(Element::Field(name.as_str().into()));
                 walk(old.get(name), new.get(name), schema, path, changes);
                 path.pop();
             }
@@ -280,7 +311,7 @@ fn walk(
                 let (old, new) =
                     (old.and_then(|object| object.get(name)), new.and_then(|o| o.get(name)));
                 if old.is_some() || new.is_some() {
-                    path.push(Element::Field((*name).to_owned()));
+                    path.push(Element::Field((*name).into()));
                     walk(old, new, schema, path, changes);
                     path.pop();
                 }
@@ -294,7 +325,7 @@ fn walk(
             );
             let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                path.push(Element::Field(name.clone()));
+                path.push(Element::Field(name.as_str().into()));
                 walk(old.get(name), new.get(name), &Schema::Atomic, path, changes);
                 path.pop();
             }
@@ -303,7 +334,7 @@ fn walk(
             walk_items(old, new, |value| item_key(value, keys), item, path, changes);
         }
         Schema::Set => {
-            let key = |value: &Value| Element::Value(value.to_string());
+            let key = |value: &Value| Element::Value(value.to_string().into());
             walk_items(old, new, key, &Schema::Atomic, path, changes);
         }
     }
@@ -317,21 +348,24 @@ fn walk_items(
     path: &mut Path,
     changes: &mut Changes,
 ) {
-    let items = |list: Option<&'_ Value>| -> Vec<(Element, Value)> {
-        list.and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .map(|item| (key(item), item.clone()))
-            .collect()
-    };
-    let (old, new) = (items(old), items(new));
+    let old = keyed(old, &key);
+    let new = keyed(new, &key);
     let keys: BTreeSet<&Element> = old.iter().chain(&new).map(|(key, _)| key).collect();
-    let find = |list: &'_ [(Element, Value)], key: &Element| {
-        list.iter().find(|(other, _)| other == key).map(|(_, item)| item.clone())
-    };
     for key in keys {
         path.push(key.clone());
-        walk(find(&old, key).as_ref(), find(&new, key).as_ref(), schema, path, changes);
+        walk(find(&old, key), find(&new, key), schema, path, changes);
         path.pop();
     }
+}
+
+fn keyed<'a>(
+    list: Option<&'a Value>,
+    key: &impl Fn(&Value) -> Element,
+) -> Vec<(Element, &'a Value)> {
+    let items = list.and_then(Value::as_array).into_iter().flatten();
+    items.map(|item| (key(item), item)).collect()
+}
+
+fn find<'a>(list: &[(Element, &'a Value)], key: &Element) -> Option<&'a Value> {
+    list.iter().find(|(other, _)| other == key).map(|(_, item)| *item)
 }

@@ -135,7 +135,7 @@ pub(super) fn item_key(item: &Value, keys: &[(&str, &str)]) -> Element {
         };
         named.insert((*name).to_owned(), value);
     }
-    Element::Key(Value::Object(named).to_string())
+    Element::Key(Value::Object(named).to_string().into())
 }
 
 impl Schema {

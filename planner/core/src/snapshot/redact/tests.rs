@@ -63,6 +63,7 @@ fn snapshot(uid: &str) -> Snapshot {
                         {"requestMessage": "secret words"}}]}})]),
             ),
         ]),
+        index: crate::snapshot::Index::default(),
     }
 }
 

@@ -1,0 +1,101 @@
+//! What each stage of a plan takes.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use privlink_core::desired::{self, Options};
+use privlink_core::diagnostic::Source;
+use privlink_core::diff::{self, Gathered, Input};
+use privlink_core::planning::{self, Planned};
+use privlink_core::prediction::{self, Prediction};
+use privlink_core::{document, render, stack_graph, yaml};
+
+use crate::stacks::Stack;
+use crate::stages::{facts, options, rendered, snapshot};
+
+/// The stages, in order. `plan` is all from desired state and snapshot to the plan; `predict`, `diff` and
+/// `graph` are parts of it, measured apart.
+pub(crate) const STAGES: [&str; 13] = [
+    "yaml",
+    "parse",
+    "resolve",
+    "snapshot",
+    "facts",
+    "plan",
+    "predict",
+    "diff",
+    "graph",
+    "text",
+    "json",
+    "markdown",
+    "dot + mermaid",
+];
+
+/// What each stage took.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stages([Duration; STAGES.len()]);
+
+impl Stages {
+    /// What each stage took, in the order of [`STAGES`].
+    pub(crate) fn spent(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().copied()
+    }
+
+    fn time<T>(&mut self, stage: &str, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        let spent = start.elapsed();
+        let of = STAGES.iter().zip(&mut self.0).find(|(name, _)| **name == stage);
+        if let Some((_, sum)) = of {
+            *sum += spent;
+        }
+        result
+    }
+
+    /// Plans a stack, and adds what each stage took.
+    pub(crate) fn add(&mut self, stack: &Stack) {
+        let source = Source::new("stack.yaml", stack.documents.as_str()).expect("text");
+        self.time("yaml", || {
+            yaml::documents(&source).for_each(|document| drop(black_box(document)))
+        });
+        let documents = self.time("parse", || document::parse(&source));
+        let (desired, problems) =
+            self.time("resolve", || desired::resolve(documents, &Options::default()));
+        assert_eq!(problems, []);
+        let snapshot = self.time("snapshot", || snapshot(stack));
+        let facts = self.time("facts", || facts(&desired, &snapshot));
+        let options = options();
+        let input = Input::new(&desired, &snapshot, &facts, &options);
+        let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
+        let (prediction, changes) = self.predict(&input);
+        let own = diff::endpoint::own(&input);
+        self.time("diff", || {
+            let mut gathered = changes;
+            diff::service::nudge(&input, &prediction, &mut gathered);
+            diff::endpoint::diff(&input, &prediction, &[], &mut gathered);
+            diff::controller::diff(&facts, &prediction, &own, &mut gathered);
+            gathered
+        });
+        let graph = self.time("graph", || stack_graph::of(&input, &prediction, &own));
+        for stage in ["text", "json", "markdown"] {
+            self.time(stage, || rendered(&plan, stage));
+        }
+        self.time("dot + mermaid", || {
+            let mut out = String::new();
+            render::graph::dot(&graph, &mut out).expect("text");
+            render::graph::mermaid(&graph, &mut out).expect("text");
+            out
+        });
+    }
+
+    fn predict(&mut self, input: &Input<'_>) -> (Prediction, Gathered) {
+        let mut gathered = Gathered::default();
+        let changes = diff::service::diff(input, &mut gathered);
+        let prediction = self.time("predict", || {
+            let (world, _) = prediction::world(input.snapshot);
+            let cluster = prediction::cluster(input.snapshot, input.facts);
+            prediction::predict(world, cluster, &changes)
+        });
+        (prediction, gathered)
+    }
+}

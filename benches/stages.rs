@@ -1,0 +1,61 @@
+//! What stages of a plan need of a stack.
+
+use std::fmt::Write;
+
+use privlink_core::desired::Desired;
+use privlink_core::diff;
+use privlink_core::facts::{Facts, Origin};
+use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::render::{self, comment, style::Style};
+use privlink_core::snapshot::Snapshot;
+use privlink_engine::observe::{self, Cluster, Group, Targets};
+
+use crate::stacks::Stack;
+
+/// What was observed of a stack.
+pub(crate) fn snapshot(stack: &Stack) -> Snapshot {
+    serde_json::from_str(&stack.observed).expect("a snapshot")
+}
+
+/// What is known of a stack's cluster.
+pub(crate) fn facts(desired: &Desired, snapshot: &Snapshot) -> Facts {
+    let stack = desired.stack.as_ref().expect("a Stack");
+    let subscription = stack.subscription.as_ref().expect("a subscription").value.clone();
+    let mut pinned = Facts { subscription: subscription.clone(), ..Facts::default() };
+    pinned.sources.insert("subscription".to_owned(), Origin::Pinned);
+    let cluster = Cluster {
+        group: Group::new(subscription, "myResourceGroup"),
+        name: "myAKSCluster".to_owned(),
+    };
+    let targets = Targets { cluster: Some(cluster), ..Targets::default() };
+    observe::facts(snapshot, &targets, &pinned)
+}
+
+/// No limits but the default ones.
+pub(crate) fn options() -> diff::Options {
+    diff::Options {
+        mode: Mode::Apply,
+        adopt: false,
+        max_disconnects: None,
+        max_deletes: None,
+        unprotect: Vec::new(),
+        accept: Vec::new(),
+        scope: Scope::default(),
+        tool_version: "0".to_owned(),
+    }
+}
+
+/// A plan in a format.
+pub(crate) fn rendered(plan: &Plan, format: &str) -> String {
+    let mut out = String::new();
+    match format {
+        "json" => render::json::plan(plan, &mut out),
+        "markdown" => {
+            let options = comment::Options::new(comment::Flavour::StepSummary);
+            out.write_str(&comment::document(&[plan], &options))
+        }
+        _ => render::text::plan(plan, Style::default(), &mut out),
+    }
+    .expect("text");
+    out
+}

@@ -1,0 +1,75 @@
+//! Several stacks in one run.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::fs;
+
+use support::{Workplace, root};
+
+/// Two stacks: one that is applied, and one that is not.
+fn two() -> Workplace {
+    let workplace = Workplace::empty();
+    let from = |file: &str| fs::read_to_string(root().join("benches/stack").join(file)).unwrap();
+    for (name, observed) in [("b-applied", "applied.json"), ("a-new", "new.json")] {
+        let folder = workplace.path().join("stacks").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(workplace.path().join("observed")).unwrap();
+        fs::write(folder.join("stack.yaml"), from("stack.yaml")).unwrap();
+        let file = workplace.path().join("observed").join(format!("{name}.json"));
+        fs::write(file, from(observed)).unwrap();
+    }
+    workplace
+}
+
+const PLAN: &str = "plan --stacks stacks --observed observed";
+
+#[test]
+fn each_folder_is_a_stack_planned_in_order_of_name() {
+    let run = two().run(&format!("{PLAN} --jobs 2")).expect(0);
+    let plans: Vec<&str> = run.stdout.split("Stack bench").collect();
+    let [before, new, applied] = plans.as_slice() else { panic!("{}", run.stdout) };
+    assert_eq!(*before, "");
+    assert!(new.contains("Plan: 16 to add, 0 to change, 0 to destroy."), "{new}");
+    assert!(applied.trim_start().starts_with("No changes."), "{applied}");
+    assert_eq!(
+        run.last_line(),
+        "2 stacks. Plan: 16 to add, 0 to change, 0 to destroy. The controller will add 18, change 1."
+    );
+}
+
+#[test]
+fn how_many_jobs_there_are_changes_nothing() {
+    let workplace = two();
+    for format in ["text", "json", "markdown"] {
+        let run =
+            |jobs: &str| workplace.run(&format!("{PLAN} -o {format} --jobs {jobs}")).expect(0);
+        assert_eq!(run("1").stdout, run("3").stdout);
+    }
+}
+
+#[test]
+fn as_json_plans_are_a_list() {
+    let run = two().run(&format!("{PLAN} -o json")).expect(0);
+    let plans: Vec<serde_json::Value> = serde_json::from_str(&run.stdout).unwrap();
+    let steps = |plan: &serde_json::Value| plan["steps"].as_array().unwrap().len();
+    assert_eq!(plans.iter().map(steps).collect::<Vec<_>>(), [32, 0]);
+}
+
+#[test]
+fn the_worst_stack_sets_the_exit_code_and_stops_no_other() {
+    let workplace = two();
+    fs::remove_file(workplace.path().join("observed/a-new.json")).unwrap();
+    let run = workplace.run(&format!("{PLAN} --detailed-exitcode")).expect(1);
+    assert!(run.stderr.contains("a-new:\nerror: observed/a-new.json:"), "{}", run.stderr);
+    assert_eq!(run.last_line(), "1 stack. No changes.");
+    two().run(&format!("{PLAN} --detailed-exitcode")).expect(2);
+}
+
+#[test]
+fn a_folder_without_folders_is_refused() {
+    let workplace = two();
+    let run = workplace.run("plan --stacks observed").expect(1);
+    assert!(run.stderr.contains("observed holds no folder"), "{}", run.stderr);
+}

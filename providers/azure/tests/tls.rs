@@ -56,7 +56,7 @@ async fn serve() -> String {
 #[tokio::test]
 async fn a_certificate_nobody_trusts_is_refused_with_the_reason() {
     let error = client_at(&serve().await, ONCE).list(LIST).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Network, "{error}");
+    assert_eq!(error.kind, ErrorKind::Tls, "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 

@@ -31,11 +31,13 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let webhook = webhook::Webhook::of(args)?;
     let sources =
         if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
-    let snapshot = args.observed.as_deref().map(super::read_snapshot).transpose()?;
     let mut loaded = Vec::new();
     let mut reports = Vec::new();
     for source in sources {
-        match super::sound(&source.input, &args.place, snapshot.as_ref(), ui) {
+        let snapshot = args.observed.as_deref().map(super::read_snapshot).transpose();
+        let desired =
+            snapshot.and_then(|it| super::sound(&source.input, &args.place, it.as_ref(), ui));
+        match desired {
             Ok(desired) => loaded.push((source, desired)),
             Err(error) => reports.push(failed(&source.name(), &source, &error, ui)),
         }

@@ -466,7 +466,8 @@ async fn a_real_api_server_does_what_the_simulated_one_does() {
     let client = server.client("boss").await;
     the_simulated_one_answers_alike(&client).await;
     for name in names("examples") {
-        if !root().join("examples").join(&name).is_dir() || name.starts_with("bad-") {
+        let is_folder = root().join("examples").join(&name).is_dir();
+        if !is_folder || name.starts_with("bad-") || name == "ci" {
             continue;
         }
         tidy(&client).await;

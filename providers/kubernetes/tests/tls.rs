@@ -74,6 +74,6 @@ async fn a_certificate_of_the_kubeconfigs_authority_is_accepted() {
 #[tokio::test]
 async fn a_certificate_nobody_trusts_is_refused_with_the_reason() {
     let error = version("").await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Network, "{error}");
+    assert_eq!(error.kind, ErrorKind::Tls, "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
 }

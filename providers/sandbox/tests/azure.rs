@@ -570,7 +570,7 @@ async fn tokens_are_given_to_everybody() {
     assert_eq!(arm.raw("GET", &url, None, &[]).await.body["resourceManager"], running.arm_url);
     let url = format!("{}/metadata/endpoints?api-version=2019-05-01", running.arm_url);
     assert!(arm.raw("GET", &url, None, &[]).await.body.is_array());
-    let url = format!("{}/t/v2.0/.well-known/openid-configuration", running.arm_url);
+    let url = format!("{}/common/v2.0/.well-known/openid-configuration", running.arm_url);
     let configuration = arm.raw("GET", &url, None, &[]).await.body;
     let token = configuration["token_endpoint"].as_str().unwrap();
     let answer = arm.raw("POST", token, None, &[]).await.body;

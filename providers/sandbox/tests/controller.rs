@@ -79,7 +79,7 @@ async fn an_internal_service_gets_a_load_balancer() {
         .into_iter()
         .map(|entry| entry.manager.unwrap())
         .collect();
-    assert_eq!(managers, ["privlink", "cloud-controller-manager", "cloud-controller-manager"]);
+    assert_eq!(managers, ["privlink", "cloud-controller-manager"]);
 }
 
 #[tokio::test]

@@ -8,113 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
-use std::path::PathBuf;
+mod run;
 
-use privlink_core::recording::case::Recording;
-use privlink_core::recording::replay::replay;
 use privlink_core::recording::shape::StepPrediction;
-use serde_json::{Map, Value, json};
-
-const PREFIX: &str = "service.beta.kubernetes.io/";
-
-/// A run of the controller on the cluster of a recording.
-struct Run {
-    recording: Recording,
-}
-
-/// A Service as the API server stores it.
-fn service(name: &str, annotations: &[(&str, &str)]) -> Value {
-    let annotations: Map<String, Value> = annotations
-        .iter()
-        .map(|(key, value)| (format!("{PREFIX}{key}"), Value::from(*value)))
-        .collect();
-    let digit = name.bytes().map(u32::from).sum::<u32>() % 10;
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": name,
-            "namespace": "default",
-            "uid": format!("0000000{digit}-0000-4000-8000-00000000000{digit}"),
-            "annotations": annotations,
-        },
-        "spec": {
-            "type": "LoadBalancer",
-            "externalTrafficPolicy": "Cluster",
-            "sessionAffinity": "None",
-            "ipFamilies": ["IPv4"],
-            "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80, "nodePort": 30080}],
-        },
-    })
-}
-
-fn internal(name: &str, annotations: &[(&str, &str)]) -> Value {
-    let mut all = vec![("azure-load-balancer-internal", "true")];
-    all.extend_from_slice(annotations);
-    service(name, &all)
-}
-
-impl Run {
-    fn on(recording: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("../../golden/controller/{recording}.json"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut recording: Recording = serde_json::from_str(&text).unwrap();
-        recording.steps.clear();
-        recording.result_after_each_step.clear();
-        Self { recording }
-    }
-
-    fn new() -> Self {
-        Self::on("001-aks-internal-app")
-    }
-
-    fn fault(mut self, fault: Value) -> Self {
-        self.recording.arm_fake.faults.push(serde_json::from_value(fault).unwrap());
-        self
-    }
-
-    /// A step with the Services there are after it.
-    fn step(mut self, step: Value, services: &[Value]) -> Self {
-        self.recording.steps.push(serde_json::from_value(step).unwrap());
-        let result = Map::from_iter([("services".to_owned(), Value::from(services.to_vec()))]);
-        self.recording.result_after_each_step.push(result);
-        self
-    }
-
-    fn apply(self, services: &[Value]) -> Self {
-        self.step(json!({"apply": services}), services)
-    }
-
-    fn predictions(&self) -> Vec<StepPrediction> {
-        replay(&self.recording)
-    }
-
-    fn last(&self) -> StepPrediction {
-        self.predictions().pop().unwrap()
-    }
-}
-
-/// The messages of the events of a reason.
-fn messages(prediction: &StepPrediction, reason: &str) -> Vec<String> {
-    let of = prediction.events.iter().filter(|event| event["reason"] == reason);
-    of.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
-}
-
-fn failure(prediction: &StepPrediction) -> String {
-    let found = messages(prediction, "SyncLoadBalancerFailed");
-    let words = "Error syncing load balancer: failed to ensure load balancer: ";
-    let [message] = found.as_slice() else { panic!("{:?}", prediction.events) };
-    message.strip_prefix(words).unwrap().to_owned()
-}
-
-/// Methods and resources written.
-fn written(prediction: &StepPrediction) -> Vec<String> {
-    let write = |it: &Value| {
-        format!("{} {}", it["method"].as_str().unwrap(), it["resource"].as_str().unwrap())
-    };
-    prediction.arm_writes.iter().map(write).collect()
-}
+use run::{PREFIX, Run, failure, internal, messages, service, written};
+use serde_json::{Value, json};
 
 #[test]
 fn a_change_of_the_application_protocol_is_synced() {

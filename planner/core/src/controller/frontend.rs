@@ -86,26 +86,22 @@ impl Cloud<'_, '_> {
             return is_it.then_some(Owned { primary: false, ipv6: Some(ipv6) });
         }
         let group = self.public_ip_group(service);
-        let found = if pinned.is_empty() {
-            let names = super::public_ip::names(service);
-            let mut found = Vec::new();
-            for wanted in names.into_iter().filter(|name| !name.is_empty()) {
-                found.push(self.find_public_ip_by_name(&group, wanted).ok()?);
-            }
-            found
-        } else {
-            let mut found = Vec::new();
-            for address in pinned {
-                found.push(self.find_public_ip_by_address(&group, address).ok()?);
-            }
-            found
-        };
         let used = frontend.properties.public_ip_address.as_ref().map(Reference::id)?;
-        let address = found
-            .into_iter()
-            .find(|address| address.properties.ip_address.is_some() && same(address.id(), used))?;
-        let version = address.properties.public_ip_address_version.as_deref();
-        Some(Owned { primary: false, ipv6: Some(version == Some("IPv6")) })
+        let named = super::public_ip::names(service);
+        let asked = if pinned.is_empty() { named.to_vec() } else { pinned.clone() };
+        for wanted in asked.into_iter().filter(|wanted| !wanted.is_empty()) {
+            // The first that is not found ends the search, whatever comes after it.
+            let address = if pinned.is_empty() {
+                self.find_public_ip_by_name(&group, wanted).ok()?
+            } else {
+                self.find_public_ip_by_address(&group, wanted).ok()?
+            };
+            if address.properties.ip_address.is_some() && same(address.id(), used) {
+                let version = address.properties.public_ip_address_version.as_deref();
+                return Some(Owned { primary: false, ipv6: Some(version == Some("IPv6")) });
+            }
+        }
+        None
     }
 
     /// The family of a frontend that is a Service's.

@@ -8,6 +8,7 @@ use crate::arm::hand::{Family, family};
 use crate::arm::resource::LoadBalancer;
 use crate::facts::BackendPoolType;
 use crate::kubernetes::service::{Number, Service};
+use crate::pointer::At;
 use crate::unknown;
 
 use super::annotation;
@@ -330,7 +331,7 @@ impl Cloud<'_, '_> {
             }
             let members = pool.properties.load_balancer_backend_addresses.iter().flatten();
             for member in members {
-                let address = member.pointer("/properties/ipAddress");
+                let address = member.at("/properties/ipAddress");
                 addresses.extend(address.and_then(|it| it.as_str()).map(ToOwned::to_owned));
             }
             for interface in pool.properties.backend_ip_configurations.iter().flatten() {

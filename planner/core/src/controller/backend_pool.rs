@@ -10,6 +10,7 @@ use crate::arm::resource::{BackendPool, LoadBalancer, Reference};
 use crate::facts::BackendPoolType;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::cloud::Cloud;
@@ -44,7 +45,7 @@ fn address_of(node: &Node, ipv6: IsIpv6) -> Option<&str> {
 }
 
 fn member_address(member: &Value) -> &str {
-    member.pointer("/properties/ipAddress").and_then(Value::as_str).unwrap_or_default()
+    member.at("/properties/ipAddress").and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Cloud<'_, '_> {

@@ -10,6 +10,7 @@ use crate::arm::address::in_subnet;
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
@@ -177,7 +178,7 @@ impl Cloud<'_, '_> {
             found.push(format!("{words} load balancing rules of other services"));
         }
         for rule in properties.outbound_rules.iter().flatten() {
-            let frontends = rule.pointer("/properties/frontendIPConfigurations");
+            let frontends = rule.at("/properties/frontendIPConfigurations");
             let frontends = frontends.and_then(Value::as_array).into_iter().flatten();
             let mut ids = frontends.filter_map(|it| it.get("id")?.as_str());
             if ids.any(|id| same(id, frontend)) {
@@ -191,7 +192,7 @@ impl Cloud<'_, '_> {
         ];
         for (list, what) in nat {
             let user = list.iter().flatten().find(|nat| {
-                let id = nat.pointer("/properties/frontendIPConfiguration/id");
+                let id = nat.at("/properties/frontendIPConfiguration/id");
                 id.and_then(Value::as_str).is_some_and(|id| same(id, frontend))
             });
             if let Some(user) = user {

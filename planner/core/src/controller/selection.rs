@@ -9,6 +9,7 @@ use crate::arm::resource::{LoadBalancer, Reference};
 use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 
 use super::annotation;
 use super::balancer::Found;
@@ -322,7 +323,7 @@ impl Cloud<'_, '_> {
                     pool.properties.load_balancer_backend_addresses.iter().flatten()
                 });
                 let is_in = members.any(|member| {
-                    let address = member.pointer("/properties/ipAddress").and_then(Value::as_str);
+                    let address = member.at("/properties/ipAddress").and_then(Value::as_str);
                     node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
                 });
                 if is_in {

@@ -10,6 +10,7 @@ use crate::arm::azure::Azure;
 use crate::facts::Facts;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
+use crate::pointer::At;
 
 use super::cloud::Cloud;
 use super::failure::Failure;
@@ -161,7 +162,7 @@ fn needs_update(old: &Service, new: &Service) -> bool {
 /// `portEqualForLB`: name, protocol, port, node port, target port and `appProtocol`.
 fn same_ports(old: &Service, new: &Service) -> bool {
     let target = |service: &Service, at: usize| {
-        service.object.pointer(&format!("/spec/ports/{at}/targetPort")).cloned()
+        service.object.at(&format!("/spec/ports/{at}/targetPort")).cloned()
     };
     old.ports.len() == new.ports.len()
         && old

@@ -80,21 +80,23 @@ pub(super) fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt:
         (Some(Value::String(before)), Some(Value::String(after)))
             if before.contains('\n') || after.contains('\n') =>
         {
-            let head = format!("      ~ {path}:{forces}");
+            let head = format_args!("      ~ {path}:{forces}");
             writeln!(out, "{}", style.paint(Label::Update, head))?;
             lines(before, after, style, out)
         }
         (Some(before), Some(after)) => {
-            let line = format!("      ~ {path}: {} -> {}{forces}", shown(before), shown(after));
+            let (before, after) = (shown(before), shown(after));
+            let line = format_args!("      ~ {path}: {before} -> {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Update, line))
         }
         (None, Some(after)) => {
-            let line = format!("      + {path}: {}{forces}", shown(after));
+            let after = shown(after);
+            let line = format_args!("      + {path}: {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Create, line))
         }
         (before, None) => {
             let before = before.as_ref().map(shown).unwrap_or_default();
-            let line = format!("      - {path}: {before}{forces}");
+            let line = format_args!("      - {path}: {before}{forces}");
             writeln!(out, "{}", style.paint(Label::Delete, line))
         }
     }

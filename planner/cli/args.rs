@@ -718,6 +718,12 @@ pub(crate) enum SandboxCommand {
         /// How many items a page of an ARM list holds at most
         #[arg(long, value_name = "NUMBER", default_value_t = 200)]
         page_size: usize,
+        /// How long the simulated controller waits after a change before it syncs, in milliseconds
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 20)]
+        controller_delay: u64,
+        /// How often an operation of Azure is asked for before it is done
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        operation_polls: u32,
         /// Append every request to this file, one JSON object a line
         #[arg(long, value_name = "FILE")]
         request_log: Option<PathBuf>,

@@ -183,7 +183,7 @@ fn survives(scene: &Scene, command: &str, pace: Pace) -> usize {
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Two runs do not make quite the same requests: they poll as often as it takes.
-    assert!(killed * 10 >= points.len() * 8, "{killed} of {} runs were killed", points.len());
+    assert!(killed * 10 >= points.len() * 6, "{killed} of {} runs were killed", points.len());
     points.len()
 }
 

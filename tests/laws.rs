@@ -266,16 +266,16 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
             |it: &Outcome| matches!(it, Outcome::Succeeded | Outcome::AwaitingApproval { .. });
         assert_eq!(report.count(well), plan.steps.len(), "{report:#?}");
         let requests = served.requests().split_off(before);
-        let again = planned(&desired, &observed(&session).await, mode);
-        assert!(
-            again.is_empty(),
-            "not empty after an apply: {:#?}\n{}",
-            again.changes,
-            documents.join("---\n")
-        );
+        nothing_is_left_to_do(&planned(&desired, &observed(&session).await, mode), documents);
         assert_eq!(Report::of(&events), report, "the report is a fold over the events");
         Run { plan, events, requests }
     })
+}
+
+/// A plan after an apply or a destroy is empty.
+fn nothing_is_left_to_do(again: &Plan, documents: &[String]) {
+    let text = documents.join("---\n");
+    assert!(again.is_empty(), "not empty after it: {:#?}\n{text}", again.changes);
 }
 
 /// A plan as it does not depend on the order of documents: without places.
@@ -286,6 +286,7 @@ fn placeless(mut plan: Plan) -> Plan {
     plan
 }
 
+/// The plan is the same for any order of the input.
 fn any_order_gives_one_plan(served: &Served, documents: &[String]) {
     let observed = RUNTIME.block_on(async { observed(&session(served).await).await });
     let plan = placeless(planned(&desired(documents), &observed, Mode::Apply));
@@ -335,6 +336,7 @@ fn is_own(path: &str) -> bool {
         || of_link
 }
 
+/// Nothing is written that is not the stack's.
 fn nothing_foreign_is_written(run: &Run) {
     let written = run.requests.iter().filter(|it| it.method != "GET");
     let foreign: Vec<&Entry> = written.filter(|it| !is_own(&it.path)).collect();
@@ -397,6 +399,11 @@ fn neighbour() -> Vec<String> {
     .to_vec()
 }
 
+/// After a destroy nothing of the stack is there, and nothing else is missing.
+fn destroy_leaves_all_as_it_was(before: &Value, after: &Value) {
+    assert_eq!(served::difference(before, after), None);
+}
+
 fn cases() -> u32 {
     std::env::var("LAW_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(6)
 }
@@ -425,7 +432,6 @@ proptest! {
         let run = run(&served, &second.documents("laws"), Mode::Destroy);
         needs_come_first(&run);
         nothing_foreign_is_written(&run);
-        let after = lasting(&served.world());
-        prop_assert_eq!(served::difference(&before, &after), None);
+        destroy_leaves_all_as_it_was(&before, &lasting(&served.world()));
     }
 }

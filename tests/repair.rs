@@ -298,5 +298,5 @@ fn a_load_balancer_that_one_service_leaves_to_another_is_said_to_hang_on_the_ord
     let plan = place.plan("-o json --replace Service/default/web").expect(0).stdout;
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let balancer = change(&plan, "LoadBalancer/kubernetes-internal").unwrap();
-    assert!(!balancer["reason"].as_str().unwrap().contains("otherwise"), "{balancer:#}");
+    assert!(!balancer["reason"].as_str().unwrap().contains("stays otherwise"), "{balancer:#}");
 }

@@ -1,28 +1,29 @@
 //! A run that is killed at any of its requests, and another after it, leave the world as a run that
 //! nobody disturbed.
 //!
-//! A request is made to hang, before or after it is carried out, and privlink is killed while it hangs.
-//! Reads change nothing, so they hang before only. Three examples are tried in the gate, all with
+//! The sandbox is a process of its own. A request is made to hang, before or after it is carried out, and
+//! privlink is killed while it hangs. Reads change nothing, so they hang before only. Three examples are tried in the gate, all with
 //! `cargo test --test crash -- --ignored`.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![allow(clippy::print_stdout, reason = "the numbers are part of what is shown")]
 
+#[path = "support/apart.rs"]
+mod apart;
 #[path = "support/served.rs"]
 mod served;
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use privlink_sandbox::SandboxOptions;
+use apart::Apart;
 use privlink_sandbox::fault::{Effect, Fault};
-use served::{Scene, difference, examples, portrait, side_by_side};
+use serde_json::Value;
+use served::{Scene, difference, examples, portrait_of, side_by_side};
 
-/// The dead holder's lock is free soon; what the simulated controller does not do at once it does not do.
-const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
-/// How many points are tried at once: most of the time is spent waiting for the dead holder's lock.
-const AT_ONCE: usize = 12;
+/// How many points are tried at once: much of the time is spent waiting.
+const AT_ONCE: usize = 8;
 
 /// Where a run is killed: at the n-th of its requests with a method, before or after it is carried out.
 #[derive(Clone, Debug)]
@@ -50,20 +51,51 @@ fn points(methods: impl IntoIterator<Item = String>) -> Vec<Point> {
 /// How fast the world is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
-    /// All that a killed run left under way is done before the next one looks.
+    /// What a killed run left under way is done soon.
     Quick,
     /// The next run meets operations that still run, a controller that has yet to begin, and no journal.
     Slow,
 }
 
 impl Pace {
-    fn set(self, options: &mut SandboxOptions) {
-        if self == Self::Slow {
-            options.controller_delay = Duration::from_millis(3_500);
-            // Polled for they take 0.2 s, and over 4 s if nobody polls for them.
-            options.operation_polls = 10;
+    /// How a sandbox is told so. Operations that are polled for take 0.2 s, others over 4 s.
+    fn arguments(self) -> &'static str {
+        match self {
+            Self::Quick => "",
+            Self::Slow => "--controller-delay 1000 --operation-polls 10",
         }
     }
+}
+
+/// How the stack's lock is got from the run that was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock {
+    /// `unlock`, as a person does who knows that nobody works there.
+    Unlocked,
+    /// The next run waits until the lease is over.
+    TakenOver,
+}
+
+impl Lock {
+    /// One in so many points waits for the lease: the wait is the same wherever the run was killed.
+    const RARITY: usize = 8;
+
+    /// Leases end soon that are waited for; others are so long that even a busy machine renews them.
+    fn arguments(self) -> &'static str {
+        match self {
+            Self::Unlocked => "--lease-duration 60",
+            Self::TakenOver => "--lease-duration 8",
+        }
+    }
+}
+
+/// A command that is killed, and what is left of the world if it is not.
+struct Trial<'a> {
+    scene: &'a Scene,
+    command: &'a str,
+    pace: Pace,
+    /// The world's document before.
+    before: String,
 }
 
 /// What came of a disturbed run.
@@ -73,68 +105,85 @@ struct Disturbed {
     wrong: Option<String>,
 }
 
-/// Kills a run of a command at a point, runs the command again, and says what of the world is not as
-/// expected. A run may end before it comes to the point: two runs do not poll equally often.
-fn disturb(
-    scene: &Scene,
-    command: &str,
-    pace: Pace,
-    point: &Point,
-    expected: &serde_json::Value,
-) -> Disturbed {
-    let served = scene.serve_with(|options| pace.set(options));
-    let effect = if point.carried_out { Effect::HangAnswer } else { Effect::Hang };
-    served.add_faults([Fault {
-        method: Some(point.method.clone()),
-        after: point.number,
-        times: 1,
-        effect,
-        ..Fault::default()
-    }]);
-    let words = format!("{} {PATIENCE}", scene.words(command));
-    let mut killed = served.spawn(&words);
-    while served.struck() == [0] && killed.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(2));
+impl Trial<'_> {
+    fn serve(&self) -> Apart {
+        let apart = Apart::serve(&self.before, self.pace.arguments());
+        apart.copy_example(&self.scene.name);
+        apart
     }
-    killed.kill().unwrap();
-    let killed = killed.wait().unwrap().code().is_none();
-    served.clear_faults();
-    if pace == Pace::Slow {
-        // As if it ran on another machine, where there is no journal.
-        let _ = std::fs::remove_dir_all(served.path().join(".privlink"));
+
+    fn words(&self, lock: Lock) -> String {
+        let patience = "--controller-timeout 60";
+        format!("{} {patience} {}", self.scene.words(self.command), lock.arguments())
     }
-    let again = served.run(&words);
-    // A run that was done when it was killed leaves nothing to do, and nothing to wait for.
-    if again.code != scene.code && again.code != 0 {
-        let what =
-            format!("the next run ended with {}:\n{}{}", again.code, again.stdout, again.stderr);
-        return Disturbed { killed, wrong: Some(what) };
+
+    /// Runs the command undisturbed: its requests' methods, and the portrait of the world after it.
+    fn undisturbed(&self) -> (Vec<String>, Value) {
+        let apart = self.serve();
+        apart.run(&self.words(Lock::Unlocked)).expect(self.scene.code);
+        let methods = apart.requests().into_iter().map(|entry| entry.method).collect();
+        (methods, portrait_of(&apart.world()))
     }
-    Disturbed { killed, wrong: difference(expected, &portrait(&served.world())) }
+
+    /// Kills a run at a point, runs the command again, and says what of the world is not as expected. A
+    /// run may end before it comes to the point: two runs do not poll equally often.
+    fn disturb(&self, point: &Point, lock: Lock, expected: &Value) -> Disturbed {
+        let apart = self.serve();
+        let effect = if point.carried_out { Effect::HangAnswer } else { Effect::Hang };
+        let (method, after) = (Some(point.method.clone()), point.number);
+        apart.add_fault(&Fault { method, after, times: 1, effect, ..Fault::default() });
+        let mut killed = apart.spawn(&self.words(lock));
+        while killed.try_wait().unwrap().is_none() && !apart.is_struck() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        killed.kill().unwrap();
+        let killed = killed.wait().unwrap().code().is_none();
+        apart.clear_faults();
+        if self.pace == Pace::Slow {
+            // As if it ran on another machine, where there is no journal.
+            let _ = std::fs::remove_dir_all(apart.path().join(".privlink"));
+        }
+        if lock == Lock::Unlocked {
+            apart.run(&format!("unlock -f examples/{} --yes", self.scene.name)).expect(0);
+        }
+        let again = apart.run(&self.words(lock));
+        // A run that was done when it was killed leaves nothing to do, and nothing to wait for.
+        if again.code != self.scene.code && again.code != 0 {
+            let what = format!(
+                "the next run ended with {}:\n{}{}",
+                again.code, again.stdout, again.stderr
+            );
+            return Disturbed { killed, wrong: Some(what) };
+        }
+        Disturbed { killed, wrong: difference(expected, &portrait_of(&apart.world())) }
+    }
 }
 
 /// Kills a run of a command at each of its requests. Returns how many points that are.
 fn survives(scene: &Scene, command: &str, pace: Pace) -> usize {
-    let undisturbed = scene.serve();
-    undisturbed.run(&format!("{} {PATIENCE}", scene.words(command))).expect(scene.code);
-    let expected = portrait(&undisturbed.world());
-    let points = points(undisturbed.requests().into_iter().map(|entry| entry.method));
-    let outcomes = side_by_side(AT_ONCE, &points, |point| {
-        let disturbed = disturb(scene, command, pace, point, &expected);
-        let wrong = disturbed.wrong.map(|what| format!("{point:?}: {what}"));
+    let begun = Instant::now();
+    let trial = Trial { scene, command, pace, before: scene.before.to_json().to_string() };
+    let (methods, expected) = trial.undisturbed();
+    let points: Vec<(usize, Point)> = points(methods).into_iter().enumerate().collect();
+    let outcomes = side_by_side(AT_ONCE, &points, |(number, point)| {
+        let is_rare = number % Lock::RARITY == Lock::RARITY - 1;
+        let lock = if is_rare { Lock::TakenOver } else { Lock::Unlocked };
+        let disturbed = trial.disturb(point, lock, &expected);
+        let wrong = disturbed.wrong.map(|what| format!("{point:?}, {lock:?}: {what}"));
         (disturbed.killed, wrong)
     });
     let killed = outcomes.iter().filter(|(killed, _)| *killed).count();
     let wrong: Vec<String> = outcomes.into_iter().filter_map(|(_, wrong)| wrong).collect();
     println!(
-        "{command} of {}, {pace:?}: {} crash points, {killed} runs killed, {} wrong",
+        "{command} of {}, {pace:?}: {} crash points, {killed} runs killed, {} wrong, {} s",
         scene.name,
         points.len(),
-        wrong.len()
+        wrong.len(),
+        begun.elapsed().as_secs()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Two runs do not make quite the same requests: they poll as often as it takes.
-    assert!(killed * 10 >= points.len() * 8, "{killed} of {} runs were killed", points.len());
+    assert!(killed * 10 >= points.len() * 6, "{killed} of {} runs were killed", points.len());
     points.len()
 }
 
@@ -143,7 +192,7 @@ fn example_survives(name: &str, pace: Pace) -> usize {
     let mut scene = Scene::of(name);
     let applied = survives(&scene, "apply", pace);
     let served = scene.serve();
-    served.run(&format!("{} {PATIENCE}", scene.words("apply"))).expect(scene.code);
+    served.run(&scene.words("apply")).expect(scene.code);
     scene.before = served.world();
     (scene.flags, scene.code) = ("", 0);
     applied + survives(&scene, "destroy", pace)

@@ -200,3 +200,19 @@ fn a_renamed_stack_and_a_renamed_approval_make_nothing_again() {
     place.quiet();
     assert_eq!(place.lives(), before);
 }
+
+#[test]
+fn flags_that_mean_nothing_to_it_are_not_taken() {
+    let place = Place::new();
+    for flag in
+        ["--replace Service/default/app", "--max-disconnects 1", "--parallelism 2", "--verify"]
+    {
+        let refused = place.run(&format!("forget Service/default/app {flag}")).expect(1);
+        let name = flag.split(' ').next().unwrap();
+        assert!(
+            refused.stderr.contains(&format!("unexpected argument '{name}'")),
+            "{}",
+            refused.stderr
+        );
+    }
+}

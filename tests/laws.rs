@@ -21,6 +21,7 @@ use privlink_core::report::{Outcome, Report};
 use privlink_engine::apply::apply;
 use privlink_sandbox::{Entry, World};
 use proptest::prelude::*;
+use serde_json::Value;
 use served::{RUNTIME, Served};
 
 /// What a run did.
@@ -44,16 +45,16 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
             |it: &Outcome| matches!(it, Outcome::Succeeded | Outcome::AwaitingApproval { .. });
         assert_eq!(report.count(well), plan.steps.len(), "{report:#?}");
         let requests = served.requests().split_off(before);
-        let again = planned(&desired, &observed(&session).await, mode);
-        assert!(
-            again.is_empty(),
-            "not empty after an apply: {:#?}\n{}",
-            again.changes,
-            documents.join("---\n")
-        );
+        nothing_is_left_to_do(&planned(&desired, &observed(&session).await, mode), documents);
         assert_eq!(Report::of(&events), report, "the report is a fold over the events");
         Run { plan, events, requests }
     })
+}
+
+/// A plan after an apply or a destroy is empty.
+fn nothing_is_left_to_do(again: &Plan, documents: &[String]) {
+    let text = documents.join("---\n");
+    assert!(again.is_empty(), "not empty after it: {:#?}\n{text}", again.changes);
 }
 
 /// A plan as it does not depend on the order of documents: without places.
@@ -64,6 +65,7 @@ fn placeless(mut plan: Plan) -> Plan {
     plan
 }
 
+/// The plan is the same for any order of the input.
 fn any_order_gives_one_plan(served: &Served, documents: &[String]) {
     let observed = RUNTIME.block_on(async { observed(&session(served).await).await });
     let plan = placeless(planned(&desired(documents), &observed, Mode::Apply));
@@ -97,10 +99,16 @@ fn needs_come_first(run: &Run) {
     assert!(refused.is_empty(), "{refused:#?}");
 }
 
+/// Nothing is written that is not the stack's.
 fn nothing_foreign_is_written(run: &Run) {
     let written = run.requests.iter().filter(|it| it.method != "GET");
     let foreign: Vec<&Entry> = written.filter(|it| !is_own(&it.path)).collect();
     assert!(foreign.is_empty(), "{foreign:#?}");
+}
+
+/// After a destroy nothing of the stack is there, and nothing else is missing.
+fn destroy_leaves_all_as_it_was(before: &Value, after: &Value) {
+    assert_eq!(served::difference(before, after), None);
 }
 
 fn cases() -> u32 {
@@ -131,7 +139,6 @@ proptest! {
         let run = run(&served, &second.documents("laws"), Mode::Destroy);
         needs_come_first(&run);
         nothing_foreign_is_written(&run);
-        let after = lasting(&served.world());
-        prop_assert_eq!(served::difference(&before, &after), None);
+        destroy_leaves_all_as_it_was(&before, &lasting(&served.world()));
     }
 }

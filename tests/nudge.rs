@@ -92,3 +92,36 @@ fn a_sync_that_would_cut_consumers_off_is_not_brought_about() {
     place.apply("--max-disconnects 1").expect(0);
     assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
 }
+
+#[test]
+fn a_frontend_that_was_left_on_the_internal_load_balancer_goes() {
+    let place = Place::new();
+    let internal =
+        service("app", "").replace("azure-pls-create: \"true\"", "azure-pls-create: \"false\"");
+    place.write(&internal);
+    place.apply("").expect(0);
+    let mut left = serde_json::Value::Null;
+    let file = place.path().join("world.json");
+    let read = || -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap()
+    };
+    for resource in read()["azure"].as_array().unwrap() {
+        if resource["id"].as_str().unwrap().to_lowercase().ends_with("/kubernetes-internal") {
+            left = resource.clone();
+        }
+    }
+    place.write(&internal.replace(
+        "azure-load-balancer-internal: \"true\"",
+        "azure-load-balancer-internal: \"false\"",
+    ));
+    place.apply("--accept becomes-public").expect(0);
+    assert!(!place.has("/loadbalancers/kubernetes-internal"));
+    // As if the controller had been stopped between its two writes.
+    let mut world = read();
+    world["azure"].as_array_mut().unwrap().push(left);
+    std::fs::write(&file, world.to_string()).unwrap();
+    is_nudged(&place);
+    place.apply("").expect(0);
+    assert!(!place.has("/loadbalancers/kubernetes-internal"));
+    assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
+}

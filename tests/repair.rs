@@ -241,3 +241,62 @@ fn a_consumer_that_is_cut_off_is_listed_with_what_it_wrote() {
     assert_eq!(cut["own"], false);
     place.plan("").expect(3);
 }
+
+#[test]
+fn two_endpoints_of_one_name_in_two_groups_go_both() {
+    let place = Place::new();
+    let subnet = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
+                  myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/\
+                  subnets/pe-subnet";
+    let other = format!(
+        "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: other}}\nspec:\n  \
+         name: app-pe\n  resourceGroup: myResourceGroup\n  subnet: {{id: {subnet}}}\n  \
+         target: {{service: {{namespace: default, name: app}}}}\n"
+    );
+    place.write(&format!("{}{}{other}", service("app", ""), endpoint("")));
+    place.apply("").expect(0);
+    let ids = ["myotherresourcegroup", "myresourcegroup"].map(|group| {
+        format!("/resourcegroups/{group}/providers/microsoft.network/privateendpoints/app-pe")
+    });
+    assert!(ids.iter().all(|id| place.has(id)));
+    // One alone is called by its name.
+    place.write(&format!("{}{other}", service("app", "")));
+    let plan = place.planned();
+    let group = "00000000-0000-0000-0000-000000000000/myOtherResourceGroup";
+    let leaving = format!("PrivateEndpoint/{group}/app-pe");
+    assert_eq!(change(&plan, ENDPOINT).unwrap()["action"], "delete", "{plan:#}");
+    assert!(change(&plan, &leaving).is_none(), "{plan:#}");
+    place.write(&service("app", ""));
+    let plan = place.planned();
+    assert_eq!(change(&plan, &leaving).unwrap()["action"], "delete", "{plan:#}");
+    assert!(change(&plan, ENDPOINT).is_none(), "{plan:#}");
+    // One of them alone can be meant.
+    let one = place.plan(&format!("--target {leaving} -o json")).expect(0).stdout;
+    let one: serde_json::Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(one["summary"]["privlink"]["destroy"], 1, "{one:#}");
+    place.apply("--max-deletes 2").expect(0);
+    assert!(!ids.iter().any(|id| place.has(id)));
+    assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
+}
+
+#[test]
+fn a_load_balancer_that_one_service_leaves_to_another_is_said_to_hang_on_the_order() {
+    let place = Place::new();
+    place.write(&service("app", ""));
+    place.apply("").expect(0);
+    place.write(&service("web", ""));
+    let plan = place.planned();
+    let balancer = change(&plan, "LoadBalancer/kubernetes-internal").unwrap();
+    assert_eq!(
+        (&balancer["action"], &balancer["evidence"]),
+        (&"replace".into(), &"guessed".into())
+    );
+    assert!(balancer["reason"].as_str().unwrap().contains("stays otherwise"), "{balancer:#}");
+    place.apply("").expect(0);
+    assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
+    // One Service that is made anew takes it along for certain.
+    let plan = place.plan("-o json --replace Service/default/web").expect(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let balancer = change(&plan, "LoadBalancer/kubernetes-internal").unwrap();
+    assert!(!balancer["reason"].as_str().unwrap().contains("stays otherwise"), "{balancer:#}");
+}

@@ -343,7 +343,10 @@ fn span(requests: &[Entry], name: &str) -> (u64, u64) {
 
 #[test]
 fn writes_to_one_subnet_and_link_never_overlap_and_independent_ones_do() {
-    let served = Served::with(World::first(), |options| options.operation_polls = 20);
+    let served = Served::with(World::first(), |options| {
+        options.operation_polls = 20;
+        options.latency = Duration::from_millis(20);
+    });
     std::fs::write(served.path().join("shop.yaml"), two_links()).unwrap();
     served.run("apply -f shop.yaml --auto-approve --parallelism 8").expect(6);
     let requests = served.requests();
@@ -402,4 +405,129 @@ fn outputs_are_variables_that_nobody_else_can_set() {
     let text = outputs("text");
     assert!(!text.contains("##vso") && text.contains("Pending\\nEVIL"), "{text}");
     assert!(dotenv.contains("PRIVATE_LINK_SERVICE__DEFAULT__"), "{dotenv}");
+}
+
+#[test]
+fn a_saved_plan_that_was_carried_out_in_part_says_how_to_go_on() {
+    let scene = Scene::of("private-link");
+    let undisturbed = scene.serve();
+    undisturbed.run(&scene.words("apply")).expect(0);
+    let served = scene.serve_with(|options| options.controller_delay = Duration::from_secs(2));
+    served.run("plan -f examples/private-link --out plan.json").expect(0);
+    let mut killed = start(&served, "apply plan.json");
+    until("the Service's wait", || {
+        was_asked(&served, "PATCH", "/services/")
+            && journals(&served).first().is_some_and(|journal| {
+                std::fs::read_to_string(journal).unwrap().contains("await controller")
+            })
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    served.run("unlock -f examples/private-link --yes").expect(0);
+    let stale = served.run("apply plan.json").expect(4);
+    assert!(stale.stderr.contains("A run of this plan did 1 of its 4 steps"), "{}", stale.stderr);
+    assert!(stale.stderr.contains("it goes on from what is live"), "{}", stale.stderr);
+    served.run("plan -f examples/private-link --out plan.json").expect(0);
+    served.run("apply plan.json").expect(0);
+    assert_eq!(difference(&portrait(&undisturbed.world()), &portrait(&served.world())), None);
+}
+
+#[test]
+fn a_run_that_did_all_although_its_lock_was_lost_is_done() {
+    let scene = Scene::of("internal-load-balancer");
+    let served = scene.serve();
+    served.run(&scene.words("apply")).expect(0);
+    // Its only step is a write, which is finished.
+    served.add_faults([fault("PATCH", "/services/", Effect::Latency { milliseconds: 6_000 })]);
+    let forget = "forget Service/default/internal-app -f examples/internal-load-balancer --yes";
+    let run = start(&served, &format!("{forget} --lease-duration 4"));
+    until("the write", || served.struck() == [1]);
+    served.run("unlock -f examples/internal-load-balancer --yes").expect(0);
+    let run = end(run).expect(0);
+    let told = "All steps were done, although the stack's lock was lost";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+}
+
+#[test]
+fn nothing_is_applied_when_what_every_prediction_rests_on_cannot_be_read() {
+    let scene = Scene::of("internal-load-balancer");
+    let served = scene.serve();
+    let denied = Effect::Status {
+        status: 403,
+        code: "AuthorizationFailed".to_owned(),
+        message: "no".to_owned(),
+        retry_after: None,
+    };
+    served.add_faults([Fault { times: 0, ..fault("GET", "/loadBalancers?", denied) }]);
+    let apply = scene.words("apply");
+    for words in [apply.as_str(), "destroy -f examples/internal-load-balancer --yes"] {
+        let run = served.run(words).expect(1);
+        assert!(run.stderr.contains("AuthorizationFailed"), "{}", run.stderr);
+        assert!(run.stderr.contains("so nothing is planned"), "{}", run.stderr);
+    }
+    assert!(!was_asked(&served, "PATCH", "/services/"));
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_done_that_cannot_be_journalled() {
+    let scene = Scene::of("internal-load-balancer");
+    let served = scene.serve();
+    std::fs::write(served.path().join(".privlink"), "").unwrap();
+    let run = served.run(&scene.words("apply")).expect(1);
+    assert!(run.stderr.contains("no journal can be written"), "{}", run.stderr);
+    // A disk that is full: files may be made, and nothing fits in them.
+    std::fs::remove_file(served.path().join(".privlink")).unwrap();
+    let program = env!("CARGO_BIN_EXE_privlink");
+    let script = format!("trap '' XFSZ; ulimit -f 0; exec {program} {} 2>&1", scene.words("apply"));
+    let mut limited = Command::new("sh");
+    let command = served.command("");
+    limited.args(["-c", &script]).current_dir(served.path()).stdin(Stdio::null());
+    limited.env_clear();
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(7), "{text}");
+    assert!(text.contains("could not be written"), "{text}");
+    assert!(!was_asked(&served, "PATCH", "/services/"), "{text}");
+}
+
+/// The two Services of a stack, at these addresses.
+fn at_addresses(one: &str, two: &str) -> String {
+    let stack = OTHERWISE.split("---").next().unwrap().replace("  facts: {zones: [\"1\"]}\n", "");
+    let service = |name: &str, address: &str, port: u16| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
+             service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
+             service.beta.kubernetes.io/azure-load-balancer-ipv4: {address}\n\
+             spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: {port}}}]}}\n"
+        )
+    };
+    [stack, service("one", one, 80), service("two", two, 81)].concat()
+}
+
+#[test]
+fn services_on_one_frontend_are_written_one_after_the_other() {
+    for (addresses, waits) in
+        [(["10.240.0.40", "10.240.0.40"], true), (["10.240.0.40", "10.240.0.41"], false)]
+    {
+        let served = Served::with(World::first(), |options| {
+            options.latency = Duration::from_millis(20);
+            options.controller_delay = Duration::from_millis(500);
+        });
+        let text = at_addresses(addresses[0], addresses[1]);
+        std::fs::write(served.path().join("shop.yaml"), text).unwrap();
+        served.run("apply -f shop.yaml --auto-approve").expect(0);
+        let requests = served.requests();
+        let written = |name: &str| {
+            let path = format!("/services/{name}?");
+            let is_it = |it: &&Entry| it.method == "PATCH" && it.path.contains(&path);
+            requests.iter().find(is_it).unwrap().sequence
+        };
+        // Between the two the load balancer is read until it has the first one's frontend.
+        let (first, second) = (written("one"), written("two"));
+        let between = requests.iter().filter(|it| first < it.sequence && it.sequence < second);
+        let reads = between.filter(|it| it.side == "azure").count();
+        assert_eq!(reads > 0, waits, "{addresses:?}: {first} {second}");
+    }
 }

@@ -93,3 +93,46 @@ fn nobody_else_reads_a_saved_plan() {
     let mode = std::fs::metadata(place.path().join("plan.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[test]
+fn a_label_that_protects_since_the_plan_was_made_holds_it_back() {
+    use support::edit_world;
+    let is_service = |object: &serde_json::Value| {
+        object["kind"] == "Service" && object["metadata"]["name"] == "internal-app"
+    };
+    let is_endpoint =
+        |resource: &serde_json::Value| resource["type"] == "Microsoft.Network/privateEndpoints";
+    for is_service_labelled in [true, false] {
+        let place = with_before();
+        save(&place, "--max-disconnects 1", 0);
+        let file = place.path().join(".privlink/sandbox/frontend-recreated.json");
+        let edited = edit_world(&file, |object| {
+            if is_service_labelled && is_service(object) {
+                object["metadata"]["labels"]["privlink.dev/protect"] = "true".into();
+                return true;
+            }
+            if !is_service_labelled && is_endpoint(object) {
+                object["tags"]["privlink-protect"] = "true".into();
+                return true;
+            }
+            false
+        });
+        assert_eq!(edited, 1);
+        let stale = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
+        let mark = if is_service_labelled { "privlink.dev/protect" } else { "privlink-protect" };
+        assert!(stale.stderr.contains(mark), "{}", stale.stderr);
+        // Made anew, the plan is refused, and says by which flag it is not.
+        let plan = "plan -f examples/frontend-recreated --sandbox --max-disconnects 1";
+        let refused = place.run(plan).expect(3);
+        assert!(refused.stdout.contains("override: --unprotect "), "{}", refused.stdout);
+    }
+}
+
+#[test]
+fn a_plan_that_was_carried_out_says_so() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    place.run(&format!("apply plan.json {SANDBOX}")).expect(0);
+    let again = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
+    assert!(again.stderr.contains("This plan was carried out already"), "{}", again.stderr);
+}

@@ -469,18 +469,12 @@ pub(crate) struct Show {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     #[command(flatten)]
-    pub(crate) place: Where,
+    pub(crate) turn: Turn,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
     /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
     #[arg(long)]
     pub(crate) preflight: bool,
-    /// Ask nothing; safety rules hold all the same
-    #[arg(long, visible_alias = "yes", short = 'y')]
-    pub(crate) auto_approve: bool,
     /// How many steps run at once
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) parallelism: usize,
@@ -490,12 +484,6 @@ pub(crate) struct Run {
     /// Plan again at the end, and fail unless there is nothing left to do
     #[arg(long)]
     pub(crate) verify: bool,
-    /// How long to wait for another run to let go of the stack, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub(crate) lock_timeout: u64,
-    /// After how many seconds without a sign of life another run may take the stack over
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
-    pub(crate) lease_duration: u64,
     /// How long a kind of wait may take: service, private-link-service, endpoint, connection, deletion,
     /// dns or external, as KIND=DURATION (90s, 5m, 1h); without a kind, all of them; may be repeated
     #[arg(long, value_name = "[KIND=]DURATION", value_parser = wait_limit)]
@@ -504,6 +492,25 @@ pub(crate) struct Run {
     /// private-link-service and deletion
     #[arg(long, value_name = "SECONDS")]
     pub(crate) controller_timeout: Option<u64>,
+}
+
+/// A run's turn on a stack: where it is, who is asked and told, and the lock.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Turn {
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+    /// Ask nothing; safety rules hold all the same
+    #[arg(long, visible_alias = "yes", short = 'y')]
+    pub(crate) auto_approve: bool,
+    /// How long to wait for another run to let go of the stack, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
+    /// After how many seconds without a sign of life another run may take the stack over
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) lease_duration: u64,
 }
 
 fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
@@ -718,6 +725,12 @@ pub(crate) enum SandboxCommand {
         /// How many items a page of an ARM list holds at most
         #[arg(long, value_name = "NUMBER", default_value_t = 200)]
         page_size: usize,
+        /// How long the simulated controller waits after a change before it syncs, in milliseconds
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 20)]
+        controller_delay: u64,
+        /// How often an operation of Azure is asked for before it is done
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        operation_polls: u32,
         /// Append every request to this file, one JSON object a line
         #[arg(long, value_name = "FILE")]
         request_log: Option<PathBuf>,

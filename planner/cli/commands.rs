@@ -35,7 +35,7 @@ use privlink_core::facts::Facts;
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
 use privlink_core::render::notice::Notice;
-use privlink_core::saved::SavedPlan;
+use privlink_core::saved::{SavedPlan, Unsound};
 use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
 
@@ -197,9 +197,15 @@ fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
 /// Reads a saved plan.
 fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(io(&shown))?;
+    let meant = "A saved plan is meant, which `plan --out` makes; desired state is given with -f.";
+    let text = std::fs::read_to_string(path).map_err(|error| io(&shown)(error).hint(meant))?;
     SavedPlan::parse(&text).map_err(|error| {
-        CommandError::new(format!("{shown}: {error}")).hint("Make it again with `plan --out`.")
+        let is_other = matches!(error, Unsound::Broken(_));
+        CommandError::new(format!("{shown}: {error}")).hint(if is_other {
+            meant
+        } else {
+            "Make it again with `plan --out`."
+        })
     })
 }
 

@@ -130,3 +130,19 @@ pub(crate) fn assert_golden(path: &str, found: &str) {
         panic!("golden/{path} differs; look at it, then update with UPDATE_GOLDEN=1\n{diff}");
     }
 }
+
+/// Changes objects of a world's file, those of the cluster and those of Azure; returns how many were.
+pub(crate) fn edit_world(
+    file: &Path,
+    mut edit: impl FnMut(&mut serde_json::Value) -> bool,
+) -> usize {
+    let mut world: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let mut edited = 0;
+    for pointer in ["/kubernetes/objects", "/azure"] {
+        let objects = world.pointer_mut(pointer).and_then(serde_json::Value::as_array_mut);
+        edited += objects.unwrap().iter_mut().map(&mut edit).filter(|edited| *edited).count();
+    }
+    fs::write(file, world.to_string()).unwrap();
+    edited
+}

@@ -1,5 +1,4 @@
-//! A sandbox served by the test, and the binary as its client: they are processes of their own, so
-//! that one can be killed while the other goes on.
+//! A sandbox served by the test's own process, and the binary as its client.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(
@@ -10,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 use privlink_sandbox::{Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource};
 use serde_json::{Map, Value};
 
+use crate::support::serving::write_kubeconfig;
 use crate::support::{Run, copy, names, root};
 
 /// The runtime that serves.
@@ -24,28 +25,17 @@ pub(crate) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| 
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 });
 
-/// A world that is served, and a folder to call it from.
-pub(crate) struct Served {
-    pub(crate) running: Running,
+/// The binary as a client of a sandbox, in a folder of its own.
+pub(crate) struct Client {
     folder: tempfile::TempDir,
     arm: String,
 }
 
-impl Served {
-    /// Serves a world.
-    pub(crate) fn new(world: World) -> Self {
-        Self::with(world, |_| {})
-    }
-
-    /// Serves a world with other options.
-    pub(crate) fn with(world: World, adjust: impl FnOnce(&mut SandboxOptions)) -> Self {
-        let mut options = SandboxOptions::new(WorldSource::Memory(Box::new(world)));
-        adjust(&mut options);
-        let running = RUNTIME.block_on(Sandbox::start(options)).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("kubeconfig"), running.kubeconfig()).unwrap();
-        let arm = [running.arm_url.as_str(); 3].join(",");
-        Self { running, folder, arm }
+impl Client {
+    /// A client of what is served at these addresses, called from this folder.
+    pub(crate) fn new(folder: tempfile::TempDir, kubernetes: &str, arm: &str) -> Self {
+        write_kubeconfig(folder.path(), kubernetes);
+        Self { folder, arm: [arm; 3].join(",") }
     }
 
     /// Where the binary is run.
@@ -86,6 +76,37 @@ impl Served {
             stdout: String::from_utf8(stdout).unwrap(),
             stderr: String::from_utf8(stderr).unwrap(),
         }
+    }
+}
+
+/// A world that is served, and a folder to call it from.
+pub(crate) struct Served {
+    pub(crate) running: Running,
+    client: Client,
+}
+
+impl Deref for Served {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Served {
+    /// Serves a world.
+    pub(crate) fn new(world: World) -> Self {
+        Self::with(world, |_| {})
+    }
+
+    /// Serves a world with other options.
+    pub(crate) fn with(world: World, adjust: impl FnOnce(&mut SandboxOptions)) -> Self {
+        let mut options = SandboxOptions::new(WorldSource::Memory(Box::new(world)));
+        adjust(&mut options);
+        let running = RUNTIME.block_on(Sandbox::start(options)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let client = Client::new(folder, &running.kubernetes_url, &running.arm_url);
+        Self { running, client }
     }
 
     /// What was asked of it so far, but for reads of what it is itself.
@@ -132,7 +153,11 @@ impl Served {
 /// has them, and lists of named things are sorted, since both follow from which of two independent things
 /// came first.
 pub(crate) fn portrait(world: &World) -> Value {
-    let document = world.to_json();
+    portrait_of(&world.to_json())
+}
+
+/// The portrait of a world by its file's document.
+pub(crate) fn portrait_of(document: &Value) -> Value {
     let mut dynamic = BTreeMap::new();
     dynamic_addresses(&document["azure"], &mut dynamic);
     let mut portrait = Map::new();

@@ -55,7 +55,8 @@ impl Serving {
     }
 }
 
-fn write_kubeconfig(folder: &Path, server: &str) {
+/// Writes a kubeconfig for the API server at this address.
+pub(crate) fn write_kubeconfig(folder: &Path, server: &str) {
     let kubeconfig = format!(
         "{{apiVersion: v1, kind: Config, current-context: s, \
          clusters: [{{name: s, cluster: {{server: '{server}'}}}}], \

@@ -2,7 +2,7 @@
 
 use privlink_core::address::Address;
 
-use super::{Input, Run};
+use super::{Input, Turn};
 
 /// `forget`.
 #[derive(Debug, clap::Args)]
@@ -14,5 +14,5 @@ pub(crate) struct Forget {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten)]
-    pub(crate) run: Run,
+    pub(crate) turn: Turn,
 }

@@ -22,7 +22,9 @@ use crate::command_error::CommandError;
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::ui::Ui;
+use crate::unreadable;
 
+use super::execution::RunOf;
 use super::{execution, lock};
 
 /// Plans desired state and carries the plan out.
@@ -32,30 +34,30 @@ pub(crate) fn run(
     mode: Mode,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let desired = super::sound(input, &args.place, None, ui)?;
+    let desired = super::sound(input, &args.turn.place, None, ui)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
-        let what = What::Desired(&desired, mode);
-        let exit = locked(args, &desired.name, &what, &connected, ui).await;
+        let connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        let what = What::Desired(args, &desired, mode);
+        let exit = locked(&args.turn, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
-        told(args, (&desired.name, mode), exit, ui)
+        told(&args.turn, (&desired.name, mode), exit, ui)
     })
 }
 
 /// Takes objects out of the stack.
 pub(super) fn forget(
     input: &args::Input,
-    args: &args::Run,
+    turn: &args::Turn,
     addresses: &[Address],
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let desired = super::sound(input, &args.place, None, ui)?;
+    let desired = super::sound(input, &turn.place, None, ui)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.place, patience(args)).await?;
+        let connected = connect::connect(&desired, &turn.place, Patience::default()).await?;
         let what = What::Forgotten(&desired, addresses);
-        let exit = locked(args, &desired.name, &what, &connected, ui).await;
+        let exit = locked(turn, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
-        exit
+        told(turn, (&desired.name, Mode::Apply), exit, ui)
     })
 }
 
@@ -63,22 +65,23 @@ pub(super) fn forget(
 pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
     let saved = super::read_plan(file)?;
     super::block_on(async {
-        let connected = connect::connect_saved(&saved, &args.place, patience(args)).await?;
-        let exit = locked(args, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
+        let connected = connect::connect_saved(&saved, &args.turn.place, patience(args)).await?;
+        let exit =
+            locked(&args.turn, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
         connected.close().await?;
-        told(args, (&saved.plan.stack, saved.plan.mode), exit, ui)
+        told(&args.turn, (&saved.plan.stack, saved.plan.mode), exit, ui)
     })
 }
 
 /// Tells a failure of the run as the last event, where events are asked for.
 fn told(
-    args: &args::Run,
+    turn: &args::Turn,
     (stack, mode): (&str, Mode),
     exit: Result<Exit, CommandError>,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     if let Err(failure) = &exit
-        && args.output == DataFormat::Json
+        && turn.output == DataFormat::Json
     {
         let report = Report { stack: stack.to_owned(), mode, ..Report::default() };
         let kind = EventKind::Reported {
@@ -95,7 +98,7 @@ fn told(
 /// What is to be carried out.
 enum What<'a> {
     /// Desired state, planned now.
-    Desired(&'a Desired, Mode),
+    Desired(&'a args::Run, &'a Desired, Mode),
     /// Objects that are no longer to be the stack's.
     Forgotten(&'a Desired, &'a [Address]),
     /// A plan made before.
@@ -122,7 +125,7 @@ fn patience(args: &args::Run) -> Patience {
 
 /// Plans and applies while no other apply works on the stack.
 async fn locked(
-    args: &args::Run,
+    turn: &args::Turn,
     stack: &str,
     what: &What<'_>,
     connected: &Connected,
@@ -131,10 +134,10 @@ async fn locked(
     let stop = connected.session.stop.clone();
     let listener = tokio::spawn(execution::interrupt(stop.clone()));
     let kept = tokio::select! {
-        kept = lock::take(stack, args, connected, ui) => kept?,
+        kept = lock::take(stack, turn, connected, ui) => kept?,
         () = stop.cancelled() => return Ok(interrupted(ui)),
     };
-    let exit = work(args, stack, what, (connected, &kept), ui).await;
+    let exit = work(turn, stack, what, (connected, &kept), ui).await;
     listener.abort();
     if let Err(error) = kept.release().await {
         ui.say(&format!(
@@ -146,7 +149,7 @@ async fn locked(
 
 /// Plans, or looks whether a saved plan is stale, and applies.
 async fn work(
-    args: &args::Run,
+    turn: &args::Turn,
     stack: &str,
     what: &What<'_>,
     (connected, lock): (&Connected, &KeptLock),
@@ -155,37 +158,8 @@ async fn work(
     let stop = &connected.session.stop;
     execution::take_up(stack, connected, ui).await;
     match what {
-        What::Desired(desired, mode) => {
-            let observing = async {
-                let observed = connected.observe().await;
-                if execution::settle(&observed.0, stack, connected, ui).await {
-                    return connected.observe().await;
-                }
-                observed
-            };
-            let (snapshot, facts) = tokio::select! {
-                observed = observing => observed,
-                () = stop.cancelled() => return Ok(interrupted(ui)),
-            };
-            let observed = super::Observed { snapshot, facts, connected: None };
-            let plan = super::planned(desired, &observed, *mode, &args.limits)?.plan;
-            let seen = (&observed.snapshot, &observed.facts);
-            let met = !args.preflight
-                || *mode == Mode::Destroy
-                || super::preflight::passed(desired, seen, connected, ui).await?;
-            if !met {
-                ui.say("Not applied.");
-                if args.output == DataFormat::Json {
-                    reported(&plan, Report::default(), Exit::Error, ui)?;
-                }
-                return Ok(Exit::Error);
-            }
-            let exit = carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await?;
-            let well = matches!(exit, Exit::Done | Exit::AwaitingApproval);
-            if args.verify && well {
-                return verified(args, (desired, *mode), exit, connected, ui).await;
-            }
-            Ok(exit)
+        What::Desired(args, desired, mode) => {
+            from_desired(args, (desired, *mode), (connected, lock), ui).await
         }
         What::Forgotten(desired, addresses) => {
             let (snapshot, facts) = tokio::select! {
@@ -194,7 +168,7 @@ async fn work(
             };
             let observed = super::Observed { snapshot, facts, connected: None };
             let plan = super::forget::plan(desired, &observed, addresses)?;
-            carry_out(args, &plan, args.auto_approve, (connected, lock), ui).await
+            carry_out(turn, &plan, turn.auto_approve, (connected, lock), ui).await
         }
         What::Saved(saved) => {
             let snapshot = tokio::select! {
@@ -203,12 +177,53 @@ async fn work(
             };
             let moved = binding::moved(&saved.bindings, &snapshot);
             if moved.is_empty() {
-                carry_out(args, &saved.plan, true, (connected, lock), ui).await
+                carry_out(turn, &saved.plan, true, (connected, lock), ui).await
             } else {
-                Err(stale(&moved))
+                Err(stale(&moved, execution::run_of(&saved.plan)))
             }
         }
     }
+}
+
+/// Plans desired state and carries the plan out.
+async fn from_desired(
+    args: &args::Run,
+    (desired, mode): (&Desired, Mode),
+    (connected, lock): (&Connected, &KeptLock),
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let observing = async {
+        let observed = connected.observe().await;
+        if execution::settle(&observed.0, &desired.name, connected, ui).await {
+            return connected.observe().await;
+        }
+        observed
+    };
+    let (snapshot, facts) = tokio::select! {
+        observed = observing => observed,
+        () = connected.session.stop.cancelled() => return Ok(interrupted(ui)),
+    };
+    unreadable::check(&snapshot, &facts)?;
+    let observed = super::Observed { snapshot, facts, connected: None };
+    let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
+    let seen = (&observed.snapshot, &observed.facts);
+    let met = !args.preflight
+        || mode == Mode::Destroy
+        || super::preflight::passed(desired, seen, connected, ui).await?;
+    if !met {
+        ui.say("Not applied.");
+        if args.turn.output == DataFormat::Json {
+            reported(&plan, Report::default(), Exit::Error, ui)?;
+        }
+        return Ok(Exit::Error);
+    }
+    let approved = args.turn.auto_approve;
+    let exit = carry_out(&args.turn, &plan, approved, (connected, lock), ui).await?;
+    let well = matches!(exit, Exit::Done | Exit::AwaitingApproval);
+    if args.verify && well {
+        return verified(args, (desired, mode), exit, connected, ui).await;
+    }
+    Ok(exit)
 }
 
 fn interrupted(ui: &mut Ui) -> Exit {
@@ -237,22 +252,33 @@ async fn verified(
     Ok(Exit::Partly)
 }
 
-/// What to say of a plan whose objects have moved.
-fn stale(moved: &[Moved]) -> CommandError {
+/// What to say of a plan whose objects have moved. One that was carried out in part is not gone on with:
+/// what is left of it is another plan.
+fn stale(moved: &[Moved], run: Option<RunOf>) -> CommandError {
     let lines: Vec<String> = moved.iter().map(ToString::to_string).collect();
-    CommandError::new(format!("the saved plan is stale: {}", lines.join("; ")))
-        .hint("Plan again, look at it, and apply the new plan.")
-        .exit(Exit::Stale)
+    let error = CommandError::new(format!("the saved plan is stale: {}", lines.join("; ")))
+        .exit(Exit::Stale);
+    let again = "Plan again, look at it, and apply the new plan";
+    let Some(RunOf { journal, done, steps }) = run else {
+        return error.hint(format!("{again}."));
+    };
+    let was = match done == steps {
+        true => "This plan was carried out already".to_owned(),
+        false => format!("A run of this plan did {done} of its {}", count(steps, "step")),
+    };
+    error
+        .hint(format!("{was}: `privlink show {}` tells.", journal.display()))
+        .hint(format!("{again}: it goes on from what is live."))
 }
 
 async fn carry_out(
-    args: &args::Run,
+    turn: &args::Turn,
     plan: &Plan,
     approved: bool,
     (connected, lock): (&Connected, &KeptLock),
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let text = args.output == DataFormat::Text;
+    let text = turn.output == DataFormat::Text;
     if text {
         ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
     }
@@ -281,19 +307,27 @@ async fn carry_out(
                 None => return Ok(interrupted(ui)),
             }
         }
-        let executed = execution::execute(args, plan, connected, lock, ui).await?;
+        let executed = execution::execute(turn, plan, connected, lock, ui).await?;
         stopped = executed.stopped;
         executed.report
     };
-    let exit = if stopped.is_some() { Exit::Partly } else { exit(plan, &report) };
+    let mut exit = exit(plan, &report);
+    let is_done = matches!(exit, Exit::Done | Exit::AwaitingApproval);
+    if stopped.is_some() && !is_done {
+        exit = Exit::Partly;
+    }
     if text {
         show(plan, &report, connected, ui).await?;
     } else {
         reported(plan, report, exit, ui)?;
     }
     match stopped {
+        Some(why) if is_done => {
+            ui.say(&format!("All steps were done, although {why}."));
+            Ok(exit)
+        }
         Some(why) => Err(CommandError::new(format!("the run was stopped: {why}"))
-            .hint("Apply again: it goes on from what is live.")
+            .hint("Apply desired state again: it goes on from what is live.")
             .exit(exit)),
         None => Ok(exit),
     }

@@ -1,8 +1,10 @@
 //! One execution of a plan: journalled, shown, and stopped when somebody or something says so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use privlink_core::address::Address;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
 use privlink_core::report::Report;
@@ -30,21 +32,57 @@ pub(super) struct Executed {
     pub(super) stopped: Option<String>,
 }
 
+/// A run of a saved plan, as its journal tells.
+pub(super) struct RunOf {
+    /// The journal.
+    pub(super) journal: PathBuf,
+    /// How many steps were done.
+    pub(super) done: usize,
+    /// How many there are.
+    pub(super) steps: usize,
+}
+
+/// The stack's last run, if it was of this plan: its steps are those of the plan, of the same nodes.
+pub(super) fn run_of(plan: &Plan) -> Option<RunOf> {
+    let found = journal::newest(Path::new(JOURNALS), &plan.stack)?;
+    let steps: BTreeMap<usize, &Address> =
+        plan.steps.iter().map(|step| (step.id, &step.change)).collect();
+    let is_begun = |event: &Event| {
+        matches!(event.kind, EventKind::Begun { steps: count, mode, .. }
+            if count == steps.len() && mode == plan.mode)
+    };
+    let told: Vec<(usize, &Address)> =
+        found.events.iter().filter_map(|it| Some((it.step?, it.address.as_ref()?))).collect();
+    let is_it = found.events.first().is_some_and(is_begun)
+        && !told.is_empty()
+        && told.iter().all(|(step, address)| steps.get(step) == Some(address));
+    let is_done = |event: &&Event| {
+        matches!(event.kind, EventKind::Succeeded { .. } | EventKind::AwaitingApproval { .. })
+    };
+    let done: BTreeSet<usize> =
+        found.events.iter().filter(is_done).filter_map(|event| event.step).collect();
+    is_it.then_some(RunOf { journal: found.path, done: done.len(), steps: steps.len() })
+}
+
 /// Carries a plan out while the lock is ours.
 pub(super) async fn execute(
-    args: &args::Run,
+    turn: &args::Turn,
     plan: &Plan,
     connected: &Connected,
     lock: &KeptLock,
     ui: &mut Ui,
 ) -> Result<Executed, CommandError> {
-    let failed = crate::command_error::io("the journal");
+    let failed = |error: io::Error| {
+        CommandError::new(format!("no journal can be written under {JOURNALS}: {error}")).hint(
+            "Nothing is done that is not journalled: call privlink from a folder it can write to.",
+        )
+    };
     let mut journal = Journal::begin(Path::new(JOURNALS), &plan.stack).map_err(failed)?;
     let path = journal.path().display().to_string();
     let session = &connected.session;
     let mut progress = Progress::new(plan, ui.talk_style());
     let mut failure: Option<io::Error> = None;
-    let json = args.output == DataFormat::Json;
+    let json = turn.output == DataFormat::Json;
     let heard = |event: &Event| {
         // A run that can no longer be journalled is stopped: nothing may happen unrecorded.
         if let Err(error) = journal.append(event) {

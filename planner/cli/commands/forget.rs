@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Forget, ui: &mut Ui) -> Result<Exit, CommandError> {
-    super::apply::forget(&args.input, &args.run, &args.addresses, ui)
+    super::apply::forget(&args.input, &args.turn, &args.addresses, ui)
 }
 
 /// The plan to forget.

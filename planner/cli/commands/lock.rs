@@ -27,7 +27,7 @@ pub(super) fn failed(error: KubernetesError) -> CommandError {
 /// Takes the lock of a stack, and waits for it as long as the arguments say.
 pub(super) async fn take(
     stack: &str,
-    args: &args::Run,
+    args: &args::Turn,
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<KeptLock, CommandError> {

@@ -65,12 +65,23 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();
     let mut stopped = false;
-    while !(frontier.is_done() && running.is_empty() && heard.is_empty()) {
-        if !stopped {
+    loop {
+        // What ended is told before what starts because of it.
+        while let Ok(event) = heard.try_recv() {
+            emit(&event, &mut report);
+        }
+        if !session.stop.is_cancelled() {
             for id in frontier.start() {
                 let (Some(step), Some(teller)) = (steps.get(&id), teller(id)) else { continue };
+                // Told, and with that in the journal, before anything is done.
+                let doing = format!("{} {}", step.op.verb(), step.change);
+                let about = Some((id, step.change.clone()));
+                emit(&event(EventKind::Started { doing }, about), &mut report);
                 running.push(run(step, session, teller));
             }
+        }
+        if frontier.is_done() && running.is_empty() && heard.is_empty() {
+            break;
         }
         tokio::select! {
             biased;
@@ -103,7 +114,10 @@ fn tell_all(ids: Vec<usize>, teller: &impl Fn(usize) -> Option<Teller>, kind: &E
 }
 
 async fn run(step: &Step, session: &Session, teller: Teller) -> (usize, Result<Done, Failure>) {
-    teller.tell(EventKind::Started { doing: format!("{} {}", step.op.verb(), step.change) });
+    if session.stop.is_cancelled() {
+        // That it starts could not be told.
+        return (step.id, Err(Failure::stopped()));
+    }
     (step.id, execute::step(step, session, &teller).await)
 }
 

@@ -252,6 +252,11 @@ fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
     }
 }
 
+/// Whether the controller has nothing to do now nor later.
+pub(crate) fn is_settled(state: &mut State) -> bool {
+    matches!(next(state), Next::Idle)
+}
+
 /// Waits until the controller has nothing to do, or the time is over. With `retries`, a retry that
 /// waits counts as something to do.
 pub(crate) async fn idle(shared: &Shared, at_most: Duration, retries: bool) -> bool {

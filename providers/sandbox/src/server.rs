@@ -386,6 +386,9 @@ fn administer(shared: &Shared, call: &Call) -> Option<Answer> {
         }
         ("GET", "requests") => Answer::json(200, json!(state.log.entries())),
         ("GET", "world") => Answer::json(200, state.world.to_json()),
+        ("GET", "controller") => {
+            Answer::json(200, json!({"settled": controller::is_settled(&mut state)}))
+        }
         ("POST", "restart-controller") => {
             controller::restart(&mut state);
             drop(state);

@@ -33,6 +33,7 @@ pub fn diff(
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(&prediction.outcomes);
+    let handed_over = handed_over(&prediction.outcomes);
     for address in addresses {
         let sides = (before.get(address), after.get(address));
         if let (Some(before), Some(after)) = sides
@@ -42,7 +43,15 @@ pub fn diff(
             continue;
         }
         let sides = (sides.0.map(AsRef::as_ref), sides.1.map(AsRef::as_ref));
-        if let Some(change) = node(address, sides, &effects, own) {
+        if let Some(mut change) = node(address, sides, &effects, own) {
+            let id = sides.0.map(|view| view.id.key());
+            let is_shared = address.kind == Kind::LoadBalancer && change.action == Action::Replace;
+            if is_shared && id.is_some_and(|id| handed_over.contains(&id)) {
+                change.reason = "its last Service goes and another comes: it is made anew if the \
+                                 controller gets to the one that goes first, and stays otherwise"
+                    .to_owned();
+                change.evidence = Some(Evidence::Guessed);
+            }
             connections(&change, sides, own, gathered);
             gathered.changes.push(change);
         }
@@ -66,6 +75,24 @@ fn effects(outcomes: &[Outcome]) -> Effects<'_> {
         }
     }
     effects
+}
+
+/// The load balancers that go with one Service and come back with another. The steps of the two need not
+/// wait for each other, so the order of their syncs is the controller's to choose.
+fn handed_over(outcomes: &[Outcome]) -> BTreeSet<String> {
+    let mut gone: BTreeMap<String, &Key> = BTreeMap::new();
+    let mut handed_over = BTreeSet::new();
+    for outcome in outcomes {
+        for write in outcome.writes.iter().filter(|write| write.answer.is_ok()) {
+            let id = write.id.key();
+            if write.method == outcome::Method::Delete {
+                gone.insert(id, &outcome.service);
+            } else if gone.get(&id).is_some_and(|it| **it != outcome.service) {
+                handed_over.insert(id);
+            }
+        }
+    }
+    handed_over
 }
 
 fn node(

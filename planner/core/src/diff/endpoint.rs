@@ -53,20 +53,37 @@ pub fn id(input: &Input<'_>, endpoint: &PrivateEndpoint) -> ResourceId {
     ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
 }
 
-/// The endpoints of this stack, wanted or live, by id in lower case.
+/// The endpoints of this stack, wanted or live, by id in lower case. One that no document names is called
+/// as in Azure; by its subscription and group too, if another live one has that name.
 pub fn own(input: &Input<'_>) -> BTreeMap<String, Address> {
-    let mut own = BTreeMap::new();
-    for live in input.snapshot.resources_of_type(TYPE) {
-        if stack_of(live) == Some(input.desired.name.as_str())
-            && let Some(id) = live.get("id").and_then(Value::as_str)
-        {
-            let id = ResourceId::new(id);
-            own.insert(id.key(), address(id.name()));
-        }
+    let wanted = input.desired.endpoints.iter();
+    let mut own: BTreeMap<String, Address> =
+        wanted.map(|(name, endpoint)| (id(input, endpoint).key(), address(name))).collect();
+    let live: BTreeMap<String, ResourceId> = input
+        .snapshot
+        .resources_of_type(TYPE)
+        .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
+        .filter_map(|live| live.get("id").and_then(Value::as_str).map(ResourceId::new))
+        .map(|id| (id.key(), id))
+        .collect();
+    let plain =
+        |key: &String, id: &ResourceId| own.get(key).cloned().unwrap_or_else(|| address(id.name()));
+    let mut bearers: BTreeMap<Address, usize> = BTreeMap::new();
+    for (key, id) in &live {
+        *bearers.entry(plain(key, id)).or_default() += 1;
     }
-    for (name, endpoint) in &input.desired.endpoints {
-        own.insert(id(input, endpoint).key(), address(name));
-    }
+    let called = |(key, id): (&String, &ResourceId)| {
+        let plain = plain(key, id);
+        let is_only = own.contains_key(key) || bearers.get(&plain) == Some(&1);
+        let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
+        let full = || {
+            let (subscription, group) = (part(id.subscription()), part(id.resource_group()));
+            address(&format!("{subscription}/{group}/{}", id.name()))
+        };
+        (key.clone(), if is_only { plain } else { full() })
+    };
+    let called: Vec<(String, Address)> = live.iter().map(called).collect();
+    own.extend(called);
     own
 }
 
@@ -83,13 +100,15 @@ pub fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
         Mode::Destroy => Vec::new(),
         Mode::Apply => input.desired.endpoints.values().map(|wanted| id(input, wanted)).collect(),
     };
+    let own = own(input);
     let mut leaving: Vec<&Value> = input
         .snapshot
         .resources_of_type(TYPE)
         .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
         .filter(|live| {
             let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-            id.is_some_and(|id| !wanted.contains(&id) && input.covers(&address(id.name())))
+            let covered = |id: &ResourceId| own.get(&id.key()).is_some_and(|at| input.covers(at));
+            id.is_some_and(|id| !wanted.contains(&id) && covered(&id))
         })
         .collect();
     leaving.sort_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
@@ -128,8 +147,9 @@ pub fn diff(
     leaving: &[&Value],
     gathered: &mut Gathered,
 ) {
+    let own = own(input);
     for live in leaving {
-        delete(input, prediction, live, gathered);
+        delete(input, prediction, (live, &own), gathered);
     }
     if input.options.mode == Mode::Apply {
         all(input, prediction, gathered);
@@ -160,9 +180,14 @@ pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Addres
 }
 
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
-fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &mut Gathered) {
+fn delete(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    (live, own): (&Value, &BTreeMap<String, Address>),
+    gathered: &mut Gathered,
+) {
     let Some(id) = live.get("id").and_then(Value::as_str).map(ResourceId::new) else { return };
-    let at = address(id.name());
+    let Some(at) = own.get(&id.key()).cloned() else { return };
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
         Mode::Apply => "it carries the stack's tag and left the desired state",
@@ -171,7 +196,7 @@ fn delete(input: &Input<'_>, prediction: &Prediction, live: &Value, gathered: &m
     change.object = Some(id.as_str().to_owned());
     gathered.changes.push(change);
     gathered.changes.push(Change::new(
-        Address::new(Kind::EndpointConnection, id.name()),
+        Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
         "its endpoint goes",

@@ -252,10 +252,13 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
             }
         }
     }
+    let own = endpoint::own(input);
     for live in endpoint::leaving(input) {
         let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
-        if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes) {
-            need(&service, endpoint::address(ResourceId::new(id).name()));
+        if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes)
+            && let Some(at) = own.get(&ResourceId::new(id).key())
+        {
+            need(&service, at.clone());
         }
     }
     // A name that goes is found by its endpoint's tag, so it goes before the tag does.

@@ -178,3 +178,26 @@ fn roles_are_printed_without_contacting_anything() {
     let roles = place.run("preflight --role kubernetes --for plan").expect(0).stdout;
     assert_eq!(roles.matches("kind: ClusterRole").count(), 1, "{roles}");
 }
+
+/// Each fact that predictions rest on is shown with where it is from.
+#[test]
+fn facts_are_shown_with_their_sources() {
+    let place = place(|_| {});
+    let pinned = "cluster: myAKSCluster\n  facts: {disableOutboundSnat: true}\n";
+    rewrite(&place, "stack.yaml", "cluster: myAKSCluster\n", pinned);
+    let text = place.run(&format!("preflight {STACK}")).expect(0).stdout;
+    for (fact, source) in [
+        ("disableOutboundSnat = true", "pinned"),
+        ("backendPoolType = nodeIpConfiguration", "read"),
+        ("securityGroup = aks-agentpool-nsg", "inferred"),
+        ("zones = ", "assumed"),
+    ] {
+        let line = text.lines().find(|line| line.trim_start().starts_with(fact));
+        assert!(line.is_some_and(|it| it.ends_with(&format!("({source})"))), "{fact}:\n{text}");
+    }
+    let report = place.run(&format!("preflight {STACK} -o json")).expect(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let sources: std::collections::BTreeSet<&str> =
+        report["facts"].as_array().unwrap().iter().filter_map(|it| it["source"].as_str()).collect();
+    assert_eq!(sources.into_iter().collect::<Vec<_>>(), ["assumed", "inferred", "pinned", "read"]);
+}

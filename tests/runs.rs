@@ -403,3 +403,37 @@ fn outputs_are_variables_that_nobody_else_can_set() {
     assert!(!text.contains("##vso") && text.contains("Pending\\nEVIL"), "{text}");
     assert!(dotenv.contains("PRIVATE_LINK_SERVICE__DEFAULT__"), "{dotenv}");
 }
+
+/// Somebody decides on a connection after it was read and before it is approved: the write is refused, and the
+/// decision stays.
+#[test]
+fn a_connection_that_was_decided_on_meanwhile_is_not_overruled() {
+    let scene = Scene::of("endpoint-in-other-subscription");
+    let served = scene.serve();
+    served.run(&scene.words("apply")).expect(6);
+    let approval = "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {name: partners}\n\
+                    spec:\n  service: {namespace: default, name: internal-app}\n  \
+                    approve: [{subscription: 11111111-1111-1111-1111-111111111111}]\n";
+    let file = served.path().join("examples/endpoint-in-other-subscription/approval.yaml");
+    std::fs::write(file, approval).unwrap();
+    let slow = Effect::Latency { milliseconds: 3000 };
+    served.add_faults([fault("PUT", "/privateEndpointConnections/", slow)]);
+    let child = start(&served, &scene.words("apply"));
+    until("the approval", || served.struck() == [1]);
+    served.edit(|world| {
+        let link = world.azure.private_link_services.values_mut().next().unwrap();
+        let link = std::sync::Arc::make_mut(link);
+        let connections = link.properties.private_endpoint_connections.as_mut().unwrap();
+        let connection = connections.first_mut().unwrap();
+        connection.etag = Some("W/\"moved\"".to_owned());
+        let state = connection.properties.private_link_service_connection_state.as_mut().unwrap();
+        state.status = Some("Rejected".to_owned());
+    });
+    let run = end(child).expect(7);
+    assert!(
+        run.stderr.contains("PreconditionFailed") || run.stdout.contains("PreconditionFailed"),
+        "{run:?}"
+    );
+    let world = served.world().to_json().to_string();
+    assert!(world.contains("\"Rejected\"") && !world.contains("Approved by privlink"), "{world}");
+}

@@ -76,4 +76,11 @@ impl RequestLog {
         entries.sort_by_key(|entry| entry.sequence);
         entries
     }
+
+    /// All answered requests, in the order of arrival, which are forgotten.
+    pub fn take(&mut self) -> Vec<Entry> {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_by_key(|entry| entry.sequence);
+        entries
+    }
 }

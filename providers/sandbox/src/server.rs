@@ -100,6 +100,11 @@ impl Running {
         self.shared.lock().log.entries()
     }
 
+    /// The requests answered since they were last taken, in the order of arrival; they are forgotten.
+    pub fn take_requests(&self) -> Vec<Entry> {
+        self.shared.lock().log.take()
+    }
+
     /// Adds faults to those of the options.
     pub fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.lock().faults.add(faults);

@@ -1,0 +1,313 @@
+//! Generated stacks: their versions as documents, the worlds they are applied to, and what is read of them.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
+use privlink_core::desired::{self, Desired};
+use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::diff::{Input, Options};
+use privlink_core::document;
+use privlink_core::facts::{Facts, Origin};
+use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::planning;
+use privlink_core::resource_id::ResourceId;
+use privlink_core::snapshot::Snapshot;
+use privlink_engine::observe::{self, ArmClients, Cluster, Group, Targets};
+use privlink_engine::session::{Patience, Session};
+use privlink_kubernetes::{Connection, KubernetesClient};
+use privlink_sandbox::World;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::served::{Served, portrait};
+
+pub(crate) const OWN: &str = "00000000-0000-0000-0000-000000000000";
+pub(crate) const CONSUMER: &str = "11111111-1111-1111-1111-111111111111";
+pub(crate) const ZONE: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
+                    myOtherResourceGroup/providers/Microsoft.Network/privateDnsZones/privatelink.contoso.com";
+pub(crate) const SERVICES: [&str; 3] = ["app", "db", "web"];
+pub(crate) const ENDPOINTS: [&str; 3] = ["pe-1", "pe-2", "pe-3"];
+
+/// A Service as it may be wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) address: bool,
+    pub(crate) subnet: Option<&'static str>,
+    pub(crate) link: bool,
+    pub(crate) count: Option<u8>,
+    pub(crate) ports: BTreeSet<u16>,
+    pub(crate) probe: Option<&'static str>,
+}
+
+/// An endpoint as it may be wanted: to which Service, from where, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Reaching {
+    pub(crate) service: usize,
+    pub(crate) far: bool,
+    pub(crate) manual: bool,
+    pub(crate) record: bool,
+}
+
+/// One version of the stack: Services and endpoints by their number.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) services: BTreeMap<usize, Wanted>,
+    pub(crate) endpoints: BTreeMap<usize, Reaching>,
+    pub(crate) approve: bool,
+}
+
+pub(crate) fn wanted() -> impl Strategy<Value = Wanted> {
+    let subnet = prop::option::weighted(0.3, Just("apps-subnet"));
+    let count = prop::option::weighted(0.3, 1_u8..4);
+    let ports = prop::collection::btree_set(prop::sample::select(vec![80, 443, 8080]), 1..3);
+    let probe = prop::option::weighted(0.2, prop::sample::select(vec!["5", "10"]));
+    (prop::bool::weighted(0.3), subnet, prop::bool::weighted(0.7), count, ports, probe).prop_map(
+        |(address, subnet, link, count, ports, probe)| Wanted {
+            address,
+            subnet,
+            link,
+            count,
+            ports,
+            probe,
+        },
+    )
+}
+
+pub(crate) fn version() -> impl Strategy<Value = Version> {
+    let reaching = (0..SERVICES.len(), prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
+        .prop_map(|(service, far, manual, record)| {
+            // An endpoint of another subscription must ask.
+            Reaching { service, far, manual: manual || far, record: record && !far }
+        });
+    let services = prop::collection::btree_map(0..SERVICES.len(), wanted(), 0..4);
+    let endpoints = prop::collection::btree_map(0..ENDPOINTS.len(), reaching, 0..4);
+    (services, endpoints, any::<bool>()).prop_map(|(services, mut endpoints, approve)| {
+        let links: BTreeSet<usize> =
+            services.iter().filter(|(_, it)| it.link).map(|(number, _)| *number).collect();
+        endpoints.retain(|_, it| links.contains(&it.service));
+        Version { services, endpoints, approve }
+    })
+}
+
+impl Version {
+    /// Its documents.
+    pub(crate) fn documents(&self, stack: &str) -> Vec<String> {
+        let mut documents = vec![format!(
+            "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: {stack}}}\n\
+             spec: {{subscription: {OWN}, resourceGroup: myResourceGroup, cluster: myAKSCluster}}\n"
+        )];
+        for (number, wanted) in &self.services {
+            documents.push(service(SERVICES[*number], *number, wanted));
+            if self.approve && wanted.link {
+                documents.push(format!(
+                    "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\n\
+                     metadata: {{name: approve-{number}}}\nspec:\n  \
+                     service: {{namespace: default, name: {}}}\n  approve: [{{subscription: {CONSUMER}}}]\n",
+                    SERVICES[*number]
+                ));
+            }
+        }
+        for (number, reaching) in &self.endpoints {
+            documents.push(endpoint(ENDPOINTS[*number], reaching));
+        }
+        documents
+    }
+}
+
+pub(crate) fn service(name: &str, number: usize, wanted: &Wanted) -> String {
+    let mut annotations = vec![("azure-load-balancer-internal", "true".to_owned())];
+    let third = if wanted.subnet.is_some() { 241 } else { 240 };
+    if wanted.address {
+        annotations.push(("azure-load-balancer-ipv4", format!("10.{third}.0.{}", 200 + number)));
+    }
+    annotations.extend(
+        wanted.subnet.map(|subnet| ("azure-load-balancer-internal-subnet", subnet.to_owned())),
+    );
+    annotations.extend(
+        wanted.probe.map(|it| ("azure-load-balancer-health-probe-interval", it.to_owned())),
+    );
+    if wanted.link {
+        annotations.push(("azure-pls-create", "true".to_owned()));
+        annotations.push(("azure-pls-name", format!("{name}-pls")));
+        annotations.push(("azure-pls-visibility", "*".to_owned()));
+        let count = wanted.count.map(|count| count.to_string());
+        annotations.extend(count.map(|it| ("azure-pls-ip-configuration-ip-address-count", it)));
+    }
+    let annotations: String = annotations
+        .iter()
+        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
+        .collect();
+    let ports: Vec<Value> =
+        wanted.ports.iter().map(|port| json!({"name": format!("p{port}"), "port": port})).collect();
+    let ports = Value::Array(ports);
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}\
+         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: {ports}}}\n"
+    )
+}
+
+pub(crate) fn endpoint(name: &str, reaching: &Reaching) -> String {
+    let place = if reaching.far {
+        format!(
+            "  subscription: {CONSUMER}\n  resourceGroup: consumerResourceGroup\n  \
+             subnet: {{virtualNetwork: consumer-vnet, name: pe-subnet}}\n"
+        )
+    } else {
+        "  resourceGroup: myOtherResourceGroup\n  \
+         subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n"
+            .to_owned()
+    };
+    let approval = if reaching.manual { "  approval: Manual\n" } else { "" };
+    let record = if reaching.record {
+        format!("  dns: {{record: {{zone: privatelink.contoso.com, name: {name}}}}}\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
+         target: {{service: {{namespace: default, name: {}}}}}\n{place}{approval}{record}",
+        SERVICES[reaching.service]
+    )
+}
+
+pub(crate) fn desired(documents: &[String]) -> Desired {
+    let source = Source::new("stack.yaml", documents.join("---\n")).unwrap();
+    let options = desired::Options { namespace: Some("default".to_owned()), stack_name: None };
+    let (desired, diagnostics) = desired::resolve(document::parse(&source), &options);
+    let errors: Vec<_> = diagnostics.iter().filter(|it| it.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{}", source.text());
+    desired
+}
+
+/// What is read: all that any version may need.
+pub(crate) fn targets() -> Targets {
+    let cluster =
+        Cluster { group: Group::new(OWN, "myResourceGroup"), name: "myAKSCluster".to_owned() };
+    Targets {
+        cluster: Some(cluster),
+        endpoint_subscriptions: [OWN, CONSUMER].map(ToOwned::to_owned).into(),
+        virtual_network_groups: [
+            Group::new(OWN, "myOtherResourceGroup"),
+            Group::new(CONSUMER, "consumerResourceGroup"),
+        ]
+        .into(),
+        zones: [ResourceId::new(ZONE)].into(),
+        ..Targets::default()
+    }
+}
+
+pub(crate) async fn session(served: &Served) -> Session {
+    let (kubernetes, arm) = (&served.running.kubernetes_url, &served.running.arm_url);
+    let connection = Connection::Url { url: kubernetes.clone(), namespace: "default".to_owned() };
+    let settings = privlink_kubernetes::Settings::default();
+    let kubernetes = KubernetesClient::connect(&connection, settings).await.unwrap();
+    let cloud = Cloud::custom(arm, arm, arm).unwrap();
+    let identity = Identity::Token("served".into());
+    let environment = Environment::process();
+    let arm = ArmClient::new(&cloud, &identity, &environment, Settings::default()).unwrap();
+    let mut patience = Patience::default();
+    patience.hurry();
+    Session::new(kubernetes, ArmClients::new(arm), patience)
+}
+
+pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
+    let targets = targets();
+    let mut pinned = Facts { subscription: OWN.to_owned(), ..Facts::default() };
+    pinned.sources.insert("subscription".to_owned(), Origin::Pinned);
+    let snapshot = observe::observe(&targets, &session.kubernetes, &session.arm).await;
+    let facts = observe::facts(&snapshot, &targets, &pinned);
+    (snapshot, facts)
+}
+
+pub(crate) fn planned(
+    desired: &Desired,
+    (snapshot, facts): &(Snapshot, Facts),
+    mode: Mode,
+) -> Plan {
+    let options = Options {
+        mode,
+        adopt: false,
+        max_disconnects: Some(99),
+        max_deletes: Some(99),
+        unprotect: Vec::new(),
+        accept: Vec::new(),
+        scope: Scope::default(),
+        tool_version: "0".to_owned(),
+    };
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap().plan
+}
+
+/// Whether a path is of something that the stack may write: its Services, its endpoints, its records,
+/// and the connections on the Private Link Services of its Services.
+pub(crate) fn is_own(path: &str) -> bool {
+    let path = path.split('?').next().unwrap().to_lowercase();
+    let named = |collection: &str, names: &[&str]| {
+        names.iter().any(|name| path.ends_with(&format!("/{collection}/{name}")))
+    };
+    let of_link = SERVICES.iter().any(|name| {
+        path.contains(&format!("/privatelinkservices/{name}-pls/privateendpointconnections/"))
+    });
+    named("namespaces/default/services", &SERVICES)
+        || named("privateendpoints", &ENDPOINTS)
+        || named("a", &ENDPOINTS)
+        || of_link
+}
+
+/// What is left of a world without what the controller shares out among Services, and without the flag
+/// of subnets that the controller never sets back.
+pub(crate) fn lasting(world: &World) -> Value {
+    let mut portrait = without_nothing(&portrait(world));
+    for (id, resource) in portrait.as_object_mut().unwrap() {
+        let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if id.contains("/subnets/") {
+            properties.remove("privateLinkServiceNetworkPolicies");
+        }
+        if id.ends_with("/virtualnetworks/aks-vnet") {
+            properties.remove("subnets");
+        }
+    }
+    portrait
+}
+
+/// A value without its empty lists: of pools that a machine was in, one stays.
+pub(crate) fn without_nothing(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(without_nothing).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.as_array().is_some_and(Vec::is_empty))
+            .map(|(name, value)| (name.clone(), without_nothing(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Another stack, to which nothing may happen.
+pub(crate) fn neighbour() -> Vec<String> {
+    [
+        format!(
+            "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: neighbour}}\n\
+             spec: {{subscription: {OWN}, resourceGroup: myResourceGroup, cluster: myAKSCluster}}\n"
+        ),
+        service(
+            "neighbour",
+            50,
+            &Wanted {
+                address: true,
+                subnet: None,
+                link: true,
+                count: None,
+                ports: [80].into(),
+                probe: None,
+            },
+        ),
+        endpoint("neighbour-pe", &Reaching { service: 0, far: false, manual: false, record: true })
+            .replace("name: app}", "name: neighbour}"),
+    ]
+    .to_vec()
+}

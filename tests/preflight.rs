@@ -156,6 +156,50 @@ fn the_ninth_link_on_a_load_balancer_is_one_too_many() {
     assert_eq!(missing, [expected("quota", requirement, "missing")]);
 }
 
+/// Azure takes 1000 endpoints on a Private Link Service and in a network; there is one, and others come.
+#[test]
+fn endpoints_are_counted_against_azures_limits() {
+    let place = place(|_| {});
+    place.run(&format!("apply {STACK} --auto-approve")).expect(0);
+    let file = place.path().join("world.json");
+    let crowd = |others: usize| {
+        let mut world: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let resources = world["azure"].as_array_mut().unwrap();
+        let at = |resources: &[Value], end: &str| {
+            resources.iter().position(|it| it["id"].as_str().unwrap().ends_with(end)).unwrap()
+        };
+        let endpoint = resources[at(resources, "/myAKSServicePE")].clone();
+        let link = at(resources, "/my-pls");
+        let own = resources[link]["properties"]["privateEndpointConnections"][0].clone();
+        let known = resources.len();
+        for number in
+            resources[link]["properties"]["privateEndpointConnections"].as_array().unwrap().len()
+                ..=others
+        {
+            let renamed = |value: &Value, name: &str| -> Value {
+                let text = value.to_string().replace(name, &format!("other-{number}"));
+                serde_json::from_str(&text).unwrap()
+            };
+            let mut other = renamed(&endpoint, "myAKSServicePE");
+            other["properties"]["networkInterfaces"] = json!([]);
+            other.as_object_mut().unwrap().remove("tags");
+            resources.push(other);
+            let connections = &mut resources[link]["properties"]["privateEndpointConnections"];
+            connections.as_array_mut().unwrap().push(renamed(&own, "myAKSServicePE"));
+        }
+        assert!(resources.len() > known);
+        fs::write(&file, world.to_string()).unwrap();
+    };
+    crowd(999);
+    assert_eq!(unmet(&place, 0), []);
+    crowd(1000);
+    let limits = [
+        "at most 1000 endpoints of a Private Link Service",
+        "at most 1000 endpoints in a virtual network",
+    ];
+    assert_eq!(unmet(&place, 1), limits.map(|it| expected("quota", it, "missing")));
+}
+
 #[test]
 fn a_full_subnet_has_no_room() {
     let place = place(|world| {

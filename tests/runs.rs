@@ -437,3 +437,51 @@ fn a_connection_that_was_decided_on_meanwhile_is_not_overruled() {
     let world = served.world().to_json().to_string();
     assert!(world.contains("\"Rejected\"") && !world.contains("Approved by privlink"), "{world}");
 }
+
+/// A Service that another tool writes is waited for, whoever that is, and never written.
+#[test]
+fn a_service_of_another_tool_is_waited_for_and_not_written() {
+    let served = Scene::of("private-link").serve();
+    let folder = served.path().join("examples/private-link");
+    let stack = std::fs::read_to_string(folder.join("stack.yaml")).unwrap();
+    let external = stack.replace("spec:\n", "spec:\n  services: external\n");
+    assert_ne!(external, stack);
+    std::fs::write(folder.join("stack.yaml"), external).unwrap();
+    let plan = served.run("plan -f examples/private-link").expect(0).stdout;
+    assert!(plan.contains("Service/default/internal-app  await by another tool"), "{plan}");
+    let child = start(&served, "apply -f examples/private-link --auto-approve");
+    until("a watch of Services", || was_asked(&served, "GET", "services?watch=true"));
+    let prefix = "service.beta.kubernetes.io/azure";
+    let manifest = serde_json::json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "internal-app", "annotations": {
+            format!("{prefix}-load-balancer-internal"): "true",
+            format!("{prefix}-pls-create"): "true", format!("{prefix}-pls-name"): "my-pls",
+        }},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": "internal-app"}},
+    });
+    let url = format!(
+        "{}/api/v1/namespaces/default/services/internal-app?fieldManager=argocd-controller",
+        served.running.kubernetes_url
+    );
+    served::RUNTIME.block_on(async {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let kind = "application/apply-patch+yaml";
+        let request = client.patch(url).header("content-type", kind).body(manifest.to_string());
+        assert_eq!(request.send().await.unwrap().status(), 201);
+    });
+    let run = end(child).expect(0);
+    assert!(run.stdout.contains("PrivateEndpoint/myAKSServicePE connection = Approved"), "{run:?}");
+    let requests = served.requests();
+    let is_own =
+        |it: &&Entry| it.user_agent.as_deref().is_some_and(|it| it.starts_with("privlink"));
+    let written: Vec<&Entry> = requests
+        .iter()
+        .filter(is_own)
+        .filter(|it| it.method != "GET" && it.path.contains("/services"))
+        .collect();
+    assert!(written.is_empty(), "{written:?}");
+    let plan = served.run("plan -f examples/private-link --detailed-exitcode").expect(0);
+    assert_eq!(plan.last_line(), "No changes.");
+}

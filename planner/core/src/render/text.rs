@@ -7,7 +7,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
 use crate::diagnostic::Severity;
-use crate::plan::{Finding, Plan, Refusal};
+use crate::plan::{Finding, Plan, REDACTED, Refusal};
 use crate::render::escape::terminal;
 use crate::render::style::{Label, Style};
 use crate::render::summary;
@@ -18,6 +18,9 @@ use crate::render::summary;
 ///
 /// Fails when the writer does.
 pub fn plan(plan: &Plan, style: Style, out: &mut dyn Write) -> fmt::Result {
+    if plan.redacted {
+        writeln!(out, "{}\n", style.paint(Label::Faint, REDACTED))?;
+    }
     assumptions(plan, style, out)?;
     for change in &plan.changes {
         self::change(change, style, out)?;

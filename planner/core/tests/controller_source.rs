@@ -93,6 +93,19 @@ fn nodes_count_as_synced_though_the_sync_failed() {
 }
 
 #[test]
+fn the_address_of_a_node_in_another_group_stays_in_its_pool() {
+    // `backendPoolTypeNodeIP.ReconcileBackendPools` goes by the list of excluded nodes alone.
+    let mut node = second_node();
+    node["metadata"]["labels"] = json!({"kubernetes.azure.com/resource-group": "other-rg"});
+    let web = |touch: &'static str| internal("web", &[("touch", touch)]);
+    let last =
+        Run::new().step(json!({"apply": [node]}), &[]).apply(&[web("1")]).apply(&[web("2")]).last();
+    assert!(written(&last).is_empty(), "{:?}", written(&last));
+    let pool = &last.load_balancers[0]["properties"]["backendAddressPools"][0]["properties"];
+    assert_eq!(pool["loadBalancerBackendAddresses"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn a_service_that_goes_without_its_finalizer_is_not_noticed() {
     // The controller has no handler for deletions (`controllers/service/controller.go`, `New`).
     use privlink_core::arm::azure::Azure;

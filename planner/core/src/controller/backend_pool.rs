@@ -28,13 +28,19 @@ pub(crate) fn is_control_plane(node: &Node) -> bool {
         || node.labels.get("kubernetes.io/role").is_some_and(|role| role == "master")
 }
 
-/// Whether a node is kept out of all pools (`ShouldNodeExcludedFromLoadBalancer`).
-pub(crate) fn is_excluded(node: &Node, resource_group: &str) -> bool {
+/// Whether a node is in the provider's list of those kept out (`updateNodeCaches`).
+fn is_listed_out(node: &Node) -> bool {
     let label = |key: &str| node.labels.get(key).map(String::as_str);
     label("node.kubernetes.io/exclude-from-external-load-balancers").is_some()
         || label("kubernetes.azure.com/managed").is_some_and(|it| same(it, "false"))
-        || label("kubernetes.azure.com/resource-group")
-            .is_some_and(|group| !group.is_empty() && !same(group, resource_group))
+}
+
+/// Whether a node's interface is kept out of all pools (`ShouldNodeExcludedFromLoadBalancer`): that of
+/// one in another group is.
+pub(crate) fn is_excluded(node: &Node, resource_group: &str) -> bool {
+    let group = node.labels.get("kubernetes.azure.com/resource-group");
+    is_listed_out(node)
+        || group.is_some_and(|group| !group.is_empty() && !same(group, resource_group))
 }
 
 /// The address of a node in a family.
@@ -207,12 +213,12 @@ impl Cloud<'_, '_> {
         let machines: BTreeSet<String> =
             members.iter().filter_map(|member| machine_of(member.id())).collect();
         let mut changed = self.leave_pools(&machines, &[id])?;
-        let group = self.facts.controller_resource_group();
+        // The group of a node plays no role for its address.
         let excluded: BTreeSet<&str> = self
             .cluster
             .nodes
             .iter()
-            .filter(|node| is_excluded(node, &group))
+            .filter(|node| is_listed_out(node))
             .flat_map(|node| node.internal_addresses.iter().map(String::as_str))
             .collect();
         let mut cleaned = pool.clone();

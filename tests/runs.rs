@@ -71,7 +71,7 @@ fn of_two_applies_one_works_and_the_other_ends_or_waits() {
     let undisturbed = scene.serve();
     undisturbed.run(&scene.words("apply")).expect(0);
     let served = scene.serve();
-    let slow = Effect::Latency { milliseconds: 4_000 };
+    let slow = Effect::Latency { milliseconds: 8_000 };
     served.add_faults([fault("PATCH", "/services/", slow)]);
     let words = format!("{} {SOON}", scene.words("apply"));
     let first = start(&served, &words);
@@ -612,4 +612,16 @@ fn a_service_of_another_tool_is_waited_for_and_not_written() {
     assert!(written.is_empty(), "{written:?}");
     let plan = served.run("plan -f examples/private-link --detailed-exitcode").expect(0);
     assert_eq!(plan.last_line(), "No changes.");
+}
+
+#[test]
+fn events_are_read_before_what_they_tell_of() {
+    let scene = Scene::of("private-link");
+    let served = scene.serve();
+    served.run("plan -f examples/private-link").expect(0);
+    let requests = served.requests();
+    let first = |part: &str| requests.iter().position(|it| it.path.contains(part)).unwrap();
+    let (events, balancers, links) =
+        (first("/events?"), first("/loadBalancers?"), first("/privateLinkServices?"));
+    assert!(events < balancers && events < links, "{events} {balancers} {links}");
 }

@@ -63,8 +63,11 @@ pub async fn observe(
     kubernetes: &KubernetesClient,
     arm: &ArmClients,
 ) -> Snapshot {
+    // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
+    // sync that just ended would look like one that left Azure half done.
+    let events = events(kubernetes).await;
     let (kubernetes, azure) =
-        futures::join!(observe_kubernetes(kubernetes), observe_azure(targets, arm));
+        futures::join!(beside_events(kubernetes, events), observe_azure(targets, arm));
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
@@ -112,19 +115,29 @@ async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<
 
 /// Observes Kubernetes.
 pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
+    let events = events(client).await;
+    beside_events(client, events).await
+}
+
+/// Reads the Events of Services.
+async fn events(client: &KubernetesClient) -> Reading<Vec<Value>> {
+    from_kubernetes(retried(&Retry::READS, None, async || client.service_events().await).await)
+}
+
+/// Observes what of Kubernetes is not Events.
+async fn beside_events(client: &KubernetesClient, events: Reading<Vec<Value>>) -> Kubernetes {
     let retry = &Retry::READS;
-    let (version, services, nodes, events) = futures::join!(
+    let (version, services, nodes) = futures::join!(
         retried(retry, None, async || client.version().await),
         retried(retry, None, async || client.services().await),
         retried(retry, None, async || client.nodes().await),
-        retried(retry, None, async || client.service_events().await),
     );
     Kubernetes {
         version: from_kubernetes(version),
         namespace: client.default_namespace().to_owned(),
         services: from_kubernetes(services),
         nodes: from_kubernetes(nodes),
-        events: from_kubernetes(events),
+        events,
     }
 }
 

@@ -6,6 +6,8 @@
 # Identities in it: workload identity, managed identity, a secret or a certificate. The Azure CLI and kubeconfig's exec
 # plugins (kubelogin) are programs of their own, and not in it.
 FROM rust:1-alpine AS build
+# Alpine keeps one version of a package only; which one goes with the image.
+# hadolint ignore=DL3018
 RUN apk add --no-cache musl-dev ca-certificates
 WORKDIR /source
 COPY . .

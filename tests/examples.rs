@@ -115,6 +115,7 @@ examples! {
     private_link_service_customized = "private-link-service-customized",
     private_link = "private-link",
     existing_network = "existing-network",
+    private_dns = "private-dns",
     two_services = "two-services",
     deletion = "deletion",
     drift = "drift",

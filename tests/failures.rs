@@ -284,3 +284,17 @@ fn no_tls_connection_is_final() {
     }
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
+
+/// Without a kubeconfig a Pod's own account is used; elsewhere the current context is what is missing.
+#[test]
+fn a_pod_has_an_account_and_needs_no_kubeconfig() {
+    let place = Workplace::with_example("private-link");
+    let home = place.path().display().to_string();
+    let azure = [("HOME", home.as_str()), ("PRIVLINK_AUTH", "token"), ("PRIVLINK_ARM_TOKEN", "t")];
+    let pod = [("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("KUBERNETES_SERVICE_PORT", "1")];
+    let words = "observe -f examples/private-link";
+    let stderr = place.run_with(words, &azure).expect(1).stderr;
+    assert!(stderr.contains("(through the current context)"), "{stderr}");
+    let stderr = place.run_with(words, &[&azure[..], &pod[..]].concat()).expect(1).stderr;
+    assert!(stderr.contains("the pod's service account"), "{stderr}");
+}

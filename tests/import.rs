@@ -75,6 +75,7 @@ examples! {
     private_link_service_customized = "private-link-service-customized",
     private_link = "private-link",
     existing_network = "existing-network",
+    private_dns = "private-dns",
     two_services = "two-services",
     deletion = "deletion",
     endpoint_in_other_subscription = "endpoint-in-other-subscription",

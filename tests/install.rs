@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -89,5 +90,39 @@ fn completions_are_made_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let text = place.run(&format!("completions {shell}")).expect(0).stdout;
         assert!(text.contains("detailed-exitcode"), "{shell}: {text}");
+    }
+}
+
+/// What a release publishes names the release that it belongs to, and nothing is left to fill in.
+#[cfg(unix)]
+#[test]
+fn pipelines_of_a_release_can_be_copied_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |repository: &str, tag: &str| {
+        let mut command = Command::new(root().join(".ci/workflows"));
+        command.args([repository, tag]).arg(folder.path()).output().unwrap()
+    };
+    let made = make("contoso/privlink", "v1.2.3");
+    assert!(made.status.success(), "{made:?}");
+    let files: BTreeMap<String, String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|it| {
+            (it.file_name().into_string().unwrap(), std::fs::read_to_string(it.path()).unwrap())
+        })
+        .collect();
+    assert!(files.contains_key("privlink.yml") && files.contains_key("gitlab-ci.yml"), "{files:?}");
+    for (name, text) in &files {
+        assert!(!text.contains("OWNER") && !text.contains("v0.1.0"), "{name}:\n{text}");
+    }
+    assert_eq!(files["privlink.yml"].matches("- uses: contoso/privlink@v1.2.3\n").count(), 2);
+    let steps = &files["privlink-steps.yml"];
+    assert!(
+        steps.contains("https://github.com/contoso/privlink/releases/download/$VERSION"),
+        "{steps}"
+    );
+    assert!(files["azure-pipelines.yml"].contains("privlinkVersion: v1.2.3"));
+    for (repository, tag) in [("contoso", "v1.2.3"), ("a/b|c", "v1.2.3"), ("a/b", "main")] {
+        assert!(!make(repository, tag).status.success(), "{repository} {tag}");
     }
 }

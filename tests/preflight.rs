@@ -156,6 +156,50 @@ fn the_ninth_link_on_a_load_balancer_is_one_too_many() {
     assert_eq!(missing, [expected("quota", requirement, "missing")]);
 }
 
+/// Azure takes 1000 endpoints on a Private Link Service and in a network; there is one, and others come.
+#[test]
+fn endpoints_are_counted_against_azures_limits() {
+    let place = place(|_| {});
+    place.run(&format!("apply {STACK} --auto-approve")).expect(0);
+    let file = place.path().join("world.json");
+    let crowd = |others: usize| {
+        let mut world: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let resources = world["azure"].as_array_mut().unwrap();
+        let at = |resources: &[Value], end: &str| {
+            resources.iter().position(|it| it["id"].as_str().unwrap().ends_with(end)).unwrap()
+        };
+        let endpoint = resources[at(resources, "/myAKSServicePE")].clone();
+        let link = at(resources, "/my-pls");
+        let own = resources[link]["properties"]["privateEndpointConnections"][0].clone();
+        let known = resources.len();
+        for number in
+            resources[link]["properties"]["privateEndpointConnections"].as_array().unwrap().len()
+                ..=others
+        {
+            let renamed = |value: &Value, name: &str| -> Value {
+                let text = value.to_string().replace(name, &format!("other-{number}"));
+                serde_json::from_str(&text).unwrap()
+            };
+            let mut other = renamed(&endpoint, "myAKSServicePE");
+            other["properties"]["networkInterfaces"] = json!([]);
+            other.as_object_mut().unwrap().remove("tags");
+            resources.push(other);
+            let connections = &mut resources[link]["properties"]["privateEndpointConnections"];
+            connections.as_array_mut().unwrap().push(renamed(&own, "myAKSServicePE"));
+        }
+        assert!(resources.len() > known);
+        fs::write(&file, world.to_string()).unwrap();
+    };
+    crowd(999);
+    assert_eq!(unmet(&place, 0), []);
+    crowd(1000);
+    let limits = [
+        "at most 1000 endpoints of a Private Link Service",
+        "at most 1000 endpoints in a virtual network",
+    ];
+    assert_eq!(unmet(&place, 1), limits.map(|it| expected("quota", it, "missing")));
+}
+
 #[test]
 fn a_full_subnet_has_no_room() {
     let place = place(|world| {
@@ -177,4 +221,27 @@ fn roles_are_printed_without_contacting_anything() {
     assert!(role["Actions"].as_array().unwrap().len() > 15, "{role}");
     let roles = place.run("preflight --role kubernetes --for plan").expect(0).stdout;
     assert_eq!(roles.matches("kind: ClusterRole").count(), 1, "{roles}");
+}
+
+/// Each fact that predictions rest on is shown with where it is from.
+#[test]
+fn facts_are_shown_with_their_sources() {
+    let place = place(|_| {});
+    let pinned = "cluster: myAKSCluster\n  facts: {disableOutboundSnat: true}\n";
+    rewrite(&place, "stack.yaml", "cluster: myAKSCluster\n", pinned);
+    let text = place.run(&format!("preflight {STACK}")).expect(0).stdout;
+    for (fact, source) in [
+        ("disableOutboundSnat = true", "pinned"),
+        ("backendPoolType = nodeIpConfiguration", "read"),
+        ("securityGroup = aks-agentpool-nsg", "inferred"),
+        ("zones = ", "assumed"),
+    ] {
+        let line = text.lines().find(|line| line.trim_start().starts_with(fact));
+        assert!(line.is_some_and(|it| it.ends_with(&format!("({source})"))), "{fact}:\n{text}");
+    }
+    let report = place.run(&format!("preflight {STACK} -o json")).expect(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let sources: std::collections::BTreeSet<&str> =
+        report["facts"].as_array().unwrap().iter().filter_map(|it| it["source"].as_str()).collect();
+    assert_eq!(sources.into_iter().collect::<Vec<_>>(), ["assumed", "inferred", "pinned", "read"]);
 }

@@ -543,3 +543,85 @@ fn events_are_read_before_what_they_tell_of() {
         (first("/events?"), first("/loadBalancers?"), first("/privateLinkServices?"));
     assert!(events < balancers && events < links, "{events} {balancers} {links}");
 }
+
+/// Somebody decides on a connection after it was read and before it is approved: the write is refused, and the
+/// decision stays.
+#[test]
+fn a_connection_that_was_decided_on_meanwhile_is_not_overruled() {
+    let scene = Scene::of("endpoint-in-other-subscription");
+    let served = scene.serve();
+    served.run(&scene.words("apply")).expect(6);
+    let approval = "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {name: partners}\n\
+                    spec:\n  service: {namespace: default, name: internal-app}\n  \
+                    approve: [{subscription: 11111111-1111-1111-1111-111111111111}]\n";
+    let file = served.path().join("examples/endpoint-in-other-subscription/approval.yaml");
+    std::fs::write(file, approval).unwrap();
+    let slow = Effect::Latency { milliseconds: 3000 };
+    served.add_faults([fault("PUT", "/privateEndpointConnections/", slow)]);
+    let child = start(&served, &scene.words("apply"));
+    until("the approval", || served.struck() == [1]);
+    served.edit(|world| {
+        let link = world.azure.private_link_services.values_mut().next().unwrap();
+        let link = std::sync::Arc::make_mut(link);
+        let connections = link.properties.private_endpoint_connections.as_mut().unwrap();
+        let connection = connections.first_mut().unwrap();
+        connection.etag = Some("W/\"moved\"".to_owned());
+        let state = connection.properties.private_link_service_connection_state.as_mut().unwrap();
+        state.status = Some("Rejected".to_owned());
+    });
+    let run = end(child).expect(7);
+    assert!(
+        run.stderr.contains("PreconditionFailed") || run.stdout.contains("PreconditionFailed"),
+        "{run:?}"
+    );
+    let world = served.world().to_json().to_string();
+    assert!(world.contains("\"Rejected\"") && !world.contains("Approved by privlink"), "{world}");
+}
+
+/// A Service that another tool writes is waited for, whoever that is, and never written.
+#[test]
+fn a_service_of_another_tool_is_waited_for_and_not_written() {
+    let served = Scene::of("private-link").serve();
+    let folder = served.path().join("examples/private-link");
+    let stack = std::fs::read_to_string(folder.join("stack.yaml")).unwrap();
+    let external = stack.replace("spec:\n", "spec:\n  services: external\n");
+    assert_ne!(external, stack);
+    std::fs::write(folder.join("stack.yaml"), external).unwrap();
+    let plan = served.run("plan -f examples/private-link").expect(0).stdout;
+    assert!(plan.contains("Service/default/internal-app  await by another tool"), "{plan}");
+    let child = start(&served, "apply -f examples/private-link --auto-approve");
+    until("a watch of Services", || was_asked(&served, "GET", "services?watch=true"));
+    let prefix = "service.beta.kubernetes.io/azure";
+    let manifest = serde_json::json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "internal-app", "annotations": {
+            format!("{prefix}-load-balancer-internal"): "true",
+            format!("{prefix}-pls-create"): "true", format!("{prefix}-pls-name"): "my-pls",
+        }},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": "internal-app"}},
+    });
+    let url = format!(
+        "{}/api/v1/namespaces/default/services/internal-app?fieldManager=argocd-controller",
+        served.running.kubernetes_url
+    );
+    served::RUNTIME.block_on(async {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let kind = "application/apply-patch+yaml";
+        let request = client.patch(url).header("content-type", kind).body(manifest.to_string());
+        assert_eq!(request.send().await.unwrap().status(), 201);
+    });
+    let run = end(child).expect(0);
+    assert!(run.stdout.contains("PrivateEndpoint/myAKSServicePE connection = Approved"), "{run:?}");
+    let requests = served.requests();
+    let is_own =
+        |it: &&Entry| it.user_agent.as_deref().is_some_and(|it| it.starts_with("privlink"));
+    let written: Vec<&Entry> = requests
+        .iter()
+        .filter(is_own)
+        .filter(|it| it.method != "GET" && it.path.contains("/services"))
+        .collect();
+    assert!(written.is_empty(), "{written:?}");
+    let plan = served.run("plan -f examples/private-link --detailed-exitcode").expect(0);
+    assert_eq!(plan.last_line(), "No changes.");
+}

@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 
+use support::serving::Serving;
 use support::{Workplace, root};
 
 /// Two stacks: one that is applied, and one that is not.
@@ -68,8 +69,64 @@ fn the_worst_stack_sets_the_exit_code_and_stops_no_other() {
 }
 
 #[test]
-fn a_folder_without_folders_is_refused() {
+fn a_folder_without_stacks_is_refused() {
     let workplace = two();
-    let run = workplace.run("plan --stacks observed").expect(1);
-    assert!(run.stderr.contains("observed holds no folder"), "{}", run.stderr);
+    fs::create_dir(workplace.path().join("nothing")).unwrap();
+    let run = workplace.run("plan --stacks nothing").expect(1);
+    assert!(run.stderr.contains("no folder with manifests was found"), "{}", run.stderr);
+}
+
+/// Folders in folders, and files that each hold a Stack; observations lie as the stacks do.
+#[test]
+fn stacks_lie_at_any_depth() {
+    let workplace = two();
+    let at = |path: &str| workplace.path().join(path);
+    fs::create_dir_all(at("stacks/eu")).unwrap();
+    fs::create_dir_all(at("observed/eu")).unwrap();
+    fs::rename(at("stacks/b-applied"), at("stacks/eu/shop")).unwrap();
+    fs::rename(at("observed/b-applied.json"), at("observed/eu/shop.json")).unwrap();
+    let run = workplace.run(PLAN).expect(0);
+    assert_eq!(run.stdout.matches("Stack bench").count(), 2, "{}", run.stdout);
+    // Two files of one folder.
+    fs::rename(at("stacks/a-new/stack.yaml"), at("stacks/new.yaml")).unwrap();
+    fs::rename(at("observed/a-new.json"), at("observed/new.json")).unwrap();
+    fs::rename(at("stacks/eu/shop/stack.yaml"), at("stacks/shop.yaml")).unwrap();
+    fs::rename(at("observed/eu/shop.json"), at("observed/shop.json")).unwrap();
+    let run = workplace.run(PLAN).expect(0);
+    assert!(run.last_line().starts_with("2 stacks. Plan: 16 to add"), "{}", run.stdout);
+}
+
+/// One client of ARM works for all stacks, so that its budget is that of all: it asks for one token.
+#[test]
+fn stacks_share_a_client_and_so_its_budget() {
+    let workplace = Workplace::empty();
+    for name in ["one", "two", "three", "four"] {
+        let folder = workplace.path().join("stacks").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let example = root().join("examples/private-link");
+        for entry in fs::read_dir(example).unwrap().map(Result::unwrap) {
+            if entry.path().extension().is_some_and(|it| it == "yaml") {
+                fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let serving = Serving::start(&workplace, &["--tls", "--request-log", "requests"]);
+    let variables = [
+        ("AZURE_TENANT_ID", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"),
+        ("AZURE_CLIENT_ID", "c11e47"),
+        ("AZURE_CLIENT_SECRET", "n0t-to-be-seen"),
+    ];
+    let mut before = 0;
+    for (command, exit) in
+        [("drift -f stacks --each --jobs 4", 2), ("plan --stacks stacks --jobs 4", 0)]
+    {
+        let command = format!("{command} --auth client-secret");
+        serving.run(&workplace, &command, &variables).expect(exit);
+        let log = fs::read_to_string(workplace.path().join("requests")).unwrap();
+        let requests = |path: &str| log.matches(path).count();
+        assert_eq!(requests("/oauth2/v2.0/token") - before, 1, "{log}");
+        before += 1;
+        // Each stack was looked at.
+        assert!(requests("Microsoft.Network/privateEndpoints?") >= 4 * before, "{log}");
+    }
 }

@@ -160,6 +160,7 @@ fn empty() -> Snapshot {
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: String::new(),
+        redacted: false,
         kubernetes: Kubernetes {
             version: Reading::Present("v1.33.1".to_owned()),
             namespace: "default".to_owned(),

@@ -319,7 +319,8 @@ pub(crate) struct Plan {
         value_name = "PATH"
     )]
     pub(crate) filename: Vec<PathBuf>,
-    /// Plan each folder in FOLDER as a stack of its own; --observed is then a folder with the snapshot of
+    /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
+    /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
     /// each, NAME.json
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
     pub(crate) stacks: Option<PathBuf>,

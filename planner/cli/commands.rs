@@ -19,6 +19,7 @@ mod preflight;
 mod sandbox;
 mod schema_command;
 mod show;
+mod stacks;
 mod summary;
 mod unlock;
 mod validate;
@@ -93,13 +94,19 @@ fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
     all.map(|(file, schema)| (stem(file), schema)).collect()
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end, in the runtime that this thread is in, or else in one of its own.
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) => handle.block_on(future),
+        Err(_) => runtime()?.block_on(future),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(io("starting the runtime"))?;
-    runtime.block_on(future)
+        .map_err(io("starting the runtime"))
 }
 
 /// Reads a snapshot.
@@ -118,6 +125,16 @@ fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
         .hint("Observe again with this version."));
     }
     Ok(snapshot)
+}
+
+/// Refuses a redacted snapshot, where names must be what they are.
+fn unredacted(path: &Path, snapshot: &Snapshot) -> Result<(), CommandError> {
+    if !snapshot.redacted {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(CommandError::new(format!("{shown} is redacted: names in it may be pseudonyms"))
+        .hint("Take one that was observed without --redact."))
 }
 
 /// Desired state, if nothing is wrong with it; what is to be said all the same is said. Services that

@@ -64,6 +64,72 @@ fn a_rule_taken_away_in_azure_shows_at_its_frontend() {
     assert_eq!(differences[0]["cause"]["after"], before["takenAt"]);
 }
 
+/// A public Service has an address and a rule of the cluster's security group.
+#[test]
+fn a_public_services_address_and_security_rule_are_looked_at() {
+    let applied = Applied::bare("internal-load-balancer", |_| {});
+    applied.run("drift", "").expect(0);
+    let group = of_nodes("networkSecurityGroups/aks-agentpool-nsg");
+    let mut rules = Value::Null;
+    applied.edit(&group, |group| {
+        let rule = &mut group["properties"]["securityRules"][0];
+        rule["properties"]["sourceAddressPrefix"] = json!("10.0.0.0/8");
+        rules = group["properties"]["securityRules"].clone();
+    });
+    let differences = applied.differences(2, "");
+    let rule = format!("SecurityRule/aks-agentpool-nsg/{}", rules[0]["name"].as_str().unwrap());
+    assert_eq!(classes(&differences), [told("changed-in-azure", &rule)]);
+    let field = &differences[0]["fields"][0];
+    assert_eq!(field["path"], "properties.sourceAddressPrefix");
+    applied.edit(&group, |group| group["properties"]["securityRules"] = json!([]));
+    let differences = applied.differences(2, "");
+    assert_eq!(classes(&differences), [told("deleted-in-azure", &rule)]);
+    assert!(differences[0]["repair"].as_str().unwrap().contains("privlink.dev/sync="));
+    // The repair brings it back, and the address is as it was.
+    let sync = json!({"metadata": {"annotations": {"privlink.dev/sync": "1"}}});
+    applied
+        .meanwhile(|somebody| async move { somebody.patch_service("privlink-sync", sync).await });
+    applied.run("drift", "").expect(0);
+    // The address goes: what leads to it differs too.
+    let public = applied.snapshot("now.json");
+    let lists = public["azure"].as_object().unwrap();
+    let addresses = lists.iter().find(|(path, _)| path.ends_with("/publicipaddresses")).unwrap().1;
+    let id = addresses["present"][0]["id"].as_str().unwrap().to_owned();
+    applied.edit_world(|world| {
+        let is_it = |it: &Value| it["id"].as_str().unwrap().eq_ignore_ascii_case(&id);
+        world["azure"].as_array_mut().unwrap().retain(|it| !is_it(it));
+    });
+    let found = classes(&applied.differences(2, ""));
+    let address = told("deleted-in-azure", "PublicIp/default/internal-app");
+    assert!(found.contains(&address), "{found:?}");
+}
+
+/// A pool of addresses is the controller's to fill.
+#[test]
+fn members_of_a_pool_of_addresses_are_looked_at() {
+    let pool_type = "/properties/networkProfile/loadBalancerProfile/backendPoolType";
+    let applied = Applied::bare("internal-load-balancer", |world| {
+        world["facts"]["backendPoolType"] = json!("nodeIp");
+        for resource in world["azure"].as_array_mut().unwrap() {
+            if let Some(kind) = resource.pointer_mut(pool_type) {
+                *kind = json!("nodeIP");
+            }
+        }
+    });
+    applied.run("drift", "").expect(0);
+    applied.edit(&of_nodes("loadBalancers/kubernetes"), |balancer| {
+        let pool = &mut balancer["properties"]["backendAddressPools"][0]["properties"];
+        let members = pool["loadBalancerBackendAddresses"].as_array_mut().unwrap();
+        assert_eq!(members.len(), 2, "{members:?}");
+        members.pop();
+    });
+    let differences = applied.differences(2, "");
+    let pool = "BackendPool/kubernetes/kubernetes";
+    assert_eq!(classes(&differences), [told("changed-in-azure", pool)]);
+    let text = differences[0]["fields"].to_string();
+    assert!(text.contains("aks-nodepool1-vmss000001") && text.contains("10.240.0.5"), "{text}");
+}
+
 #[test]
 fn a_link_deleted_in_azure_is_gone_and_cuts_its_endpoint_off() {
     let applied = Applied::private_link();

@@ -115,6 +115,36 @@ fn a_desired_state_that_moved_on_was_not_applied() {
     applied.run("drift", "").expect(0);
 }
 
+/// Somebody edits what privlink wrote, and then owns it: each field is named with its manager, and nothing is forced.
+#[test]
+fn conflicts_are_named_field_by_field_and_never_forced() {
+    let applied = Applied::private_link();
+    let edited = [("azure-pls-name", Some("theirs")), ("azure-pls-create", Some("false"))];
+    applied.meanwhile(|somebody| async move { somebody.annotate("kubectl-edit", &edited).await });
+    let plan = applied.run("plan", "-o json").expect(3).stdout;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let findings = plan["findings"].as_array().unwrap().iter();
+    let conflicts: Vec<&str> = findings
+        .filter(|it| it["code"] == "field-conflict")
+        .map(|it| it["message"].as_str().unwrap())
+        .collect();
+    let owned = |name: &str| {
+        format!(
+            ".metadata.annotations.service.beta.kubernetes.io/{name} belongs to field manager \"kubectl-edit\""
+        )
+    };
+    // The API server's words go on with the version and the time.
+    let owned = ["azure-pls-create", "azure-pls-name"].map(owned);
+    assert_eq!(conflicts.len(), 2, "{conflicts:?}");
+    assert!(conflicts.iter().zip(owned).all(|(it, owned)| it.starts_with(&owned)), "{conflicts:?}");
+    applied.run("apply", "--auto-approve --max-disconnects 9").expect(3);
+    let snapshot = applied.snapshot("after.json");
+    let services = snapshot["kubernetes"]["services"]["present"].as_array().unwrap().iter();
+    let name = "service.beta.kubernetes.io/azure-pls-name";
+    let live: Vec<&Value> = services.map(|it| &it["metadata"]["annotations"][name]).collect();
+    assert!(live.contains(&&json!("theirs")), "{live:?}");
+}
+
 #[test]
 fn what_argo_cd_keeps_is_repaired_by_argo_cd() {
     let applied = Applied::new("internal-load-balancer", 0);

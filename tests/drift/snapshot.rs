@@ -185,8 +185,36 @@ fn a_plan_from_a_redacted_snapshot_is_the_plan_but_for_pseudonyms() {
     };
     renamed = renamed.replace(&alias("full.json"), &alias("redacted.json"));
     let value = |text: &str| sorted(serde_json::from_str(text).unwrap());
-    assert_eq!(value(&renamed), value(&redacted));
+    let mut marked = value(&redacted);
+    assert_eq!(marked.as_object_mut().unwrap().remove("redacted"), Some(Value::Bool(true)));
+    assert_eq!(value(&renamed), marked);
     // The next run gives the same pseudonyms.
     applied.run("observe", "--redact --out again.json").expect(0);
     assert!(read("again.json").contains(pseudonym["endpoint"].as_str().unwrap()));
+}
+
+/// What pseudonyms would be taken for names by is refused, and says so.
+#[test]
+fn what_is_redacted_says_so_and_is_not_applied() {
+    let applied = shared();
+    applied.snapshot("full.json");
+    applied.run("observe", "--redact --out redacted.json").expect(0);
+    let run = |words: &str, code: i32| applied.place.run(words).expect(code);
+    let plan = "plan -f examples/private-link --observed";
+    let out = run(&format!("{plan} redacted.json --out plan.json"), 0).stdout;
+    let said = "Planned from a redacted snapshot";
+    assert!(out.starts_with(said), "{out}");
+    assert!(run("comment plan.json --dry-run", 0).stdout.contains(said));
+    assert!(!run(&format!("{plan} full.json"), 0).stdout.contains(said));
+    let refused = run("apply plan.json --sandbox", 1).stderr;
+    assert!(refused.contains("plan.json was planned from a redacted snapshot"), "{refused}");
+    for words in [
+        "drift -f examples/private-link --sandbox --since redacted.json",
+        "import --observed redacted.json --all --out imported",
+        "diff full.json redacted.json",
+    ] {
+        let stderr = run(words, 1).stderr;
+        assert!(stderr.contains("redacted.json is redacted"), "{words}: {stderr}");
+    }
+    run("diff redacted.json redacted.json", 0);
 }

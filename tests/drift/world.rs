@@ -48,6 +48,20 @@ impl Applied {
         Self { name, place }
     }
 
+    /// The example with its Service's annotations taken away, in a world that was changed before it was applied.
+    pub(crate) fn bare(name: &'static str, change: impl FnOnce(&mut Value)) -> Self {
+        let applied = Self { name, place: Workplace::with_example(name) };
+        applied.place.run(&format!("sandbox init .privlink/sandbox/{name}.json")).expect(0);
+        applied.edit_world(change);
+        let file = applied.place.path().join("examples").join(name).join("internal-app.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_annotation = |line: &str| line.contains("annotations:") || line.contains("azure-");
+        let kept: Vec<&str> = text.lines().filter(|line| !is_annotation(line)).collect();
+        std::fs::write(file, kept.join("\n")).unwrap();
+        applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
+        applied
+    }
+
     /// The AKS documentation's scenario.
     pub(crate) fn private_link() -> Self {
         Self::new("private-link", 0)
@@ -109,7 +123,7 @@ impl Applied {
         });
     }
 
-    fn edit_world(&self, edit: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit_world(&self, edit: impl FnOnce(&mut Value)) {
         let file = self.place.path().join(format!(".privlink/sandbox/{}.json", self.name));
         let mut world: Value =
             serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

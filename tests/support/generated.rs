@@ -52,7 +52,7 @@ pub(crate) struct Reaching {
 }
 
 /// One version of the stack: Services and endpoints by their number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Version {
     pub(crate) services: BTreeMap<usize, Wanted>,
     pub(crate) endpoints: BTreeMap<usize, Reaching>,
@@ -76,23 +76,32 @@ pub(crate) fn wanted() -> impl Strategy<Value = Wanted> {
     )
 }
 
-pub(crate) fn version() -> impl Strategy<Value = Version> {
-    let reaching = (0..SERVICES.len(), prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
-        .prop_map(|(service, far, manual, record)| {
+pub(crate) fn reaching() -> impl Strategy<Value = Reaching> {
+    (0..SERVICES.len(), prop::bool::weighted(0.2), any::<bool>(), any::<bool>()).prop_map(
+        |(service, far, manual, record)| {
             // An endpoint of another subscription must ask.
             Reaching { service, far, manual: manual || far, record: record && !far }
-        });
+        },
+    )
+}
+
+pub(crate) fn version() -> impl Strategy<Value = Version> {
     let services = prop::collection::btree_map(0..SERVICES.len(), wanted(), 0..4);
-    let endpoints = prop::collection::btree_map(0..ENDPOINTS.len(), reaching, 0..4);
-    (services, endpoints, any::<bool>()).prop_map(|(services, mut endpoints, approve)| {
-        let links: BTreeSet<usize> =
-            services.iter().filter(|(_, it)| it.link).map(|(number, _)| *number).collect();
-        endpoints.retain(|_, it| links.contains(&it.service));
-        Version { services, endpoints, approve }
+    let endpoints = prop::collection::btree_map(0..ENDPOINTS.len(), reaching(), 0..4);
+    (services, endpoints, any::<bool>()).prop_map(|(services, endpoints, approve)| {
+        let mut version = Version { services, endpoints, approve };
+        version.tidy();
+        version
     })
 }
 
 impl Version {
+    /// Leaves the endpoints away that have nothing to connect to.
+    pub(crate) fn tidy(&mut self) {
+        let Self { services, endpoints, .. } = self;
+        endpoints.retain(|_, it| services.get(&it.service).is_some_and(|it| it.link));
+    }
+
     /// Its documents.
     pub(crate) fn documents(&self, stack: &str) -> Vec<String> {
         let mut documents = vec![format!(

@@ -1,7 +1,12 @@
 //! A sandbox served by the test's own process, and the binary as its client.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -132,7 +137,13 @@ impl Served {
     /// The world once the controller has nothing more to do.
     pub(crate) fn world(&self) -> World {
         let settled = self.running.controller_settled(std::time::Duration::from_secs(20));
-        assert!(RUNTIME.block_on(settled), "the controller does not come to rest");
+        if !RUNTIME.block_on(settled) {
+            let events = self.edit(|world| world.to_json()["kubernetes"]["objects"].clone());
+            let events = events.as_array().into_iter().flatten();
+            let warned = events.filter(|it| it["kind"] == "Event" && it["type"] == "Warning");
+            let warnings: Vec<&Value> = warned.map(|it| &it["message"]).collect();
+            panic!("the controller does not come to rest: {warnings:#?}");
+        }
         self.edit(|world| world.clone())
     }
 }

@@ -64,6 +64,11 @@ pub(super) fn forget(
 /// Carries a saved plan out, as it is: nothing is asked.
 pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
     let saved = super::read_plan(file)?;
+    if saved.plan.redacted {
+        let shown = file.display();
+        return Err(CommandError::new(format!("{shown} was planned from a redacted snapshot"))
+            .hint("Names in it may be pseudonyms: plan again from what is live, and apply that."));
+    }
     super::block_on(async {
         let connected = connect::connect_saved(&saved, &args.turn.place, patience(args)).await?;
         let exit =

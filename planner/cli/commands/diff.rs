@@ -11,6 +11,10 @@ use crate::ui::Ui;
 
 pub(crate) fn run(args: &Diff, ui: &mut Ui) -> Result<Exit, CommandError> {
     let (old, new) = (super::read_snapshot(&args.old)?, super::read_snapshot(&args.new)?);
+    if old.redacted != new.redacted {
+        super::unredacted(&args.old, &old)?;
+        super::unredacted(&args.new, &new)?;
+    }
     let diff = compare(&old, &new);
     ui.print(&rendered(&diff, args.output, ui.style())?)?;
     for (format, file) in &args.render {

@@ -1,13 +1,11 @@
 //! `drift`: looks for what differs, in one stack or many, and tells who made it.
 
-mod stacks;
 mod textfile;
 mod webhook;
 
 use std::path::Path;
 use std::time::Instant;
 
-use futures::StreamExt;
 use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Look, Report, Since, StackReport};
@@ -24,7 +22,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-use stacks::Source;
+use super::stacks::{self, Source};
 
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
@@ -42,22 +40,15 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
             Err(error) => reports.push(failed(&source.name(), &source, &error, ui)),
         }
     }
-    let (looked, delivered) = super::block_on(async {
-        let looked = look_at_all(args, since.as_ref(), &loaded).await;
-        for (at, outcome) in looked {
-            let Some((source, desired)) = loaded.get(at) else { continue };
-            reports.push(match outcome {
-                Ok(report) => report,
-                Err(error) => failed(&desired.name, source, &error, ui),
-            });
-        }
-        let report = Report::new(env!("CARGO_PKG_VERSION"), reports);
-        let delivered = match &webhook {
-            Some(webhook) => webhook.deliver(&report).await,
-            None => Ok(()),
-        };
-        Ok((report, delivered))
-    })?;
+    let outcomes = look_at_all(args, since.as_ref(), &loaded)?;
+    for ((source, desired), outcome) in loaded.iter().zip(outcomes) {
+        reports.push(outcome.unwrap_or_else(|error| failed(&desired.name, source, &error, ui)));
+    }
+    let looked = Report::new(env!("CARGO_PKG_VERSION"), reports);
+    let delivered = match &webhook {
+        Some(webhook) => super::block_on(async { Ok(webhook.deliver(&looked).await) })?,
+        None => Ok(()),
+    };
     publish(args, &looked, ui)?;
     if let Err(why) = &delivered {
         ui.say(&format!("warning: {}", render::escape::terminal(why)));
@@ -73,26 +64,17 @@ fn exit(args: &Drift, report: &Report, delivered: bool) -> Exit {
     if report.has_drift() && !args.exit_zero { Exit::Changes } else { Exit::Done }
 }
 
-/// Looks at stacks side by side. The outcomes come with the number of their stack.
-async fn look_at_all(
+/// Looks at stacks side by side.
+fn look_at_all(
     args: &Drift,
     since: Option<&Since>,
     loaded: &[(Source, Desired)],
-) -> Vec<(usize, Result<StackReport, CommandError>)> {
-    // One client for all stacks: ARM's budget counts by identity and subscription.
-    let arm = if args.place.sandbox.is_none() && args.observed.is_none() {
-        connect::arm(&args.place, None).ok()
-    } else {
-        None
-    };
-    // One world file serves one stack at a time.
-    let one_world = matches!(args.place.sandbox, Some(Some(_)));
-    let jobs = if one_world { 1 } else { usize::from(args.jobs) };
-    let looks = loaded.iter().enumerate().map(|(at, (source, desired))| {
-        let arm = arm.as_ref();
-        async move { (at, look_at(args, since, (source, desired), arm).await) }
-    });
-    futures::stream::iter(looks).buffer_unordered(jobs).collect().await
+) -> Result<Vec<Result<StackReport, CommandError>>, CommandError> {
+    let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
+    let jobs = stacks::jobs(&args.place, args.jobs.into());
+    stacks::side_by_side(loaded, jobs, |(source, desired)| {
+        super::block_on(look_at(args, since, (source, desired), arm.as_ref()))
+    })
 }
 
 async fn look_at(
@@ -152,7 +134,10 @@ fn since(path: &Path) -> Result<Since, CommandError> {
     match SavedPlan::parse(&text) {
         Ok(saved) => Ok(Since::of_plan(&saved)),
         Err(not_a_plan) => match super::read_snapshot(path) {
-            Ok(snapshot) => Ok(Since::of_snapshot(&snapshot)),
+            Ok(snapshot) => {
+                super::unredacted(path, &snapshot)?;
+                Ok(Since::of_snapshot(&snapshot))
+            }
             Err(error) if text.contains("\"kubernetes\"") => Err(error),
             Err(_) => Err(CommandError::new(format!(
                 "{shown} is neither a snapshot nor a saved plan: {not_a_plan}"

@@ -76,6 +76,7 @@ fn selection(args: &Args) -> Selection {
 
 fn of_snapshot(path: &Path, args: &Args) -> Result<Read, CommandError> {
     let snapshot = super::read_snapshot(path)?;
+    super::unredacted(path, &snapshot)?;
     let nothing = Desired::default();
     let pinned = pin::facts(&nothing, args.place.subscription.as_deref());
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);

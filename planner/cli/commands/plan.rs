@@ -5,6 +5,7 @@ mod stacks;
 use std::fmt::Write;
 use std::path::Path;
 
+use privlink_azure::ArmClient;
 use privlink_core::binding;
 use privlink_core::desired::Desired;
 use privlink_core::plan::{Mode, Plan};
@@ -17,6 +18,7 @@ use privlink_engine::session::Patience;
 
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
+use crate::connect;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
 use crate::unreadable;
@@ -28,7 +30,8 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     let jobs = super::jobs(args.jobs);
     match &args.stacks {
         None => {
-            let plan = one(&args.input(), args, args.observed.as_deref(), jobs, ui)?;
+            let from = From { observed: args.observed.as_deref(), arm: None, jobs };
+            let plan = one(&args.input(), args, &from, ui)?;
             show(&plan, args, ui)
         }
         Some(folder) => stacks::run(folder, args, jobs, ui),
@@ -41,15 +44,25 @@ struct Made {
     met: bool,
 }
 
+/// What a stack is planned from.
+struct From<'a> {
+    /// A saved observation, in place of what is live.
+    observed: Option<&'a Path>,
+    /// A client of ARM that several stacks share.
+    arm: Option<&'a ArmClient>,
+    /// How many jobs may run at once.
+    jobs: usize,
+}
+
 /// Plans one stack.
 fn one(
     input: &args::Input,
     args: &args::Plan,
-    observed: Option<&Path>,
-    jobs: usize,
+    from: &From<'_>,
     ui: &mut Ui,
 ) -> Result<Made, CommandError> {
-    let (desired, snapshot) = super::sound_and_observed(input, &args.place, observed, jobs, ui)?;
+    let (desired, snapshot) =
+        super::sound_and_observed(input, &args.place, from.observed, from.jobs, ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
     let (observed, plan, met) = match snapshot {
         Some(snapshot) => {
@@ -58,7 +71,7 @@ fn one(
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
             (observed, planned.plan, true)
         }
-        None => super::block_on(live(&desired, args, mode, ui))?,
+        None => super::block_on(live(&desired, args, mode, from.arm, ui))?,
     };
     if let Some(file) = &args.out {
         let saved = seal(plan.clone(), &observed, &args.place);
@@ -72,18 +85,21 @@ async fn live(
     desired: &Desired,
     args: &args::Plan,
     mode: Mode,
+    arm: Option<&ArmClient>,
     ui: &mut Ui,
 ) -> Result<(Observed, Plan, bool), CommandError> {
-    let mut observed = super::observed(desired, &args.place, None, Patience::default()).await?;
+    let connected =
+        connect::connect_sharing(desired, &args.place, Patience::default(), arm).await?;
+    let (snapshot, facts) = connected.observe().await;
+    unreadable::check(&snapshot, &facts)?;
+    let observed = Observed { snapshot, facts, connected: None };
     let planned = super::planned(desired, &observed, mode, &args.limits)?;
     let mut met = true;
-    if let Some(connected) = observed.connected.take() {
-        if args.preflight {
-            let seen = (&observed.snapshot, &observed.facts);
-            met = super::preflight::passed(desired, seen, &connected, ui).await?;
-        }
-        connected.close().await?;
+    if args.preflight {
+        let seen = (&observed.snapshot, &observed.facts);
+        met = super::preflight::passed(desired, seen, &connected, ui).await?;
     }
+    connected.close().await?;
     Ok((observed, planned.plan, met))
 }
 

@@ -15,6 +15,7 @@ use crate::change::show_value;
 use crate::compare;
 use crate::diff::{dns, endpoint, service};
 use crate::plan::Plan;
+use crate::pointer::At;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
@@ -147,7 +148,7 @@ impl<'a> Live<'a> {
             return json!("unreadable");
         };
         let is_it = |object: &&Value| {
-            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
             let (namespace, own) = (text("/metadata/namespace"), text("/metadata/name"));
             name.split_once('/') == namespace.zip(own)
         };

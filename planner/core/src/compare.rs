@@ -18,24 +18,32 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, diffs: &mu
     if before == after {
         return;
     }
-    let (old, new) = (before.map(entries), after.map(entries));
-    let nested =
-        matches!((&old, &new), (Some(Some(_)), Some(Some(_)) | None) | (None, Some(Some(_))));
-    if !nested {
-        diffs.push(FieldDiff {
+    match (before.map(entries), after.map(entries)) {
+        (Some(Some(old)), Some(Some(new))) => {
+            let old: BTreeMap<Key<'_>, &Value> = old.into_iter().collect();
+            let new: BTreeMap<Key<'_>, &Value> = new.into_iter().collect();
+            let keys: BTreeSet<&Key<'_>> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                let (old, new) = (old.get(key).copied(), new.get(key).copied());
+                compare(&key.join(path), old, new, diffs);
+            }
+        }
+        (Some(Some(mut only)), None) | (None, Some(Some(mut only))) => {
+            only.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            for (key, value) in only {
+                let path = key.join(path);
+                match before {
+                    Some(_) => compare(&path, Some(value), None, diffs),
+                    None => compare(&path, None, Some(value), diffs),
+                }
+            }
+        }
+        _ => diffs.push(FieldDiff {
             path: path.to_owned(),
             before: before.cloned(),
             after: after.cloned(),
             forces_replacement: false,
-        });
-        return;
-    }
-    let old: BTreeMap<Key<'_>, &Value> = old.flatten().unwrap_or_default().into_iter().collect();
-    let new: BTreeMap<Key<'_>, &Value> = new.flatten().unwrap_or_default().into_iter().collect();
-    let keys: BTreeSet<&Key<'_>> = old.keys().chain(new.keys()).collect();
-    for key in keys {
-        let (old, new) = (old.get(key).copied(), new.get(key).copied());
-        compare(&key.join(path), old, new, diffs);
+        }),
     }
 }
 
@@ -49,11 +57,11 @@ enum Key<'a> {
 impl Key<'_> {
     fn join(&self, path: &str) -> String {
         let plain =
-            |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            |key: &str| key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
         match self {
             Self::Field(key) if !plain(key) => format!("{path}[{key:?}]"),
             Self::Field(key) if path.is_empty() => (*key).to_owned(),
-            Self::Field(key) => format!("{path}.{key}"),
+            Self::Field(key) => [path, ".", *key].concat(),
             Self::Named(name) => format!("{path}[{name}]"),
         }
     }

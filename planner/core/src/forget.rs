@@ -83,6 +83,7 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         tool_version: input.options.tool_version.clone(),
         stack: input.desired.name.clone(),
         mode: input.options.mode,
+        redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
         needs: Vec::new(),
         facts: Vec::new(),

@@ -32,6 +32,7 @@ pub mod kubernetes;
 pub mod order;
 pub mod plan;
 pub mod planning;
+mod pointer;
 pub mod prediction;
 pub mod preflight;
 pub mod reason;

@@ -30,6 +30,10 @@ pub struct Plan {
     pub stack: String,
     /// What it plans.
     pub mode: Mode,
+    /// Whether it was made from a redacted snapshot: what is somebody else's has pseudonyms in it, and it is not
+    /// applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
     /// What it is limited to, and what it makes anew although nothing differs.
     #[serde(default, skip_serializing_if = "Scope::is_default")]
     pub scope: Scope,
@@ -53,6 +57,9 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
 }
+
+/// What is said of a plan that was made from a redacted snapshot.
+pub const REDACTED: &str = "Planned from a redacted snapshot: what is somebody else's has pseudonyms, and this plan cannot be applied.";
 
 /// A node that changes, and another one that it hangs on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

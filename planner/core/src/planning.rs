@@ -113,6 +113,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         tool_version: input.options.tool_version.clone(),
         stack: input.desired.name.clone(),
         mode: input.options.mode,
+        redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
@@ -171,7 +172,7 @@ const HIDDEN: [&str; 7] = [
 ];
 
 /// The facts a reader should know, with their sources.
-fn facts(facts: &Facts) -> Vec<FactNote> {
+pub(crate) fn facts(facts: &Facts) -> Vec<FactNote> {
     let mut notes = Vec::new();
     let Ok(serde_json::Value::Object(values)) = serde_json::to_value(facts) else {
         return notes;

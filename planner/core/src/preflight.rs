@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diff::Input;
+use crate::plan::FactNote;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
 
@@ -131,6 +132,9 @@ pub struct Report {
     pub phase: Phase,
     /// As whom Azure was asked.
     pub identity: String,
+    /// What the cluster was taken to be, and how that is known.
+    #[serde(default)]
+    pub facts: Vec<FactNote>,
     /// The requirements, by area, subject and requirement.
     pub checks: Vec<Check>,
 }

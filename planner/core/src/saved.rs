@@ -99,6 +99,7 @@ mod tests {
             tool_version: "0".into(),
             stack: "shop".into(),
             mode: Mode::Apply,
+            redacted: false,
             scope: plan::Scope::default(),
             facts: Vec::new(),
             changes: Vec::new(),

@@ -9,6 +9,7 @@ use crate::diff::{Input, dns, endpoint};
 use crate::graph::{Graph, Node, Ownership};
 use crate::kubernetes::service::Key;
 use crate::plan::{Mode, Need};
+use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::view::{self, Nodes, View};
@@ -38,6 +39,9 @@ pub fn needs(
     services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
     let changed: BTreeSet<&Address> =
         changes.iter().filter(|it| it.is_change()).map(|it| &it.address).collect();
+    if changed.is_empty() {
+        return Vec::new();
+    }
     let mut needs = BTreeMap::new();
     for nodes in [prediction.nodes_before(), prediction.nodes_after()] {
         let mut graph = Graph::default();
@@ -116,7 +120,7 @@ fn shared(nodes: &Nodes, graph: &mut Graph) {
 }
 
 fn text<'a>(view: &'a View, pointer: &str) -> Option<&'a str> {
-    view.fields.pointer(pointer).and_then(serde_json::Value::as_str)
+    view.fields.at(pointer).and_then(serde_json::Value::as_str)
 }
 
 /// The backend pools of each load balancer, by its name.

@@ -391,24 +391,25 @@ pub fn clean<T: Serialize>(resource: &T) -> Value {
 
 /// What of a predicted resource Azure must show: without volatile fields, those that Azure alone fills
 /// in, and `unsure` ones; with references as they are.
-pub fn expected(value: &Value, unsure: &[&str]) -> Value {
+pub fn expected(mut value: Value, unsure: &[&str]) -> Value {
+    keep_expected(&mut value, unsure);
+    value
+}
+
+fn keep_expected(value: &mut Value, unsure: &[&str]) {
     const FILLED_IN: [&str; 2] = ["alias", "noHealthyBackendsBehavior"];
     let is_left_out =
         |key: &str| VOLATILE.contains(&key) || FILLED_IN.contains(&key) || unsure.contains(&key);
     match value {
         Value::Object(fields) => {
             if let (1, Some(Value::String(_))) = (fields.len(), fields.get("id")) {
-                return value.clone();
+                return;
             }
-            let kept: Map<String, Value> = fields
-                .iter()
-                .filter(|(key, _)| !is_left_out(key))
-                .map(|(key, value)| (key.clone(), expected(value, unsure)))
-                .collect();
-            Value::Object(kept)
+            fields.retain(|key, _| !is_left_out(key));
+            fields.values_mut().for_each(|value| keep_expected(value, unsure));
         }
-        Value::Array(items) => items.iter().map(|item| expected(item, unsure)).collect(),
-        other => other.clone(),
+        Value::Array(items) => items.iter_mut().for_each(|item| keep_expected(item, unsure)),
+        _ => {}
     }
 }
 

@@ -81,6 +81,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         tool_version: text.to_owned(),
         stack: text.to_owned(),
         mode: Mode::Apply,
+        redacted: false,
         scope: Scope::default(),
         facts: vec![FactNote { name: text.into(), value: text.into(), source: "assumed".into() }],
         needs: needs.collect(),

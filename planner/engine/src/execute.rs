@@ -334,10 +334,15 @@ async fn set_connection(
     if let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert("privateLinkServiceConnectionState".to_owned(), state.clone());
     }
+    // Who decided otherwise since it was read is not overruled.
+    let precondition = match connection.get("etag").and_then(Value::as_str) {
+        Some(etag) => Precondition::IfMatch(etag.to_owned()),
+        None => Precondition::None,
+    };
     let client = session.arm.for_id(&id);
     let kind = WaitKind::Connection;
     let quiet = Wait::quietly(session.patience.deadline(kind));
-    let put = async || client.put(&id, &connection, &Precondition::None, &quiet).await;
+    let put = async || client.put(&id, &connection, &precondition, &quiet).await;
     told(session, teller, kind, put).await?;
     Ok(())
 }

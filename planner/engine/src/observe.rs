@@ -71,6 +71,7 @@ pub async fn observe(
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
+        redacted: false,
         kubernetes,
         azure,
         index: Index::default(),
@@ -88,6 +89,7 @@ pub async fn observe_lists(
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
+        redacted: false,
         kubernetes,
         azure: azure.into_iter().collect(),
         index: Index::default(),

@@ -156,16 +156,15 @@ fn azure_lists(count: usize) -> BTreeMap<String, List> {
             vec![cluster],
         ),
         list(Group::new("s", "mc_rg").list("Microsoft.Network/loadBalancers"), vec![balancer]),
-        list(
-            String::from("/subscriptions/s/providers/Microsoft.Network/networkInterfaces"),
-            vec![],
-        ),
     ]);
+    // Each endpoint has an interface.
     lists.insert(ENDPOINTS.to_owned(), endpoints(count));
+    lists.insert(INTERFACES.to_owned(), endpoints(count));
     lists
 }
 
 const ENDPOINTS: &str = "/subscriptions/s/providers/microsoft.network/privateendpoints";
+const INTERFACES: &str = "/subscriptions/s/providers/microsoft.network/networkinterfaces";
 
 #[tokio::test]
 async fn both_planes_are_observed_and_the_cluster_names_its_node_group() {
@@ -223,7 +222,7 @@ async fn calls_follow_pages() {
         calls.push(client.calls().reads);
     }
     // The cluster's group, endpoints, interfaces, six lists of the node group; then pages.
-    assert_eq!(calls, [9, 9, 18]);
+    assert_eq!(calls, [9, 9, 27]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::environment::Pull;
 use crate::error::{ErrorKind, ForgeError};
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
 
-const HELP: &str = "Give the job `permissions: pull-requests: write`. A run for a pull request from a fork gets \
+const HELP: &str = "Use the run's own `github.token`, in a job with `permissions: pull-requests: write`. A run for a pull request from a fork gets \
      no such token: let a second workflow comment, as examples/ci has it.";
 
 /// A pull request on GitHub.

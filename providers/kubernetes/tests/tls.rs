@@ -7,53 +7,16 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
+#[path = "../../azure/tests/support/tls_server.rs"]
+mod tls_server;
 
 use privlink_kubernetes::{Connection, ErrorKind, KubernetesClient, KubernetesError, Settings};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-
-const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-server.pem");
-
-/// A TLS server that answers every connection with a version.
-async fn serve() -> String {
-    let pem = std::fs::read(CERTIFICATE).unwrap();
-    let certificate = CertificateDer::from_pem_slice(&pem).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            // A client that does not trust the certificate hangs up.
-            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            let body = r#"{"gitVersion": "v1.33.1"}"#;
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
-            let reply = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-            let _ = stream.write_all(reply.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    url
-}
+use tls_server::{CERTIFICATE, serve};
 
 async fn version(authority: &str) -> Result<String, KubernetesError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
-    let server = serve().await;
+    let server = serve(r#"{"gitVersion": "v1.33.1"}"#).await;
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
          contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use azure_mgmt_network::models;
 use privlink_core::change::show_value;
 use privlink_core::plan::{Op, Plan};
+use privlink_core::resource_id::ResourceId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -59,26 +61,34 @@ fn plans() -> Vec<Plan> {
 }
 
 #[test]
-fn the_endpoints_that_plans_write_survive() {
-    let mut endpoints = 0;
+fn what_the_plans_of_all_examples_write_survives() {
+    let mut written = BTreeMap::new();
     for plan in plans() {
         for step in &plan.steps {
             let Op::PutResource { id, body, .. } = &step.op else { continue };
             // What is not known yet is text once it is.
             let body = show_value(body);
-            let id = id.to_lowercase();
-            if id.contains("/privatednszonegroups/") {
-                survives::<models::PrivateDnsZoneGroup>(&body);
-            } else if id.contains("/privateendpoints/") {
-                survives::<models::PrivateEndpoint>(&body);
-                endpoints += 1;
-            } else {
-                // Private DNS zones are in another specification.
-                assert!(id.contains("/privatednszones/"), "{id}");
-            }
+            let id = ResourceId::new(id);
+            let kind = match id.key().rsplit('/').nth(1) {
+                Some("privatednszonegroups") => {
+                    survives::<models::PrivateDnsZoneGroup>(&body);
+                    "zone group"
+                }
+                Some("privateendpoints") => {
+                    survives::<models::PrivateEndpoint>(&body);
+                    "endpoint"
+                }
+                Some("a") => {
+                    survives::<azure_mgmt_privatedns::models::RecordSet>(&body);
+                    "record"
+                }
+                _ => panic!("what is {id}?"),
+            };
+            *written.entry(kind).or_insert(0) += 1;
         }
     }
-    assert!(endpoints >= 2, "{endpoints}");
+    let kinds: Vec<&str> = written.into_keys().collect();
+    assert_eq!(kinds, ["endpoint", "record", "zone group"]);
 }
 
 #[test]
@@ -100,17 +110,6 @@ fn an_update_of_an_endpoint_survives() {
                 "name": "privlink", "properties": {"privateIPAddress": "10.1.0.9"},
             }],
         },
-    }));
-}
-
-/// What `dns: {zoneGroup: ...}` writes (planner/core/src/diff/dns.rs); no example has one.
-#[test]
-fn a_zone_group_survives() {
-    survives::<models::PrivateDnsZoneGroup>(&json!({
-        "properties": {"privateDnsZoneConfigs": [{
-            "name": "privatelink-contoso-com",
-            "properties": {"privateDnsZoneId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/privatelink.contoso.com"},
-        }]},
     }));
 }
 

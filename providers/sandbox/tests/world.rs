@@ -118,6 +118,7 @@ async fn a_world_is_made_from_a_snapshot() {
     let snapshot = Snapshot {
         format_version: FORMAT_VERSION.into(),
         taken_at: "2026-11-23T00:00:00Z".into(),
+        redacted: false,
         kubernetes: Kubernetes {
             version: Reading::Present("v1.35.0".into()),
             namespace: "shop".into(),
@@ -175,6 +176,7 @@ fn dual_stack_snapshot() -> Snapshot {
     Snapshot {
         format_version: FORMAT_VERSION.into(),
         taken_at: "2026-11-23T00:00:00Z".into(),
+        redacted: false,
         kubernetes: Kubernetes {
             version: Reading::Present("v1.33.2".into()),
             namespace: "default".into(),
@@ -252,6 +254,7 @@ async fn an_observed_service_is_known_to_the_controller() {
     let snapshot = Snapshot {
         format_version: FORMAT_VERSION.into(),
         taken_at: "2026-11-23T00:00:00Z".into(),
+        redacted: false,
         kubernetes: Kubernetes {
             version: Reading::Present("v1.33.1".into()),
             namespace: "default".into(),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::resource::{BackendPool, Reference};
 use super::world::{Kind, World, kind_of};
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 /// An IP configuration of a scale set instance.
@@ -25,7 +26,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 impl World {
@@ -94,8 +95,7 @@ pub(crate) fn with_members(pool: &Arc<BackendPool>, nics: &[Nic]) -> Arc<Backend
     }
     let mut pool = pool.as_ref().clone();
     let mut addresses = pool.properties.load_balancer_backend_addresses.take().unwrap_or_default();
-    addresses
-        .retain(|address| address.pointer("/properties/networkInterfaceIPConfiguration").is_none());
+    addresses.retain(|address| address.at("/properties/networkInterfaceIPConfiguration").is_none());
     if members.is_empty() {
         pool.properties.backend_ip_configurations = None;
         pool.properties.load_balancer_backend_addresses =

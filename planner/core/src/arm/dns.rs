@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference};
@@ -22,7 +23,7 @@ const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"
 const GROUP_TTL: u32 = 10;
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether an id names a private DNS zone, a link or a record.
@@ -135,7 +136,7 @@ impl Azure<'_> {
         if !self.world.virtual_networks.contains_key(&network.to_lowercase()) {
             return Err(missing_reference(network, id));
         }
-        let registration = body.pointer("/properties/registrationEnabled").and_then(Value::as_bool);
+        let registration = body.at("/properties/registrationEnabled").and_then(Value::as_bool);
         let mut link = json!({
             "id": id.as_str(),
             "name": id.name(),
@@ -275,7 +276,7 @@ impl Azure<'_> {
         }
         self.remove_group_records(existing.as_ref());
         let mut configs = Vec::new();
-        let wanted = body.pointer("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
+        let wanted = body.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
         for config in wanted.into_iter().flatten() {
             let zone = text(config, "/properties/privateDnsZoneId");
             let Some(live) = self.world.get(&ResourceId::new(zone)) else {
@@ -307,7 +308,7 @@ impl Azure<'_> {
 
     fn add_group_records(&mut self, endpoint: &Value, zone: &ResourceId) -> Vec<Value> {
         let addresses = addresses_of(self.world, endpoint);
-        let names = endpoint.pointer("/properties/customDnsConfigs").and_then(Value::as_array);
+        let names = endpoint.at("/properties/customDnsConfigs").and_then(Value::as_array);
         let names: Vec<String> = names
             .into_iter()
             .flatten()
@@ -346,10 +347,10 @@ impl Azure<'_> {
     }
 
     fn remove_group_records(&mut self, group: Option<&Value>) {
-        let configs = group.and_then(|group| group.pointer("/properties/privateDnsZoneConfigs"));
+        let configs = group.and_then(|group| group.at("/properties/privateDnsZoneConfigs"));
         for config in configs.and_then(Value::as_array).into_iter().flatten() {
             let zone = ResourceId::new(text(config, "/properties/privateDnsZoneId"));
-            let records = config.pointer("/properties/recordSets").and_then(Value::as_array);
+            let records = config.at("/properties/recordSets").and_then(Value::as_array);
             for record in records.into_iter().flatten() {
                 self.world.remove(&zone.child("A", text(record, "/recordSetName")));
             }

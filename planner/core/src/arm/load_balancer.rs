@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
@@ -496,13 +497,13 @@ fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
 fn needs_mapping(pool: &BackendPool) -> bool {
     let addresses = pool.properties.load_balancer_backend_addresses.iter().flatten();
     addresses.into_iter().any(|address| {
-        address.pointer("/properties/ipAddress").is_some()
-            && address.pointer("/properties/inboundNatRulesPortMapping").is_none()
+        address.at("/properties/ipAddress").is_some()
+            && address.at("/properties/inboundNatRulesPortMapping").is_none()
     })
 }
 
 fn add_mapping(address: &mut Value) {
-    let by_address = address.pointer("/properties/ipAddress").is_some();
+    let by_address = address.at("/properties/ipAddress").is_some();
     let properties = address.get_mut("properties").and_then(Value::as_object_mut);
     if let Some(properties) = properties.filter(|_| by_address) {
         properties.entry("inboundNatRulesPortMapping").or_insert(json!([]));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference};
@@ -51,7 +52,7 @@ struct Request {
 
 /// A text in a value, empty if it is not there.
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn bad_request(code: &str, message: impl Into<String>) -> ArmError {
@@ -62,7 +63,7 @@ impl Request {
     fn parse(id: &ResourceId, body: &Value) -> Result<Self, ArmError> {
         let mut found = Vec::new();
         for (list, manual) in [(AUTOMATIC, false), (MANUAL, true)] {
-            let items = body.pointer(&format!("/properties/{list}")).and_then(Value::as_array);
+            let items = body.at(&format!("/properties/{list}")).and_then(Value::as_array);
             found.extend(items.into_iter().flatten().map(|item| (item, manual)));
         }
         let [(item, manual)] = found.as_slice() else {
@@ -203,7 +204,7 @@ impl Azure<'_> {
                 MANUAL: list(MANUAL),
                 "customNetworkInterfaceName": text(body, "/properties/customNetworkInterfaceName"),
                 "subnet": {"id": subnet.as_str()},
-                "ipConfigurations": body.pointer("/properties/ipConfigurations").cloned().unwrap_or_else(|| json!([])),
+                "ipConfigurations": body.at("/properties/ipConfigurations").cloned().unwrap_or_else(|| json!([])),
                 "networkInterfaces": [{"id": interface}],
                 "customDnsConfigs": dns,
             },
@@ -318,8 +319,7 @@ impl Azure<'_> {
         for group in self.world.list(&format!("{id}/privateDnsZoneGroups")) {
             self.delete_zone_group(&ResourceId::new(text(&group, "/id")))?;
         }
-        let interfaces =
-            existing.pointer("/properties/networkInterfaces").and_then(Value::as_array);
+        let interfaces = existing.at("/properties/networkInterfaces").and_then(Value::as_array);
         for interface in interfaces.into_iter().flatten() {
             self.world.remove(&ResourceId::new(text(interface, "/id")));
         }
@@ -377,7 +377,7 @@ fn copy_changeable(endpoint: &mut Value, body: &Value) {
             }
         }
     }
-    if let Some(groups) = body.pointer("/properties/applicationSecurityGroups") {
+    if let Some(groups) = body.at("/properties/applicationSecurityGroups") {
         set(endpoint, "/properties", "applicationSecurityGroups", groups.clone());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
@@ -267,9 +269,7 @@ impl Azure<'_> {
             let pools = balancer.and_then(|it| it.properties.backend_address_pools.as_deref());
             pools.unwrap_or_default().iter().any(|pool| {
                 let addresses = pool.properties.load_balancer_backend_addresses.iter().flatten();
-                addresses
-                    .into_iter()
-                    .any(|address| address.pointer("/properties/ipAddress").is_some())
+                addresses.into_iter().any(|address| address.at("/properties/ipAddress").is_some())
             })
         });
         if by_address {
@@ -332,19 +332,23 @@ impl Azure<'_> {
     /// Leaves the endpoints of a PLS that went, or one of them, `Disconnected`.
     fn disconnect_endpoints(&mut self, service: &PrivateLinkService, endpoint: Option<&str>) {
         let alias = service.properties.alias.as_deref();
-        for (key, resource) in &mut self.world.others {
-            let is_endpoint = key.contains("/providers/microsoft.network/privateendpoints/");
-            if !is_endpoint || endpoint.is_some_and(|id| !id.eq_ignore_ascii_case(key)) {
+        let endpoint = endpoint.map(str::to_ascii_lowercase);
+        let range = match endpoint.as_deref() {
+            Some(id) => (Bound::Included(id), Bound::Included(id)),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        for (key, resource) in self.world.others.range_mut::<str, _>(range) {
+            if !key.contains("/providers/microsoft.network/privateendpoints/") {
                 continue;
             }
             let reaches = |connection: &Value| {
-                let target = connection.pointer("/properties/privateLinkServiceId");
+                let target = connection.at("/properties/privateLinkServiceId");
                 let target = target.and_then(Value::as_str).unwrap_or_default();
                 target.eq_ignore_ascii_case(service.id()) || Some(target) == alias
             };
             let lists = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
             let concerned = lists.iter().any(|list| {
-                let list = resource.pointer(&format!("/properties/{list}"));
+                let list = resource.at(&format!("/properties/{list}"));
                 list.and_then(Value::as_array).is_some_and(|list| list.iter().any(reaches))
             });
             if !concerned {

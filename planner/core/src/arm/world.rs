@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::address::{Prefix, ranges};
@@ -333,9 +334,9 @@ impl World {
             .iter()
             .filter(|(key, _)| key.contains("/providers/microsoft.network/networkinterfaces/"))
             .filter(|(_, interface)| {
-                let configurations = interface.pointer("/properties/ipConfigurations");
+                let configurations = interface.at("/properties/ipConfigurations");
                 configurations.and_then(Value::as_array).into_iter().flatten().any(|it| {
-                    let address = it.pointer("/properties/privateIPAddress");
+                    let address = it.at("/properties/privateIPAddress");
                     address.and_then(Value::as_str) == Some(text.as_str())
                 })
             })

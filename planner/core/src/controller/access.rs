@@ -8,6 +8,7 @@ use crate::arm::hand::{Family, family};
 use crate::arm::resource::LoadBalancer;
 use crate::facts::BackendPoolType;
 use crate::kubernetes::service::{Number, Service};
+use crate::pointer::At;
 use crate::unknown;
 
 use super::annotation;
@@ -49,6 +50,15 @@ impl Addresses {
 
     fn extend<'a>(&mut self, addresses: impl IntoIterator<Item = &'a str>) {
         addresses.into_iter().for_each(|address| self.add(address));
+    }
+
+    /// All of a list, or none if any is no address (`iputil.ParseAddresses`, its error dropped).
+    fn extend_with_all(&mut self, addresses: &[String]) {
+        let is_address =
+            |it: &String| unknown::is_unknown(it) || prefix::parse_address(it).is_some();
+        if addresses.iter().all(is_address) {
+            self.extend(addresses.iter().map(String::as_str));
+        }
     }
 }
 
@@ -233,7 +243,7 @@ impl Cloud<'_, '_> {
             let nodes = balancer.as_deref().map(|it| self.addresses_in_pools(service, it));
             to.extend(nodes.unwrap_or_default().iter().map(String::as_str));
         } else {
-            to.extend(addresses.iter().map(String::as_str));
+            to.extend_with_all(addresses);
         }
         let mut rules = SecurityRules::new(&group);
         let shared = self.ports_of_others(service, &to)?;
@@ -321,7 +331,7 @@ impl Cloud<'_, '_> {
             }
             let members = pool.properties.load_balancer_backend_addresses.iter().flatten();
             for member in members {
-                let address = member.pointer("/properties/ipAddress");
+                let address = member.at("/properties/ipAddress");
                 addresses.extend(address.and_then(|it| it.as_str()).map(ToOwned::to_owned));
             }
             for interface in pool.properties.backend_ip_configurations.iter().flatten() {
@@ -346,9 +356,7 @@ impl Cloud<'_, '_> {
                 continue;
             }
             let concerned = if by_nodes {
-                let skipped = self.facts.knows_disable_nsg_rule
-                    && is_true(other, annotation::DISABLE_NSG_RULE);
-                is_true(other, annotation::DISABLE_FLOATING_IP) && !skipped
+                is_true(other, annotation::DISABLE_FLOATING_IP)
             } else {
                 let reached =
                     |address: &String| to.ipv4.contains(address) || to.ipv6.contains(address);
@@ -381,8 +389,23 @@ impl Cloud<'_, '_> {
                 all.extend(node.internal_addresses.iter().map(String::as_str));
             }
         }
-        all.extend(addresses.iter().map(String::as_str));
+        all.extend_with_all(addresses);
         all.extend(more.iter().map(String::as_str));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_that_is_none_spoils_the_list() {
+        // `reconcileSecurityGroup` drops the error of `iputil.ParseAddresses`, and the list with it.
+        let mut addresses = Addresses::default();
+        addresses.extend_with_all(&["10.240.0".to_owned(), "fd00::1".to_owned()]);
+        assert!(addresses.ipv4.is_empty() && addresses.ipv6.is_empty());
+        addresses.extend_with_all(&["10.240.0.6".to_owned(), "fd00::1".to_owned()]);
+        assert_eq!((addresses.ipv4.len(), addresses.ipv6.len()), (1, 1));
     }
 }

@@ -10,6 +10,7 @@ use crate::arm::resource::{BackendPool, LoadBalancer, Reference};
 use crate::facts::BackendPoolType;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::cloud::Cloud;
@@ -44,7 +45,7 @@ fn address_of(node: &Node, ipv6: IsIpv6) -> Option<&str> {
 }
 
 fn member_address(member: &Value) -> &str {
-    member.pointer("/properties/ipAddress").and_then(Value::as_str).unwrap_or_default()
+    member.at("/properties/ipAddress").and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Cloud<'_, '_> {
@@ -82,7 +83,7 @@ impl Cloud<'_, '_> {
         }
         let mut pre_configured = self.is_pre_configured(service);
         if !pre_configured {
-            self.clean_pools(balancer, &names)?;
+            self.clean_pools(service, balancer, &names)?;
         }
         let mut created = false;
         for family in &service.ip_families {
@@ -107,22 +108,30 @@ impl Cloud<'_, '_> {
     /// excluded.
     fn clean_pools(
         &mut self,
+        service: &Service,
         balancer: &mut LoadBalancer,
         names: &[String; 2],
     ) -> Result<(), Failure> {
         let pools = balancer.properties.backend_address_pools.clone().unwrap_or_default();
         let mut refresh = false;
+        let (mut machines, mut left) = (BTreeSet::new(), Vec::new());
         for pool in pools.iter().rev() {
             if !names.iter().any(|name| same(name, pool.name())) {
                 continue;
             }
-            refresh |= match self.facts.backend_pool_type {
-                BackendPoolType::NodeIpConfiguration => {
-                    self.clean_interface_pool(balancer.name(), pool)?
-                }
-                _ => self.clean_address_pool(balancer.name(), pool)?,
-            };
+            if self.facts.backend_pool_type != BackendPoolType::NodeIpConfiguration {
+                refresh |= self.clean_address_pool(service, balancer.name(), pool)?;
+                continue;
+            }
+            refresh |= self.clean_interface_pool(service, balancer.name(), pool)?;
+            let unwanted = self.unwanted_machines(pool);
+            if !unwanted.is_empty() {
+                machines.extend(unwanted);
+                left.push(pool.id().to_owned());
+            }
         }
+        // A machine leaves the pools of both families at once.
+        refresh |= self.leave_pools(&machines, &left)?;
         if refresh {
             let name = balancer.name().to_owned();
             if let Some(fresh) = self.load_balancer(&name, true)? {
@@ -132,35 +141,42 @@ impl Cloud<'_, '_> {
         Ok(())
     }
 
-    /// A pool of interfaces loses members by address, and interfaces of excluded nodes and of machines
-    /// that are gone.
+    /// A pool of interfaces loses members by address.
     fn clean_interface_pool(
         &mut self,
+        service: &Service,
         balancer: &str,
         pool: &BackendPool,
     ) -> Result<bool, Failure> {
-        let mut changed = false;
         let addresses =
             pool.properties.load_balancer_backend_addresses.as_deref().unwrap_or_default();
-        if addresses.iter().any(|member| !member_address(member).is_empty()) {
-            let mut without = pool.clone();
-            without.properties.virtual_network = None;
-            if let Some(members) = &mut without.properties.load_balancer_backend_addresses {
-                members.retain(|member| member_address(member).is_empty());
-            }
-            self.put_pool(balancer, without)?;
-            changed = true;
+        if addresses.iter().all(|member| member_address(member).is_empty()) {
+            return Ok(false);
         }
+        let mut without = pool.clone();
+        without.properties.virtual_network = None;
+        if let Some(members) = &mut without.properties.load_balancer_backend_addresses {
+            members.retain(|member| member_address(member).is_empty());
+        }
+        let words = format!(
+            "bc.ReconcileBackendPools for service ({}): failed to cleanup IP based backend pool {}",
+            service.key,
+            pool.name()
+        );
+        self.put_pool(balancer, without).map_err(|failure| failure.within(&words))?;
+        Ok(true)
+    }
+
+    /// The machines that are to leave a pool of interfaces: those of excluded nodes, and those that are
+    /// gone. None if the pool would be empty without them.
+    fn unwanted_machines(&self, pool: &BackendPool) -> BTreeSet<String> {
         let members = pool.properties.backend_ip_configurations.as_deref().unwrap_or_default();
         let unwanted: Vec<&Reference> =
             members.iter().filter(|member| self.is_unwanted_interface(member.id())).collect();
-        // The pool is never emptied this way.
-        if !unwanted.is_empty() && unwanted.len() < members.len() {
-            let machines: BTreeSet<String> =
-                unwanted.iter().filter_map(|member| machine_of(member.id())).collect();
-            changed |= self.leave_pools(&machines, &[pool.id().to_owned()])?;
+        if unwanted.len() == members.len() {
+            return BTreeSet::new();
         }
-        Ok(changed)
+        unwanted.iter().filter_map(|member| machine_of(member.id())).collect()
     }
 
     fn is_unwanted_interface(&self, id: &str) -> bool {
@@ -178,7 +194,12 @@ impl Cloud<'_, '_> {
 
     /// A pool of addresses loses interfaces (a scale set's model may still name the pool), and nodes
     /// excluded.
-    fn clean_address_pool(&mut self, balancer: &str, pool: &BackendPool) -> Result<bool, Failure> {
+    fn clean_address_pool(
+        &mut self,
+        service: &Service,
+        balancer: &str,
+        pool: &BackendPool,
+    ) -> Result<bool, Failure> {
         let id = pool.id().to_owned();
         let members = pool.properties.backend_ip_configurations.as_deref().unwrap_or_default();
         let migrates = !members.is_empty();
@@ -196,7 +217,12 @@ impl Cloud<'_, '_> {
             .collect();
         let mut cleaned = pool.clone();
         if remove_addresses(&mut cleaned, &excluded, false) {
-            self.put_pool(balancer, cleaned)?;
+            let words = format!(
+                "bi.ReconcileBackendPools for service ({}): lb backendpool - failed to update backend pool {} for load balancer {balancer}",
+                service.key,
+                pool.name()
+            );
+            self.put_pool(balancer, cleaned).map_err(|failure| failure.within(&words))?;
             changed = true;
         }
         Ok(changed || migrates)

@@ -10,6 +10,7 @@ use crate::arm::address::in_subnet;
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
@@ -86,26 +87,22 @@ impl Cloud<'_, '_> {
             return is_it.then_some(Owned { primary: false, ipv6: Some(ipv6) });
         }
         let group = self.public_ip_group(service);
-        let found = if pinned.is_empty() {
-            let names = super::public_ip::names(service);
-            let mut found = Vec::new();
-            for wanted in names.into_iter().filter(|name| !name.is_empty()) {
-                found.push(self.find_public_ip_by_name(&group, wanted).ok()?);
-            }
-            found
-        } else {
-            let mut found = Vec::new();
-            for address in pinned {
-                found.push(self.find_public_ip_by_address(&group, address).ok()?);
-            }
-            found
-        };
         let used = frontend.properties.public_ip_address.as_ref().map(Reference::id)?;
-        let address = found
-            .into_iter()
-            .find(|address| address.properties.ip_address.is_some() && same(address.id(), used))?;
-        let version = address.properties.public_ip_address_version.as_deref();
-        Some(Owned { primary: false, ipv6: Some(version == Some("IPv6")) })
+        let named = super::public_ip::names(service);
+        let asked = if pinned.is_empty() { named.to_vec() } else { pinned.clone() };
+        for wanted in asked.into_iter().filter(|wanted| !wanted.is_empty()) {
+            // The first that is not found ends the search, whatever comes after it.
+            let address = if pinned.is_empty() {
+                self.find_public_ip_by_name(&group, wanted).ok()?
+            } else {
+                self.find_public_ip_by_address(&group, wanted).ok()?
+            };
+            if address.properties.ip_address.is_some() && same(address.id(), used) {
+                let version = address.properties.public_ip_address_version.as_deref();
+                return Some(Owned { primary: false, ipv6: Some(version == Some("IPv6")) });
+            }
+        }
+        None
     }
 
     /// The family of a frontend that is a Service's.
@@ -181,7 +178,7 @@ impl Cloud<'_, '_> {
             found.push(format!("{words} load balancing rules of other services"));
         }
         for rule in properties.outbound_rules.iter().flatten() {
-            let frontends = rule.pointer("/properties/frontendIPConfigurations");
+            let frontends = rule.at("/properties/frontendIPConfigurations");
             let frontends = frontends.and_then(Value::as_array).into_iter().flatten();
             let mut ids = frontends.filter_map(|it| it.get("id")?.as_str());
             if ids.any(|id| same(id, frontend)) {
@@ -195,7 +192,7 @@ impl Cloud<'_, '_> {
         ];
         for (list, what) in nat {
             let user = list.iter().flatten().find(|nat| {
-                let id = nat.pointer("/properties/frontendIPConfiguration/id");
+                let id = nat.at("/properties/frontendIPConfiguration/id");
                 id.and_then(Value::as_str).is_some_and(|id| same(id, frontend))
             });
             if let Some(user) = user {

@@ -90,7 +90,11 @@ impl Cloud<'_, '_> {
             return Ok(cached.value.clone());
         }
         let collection = self.private_link_id(&group, "").collection().unwrap_or_default();
-        self.read(&collection).map_err(|failure| failure.within("get PLS"))?;
+        match self.read(&collection) {
+            // A group that is not there has no PLS.
+            Err(failure) if failure.status() == Some(404) => {}
+            read => read.map_err(|failure| failure.within("get PLS"))?,
+        }
         let prefix = format!("{}/", collection.key());
         let all = self.azure.world.private_link_services.range(prefix.clone()..);
         let value = all
@@ -163,10 +167,12 @@ impl Cloud<'_, '_> {
             Some(existing) => existing.as_ref().clone(),
             None => self.new_private_link(),
         };
-        let wanted = private_link_name(service, &link, frontend)?;
+        let mut wanted = private_link_name(service, &link, frontend)?;
         if existing.is_none() && self.facts.taken_pls_name == TakenPlsName::Refused {
             self.refuse_taken_name(service, &group, &wanted)?;
         }
+        // One that exists keeps its name as it is spelled.
+        wanted = link.name.clone().unwrap_or(wanted);
         if !self.fill_private_link(service, frontend, &mut link, &wanted)? {
             return Ok(());
         }
@@ -262,11 +268,14 @@ impl Cloud<'_, '_> {
         Ok(dirty)
     }
 
+    /// The name of the subnet of the NAT addresses (`getPLSSubnetName`).
+    fn nat_subnet_name(&self, service: &Service) -> String {
+        let named = not_blank(service, annotation::PLS_SUBNET).or_else(|| internal_subnet(service));
+        named.unwrap_or(&self.facts.subnet).to_owned()
+    }
+
     fn nat_subnet(&mut self, service: &Service, words: &str) -> Result<Arc<Subnet>, Failure> {
-        let wanted = not_blank(service, annotation::PLS_SUBNET)
-            .or_else(|| internal_subnet(service))
-            .unwrap_or(&self.facts.subnet)
-            .to_owned();
+        let wanted = self.nat_subnet_name(service);
         self.subnet(&wanted)?.ok_or_else(|| {
             Failure::new(format!(
                 "{words}: failed to get private link service subnet({wanted}) for service({})",
@@ -318,7 +327,8 @@ impl Cloud<'_, '_> {
         if policy == Some("Disabled") {
             return Ok(());
         }
-        let id = ResourceId::new(subnet.id());
+        // Written at the name as the Service spells it.
+        let id = self.facts.subnet_id(&self.nat_subnet_name(service));
         let mut changed = subnet.as_ref().clone();
         let policy = &mut changed.properties.private_link_service_network_policies;
         *policy = Some("Disabled".to_owned());

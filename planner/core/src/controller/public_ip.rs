@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::arm::address::Prefix;
 use crate::arm::resource::{
     LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
 };
@@ -33,6 +34,8 @@ const OLD_DNS_TAG: &str = "kubernetes-dns-label-service";
 const INVALID: &str = "invalid LoadBalancer IP";
 /// An address that is not public.
 const NOT_PUBLIC: &str = "non-public LoadBalancer IP";
+/// What Azure keeps for itself (`azureReservedIPPrefixes`).
+const RESERVED: [&str; 2] = ["100.64.0.0/10", "168.63.129.16/32"];
 
 fn by_family<'a>(service: &'a Service, ipv4: &str, ipv6_key: &str, ipv6: IsIpv6) -> &'a str {
     let value = |key: &str| get(service, key).unwrap_or_default();
@@ -143,7 +146,7 @@ impl Cloud<'_, '_> {
             }
         }
         Err(Failure::new(format!(
-            "findMatchedPIPByLoadBalancerIP: cannot find public IP with IP address {wanted} in resource group {group}"
+            "findMatchedPIPByLoadBalancerIP: cannot find public IP with IP address {wanted} in resource group {group}: getExpectedPIPFromListByIPAddress: cannot find public IP with IP address {wanted}"
         )))
     }
 
@@ -164,10 +167,9 @@ impl Cloud<'_, '_> {
             return Ok((name::public_ip(self.facts, service, prefix, ipv6), false));
         }
         let group = self.public_ip_group(service);
-        let found = self.find_public_ip_by_address(&group, asked).map_err(|failure| Failure {
-            text: asked_address_error(service, asked, &failure.text),
-            ..failure
-        })?;
+        let found = self
+            .find_public_ip_by_address(&group, asked)
+            .map_err(|failure| asked_address_error(service, asked, failure))?;
         Ok((found.name().to_owned(), false))
     }
 
@@ -581,42 +583,50 @@ fn ip_tags(service: &Service) -> Option<Vec<Value>> {
     Some(tags.into_iter().map(|(kind, tag)| json!({"ipTagType": kind, "tag": tag})).collect())
 }
 
-/// What may be asked for as a public address.
+/// What may be asked for as a public address (`validatePublicIPCandidate`).
 fn check_public(address: &str) -> Result<(), Failure> {
+    let quoted = super::value::quote(address);
     let Ok(parsed) = address.parse::<IpAddr>() else {
-        return Err(Failure::new(INVALID));
+        return Err(Failure::new(format!("{INVALID} {quoted}")));
     };
-    let private = match parsed {
+    let is_public = match parsed.to_canonical() {
         IpAddr::V4(address) => {
-            address.is_private()
+            let reserved = RESERVED.into_iter().filter_map(Prefix::parse);
+            !(address.is_private()
                 || address.is_loopback()
                 || address.is_link_local()
                 || address.is_unspecified()
                 || address.is_multicast()
+                || address.is_broadcast()
+                || reserved.into_iter().any(|prefix| prefix.contains(IpAddr::V4(address))))
         }
         IpAddr::V6(address) => {
-            address.is_loopback()
+            !(address.is_loopback()
                 || address.is_unspecified()
                 || address.is_multicast()
                 || address.is_unique_local()
-                || address.is_unicast_link_local()
+                || address.is_unicast_link_local())
         }
     };
-    if private {
-        return Err(Failure::new(NOT_PUBLIC));
+    if !is_public {
+        return Err(Failure::new(format!("{NOT_PUBLIC} {quoted}")));
     }
     Ok(())
 }
 
 /// The error about an address asked for (`NewExternalServiceLoadBalancerIPError`).
-fn asked_address_error(service: &Service, asked: &str, why: &str) -> String {
+pub(crate) fn asked_address_error(service: &Service, asked: &str, failure: Failure) -> Failure {
     let name = super::value::quote(&service.key.to_string());
     let asked = super::value::quote(asked);
-    match why {
-        INVALID => format!("external Service {name} has invalid LoadBalancer IP {asked}"),
-        NOT_PUBLIC => format!(
-            "external Service {name} cannot use non-public LoadBalancer IP {asked}; use an internal LoadBalancer annotation or a valid Azure Public IP address"
-        ),
-        why => why.to_owned(),
+    if failure.text == format!("{INVALID} {asked}") {
+        return Failure::new(format!(
+            "external Service {name} has invalid LoadBalancer IP {asked}"
+        ));
     }
+    if failure.text == format!("{NOT_PUBLIC} {asked}") {
+        return Failure::new(format!(
+            "external Service {name} cannot use non-public LoadBalancer IP {asked}; use an internal LoadBalancer annotation or a valid Azure Public IP address"
+        ));
+    }
+    failure
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::arm::resource::{LoadBalancer, Probe, Reference, Rule, RuleProperties};
 use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Service, ServicePort};
+use crate::pointer::At;
 
 use super::annotation;
 use super::failure::Failure;
@@ -242,11 +243,11 @@ pub(crate) fn check_conflicts(
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn number(value: &Value, pointer: &str) -> Option<i64> {
-    value.pointer(pointer).and_then(Value::as_i64)
+    value.at(pointer).and_then(Value::as_i64)
 }
 
 fn nat_conflicts(nat: &Value, frontend: &str, port: &ServicePort) -> bool {

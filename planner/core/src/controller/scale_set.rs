@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::node::Node;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::backend_pool::{is_control_plane, is_excluded};
@@ -22,7 +23,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 fn is_primary(value: &Value) -> bool {
-    value.pointer("/properties/primary").and_then(Value::as_bool).unwrap_or(false)
+    value.at("/properties/primary").and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// The pools of the primary interface's configuration of a family.
@@ -34,7 +35,7 @@ fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&
     let configurations = interface.pointer_mut("/properties/ipConfigurations")?.as_array_mut()?;
     let wanted = if ipv6 { "IPv6" } else { "IPv4" };
     let of_family = |it: &Value| {
-        let version = it.pointer("/properties/privateIPAddressVersion").and_then(Value::as_str);
+        let version = it.at("/properties/privateIPAddressVersion").and_then(Value::as_str);
         version.unwrap_or("IPv4") == wanted
     };
     let only = configurations.len() == 1 && !ipv6;
@@ -90,7 +91,7 @@ fn leave(machine: &mut Value, profile: &str, gone: &[String]) -> bool {
 
 /// The body of a PUT: location, etag and interfaces.
 fn body(machine: &Value, profile: &str) -> Value {
-    let interfaces = machine.pointer(&format!("{profile}/networkInterfaceConfigurations"));
+    let interfaces = machine.at(&format!("{profile}/networkInterfaceConfigurations"));
     let mut inner = json!({"networkInterfaceConfigurations": interfaces});
     for field in profile.rsplit('/').filter(|field| !field.is_empty() && *field != "properties") {
         inner = json!({field: inner});

@@ -1,6 +1,6 @@
 //! Which load balancer (reference: cloud-controller, section 2; `getAzureLoadBalancerName`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use crate::arm::resource::{LoadBalancer, Reference};
 use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
+use crate::pointer::At;
 
 use super::annotation;
 use super::balancer::Found;
@@ -198,9 +199,9 @@ impl Cloud<'_, '_> {
                 quote(&service.key.name),
                 quote(address)
             );
-            let found = self
-                .find_public_ip_by_address(&group, address)
-                .map_err(|failure| failure.within(&words))?;
+            let found = self.find_public_ip_by_address(&group, address).map_err(|failure| {
+                public_ip::asked_address_error(service, address, failure).within(&words)
+            })?;
             if let Some(balancer) = of(&found, &self.facts.cluster_name) {
                 return Ok(Some(balancer));
             }
@@ -322,7 +323,7 @@ impl Cloud<'_, '_> {
                     pool.properties.load_balancer_backend_addresses.iter().flatten()
                 });
                 let is_in = members.any(|member| {
-                    let address = member.pointer("/properties/ipAddress").and_then(Value::as_str);
+                    let address = member.at("/properties/ipAddress").and_then(Value::as_str);
                     node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
                 });
                 if is_in {
@@ -390,41 +391,25 @@ impl Cloud<'_, '_> {
         for nodes in placed.values_mut() {
             nodes.retain(|node| alive.contains(node));
         }
+        // The nodes of a scale set that has a load balancer go there first of all.
+        let settled = place_by_vm_set(&mut placed, configurations, nodes, &will_be);
         let mut orphaned = Vec::new();
-        for node in nodes {
+        for node in nodes.iter().filter(|node| !settled.contains(&node.name.to_lowercase())) {
             let key = node.name.to_lowercase();
-            let vm_set = vm_sets(std::slice::from_ref(node)).pop().unwrap_or_default();
-            let by_vm_set = configurations
+            let eligible = eligible_for(node, configurations, &will_be);
+            let nodes_of = |it: &&&LoadBalancerConfiguration| placed.get(&it.name);
+            let here = eligible
                 .iter()
-                .find(|it| !vm_set.is_empty() && same(&it.primary_vm_set, &vm_set) && will_be(it));
-            let target = by_vm_set.map(|it| it.name.clone()).or_else(|| {
-                let selected: Vec<&LoadBalancerConfiguration> = configurations
-                    .iter()
-                    .filter(|it| has_selector(it) && will_be(it))
-                    .filter(|it| {
-                        selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels)
-                    })
-                    .collect();
-                let eligible = if selected.is_empty() {
-                    configurations.iter().filter(|it| !has_selector(it) && will_be(it)).collect()
-                } else {
-                    selected
-                };
-                let count = |name: &str| placed.get(name).map_or(0, BTreeSet::len);
-                let here = eligible
-                    .iter()
-                    .find(|it| placed.get(&it.name).is_some_and(|nodes| nodes.contains(&key)));
-                here.or_else(|| eligible.iter().min_by_key(|it| count(&it.name)))
-                    .map(|it| it.name.clone())
-            });
-            for nodes in placed.values_mut() {
-                nodes.remove(&key);
-            }
-            match target {
-                Some(target) => {
-                    placed.entry(target).or_default().insert(key);
+                .find(|it| nodes_of(it).is_some_and(|nodes| nodes.contains(&key)))
+                .or_else(|| eligible.iter().min_by_key(|it| nodes_of(it).map_or(0, BTreeSet::len)));
+            match here.map(|it| it.name.clone()) {
+                Some(target) => place(&mut placed, target, key),
+                None => {
+                    placed.values_mut().for_each(|nodes| {
+                        nodes.remove(&key);
+                    });
+                    orphaned.push(node.name.clone());
                 }
-                None => orphaned.push(node.name.clone()),
             }
         }
         self.memory.node_placements = placed;
@@ -436,6 +421,57 @@ impl Cloud<'_, '_> {
             );
         }
     }
+}
+
+/// Which nodes, in lower case, are on which of several load balancers.
+type Placements = BTreeMap<String, BTreeSet<String>>;
+
+fn place(placed: &mut Placements, on: String, node: String) {
+    for nodes in placed.values_mut() {
+        nodes.remove(&node);
+    }
+    placed.entry(on).or_default().insert(node);
+}
+
+/// Places the nodes of scale sets that have a load balancer (`accommodateNodesByPrimaryVMSet`); which
+/// those are.
+fn place_by_vm_set(
+    placed: &mut Placements,
+    configurations: &[LoadBalancerConfiguration],
+    nodes: &[Node],
+    will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
+) -> BTreeSet<String> {
+    let mut settled = BTreeSet::new();
+    for node in nodes {
+        let Some(vm_set) = vm_sets(std::slice::from_ref(node)).pop() else {
+            continue;
+        };
+        let own = configurations.iter().find(|it| same(&it.primary_vm_set, &vm_set) && will_be(it));
+        if let Some(own) = own {
+            let key = node.name.to_lowercase();
+            place(placed, own.name.clone(), key.clone());
+            settled.insert(key);
+        }
+    }
+    settled
+}
+
+/// The load balancers whose selector a node matches, else those without any
+/// (`accommodateNodesByNodeSelector`).
+fn eligible_for<'c>(
+    node: &Node,
+    configurations: &'c [LoadBalancerConfiguration],
+    will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
+) -> Vec<&'c LoadBalancerConfiguration> {
+    let selected: Vec<_> = configurations
+        .iter()
+        .filter(|it| has_selector(it) && will_be(it))
+        .filter(|it| selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels))
+        .collect();
+    if !selected.is_empty() {
+        return selected;
+    }
+    configurations.iter().filter(|it| !has_selector(it) && will_be(it)).collect()
 }
 
 fn has_selector(of: &LoadBalancerConfiguration) -> bool {
@@ -463,7 +499,7 @@ fn by_frontend_name(service: &Service, existing: &[Arc<LoadBalancer>]) -> Option
         let mut frontends = it.properties.frontend_ip_configurations.iter().flatten();
         frontends.any(|frontend| frontend.name().starts_with(&base))
     });
-    found.map(|it| name::without_internal(it.name()).to_owned())
+    found.map(|it| name::without_internal(it.name()).to_lowercase())
 }
 
 fn by_private_address(service: &Service, existing: &[Arc<LoadBalancer>]) -> Option<String> {
@@ -475,7 +511,7 @@ fn by_private_address(service: &Service, existing: &[Arc<LoadBalancer>]) -> Opti
             !address.is_empty() && pinned.iter().any(|it| same(it, address))
         })
     });
-    found.map(|it| name::without_internal(it.name()).to_owned())
+    found.map(|it| name::without_internal(it.name()).to_lowercase())
 }
 
 /// The current one if it is eligible, else one that does not exist yet, else the one with the fewest
@@ -503,14 +539,15 @@ fn most_eligible(
         let rules = rules.unwrap_or(TOO_MANY_RULES);
         if eligible.iter().any(|it| is(balancer, it)) && rules < fewest {
             fewest = rules;
-            chosen = name::without_internal(balancer.name()).to_owned();
+            // `trimSuffixIgnoreCase` lowers the case of what it trims.
+            chosen = name::without_internal(balancer.name()).to_lowercase();
         }
     }
     chosen
 }
 
 /// Whether a label selector matches (`metav1.LabelSelector`).
-fn selects(selector: &Value, labels: &std::collections::BTreeMap<String, String>) -> bool {
+fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
     let exact = selector.get("matchLabels").and_then(Value::as_object);
     let exact = exact
         .into_iter()
@@ -534,4 +571,33 @@ fn selects(selector: &Value, labels: &std::collections::BTreeMap<String, String>
                 _ => false,
             }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_with_a_load_balancer_of_their_own_count_before_the_others_choose() {
+        // `reconcileMultipleStandardLoadBalancerBackendNodes`: by scale set first, then by number.
+        let of = |name: &str, vm_set: &str| LoadBalancerConfiguration {
+            name: name.to_owned(),
+            primary_vm_set: vm_set.to_owned(),
+            ..LoadBalancerConfiguration::default()
+        };
+        let configurations = [of("kubernetes", "pool-a"), of("lb1", "pool-b")];
+        let node = |name: &str, vm_set: &str| Node {
+            name: name.to_owned(),
+            machine: Some(format!("/x/virtualMachineScaleSets/{vm_set}/virtualMachines/0")),
+            ..Node::default()
+        };
+        let nodes = [node("other", "pool-c"), node("own", "pool-a")];
+        let mut placed = Placements::new();
+        let settled = place_by_vm_set(&mut placed, &configurations, &nodes, &|_| true);
+        assert_eq!(settled, BTreeSet::from(["own".to_owned()]));
+        assert_eq!(placed.get("kubernetes").map(BTreeSet::len), Some(1));
+        let [other, _] = &nodes;
+        assert_eq!(eligible_for(other, &configurations, &|_| true).len(), 2);
+        assert!(eligible_for(other, &configurations, &|it| it.name == "lb1").len() == 1);
+    }
 }

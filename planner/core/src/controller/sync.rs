@@ -10,6 +10,7 @@ use crate::arm::azure::Azure;
 use crate::facts::Facts;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
+use crate::pointer::At;
 
 use super::cloud::Cloud;
 use super::failure::Failure;
@@ -78,8 +79,17 @@ pub fn sync(
         }
         Trigger::Nodes => {
             let keys: Vec<Key> = memory.synced.keys().cloned().collect();
+            let mut failed = Vec::new();
             for key in keys {
-                reaction.outcomes.extend(sync_nodes(azure, cluster, memory, &key));
+                let outcome = sync_nodes(azure, cluster, memory, &key);
+                if outcome.as_ref().is_some_and(|outcome| outcome.error.is_some()) {
+                    failed.push(key);
+                }
+                reaction.outcomes.extend(outcome);
+            }
+            // What failed is queued as a Service at once (`processNextNodeItem`).
+            for key in failed {
+                reaction.outcomes.extend(sync_service(azure, cluster, memory, &key));
             }
         }
     }
@@ -111,8 +121,10 @@ pub fn wait(
 /// Whether what the watch shows of a Service calls for a sync.
 fn notice(cluster: &Cluster, memory: &mut Memory, key: &Key) -> bool {
     let Some(current) = cluster.services.get(key) else {
+        // The controller does not watch Services go: it acts when they are marked for deletion. One
+        // that went without its finalizer leaves its load balancer behind.
         memory.seen.remove(key);
-        return memory.synced.contains_key(key);
+        return false;
     };
     let due = match memory.seen.get(key) {
         None => current.wants_load_balancer() || needs_cleanup(current),
@@ -147,25 +159,30 @@ fn needs_update(old: &Service, new: &Service) -> bool {
         || old.ip_families.len() != new.ip_families.len()
 }
 
+/// `portEqualForLB`: name, protocol, port, node port, target port and `appProtocol`.
 fn same_ports(old: &Service, new: &Service) -> bool {
     let target = |service: &Service, at: usize| {
-        service.object.pointer(&format!("/spec/ports/{at}/targetPort")).cloned()
+        service.object.at(&format!("/spec/ports/{at}/targetPort")).cloned()
     };
     old.ports.len() == new.ports.len()
-        && old.ports.iter().zip(&new.ports).enumerate().all(|(at, (a, b))| {
-            // `appProtocol` is not looked at.
-            a.name == b.name
-                && a.protocol == b.protocol
-                && a.port == b.port
-                && a.node_port == b.node_port
-                && target(old, at) == target(new, at)
-        })
+        && old
+            .ports
+            .iter()
+            .zip(&new.ports)
+            .enumerate()
+            .all(|(at, (a, b))| a == b && target(old, at) == target(new, at))
 }
 
-/// The nodes that take traffic (`listWithPredicate`); `None` if there are none.
+/// Whether the Service controller keeps a node out (`nodeIncludedPredicate`): by the label, unless its
+/// value is one that Go takes for `false`. The Azure provider itself looks only for the label.
+fn is_labelled_out(node: &Node) -> bool {
+    let value = node.labels.get("node.kubernetes.io/exclude-from-external-load-balancers");
+    value.is_some_and(|it| !["0", "f", "F", "false", "False", "FALSE"].contains(&it.as_str()))
+}
+
+/// The nodes that take traffic (`listWithPredicates`); `None` if there are none.
 fn hosts(cluster: &Cluster) -> Option<Vec<Node>> {
-    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
-    let takes = |node: &&Node| !node.leaving && !node.labels.contains_key(label);
+    let takes = |node: &&Node| !node.leaving && !is_labelled_out(node);
     let hosts: Vec<Node> = cluster.nodes.iter().filter(takes).cloned().collect();
     (!hosts.is_empty()).then_some(hosts)
 }
@@ -197,15 +214,16 @@ fn sync_service(
     let service = match cluster.services.get(key) {
         Some(service) => service.clone(),
         // It went without its finalizer: what was last synced says what to remove.
-        None => memory.synced.get(key)?.clone(),
+        None => return forget(azure, cluster, memory, key),
     };
-    let gone = !cluster.services.contains_key(key);
-    if !gone {
-        memory.synced.insert(key.clone(), service.clone());
-    }
-    let delete = gone || !service.wants_load_balancer() || needs_cleanup(&service);
+    memory.synced.insert(key.clone(), service.clone());
+    let delete = !service.wants_load_balancer() || needs_cleanup(&service);
     let mut log = Log { service: &service, events: Vec::new() };
     let nodes = hosts(cluster);
+    if !delete {
+        // Whether the sync succeeds or not (`ensureLoadBalancer`).
+        memory.nodes.insert(key.clone(), nodes.clone().unwrap_or_default());
+    }
     let mut cloud = Cloud::new(azure, cluster, memory);
     let result = if delete {
         cleanup(&mut cloud, &mut log)
@@ -232,9 +250,6 @@ fn sync_service(
             memory.failures.remove(key);
             if delete {
                 memory.synced.remove(key);
-                memory.nodes.remove(key);
-            } else {
-                memory.nodes.insert(key.clone(), nodes.unwrap_or_default());
             }
         }
         Some(_) => memory.retry_later(key),
@@ -249,10 +264,54 @@ fn sync_service(
         error,
         effects,
     };
-    if !gone {
-        store(cluster, memory, &service, &outcome);
-    }
+    store(cluster, memory, &service, &outcome);
     Some(outcome)
+}
+
+/// Removes the load balancer of a Service that is no more (`processServiceDeletion`): a retry that was
+/// due comes upon it.
+fn forget(
+    azure: &mut Azure<'_>,
+    cluster: &Cluster,
+    memory: &mut Memory,
+    key: &Key,
+) -> Option<Outcome> {
+    let service = memory.synced.get(key)?.clone();
+    let mut log = Log { service: &service, events: Vec::new() };
+    let mut cloud = Cloud::new(azure, cluster, memory);
+    let mut error = None;
+    if service.wants_load_balancer() {
+        log.say(EventType::Normal, "DeletingLoadBalancer", "Deleting load balancer");
+        let result = cloud.ensure_deleted(&service);
+        log.events.append(&mut cloud.events);
+        match result {
+            Ok(()) => {
+                log.say(EventType::Normal, "DeletedLoadBalancer", "Deleted load balancer");
+            }
+            Err(Failure { text, .. }) => {
+                let message = format!("Error deleting load balancer: {text}");
+                log.say(EventType::Warning, "DeleteLoadBalancerFailed", message);
+                error = Some(text);
+            }
+        }
+    }
+    let (writes, effects, events) = (cloud.writes, cloud.effects, log.events);
+    if error.is_some() {
+        memory.retry_later(key);
+    } else {
+        memory.failures.remove(key);
+        memory.synced.remove(key);
+    }
+    let key = key.clone();
+    Some(Outcome {
+        service: key,
+        writes,
+        events,
+        status: None,
+        finalizers: Vec::new(),
+        error,
+        effects,
+    })
 }
 
 fn finalizers_after(service: &Service, delete: bool, succeeded: bool) -> Vec<String> {
@@ -361,21 +420,31 @@ fn with_patches(object: &Value, service: &Service) -> Value {
     object
 }
 
-/// A Service after the nodes changed (`syncNodes`).
+/// The names of the first twenty nodes, and how many more there are (`loggableNodeNames`).
+fn loggable_names(nodes: &[Node]) -> String {
+    let mut names: Vec<&str> = nodes.iter().take(20).map(|node| node.name.as_str()).collect();
+    names.sort_unstable();
+    let more = nodes.len().saturating_sub(20);
+    let more = (more > 0).then(|| format!(" <{more} more>"));
+    format!("{}{}", names.join(" "), more.unwrap_or_default())
+}
+
+/// A Service after the nodes changed (`nodeSyncService`).
 fn sync_nodes(
     azure: &mut Azure<'_>,
     cluster: &mut Cluster,
     memory: &mut Memory,
     key: &Key,
 ) -> Option<Outcome> {
-    let service = cluster.services.get(key)?.clone();
+    let service = cluster.services.get(key).filter(|it| it.wants_load_balancer())?.clone();
     let nodes = hosts(cluster);
     let same = memory.nodes.get(key).is_some_and(|before| {
         let now = nodes.as_deref().unwrap_or_default();
         before.len() == now.len()
             && before.iter().zip(now).all(|(a, b)| a.name == b.name && a.machine == b.machine)
     });
-    if !service.wants_load_balancer() || same {
+    memory.nodes.insert(key.clone(), nodes.clone().unwrap_or_default());
+    if same {
         return None;
     }
     let mut log = Log { service: &service, events: Vec::new() };
@@ -391,14 +460,14 @@ fn sync_nodes(
     let (writes, effects) = (cloud.writes, cloud.effects);
     match &failed {
         Some(failure) => {
-            let names = nodes.iter().flatten().map(|node| format!("{}:{{}}", node.name));
-            let names: Vec<String> = names.collect();
+            let nodes = nodes.as_deref().unwrap_or_default();
             log.say(
                 EventType::Warning,
                 "UpdateLoadBalancerFailed",
                 format!(
-                    "Error updating load balancer with new hosts map[{}]: {}",
-                    names.join(" "),
+                    "Error updating load balancer with new hosts [{}] [node names limited, total number of nodes: {}], error: {}",
+                    loggable_names(nodes),
+                    nodes.len(),
                     failure.text
                 ),
             );
@@ -415,9 +484,6 @@ fn sync_nodes(
         ),
     }
     let events = log.events;
-    if failed.is_none() {
-        memory.nodes.insert(key.clone(), nodes.unwrap_or_default());
-    }
     Some(Outcome {
         service: key.clone(),
         writes,
@@ -427,4 +493,34 @@ fn sync_nodes(
         error: failed.map(|failure| failure.text),
         effects,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, label: Option<&str>) -> Node {
+        let key = "node.kubernetes.io/exclude-from-external-load-balancers".to_owned();
+        let labels = label.into_iter().map(|value| (key.clone(), value.to_owned())).collect();
+        Node { name: name.to_owned(), labels, ..Node::default() }
+    }
+
+    #[test]
+    fn a_label_that_says_false_excludes_no_node() {
+        // `nodeIncludedPredicate`.
+        for value in ["", "true", "yes"] {
+            assert!(is_labelled_out(&node("a", Some(value))), "{value}");
+        }
+        for value in [None, Some("false"), Some("0"), Some("F")] {
+            assert!(!is_labelled_out(&node("a", value)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn twenty_nodes_are_named() {
+        // `loggableNodeNames`.
+        let nodes: Vec<Node> = (10..32).map(|at| node(&format!("n{at}"), None)).collect();
+        assert_eq!(loggable_names(&nodes[..2]), "n10 n11");
+        assert!(loggable_names(&nodes).ends_with(" n29 <2 more>"));
+    }
 }

@@ -13,6 +13,7 @@ use crate::controller::outcome::{self, Outcome, Reason};
 use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::plan::{Expectation, Op};
+use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::view::{self, Owners, View};
@@ -350,7 +351,7 @@ fn expectations(
         .map(|id| {
             let after = prediction.after.get(&id);
             let identity = |value: &Value| {
-                let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+                let text = |pointer: &str| value.at(pointer).and_then(Value::as_str);
                 let found = text("/properties/alias").or_else(|| text("/properties/resourceGuid"));
                 found.map(ToOwned::to_owned)
             };
@@ -359,7 +360,7 @@ fn expectations(
                 let old = prediction.before.get(&id).as_ref().and_then(identity);
                 old.filter(|old| new != *old)
             });
-            let present = after.map(|value| expected(&id, &value, &unsure));
+            let present = after.map(|value| expected(&id, value, &unsure));
             Expectation { id: id.as_str().to_owned(), present, instead_of }
         })
         .chain(rules)
@@ -423,8 +424,8 @@ fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
 }
 
 /// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
-fn expected(id: &ResourceId, value: &Value, unsure: &[&str]) -> Value {
-    if let Some(policy) = value.pointer("/properties/privateLinkServiceNetworkPolicies")
+fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
+    if let Some(policy) = value.at("/properties/privateLinkServiceNetworkPolicies")
         && id.segment("subnets").is_some()
     {
         return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});

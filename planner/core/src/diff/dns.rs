@@ -10,6 +10,7 @@ use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
 use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
@@ -261,7 +262,7 @@ pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId>
 }
 
 fn stack_of(record: &Value) -> Option<&str> {
-    record.pointer("/properties/metadata")?.get(STACK_TAG)?.as_str()
+    record.at("/properties/metadata")?.get(STACK_TAG)?.as_str()
 }
 
 /// A zone is not there: the list of its records, or of its group's zones, was asked for, and it was not
@@ -328,11 +329,11 @@ pub(crate) fn addresses(record: &Value) -> impl Iterator<Item = &Value> {
 
 /// What of a record or zone group is compared.
 fn shown(value: &Value) -> Value {
-    let property = |name: &str| value.pointer(&format!("/properties/{name}")).cloned();
+    let property = |name: &str| value.at(&format!("/properties/{name}")).cloned();
     if let Some(Value::Array(configs)) = property("privateDnsZoneConfigs") {
         let mut zones: Vec<String> = configs
             .iter()
-            .filter_map(|config| config.pointer("/properties/privateDnsZoneId")?.as_str())
+            .filter_map(|config| config.at("/properties/privateDnsZoneId")?.as_str())
             .map(str::to_lowercase)
             .collect();
         zones.sort();

@@ -19,6 +19,7 @@ use crate::code::Code;
 use crate::compare;
 use crate::desired::PrivateEndpoint;
 use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -201,7 +202,7 @@ fn delete(
         "its endpoint goes",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
-    let subnet = live.pointer("/properties/subnet/id").and_then(Value::as_str);
+    let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
     let draft =
         Draft::new(&at, Stage::Delete, op).locking(subnet.unwrap_or_default().to_lowercase());
     gathered.drafts.push(draft);
@@ -347,11 +348,10 @@ fn current_address(
     if let Some(address) = &endpoint.address {
         return address.value.to_string();
     }
-    let nic = live.and_then(|live| live.pointer("/properties/networkInterfaces/0/id")?.as_str());
+    let nic = live.and_then(|live| live.at("/properties/networkInterfaces/0/id")?.as_str());
     let nic = nic.map(|nic| input.snapshot.resource(&ResourceId::new(nic)));
     if let Some(Observation::Present(nic)) = nic
-        && let Some(address) =
-            nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")
+        && let Some(address) = nic.at("/properties/ipConfigurations/0/properties/privateIPAddress")
         && let Some(address) = address.as_str()
     {
         return address.to_owned();

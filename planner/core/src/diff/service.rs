@@ -18,6 +18,7 @@ use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::kubernetes::sync_events;
 use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
 use crate::view;
@@ -63,7 +64,7 @@ fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
     objects
         .iter()
         .filter_map(|object| {
-            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
             Some((Key::new(text("/metadata/namespace")?, text("/metadata/name")?), object))
         })
         .collect()
@@ -171,7 +172,7 @@ fn one(
     refuse_invalid(key, wanted, &stored, gathered);
     let change = change(key, actor.clone(), live, adopts, fields);
     gathered.changes.push(change);
-    let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
+    let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let op = match actor {
         Actor::Privlink => Op::ApplyService { namespace, name, manifest, uid },
@@ -213,7 +214,7 @@ fn replace(
     change.fields = changed(live, &stored);
     gathered.changes.push(change);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
-    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let uid = live.at("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
     let gone = Op::AwaitController {
         service: key.to_string(),
@@ -255,7 +256,7 @@ fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> b
 /// kubernetes/pkg/apis/core/validation). A port that somebody else added to the live Service stays
 /// beside the manifest's, since server-side apply merges ports by number and protocol.
 fn refuse_invalid(key: &Key, wanted: &desired::Service, stored: &Value, gathered: &mut Gathered) {
-    let ports = stored.pointer("/spec/ports").and_then(Value::as_array);
+    let ports = stored.at("/spec/ports").and_then(Value::as_array);
     let ports = ports.map(Vec::as_slice).unwrap_or_default();
     let names: BTreeSet<&str> =
         ports.iter().filter_map(|port| port.get("name")?.as_str()).collect();
@@ -364,7 +365,7 @@ fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
 
 /// What a plan uses of a live Service: its uid, and all that others wrote of it.
 pub fn bound(object: &Value) -> Value {
-    json!({"uid": object.pointer("/metadata/uid"), "object": comparable(object)})
+    json!({"uid": object.at("/metadata/uid"), "object": comparable(object)})
 }
 
 /// An object without what servers write.
@@ -419,7 +420,7 @@ fn delete(
     live: &Value,
     gathered: &mut Gathered,
 ) -> Option<predict::Change> {
-    let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
+    let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
         Mode::Apply => "it carries the stack's label and left the desired state",
@@ -438,7 +439,7 @@ pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 /// Whether a write to a security group changes it; the group is then as written.
 fn changes_group(write: &Write, group: &mut Value) -> bool {
     let written = write.body.as_ref().map(|body| view::clean(&body.to_value()));
-    let rules = |group: &Value| group.pointer("/properties/securityRules").cloned();
+    let rules = |group: &Value| group.at("/properties/securityRules").cloned();
     match written.filter(|_| write.answer.is_ok()) {
         Some(written) if rules(&written) != rules(group) => {
             *group = written;

@@ -17,6 +17,7 @@ use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
 use super::class::Class;
+use super::controller::members;
 use super::gathered::fields;
 use super::report::{By, Cause, Difference, Heals};
 
@@ -113,6 +114,9 @@ fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
             changed.insert((at.clone(), field.path));
         }
     }
+    for (at, fields) in members(prediction) {
+        changed.extend(fields.into_iter().map(|field| (at.clone(), field.path)));
+    }
     let failed = prediction.outcomes.iter().filter(|outcome| outcome.error.is_some());
     changed.extend(failed.map(|it| (address(&it.service), "error".to_owned())));
     changed
@@ -129,6 +133,7 @@ pub(super) fn unverified(
         return found;
     }
     let (before, after) = (other.nodes_before(), other.nodes_after());
+    let mut members = members(other);
     let mut kept = Vec::new();
     for mut it in found {
         if it.difference.class == Class::Unverified || it.proof == Proof::Event {
@@ -140,7 +145,10 @@ pub(super) fn unverified(
             status(other, at)
         } else {
             let sides = (before.get(at), after.get(at));
-            compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields))
+            let mut fields =
+                compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields));
+            fields.extend(members.remove(at).unwrap_or_default());
+            fields
         };
         let fails = other
             .outcomes

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::{FieldDiff, show_value};
 use crate::compare;
@@ -227,48 +228,29 @@ impl Work<'_> {
         }
     }
 
-    /// Members of backend pools, which nodes do not show.
+    /// Members of backend pools.
     fn pools(&self) -> Vec<Found> {
         let mut found = Vec::new();
         if self.input.facts.backend_pool_type == BackendPoolType::NodeIpConfiguration {
             // Scale sets say who is in such a pool, and their instances are not looked at.
             return found;
         }
-        for (key, balancer) in &self.prediction.before.load_balancers {
-            let Some(after) = self.prediction.after.load_balancers.get(key) else { continue };
-            let members = |it: &crate::arm::resource::LoadBalancer| -> BTreeMap<String, Value> {
-                let pools = it.properties.backend_address_pools.iter().flatten();
-                pools.map(|pool| (pool.name().to_owned(), view::clean(pool.as_ref()))).collect()
+        for (at, diffs) in members(self.prediction) {
+            let Some(node) = self.nodes.0.get(&at) else { continue };
+            let (service, progress) = self.progress(node);
+            let class = match progress {
+                Progress::Failed(_) => Class::ControllerFailed,
+                Progress::Behind(_) => Class::ControllerBehind,
+                _ => Class::ChangedInAzure,
             };
-            let (before, after) = (members(balancer), members(after));
-            for (pool, now) in &before {
-                let diffs = compare::fields(Some(now), after.get(pool));
-                let diffs: Vec<FieldDiff> = diffs
-                    .into_iter()
-                    .filter(|field| {
-                        field.path.starts_with("properties.loadBalancerBackendAddresses")
-                    })
-                    .collect();
-                if diffs.is_empty() {
-                    continue;
-                }
-                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
-                let Some(node) = self.nodes.0.get(&at) else { continue };
-                let (service, progress) = self.progress(node);
-                let class = match progress {
-                    Progress::Failed(_) => Class::ControllerFailed,
-                    Progress::Behind(_) => Class::ControllerBehind,
-                    _ => Class::ChangedInAzure,
-                };
-                let cause = cause(class, &progress);
-                let message = "its members are not those that the controller would put there";
-                let object = Some(node.id.as_str());
-                let mut difference = difference(class, &at, object, message, cause);
-                difference.fields = fields(diffs.clone());
-                (difference.heals, difference.repair) =
-                    self.remedy(class, service.as_ref(), &difference);
-                found.push(Found { difference, fields: diffs, proof: Proof::Fields });
-            }
+            let cause = cause(class, &progress);
+            let message = "its members are not those that the controller would put there";
+            let object = Some(node.id.as_str());
+            let mut difference = difference(class, &at, object, message, cause);
+            difference.fields = fields(diffs.clone());
+            (difference.heals, difference.repair) =
+                self.remedy(class, service.as_ref(), &difference);
+            found.push(Found { difference, fields: diffs, proof: Proof::Fields });
         }
         found
     }
@@ -401,6 +383,28 @@ impl Work<'_> {
 fn whole() -> Vec<FieldDiff> {
     let path = String::new();
     vec![FieldDiff { path, before: None, after: None, forces_replacement: false }]
+}
+
+/// What a sync of every Service would change of the members of backend pools, which nodes do not show.
+pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDiff>> {
+    let mut found = BTreeMap::new();
+    for (key, balancer) in &prediction.before.load_balancers {
+        let Some(after) = prediction.after.load_balancers.get(key) else { continue };
+        let pools = |it: &LoadBalancer| -> BTreeMap<String, Value> {
+            let pools = it.properties.backend_address_pools.iter().flatten();
+            pools.map(|pool| (pool.name().to_owned(), view::clean(pool.as_ref()))).collect()
+        };
+        let (before, after) = (pools(balancer), pools(after));
+        for (pool, now) in &before {
+            let mut diffs = compare::fields(Some(now), after.get(pool));
+            diffs.retain(|it| it.path.starts_with("properties.loadBalancerBackendAddresses"));
+            if !diffs.is_empty() {
+                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
+                found.insert(at, diffs);
+            }
+        }
+    }
+    found
 }
 
 fn cause(class: Class, progress: &Progress) -> Cause {

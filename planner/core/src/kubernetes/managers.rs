@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::pointer::At;
+
 /// The field manager that owns what privlink writes.
 pub const FIELD_MANAGER: &str = "privlink";
 /// The field manager of the annotation that makes the controller sync: another one, so that the next
@@ -109,7 +111,7 @@ struct Manager<'a> {
 /// The field managers of a Service's spec and metadata, in the order of the list. Authors of status,
 /// and the cluster's own controllers, which put finalizers on it, are not its authors.
 fn managers(service: &Value) -> Vec<Manager<'_>> {
-    let fields = service.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let fields = service.at("/metadata/managedFields").and_then(Value::as_array);
     let mut managers = Vec::new();
     for entry in fields.into_iter().flatten() {
         let name = text(entry, "manager");

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::pointer::At;
+
 /// A Node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,11 +31,11 @@ impl Node {
     /// A Node from its Kubernetes object.
     pub fn from_value(object: &Value) -> Option<Self> {
         let text = |value: &Value, pointer: &str| {
-            value.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
+            value.at(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
         };
         let name = text(object, "/metadata/name")?;
         let labels = object
-            .pointer("/metadata/labels")
+            .at("/metadata/labels")
             .and_then(Value::as_object)
             .map(|labels| {
                 labels
@@ -43,7 +45,7 @@ impl Node {
             })
             .unwrap_or_default();
         let internal_addresses = object
-            .pointer("/status/addresses")
+            .at("/status/addresses")
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
@@ -53,10 +55,10 @@ impl Node {
         let machine = text(object, "/spec/providerID")
             .and_then(|id| id.strip_prefix("azure://").map(ToOwned::to_owned));
         let tainted =
-            object.pointer("/spec/taints").and_then(Value::as_array).into_iter().flatten().any(
+            object.at("/spec/taints").and_then(Value::as_array).into_iter().flatten().any(
                 |taint| text(taint, "/key").as_deref() == Some("ToBeDeletedByClusterAutoscaler"),
             );
-        let leaving = tainted || object.pointer("/metadata/deletionTimestamp").is_some();
+        let leaving = tainted || object.at("/metadata/deletionTimestamp").is_some();
         Some(Self { name, labels, internal_addresses, machine, leaving })
     }
 }

@@ -16,6 +16,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::pointer::At;
+
 pub use field_set::{Element, FieldSet, Path};
 pub use schema::{SERVICE, Schema};
 
@@ -119,12 +121,18 @@ pub fn managers(object: &Value) -> Vec<(Manager, FieldSet)> {
 }
 
 /// Whether applying `config` to `live` changes nothing: it says what is there, and all that the writer
-/// owns. The API server then writes nothing, whoever else owns what.
+/// owns. The API server then writes nothing, whoever else owns what. Items of a list come without
+/// `apiVersion` and `kind`, which nobody owns.
 pub fn is_applied(schema: &Schema, live: &Value, config: &Value, writer: &Writer<'_>) -> bool {
-    merge::says_nothing_new(live, config, schema)
-        && decoded(live, &key_of(&writer.manager("Apply"))).is_some_and(|(_, last)| {
-            last == merge::fields(&merge::without_nulls(config), schema).without_identity()
-        })
+    let mut config = merge::without_nulls(config);
+    if let Some(config) = config.as_object_mut() {
+        config.retain(|name, _| {
+            !["apiVersion", "kind"].contains(&name.as_str()) || live.get(name).is_some()
+        });
+    }
+    merge::says_nothing_new(live, &config, schema)
+        && decoded(live, &key_of(&writer.manager("Apply")))
+            .is_some_and(|(_, last)| last == merge::fields(&config, schema).without_identity())
 }
 
 /// What applying `config` makes of `live` (nothing there: a create).
@@ -143,13 +151,16 @@ pub fn apply(
 ) -> Result<Value, Vec<Conflict>> {
     let mut config = merge::without_nulls(config);
     remove_managed_fields(&mut config);
-    let empty = json!({});
-    let live = live.unwrap_or(&empty);
     let own = writer.manager("Apply");
     let own_key = key_of(&own);
     let wanted = merge::fields(&config, schema).without_identity();
-    let mut bare_live = live.clone();
-    remove_managed_fields(&mut bare_live);
+    let Some(live) = live else {
+        let mut object = json!({});
+        merge::merge(&mut object, &config, schema);
+        encode(&mut object, Managers::from([(own_key, (own, wanted))]));
+        return Ok(object);
+    };
+    let bare_live = bare(live);
     let mut object = bare_live.clone();
     merge::merge(&mut object, &config, schema);
     let mut managers = decode(live);
@@ -199,9 +210,7 @@ pub fn track_update(
     let live = live.unwrap_or(&empty);
     let mut managers = decode(live);
     remove_managed_fields(&mut new);
-    let mut bare_live = live.clone();
-    remove_managed_fields(&mut bare_live);
-    let changes = merge::compare(&bare_live, &new, schema);
+    let changes = merge::compare(&bare(live), &new, schema);
     let touched = changes.modified.union(&changes.added).without_identity();
     let own = writer.manager("Update");
     let own_key = key_of(&own);
@@ -220,6 +229,22 @@ pub fn track_update(
     new
 }
 
+/// A copy of an object without its managers.
+fn bare(object: &Value) -> Value {
+    let Value::Object(fields) = object else { return object.clone() };
+    let copy = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Object(metadata) if name == "metadata" => {
+                let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+                Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            value => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    Value::Object(fields.iter().map(copy).collect())
+}
+
 fn remove_managed_fields(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
@@ -227,7 +252,7 @@ fn remove_managed_fields(object: &mut Value) {
 }
 
 fn entries(object: &Value) -> impl DoubleEndedIterator<Item = &Value> {
-    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let entries = object.at("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten()
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::pointer::At;
+
 /// A namespace and a name. Ordered by namespace, then by name.
 #[derive(
     Clone,
@@ -147,10 +149,10 @@ impl Service {
     /// What is missing: a name.
     pub fn from_value(object: Value) -> Result<Self, String> {
         let text =
-            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+            |pointer: &str| object.at(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
         let texts = |pointer: &str| -> Vec<String> {
             object
-                .pointer(pointer)
+                .at(pointer)
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
@@ -159,7 +161,7 @@ impl Service {
         };
         let map = |pointer: &str| -> BTreeMap<String, String> {
             object
-                .pointer(pointer)
+                .at(pointer)
                 .and_then(Value::as_object)
                 .into_iter()
                 .flatten()
@@ -167,7 +169,7 @@ impl Service {
                 .collect()
         };
         let array = |pointer: &str| {
-            object.pointer(pointer).and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+            object.at(pointer).and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
         };
         let name = text("/metadata/name").ok_or("the Service has no name")?;
         let namespace = text("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
@@ -177,7 +179,7 @@ impl Service {
             annotations: map("/metadata/annotations"),
             labels: map("/metadata/labels"),
             finalizers: texts("/metadata/finalizers"),
-            deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
+            deleting: object.at("/metadata/deletionTimestamp").is_some(),
             kind: text("/spec/type").unwrap_or_else(|| "ClusterIP".to_owned()),
             ports: array("/spec/ports").iter().map(port).collect(),
             ip_families: texts("/spec/ipFamilies"),
@@ -186,9 +188,9 @@ impl Service {
             source_ranges: texts("/spec/loadBalancerSourceRanges"),
             external_ips: texts("/spec/externalIPs"),
             external_traffic_policy: text("/spec/externalTrafficPolicy").unwrap_or_default(),
-            health_check_node_port: Number::from_value(object.pointer("/spec/healthCheckNodePort")),
+            health_check_node_port: Number::from_value(object.at("/spec/healthCheckNodePort")),
             session_affinity: text("/spec/sessionAffinity").unwrap_or_default(),
-            session_affinity_config: object.pointer("/spec/sessionAffinityConfig").cloned(),
+            session_affinity_config: object.at("/spec/sessionAffinityConfig").cloned(),
             ingress: array("/status/loadBalancer/ingress")
                 .iter()
                 .filter_map(|ingress| ingress.get("ip")?.as_str().map(ToOwned::to_owned))

@@ -6,6 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::pointer::At;
+
 /// A controller that has not begun, or not ended, after so long did not hear of the write, or lost its
 /// memory of it. Events are kept for an hour.
 const FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
@@ -28,7 +30,7 @@ pub fn of(service: &str, events: &[Value]) -> Syncs {
     let mut syncs = Syncs::default();
     let mut last: Option<Timestamp> = None;
     for event in events {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| event.at(pointer).and_then(Value::as_str);
         let (namespace, name) = (text("/involvedObject/namespace"), text("/involvedObject/name"));
         if service.split_once('/') != namespace.zip(name) {
             continue;
@@ -58,28 +60,28 @@ pub fn of(service: &str, events: &[Value]) -> Syncs {
 fn time(event: &Value) -> Option<Timestamp> {
     ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"]
         .iter()
-        .find_map(|pointer| event.pointer(pointer)?.as_str()?.parse().ok())
+        .find_map(|pointer| event.at(pointer)?.as_str()?.parse().ok())
 }
 
 /// When somebody last wrote what makes the controller sync a Service: its spec or its annotations.
 pub fn last_write(service: &Value) -> Option<Timestamp> {
-    let entries = service.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let entries = service.at("/metadata/managedFields").and_then(Value::as_array);
     let writes = entries.into_iter().flatten().filter(|entry| {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let owns = |pointer: &str| entry.pointer(pointer).is_some();
+        let owns = |pointer: &str| entry.at(pointer).is_some();
         let of_controller = text("manager").ends_with("cloud-controller-manager");
         let of_interest = owns("/fieldsV1/f:spec") || owns("/fieldsV1/f:metadata/f:annotations");
         !of_controller && text("subresource").is_empty() && of_interest
     });
     let written = writes.filter_map(|entry| entry.get("time")?.as_str()?.parse().ok());
-    let created = service.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+    let created = service.at("/metadata/creationTimestamp").and_then(Value::as_str);
     written.chain(created.and_then(|created| created.parse().ok())).max()
 }
 
 /// Whether the controller has yet to begin, or to end, the sync of a Service's last write. `now` is
 /// when both were observed.
 pub fn is_pending(service: &Value, events: &[Value], now: Timestamp) -> bool {
-    let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| service.at(pointer).and_then(Value::as_str);
     let (Some(namespace), Some(name)) = (text("/metadata/namespace"), text("/metadata/name"))
     else {
         return false;

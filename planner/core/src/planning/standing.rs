@@ -15,6 +15,7 @@ use crate::diff::endpoint;
 use crate::diff::{Gathered, Input, dns, service};
 use crate::finding;
 use crate::plan::Finding;
+use crate::pointer::At;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -100,7 +101,7 @@ fn of_endpoints(
         let connection = Address::new(Kind::EndpointConnection, name.clone());
         still.insert((connection, Code::OwnEndpointRejected));
         // An endpoint that is wanted elsewhere is no more as its document says.
-        let subnet = live.pointer("/properties/subnet/id").and_then(Value::as_str);
+        let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
         if subnet.is_some_and(|it| ResourceId::new(it) == endpoint::subnet_id(wanted, &id)) {
             still.insert((at.clone(), Code::NetworkMissing));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::planning;
 use crate::snapshot::Reading;
 
 use super::permission::allows;
@@ -37,6 +38,7 @@ pub fn judge(subject: &Subject<'_>, needs: &Needs, answers: &Answers, identity: 
         stack: subject.input.desired.name.clone(),
         phase: subject.phase,
         identity: identity.to_owned(),
+        facts: planning::facts(subject.input.facts),
         checks,
     }
 }

@@ -51,6 +51,7 @@ fn snapshot() -> crate::snapshot::Snapshot {
     crate::snapshot::Snapshot {
         format_version: crate::snapshot::FORMAT_VERSION.to_owned(),
         taken_at: String::new(),
+        redacted: false,
         kubernetes: crate::snapshot::Kubernetes {
             version: Reading::Absent,
             namespace: "default".to_owned(),

@@ -8,7 +8,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
 use crate::diagnostic::Severity;
-use crate::plan::{Finding, Plan, disconnected};
+use crate::plan::{Finding, Plan, REDACTED, disconnected};
 use crate::render::budget::{Rank, Section};
 use crate::render::escape::{self, fence, shorten, terminal};
 use crate::render::picture;
@@ -158,18 +158,18 @@ fn findings(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(one).collect()
 }
 
-/// What the prediction rests on without having been pinned or read.
+/// What the prediction rests on without having been pinned or read, and without names.
 fn assumptions(plan: &Plan) -> Vec<String> {
+    let redacted = plan.redacted.then(|| format!("{}\n\n", prose(REDACTED)));
     if plan.is_empty() {
-        return Vec::new();
+        return redacted.into_iter().collect();
     }
     let assumed = plan.facts.iter().filter(|fact| fact.source == "assumed");
     let assumed: Vec<String> =
         assumed.map(|fact| format!("{} = {}", fact.name, fact.value)).collect();
-    if assumed.is_empty() {
-        return Vec::new();
-    }
-    vec![format!("Assumed of the cluster: {}\n\n", prose(&assumed.join(", ")))]
+    let assumed = (!assumed.is_empty())
+        .then(|| format!("Assumed of the cluster: {}\n\n", prose(&assumed.join(", "))));
+    redacted.into_iter().chain(assumed).collect()
 }
 
 /// The fields of a change as blocks of lines.

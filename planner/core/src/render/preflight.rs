@@ -9,7 +9,7 @@ use super::escape::terminal;
 use super::style::{Label, Style};
 use super::summary::count;
 
-/// Writes a report: for each area how many requirements are met, and each that is not.
+/// Writes a report: what the cluster was taken to be, then for each area how many requirements are met, and each that is not.
 ///
 /// # Errors
 ///
@@ -26,6 +26,10 @@ pub fn preflight(report: &Report, style: Style, out: &mut impl fmt::Write) -> fm
         style.paint(Label::Heading, terminal(&head)),
         terminal(&report.identity)
     )?;
+    for fact in &report.facts {
+        let line = format!("  {} = {} ({})", fact.name, fact.value, fact.source);
+        writeln!(out, "{}", style.paint(Label::Faint, terminal(&line)))?;
+    }
     let areas: BTreeSet<Area> = report.checks.iter().map(|check| check.area).collect();
     for area in areas {
         let of_area = || report.checks.iter().filter(move |check| check.area == area);

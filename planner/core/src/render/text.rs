@@ -7,7 +7,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
 use crate::diagnostic::Severity;
-use crate::plan::{Finding, Plan, Refusal};
+use crate::plan::{Finding, Plan, REDACTED, Refusal};
 use crate::render::escape::terminal;
 use crate::render::style::{Label, Style};
 use crate::render::summary;
@@ -18,6 +18,9 @@ use crate::render::summary;
 ///
 /// Fails when the writer does.
 pub fn plan(plan: &Plan, style: Style, out: &mut dyn Write) -> fmt::Result {
+    if plan.redacted {
+        writeln!(out, "{}\n", style.paint(Label::Faint, REDACTED))?;
+    }
     assumptions(plan, style, out)?;
     for change in &plan.changes {
         self::change(change, style, out)?;
@@ -80,21 +83,23 @@ pub(super) fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt:
         (Some(Value::String(before)), Some(Value::String(after)))
             if before.contains('\n') || after.contains('\n') =>
         {
-            let head = format!("      ~ {path}:{forces}");
+            let head = format_args!("      ~ {path}:{forces}");
             writeln!(out, "{}", style.paint(Label::Update, head))?;
             lines(before, after, style, out)
         }
         (Some(before), Some(after)) => {
-            let line = format!("      ~ {path}: {} -> {}{forces}", shown(before), shown(after));
+            let (before, after) = (shown(before), shown(after));
+            let line = format_args!("      ~ {path}: {before} -> {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Update, line))
         }
         (None, Some(after)) => {
-            let line = format!("      + {path}: {}{forces}", shown(after));
+            let after = shown(after);
+            let line = format_args!("      + {path}: {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Create, line))
         }
         (before, None) => {
             let before = before.as_ref().map(shown).unwrap_or_default();
-            let line = format!("      - {path}: {before}{forces}");
+            let line = format_args!("      - {path}: {before}{forces}");
             writeln!(out, "{}", style.paint(Label::Delete, line))
         }
     }

@@ -92,6 +92,7 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
     Snapshot {
         format_version: snapshot.format_version.clone(),
         taken_at: snapshot.taken_at.clone(),
+        redacted: true,
         kubernetes: Kubernetes {
             version: map(&live.version, Clone::clone),
             namespace: live.namespace.clone(),

@@ -303,6 +303,7 @@ mod tests {
         Snapshot {
             format_version: FORMAT_VERSION.to_owned(),
             taken_at: String::new(),
+            redacted: false,
             kubernetes: Kubernetes {
                 version: Reading::Present(String::from("v1.33.1")),
                 namespace: String::from("default"),

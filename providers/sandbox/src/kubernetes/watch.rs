@@ -20,7 +20,7 @@ use super::selector::Selector;
 use super::status::Refusal;
 
 /// How many changes are kept. Who asks for older ones is told to list again.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 /// How long a watch lasts that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 

@@ -10,6 +10,7 @@ use crate::arm::address::{in_subnet, ranges};
 use crate::arm::azure::Azure;
 use crate::arm::error::ArmError;
 use crate::arm::resource::{PrivateLinkService, Reference};
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::{bad_request, text};
@@ -151,7 +152,7 @@ fn remove_orphans(azure: &mut Azure<'_>) {
         .map(|interface| interface.id().to_lowercase())
         .collect();
     azure.world.others.retain(|key, resource| {
-        kept.contains(key) || resource.pointer("/properties/privateLinkService/id").is_none()
+        kept.contains(key) || resource.at("/properties/privateLinkService/id").is_none()
     });
 }
 
@@ -163,7 +164,7 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
     let live = azure.world.others.get(&id.key()).cloned();
     let had: BTreeMap<String, String> = live
         .iter()
-        .filter_map(|live| live.pointer("/properties/ipConfigurations")?.as_array().cloned())
+        .filter_map(|live| live.at("/properties/ipConfigurations")?.as_array().cloned())
         .flatten()
         .map(|item| {
             let address = text(&item, "/properties/privateIPAddress").to_owned();
@@ -228,14 +229,12 @@ fn reflect_subnets(azure: &mut Azure<'_>) {
 
 /// The private addresses of an endpoint or a PLS, as its interfaces show them.
 pub fn addresses_of(world: &crate::arm::world::World, resource: &Value) -> Vec<String> {
-    let interfaces = resource.pointer("/properties/networkInterfaces").and_then(Value::as_array);
+    let interfaces = resource.at("/properties/networkInterfaces").and_then(Value::as_array);
     interfaces
         .into_iter()
         .flatten()
         .filter_map(|interface| world.get(&ResourceId::new(text(interface, "/id"))))
-        .filter_map(|interface| {
-            interface.pointer("/properties/ipConfigurations")?.as_array().cloned()
-        })
+        .filter_map(|interface| interface.at("/properties/ipConfigurations")?.as_array().cloned())
         .flatten()
         .map(|item| text(&item, "/properties/privateIPAddress").to_owned())
         .collect()

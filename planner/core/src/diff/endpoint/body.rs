@@ -6,6 +6,7 @@ use crate::change::{FieldDiff, show_value};
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::connection::live_connection;
@@ -83,12 +84,12 @@ const OWN_TAGS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
 
 /// What of an endpoint is compared: what privlink writes.
 pub(super) fn comparable(endpoint: &Value) -> Value {
-    let at = |pointer: &str| endpoint.pointer(pointer).cloned().unwrap_or_default();
+    let at = |pointer: &str| endpoint.at(pointer).cloned().unwrap_or_default();
     let automatic = at("/properties/privateLinkServiceConnections/0");
     let manual = at("/properties/manualPrivateLinkServiceConnections/0");
     let (connection, approval) =
         if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
-    let of = |pointer: &str| connection.pointer(pointer).cloned().unwrap_or_default();
+    let of = |pointer: &str| connection.at(pointer).cloned().unwrap_or_default();
     let mut fields = json!({
         "location": at("/location"),
         "subnet": at("/properties/subnet/id"),
@@ -169,7 +170,7 @@ pub(super) fn updated(live: &Value, body: &Value) -> Value {
     }
     for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
         let pointer = format!("/properties/{list}/0/properties");
-        let message = body.pointer(&pointer).and_then(|it| it.get("requestMessage")).cloned();
+        let message = body.at(&pointer).and_then(|it| it.get("requestMessage")).cloned();
         let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
             continue;
         };

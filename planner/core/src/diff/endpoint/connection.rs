@@ -11,6 +11,7 @@ use crate::diff::approval::{self, Decision};
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::diff::{Gathered, Input};
 use crate::plan::{Finding, Op};
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::reached::Reached;
@@ -23,12 +24,12 @@ pub(super) struct LiveConnection {
 }
 
 pub(super) fn live_connection(live: &Value) -> Option<LiveConnection> {
-    let first = |list: &str| live.pointer(&format!("/properties/{list}/0/properties"));
+    let first = |list: &str| live.at(&format!("/properties/{list}/0/properties"));
     let (connection, manual) =
         first("privateLinkServiceConnections").map(|connection| (connection, false)).or_else(
             || first("manualPrivateLinkServiceConnections").map(|connection| (connection, true)),
         )?;
-    let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| connection.at(pointer).and_then(Value::as_str);
     Some(LiveConnection {
         target: text("/privateLinkServiceId").map(ToOwned::to_owned),
         status: text("/privateLinkServiceConnectionState/status").unwrap_or_default().to_owned(),

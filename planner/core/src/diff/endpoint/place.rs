@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::desired::{PrivateEndpoint, Subnet};
 use crate::diff::{Gathered, Input};
 use crate::plan::Finding;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
@@ -66,7 +67,7 @@ pub(super) fn misplaced(
 ) -> Option<Finding> {
     let parent = subnet.parent()?;
     let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
-    let subnets = network.pointer("/properties/subnets")?.as_array()?;
+    let subnets = network.at("/properties/subnets")?.as_array()?;
     let is_it = |it: &&Value| {
         let id = it.get("id").and_then(Value::as_str);
         id.is_some_and(|id| ResourceId::new(id) == *subnet)

@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
 use crate::diff::Input;
 use crate::plan::{Finding, Mode};
+use crate::pointer::At;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -98,5 +99,5 @@ pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
 }
 
 fn text<'a>(live: &'a Value, pointer: &str) -> &'a str {
-    live.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    live.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }

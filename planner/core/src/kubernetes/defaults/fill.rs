@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::service::Key;
+use crate::pointer::At;
 
 use super::{Issuer, Network};
 
@@ -20,7 +21,7 @@ pub(super) fn key_of(service: &Value) -> Key {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn spec_of(service: &mut Value) -> Option<&mut Map<String, Value>> {
@@ -36,7 +37,7 @@ fn needs_cluster_ip(service: &Value) -> bool {
 }
 
 fn needs_node_ports(service: &Value) -> bool {
-    let without = service.pointer("/spec/allocateLoadBalancerNodePorts") == Some(&json!(false));
+    let without = service.at("/spec/allocateLoadBalancerNodePorts") == Some(&json!(false));
     match text(service, "/spec/type") {
         "NodePort" => true,
         "LoadBalancer" => !without,
@@ -80,7 +81,7 @@ pub(super) fn defaulted(mut service: Value) -> Value {
         }
     }
     let (external, inside) = (is_external(&service), needs_cluster_ip(&service));
-    let has_external_addresses = !is_unset(service.pointer("/spec/externalIPs"));
+    let has_external_addresses = !is_unset(service.at("/spec/externalIPs"));
     let balanced = text(&service, "/spec/type") == "LoadBalancer";
     if let Some(spec) = spec_of(&mut service) {
         if spec.get("sessionAffinity") == Some(&json!("ClientIP")) {
@@ -111,9 +112,9 @@ pub(super) fn keep_allocated(service: &mut Value, live: &Value) {
         keep(service, live, "clusterIP");
         if text(service, "/spec/clusterIP") == text(live, "/spec/clusterIP") {
             keep(service, live, "clusterIPs");
-        } else if service.pointer("/spec/clusterIPs") == live.pointer("/spec/clusterIPs") {
+        } else if service.at("/spec/clusterIPs") == live.at("/spec/clusterIPs") {
             // Whoever changes the one and not the other knows only the one (`NormalizeClusterIPs`).
-            let first = service.pointer("/spec/clusterIP").cloned().unwrap_or_default();
+            let first = service.at("/spec/clusterIP").cloned().unwrap_or_default();
             if let Some(spec) = spec_of(service) {
                 spec.insert("clusterIPs".to_owned(), json!([first]));
             }
@@ -137,7 +138,7 @@ fn keep(service: &mut Value, live: &Value, field: &str) {
 }
 
 fn ports(service: &Value) -> &[Value] {
-    service.pointer("/spec/ports").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    service.at("/spec/ports").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Node ports are kept by the port's name, unless another port has them now.
@@ -171,7 +172,7 @@ fn keep_node_ports(service: &mut Value, live: &Value) {
 /// (`dropTypeDependentFields`).
 pub(super) fn drop_what_the_type_has_not(service: &mut Value, live: &Value) {
     let same = |service: &Value, field: &str| {
-        let of = |service: &Value| service.pointer(&format!("/spec/{field}")).cloned();
+        let of = |service: &Value| service.at(&format!("/spec/{field}")).cloned();
         of(service) == of(live)
     };
     let mut gone: Vec<&str> = Vec::new();
@@ -227,7 +228,7 @@ pub(super) fn allocate(service: &mut Value, key: &Key, network: &Network, issuer
         }
     }
     if needs_health_port(service)
-        && is_unset(service.pointer("/spec/healthCheckNodePort"))
+        && is_unset(service.at("/spec/healthCheckNodePort"))
         && let Some(spec) = spec_of(service)
     {
         spec.insert("healthCheckNodePort".to_owned(), issuer.node_port(key, "health-check"));
@@ -244,8 +245,8 @@ fn allocate_families(service: &mut Value, network: &Network) {
         addresses.push(one.to_owned());
     }
     let headless = addresses.first().is_some_and(|address| address == "None");
-    let without_selector = is_unset(service.pointer("/spec/selector"))
-        || service.pointer("/spec/selector") == Some(&json!({}));
+    let without_selector =
+        is_unset(service.at("/spec/selector")) || service.at("/spec/selector") == Some(&json!({}));
     let policy = match text(service, "/spec/ipFamilyPolicy") {
         "" if headless && without_selector => "RequireDualStack",
         "" if named.len() > 1 || addresses.len() > 1 => "RequireDualStack",
@@ -283,7 +284,7 @@ fn family_of(address: &str) -> &'static str {
 }
 
 fn texts(service: &Value, pointer: &str) -> Vec<String> {
-    let items = service.pointer(pointer).and_then(Value::as_array);
+    let items = service.at(pointer).and_then(Value::as_array);
     items.into_iter().flatten().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
 }
 
@@ -291,8 +292,8 @@ fn texts(service: &Value, pointer: &str) -> Vec<String> {
 fn allocate_cluster_ips(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
     let families = texts(service, "/spec/ipFamilies");
     let mut addresses: Vec<Value> =
-        service.pointer("/spec/clusterIPs").and_then(Value::as_array).cloned().unwrap_or_default();
-    let one = service.pointer("/spec/clusterIP").cloned();
+        service.at("/spec/clusterIPs").and_then(Value::as_array).cloned().unwrap_or_default();
+    let one = service.at("/spec/clusterIP").cloned();
     if addresses.is_empty() && !is_unset(one.as_ref()) {
         addresses.extend(one);
     }

@@ -178,3 +178,30 @@ fn unknown_fields_are_named() {
     assert_eq!(unknown, ["spec.ports[0].tragetPort", "spec.prots"]);
     assert_eq!(known, manifest());
 }
+
+#[test]
+fn a_manifest_that_says_nothing_new_is_applied() {
+    let live = with_defaults(applied(None, &manifest(), "privlink"));
+    let is_applied = |live: &Value, config: &Value, manager: &str| {
+        super::is_applied(&SERVICE, live, config, &writer(manager))
+    };
+    assert!(is_applied(&live, &manifest(), "privlink"));
+    assert!(!is_applied(&live, &manifest(), "another"), "who owns nothing yet");
+    let mut changed = manifest();
+    changed["spec"]["ports"][0]["port"] = json!(81);
+    assert!(!is_applied(&live, &changed, "privlink"));
+    let mut fewer = manifest();
+    fewer["metadata"].as_object_mut().expect("an object").shift_remove("annotations");
+    assert!(!is_applied(&live, &fewer, "privlink"), "what is said no longer goes");
+}
+
+#[test]
+fn an_item_of_a_list_is_applied_though_it_has_no_kind() {
+    let mut item = with_defaults(applied(None, &manifest(), "privlink"));
+    let fields = item.as_object_mut().expect("an object");
+    fields.shift_remove("apiVersion");
+    fields.shift_remove("kind");
+    assert!(super::is_applied(&SERVICE, &item, &manifest(), &writer("privlink")));
+    item["kind"] = json!("Other");
+    assert!(!super::is_applied(&SERVICE, &item, &manifest(), &writer("privlink")));
+}

@@ -42,6 +42,7 @@ fn snapshot(uid: &str) -> Snapshot {
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: "2026-01-01T00:00:00Z".to_owned(),
+        redacted: false,
         kubernetes: Kubernetes {
             version: Reading::Present("v1.33.1".to_owned()),
             namespace: "default".to_owned(),

@@ -1,12 +1,15 @@
-//! Which stacks are looked at: what the flags name, or each folder below.
+//! Many stacks in one run: which there are, and working on them side by side.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use privlink_azure::ArmClient;
 use privlink_core::drift::shell_word;
 
-use crate::args::Input;
+use crate::args::{Input, Where};
 use crate::command_error::{CommandError, io};
+use crate::connect;
 use crate::input;
 use crate::ui::Ui;
 
@@ -39,6 +42,21 @@ impl Source {
         first.unwrap_or_else(|| "default".to_owned())
     }
 
+    /// Its file in a folder that is laid out as the one stacks are in, with this ending.
+    pub(super) fn beside(&self, stacks: &Path, other: &Path, ending: &str) -> PathBuf {
+        let path = self.input.filename.first().map_or(stacks, PathBuf::as_path);
+        let below = path.strip_prefix(stacks).unwrap_or(path);
+        let below = if below.as_os_str().is_empty() {
+            PathBuf::from(self.name())
+        } else {
+            below.to_owned()
+        };
+        let stem = if path.is_file() { below.with_extension("") } else { below };
+        let mut file = other.join(stem).into_os_string();
+        file.push(ending);
+        PathBuf::from(file)
+    }
+
     /// The command that applies it.
     pub(super) fn apply(&self) -> String {
         let mut command = "privlink apply".to_owned();
@@ -50,6 +68,48 @@ impl Source {
         }
         command
     }
+}
+
+/// Does work on each item, several at once, and gives what comes of it in the items' order. Each job
+/// takes the next item when it is done with one. What the work awaits runs in one runtime, so that clients may be
+/// shared.
+pub(super) fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Result<Vec<R>, CommandError> {
+    let runtime = super::runtime()?;
+    let next = Mutex::new(items.iter().enumerate());
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let job = || {
+        let _inside = runtime.enter();
+        let mut done = Vec::new();
+        while let Some((at, item)) = take() {
+            done.push((at, work(item)));
+        }
+        done
+    };
+    let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs.min(items.len())).map(|_| scope.spawn(job)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    Ok(all.into_iter().map(|(_, came)| came).collect())
+}
+
+/// How many stacks are worked on at once: a world file that is named serves one stack at a time.
+pub(super) fn jobs(place: &Where, asked: usize) -> usize {
+    if matches!(place.sandbox, Some(Some(_))) { 1 } else { asked }
+}
+
+/// One client of ARM for all stacks, since ARM's budget counts by identity and subscription. Nothing in a
+/// sandbox, where every stack has an ARM of its own, and nothing without an identity, which every stack
+/// then says.
+pub(super) fn shared_arm(place: &Where) -> Option<ArmClient> {
+    if place.sandbox.is_some() { None } else { connect::arm(place, None).ok() }
 }
 
 /// How deep folders are looked into.
@@ -69,7 +129,7 @@ pub(super) fn below(flags: &Input, ui: &mut Ui) -> Result<Vec<Source>, CommandEr
     }
     if found.is_empty() {
         return Err(CommandError::new("no folder with manifests was found")
-            .hint("With --each, -f names a folder that holds a folder for every stack."));
+            .hint("Name a folder that holds a folder for every stack."));
     }
     Ok(found)
 }
@@ -101,7 +161,11 @@ fn walk(
     }
     folders.sort();
     files.sort();
-    let (own, rest): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(holds_stack);
+    let may_hold =
+        if files.len() > 1 { files.iter().filter(|it| may_hold_stack(it)).count() } else { 0 };
+    // Nothing is parsed twice but where it matters.
+    let (own, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|file| may_hold > 1 && holds_stack(file));
     if own.len() > 1 {
         for file in rest {
             let file = file.display();
@@ -114,9 +178,13 @@ fn walk(
     folders.iter().try_for_each(|it| walk(flags, it, depth - 1, seen, found, ui))
 }
 
+/// Whether a file's text has the word.
+fn may_hold_stack(file: &Path) -> bool {
+    std::fs::read(file).is_ok_and(|text| text.windows(5).any(|word| word == b"Stack"))
+}
+
 /// Whether a file holds a Stack document; one that cannot be read holds none that shows.
-#[allow(clippy::ptr_arg, reason = "partition hands out what the list holds")]
-fn holds_stack(file: &PathBuf) -> bool {
-    input::load_paths(std::slice::from_ref(file), None, false)
+fn holds_stack(file: &Path) -> bool {
+    input::load_paths(&[file.to_owned()], None, false)
         .is_ok_and(|loaded| loaded.desired.stack.is_some())
 }

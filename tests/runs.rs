@@ -532,8 +532,6 @@ fn services_on_one_frontend_are_written_one_after_the_other() {
     }
 }
 
-<<<<<<< HEAD
-=======
 #[test]
 fn events_are_read_before_what_they_tell_of() {
     let scene = Scene::of("private-link");
@@ -546,7 +544,6 @@ fn events_are_read_before_what_they_tell_of() {
     assert!(events < balancers && events < links, "{events} {balancers} {links}");
 }
 
->>>>>>> trust
 /// Somebody decides on a connection after it was read and before it is approved: the write is refused, and the
 /// decision stays.
 #[test]
@@ -627,19 +624,4 @@ fn a_service_of_another_tool_is_waited_for_and_not_written() {
     assert!(written.is_empty(), "{written:?}");
     let plan = served.run("plan -f examples/private-link --detailed-exitcode").expect(0);
     assert_eq!(plan.last_line(), "No changes.");
-<<<<<<< HEAD
-}
-
-#[test]
-fn events_are_read_before_what_they_tell_of() {
-    let scene = Scene::of("private-link");
-    let served = scene.serve();
-    served.run("plan -f examples/private-link").expect(0);
-    let requests = served.requests();
-    let first = |part: &str| requests.iter().position(|it| it.path.contains(part)).unwrap();
-    let (events, balancers, links) =
-        (first("/events?"), first("/loadBalancers?"), first("/privateLinkServices?"));
-    assert!(events < balancers && events < links, "{events} {balancers} {links}");
-=======
->>>>>>> trust
 }

@@ -5,19 +5,23 @@ mod diff;
 mod drift;
 pub(crate) mod forget;
 pub(crate) mod import;
+mod preflight;
+mod run;
+mod sandbox;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
 use privlink_core::code::Code;
 use privlink_core::schema;
-use privlink_engine::patience::WaitKind;
 
 pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
+pub(crate) use preflight::{Phase, Preflight, RoleOf};
+pub(crate) use run::{Apply, Destroy, Run, Turn, Unlock};
+pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 
 pub(crate) use comment::Comment;
 
@@ -371,48 +375,6 @@ impl Plan {
     }
 }
 
-/// `apply`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Apply {
-    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
-    #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
-        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
-        "target", "exclude", "replace", "verify",
-    ])]
-    pub(crate) plan: Option<PathBuf>,
-    /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// The namespace of Services that name none; the context's by default
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
-    #[arg(long)]
-    pub(crate) strict: bool,
-    #[command(flatten)]
-    pub(crate) run: Run,
-}
-
-impl Apply {
-    /// Where desired state is read.
-    pub(crate) fn input(&self) -> Input {
-        Input {
-            filename: self.filename.clone(),
-            namespace: self.namespace.clone(),
-            strict: self.strict,
-        }
-    }
-}
-
-/// `destroy`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Destroy {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) run: Run,
-}
-
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
@@ -443,18 +405,6 @@ impl Explain {
     }
 }
 
-/// `unlock`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Unlock {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// Ask nothing
-    #[arg(long, visible_alias = "yes", short = 'y')]
-    pub(crate) auto_approve: bool,
-}
-
 /// `show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
@@ -464,72 +414,6 @@ pub(crate) struct Show {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
-}
-
-/// How a plan is carried out.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) turn: Turn,
-    #[command(flatten)]
-    pub(crate) limits: Limits,
-    /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
-    #[arg(long)]
-    pub(crate) preflight: bool,
-    /// How many steps run at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
-    pub(crate) parallelism: usize,
-    /// Stop at the first failure; steps in flight are finished
-    #[arg(long)]
-    pub(crate) fail_fast: bool,
-    /// Plan again at the end, and fail unless there is nothing left to do
-    #[arg(long)]
-    pub(crate) verify: bool,
-    /// How long a kind of wait may take: service, private-link-service, endpoint, connection, deletion,
-    /// dns or external, as KIND=DURATION (90s, 5m, 1h); without a kind, all of them; may be repeated
-    #[arg(long, value_name = "[KIND=]DURATION", value_parser = wait_limit)]
-    pub(crate) timeout: Vec<(Option<WaitKind>, Duration)>,
-    /// How long the controller may take for one Service, in seconds: the same as --timeout for service,
-    /// private-link-service and deletion
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) controller_timeout: Option<u64>,
-}
-
-/// A run's turn on a stack: where it is, who is asked and told, and the lock.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Turn {
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
-    /// Ask nothing; safety rules hold all the same
-    #[arg(long, visible_alias = "yes", short = 'y')]
-    pub(crate) auto_approve: bool,
-    /// How long to wait for another run to let go of the stack, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub(crate) lock_timeout: u64,
-    /// After how many seconds without a sign of life another run may take the stack over
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
-    pub(crate) lease_duration: u64,
-}
-
-fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
-    let (kind, limit) = match text.split_once('=') {
-        Some((kind, limit)) => (Some(kind.parse()?), limit),
-        None => (None, text),
-    };
-    let number = limit.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match limit.get(number.len()..).unwrap_or_default() {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
-    };
-    let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
-    // A year is as good as for ever, and does not overflow a clock.
-    let seconds = number.saturating_mul(factor).min(365 * 24 * 3600);
-    Ok((kind, Duration::from_secs(seconds)))
 }
 
 /// `observe`.
@@ -579,54 +463,6 @@ fn uid(text: &str) -> Result<(String, String), String> {
     Ok((service.to_owned(), uid.to_owned()))
 }
 
-/// `preflight`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Preflight {
-    /// A file, a folder or `-` with the stack; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "role")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// The namespace of Services that name none; the context's by default
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// What is to be done with the stack
-    #[arg(long = "for", value_enum, default_value_t = Phase::Apply, value_name = "PHASE")]
-    pub(crate) phase: Phase,
-    /// Print the least role that does, contacting nothing: an Azure custom role as JSON, or Kubernetes
-    /// roles as YAML
-    #[arg(long, value_enum, value_name = "OF", conflicts_with = "filename")]
-    pub(crate) role: Option<RoleOf>,
-    /// What is written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
-}
-
-impl Preflight {
-    /// Where desired state is read.
-    pub(crate) fn input(&self) -> Input {
-        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
-    }
-}
-
-/// What is to be done with a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Phase {
-    /// It is planned, which only reads.
-    Plan,
-    /// It is planned and applied.
-    Apply,
-}
-
-/// Whose role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleOf {
-    /// Azure's: JSON for `az role definition create`.
-    Azure,
-    /// Kubernetes': YAML for `kubectl apply`.
-    Kubernetes,
-}
-
 /// `graph`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Graph {
@@ -668,86 +504,6 @@ pub(crate) enum OutputFormat {
     Github,
     /// Logging commands that set output variables of an Azure Pipelines step.
     AzurePipelines,
-}
-
-/// `sandbox`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Sandbox {
-    #[command(subcommand)]
-    pub(crate) command: SandboxCommand,
-}
-
-/// What to do with a sandbox.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SandboxCommand {
-    /// Make a world file: the first world, or one from a saved observation
-    Init {
-        /// The world file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// A saved observation to make it from
-        #[arg(long, value_name = "SNAPSHOT")]
-        from: Option<PathBuf>,
-    },
-    /// Make a world file anew
-    Reset {
-        /// The world file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Serve a world for other clients, until interrupted
-    Serve {
-        /// The world file; made if it is not there
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Who plays the cloud controller
-        #[arg(long, value_enum, default_value_t = Controller::Model, value_name = "WHO")]
-        controller: Controller,
-        /// Work with the API server of this kubeconfig instead of a simulated one. The simulated
-        /// controller then writes to it: take one that no other controller works on, such as kind's
-        #[arg(long, value_name = "FILE", conflicts_with = "kubernetes_port")]
-        kubeconfig: Option<PathBuf>,
-        /// The context of the kubeconfig; its current one by default
-        #[arg(long, value_name = "NAME", requires = "kubeconfig")]
-        context: Option<String>,
-        /// Work with the API server at this address, such as `kubectl proxy` serves, instead
-        #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "kubernetes_port"])]
-        kubernetes: Option<String>,
-        /// Serve ARM, metadata and tokens with TLS; the certificate of the authority to trust is written
-        /// beside the world file, with the ending .ca.pem
-        #[arg(long)]
-        tls: bool,
-        /// The port of the Kubernetes API; any free one by default
-        #[arg(long, value_name = "PORT", default_value_t = 0)]
-        kubernetes_port: u16,
-        /// The port of ARM; any free one by default
-        #[arg(long, value_name = "PORT", default_value_t = 0)]
-        arm_port: u16,
-        /// How many items a page of an ARM list holds at most
-        #[arg(long, value_name = "NUMBER", default_value_t = 200)]
-        page_size: usize,
-        /// How long the simulated controller waits after a change before it syncs, in milliseconds
-        #[arg(long, value_name = "MILLISECONDS", default_value_t = 20)]
-        controller_delay: u64,
-        /// How often an operation of Azure is asked for before it is done
-        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-        operation_polls: u32,
-        /// Append every request to this file, one JSON object a line
-        #[arg(long, value_name = "FILE")]
-        request_log: Option<PathBuf>,
-        /// A file of faults to inject
-        #[arg(long, value_name = "FILE")]
-        faults: Option<PathBuf>,
-    },
-}
-
-/// Who plays the cloud controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Controller {
-    /// The model of it.
-    Model,
-    /// Nobody: a real one is pointed at the sandbox.
-    None,
 }
 
 /// `schema`.

@@ -1,0 +1,55 @@
+//! `preflight`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{DataFormat, Input, Where};
+
+/// `preflight`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Preflight {
+    /// A file, a folder or `-` with the stack; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "role")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// What is to be done with the stack
+    #[arg(long = "for", value_enum, default_value_t = Phase::Apply, value_name = "PHASE")]
+    pub(crate) phase: Phase,
+    /// Print the least role that does, contacting nothing: an Azure custom role as JSON, or Kubernetes
+    /// roles as YAML
+    #[arg(long, value_enum, value_name = "OF", conflicts_with = "filename")]
+    pub(crate) role: Option<RoleOf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+impl Preflight {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
+    }
+}
+
+/// What is to be done with a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Phase {
+    /// It is planned, which only reads.
+    Plan,
+    /// It is planned and applied.
+    Apply,
+}
+
+/// Whose role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleOf {
+    /// Azure's: JSON for `az role definition create`.
+    Azure,
+    /// Kubernetes': YAML for `kubectl apply`.
+    Kubernetes,
+}

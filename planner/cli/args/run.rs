@@ -1,0 +1,128 @@
+//! `apply`, `destroy`, `unlock`, and what all runs share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use privlink_engine::patience::WaitKind;
+
+use super::{DataFormat, Input, Limits, Where};
+
+/// `apply`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Apply {
+    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
+    #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
+        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+        "target", "exclude", "replace", "verify",
+    ])]
+    pub(crate) plan: Option<PathBuf>,
+    /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+impl Apply {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            filename: self.filename.clone(),
+            namespace: self.namespace.clone(),
+            strict: self.strict,
+        }
+    }
+}
+
+/// `destroy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// `unlock`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Ask nothing
+    #[arg(long, visible_alias = "yes", short = 'y')]
+    pub(crate) auto_approve: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) turn: Turn,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
+    #[arg(long)]
+    pub(crate) preflight: bool,
+    /// How many steps run at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub(crate) parallelism: usize,
+    /// Stop at the first failure; steps in flight are finished
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Plan again at the end, and fail unless there is nothing left to do
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// How long a kind of wait may take: service, private-link-service, endpoint, connection, deletion,
+    /// dns or external, as KIND=DURATION (90s, 5m, 1h); without a kind, all of them; may be repeated
+    #[arg(long, value_name = "[KIND=]DURATION", value_parser = wait_limit)]
+    pub(crate) timeout: Vec<(Option<WaitKind>, Duration)>,
+    /// How long the controller may take for one Service, in seconds: the same as --timeout for service,
+    /// private-link-service and deletion
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) controller_timeout: Option<u64>,
+}
+
+/// A run's turn on a stack: where it is, who is asked and told, and the lock.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Turn {
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+    /// Ask nothing; safety rules hold all the same
+    #[arg(long, visible_alias = "yes", short = 'y')]
+    pub(crate) auto_approve: bool,
+    /// How long to wait for another run to let go of the stack, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
+    /// After how many seconds without a sign of life another run may take the stack over
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) lease_duration: u64,
+}
+
+fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
+    let (kind, limit) = match text.split_once('=') {
+        Some((kind, limit)) => (Some(kind.parse()?), limit),
+        None => (None, text),
+    };
+    let number = limit.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match limit.get(number.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
+    };
+    let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
+    // A year is as good as for ever, and does not overflow a clock.
+    let seconds = number.saturating_mul(factor).min(365 * 24 * 3600);
+    Ok((kind, Duration::from_secs(seconds)))
+}

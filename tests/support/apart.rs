@@ -3,9 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
-use std::io::{BufRead, BufReader};
 use std::ops::Deref;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use privlink_sandbox::{Entry, Fault};
@@ -13,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::served::Client;
 use crate::support::http;
+use crate::support::serving::Serving;
 
 /// `privlink sandbox serve`, ended with the test.
 pub(crate) struct Apart {
-    process: Child,
+    serving: Serving,
     client: Client,
-    arm: String,
 }
 
 impl Deref for Apart {
@@ -34,28 +32,15 @@ impl Apart {
     pub(crate) fn serve(world: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("world.json"), world).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
-            .args(["sandbox", "serve", "world.json"])
-            .args(more.split_whitespace())
-            .current_dir(folder.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut address = |name: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(name).unwrap().trim().to_owned()
-        };
-        let (kubernetes, arm) = (address("kubernetes"), address("arm"));
-        Self { process, client: Client::new(folder, &kubernetes, &arm), arm }
+        let serving = Serving::serve(folder.path(), &more.split_whitespace().collect::<Vec<_>>());
+        let client = Client::new(folder, &serving.kubernetes, &serving.arm);
+        Self { serving, client }
     }
 
     fn administer(&self, method: &str, what: &str, body: &Value) -> Value {
         let path = format!("/sandbox/{what}");
-        let (status, answer) = http::call(&self.arm, method, &path, "application/json", body);
+        let (status, answer) =
+            http::call(&self.serving.arm, method, &path, "application/json", body);
         assert!(status < 300, "{method} {path}: {status}");
         answer
     }
@@ -92,12 +77,5 @@ impl Apart {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.administer("GET", "world", &Value::Null)
-    }
-}
-
-impl Drop for Apart {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

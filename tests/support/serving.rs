@@ -10,6 +10,8 @@ use super::{Run, Workplace};
 /// puts a `kubeconfig`.
 pub(crate) struct Serving {
     process: Child,
+    /// Where the Kubernetes API is.
+    pub(crate) kubernetes: String,
     /// Where ARM is.
     pub(crate) arm: String,
 }
@@ -17,10 +19,15 @@ pub(crate) struct Serving {
 impl Serving {
     /// Serves, with more arguments.
     pub(crate) fn start(place: &Workplace, more: &[&str]) -> Self {
+        Self::serve(place.path(), more)
+    }
+
+    /// Serves the world of a folder, with more arguments.
+    pub(crate) fn serve(folder: &Path, more: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
             .args(["sandbox", "serve", "world.json"])
             .args(more)
-            .current_dir(place.path())
+            .current_dir(folder)
             .env_clear()
             .stdin(Stdio::null())
             .stderr(Stdio::null())
@@ -36,8 +43,8 @@ impl Serving {
         if more.contains(&"--tls") {
             assert_eq!(line("certificate-authority"), "world.ca.pem");
         }
-        write_kubeconfig(place.path(), &kubernetes);
-        Self { process, arm }
+        write_kubeconfig(folder, &kubernetes);
+        Self { process, kubernetes, arm }
     }
 
     /// The cloud it is, for `--cloud`.

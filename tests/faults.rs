@@ -15,7 +15,7 @@ mod support;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use privlink_sandbox::fault::{Effect, Fault};
-use served::{Scene, Served, difference, examples, portrait};
+use served::{Scene, Served, difference, drawn, examples, portrait, refused};
 
 const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";
 /// After how many runs that failed a stack counts as stuck.
@@ -48,30 +48,16 @@ fn seed() -> u64 {
     given.unwrap_or_else(now)
 }
 
-/// Faults that strike one request in ten, in equal parts. The draws of one fault do not depend on
-/// those of another.
+/// Faults that strike one request in ten, in equal parts.
 fn one_in_ten(seed: u64) -> Vec<Fault> {
-    let status = |status: u16, code: &str, retry_after| Effect::Status {
-        status,
-        code: code.to_owned(),
-        message: "made to fail".to_owned(),
-        retry_after,
-    };
-    let effects = [
-        status(429, "TooManyRequests", Some(1)),
-        status(500, "InternalServerError", None),
+    let effects = vec![
+        refused(429, "TooManyRequests", Some(1)),
+        refused(500, "InternalServerError", None),
         Effect::Reset,
         Effect::LostAnswer,
         Effect::SlowOperation { polls: 20 },
     ];
-    let fault = |(number, effect)| Fault {
-        times: 0,
-        probability: Some(0.02),
-        seed: seed.wrapping_mul(31).wrapping_add(number),
-        effect,
-        ..Fault::default()
-    };
-    (0..).zip(effects).map(fault).collect()
+    drawn(effects, seed)
 }
 
 fn faults(trouble: Trouble, seed: u64) -> Vec<Fault> {

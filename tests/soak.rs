@@ -35,7 +35,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use served::{RUNTIME, Served};
+use served::{RUNTIME, Served, drawn, refused};
 use support::http::call;
 
 /// After how many runs that failed the stack counts as stuck.
@@ -233,29 +233,16 @@ fn doing(served: &Served, deed: &Deed, number: usize) {
 
 /// One request in ten of a run fails somehow, and the controller now and then.
 fn faults(seed: u64) -> Vec<Fault> {
-    let status = |status: u16, code: &str| Effect::Status {
-        status,
-        code: code.to_owned(),
-        message: "made to fail".to_owned(),
-        retry_after: Some(0),
-    };
-    let effects = [
-        status(429, "TooManyRequests"),
-        status(500, "InternalServerError"),
+    let effects = vec![
+        refused(429, "TooManyRequests", Some(0)),
+        refused(500, "InternalServerError", Some(0)),
         Effect::Reset,
         Effect::LostAnswer,
         Effect::SlowOperation { polls: 3 },
         Effect::LateController { milliseconds: 100 },
         Effect::StaleCache,
     ];
-    let fault = |(number, effect)| Fault {
-        times: 0,
-        probability: Some(0.02),
-        seed: seed.wrapping_mul(31).wrapping_add(number),
-        effect,
-        ..Fault::default()
-    };
-    (0..).zip(effects).map(fault).collect()
+    drawn(effects, seed)
 }
 
 /// What came of a round's runs.

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
+use privlink_sandbox::fault::Effect;
 use privlink_sandbox::{Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource};
 use serde_json::{Map, Value};
 
@@ -288,6 +289,25 @@ impl Scene {
         let Self { name, flags, .. } = self;
         format!("{command} -f examples/{name} --auto-approve {flags}")
     }
+}
+
+/// A request that is refused, and not carried out.
+pub(crate) fn refused(status: u16, code: &str, retry_after: Option<u64>) -> Effect {
+    let message = "made to fail".to_owned();
+    Effect::Status { status, code: code.to_owned(), message, retry_after }
+}
+
+/// Each of these effects strikes two requests in a hundred. The draws of one do not depend on those of
+/// another.
+pub(crate) fn drawn(effects: Vec<Effect>, seed: u64) -> Vec<Fault> {
+    let fault = |(number, effect)| Fault {
+        times: 0,
+        probability: Some(0.02),
+        seed: seed.wrapping_mul(31).wrapping_add(number),
+        effect,
+        ..Fault::default()
+    };
+    (0..).zip(effects).map(fault).collect()
 }
 
 /// Does something with each of many, so many at once, and returns what came of each, in order.

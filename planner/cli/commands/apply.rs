@@ -267,9 +267,10 @@ fn stale(moved: &[Moved], run: Option<RunOf>) -> CommandError {
     let Some(RunOf { journal, done, steps }) = run else {
         return error.hint(format!("{again}."));
     };
-    let was = match done == steps {
-        true => "This plan was carried out already".to_owned(),
-        false => format!("A run of this plan did {done} of its {}", count(steps, "step")),
+    let was = if done == steps {
+        "This plan was carried out already".to_owned()
+    } else {
+        format!("A run of this plan did {done} of its {}", count(steps, "step"))
     };
     error
         .hint(format!("{was}: `privlink show {}` tells.", journal.display()))

@@ -9,7 +9,8 @@ use super::escape::terminal;
 use super::style::{Label, Style};
 use super::summary::count;
 
-/// Writes a report: what the cluster was taken to be, then for each area how many requirements are met, and each that is not.
+/// Writes a report: what the cluster was taken to be, then for each area how many requirements are met, and
+/// each that is not.
 ///
 /// # Errors
 ///

@@ -255,6 +255,19 @@ fn duplicate_keys_of_foreign_documents_are_warnings() {
     assert_eq!(documents.diagnostics[0].severity, Severity::Warning);
 }
 
+#[test]
+fn a_missing_separator_is_one_problem() {
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: app}\nspec: {type: LoadBalancer}\n";
+    let documents = read(&format!("{service}{service}"));
+    assert_eq!(problems(&documents), ["5:1 duplicate-key: the key `apiVersion` is there twice"]);
+    let help = documents.diagnostics[0].help.as_deref().unwrap();
+    assert!(help.contains("put a line `---` before it"), "{help}");
+    let documents = read(&format!("{service}spec: {{}}\n"));
+    assert_eq!(problems(&documents), ["5:1 duplicate-key: the key `spec` is there twice"]);
+    assert_eq!(documents.diagnostics[0].help.as_deref(), Some("remove one of the two"));
+}
+
 const SUBNET_ID: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
 const LINK_ID: &str =

@@ -218,7 +218,8 @@ impl<'a> Builder<'a, '_> {
         Err(too_deep(&range.span(self.source)))
     }
 
-    /// Keeps the first of keys that are the same, and reports the others.
+    /// Keeps the first of keys that are the same, and reports the others. Where the head of a document comes
+    /// again, a `---` is missing before it: that is one problem, and the keys after it are none.
     fn drop_duplicates(&mut self, mut entries: Vec<Entry<'a>>) -> Vec<Entry<'a>> {
         let mut seen: HashMap<Cow<'a, str>, Range> = HashMap::new();
         let few = entries.len() <= 12;
@@ -238,8 +239,19 @@ impl<'a> Builder<'a, '_> {
                 first.map(|first| (index, first))
             })
             .collect();
+        let again = duplicates.iter().filter_map(|(index, _)| entries.get(*index));
+        let head = again.filter(|entry| self.is_head(entry)).map(|entry| entry.key.clone()).min();
         for (index, first) in duplicates.into_iter().rev() {
             let entry = entries.remove(index);
+            if head.as_ref().is_some_and(|head| *head != entry.key) {
+                continue;
+            }
+            let help = match head {
+                Some(_) => {
+                    "if another document begins here, put a line `---` before it; else remove one of the two"
+                }
+                None => "remove one of the two",
+            };
             self.problems.push(
                 Diagnostic::new(
                     Code::DuplicateKey,
@@ -247,10 +259,17 @@ impl<'a> Builder<'a, '_> {
                 )
                 .at(&entry.key_range.span(self.source), "again here")
                 .at(&first.span(self.source), "first here")
-                .help("remove one of the two"),
+                .help(help),
             );
         }
         entries
+    }
+
+    /// Whether a key is one that a manifest begins with, at the beginning of a line.
+    fn is_head(&self, entry: &Entry<'_>) -> bool {
+        let start = entry.key_range.start as usize;
+        let before = self.source.text().get(..start).unwrap_or_default();
+        matches!(entry.key.as_ref(), "apiVersion" | "kind") && before.ends_with('\n')
     }
 
     /// Replaces `<<: *other` by the entries of the other mapping, which never win over those

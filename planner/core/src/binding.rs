@@ -52,7 +52,7 @@ impl std::fmt::Display for Moved {
         let side = |value: &Option<Value>| match value {
             None | Some(Value::Null) => "not there".to_owned(),
             Some(_) if field.is_empty() => "there".to_owned(),
-            Some(value) => show_value(value).to_string(),
+            Some(value) => show_value(value.clone()).to_string(),
         };
         let of = if field.is_empty() { "" } else { " " };
         write!(f, "{address}{of}{field} was {}, and is {}", side(then), side(now))

@@ -101,7 +101,7 @@ impl Known {
     }
 
     fn compare(&mut self, path: &str, expected: &Value, live: &Value, missing: &mut Vec<String>) {
-        let differs = || format!("{path} is {live}, not {}", crate::change::show_value(expected));
+        let differs = || format!("{path} is {live}, not {}", crate::change::show_value(expected.clone()));
         match (expected, live) {
             (Value::Object(wanted), Value::Object(_)) => {
                 for (key, wanted) in wanted {
@@ -111,7 +111,7 @@ impl Known {
                         None if is_nothing(wanted) => {}
                         None => missing.push(format!(
                             "{path} is not set, not {}",
-                            crate::change::show_value(wanted)
+                            crate::change::show_value(wanted.clone())
                         )),
                     }
                 }
@@ -177,7 +177,7 @@ impl Known {
                     self.compare(path, wanted, live, missing);
                 }
                 None => missing
-                    .push(format!("{path} does not hold {}", crate::change::show_value(wanted))),
+                    .push(format!("{path} does not hold {}", crate::change::show_value(wanted.clone()))),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, FieldDiff, show_value};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::Write;
@@ -158,7 +158,6 @@ fn one(
     };
     let fields = match live {
         None => created(&manifest),
-        Some(live) if *live == stored => Vec::new(),
         Some(live) => changed(live, &stored),
     };
     let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
@@ -304,7 +303,7 @@ fn writer(actor: &Actor) -> Writer<'_> {
 fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
     let writer = writer(actor);
     let force = matches!(actor, Actor::External(_));
-    server_side_apply::apply(&SERVICE, live, manifest, &writer, force)
+    server_side_apply::applied(&SERVICE, live, manifest, &writer, force)
 }
 
 fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
@@ -355,12 +354,7 @@ fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
 }
 
 fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    let shown = |mut field: FieldDiff| {
-        field.before = field.before.as_ref().map(show_value);
-        field.after = field.after.as_ref().map(show_value);
-        field
-    };
-    fields.into_iter().map(shown).collect()
+    fields.into_iter().map(FieldDiff::shown).collect()
 }
 
 /// What a plan uses of a live Service: its uid, and all that others wrote of it.

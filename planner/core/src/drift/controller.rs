@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
-use crate::change::{FieldDiff, show_value};
+use crate::change::FieldDiff;
 use crate::compare;
 use crate::controller::predict::Change;
 use crate::diff::Input;
@@ -441,6 +441,5 @@ pub(super) fn of_system_data(resource: &Value) -> Option<LastModified> {
 fn brief(text: &str) -> String {
     let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let line = line.join("; ");
-    let shown = show_value(&Value::from(line));
-    crate::reason::clean(shown.as_str().unwrap_or_default())
+    crate::reason::clean(&crate::unknown::show(&line))
 }

@@ -20,7 +20,7 @@ use crate::facts::{BackendPoolType, Facts};
 use crate::kubernetes::service::{Key, Service};
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::{List, Reading, Snapshot};
 use crate::view::{self, Nodes, View};
 
 use super::Look;
@@ -88,7 +88,7 @@ pub(super) fn compare(
 /// Whether all was read that tells what the controller made.
 fn is_readable(snapshot: &Snapshot) -> bool {
     let kubernetes = &snapshot.kubernetes;
-    let unread = |reading: &Reading<Vec<Value>>| matches!(reading, Reading::Unreadable(_));
+    let unread = |reading: &Reading<List>| matches!(reading, Reading::Unreadable(_));
     let used = ["loadbalancers", "privatelinkservices", "virtualnetworks", "publicipaddresses"];
     let is_used = |path: &str| used.iter().any(|kind| path.ends_with(&format!("/{kind}")));
     !unread(&kubernetes.services)

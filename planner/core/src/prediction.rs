@@ -141,7 +141,13 @@ pub fn services(snapshot: &Snapshot) -> BTreeMap<Key, Arc<Service>> {
 pub fn cluster(snapshot: &Snapshot, facts: &Facts) -> Cluster {
     Cluster {
         facts: Arc::new(facts.clone()),
-        nodes: snapshot.kubernetes.nodes.objects().filter_map(Node::from_value).collect(),
+        nodes: snapshot
+            .kubernetes
+            .nodes
+            .objects()
+            .filter_map(Node::from_value)
+            .map(Arc::new)
+            .collect(),
         services: services(snapshot),
         ..Cluster::default()
     }

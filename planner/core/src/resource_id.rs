@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn ids_are_ordered_as_their_keys_are() {
-        let parts = ["/subscriptions/", "Microsoft.Network", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "[", "z", ""];
+        let parts =
+            ["/subscriptions/", "Microsoft.Network", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "[", "z", ""];
         let mut ids = Vec::new();
         for (one, other) in parts.iter().flat_map(|one| parts.map(|other| (one, other))) {
             let both = format!("{one}{other}");

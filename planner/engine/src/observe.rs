@@ -145,10 +145,7 @@ async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kube
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
 /// are known only when the cluster was read, and where names are kept only when the endpoints were: those
 /// lists are read behind the ones that name them, all others meanwhile.
-pub async fn observe_azure(
-    targets: &Targets,
-    arm: &ArmClients,
-) -> BTreeMap<String, Reading<List>> {
+pub async fn observe_azure(targets: &Targets, arm: &ArmClients) -> BTreeMap<String, Reading<List>> {
     // One list may be named in several spellings.
     let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
         paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()

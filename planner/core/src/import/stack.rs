@@ -35,8 +35,7 @@ pub fn name(snapshot: &Snapshot, place: &Place, selection: &Selection) -> Result
         return Ok(stack.clone());
     }
     let services = snapshot.kubernetes.services.objects();
-    let labels =
-        services.filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
+    let labels = services.filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
     let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
     let tags = endpoints.filter_map(|it| it.get("tags")?.get(STACK_TAG));
     let marks: BTreeSet<&str> = labels.chain(tags).filter_map(Value::as_str).collect();

@@ -124,7 +124,8 @@ pub fn managers(object: &Value) -> Vec<(Manager, FieldSet)> {
 /// owns. The API server then writes nothing, whoever else owns what. Items of a list come without
 /// `apiVersion` and `kind`, which nobody owns.
 pub fn is_applied(schema: &Schema, live: &Value, config: &Value, writer: &Writer<'_>) -> bool {
-    let of_object = |name: &str| !["apiVersion", "kind"].contains(&name) || live.get(name).is_some();
+    let of_object =
+        |name: &str| !["apiVersion", "kind"].contains(&name) || live.get(name).is_some();
     merge::says_nothing_new_of(live, config, schema, of_object)
         && decoded(live, &key_of(&writer.manager("Apply"))).is_some_and(|(_, last)| {
             let config = merge::without_nulls(config);
@@ -224,8 +225,7 @@ impl Laid {
         let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
         let gone = before.as_ref().map(|(_, last)| last.difference(&wanted)).unwrap_or_default();
         if !gone.is_empty() {
-            let owned =
-                managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
+            let owned = managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
             merge::prune(&mut object, &gone, &owned, schema);
         }
 

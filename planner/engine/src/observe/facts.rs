@@ -272,9 +272,10 @@ fn default_subnet(network: &Value) -> Option<ResourceId> {
 
 /// Whether a node's zone is a zone of a region (`eastus-1`), not a fault domain (`0`).
 fn has_zonal_nodes(snapshot: &Snapshot) -> bool {
-    let mut zones = snapshot.kubernetes.nodes.objects().filter_map(|node| {
-        node.pointer("/metadata/labels/topology.kubernetes.io~1zone")?.as_str()
-    });
+    let mut zones =
+        snapshot.kubernetes.nodes.objects().filter_map(|node| {
+            node.pointer("/metadata/labels/topology.kubernetes.io~1zone")?.as_str()
+        });
     zones.any(|zone| zone.contains('-'))
 }
 

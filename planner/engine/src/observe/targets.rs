@@ -116,10 +116,7 @@ impl Targets {
     }
 
     /// The lists that the cluster names: those of its node resource group, and of its virtual network's.
-    pub fn lists_of_cluster(
-        &self,
-        read: &BTreeMap<String, Reading<List>>,
-    ) -> BTreeSet<String> {
+    pub fn lists_of_cluster(&self, read: &BTreeMap<String, Reading<List>>) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
         let Some(cluster) = &self.cluster else { return lists };
         let list = read.get(&cluster.group.list(MANAGED_CLUSTERS).to_lowercase());
@@ -140,10 +137,7 @@ impl Targets {
 impl Targets {
     /// The lists that this stack's live endpoints name: where the names that privlink gave them are kept,
     /// whether or not their documents still say so.
-    pub fn lists_of_endpoints(
-        &self,
-        read: &BTreeMap<String, Reading<List>>,
-    ) -> BTreeSet<String> {
+    pub fn lists_of_endpoints(&self, read: &BTreeMap<String, Reading<List>>) -> BTreeSet<String> {
         let lists = read.iter().filter(|(path, _)| path.ends_with("/privateendpoints"));
         let endpoints = lists.flat_map(|(_, reading)| reading.objects());
         let named = endpoints.filter_map(|endpoint| {
@@ -166,10 +160,7 @@ fn of_node_group(group: &Group) -> impl Iterator<Item = String> {
 }
 
 /// The resource with this name.
-pub(super) fn find<'a>(
-    list: impl IntoIterator<Item = &'a Value>,
-    name: &str,
-) -> Option<&'a Value> {
+pub(super) fn find<'a>(list: impl IntoIterator<Item = &'a Value>, name: &str) -> Option<&'a Value> {
     list.into_iter().find(|resource| {
         let own = resource.get("name").and_then(Value::as_str);
         own.is_some_and(|own| own.eq_ignore_ascii_case(name))

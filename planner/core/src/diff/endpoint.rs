@@ -7,7 +7,7 @@ mod place;
 mod reached;
 mod renamed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -96,8 +96,8 @@ pub fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
     if !input.prunes() {
         return Vec::new();
     }
-    let wanted: Vec<ResourceId> = match input.options.mode {
-        Mode::Destroy => Vec::new(),
+    let wanted: BTreeSet<ResourceId> = match input.options.mode {
+        Mode::Destroy => BTreeSet::new(),
         Mode::Apply => input.desired.endpoints.values().map(|wanted| id(input, wanted)).collect(),
     };
     let own = own(input);

@@ -38,6 +38,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// How many pages a list may have. ARM's pages hold hundreds of entries.
     pub most_pages: usize,
+    /// How many bytes one reply may have, after decompression: many times what a page of ARM's has.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             reply_timeout: Duration::from_secs(120),
             poll_interval: Duration::from_secs(5),
             most_pages: 2000,
+            most_bytes: 256 << 20,
         }
     }
 }
@@ -124,8 +127,9 @@ impl ArmClient {
         let name = identity.describe(environment);
         let about = (Doing::Read, cloud.endpoint(), name.as_str());
         let failed = |why: reqwest::Error| ArmError::new(ErrorKind::Network, about, chain(&why));
-        let to_arm = transport(cloud.is_loopback()).map_err(failed)?;
-        let to_issuer = transport(identity.is_local()).map_err(failed)?;
+        let most_bytes = settings.most_bytes;
+        let to_arm = transport(cloud.is_loopback(), most_bytes).map_err(failed)?;
+        let to_issuer = transport(identity.is_local(), most_bytes).map_err(failed)?;
         let source = {
             let (cloud, identity) = (cloud.clone(), identity.clone());
             let environment = environment.clone();

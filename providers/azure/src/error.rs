@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Tls,
     /// A URL in a reply leads elsewhere than to the configured ARM endpoint; nothing was sent there.
     UntrustedUrl,
-    /// The reply is not ARM's: wrong content type, or JSON of another shape.
+    /// The reply is not ARM's: wrong content type, JSON of another shape, or larger than any of ARM's.
     Protocol,
     /// The operation was still running when its deadline came.
     Deadline,

@@ -17,10 +17,6 @@ use url::{Host, Url};
 use crate::error::{ErrorKind, ForgeError};
 
 const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));
-/// The most bytes of one answer: 100 comments of the largest size GitLab takes are far more than what
-/// is ever there.
-const MAX_BYTES: usize = 64 << 20;
-
 /// A token. It is not shown.
 #[derive(Clone)]
 pub struct Token(String);
@@ -42,7 +38,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How patient the client is.
+/// What can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How often a request is made at most, the first time included.
@@ -51,6 +47,9 @@ pub struct Settings {
     pub first_delay: Duration,
     /// How long one request may take with all its tries and waits, those that the forge asks for included.
     pub patience: Duration,
+    /// How many bytes one answer may have, after decompression: more than a page of 100 comments of the
+    /// largest size GitLab takes.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
@@ -59,6 +58,7 @@ impl Default for Settings {
             attempts: 4,
             first_delay: Duration::from_secs(1),
             patience: Duration::from_secs(120),
+            most_bytes: 128 << 20,
         }
     }
 }
@@ -225,10 +225,12 @@ impl Exchange {
         let mut response = request.send().await.map_err(lost)?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_BYTES {
-                return Err(ForgeError::new(ErrorKind::Protocol, "the answer does not end"));
+            if bytes.len() + chunk.len() > self.settings.most_bytes {
+                let most = self.settings.most_bytes >> 20;
+                let message = format!("{}'s answer is larger than {most} MiB", self.host());
+                return Err(ForgeError::new(ErrorKind::Protocol, message));
             }
+            bytes.extend_from_slice(&chunk);
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let body: Option<Value> = serde_json::from_slice(&bytes).ok();

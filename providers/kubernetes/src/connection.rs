@@ -47,11 +47,13 @@ pub struct Settings {
     pub reply_timeout: Duration,
     /// How many objects a page of a list holds.
     pub page_size: u32,
+    /// How many bytes one reply, or one event of a watch, may have: many times what a page has.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { reply_timeout: Duration::from_secs(30), page_size: 500 }
+        Self { reply_timeout: Duration::from_secs(30), page_size: 500, most_bytes: 256 << 20 }
     }
 }
 

@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use privlink_sandbox::fault::{Effect, Fault};
-use privlink_sandbox::{ControllerMode, Entry, World};
+use privlink_sandbox::{ControllerMode, Effect, Entry, Fault, World};
 use served::{Scene, Served, difference, portrait};
 use support::Run;
 

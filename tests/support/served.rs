@@ -14,8 +14,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource};
+use privlink_sandbox::{
+    Effect, Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource,
+};
 use serde_json::{Map, Value};
 
 use crate::support::serving::write_kubeconfig;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use privlink_kubernetes::Connection;
-use privlink_sandbox::world::file::WorldFile;
+use privlink_sandbox::world::WorldFile;
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
 
 use crate::args::{Controller, SandboxCommand};
@@ -87,15 +87,14 @@ fn serve(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     if let Some(path) = faults {
-        options.faults =
-            privlink_sandbox::server::read_faults(&path).map_err(|error| match error {
-                privlink_sandbox::Error::Format { path, reason } => {
-                    let path = path.display();
-                    CommandError::new(format!("{path} is no list of faults: {reason}"))
-                        .hint("docs/sandbox.md describes the format.")
-                }
-                other => sandbox_error(other),
-            })?;
+        options.faults = privlink_sandbox::Fault::read_all(&path).map_err(|error| match error {
+            privlink_sandbox::Error::Format { path, reason } => {
+                let path = path.display();
+                CommandError::new(format!("{path} is no list of faults: {reason}"))
+                    .hint("docs/sandbox.md describes the format.")
+            }
+            other => sandbox_error(other),
+        })?;
     }
     super::block_on(async {
         let authority = options.tls.clone();

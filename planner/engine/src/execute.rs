@@ -15,13 +15,13 @@ use tokio::time::Instant;
 
 use crate::apply::Teller;
 use crate::patience::WaitKind;
-use crate::retry::{Fault, Retry};
+use crate::retry::{Fault, retried_until};
 use crate::session::Session;
 use crate::wait;
 
 /// How a step ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub(crate) enum Done {
     /// All is done; what there is to tell.
     Well(String),
     /// All is done but for somebody's approval.
@@ -30,7 +30,7 @@ pub enum Done {
 
 /// Why a step did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// For a person.
     pub message: String,
     /// What kind of end it is.
@@ -39,7 +39,7 @@ pub struct Failure {
 
 /// How a step ended that did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// It failed.
     Failed,
     /// The controller did something else than was predicted.
@@ -50,17 +50,17 @@ pub enum End {
 
 impl Failure {
     /// A failure.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), end: End::Failed }
     }
 
     /// The finding that the controller did something else than was predicted.
-    pub fn otherwise(message: impl Into<String>) -> Self {
+    pub(crate) fn otherwise(message: impl Into<String>) -> Self {
         Self { message: message.into(), end: End::Otherwise }
     }
 
     /// The end of a wait that was left because the run was stopped.
-    pub fn stopped() -> Self {
+    pub(crate) fn stopped() -> Self {
         Self { message: String::new(), end: End::Stopped }
     }
 }
@@ -82,7 +82,7 @@ impl From<KubernetesError> for Failure {
 /// # Errors
 ///
 /// Why it failed; what may be tried again was.
-pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Done, Failure> {
+pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Done, Failure> {
     let well = |()| Done::Well(String::new());
     match &step.op {
         Op::ApplyService { namespace, name, manifest, uid } => {
@@ -137,26 +137,13 @@ pub(crate) async fn told<T, E: Fault + std::fmt::Display>(
     session: &Session,
     teller: &Teller,
     kind: WaitKind,
-    mut call: impl AsyncFnMut() -> Result<T, E>,
+    call: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let deadline = Instant::now() + session.patience.deadline(kind);
-    let mut attempt = 1;
-    loop {
-        let error = match call().await {
-            Err(error) if error.is_retryable() => error,
-            outcome => return outcome,
-        };
-        let delay = Retry::READS.delay(
-            attempt,
-            error.retry_after(),
-            privlink_azure::retry::jitter(),
-            Some(deadline),
-        );
-        let Some(delay) = delay else { return Err(error) };
+    let again = |error: &E, delay: Duration| {
         teller.tell(EventKind::Retried { error: error.to_string(), seconds: delay.as_secs() });
-        tokio::time::sleep(delay).await;
-        attempt += 1;
-    }
+    };
+    retried_until(Some(deadline), again, call).await
 }
 
 async fn apply_service(

@@ -16,7 +16,7 @@ use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapsh
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
-use crate::retry::{Retry, retried};
+use crate::retry::retried;
 
 pub use facts::facts;
 pub use targets::{Cluster, Group, Targets};
@@ -114,23 +114,22 @@ async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<
 }
 
 /// Observes Kubernetes.
-pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
+async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
     let events = events(client).await;
     beside_events(client, events).await
 }
 
 /// Reads the Events of Services.
 async fn events(client: &KubernetesClient) -> Reading<Vec<Value>> {
-    from_kubernetes(retried(&Retry::READS, None, async || client.service_events().await).await)
+    from_kubernetes(retried(async || client.service_events().await).await)
 }
 
 /// Observes what of Kubernetes is not Events.
 async fn beside_events(client: &KubernetesClient, events: Reading<Vec<Value>>) -> Kubernetes {
-    let retry = &Retry::READS;
     let (version, services, nodes) = futures::join!(
-        retried(retry, None, async || client.version().await),
-        retried(retry, None, async || client.services().await),
-        retried(retry, None, async || client.nodes().await),
+        retried(async || client.version().await),
+        retried(async || client.services().await),
+        retried(async || client.nodes().await),
     );
     Kubernetes {
         version: from_kubernetes(version),

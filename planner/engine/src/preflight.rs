@@ -11,7 +11,7 @@ use privlink_kubernetes::KubernetesClient;
 use serde_json::Value;
 
 use crate::observe::ArmClients;
-use crate::retry::{Retry, retried};
+use crate::retry::retried;
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
@@ -118,7 +118,7 @@ async fn verbs(needs: &Needs, kubernetes: &KubernetesClient) -> BTreeMap<Verb, R
             let Verb { namespace, group, resource, verb } = verb;
             kubernetes.may(verb, group, resource, namespace.as_deref()).await
         };
-        match retried(&Retry::READS, None, may).await {
+        match retried(may).await {
             Ok(may) => Reading::Present(may),
             Err(why) => Reading::Unreadable(why.to_string()),
         }

@@ -222,7 +222,7 @@ pub(crate) async fn service(
 }
 
 /// The state of an endpoint's connection, as the endpoint shows it.
-pub fn connection_status(endpoint: &Value) -> Option<&str> {
+pub(crate) fn connection_status(endpoint: &Value) -> Option<&str> {
     ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"].iter().find_map(
         |list| {
             endpoint

@@ -19,9 +19,8 @@ use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading, Snapshot};
 use privlink_engine::observe::{ArmClients, Cluster, Group, Targets, facts, observe};
 use privlink_kubernetes::{Connection, KubernetesClient};
-use privlink_sandbox::fault::Effect;
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
-use privlink_sandbox::{Fault, Running, Sandbox, SandboxOptions};
+use privlink_sandbox::{Effect, Fault, Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(30);

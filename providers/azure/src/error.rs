@@ -188,7 +188,7 @@ impl ArmError {
 
     /// Whether it says that the resource or what holds it is not there, as opposed to a 404 of
     /// somebody else's or a subscription that cannot be seen.
-    pub fn is_absence(&self) -> bool {
+    pub(crate) fn is_absence(&self) -> bool {
         const ABSENT: [&str; 4] =
             ["ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
         self.0.kind == ErrorKind::Missing

@@ -2,15 +2,15 @@
 
 mod admission;
 mod discovery;
-pub mod object;
+pub(crate) mod object;
 mod patch;
-pub mod resource;
+pub(crate) mod resource;
 mod selector;
 mod service;
-pub mod status;
-pub mod store;
+pub(crate) mod status;
+pub(crate) mod store;
 mod table;
-pub mod watch;
+pub(crate) mod watch;
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use resource::Resource;
 use status::Refusal;
 
 /// Answers a request to the Kubernetes API.
-pub fn answer(state: &mut State, call: &Call) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
     if let Some(answer) = discovery::answer(state, call) {
         return answer;
     }

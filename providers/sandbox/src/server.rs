@@ -5,7 +5,6 @@ mod certificate;
 mod loopback;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use call::{Answer, Call, Content};
+pub(crate) use call::{Answer, Call, Content};
 use loopback::{Loopback, Wire};
 
 use crate::api_server::ApiServer;
@@ -413,15 +412,4 @@ async fn half(response: Response) -> Response {
     };
     let stream = futures::stream::once(async { Ok(half) }).chain(futures::stream::once(broken));
     Response::from_parts(parts, Body::from_stream(stream))
-}
-
-/// Faults from a file: a JSON list of [`Fault`]s.
-///
-/// # Errors
-/// The file cannot be read, or is not such a list.
-pub fn read_faults(path: &Path) -> Result<Vec<Fault>, Error> {
-    let text =
-        std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })
 }

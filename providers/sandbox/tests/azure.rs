@@ -10,8 +10,7 @@
 
 mod support;
 
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{ControllerMode, Fault, Running, SandboxOptions};
+use privlink_sandbox::{ControllerMode, Effect, Fault, Running, SandboxOptions};
 use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, network, start};
 
@@ -487,7 +486,7 @@ async fn the_cluster_and_its_rights_are_shown() {
     assert_eq!(arm.get(&permissions).await.body["value"][0]["actions"], json!(["*"]));
     running
         .edit(|world| {
-            let reader = privlink_sandbox::azure::directory::Permission {
+            let reader = privlink_sandbox::Permission {
                 actions: vec!["*/read".into()],
                 ..Default::default()
             };

@@ -15,8 +15,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Event, Service};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{Fault, Running, Sandbox, SandboxOptions};
+use privlink_sandbox::{Effect, Fault, Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use support::{
     Arm, NODE_GROUP, SUBSCRIPTION, apply, first, internal_app, kube, network, pls_app, prepare,

@@ -206,7 +206,7 @@ fn role_id(role: &str) -> String {
 }
 
 /// A role's definition by its guid.
-pub fn role_definition(guid: &str) -> Option<Value> {
+pub(crate) fn role_definition(guid: &str) -> Option<Value> {
     let (name, guid, actions, not_actions) =
         ROLES.iter().find(|(_, other, ..)| other.eq_ignore_ascii_case(guid))?;
     Some(json!({

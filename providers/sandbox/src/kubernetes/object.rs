@@ -15,7 +15,7 @@ use super::{admission, store, table};
 
 /// What a path names.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// The kind.
     pub resource: &'static Resource,
     /// The group it was asked under.
@@ -486,7 +486,7 @@ pub(super) fn delete(state: &mut State, write: &Write) -> Result<Answer, Refusal
 }
 
 /// `metadata.finalizers`.
-pub fn finalizers(object: &Value) -> Vec<String> {
+pub(crate) fn finalizers(object: &Value) -> Vec<String> {
     object
         .pointer("/metadata/finalizers")
         .and_then(Value::as_array)
@@ -497,7 +497,7 @@ pub fn finalizers(object: &Value) -> Vec<String> {
 }
 
 /// Sets a top-level field.
-pub fn set(object: &mut Value, name: &str, value: Value) {
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }

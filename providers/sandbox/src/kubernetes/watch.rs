@@ -26,7 +26,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It came.
     Added,
     /// It changed.
@@ -56,7 +56,7 @@ struct Change {
 
 /// The latest changes.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     /// Changes up to this version are not known.
     from: u64,
     changes: VecDeque<Change>,
@@ -65,17 +65,17 @@ pub struct History {
 
 impl History {
     /// A history that begins after a resource version.
-    pub fn from(version: u64) -> Self {
+    pub(crate) fn from(version: u64) -> Self {
         Self { from: version, ..Self::default() }
     }
 
     /// Announces every change from here on.
-    pub fn announce(&mut self, to: watch::Sender<u64>) {
+    pub(crate) fn announce(&mut self, to: watch::Sender<u64>) {
         self.announce = Some(to);
     }
 
     /// Adds a change.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         version: u64,
         resource: &Resource,
@@ -98,7 +98,7 @@ impl History {
 
 /// A watch that was accepted.
 #[derive(Clone, Debug)]
-pub struct WatchCall {
+pub(crate) struct WatchCall {
     resource: &'static Resource,
     group: String,
     selector: Selector,

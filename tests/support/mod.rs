@@ -38,6 +38,16 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Run {
     /// The run, if it ended with this code.
     #[track_caller]
@@ -90,13 +100,7 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
         command.envs(variables.iter().copied());
-        let Output { status, stdout, stderr } =
-            command.stdin(std::process::Stdio::null()).output().unwrap();
-        Run {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        command.stdin(std::process::Stdio::null()).output().unwrap().into()
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 use privlink_sandbox::{
@@ -72,12 +72,7 @@ impl Client {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, words: &str) -> Run {
-        let Output { status, stdout, stderr } = self.command(words).output().unwrap();
-        Run {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        self.command(words).output().unwrap().into()
     }
 }
 

@@ -67,9 +67,8 @@ impl Sandbox {
     /// The world cannot be read, locked or saved, or no port can be opened.
     pub async fn start(options: SandboxOptions) -> Result<Running, Error> {
         let ports = (options.kubernetes_port, options.arm_port);
-        let lock_wait = options.lock_wait;
         let authority_file = options.tls.clone();
-        let mut state = State::open(options, lock_wait).await?;
+        let mut state = State::open(options).await?;
         let api_server = match state.options.api_server.clone() {
             Some(connection) => Some(ApiServer::connect(&connection, &mut state).await?),
             None => None,
@@ -358,10 +357,9 @@ fn with_request_id(answer: Answer, call: &Call, sequence: u64) -> Answer {
 
 /// The sandbox's own endpoints, on both servers, neither logged nor struck by faults.
 fn administer(shared: &Shared, call: &Call) -> Option<Answer> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let ["sandbox", what] = segments.as_slice() else { return None };
+    let ["sandbox", what] = call.segments()[..] else { return None };
     let mut state = shared.lock();
-    let answer = match (call.method.as_str(), *what) {
+    let answer = match (call.method.as_str(), what) {
         ("GET", "faults") => {
             let list: Vec<Value> = state
                 .faults

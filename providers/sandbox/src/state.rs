@@ -134,11 +134,11 @@ impl State {
     ///
     /// # Errors
     /// It cannot be read, locked or saved.
-    pub(crate) async fn open(options: SandboxOptions, lock_wait: Duration) -> Result<Self, Error> {
+    pub(crate) async fn open(options: SandboxOptions) -> Result<Self, Error> {
         let (file, world) = match &options.world {
             WorldSource::Memory(world) => (None, (**world).clone()),
             WorldSource::File(path) => {
-                let file = WorldFile::lock(path, lock_wait).await?;
+                let file = WorldFile::lock(path, options.lock_wait).await?;
                 let world = match file.read()? {
                     Some(world) => world,
                     None => World::first(),

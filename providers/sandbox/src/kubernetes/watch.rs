@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::server::{Answer, Call, Content};
 use crate::state::{Shared, State};
 
-use super::object::{Target, as_served};
+use super::read::as_served;
 use super::resource::Resource;
 use super::selector::Selector;
 use super::status::Refusal;
+use super::target::Target;
 
 /// How many changes are kept. Who asks for older ones is told to list again.
 const KEPT: usize = 1024;

@@ -21,8 +21,6 @@ pub(crate) struct Call {
     pub path: String,
     /// The path with its query, as sent.
     pub target: String,
-    /// The path's segments, decoded.
-    pub segments: Vec<String>,
     /// The query's parameters, decoded; of repeated ones the last.
     pub query: BTreeMap<String, String>,
     /// Where it was sent: `http://127.0.0.1:PORT`.
@@ -32,6 +30,7 @@ pub(crate) struct Call {
     /// The fault that struck it and leaves it to be carried out.
     pub effect: Effect,
     headers: HeaderMap,
+    segments: Vec<String>,
 }
 
 impl Call {
@@ -54,6 +53,11 @@ impl Call {
             effect: Effect::None,
             headers: parts.headers.clone(),
         }
+    }
+
+    /// The path's segments, decoded.
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
     }
 
     /// A header, if it is there and is text.

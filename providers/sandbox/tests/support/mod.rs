@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 pub const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus";
 
-/// Proxies would apply to 127.0.0.1 too, and TLS needs a provider even where none is used.
+/// TLS needs a provider even where it is not used.
 pub fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

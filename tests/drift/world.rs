@@ -157,9 +157,7 @@ pub(crate) struct Somebody {
 
 impl Somebody {
     fn of(running: &Running) -> Self {
-        // An error says that another test was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = privlink_http::client(true).build().unwrap();
         Self { kubernetes: running.kubernetes_url.clone(), arm: running.arm_url.clone(), client }
     }
 

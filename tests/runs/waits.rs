@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use privlink_sandbox::{ControllerMode, Effect, Entry, Fault, World};
 
-use crate::served::{RUNTIME, Scene, Served};
+use crate::served::{Scene, Served};
 use crate::shop::STACK;
+use crate::support::http::call;
 use crate::{end, start, until, was_asked};
 
 /// A fact that is not true, and a Service that would have a frontend in one zone if it were.
@@ -83,17 +84,10 @@ fn a_service_of_another_tool_is_waited_for_and_not_written() {
         }},
         "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": "internal-app"}},
     });
-    let url = format!(
-        "{}/api/v1/namespaces/default/services/internal-app?fieldManager=argocd-controller",
-        served.running.kubernetes_url
-    );
-    RUNTIME.block_on(async {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let kind = "application/apply-patch+yaml";
-        let request = client.patch(url).header("content-type", kind).body(manifest.to_string());
-        assert_eq!(request.send().await.unwrap().status(), 201);
-    });
+    let path = "/api/v1/namespaces/default/services/internal-app?fieldManager=argocd-controller";
+    let server = &served.running.kubernetes_url;
+    let (status, _) = call(server, "PATCH", path, "application/apply-patch+yaml", &manifest);
+    assert_eq!(status, 201);
     let run = end(child).expect(0);
     assert!(run.stdout.contains("PrivateEndpoint/myAKSServicePE connection = Approved"), "{run:?}");
     let requests = served.requests();

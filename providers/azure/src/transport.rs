@@ -1,4 +1,4 @@
-//! HTTP itself: timeouts, TLS, proxies, and how large a reply may be.
+//! HTTP itself, and how large a reply may be.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,23 +8,11 @@ use async_trait::async_trait;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::StreamExt;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A transport. Redirects are not followed: ARM does not send them, and a followed one would carry
-/// the request past the check of its origin. Proxy variables are honoured unless `direct`, which
-/// loopback endpoints and the metadata service of a virtual machine need. A reply of more than
-/// `most_bytes` is [`TooLarge`].
+/// A transport; see [`privlink_http::client`]. A reply of more than `most_bytes` is [`TooLarge`].
 pub(crate) fn transport(direct: bool, most_bytes: usize) -> Result<Transport, reqwest::Error> {
-    install_crypto();
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    if direct {
-        builder = builder.no_proxy();
-    }
-    let client = builder.build()?;
+    let client = privlink_http::client(direct).read_timeout(READ_TIMEOUT).build()?;
     Ok(Transport::new(Arc::new(Bounded { client, most_bytes })))
 }
 
@@ -64,13 +52,5 @@ impl HttpClient for Bounded {
             read.extend_from_slice(&chunk);
         }
         Ok(AsyncRawResponse::from_bytes(status, headers, read))
-    }
-}
-
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

@@ -2,17 +2,17 @@
 //! again.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use privlink_core::reason::chain;
+use privlink_http::is_loopback;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
 };
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::{ErrorKind, ForgeError};
 
@@ -93,16 +93,9 @@ impl Exchange {
         settings: Settings,
     ) -> Result<Self, ForgeError> {
         let base = base(api)?;
-        install_crypto();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(Duration::from_secs(60))
-            // A redirect would carry the token past the check of the host.
-            .redirect(redirect::Policy::none());
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
+        let direct = base.host_str().is_some_and(is_loopback);
+        let builder =
+            privlink_http::client(direct).user_agent(USER_AGENT).timeout(Duration::from_secs(60));
         let client = builder.build().map_err(|error| {
             ForgeError::new(ErrorKind::Protocol, format!("no HTTP client: {}", chain(&error)))
         })?;
@@ -306,17 +299,8 @@ fn base(api: &str) -> Result<Url, ForgeError> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(url),
         _ => Err(bad("tokens are sent with TLS only")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 
@@ -325,32 +309,18 @@ pub(crate) fn bearer(token: &Token) -> (HeaderName, String) {
     (AUTHORIZATION, format!("Bearer {}", token.secret()))
 }
 
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tokens_are_sent_with_tls_or_on_this_machine() {
-        for good in
-            ["https://api.github.com", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost"]
-        {
+        for good in ["https://api.github.com", "http://127.0.0.1:1", "http://[::1]:1"] {
             assert!(base(good).is_ok(), "{good}");
         }
-        for bad in [
-            "http://api.github.com",
-            "http://127.0.0.1.example",
-            "ftp://localhost",
-            "x",
-            "https://a@b",
-        ] {
+        for bad in
+            ["http://api.github.com", "http://localhost", "ftp://localhost", "x", "https://a@b"]
+        {
             assert_eq!(base(bad).unwrap_err().kind, ErrorKind::Unknown, "{bad}");
         }
     }

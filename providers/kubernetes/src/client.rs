@@ -72,7 +72,7 @@ impl KubernetesClient {
         connection: &Connection,
         settings: Settings,
     ) -> Result<Self, KubernetesError> {
-        install_crypto();
+        privlink_http::install_crypto();
         let (config, name) = connection.resolve().await?;
         let client = Client::try_from(config).map_err(|why| {
             KubernetesError::from_kube(&why, (Doing::Connect, "Kubernetes", &name))
@@ -437,14 +437,6 @@ pub(crate) fn escape(text: &str) -> String {
 /// The path of a Service.
 pub fn service_path(namespace: &str, name: &str) -> String {
     format!("/api/v1/namespaces/{}/services/{}", escape(namespace), escape(name))
-}
-
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The way to an API server.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use privlink_core::reason::chain;
+use privlink_http::is_loopback;
 
 use crate::error::{Doing, ErrorKind, KubernetesError};
 
@@ -102,12 +102,9 @@ fn at(url: &str, namespace: &str) -> Result<Config, KubernetesError> {
         KubernetesError::new(ErrorKind::Invalid, (Doing::Connect, "Kubernetes", url), why)
     };
     let uri: http::Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
-    let is_loopback = uri.host().is_some_and(|host| {
-        host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    });
     match uri.scheme_str() {
         Some("https") => {}
-        Some("http") if is_loopback => {}
+        Some("http") if uri.host().is_some_and(is_loopback) => {}
         _ => return Err(refuse("an address is https, or plain http to a loopback address")),
     }
     let mut config = Config::new(uri);

@@ -544,7 +544,7 @@ async fn faults_strike_as_asked() {
 #[tokio::test]
 async fn connections_can_break() {
     let (running, arm) = sandbox().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = privlink_http::client(true).build().unwrap();
     let url = arm.url("/subscriptions");
     for effect in [Effect::Reset, Effect::LostAnswer] {
         running.add_faults([Fault { times: 1, effect, ..Fault::default() }]);

@@ -74,8 +74,8 @@ fn selection(args: &args::Import) -> Selection {
 }
 
 fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
-    let snapshot = super::read_snapshot(path)?;
-    super::unredacted(path, &snapshot)?;
+    let snapshot = super::file::read_snapshot(path)?;
+    super::file::unredacted(path, &snapshot)?;
     let nothing = Desired::default();
     let pinned = pin::facts(&nothing, args.place.subscription.as_deref());
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);

@@ -71,7 +71,9 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
     }
     let world = match from {
         None => World::first(),
-        Some(path) => World::from_snapshot(&super::read_snapshot(path)?).map_err(sandbox_error)?,
+        Some(path) => {
+            World::from_snapshot(&super::file::read_snapshot(path)?).map_err(sandbox_error)?
+        }
     };
     super::block_on(async {
         let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;

@@ -31,7 +31,7 @@ use privlink_core::render;
 use privlink_core::render::comment::{self, Flavour};
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
-use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_core::yaml;
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ pub fn snapshot(data: &[u8]) {
 /// Resources as ARM shows them, in a list: each in the list that would hold it.
 pub fn arm(data: &[u8]) {
     let Ok(Value::Array(resources)) = serde_json::from_slice::<Value>(data) else { return };
-    let mut azure: BTreeMap<String, Reading<Vec<Value>>> = BTreeMap::new();
+    let mut azure: BTreeMap<String, Reading<List>> = BTreeMap::new();
     for kind in ["loadBalancers", "privateLinkServices", "virtualNetworks"] {
         let list = format!(
             "/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Network/{kind}"
@@ -139,7 +139,7 @@ pub fn arm(data: &[u8]) {
         let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_lowercase();
         let list = id.rsplit_once('/').map(|(list, _)| list.to_owned()).unwrap_or_default();
         match azure.entry(list).or_insert_with(|| Reading::Present(Vec::new())) {
-            Reading::Present(list) => list.push(resource),
+            Reading::Present(list) => list.push(resource.into()),
             Reading::Absent | Reading::Unreadable(_) => {}
         }
     }
@@ -152,7 +152,7 @@ pub fn arm(data: &[u8]) {
 pub fn kubernetes(data: &[u8]) {
     let Ok(Value::Array(services)) = serde_json::from_slice::<Value>(data) else { return };
     let mut snapshot = empty();
-    snapshot.kubernetes.services = Reading::Present(services);
+    snapshot.kubernetes.services = Reading::of(services);
     use_snapshot(&snapshot);
 }
 

@@ -33,7 +33,10 @@ impl Progress {
             doing: plan
                 .steps
                 .iter()
-                .map(|step| (step.id, terminal(&format!("{} {}", step.op.verb(), step.change))))
+                .map(|step| {
+                    let doing = format!("{} {}", step.op.verb(), step.change);
+                    (step.id, terminal(&doing).into_owned())
+                })
                 .collect(),
             told: BTreeMap::new(),
             style,
@@ -46,7 +49,7 @@ impl Progress {
         let Some(step) = event.step else { return };
         match &event.kind {
             EventKind::Started { doing } => {
-                self.doing.insert(step, terminal(doing));
+                self.doing.insert(step, terminal(doing).into_owned());
                 self.start(step);
             }
             EventKind::Progress { state } => self.tell(step, state),

@@ -2,7 +2,7 @@
 
 use privlink_core::facts::Facts;
 use privlink_core::render::escape;
-use privlink_core::snapshot::{Reading, Snapshot};
+use privlink_core::snapshot::{List, Reading, Snapshot};
 
 use crate::command_error::CommandError;
 
@@ -45,9 +45,9 @@ pub(crate) fn check(snapshot: &Snapshot, facts: &Facts) -> Result<(), CommandErr
     })
 }
 
-type List<'a> = (&'a str, &'a Reading<Vec<serde_json::Value>>);
+type Named<'a> = (&'a str, &'a Reading<List>);
 
-fn of_kubernetes(snapshot: &Snapshot) -> [List<'_>; 3] {
+fn of_kubernetes(snapshot: &Snapshot) -> [Named<'_>; 3] {
     let kubernetes = &snapshot.kubernetes;
     [
         ("Services", &kubernetes.services),
@@ -56,7 +56,7 @@ fn of_kubernetes(snapshot: &Snapshot) -> [List<'_>; 3] {
     ]
 }
 
-fn failed<'a>((what, reading): List<'a>) -> Option<(&'a str, &'a str)> {
+fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
     match reading {
         Reading::Unreadable(why) => Some((what, why)),
         Reading::Present(_) | Reading::Absent => None,

@@ -75,7 +75,7 @@ fn fold(
     });
     let cluster = Cluster {
         facts: Arc::new(facts(cluster)),
-        nodes: nodes.collect(),
+        nodes: nodes.map(Arc::new).collect(),
         services: live,
         ..Cluster::default()
     };

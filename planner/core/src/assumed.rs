@@ -20,7 +20,7 @@ pub fn cluster(pinned: &Facts) -> (Facts, Cluster) {
     };
     let cluster = Cluster {
         facts: Arc::new(facts.clone()),
-        nodes: vec![node(0), node(1)],
+        nodes: vec![node(0).into(), node(1).into()],
         ..Cluster::default()
     };
     (facts, cluster)

@@ -52,7 +52,7 @@ impl std::fmt::Display for Moved {
         let side = |value: &Option<Value>| match value {
             None | Some(Value::Null) => "not there".to_owned(),
             Some(_) if field.is_empty() => "there".to_owned(),
-            Some(value) => show_value(value).to_string(),
+            Some(value) => show_value(value.clone()).to_string(),
         };
         let of = if field.is_empty() { "" } else { " " };
         write!(f, "{address}{of}{field} was {}, and is {}", side(then), side(now))
@@ -144,15 +144,16 @@ impl<'a> Live<'a> {
     }
 
     fn service(&self, name: &str) -> Value {
-        let Reading::Present(services) = &self.snapshot.kubernetes.services else {
+        let services = &self.snapshot.kubernetes.services;
+        if !matches!(services, Reading::Present(_)) {
             return json!("unreadable");
-        };
+        }
         let is_it = |object: &&Value| {
             let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
             let (namespace, own) = (text("/metadata/namespace"), text("/metadata/name"));
             name.split_once('/') == namespace.zip(own)
         };
-        services.iter().find(is_it).map_or(Value::Null, service::bound)
+        services.objects().find(is_it).map_or(Value::Null, service::bound)
     }
 
     fn resource(&self, id: &str, used: fn(&Value) -> Value) -> Value {

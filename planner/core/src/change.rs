@@ -129,16 +129,40 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
-/// A value with its unknowns as words.
-pub fn show_value(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(unknown::show(text)),
-        Value::Array(items) => Value::Array(items.iter().map(show_value).collect()),
-        Value::Object(fields) => Value::Object(
-            fields.iter().map(|(key, value)| (unknown::show(key), show_value(value))).collect(),
-        ),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+impl FieldDiff {
+    /// The field with its unknowns as words.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        Self {
+            path: show_text(self.path),
+            before: self.before.map(show_value),
+            after: self.after.map(show_value),
+            ..self
+        }
     }
+}
+
+/// A value with its unknowns as words.
+#[must_use]
+pub fn show_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(show_text(text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(show_value).collect()),
+        Value::Object(mut fields) => {
+            if fields.keys().any(|key| unknown::is_unknown(key)) {
+                let fields = fields.into_iter();
+                Value::Object(fields.map(|(key, it)| (show_text(key), show_value(it))).collect())
+            } else {
+                fields.values_mut().for_each(|value| *value = show_value(value.take()));
+                Value::Object(fields)
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+fn show_text(text: String) -> String {
+    if unknown::is_unknown(&text) { unknown::show(&text) } else { text }
 }
 
 /// A party behind a private endpoint.

@@ -1,6 +1,7 @@
 //! Comparing JSON values field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use serde_json::Value;
 
@@ -10,11 +11,16 @@ use crate::change::FieldDiff;
 /// lists whose entries have names, entry by entry; everything else as a whole.
 pub fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
     let mut diffs = Vec::new();
-    compare("", before, after, &mut diffs);
+    compare(&mut String::new(), before, after, &mut diffs);
     diffs
 }
 
-fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, diffs: &mut Vec<FieldDiff>) {
+fn compare(
+    path: &mut String,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    diffs: &mut Vec<FieldDiff>,
+) {
     if before == after {
         return;
     }
@@ -25,21 +31,20 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, diffs: &mu
             let keys: BTreeSet<&Key<'_>> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 let (old, new) = (old.get(key).copied(), new.get(key).copied());
-                compare(&key.join(path), old, new, diffs);
+                key.below(path, |path| compare(path, old, new, diffs));
             }
         }
         (Some(Some(mut only)), None) | (None, Some(Some(mut only))) => {
             only.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             for (key, value) in only {
-                let path = key.join(path);
-                match before {
-                    Some(_) => compare(&path, Some(value), None, diffs),
-                    None => compare(&path, None, Some(value), diffs),
-                }
+                key.below(path, |path| match before {
+                    Some(_) => compare(path, Some(value), None, diffs),
+                    None => compare(path, None, Some(value), diffs),
+                });
             }
         }
         _ => diffs.push(FieldDiff {
-            path: path.to_owned(),
+            path: path.clone(),
             before: before.cloned(),
             after: after.cloned(),
             forces_replacement: false,
@@ -55,15 +60,20 @@ enum Key<'a> {
 }
 
 impl Key<'_> {
-    fn join(&self, path: &str) -> String {
+    /// Does something at this key below `path`.
+    fn below(&self, path: &mut String, act: impl FnOnce(&mut String)) {
+        let above = path.len();
         let plain =
             |key: &str| key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
-        match self {
-            Self::Field(key) if !plain(key) => format!("{path}[{key:?}]"),
-            Self::Field(key) if path.is_empty() => (*key).to_owned(),
-            Self::Field(key) => [path, ".", *key].concat(),
-            Self::Named(name) => format!("{path}[{name}]"),
-        }
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::Field(key) if !plain(key) => write!(path, "[{key:?}]"),
+            Self::Field(key) if path.is_empty() => path.write_str(key),
+            Self::Field(key) => path.write_char('.').and_then(|()| path.write_str(key)),
+            Self::Named(name) => write!(path, "[{name}]"),
+        };
+        act(path);
+        path.truncate(above);
     }
 }
 

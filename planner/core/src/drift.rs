@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use crate::diff;
 use crate::diff::Input;
 use crate::prediction;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::{List, Reading, Snapshot};
 
 pub use class::{Class, Weight};
 pub use repair::word as shell_word;
@@ -74,7 +74,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
 /// What could not be read at all.
 fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
     let kubernetes = &snapshot.kubernetes;
-    let lists: BTreeMap<&str, &Reading<Vec<serde_json::Value>>> = BTreeMap::from([
+    let lists: BTreeMap<&str, &Reading<List>> = BTreeMap::from([
         ("Services", &kubernetes.services),
         ("Nodes", &kubernetes.nodes),
         ("Events", &kubernetes.events),

@@ -9,7 +9,7 @@ use crate::diff::draft::{Draft, Stage, number};
 use crate::diff::{self, Input, MARKS, STACK_LABEL, STACK_TAG, dns, endpoint, service};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Observation, Reading};
+use crate::snapshot::Observation;
 
 /// Why nothing is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,15 +102,12 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
 fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
     let stack = Some(input.desired.name.as_str());
     let mut marked = Vec::new();
-    if let Reading::Present(services) = &input.snapshot.kubernetes.services {
-        for live in services.iter().filter(|live| service::stack_of(live) == stack) {
-            let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
-            if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
-                marked.push(Marked {
-                    at: Address::new(Kind::Service, format!("{namespace}/{name}")),
-                    live,
-                });
-            }
+    let services = input.snapshot.kubernetes.services.objects();
+    for live in services.filter(|live| service::stack_of(live) == stack) {
+        let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
+        if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
+            let at = Address::new(Kind::Service, format!("{namespace}/{name}"));
+            marked.push(Marked { at, live });
         }
     }
     let own = endpoint::own(input);

@@ -2,6 +2,7 @@
 //!
 //! An edge runs from a node to one it needs, and says why.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -48,8 +49,8 @@ pub struct Node {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     nodes: BTreeMap<Address, Node>,
-    needs: BTreeMap<Address, BTreeMap<Address, String>>,
-    needed_by: BTreeMap<Address, BTreeMap<Address, String>>,
+    needs: BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>,
+    needed_by: BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>,
 }
 
 /// Nodes that need each other in a circle.
@@ -64,12 +65,13 @@ impl Graph {
     }
 
     /// Says that `from` needs `to`, and why. Does nothing unless both are nodes, and two.
-    pub fn need(&mut self, from: &Address, to: &Address, why: &str) {
+    pub fn need(&mut self, from: &Address, to: &Address, why: impl Into<Cow<'static, str>>) {
         if from == to || !self.nodes.contains_key(from) || !self.nodes.contains_key(to) {
             return;
         }
-        self.needs.entry(from.clone()).or_default().insert(to.clone(), why.to_owned());
-        self.needed_by.entry(to.clone()).or_default().insert(from.clone(), why.to_owned());
+        let why = why.into();
+        self.needs.entry(from.clone()).or_default().insert(to.clone(), why.clone());
+        self.needed_by.entry(to.clone()).or_default().insert(from.clone(), why);
     }
 
     /// The nodes, in order of address.
@@ -84,7 +86,7 @@ impl Graph {
 
     /// What a node needs, with the reason, in order of address.
     pub fn needs(&self, address: &Address) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
-        self.needs.get(address).into_iter().flatten().map(|(to, why)| (to, why.as_str()))
+        self.needs.get(address).into_iter().flatten().map(|(to, why)| (to, why.as_ref()))
     }
 
     /// What needs a node, with the reason, in order of address.
@@ -92,7 +94,7 @@ impl Graph {
         &self,
         address: &Address,
     ) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
-        self.needed_by.get(address).into_iter().flatten().map(|(from, why)| (from, why.as_str()))
+        self.needed_by.get(address).into_iter().flatten().map(|(from, why)| (from, why.as_ref()))
     }
 
     /// All nodes, each behind those it needs; ties in order of address.

@@ -101,7 +101,8 @@ impl Known {
     }
 
     fn compare(&mut self, path: &str, expected: &Value, live: &Value, missing: &mut Vec<String>) {
-        let differs = || format!("{path} is {live}, not {}", crate::change::show_value(expected));
+        let differs =
+            || format!("{path} is {live}, not {}", crate::change::show_value(expected.clone()));
         match (expected, live) {
             (Value::Object(wanted), Value::Object(_)) => {
                 for (key, wanted) in wanted {
@@ -111,7 +112,7 @@ impl Known {
                         None if is_nothing(wanted) => {}
                         None => missing.push(format!(
                             "{path} is not set, not {}",
-                            crate::change::show_value(wanted)
+                            crate::change::show_value(wanted.clone())
                         )),
                     }
                 }
@@ -176,8 +177,10 @@ impl Known {
                     let live = left.remove(at);
                     self.compare(path, wanted, live, missing);
                 }
-                None => missing
-                    .push(format!("{path} does not hold {}", crate::change::show_value(wanted))),
+                None => missing.push(format!(
+                    "{path} does not hold {}",
+                    crate::change::show_value(wanted.clone())
+                )),
             }
         }
     }

@@ -119,7 +119,7 @@ pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
     for reading in snapshot.azure.values() {
         let Reading::Present(resources) = reading else { continue };
         for resource in resources {
-            if let Err(error) = world.insert_copy(resource) {
+            if let Err(error) = world.insert_shared(resource) {
                 malformed.push(error.to_string());
             }
         }
@@ -129,24 +129,25 @@ pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
 
 /// The Services of a snapshot; those that could not be read are none.
 pub fn services(snapshot: &Snapshot) -> BTreeMap<Key, Arc<Service>> {
-    objects(&snapshot.kubernetes.services)
+    let Reading::Present(objects) = &snapshot.kubernetes.services else { return BTreeMap::new() };
+    objects
+        .iter()
         .filter_map(|object| Service::from_value(object.clone()).ok())
         .map(|service| (service.key.clone(), Arc::new(service)))
         .collect()
-}
-
-fn objects(reading: &Reading<Vec<Value>>) -> impl Iterator<Item = &Value> {
-    match reading {
-        Reading::Present(objects) => objects.iter(),
-        Reading::Absent | Reading::Unreadable(_) => [].iter(),
-    }
 }
 
 /// The cluster of a snapshot, as the controller sees it.
 pub fn cluster(snapshot: &Snapshot, facts: &Facts) -> Cluster {
     Cluster {
         facts: Arc::new(facts.clone()),
-        nodes: objects(&snapshot.kubernetes.nodes).filter_map(Node::from_value).collect(),
+        nodes: snapshot
+            .kubernetes
+            .nodes
+            .objects()
+            .filter_map(Node::from_value)
+            .map(Arc::new)
+            .collect(),
         services: services(snapshot),
         ..Cluster::default()
     }

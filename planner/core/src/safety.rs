@@ -9,7 +9,6 @@ use crate::diagnostic::Severity;
 use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
 use crate::plan::{Finding, Mode, Refusal, disconnected};
 use crate::render::summary::count;
-use crate::snapshot::Reading;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
@@ -98,12 +97,9 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
 
 /// The Services with the protecting label, live or desired.
 fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
-    let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(services) => services.as_slice(),
-        Reading::Absent | Reading::Unreadable(_) => &[],
-    };
+    let live = input.snapshot.kubernetes.services.objects();
     let wanted = input.desired.services.values().map(|service| &service.manifest);
-    let labelled = live.iter().chain(wanted).filter_map(|object| {
+    let labelled = live.chain(wanted).filter_map(|object| {
         let metadata = object.get("metadata")?;
         let label = metadata.get("labels")?.get(PROTECT_LABEL)?.as_str()?;
         let (namespace, name) = (metadata.get("namespace")?.as_str()?, metadata.get("name")?);

@@ -9,11 +9,12 @@ pub mod difference;
 pub mod redact;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 
 /// The version of the format this build writes. Minor: a new optional field; major: all else.
@@ -31,6 +32,25 @@ pub enum Reading<T> {
     Unreadable(String),
 }
 
+impl Reading<List> {
+    /// A list with these objects.
+    pub fn of(objects: impl IntoIterator<Item = Value>) -> Self {
+        Self::Present(objects.into_iter().map(Arc::new).collect())
+    }
+
+    /// The objects of a list; none where it is absent or could not be read.
+    pub fn objects(&self) -> impl Iterator<Item = &Value> + Clone {
+        let list = match self {
+            Self::Present(list) => list.as_slice(),
+            Self::Absent | Self::Unreadable(_) => &[],
+        };
+        list.iter().map(AsRef::as_ref)
+    }
+}
+
+/// What a list showed. Its items are shared with what is worked out from them.
+pub type List = Vec<Arc<Value>>;
+
 /// One observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +67,7 @@ pub struct Snapshot {
     pub kubernetes: Kubernetes,
     /// What Azure showed: readings of lists by the list's path, in lower case
     /// (`/subscriptions/s/resourcegroups/g/providers/microsoft.network/loadbalancers`).
-    pub azure: BTreeMap<String, Reading<Vec<Value>>>,
+    pub azure: BTreeMap<String, Reading<List>>,
     /// Where resources are in long lists. Made when first asked for: lists do not change from then on.
     #[serde(skip)]
     pub index: Index,
@@ -82,11 +102,22 @@ pub struct Kubernetes {
     /// The namespace of the context in use.
     pub namespace: String,
     /// All Services of all namespaces.
-    pub services: Reading<Vec<Value>>,
+    pub services: Reading<List>,
     /// All Nodes.
-    pub nodes: Reading<Vec<Value>>,
+    pub nodes: Reading<List>,
     /// Events whose object is a Service.
-    pub events: Reading<Vec<Value>>,
+    pub events: Reading<List>,
+}
+
+impl Kubernetes {
+    /// The Services that were read, by namespace and name.
+    pub fn services_by_key(&self) -> BTreeMap<Key, &Value> {
+        let key = |object: &Value| {
+            let text = |name: &str| object.get("metadata")?.get(name)?.as_str();
+            Some(Key::new(text("namespace")?, text("name")?))
+        };
+        self.services.objects().filter_map(|object| Some((key(object)?, object))).collect()
+    }
 }
 
 /// What a snapshot says of one resource.
@@ -124,14 +155,14 @@ impl Snapshot {
     }
 
     /// The first resource with this id on a list.
-    fn on<'a>(&self, path: &str, list: &'a [Value], id: &ResourceId) -> Option<&'a Value> {
+    fn on<'a>(&self, path: &str, list: &'a [Arc<Value>], id: &ResourceId) -> Option<&'a Value> {
         if list.len() < LONG {
-            return list.iter().find(|resource| {
+            return list.iter().map(AsRef::as_ref).find(|resource| {
                 id_of(resource).is_some_and(|text| text.eq_ignore_ascii_case(id.as_str()))
             });
         }
         let at = self.index.0.get_or_init(|| self.indexed()).get(path)?.get(&id.key())?;
-        list.get(*at)
+        list.get(*at).map(AsRef::as_ref)
     }
 
     fn indexed(&self) -> BTreeMap<String, HashMap<String, usize>> {
@@ -158,11 +189,7 @@ impl Snapshot {
         self.azure
             .iter()
             .filter(move |(path, _)| path.ends_with(&suffix))
-            .filter_map(|(_, reading)| match reading {
-                Reading::Present(list) => Some(list.iter()),
-                Reading::Absent | Reading::Unreadable(_) => None,
-            })
-            .flatten()
+            .flat_map(|(_, reading)| reading.objects())
     }
 }
 

@@ -107,8 +107,12 @@ fn run(world: World, services: BTreeMap<Key, Arc<Service>>, changes: &[Change]) 
         internal_addresses: vec![format!("10.0.0.{}", 4 + at)],
         ..Node::default()
     });
-    let cluster =
-        Cluster { facts: Arc::new(facts), nodes: nodes.collect(), services, ..Cluster::default() };
+    let cluster = Cluster {
+        facts: Arc::new(facts),
+        nodes: nodes.map(Arc::new).collect(),
+        services,
+        ..Cluster::default()
+    };
     predict(world, cluster, changes, Rules::Azure)
 }
 

@@ -8,11 +8,12 @@ mod facts;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
@@ -102,7 +103,7 @@ pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmC
 }
 
 /// Reads lists, several at once; each under its path in lower case.
-async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<Vec<Value>>)> {
+async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<List>)> {
     futures::stream::iter(paths)
         .map(|path| async move {
             let reading = from_arm(arm.for_path(&path).list(&path).await);
@@ -120,12 +121,12 @@ async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
 }
 
 /// Reads the Events of Services.
-async fn events(client: &KubernetesClient) -> Reading<Vec<Value>> {
-    from_kubernetes(retried(async || client.service_events().await).await)
+async fn events(client: &KubernetesClient) -> Reading<List> {
+    objects(retried(async || client.service_events().await).await)
 }
 
 /// Observes what of Kubernetes is not Events.
-async fn beside_events(client: &KubernetesClient, events: Reading<Vec<Value>>) -> Kubernetes {
+async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kubernetes {
     let (version, services, nodes) = futures::join!(
         retried(async || client.version().await),
         retried(async || client.services().await),
@@ -134,8 +135,8 @@ async fn beside_events(client: &KubernetesClient, events: Reading<Vec<Value>>) -
     Kubernetes {
         version: from_kubernetes(version),
         namespace: client.default_namespace().to_owned(),
-        services: from_kubernetes(services),
-        nodes: from_kubernetes(nodes),
+        services: objects(services),
+        nodes: objects(nodes),
         events,
     }
 }
@@ -143,10 +144,7 @@ async fn beside_events(client: &KubernetesClient, events: Reading<Vec<Value>>) -
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
 /// are known only when the cluster was read, and where names are kept only when the endpoints were: those
 /// lists are read behind the ones that name them, all others meanwhile.
-pub async fn observe_azure(
-    targets: &Targets,
-    arm: &ArmClients,
-) -> BTreeMap<String, Reading<Vec<Value>>> {
+pub async fn observe_azure(targets: &Targets, arm: &ArmClients) -> BTreeMap<String, Reading<List>> {
     // One list may be named in several spellings.
     let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
         paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()
@@ -180,9 +178,13 @@ fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
     }
 }
 
-fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<Vec<Value>> {
+fn objects(outcome: Result<Vec<Value>, KubernetesError>) -> Reading<List> {
+    from_kubernetes(outcome.map(|objects| objects.into_iter().map(Arc::new).collect()))
+}
+
+fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<List> {
     match outcome {
-        Ok(Some(list)) => Reading::Present(list),
+        Ok(Some(list)) => Reading::of(list),
         Ok(None) => Reading::Absent,
         Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
     }

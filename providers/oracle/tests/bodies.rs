@@ -67,7 +67,7 @@ fn what_the_plans_of_all_examples_write_survives() {
         for step in &plan.steps {
             let Op::PutResource { id, body, .. } = &step.op else { continue };
             // What is not known yet is text once it is.
-            let body = show_value(body);
+            let body = show_value(body.clone());
             let id = ResourceId::new(id);
             let kind = match id.key().rsplit('/').nth(1) {
                 Some("privatednszonegroups") => {

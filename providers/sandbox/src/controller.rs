@@ -13,7 +13,6 @@ use privlink_core::arm;
 use privlink_core::controller::memory::Memory;
 use privlink_core::controller::outcome::{Outcome, Reaction};
 use privlink_core::controller::sync::{Cluster, Trigger, sync};
-use privlink_core::kubernetes::node::Node;
 use privlink_core::kubernetes::service::{Key, Service};
 
 use crate::api_server::ApiServer;
@@ -194,7 +193,7 @@ fn cluster(state: &State) -> Cluster {
     let shelf = |plural| Resource::find("", plural).into_iter().flat_map(|kind| store.shelf(kind));
     Cluster {
         facts: Arc::new(state.world.facts.clone()),
-        nodes: shelf("nodes").filter_map(|(_, object)| Node::from_value(object)).collect(),
+        nodes: state.world.nodes(),
         services: shelf("services")
             .filter_map(|(key, object)| {
                 let service = Service::from_value(object.clone()).ok()?;

@@ -118,11 +118,11 @@ async fn a_world_is_made_from_a_snapshot() {
         kubernetes: Kubernetes {
             version: Reading::Present("v1.35.0".into()),
             namespace: "shop".into(),
-            services: Reading::Present(vec![service]),
+            services: Reading::of([service]),
             nodes: Reading::Absent,
             events: Reading::Unreadable("forbidden".into()),
         },
-        azure: [(collection, Reading::Present(vec![resource]))].into(),
+        azure: [(collection, Reading::of([resource]))].into(),
         index: privlink_core::snapshot::Index::default(),
     };
     let world = World::from_snapshot(&snapshot).unwrap();
@@ -177,16 +177,16 @@ fn dual_stack_snapshot() -> Snapshot {
             version: Reading::Present("v1.33.2".into()),
             namespace: "default".into(),
             services: Reading::Present(Vec::new()),
-            nodes: Reading::Present(vec![node]),
+            nodes: Reading::of([node]),
             events: Reading::Present(Vec::new()),
         },
         azure: [
             (
                 vnets,
-                Reading::Present(vec![json!({"id": vnet, "name": "corp",
+                Reading::of([json!({"id": vnet, "name": "corp",
                 "location": "westeurope", "properties": {"subnets": [subnet]}})]),
             ),
-            (clusters, Reading::Present(vec![cluster])),
+            (clusters, Reading::of([cluster])),
         ]
         .into(),
         index: privlink_core::snapshot::Index::default(),
@@ -240,12 +240,12 @@ async fn an_observed_service_is_known_to_the_controller() {
     for kind in lists {
         let path = network(SUBSCRIPTION, NODE_GROUP, kind);
         let list = arm.get(&path).await.body["value"].as_array().unwrap().clone();
-        azure.insert(path.to_lowercase(), Reading::Present(list));
+        azure.insert(path.to_lowercase(), Reading::of(list));
     }
     let objects = |kind: &str| {
         let world = running.edit(|world| world.to_json()).unwrap();
         let objects = world["kubernetes"]["objects"].as_array().unwrap().clone();
-        Reading::Present(objects.into_iter().filter(|object| object["kind"] == kind).collect())
+        Reading::of(objects.into_iter().filter(|object| object["kind"] == kind))
     };
     let snapshot = Snapshot {
         format_version: FORMAT_VERSION.into(),

@@ -190,11 +190,11 @@ impl World {
         Ok(())
     }
 
-    /// Takes a copy of a resource in, as [`World::insert`] does.
+    /// Takes a resource in as [`World::insert`] does, without a copy of what the model does not type.
     ///
     /// # Errors
     /// As for [`World::insert`].
-    pub fn insert_copy(&mut self, resource: &Value) -> Result<(), Malformed> {
+    pub fn insert_shared(&mut self, resource: &Arc<Value>) -> Result<(), Malformed> {
         let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
         let id = ResourceId::new(id);
         match kind_of(&id) {
@@ -207,7 +207,16 @@ impl World {
             Kind::NetworkSecurityGroup => {
                 self.network_security_groups.insert(id.key(), typed_copy(&id, resource)?);
             }
-            _ => self.insert(resource.clone())?,
+            Kind::Subnet => {
+                self.subnets.insert(id.key(), typed_copy(&id, resource)?);
+            }
+            Kind::PublicIpAddress => {
+                self.public_ip_addresses.insert(id.key(), typed_copy(&id, resource)?);
+            }
+            Kind::VirtualNetwork => self.insert(resource.as_ref().clone())?,
+            _ => {
+                self.others.insert(id.key(), resource.clone());
+            }
         }
         Ok(())
     }

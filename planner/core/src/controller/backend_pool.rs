@@ -251,7 +251,7 @@ impl Cloud<'_, '_> {
         &mut self,
         service: &Service,
         balancer: &LoadBalancer,
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
     ) -> Result<(), Failure> {
         let names = [false, true].map(|ipv6| name::pool(self.facts, service, ipv6));
         for pool in balancer.properties.backend_address_pools.iter().flatten() {
@@ -280,7 +280,7 @@ impl Cloud<'_, '_> {
         service: &Service,
         balancer: &str,
         existing: &BackendPool,
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
         ipv6: IsIpv6,
     ) -> Result<(), Failure> {
         let several = self.facts.has_several_load_balancers();

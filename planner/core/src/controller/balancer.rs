@@ -54,7 +54,7 @@ impl Cloud<'_, '_> {
     pub(crate) fn managed_load_balancers(
         &mut self,
         service: &Service,
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
     ) -> Result<Vec<Arc<LoadBalancer>>, Failure> {
         let mut all = self.list_load_balancers(service)?;
         let facts = self.facts;
@@ -151,7 +151,7 @@ impl Cloud<'_, '_> {
     pub(crate) fn find_load_balancer(
         &mut self,
         service: &Service,
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
         want: bool,
         existing: Vec<Arc<LoadBalancer>>,
     ) -> Result<Found, Failure> {
@@ -238,7 +238,7 @@ impl Cloud<'_, '_> {
     pub(crate) fn reconcile_load_balancer(
         &mut self,
         service: &Service,
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
         want: bool,
     ) -> Result<Pass, Failure> {
         let mut existing = self
@@ -306,7 +306,7 @@ impl Cloud<'_, '_> {
         service: &Service,
         balancer: &LoadBalancer,
         existing: &[Arc<LoadBalancer>],
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
     ) -> Result<(), Failure> {
         if !self.facts.has_several_load_balancers() {
             return self.reconcile_hosts(service, balancer, nodes);

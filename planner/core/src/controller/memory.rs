@@ -35,7 +35,7 @@ pub struct Memory {
     /// How many times syncs failed in a row.
     pub failures: BTreeMap<Key, u32>,
     /// The nodes each Service was last synced with.
-    pub nodes: BTreeMap<Key, Vec<Node>>,
+    pub nodes: BTreeMap<Key, Vec<Arc<Node>>>,
     /// Load balancers by name in lower case.
     pub load_balancers: BTreeMap<String, Cached<Option<Arc<LoadBalancer>>>>,
     /// PLS by group and frontend id, as the controller spells them; `None`: there was none.

@@ -1,6 +1,7 @@
 //! Scale sets and their instances in pools (`azure_vmss.go`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -145,7 +146,7 @@ impl Cloud<'_, '_> {
     /// Puts nodes into a pool: their scale sets' models first, then each instance (`ensureHostsInPool`).
     pub(crate) fn join_pool(
         &mut self,
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
         pool: &ResourceId,
         ipv6: IsIpv6,
     ) -> Result<(), Failure> {

@@ -39,8 +39,8 @@ fn annotated(service: &Service) -> Vec<String> {
 }
 
 /// The scale sets nodes are in, in order.
-pub(crate) fn vm_sets(nodes: &[Node]) -> Vec<String> {
-    let of = |node: &Node| {
+pub(crate) fn vm_sets(nodes: &[Arc<Node>]) -> Vec<String> {
+    let of = |node: &Arc<Node>| {
         let machine = node.machine.as_deref()?;
         let lower = machine.to_lowercase();
         let (_, path) = lower.split_once("/virtualmachinescalesets/")?;
@@ -228,7 +228,7 @@ impl Cloud<'_, '_> {
         &mut self,
         service: &Service,
         existing: Vec<Arc<LoadBalancer>>,
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
     ) -> Result<Found, Failure> {
         let mode = get(service, annotation::MODE).map(str::trim);
         let candidates = match mode {
@@ -290,7 +290,7 @@ impl Cloud<'_, '_> {
         &mut self,
         service: &Service,
         existing: &[Arc<LoadBalancer>],
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
     ) -> Result<(), Failure> {
         if !self.facts.has_several_load_balancers() || self.memory.placements_recorded {
             return Ok(());
@@ -378,7 +378,7 @@ impl Cloud<'_, '_> {
         service: &Service,
         balancer: &str,
         existing: &[Arc<LoadBalancer>],
-        nodes: &[Node],
+        nodes: &[Arc<Node>],
     ) {
         let configurations = &self.facts.load_balancer_configurations;
         let wanted = name::without_internal(balancer);
@@ -438,7 +438,7 @@ fn place(placed: &mut Placements, on: String, node: String) {
 fn place_by_vm_set(
     placed: &mut Placements,
     configurations: &[LoadBalancerConfiguration],
-    nodes: &[Node],
+    nodes: &[Arc<Node>],
     will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
 ) -> BTreeSet<String> {
     let mut settled = BTreeSet::new();
@@ -591,7 +591,8 @@ mod tests {
             machine: Some(format!("/x/virtualMachineScaleSets/{vm_set}/virtualMachines/0")),
             ..Node::default()
         };
-        let nodes = [node("other", "pool-c"), node("own", "pool-a")];
+        let nodes = [("other", "pool-c"), ("own", "pool-a")];
+        let nodes = nodes.map(|(name, vm_set)| Arc::new(node(name, vm_set)));
         let mut placed = Placements::new();
         let settled = place_by_vm_set(&mut placed, &configurations, &nodes, &|_| true);
         assert_eq!(settled, BTreeSet::from(["own".to_owned()]));

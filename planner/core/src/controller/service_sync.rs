@@ -1,6 +1,7 @@
 //! One Service made so (`reconcileService`, `EnsureLoadBalancerDeleted`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
@@ -19,7 +20,7 @@ impl Cloud<'_, '_> {
     pub(crate) fn ensure(
         &mut self,
         service: &Service,
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
     ) -> Result<Option<Vec<String>>, Failure> {
         let mut pass = self.reconcile_load_balancer(service, nodes, true)?;
         if pass.again {
@@ -89,7 +90,7 @@ impl Cloud<'_, '_> {
     pub(crate) fn should_update(
         &mut self,
         service: &Service,
-        nodes: Option<&[Node]>,
+        nodes: Option<&[Arc<Node>]>,
     ) -> Result<bool, Failure> {
         let managed = self.managed_load_balancers(service, nodes).map_err(|why| {
             why.within("shouldUpdateLoadBalancer: failed to list managed load balancers")

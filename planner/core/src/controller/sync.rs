@@ -27,7 +27,7 @@ pub struct Cluster {
     /// The cluster's facts.
     pub facts: Arc<Facts>,
     /// All Nodes.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Arc<Node>>,
     /// All Services, as the API server stores them now.
     pub services: BTreeMap<Key, Arc<Service>>,
     /// The labels of namespaces, for clusters with several load balancers.
@@ -181,9 +181,9 @@ fn is_labelled_out(node: &Node) -> bool {
 }
 
 /// The nodes that take traffic (`listWithPredicates`); `None` if there are none.
-fn hosts(cluster: &Cluster) -> Option<Vec<Node>> {
-    let takes = |node: &&Node| !node.leaving && !is_labelled_out(node);
-    let hosts: Vec<Node> = cluster.nodes.iter().filter(takes).cloned().collect();
+fn hosts(cluster: &Cluster) -> Option<Vec<Arc<Node>>> {
+    let takes = |node: &&Arc<Node>| !node.leaving && !is_labelled_out(node);
+    let hosts: Vec<Arc<Node>> = cluster.nodes.iter().filter(takes).cloned().collect();
     (!hosts.is_empty()).then_some(hosts)
 }
 
@@ -329,7 +329,7 @@ fn finalizers_after(service: &Service, delete: bool, succeeded: bool) -> Vec<Str
 fn ensure(
     cloud: &mut Cloud<'_, '_>,
     log: &mut Log<'_>,
-    nodes: Option<&[Node]>,
+    nodes: Option<&[Arc<Node>]>,
 ) -> Result<Vec<String>, Failure> {
     log.say(EventType::Normal, "EnsuringLoadBalancer", "Ensuring load balancer");
     if nodes.is_none() {
@@ -421,7 +421,7 @@ fn with_patches(object: &Value, service: &Service) -> Value {
 }
 
 /// The names of the first twenty nodes, and how many more there are (`loggableNodeNames`).
-fn loggable_names(nodes: &[Node]) -> String {
+fn loggable_names(nodes: &[Arc<Node>]) -> String {
     let mut names: Vec<&str> = nodes.iter().take(20).map(|node| node.name.as_str()).collect();
     names.sort_unstable();
     let more = nodes.len().saturating_sub(20);
@@ -519,7 +519,8 @@ mod tests {
     #[test]
     fn twenty_nodes_are_named() {
         // `loggableNodeNames`.
-        let nodes: Vec<Node> = (10..32).map(|at| node(&format!("n{at}"), None)).collect();
+        let nodes: Vec<Arc<Node>> =
+            (10..32).map(|at| node(&format!("n{at}"), None).into()).collect();
         assert_eq!(loggable_names(&nodes[..2]), "n10 n11");
         assert!(loggable_names(&nodes).ends_with(" n29 <2 more>"));
     }

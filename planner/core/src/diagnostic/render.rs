@@ -190,7 +190,7 @@ impl<'a> Report<'a> {
                 format!("{}: {}", terminal(&label.text), terminal(&place))
             })
             .collect();
-        help.extend(diagnostic.help.as_deref().map(terminal));
+        help.extend(diagnostic.help.as_deref().map(|help| terminal(help).into_owned()));
         let help = if help.is_empty() { None } else { Some(help.join("\n")) };
         Self { diagnostic, excerpts, header, labels, help }
     }
@@ -249,7 +249,7 @@ impl Excerpts {
     fn new(source: &Arc<Source>) -> Self {
         Self {
             source: Arc::clone(source),
-            name: terminal(source.name()),
+            name: terminal(source.name()).into_owned(),
             shown: escape_source(&hide_secrets(source.text())).into_owned(),
         }
     }
@@ -284,7 +284,7 @@ impl Excerpts {
         while !self.shown.is_char_boundary(end) {
             end += 1;
         }
-        let text = if label.text.is_empty() { None } else { Some(terminal(&label.text)) };
+        let text = Some(terminal(&label.text).into_owned()).filter(|text| !text.is_empty());
         let at = SourceSpan::new(start.into(), end - start);
         Some(if primary {
             LabeledSpan::new_primary_with_span(text, at)

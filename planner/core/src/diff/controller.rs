@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff, show_value};
+use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::facts::{Facts, Origin};
@@ -16,6 +16,7 @@ use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::unknown;
 use crate::view::{self, Owners, View};
 
 use super::Gathered;
@@ -118,7 +119,7 @@ fn node(
         outcome::Evidence::Documented => Evidence::Documented,
         outcome::Evidence::Guessed => Evidence::Guessed,
     });
-    change.object = Some(show_value(&Value::from(view.id.as_str())).as_str()?.to_owned());
+    change.object = Some(unknown::show(view.id.as_str()));
     change.fields = shown(address.kind, action, fields);
     change.effect = traffic(address.kind, action, before, own);
     Some(change)
@@ -172,11 +173,10 @@ fn shown(kind: Kind, action: Action, fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields
         .into_iter()
         .map(|field| FieldDiff {
-            before: field.before.as_ref().map(show_value),
-            after: field.after.as_ref().map(show_value),
             forces_replacement: action == Action::Replace && forces(kind, &field.path),
-            path: crate::unknown::show(&field.path),
+            ..field
         })
+        .map(FieldDiff::shown)
         .collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, FieldDiff, show_value};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::Write;
@@ -35,7 +35,7 @@ pub fn address(key: &Key) -> Address {
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
 pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> {
     let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(objects) => by_key(objects),
+        Reading::Present(_) => input.snapshot.kubernetes.services_by_key(),
         Reading::Absent => BTreeMap::new(),
         Reading::Unreadable(why) => {
             unreadable(input, why, gathered);
@@ -60,21 +60,11 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
     seen
 }
 
-fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
-    objects
-        .iter()
-        .filter_map(|object| {
-            let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
-            Some((Key::new(text("/metadata/namespace")?, text("/metadata/name")?), object))
-        })
-        .collect()
-}
-
 /// The live Services that carry this stack's label.
 pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
-    let Reading::Present(objects) = &input.snapshot.kubernetes.services else { return Vec::new() };
     let is_ours = |object: &&Value| stack_of(object) == Some(input.desired.name.as_str());
-    by_key(objects).into_iter().filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
+    let live = input.snapshot.kubernetes.services_by_key().into_iter();
+    live.filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
 }
 
 pub(crate) fn stack_of(object: &Value) -> Option<&str> {
@@ -158,7 +148,6 @@ fn one(
     };
     let fields = match live {
         None => created(&manifest),
-        Some(live) if *live == stored => Vec::new(),
         Some(live) => changed(live, &stored),
     };
     let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
@@ -304,7 +293,7 @@ fn writer(actor: &Actor) -> Writer<'_> {
 fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
     let writer = writer(actor);
     let force = matches!(actor, Actor::External(_));
-    server_side_apply::apply(&SERVICE, live, manifest, &writer, force)
+    server_side_apply::applied(&SERVICE, live, manifest, &writer, force)
 }
 
 fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
@@ -355,12 +344,7 @@ fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
 }
 
 fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    let shown = |mut field: FieldDiff| {
-        field.before = field.before.as_ref().map(show_value);
-        field.after = field.after.as_ref().map(show_value);
-        field
-    };
-    fields.into_iter().map(shown).collect()
+    fields.into_iter().map(FieldDiff::shown).collect()
 }
 
 /// What a plan uses of a live Service: its uid, and all that others wrote of it.
@@ -451,12 +435,12 @@ fn changes_group(write: &Write, group: &mut Value) -> bool {
 
 /// Whether the controller will sync a Service without a nudge: it has not, since the last write.
 fn is_pending(input: &Input<'_>, live: &Value) -> bool {
-    let events = match &input.snapshot.kubernetes.events {
-        Reading::Present(events) => events.as_slice(),
-        Reading::Absent | Reading::Unreadable(_) => return false,
-    };
+    let events = &input.snapshot.kubernetes.events;
+    if !matches!(events, Reading::Present(_)) {
+        return false;
+    }
     let now = input.snapshot.taken_at.parse();
-    now.is_ok_and(|now| sync_events::is_pending(live, events, now))
+    now.is_ok_and(|now| sync_events::is_pending(live, events.objects(), now))
 }
 
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would

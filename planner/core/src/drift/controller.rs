@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
-use crate::change::{FieldDiff, show_value};
+use crate::change::FieldDiff;
 use crate::compare;
 use crate::controller::predict::Change;
 use crate::diff::Input;
@@ -20,7 +20,7 @@ use crate::facts::{BackendPoolType, Facts};
 use crate::kubernetes::service::{Key, Service};
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::{List, Reading, Snapshot};
 use crate::view::{self, Nodes, View};
 
 use super::Look;
@@ -88,7 +88,7 @@ pub(super) fn compare(
 /// Whether all was read that tells what the controller made.
 fn is_readable(snapshot: &Snapshot) -> bool {
     let kubernetes = &snapshot.kubernetes;
-    let unread = |reading: &Reading<Vec<Value>>| matches!(reading, Reading::Unreadable(_));
+    let unread = |reading: &Reading<List>| matches!(reading, Reading::Unreadable(_));
     let used = ["loadbalancers", "privatelinkservices", "virtualnetworks", "publicipaddresses"];
     let is_used = |path: &str| used.iter().any(|kind| path.ends_with(&format!("/{kind}")));
     !unread(&kubernetes.services)
@@ -441,6 +441,5 @@ pub(super) fn of_system_data(resource: &Value) -> Option<LastModified> {
 fn brief(text: &str) -> String {
     let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let line = line.join("; ");
-    let shown = show_value(&Value::from(line));
-    crate::reason::clean(shown.as_str().unwrap_or_default())
+    crate::reason::clean(&crate::unknown::show(&line))
 }

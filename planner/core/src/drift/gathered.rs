@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
-use crate::change::{FieldDiff, show_value};
+use crate::change::FieldDiff;
 use crate::diff::Input;
 use crate::diff::{dns, endpoint, service};
 use crate::unknown;
@@ -49,12 +49,9 @@ pub(super) fn difference(
 
 /// Fields of a diff from what is to what should be.
 pub(super) fn fields(diffs: Vec<FieldDiff>) -> Vec<Field> {
-    let shown = |diff: FieldDiff| Field {
-        path: unknown::show(&diff.path),
-        wanted: diff.after.as_ref().map(show_value),
-        found: diff.before.as_ref().map(show_value),
-    };
-    diffs.into_iter().map(shown).collect()
+    let field =
+        |FieldDiff { path, before, after, .. }| Field { path, wanted: after, found: before };
+    diffs.into_iter().map(FieldDiff::shown).map(field).collect()
 }
 
 impl Gathered {

@@ -29,7 +29,7 @@ const ANNOTATION: &str = "metadata.annotations[\"service.beta.kubernetes.io/azur
 /// Compares all Services.
 pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathered) {
     let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(objects) => by_key(objects),
+        Reading::Present(_) => input.snapshot.kubernetes.services_by_key(),
         Reading::Absent => BTreeMap::new(),
         Reading::Unreadable(_) => {
             let services = input.desired.services.keys().map(address);
@@ -50,14 +50,6 @@ pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathere
     for (key, object) in leaving.filter(|_| input.prunes()) {
         gathered.push(orphan(look, key, object));
     }
-}
-
-fn by_key(objects: &[Value]) -> BTreeMap<Key, &Value> {
-    let key = |object: &Value| {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-        Some(Key::new(text("/metadata/namespace")?, text("/metadata/name")?))
-    };
-    objects.iter().filter_map(|object| Some((key(object)?, object))).collect()
 }
 
 fn missing(input: &Input<'_>, look: &Look<'_>, key: &Key) -> Difference {

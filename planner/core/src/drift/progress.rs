@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::kubernetes::service::{Key, Service};
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::Snapshot;
 
 use super::report::LastEvent;
 use super::writer::Writers;
@@ -88,7 +88,6 @@ fn order(event: &&LastEvent) -> (String, String) {
 
 /// The events of a Service. One of the same name that is gone does not count.
 fn events(snapshot: &Snapshot, key: &Key, uid: &str) -> Vec<LastEvent> {
-    let Reading::Present(events) = &snapshot.kubernetes.events else { return Vec::new() };
     let text = |event: &Value, pointer: &str| {
         event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -102,8 +101,8 @@ fn events(snapshot: &Snapshot, key: &Key, uid: &str) -> Vec<LastEvent> {
         let found = times.iter().map(|pointer| text(event, pointer)).find(|time| !time.is_empty());
         found.unwrap_or_else(|| text(event, "/metadata/creationTimestamp"))
     };
+    let events = snapshot.kubernetes.events.objects();
     events
-        .iter()
         .filter(of_it)
         .map(|event| LastEvent {
             kind: text(event, "/type"),

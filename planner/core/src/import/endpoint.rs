@@ -204,9 +204,9 @@ fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
 
 /// The endpoint's name in a private DNS zone.
 fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) -> Option<Value> {
-    let groups = zone_groups(seen.snapshot, id);
-    if let [group, others @ ..] = groups {
-        if !others.is_empty() {
+    let mut groups = zone_groups(seen.snapshot, id);
+    if let Some(group) = groups.next() {
+        if groups.next().is_some() {
             notes.push(format!(
                 "the private endpoint {id} has several DNS zone groups, of which one is imported"
             ));
@@ -218,11 +218,12 @@ fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) 
 }
 
 /// The zone groups of an endpoint, as far as they were read.
-pub(super) fn zone_groups<'a>(snapshot: &'a Snapshot, id: &ResourceId) -> &'a [Value] {
-    match snapshot.azure.get(&format!("{}/privatednszonegroups", id.key())) {
-        Some(Reading::Present(groups)) => groups,
-        _ => &[],
-    }
+pub(super) fn zone_groups<'a>(
+    snapshot: &'a Snapshot,
+    id: &ResourceId,
+) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let groups = snapshot.azure.get(&format!("{}/privatednszonegroups", id.key()));
+    groups.into_iter().flat_map(Reading::objects)
 }
 
 fn zone_group(endpoint: &ResourceId, group: &Value) -> Value {

@@ -53,7 +53,7 @@ pub fn reads(
         lists.extend(network.and_then(|it| it.collection()).map(|it| it.as_str().to_owned()));
         lists.insert(format!("{}/privateDnsZoneGroups", endpoint.id));
         // Azure keeps the records of endpoints with a zone group.
-        if zone_groups(snapshot, &endpoint.id).is_empty()
+        if zone_groups(snapshot, &endpoint.id).next().is_none()
             && let Some(subscription) = endpoint.id.subscription()
         {
             lists.insert(format!(

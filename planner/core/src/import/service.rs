@@ -28,14 +28,7 @@ pub(super) fn select<'a>(
 ) -> Result<Vec<(Key, &'a Value)>, Error> {
     let live: BTreeMap<Key, &Value> = match &seen.snapshot.kubernetes.services {
         Reading::Unreadable(why) => return Err(Error::Unreadable(why.clone())),
-        Reading::Absent => BTreeMap::new(),
-        Reading::Present(objects) => objects
-            .iter()
-            .filter_map(|object| {
-                let text = |name: &str| object.get("metadata")?.get(name)?.as_str();
-                Some((Key::new(text("namespace")?, text("name")?), object))
-            })
-            .collect(),
+        Reading::Absent | Reading::Present(_) => seen.snapshot.kubernetes.services_by_key(),
     };
     let balanced =
         |key: &Key| seen.prediction.live.get(key).filter(|service| service.wants_load_balancer());

@@ -8,7 +8,7 @@ use crate::diff::{STACK_LABEL, STACK_TAG};
 use crate::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
 use crate::kubernetes::managers;
 use crate::kubernetes::service::Key;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::Snapshot;
 
 use super::{API_VERSION, Error, Seen, Selection};
 
@@ -34,12 +34,8 @@ pub fn name(snapshot: &Snapshot, place: &Place, selection: &Selection) -> Result
     if let Some(stack) = &selection.stack {
         return Ok(stack.clone());
     }
-    let services = match &snapshot.kubernetes.services {
-        Reading::Present(services) => services.as_slice(),
-        Reading::Absent | Reading::Unreadable(_) => &[],
-    };
-    let labels =
-        services.iter().filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
+    let services = snapshot.kubernetes.services.objects();
+    let labels = services.filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
     let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
     let tags = endpoints.filter_map(|it| it.get("tags")?.get(STACK_TAG));
     let marks: BTreeSet<&str> = labels.chain(tags).filter_map(Value::as_str).collect();

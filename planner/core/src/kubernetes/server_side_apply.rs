@@ -124,15 +124,35 @@ pub fn managers(object: &Value) -> Vec<(Manager, FieldSet)> {
 /// owns. The API server then writes nothing, whoever else owns what. Items of a list come without
 /// `apiVersion` and `kind`, which nobody owns.
 pub fn is_applied(schema: &Schema, live: &Value, config: &Value, writer: &Writer<'_>) -> bool {
-    let mut config = merge::without_nulls(config);
-    if let Some(config) = config.as_object_mut() {
-        config.retain(|name, _| {
-            !["apiVersion", "kind"].contains(&name.as_str()) || live.get(name).is_some()
-        });
+    let of_object =
+        |name: &str| !["apiVersion", "kind"].contains(&name) || live.get(name).is_some();
+    merge::says_nothing_new_of(live, config, schema, of_object)
+        && decoded(live, &key_of(&writer.manager("Apply"))).is_some_and(|(_, last)| {
+            let config = merge::without_nulls(config);
+            last == merge::fields(&config, schema).without_identity()
+        })
+}
+
+/// What applying `config` makes of `live`, as [`apply`] does, but for who then manages what: the
+/// result has no `metadata.managedFields`.
+///
+/// # Errors
+/// As for [`apply`].
+pub fn applied(
+    schema: &Schema,
+    live: Option<&Value>,
+    config: &Value,
+    writer: &Writer<'_>,
+    force: bool,
+) -> Result<Value, Vec<Conflict>> {
+    let config = said(config);
+    match live {
+        None => Ok(created(&config, schema)),
+        Some(live) => {
+            let wanted = merge::fields(&config, schema).without_identity();
+            Laid::over(schema, live, &config, (writer, wanted), force).map(|laid| laid.object)
+        }
     }
-    merge::says_nothing_new(live, &config, schema)
-        && decoded(live, &key_of(&writer.manager("Apply")))
-            .is_some_and(|(_, last)| last == merge::fields(&config, schema).without_identity())
 }
 
 /// What applying `config` makes of `live` (nothing there: a create).
@@ -149,51 +169,86 @@ pub fn apply(
     writer: &Writer<'_>,
     force: bool,
 ) -> Result<Value, Vec<Conflict>> {
-    let mut config = merge::without_nulls(config);
-    remove_managed_fields(&mut config);
-    let own = writer.manager("Apply");
-    let own_key = key_of(&own);
+    let config = said(config);
     let wanted = merge::fields(&config, schema).without_identity();
     let Some(live) = live else {
-        let mut object = json!({});
-        merge::merge(&mut object, &config, schema);
-        encode(&mut object, Managers::from([(own_key, (own, wanted))]));
+        let own = writer.manager("Apply");
+        let mut object = created(&config, schema);
+        encode(&mut object, Managers::from([(key_of(&own), (own, wanted))]));
         return Ok(object);
     };
-    let bare_live = bare(live);
-    let mut object = bare_live.clone();
-    merge::merge(&mut object, &config, schema);
-    let mut managers = decode(live);
-    let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
-    let last = before.as_ref().map(|(_, fields)| fields.clone()).unwrap_or_default();
-    let all_owned = managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
-    merge::prune(&mut object, &last.difference(&wanted), &all_owned, schema);
-
-    let changes = merge::compare(&bare_live, &object, schema);
-    let touched = changes.modified.union(&changes.added);
-    let mut conflicts = Vec::new();
-    for (key, (manager, fields)) in &mut managers {
-        if *key == own_key {
-            continue;
-        }
-        let contested = fields.intersection(&touched);
-        conflicts.extend(
-            contested
-                .iter()
-                .map(|path| Conflict { manager: manager.clone(), field: field_set::show(path) }),
-        );
-        *fields = fields.difference(&contested).difference(&changes.removed);
-    }
-    if !force && !conflicts.is_empty() {
-        return Err(conflicts);
-    }
-    let unchanged = object == bare_live
-        && before.is_some_and(|(old, fields)| fields == wanted && old.name == own.name);
-    if unchanged && conflicts.is_empty() {
+    let Laid { mut object, managers, changed } =
+        Laid::over(schema, live, &config, (writer, wanted), force)?;
+    if !changed {
         return Ok(live.clone());
     }
     encode(&mut object, managers);
     Ok(object)
+}
+
+/// What a configuration says: nulls say nothing, and managers are nobody's to say.
+fn said(config: &Value) -> Value {
+    let mut config = merge::without_nulls(config);
+    remove_managed_fields(&mut config);
+    config
+}
+
+fn created(config: &Value, schema: &Schema) -> Value {
+    let mut object = json!({});
+    merge::merge(&mut object, config, schema);
+    object
+}
+
+/// A configuration laid over a live object.
+struct Laid {
+    /// The object, without its managers.
+    object: Value,
+    managers: Managers,
+    /// Whether the object or its managers are others than before.
+    changed: bool,
+}
+
+impl Laid {
+    fn over(
+        schema: &Schema,
+        live: &Value,
+        config: &Value,
+        (writer, wanted): (&Writer<'_>, FieldSet),
+        force: bool,
+    ) -> Result<Self, Vec<Conflict>> {
+        let own = writer.manager("Apply");
+        let own_key = key_of(&own);
+        let bare_live = bare(live);
+        let mut object = bare_live.clone();
+        merge::merge(&mut object, config, schema);
+        let mut managers = decode(live);
+        let before = managers.insert(own_key.clone(), (own.clone(), wanted.clone()));
+        let gone = before.as_ref().map(|(_, last)| last.difference(&wanted)).unwrap_or_default();
+        if !gone.is_empty() {
+            let owned = managers.values().fold(FieldSet::default(), |all, (_, set)| all.union(set));
+            merge::prune(&mut object, &gone, &owned, schema);
+        }
+
+        let changes = merge::compare(&bare_live, &object, schema);
+        let touched = changes.modified.union(&changes.added);
+        let mut conflicts = Vec::new();
+        for (key, (manager, fields)) in &mut managers {
+            if *key == own_key {
+                continue;
+            }
+            let contested = fields.intersection(&touched);
+            let conflict =
+                |path| Conflict { manager: manager.clone(), field: field_set::show(path) };
+            conflicts.extend(contested.iter().map(|path| conflict(path)));
+            *fields = fields.difference(&contested).difference(&changes.removed);
+        }
+        if !force && !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        let unchanged = object == bare_live
+            && before.is_some_and(|(old, fields)| fields == wanted && old.name == own.name);
+        Ok(Self { object, managers, changed: !unchanged || !conflicts.is_empty() })
+    }
 }
 
 /// `new` with its `metadata.managedFields` brought up to date after a write that was no apply: the

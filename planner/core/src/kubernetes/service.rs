@@ -147,7 +147,8 @@ impl Service {
     ///
     /// # Errors
     /// What is missing: a name.
-    pub fn from_value(object: Value) -> Result<Self, String> {
+    pub fn from_value(object: impl Into<Arc<Value>>) -> Result<Self, String> {
+        let object = object.into();
         let text =
             |pointer: &str| object.at(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
         let texts = |pointer: &str| -> Vec<String> {
@@ -195,7 +196,7 @@ impl Service {
                 .iter()
                 .filter_map(|ingress| ingress.get("ip")?.as_str().map(ToOwned::to_owned))
                 .collect(),
-            object: Arc::new(object),
+            object,
         })
     }
 

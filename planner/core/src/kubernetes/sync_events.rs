@@ -26,7 +26,7 @@ pub struct Syncs {
 }
 
 /// The syncs of the Service `namespace/name`.
-pub fn of(service: &str, events: &[Value]) -> Syncs {
+pub fn of<'a>(service: &str, events: impl IntoIterator<Item = &'a Value>) -> Syncs {
     let mut syncs = Syncs::default();
     let mut last: Option<Timestamp> = None;
     for event in events {
@@ -80,7 +80,11 @@ pub fn last_write(service: &Value) -> Option<Timestamp> {
 
 /// Whether the controller has yet to begin, or to end, the sync of a Service's last write. `now` is
 /// when both were observed.
-pub fn is_pending(service: &Value, events: &[Value], now: Timestamp) -> bool {
+pub fn is_pending<'a>(
+    service: &Value,
+    events: impl IntoIterator<Item = &'a Value>,
+    now: Timestamp,
+) -> bool {
     let text = |pointer: &str| service.at(pointer).and_then(Value::as_str);
     let (Some(namespace), Some(name)) = (text("/metadata/namespace"), text("/metadata/name"))
     else {

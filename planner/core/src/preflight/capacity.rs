@@ -131,7 +131,7 @@ fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
         crate::prediction::cluster(subject.input.snapshot, subject.input.facts)
             .nodes
             .into_iter()
-            .flat_map(|node| node.internal_addresses)
+            .flat_map(|node| node.internal_addresses.clone())
             .filter_map(|address| address.parse().ok())
             .filter(|address| crate::arm::address::in_subnet(*address, subnet))
             .collect();

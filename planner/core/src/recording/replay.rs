@@ -26,7 +26,7 @@ struct State {
     world: World,
     seed: World,
     cluster: Cluster,
-    all_nodes: Vec<Node>,
+    all_nodes: Vec<Arc<Node>>,
     memory: Memory,
     hand: Marks,
     faults: Vec<Fault>,
@@ -130,7 +130,7 @@ impl State {
             let name = key_of(manifest).name;
             let known = self.all_nodes.iter().find(|node| node.name == name).cloned();
             let given = Node::from_value(manifest).filter(|node| node.machine.is_some());
-            if let Some(node) = given.or(known) {
+            if let Some(node) = given.map(Arc::new).or(known) {
                 self.cluster.nodes.retain(|it| it.name != name);
                 self.cluster.nodes.push(node);
                 self.cluster.nodes.sort_by(|a, b| a.name.cmp(&b.name));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -206,7 +207,7 @@ fn first_nodes(recording: &Recording) -> Vec<String> {
 }
 
 /// The Nodes before the first step: registered with address, machine and nothing else.
-pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Node> {
+pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Arc<Node>> {
     let cluster = &recording.cluster;
     let subnet = cluster.subnets.get(&facts.subnet);
     let subnet: Option<Subnet> = subnet
@@ -226,7 +227,8 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Node> {
             "{}/Microsoft.Compute/virtualMachineScaleSets/{scale_set}/virtualMachines/{number}",
             base(facts)
         );
-        nodes.push(Node { name, internal_addresses, machine: Some(machine), ..Node::default() });
+        let node = Node { name, internal_addresses, machine: Some(machine), ..Node::default() };
+        nodes.push(node.into());
     }
     nodes
 }
@@ -258,7 +260,7 @@ fn interfaces(scale_set: &str, subnet: &str, dual_stack: bool) -> Value {
 }
 
 /// The world before the first step: network, security group, scale set, and what the recording seeds.
-pub(crate) fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Node]) -> World {
+pub(crate) fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Arc<Node>]) -> World {
     let mut world = World::default();
     let network = facts.virtual_network_id();
     let etag = |what: &str| unknown::mark("etag", what);

@@ -1,5 +1,6 @@
 //! Making text from outside harmless where it is shown.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whether a character does something to a terminal or to the order of text instead of being seen:
@@ -23,10 +24,14 @@ pub(crate) fn is_hidden(character: char) -> bool {
 
 /// Text on one line of a terminal: control characters and marks that reorder text are spelled out. Two
 /// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command.
-pub fn terminal(text: &str) -> String {
-    let is_harmless = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if is_harmless && !text.as_bytes().windows(2).any(|two| two == b"##") {
-        return text.to_owned();
+pub fn terminal(text: &str) -> Cow<'_, str> {
+    let mut last = b' ';
+    let is_harmless = |byte: u8| {
+        let before = std::mem::replace(&mut last, byte);
+        matches!(byte, b' '..=b'~') && (byte != b'#' || before != b'#')
+    };
+    if text.bytes().all(is_harmless) {
+        return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -42,7 +47,15 @@ pub fn terminal(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    safe
+    Cow::Owned(safe)
+}
+
+/// As [`terminal`], of text that is nobody else's.
+pub(crate) fn escaped(text: String) -> String {
+    match terminal(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(safe) => safe,
+    }
 }
 
 /// What breaks up a mention, a reference or a link without being seen.
@@ -83,7 +96,7 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// The start of a text, with `…` if it goes on behind so many characters.
-pub(crate) fn shorten(text: &str, characters: usize) -> std::borrow::Cow<'_, str> {
+pub(crate) fn shorten(text: &str, characters: usize) -> Cow<'_, str> {
     match text.char_indices().nth(characters) {
         None => text.into(),
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),

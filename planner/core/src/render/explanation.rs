@@ -15,7 +15,8 @@ use super::text;
 ///
 /// Fails when the writer does.
 pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let head = style.paint(Label::Heading, terminal(&it.address.to_string()));
+    let address = it.address.to_string();
+    let head = style.paint(Label::Heading, terminal(&address));
     writeln!(out, "{head}: {}", it.what)?;
     writeln!(out, "  written by: {}", terminal(&it.owner))?;
     if let Some(object) = &it.object {

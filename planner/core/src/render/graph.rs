@@ -69,7 +69,7 @@ fn branch(
     let others: Vec<String> = graph
         .needs(address)
         .filter(|(need, _)| Some(*need) != parent)
-        .map(|(need, _)| escape::terminal(&need.to_string()))
+        .map(|(need, _)| escape::terminal(&need.to_string()).into_owned())
         .collect();
     if !others.is_empty() {
         write!(out, " (also needs {})", others.join(", "))?;

@@ -13,6 +13,6 @@ use crate::plan::Plan;
 /// Fails when the writer does.
 pub fn plan(plan: &Plan, out: &mut dyn fmt::Write) -> fmt::Result {
     let value = serde_json::to_value(plan).map_err(|_| fmt::Error)?;
-    let text = serde_json::to_string_pretty(&show_value(&value)).map_err(|_| fmt::Error)?;
+    let text = serde_json::to_string_pretty(&show_value(value)).map_err(|_| fmt::Error)?;
     writeln!(out, "{text}")
 }

@@ -194,7 +194,8 @@ fn fields(change: &Change) -> Vec<String> {
 
 fn field_lines(field: &FieldDiff, lines: &mut Vec<String>) {
     let FieldDiff { path, before, after, forces_replacement } = field;
-    let path = terminal(&shorten(path, NAME));
+    let path = shorten(path, NAME);
+    let path = terminal(&path);
     let forces = if *forces_replacement { "  # forces replacement" } else { "" };
     if let (Some(Value::String(before)), Some(Value::String(after))) = (before, after)
         && (before.contains('\n') || after.contains('\n'))

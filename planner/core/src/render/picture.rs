@@ -119,7 +119,7 @@ pub fn tree(plan: &Plan) -> Option<Vec<String>> {
         graph.add((*address).clone(), node);
     }
     for need in &plan.needs {
-        graph.need(&need.node, &need.on, &need.why);
+        graph.need(&need.node, &need.on, need.why.clone());
     }
     let mut text = String::new();
     let line = |address: &Address, _: &Node| {

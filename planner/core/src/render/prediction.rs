@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::compare;
 use crate::controller::outcome::Outcome;
 use crate::prediction::Prediction;
-use crate::render::escape::terminal;
+use crate::render::escape::{escaped, terminal};
 use crate::render::text::shown;
 use crate::unknown;
 
@@ -23,8 +23,9 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
     for (address, node) in after {
         writeln!(out, "  {}", terminal(&address.to_string()))?;
         for field in compare::fields(None, Some(&node.fields)) {
-            let path = terminal(&unknown::show(&field.path));
-            let value = field.after.as_ref().map(crate::change::show_value);
+            let path = unknown::show(&field.path);
+            let path = terminal(&path);
+            let value = field.after.map(crate::change::show_value);
             let value = value.as_ref().map(shown).unwrap_or_default();
             writeln!(out, "    {path}: {value}")?;
         }
@@ -33,7 +34,7 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn sync(outcome: &Outcome, out: &mut dyn Write) -> fmt::Result {
-    let clean = |text: &str| terminal(&unknown::show(text));
+    let clean = |text: &str| escaped(unknown::show(text));
     writeln!(out, "Service {}", terminal(&outcome.service.to_string()))?;
     for (at, write) in outcome.writes.iter().enumerate() {
         let id = write.id.as_str();

@@ -49,9 +49,9 @@ fn resource_change(stack: &str, change: &Change) -> Value {
     let (mut before, mut after, mut unknown) = (Map::new(), Map::new(), Map::new());
     for field in &change.fields {
         if let Some(value) = &field.before {
-            before.insert(field.path.clone(), show_value(value));
+            before.insert(field.path.clone(), show_value(value.clone()));
         }
-        match field.after.as_ref().map(show_value) {
+        match field.after.clone().map(show_value) {
             Some(value) if is_unknown(&value) => {
                 drop(unknown.insert(field.path.clone(), true.into()))
             }

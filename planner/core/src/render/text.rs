@@ -8,7 +8,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
 use crate::diagnostic::Severity;
 use crate::plan::{Finding, Plan, REDACTED, Refusal};
-use crate::render::escape::terminal;
+use crate::render::escape::{escaped, terminal};
 use crate::render::style::{Label, Style};
 use crate::render::summary;
 
@@ -65,7 +65,7 @@ pub(super) fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt:
     writeln!(out, "{}  {by}", style.paint(label(*action), head))?;
     writeln!(out, "      because {}", terminal(reason))?;
     if let Some(object) = object {
-        let object = terminal(&crate::unknown::show(object));
+        let object = escaped(crate::unknown::show(object));
         writeln!(out, "      {}", style.paint(Label::Faint, object))?;
     }
     for diff in fields {
@@ -127,9 +127,9 @@ fn lines(before: &str, after: &str, style: Style, out: &mut dyn Write) -> fmt::R
 /// A value on one line. Unknowns stand bare, so that they are not taken for text.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains(" known after apply)") => terminal(text),
-        Value::String(text) if text == "(known after apply)" => terminal(text),
-        other => terminal(&other.to_string()),
+        Value::String(text) if text.contains(" known after apply)") => terminal(text).into_owned(),
+        Value::String(text) if text == "(known after apply)" => terminal(text).into_owned(),
+        other => escaped(other.to_string()),
     }
 }
 

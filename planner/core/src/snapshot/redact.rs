@@ -122,11 +122,9 @@ fn keeper() -> Key {
 /// What keys the pseudonyms: the uid of the Service that every cluster has. Without it, the whole
 /// content, so that pseudonyms change with every run, but can as little be found by trying.
 fn key(snapshot: &Snapshot) -> Vec<u8> {
-    let Reading::Present(services) = &snapshot.kubernetes.services else {
-        return serde_json::to_vec(snapshot).unwrap_or_default();
-    };
+    let mut services = snapshot.kubernetes.services.objects();
     let is_it = |service: &&Value| kubernetes::key(service) == Some(keeper());
-    let uid = services.iter().find(is_it).and_then(|it| it.pointer("/metadata/uid")?.as_str());
+    let uid = services.find(is_it).and_then(|it| it.pointer("/metadata/uid")?.as_str());
     match uid {
         Some(uid) => uid.as_bytes().to_vec(),
         None => serde_json::to_vec(snapshot).unwrap_or_default(),

@@ -135,24 +135,25 @@ impl Found {
     fn infer_network(&mut self, snapshot: &Snapshot, group: &Group) {
         let inferred = Origin::Inferred;
         let scale_sets = list(snapshot, group, "Microsoft.Compute/virtualMachineScaleSets");
-        if let [only] = scale_sets {
+        if let [only] = scale_sets.as_slice() {
             let name = only.get("name").and_then(Value::as_str);
             self.set_text("primaryVmSet", inferred, name, |f, v| f.primary_vm_set = v);
         }
-        if let Some(subnet) = scale_sets.iter().find_map(scale_set_subnet) {
+        if let Some(subnet) = scale_sets.iter().find_map(|it| scale_set_subnet(it)) {
             self.set_subnet(inferred, &subnet);
         }
         let networks = list(snapshot, group, "Microsoft.Network/virtualNetworks");
-        if let [network] = networks
+        if let [network] = networks.as_slice()
             && let Some(subnet) = default_subnet(network)
         {
             self.set_subnet(inferred, &subnet);
         }
-        let located = list(snapshot, group, "Microsoft.Network/loadBalancers").iter();
+        let located = list(snapshot, group, "Microsoft.Network/loadBalancers").into_iter();
         let located = located.chain(scale_sets).chain(networks);
         let location = located.filter_map(|resource| resource.get("location")?.as_str()).next();
         self.set_text("location", inferred, location, |f, v| f.location = v);
-        if let [only] = list(snapshot, group, "Microsoft.Network/networkSecurityGroups") {
+        let groups = list(snapshot, group, "Microsoft.Network/networkSecurityGroups");
+        if let [only] = groups.as_slice() {
             let name = only.get("name").and_then(Value::as_str);
             self.set_text("securityGroup", inferred, name, |f, v| f.security_group = v);
         }
@@ -235,11 +236,9 @@ fn live_cluster<'a>(snapshot: &'a Snapshot, targets: &Targets) -> Option<&'a Val
 }
 
 /// A list that was read; nothing if it was not.
-fn list<'a>(snapshot: &'a Snapshot, group: &Group, provider_type: &str) -> &'a [Value] {
-    match snapshot.azure.get(&group.list(provider_type).to_lowercase()) {
-        Some(Reading::Present(list)) => list,
-        Some(Reading::Absent | Reading::Unreadable(_)) | None => &[],
-    }
+fn list<'a>(snapshot: &'a Snapshot, group: &Group, provider_type: &str) -> Vec<&'a Value> {
+    let reading = snapshot.azure.get(&group.list(provider_type).to_lowercase());
+    reading.into_iter().flat_map(Reading::objects).collect()
 }
 
 fn texts(list: &Value) -> Vec<String> {
@@ -273,11 +272,11 @@ fn default_subnet(network: &Value) -> Option<ResourceId> {
 
 /// Whether a node's zone is a zone of a region (`eastus-1`), not a fault domain (`0`).
 fn has_zonal_nodes(snapshot: &Snapshot) -> bool {
-    let Reading::Present(nodes) = &snapshot.kubernetes.nodes else { return false };
-    nodes
-        .iter()
-        .filter_map(|node| node.pointer("/metadata/labels/topology.kubernetes.io~1zone")?.as_str())
-        .any(|zone| zone.contains('-'))
+    let mut zones =
+        snapshot.kubernetes.nodes.objects().filter_map(|node| {
+            node.pointer("/metadata/labels/topology.kubernetes.io~1zone")?.as_str()
+        });
+    zones.any(|zone| zone.contains('-'))
 }
 
 #[cfg(test)]
@@ -297,7 +296,7 @@ mod tests {
             .iter()
             .map(|(group, kind, list)| {
                 let path = Group::new("S", *group).list(kind).to_lowercase();
-                (path, Reading::Present(list.as_array().unwrap().clone()))
+                (path, Reading::of(list.as_array().unwrap().clone()))
             })
             .collect();
         Snapshot {
@@ -409,9 +408,9 @@ mod tests {
     fn zonal_nodes_alone_are_no_proof() {
         let mut snapshot = snapshot(&[]);
         let node = |zone| json!({"metadata": {"labels": {"topology.kubernetes.io/zone": zone}}});
-        snapshot.kubernetes.nodes = Reading::Present(vec![node("0")]);
+        snapshot.kubernetes.nodes = Reading::of([node("0")]);
         assert!(facts(&snapshot, &targets(), &Facts::default()).zones.is_empty());
-        snapshot.kubernetes.nodes = Reading::Present(vec![node("eastus-1")]);
+        snapshot.kubernetes.nodes = Reading::of([node("eastus-1")]);
         let facts = facts(&snapshot, &targets(), &Facts::default());
         assert_eq!((facts.zones.len(), facts.source("zones")), (3, Origin::Assumed));
     }

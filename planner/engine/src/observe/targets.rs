@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_core::diff::{DNS_TAG, STACK_TAG};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::Reading;
+use privlink_core::snapshot::{List, Reading};
 use serde_json::Value;
 
 /// A resource group.
@@ -118,12 +118,12 @@ impl Targets {
     /// The lists that the cluster names: those of its node resource group, and of its virtual network's.
     pub(super) fn lists_of_cluster(
         &self,
-        read: &BTreeMap<String, Reading<Vec<Value>>>,
+        read: &BTreeMap<String, Reading<List>>,
     ) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
         let Some(cluster) = &self.cluster else { return lists };
         let list = read.get(&cluster.group.list(MANAGED_CLUSTERS).to_lowercase());
-        let Some(Reading::Present(clusters)) = list else { return lists };
+        let clusters = list.into_iter().flat_map(Reading::objects);
         let Some(live) = find(clusters, &cluster.name) else { return lists };
         if self.node_resource_group.is_none()
             && let Some(group) = node_resource_group(live)
@@ -140,13 +140,10 @@ impl Targets {
     /// whether or not their documents still say so.
     pub(super) fn lists_of_endpoints(
         &self,
-        read: &BTreeMap<String, Reading<Vec<Value>>>,
+        read: &BTreeMap<String, Reading<List>>,
     ) -> BTreeSet<String> {
         let lists = read.iter().filter(|(path, _)| path.ends_with("/privateendpoints"));
-        let endpoints = lists.flat_map(|(_, reading)| match reading {
-            Reading::Present(endpoints) => endpoints.as_slice(),
-            Reading::Absent | Reading::Unreadable(_) => &[],
-        });
+        let endpoints = lists.flat_map(|(_, reading)| reading.objects());
         let named = endpoints.filter_map(|endpoint| {
             let tags = endpoint.get("tags")?;
             if tags.get(STACK_TAG)?.as_str() != Some(self.stack.as_str()) {
@@ -167,8 +164,8 @@ fn of_node_group(group: &Group) -> impl Iterator<Item = String> {
 }
 
 /// The resource with this name.
-pub(super) fn find<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
-    list.iter().find(|resource| {
+pub(super) fn find<'a>(list: impl IntoIterator<Item = &'a Value>, name: &str) -> Option<&'a Value> {
+    list.into_iter().find(|resource| {
         let own = resource.get("name").and_then(Value::as_str);
         own.is_some_and(|own| own.eq_ignore_ascii_case(name))
     })
@@ -218,7 +215,7 @@ mod tests {
             "nodeResourceGroup": "MC_rg",
             "agentPoolProfiles": [{"vnetSubnetID": subnet}, {"name": "second"}],
         }});
-        let read = BTreeMap::from([(key.to_owned(), Reading::Present(vec![live]))]);
+        let read = BTreeMap::from([(key.to_owned(), Reading::of([live]))]);
         let lists = targets.lists_of_cluster(&read);
         assert_eq!(lists.len(), OF_NODE_GROUP.len() + 1);
         assert!(lists.contains(&Group::new("S1", "net").list(VIRTUAL_NETWORKS)));

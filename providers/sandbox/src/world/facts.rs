@@ -1,5 +1,7 @@
 //! How the controller of an observed cluster is configured, as far as the observation tells.
 
+use std::sync::Arc;
+
 use privlink_core::arm::address::in_subnet;
 use privlink_core::facts::{BackendPoolType, Facts, LoadBalancerSku};
 use privlink_core::kubernetes::node::Node;
@@ -66,7 +68,7 @@ impl World {
     }
 
     /// The subnet that holds a Node's address, the node resource group's first.
-    fn subnet_of_nodes(&self, nodes: &[Node], facts: &Facts) -> Option<ResourceId> {
+    fn subnet_of_nodes(&self, nodes: &[Arc<Node>], facts: &Facts) -> Option<ResourceId> {
         let address =
             nodes.iter().flat_map(|node| &node.internal_addresses).next()?.parse().ok()?;
         let group = format!(

@@ -1,6 +1,7 @@
 //! The machines behind Nodes: scale sets and their instances, which no list of an observation holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use privlink_core::kubernetes::node::Node;
 use privlink_core::resource_id::ResourceId;
@@ -12,11 +13,12 @@ use super::World;
 
 impl World {
     /// All Nodes.
-    pub(super) fn nodes(&self) -> Vec<Node> {
+    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
         let nodes = Resource::find("", "nodes").into_iter();
         nodes
             .flat_map(|kind| self.kubernetes.shelf(kind))
             .filter_map(|(_, object)| Node::from_value(object))
+            .map(Arc::new)
             .collect()
     }
 

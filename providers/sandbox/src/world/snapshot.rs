@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use privlink_core::controller::sync::FINALIZER;
 use privlink_core::kubernetes::service::Service;
-use privlink_core::snapshot::{Reading, Snapshot};
+use privlink_core::snapshot::{List, Reading, Snapshot};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -36,8 +36,7 @@ impl World {
         world.add_namespaces(&snapshot.kubernetes.namespace)?;
         world.kubernetes.resource_version = world.highest_version() + 1;
         for reading in snapshot.azure.values() {
-            let Reading::Present(list) = reading else { continue };
-            for resource in list {
+            for resource in reading.objects() {
                 world.take_resource(resource.clone())?;
             }
         }
@@ -63,9 +62,8 @@ impl World {
         }
     }
 
-    fn take_objects(&mut self, reading: &Reading<Vec<Value>>, kind: &str) -> Result<(), Error> {
-        let Reading::Present(objects) = reading else { return Ok(()) };
-        for object in objects {
+    fn take_objects(&mut self, reading: &Reading<List>, kind: &str) -> Result<(), Error> {
+        for object in reading.objects() {
             let mut object = object.clone();
             let named = object.pointer("/metadata/name").is_some();
             let Some(fields) = object.as_object_mut().filter(|_| named) else {

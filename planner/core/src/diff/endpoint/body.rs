@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::change::{FieldDiff, show_value};
+use crate::change::FieldDiff;
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
@@ -147,14 +147,7 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
 
 /// Fields with their unknowns as words.
 pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    fields
-        .into_iter()
-        .map(|field| FieldDiff {
-            before: field.before.as_ref().map(show_value),
-            after: field.after.as_ref().map(show_value),
-            ..field
-        })
-        .collect()
+    fields.into_iter().map(FieldDiff::shown).collect()
 }
 
 /// The live endpoint with what can change in place changed.

@@ -117,9 +117,26 @@ pub(super) fn merge(live: &mut Value, config: &Value, schema: &Schema) {
     }
 }
 
-/// Whether laying `config` over `live` leaves it as it is. May say no where it does: where items of a
-/// list stand in another order.
-pub(super) fn says_nothing_new(live: &Value, config: &Value, schema: &Schema) -> bool {
+/// Whether laying those fields of `config` that `counts` names over `live` leaves it as it is. May say
+/// no where it does: where items of a list stand in another order.
+pub(super) fn says_nothing_new_of(
+    live: &Value,
+    config: &Value,
+    schema: &Schema,
+    counts: impl Fn(&str) -> bool,
+) -> bool {
+    let (Schema::Struct(known), Value::Object(old), Value::Object(new)) = (schema, live, config)
+    else {
+        return says_nothing_new(live, config, schema);
+    };
+    new.iter().filter(|(name, child)| counts(name) && !child.is_null()).all(|(name, child)| {
+        let of_it = known.iter().find(|(field, _)| field == name).map(|(_, s)| s);
+        let of_it = of_it.unwrap_or(&Schema::Atomic);
+        old.get(name).is_some_and(|old| says_nothing_new(old, child, of_it))
+    })
+}
+
+fn says_nothing_new(live: &Value, config: &Value, schema: &Schema) -> bool {
     let has = |old: &Map<String, Value>, name: &str, child: &Value, schema: &Schema| {
         child.is_null() || old.get(name).is_some_and(|old| says_nothing_new(old, child, schema))
     };

@@ -15,7 +15,8 @@ pub fn report(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result
     for stack in &report.stacks {
         self::stack(stack, report.stacks.len() > 1, style, out)?;
     }
-    let line = terminal(&super::line(report));
+    let line = super::line(report);
+    let line = terminal(&line);
     let label = match (report.has_drift(), report.is_complete()) {
         (true, _) => Label::Warning,
         (false, false) => Label::Error,

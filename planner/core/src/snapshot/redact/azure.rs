@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use crate::diff::STACK_TAG;
 use crate::kubernetes::service::Key;
 
+use super::super::List;
 use super::kubernetes::renamed;
 use super::pseudonym::Pseudonyms;
 
 /// The resources of one list.
-pub(super) fn list(names: &Pseudonyms<'_>, path: &str, list: &[Value]) -> Vec<Value> {
-    list.iter().map(|resource| self::resource(names, path, resource)).collect()
+pub(super) fn list(names: &Pseudonyms<'_>, path: &str, list: &List) -> List {
+    list.iter().map(|resource| self::resource(names, path, resource).into()).collect()
 }
 
 fn resource(names: &Pseudonyms<'_>, path: &str, resource: &Value) -> Value {

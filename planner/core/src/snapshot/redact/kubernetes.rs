@@ -1,10 +1,13 @@
 //! Services, Nodes and events.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::diff::STACK_LABEL;
 use crate::kubernetes::service::Key;
 
+use super::super::List;
 use super::pseudonym::Pseudonyms;
 
 const ANNOTATION: &str = "service.beta.kubernetes.io/";
@@ -16,8 +19,8 @@ pub(super) fn key(object: &Value) -> Option<Key> {
 }
 
 /// All Services: the stack's as they are, of others what the controller looks at.
-pub(super) fn services(names: &Pseudonyms<'_>, list: &[Value]) -> Vec<Value> {
-    list.iter().filter_map(|object| service(names, object)).collect()
+pub(super) fn services(names: &Pseudonyms<'_>, list: &List) -> List {
+    list.iter().filter_map(|object| service(names, object).map(Arc::new)).collect()
 }
 
 /// Whether a Service is the stack's own.
@@ -124,7 +127,7 @@ fn part(object: Option<&Value>, kept: &[&str]) -> Map<String, Value> {
 }
 
 /// Nodes, with what the model reads.
-pub(super) fn nodes(list: &[Value]) -> Vec<Value> {
+pub(super) fn nodes(list: &List) -> List {
     list.iter()
         .map(|node| {
             let mut status = part(node.get("status"), &["addresses", "conditions"]);
@@ -136,15 +139,16 @@ pub(super) fn nodes(list: &[Value]) -> Vec<Value> {
                 "status": status,
             })
         })
+        .map(Arc::new)
         .collect()
 }
 
 /// The events of the stack's Services.
-pub(super) fn events(names: &Pseudonyms<'_>, list: &[Value]) -> Vec<Value> {
-    let of_own = |event: &&Value| {
+pub(super) fn events(names: &Pseudonyms<'_>, list: &List) -> List {
+    let of_own = |event: &&Arc<Value>| {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
         let key = text("/involvedObject/namespace").zip(text("/involvedObject/name"));
         key.is_some_and(|(namespace, name)| names.own.services.contains(&Key::new(namespace, name)))
     };
-    list.iter().filter(of_own).map(|event| names.value("", event)).collect()
+    list.iter().filter(of_own).map(|event| names.value("", event).into()).collect()
 }

@@ -46,7 +46,7 @@ fn snapshot(uid: &str) -> Snapshot {
         kubernetes: Kubernetes {
             version: Reading::Present("v1.33.1".to_owned()),
             namespace: "default".to_owned(),
-            services: Reading::Present(vec![
+            services: Reading::of([
                 service("default", "kubernetes", uid),
                 service("secret-ns", "secret-app", "u1"),
                 service("default", "own-app", "u2"),
@@ -55,10 +55,10 @@ fn snapshot(uid: &str) -> Snapshot {
             events: Reading::Absent,
         },
         azure: BTreeMap::from([
-            (format!("{group}/privateLinkServices").to_lowercase(), Reading::Present(vec![link])),
+            (format!("{group}/privateLinkServices").to_lowercase(), Reading::of([link])),
             (
                 format!("/subscriptions/{THEIRS}/providers/microsoft.network/privateendpoints"),
-                Reading::Present(vec![json!({"id": theirs, "name": "secret-pe", "properties": {
+                Reading::of([json!({"id": theirs, "name": "secret-pe", "properties": {
                     "customNetworkInterfaceName": "secret-nic", "provisioningState": "Succeeded",
                     "manualPrivateLinkServiceConnections": [{"name": "c", "properties":
                         {"requestMessage": "secret words"}}]}})]),

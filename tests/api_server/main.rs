@@ -24,7 +24,7 @@ use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions};
 use requests::{Request, requests};
 use serde_json::{Value, json};
 use support::serving::Serving;
-use support::{Run, Workplace, names, root};
+use support::{Run, Workplace, names, read_json, root};
 
 /// One step after the other, so that addresses are handed out in the same order.
 const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
@@ -84,8 +84,7 @@ impl<'a> Example<'a> {
         let apply = self.run("apply", "", &format!("{PATIENCE} {more}")).expect(code);
         let plan = self.run("plan", "", "--detailed-exitcode").expect(0);
         assert_eq!(plan.last_line(), then, "{}\nafter\n{}", plan.stdout, apply.stdout);
-        let world = std::fs::read_to_string(self.place.path().join("world.json")).unwrap();
-        let world = serde_json::from_str(&world).unwrap();
+        let world = read_json(&self.place.path().join("world.json"));
         let mut all = renamed(&world);
         let made = all.keys().any(|id| id.contains("/loadbalancers/"));
         assert_eq!(made, self.name != "deletion", "{:?}", all.keys());

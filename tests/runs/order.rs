@@ -5,7 +5,8 @@ use std::time::Duration;
 use privlink_sandbox::{Entry, World};
 
 use crate::served::{Scene, Served};
-use crate::shop::{STACK, service};
+use crate::shop::service;
+use crate::support::STACK;
 
 /// A stack of two Private Link Services: two endpoints in one subnet reach the first, one in another
 /// subscription reaches the second.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use privlink_sandbox::{ControllerMode, Effect, Entry, Fault, World};
 
 use crate::served::{Scene, Served};
-use crate::shop::STACK;
+use crate::support::STACK;
 use crate::support::http::call;
 use crate::{end, start, until, was_asked};
 

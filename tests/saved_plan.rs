@@ -111,8 +111,8 @@ fn a_label_that_protects_since_the_plan_was_made_holds_it_back() {
             endpoint["tags"]["privlink-protect"] = "true".into();
         }
     };
-    let marks: [(&str, fn(&mut Value)); 2] =
-        [("privlink.dev/protect", labelled), ("privlink-protect", tagged)];
+    let marks =
+        [("privlink.dev/protect", labelled as fn(&mut Value)), ("privlink-protect", tagged)];
     for (mark, protect) in marks {
         let place = with_before();
         save(&place, "--max-disconnects 1", 0);

@@ -68,7 +68,7 @@ pub(super) async fn check(
     };
     let needs = preflight::needs(&subject);
     let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
-    let identity = session.arm.for_path("").identity();
+    let identity = session.arm.identity();
     Ok(preflight::judge(&subject, &needs, &answers, identity))
 }
 

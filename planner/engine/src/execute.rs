@@ -246,7 +246,6 @@ async fn put(
     if let Some(unknown) = first_unknown(&body) {
         return Err(Failure::new(format!("{unknown} did not become known; apply again")));
     }
-    let client = session.arm.for_id(&id);
     let precondition = match etag {
         Some(etag) => Precondition::IfMatch(etag.to_owned()),
         None => Precondition::Absent,
@@ -256,7 +255,7 @@ async fn put(
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
-    let put = async || client.put(&id, &body, &precondition, &wait).await;
+    let put = async || session.arm.put(&id, &body, &precondition, &wait).await;
     let written = told(session, teller, kind, put).await?;
     learn_address(session, teller, &id, &written).await
 }
@@ -273,8 +272,8 @@ async fn learn_address(
         return Ok(());
     };
     let nic = ResourceId::new(nic);
-    let client = session.arm.for_id(&nic);
-    let nic = told(session, teller, WaitKind::Endpoint, async || client.get(&nic).await).await?;
+    let nic =
+        told(session, teller, WaitKind::Endpoint, async || session.arm.get(&nic).await).await?;
     let address = nic.as_ref().and_then(|nic| {
         nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
     });
@@ -286,13 +285,12 @@ async fn learn_address(
 
 async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(id)));
-    let client = session.arm.for_id(&id);
     let kind = WaitKind::Deletion;
     let notes = Notes::new(session, teller);
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
-    let delete = async || client.delete(&id, &Precondition::None, &wait).await;
+    let delete = async || session.arm.delete(&id, &Precondition::None, &wait).await;
     let detail = match told(session, teller, kind, delete).await? {
         Deletion::Deleted => "",
         Deletion::WasAbsent => "it was gone already",
@@ -326,10 +324,9 @@ async fn set_connection(
         Some(etag) => Precondition::IfMatch(etag.to_owned()),
         None => Precondition::None,
     };
-    let client = session.arm.for_id(&id);
     let kind = WaitKind::Connection;
     let quiet = Wait::quietly(session.patience.deadline(kind));
-    let put = async || client.put(&id, &connection, &precondition, &quiet).await;
+    let put = async || session.arm.put(&id, &connection, &precondition, &quiet).await;
     told(session, teller, kind, put).await?;
     Ok(())
 }

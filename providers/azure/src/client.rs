@@ -82,7 +82,7 @@ pub struct Calls {
     pub reads: u64,
     /// GETs of operations' statuses.
     pub polls: u64,
-    /// PUT, POST and DELETE.
+    /// PUT and DELETE.
     pub writes: u64,
 }
 
@@ -317,21 +317,8 @@ impl ArmClient {
         Ok(Deletion::Deleted)
     }
 
-    /// Posts an action (`{resource}/action`, or `/providers/.../checkSomething`) and returns its
-    /// result; `Null` when it has none.
-    ///
-    /// # Errors
-    /// As for [`ArmClient::put`].
-    pub async fn post(&self, path: &str, body: &Value, wait: &Wait<'_>) -> Result<Value, ArmError> {
-        let mut call = self.call(Doing::Act, Method::Post, path)?;
-        call.body = Some(body);
-        let reply = self.check(&call, self.send(&call).await?)?;
-        let id = ResourceId::new(path);
-        Ok(self.finish(Verb::Post, &id, &call, reply, wait).await?.unwrap_or_default())
-    }
-
     /// Follows an operation that was started before, here or in another process, to its end. The
-    /// result is the resource for a PUT, what the action gave for a POST, and `None` for a DELETE.
+    /// result is the resource for a PUT, and `None` for a DELETE.
     ///
     /// # Errors
     /// As for [`ArmClient::put`].

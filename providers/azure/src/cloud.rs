@@ -28,7 +28,7 @@ impl Cloud {
     }
 
     /// Azure US Government.
-    pub fn us_government() -> Self {
+    fn us_government() -> Self {
         Self::known(
             "us-government",
             "https://management.usgovcloudapi.net",
@@ -38,7 +38,7 @@ impl Cloud {
     }
 
     /// Azure operated by 21Vianet in China.
-    pub fn china() -> Self {
+    fn china() -> Self {
         Self::known(
             "china",
             "https://management.chinacloudapi.cn",

@@ -52,8 +52,6 @@ pub enum Doing {
     Write,
     /// DELETE.
     Delete,
-    /// POST of an action.
-    Act,
     /// GET of an operation's status.
     Poll,
 }
@@ -65,7 +63,6 @@ impl fmt::Display for Doing {
             Self::List => "list",
             Self::Write => "write",
             Self::Delete => "delete",
-            Self::Act => "post to",
             Self::Poll => "follow the operation on",
         })
     }

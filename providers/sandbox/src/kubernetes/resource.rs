@@ -101,7 +101,7 @@ impl Resource {
     }
 
     /// The name of errors: `services`, `leases.coordination.k8s.io`.
-    pub fn qualified(&self) -> String {
+    pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() {
             self.plural.to_owned()
         } else {

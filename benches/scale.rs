@@ -30,8 +30,13 @@ use privlink_core::diagnostic::Source;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::yaml;
 
+use mimalloc::MiMalloc;
 use spent::{STAGES, Stages};
 use stacks::{NODES, Scenario};
+
+/// As in the binary, so that reading is measured with the same one.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();

@@ -13,15 +13,17 @@ use privlink_core::{document, render, stack_graph, yaml};
 use crate::stacks::Stack;
 use crate::stages::{facts, options, rendered, snapshot};
 
-/// The stages, in order. `plan` is all from desired state and snapshot to the plan; `predict`, `diff` and
-/// `graph` are parts of it, measured apart.
-pub(crate) const STAGES: [&str; 13] = [
+/// The stages, in order. `plan` is all from desired state and snapshot to the plan; `services`, `predict`,
+/// `diff` and `graph` are parts of it, measured apart: Services as the API server will store them, what the
+/// controller makes of them, what then differs, and what hangs on what.
+pub(crate) const STAGES: [&str; 14] = [
     "yaml",
     "parse",
     "resolve",
     "snapshot",
     "facts",
     "plan",
+    "services",
     "predict",
     "diff",
     "graph",
@@ -76,7 +78,10 @@ impl Stages {
             diff::controller::diff(&facts, &prediction, &own, &mut gathered);
             gathered
         });
-        let graph = self.time("graph", || stack_graph::of(&input, &prediction, &own));
+        let graph = self.time("graph", || {
+            black_box(stack_graph::needs(&input, &prediction, &own, &plan.changes));
+            stack_graph::of(&input, &prediction, &own)
+        });
         for stage in ["text", "json", "markdown"] {
             self.time(stage, || rendered(&plan, stage));
         }
@@ -90,7 +95,7 @@ impl Stages {
 
     fn predict(&mut self, input: &Input<'_>) -> (Prediction, Gathered) {
         let mut gathered = Gathered::default();
-        let changes = diff::service::diff(input, &mut gathered);
+        let changes = self.time("services", || diff::service::diff(input, &mut gathered));
         let prediction = self.time("predict", || {
             let (world, _) = prediction::world(input.snapshot);
             let cluster = prediction::cluster(input.snapshot, input.facts);

@@ -16,9 +16,15 @@ mod unreadable;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use mimalloc::MiMalloc;
 
 use crate::args::Args;
 use crate::ui::Ui;
+
+/// Plans are made of many small values, and released binaries are static: musl's allocator takes a
+/// multiple of the time (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The arguments, under the name that the user called: kubectl runs `kubectl-privlink` for
 /// `kubectl privlink`.

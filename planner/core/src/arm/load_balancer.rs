@@ -359,10 +359,10 @@ impl Azure<'_> {
     ) -> Result<(), ArmError> {
         let frontends = balancer.properties.frontend_ip_configurations.get_or_insert_default();
         for frontend in frontends {
-            let own_id = id.child("frontendIPConfigurations", frontend.name());
-            if is_filled(frontend, &own_id) {
+            if is_filled(frontend, id, "frontendIPConfigurations") {
                 continue;
             }
+            let own_id = id.child("frontendIPConfigurations", frontend.name());
             let frontend = Arc::make_mut(frontend);
             envelope(frontend, &own_id, "frontendIPConfigurations");
             let properties = &mut frontend.properties;
@@ -399,8 +399,8 @@ impl Azure<'_> {
         let nics = self.world.nics();
         let pools = balancer.properties.backend_address_pools.get_or_insert_default();
         for pool in pools {
-            let own_id = id.child("backendAddressPools", pool.name());
-            if !is_filled(pool, &own_id) || needs_mapping(pool) {
+            if !is_filled(pool, id, "backendAddressPools") || needs_mapping(pool) {
+                let own_id = id.child("backendAddressPools", pool.name());
                 let pool = Arc::make_mut(pool);
                 envelope(pool, &own_id, "backendAddressPools");
                 pool.properties.provisioning_state = succeeded();
@@ -459,16 +459,19 @@ fn envelope<P>(child: &mut Resource<P>, id: &ResourceId, kind: &str) {
 
 /// Whether a child came from a GET of this load balancer, so that Azure adds nothing to it. Its etag
 /// and back references are set anyway.
-fn is_filled<P>(child: &Resource<P>, id: &ResourceId) -> bool {
-    child.etag.is_some() && child.kind.is_some() && child.id() == id.as_str()
+fn is_filled<P>(child: &Resource<P>, balancer: &ResourceId, kind: &str) -> bool {
+    let of_balancer = child.id().strip_prefix(balancer.as_str());
+    let of_kind = of_balancer.and_then(|it| it.strip_prefix('/')?.strip_prefix(kind));
+    let name = of_kind.and_then(|it| it.strip_prefix('/'));
+    child.etag.is_some() && child.kind.is_some() && name == Some(child.name())
 }
 
 fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
     for rule in balancer.properties.load_balancing_rules.get_or_insert_default() {
-        let own_id = id.child("loadBalancingRules", rule.name());
-        if is_filled(rule, &own_id) {
+        if is_filled(rule, id, "loadBalancingRules") {
             continue;
         }
+        let own_id = id.child("loadBalancingRules", rule.name());
         let rule = Arc::make_mut(rule);
         envelope(rule, &own_id, "loadBalancingRules");
         let properties = &mut rule.properties;
@@ -482,10 +485,10 @@ fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
 
 fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
     for probe in balancer.properties.probes.get_or_insert_default() {
-        let own_id = id.child("probes", probe.name());
-        if is_filled(probe, &own_id) {
+        if is_filled(probe, id, "probes") {
             continue;
         }
+        let own_id = id.child("probes", probe.name());
         let probe = Arc::make_mut(probe);
         envelope(probe, &own_id, "probes");
         probe.properties.provisioning_state = succeeded();

@@ -338,7 +338,8 @@ impl Azure<'_> {
             None => (Bound::Unbounded, Bound::Unbounded),
         };
         for (key, resource) in self.world.others.range_mut::<str, _>(range) {
-            if !key.contains("/providers/microsoft.network/privateendpoints/") {
+            // The type is the last segment but one.
+            if key.rsplit('/').nth(1) != Some("privateendpoints") {
                 continue;
             }
             let reaches = |connection: &Value| {
@@ -347,9 +348,10 @@ impl Azure<'_> {
                 target.eq_ignore_ascii_case(service.id()) || Some(target) == alias
             };
             let lists = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
+            let properties = resource.get("properties");
             let concerned = lists.iter().any(|list| {
-                let list = resource.at(&format!("/properties/{list}"));
-                list.and_then(Value::as_array).is_some_and(|list| list.iter().any(reaches))
+                let list = properties.and_then(|it| it.get(list)?.as_array());
+                list.is_some_and(|list| list.iter().any(reaches))
             });
             if !concerned {
                 continue;

@@ -97,7 +97,7 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
             version: map(&live.version, Clone::clone),
             namespace: live.namespace.clone(),
             services: map(&live.services, |list| kubernetes::services(&names, list)),
-            nodes: map(&live.nodes, |list| kubernetes::nodes(list)),
+            nodes: map(&live.nodes, kubernetes::nodes),
             events: map(&live.events, |list| kubernetes::events(&names, list)),
         },
         azure,

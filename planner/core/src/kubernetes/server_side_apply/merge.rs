@@ -306,6 +306,8 @@ fn walk(
     match (old, new) {
         (None, Some(_)) => changes.added.insert(path.clone()),
         (Some(_), None) => changes.removed.insert(path.clone()),
+        // Nothing below differs either, so that no path to it need be made.
+        (Some(old), Some(new)) if !matches!(schema, Schema::Struct(_)) && old == new => return,
         _ => {}
     }
     match schema {

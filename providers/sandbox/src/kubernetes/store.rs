@@ -78,10 +78,14 @@ pub(crate) fn remove(state: &mut State, resource: &'static Resource, key: &Key) 
     Some(gone)
 }
 
+/// The text at a place, empty if there is none.
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// The namespace and name in an object's metadata.
 pub(crate) fn key_of(object: &Value) -> Key {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    Key::new(text("/metadata/namespace"), text("/metadata/name"))
+    Key::new(text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
 /// `metadata`, made if it is not there.

@@ -15,8 +15,8 @@ mod server;
 use std::time::Duration;
 
 use client::{LIST, ONCE, TOKEN, client_at, endpoint};
-use privlink_azure::ErrorKind;
 use privlink_azure::retry::Retry;
+use privlink_azure::{ArmClient, Cloud, Environment, ErrorKind, Identity, Settings};
 use server::{ENDLESS, RESET, Server, endless, json, reply};
 use tokio::net::TcpListener;
 
@@ -103,6 +103,27 @@ async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
     assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
     assert!(error.to_string().contains("the reply is larger than 1 MiB"), "{error}");
     assert_eq!(client.calls().reads, 1);
+    let sent = sent.await.unwrap();
+    assert!(sent < ENDLESS, "all {sent} bytes were taken");
+}
+
+/// GitHub's own endpoint stands for whoever issues tokens and assertions: all are asked by one transport.
+#[tokio::test]
+async fn an_issuers_reply_that_is_too_large_is_not_read_to_its_end() {
+    let (url, sent) = endless().await;
+    let variables = [
+        ("AZURE_CLIENT_ID", "c11e47"),
+        ("AZURE_TENANT_ID", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", &url),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", TOKEN),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = Environment::of(variables.into());
+    let settings = Settings { reads: QUICKLY, most_bytes: 1 << 20, ..Settings::default() };
+    let client = ArmClient::new(&Cloud::public(), &Identity::GitHub, &environment, settings);
+    let error = client.unwrap().list(LIST).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    assert!(error.to_string().contains("the reply is larger than 1 MiB"), "{error}");
     let sent = sent.await.unwrap();
     assert!(sent < ENDLESS, "all {sent} bytes were taken");
 }

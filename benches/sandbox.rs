@@ -14,7 +14,7 @@ use privlink_core::plan::Plan;
 use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::apply;
-use privlink_engine::observe::{self, ArmClients, Cluster, Group, Targets};
+use privlink_engine::observe::{self, Cluster, Group, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
@@ -104,7 +104,7 @@ pub(crate) async fn observe(endpoints: usize) {
     let kubernetes = kubernetes(&running).await;
     let before = running.requests().len();
     let start = Instant::now();
-    let snapshot = observe::observe(&targets(), &kubernetes, &ArmClients::new(arm)).await;
+    let snapshot = observe::observe(&targets(), &kubernetes, &arm).await;
     let spent = start.elapsed();
     let requests = running.requests().len() - before;
     assert_eq!(snapshot.resources_of_type("Microsoft.Network/privateEndpoints").count(), endpoints);
@@ -122,7 +122,7 @@ pub(crate) async fn observe(endpoints: usize) {
 /// Applies a stack, and compares how long it takes with its critical path.
 pub(crate) async fn apply() {
     let running = Sandbox::start(options(World::first())).await.expect("a sandbox");
-    let (arm, kubernetes) = (ArmClients::new(arm(&running)), kubernetes(&running).await);
+    let (arm, kubernetes) = (arm(&running), kubernetes(&running).await);
     let (snapshot, facts) = observed(&kubernetes, &arm).await;
     let source = Source::new("stack.yaml", stacks::STACK).expect("text");
     let (desired, _) = desired::resolve(document::parse(&source), &Options::default());
@@ -155,7 +155,7 @@ pub(crate) async fn apply() {
     running.shutdown().await.expect("saved");
 }
 
-async fn observed(kubernetes: &KubernetesClient, arm: &ArmClients) -> (Snapshot, Facts) {
+async fn observed(kubernetes: &KubernetesClient, arm: &ArmClient) -> (Snapshot, Facts) {
     let targets = targets();
     let snapshot = observe::observe(&targets, kubernetes, arm).await;
     let pinned = Facts { subscription: SUBSCRIPTION.to_owned(), ..Facts::default() };

@@ -4,16 +4,7 @@
 
 mod support;
 
-use support::Workplace;
-
-const STACK: &str = "apiVersion: privlink.dev/v1alpha1
-kind: Stack
-metadata: {name: shop}
-spec:
-  subscription: 00000000-0000-0000-0000-000000000000
-  resourceGroup: myResourceGroup
-  cluster: myAKSCluster
-";
+use support::{STACK, Workplace};
 
 /// A Service with these annotations, written without their prefix.
 fn service(name: &str, annotations: &[(&str, &str)]) -> String {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use apart::Apart;
-use privlink_sandbox::fault::{Effect, Fault};
+use privlink_sandbox::{Effect, Fault};
 use serde_json::Value;
 use served::{Scene, difference, examples, portrait_of, side_by_side};
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::serving::Serving;
-use support::{Run, Workplace};
+use support::{Run, Workplace, edit_json};
 
 /// What is never shown.
 const SECRETS: [&str; 4] = ["client-s3cret", "kubernetes-s3cret", "eyJ", "Bearer e"];
@@ -205,13 +205,12 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
 /// A second virtual network beside the nodes', so that there is a second page.
 fn add_network(place: &Workplace) {
     place.run("sandbox init world.json").expect(0);
-    let file = place.path().join("world.json");
-    let mut world: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    let resources = world["azure"].as_array_mut().unwrap();
-    let network = resources.iter().find(|it| it["name"] == "aks-vnet").unwrap();
-    let other = network.to_string().replace("aks-vnet", "other-vnet");
-    resources.push(serde_json::from_str(&other).unwrap());
-    std::fs::write(file, world.to_string()).unwrap();
+    edit_json(&place.path().join("world.json"), |world| {
+        let resources = world["azure"].as_array_mut().unwrap();
+        let network = resources.iter().find(|it| it["name"] == "aks-vnet").unwrap();
+        let other = network.to_string().replace("aks-vnet", "other-vnet");
+        resources.push(serde_json::from_str(&other).unwrap());
+    });
 }
 
 #[test]

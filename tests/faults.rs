@@ -14,7 +14,7 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use privlink_sandbox::fault::{Effect, Fault};
+use privlink_sandbox::{Effect, Fault};
 use served::{Scene, Served, difference, drawn, examples, portrait, refused};
 
 const PATIENCE: &str = "--lease-duration 6 --controller-timeout 60";

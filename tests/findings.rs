@@ -10,7 +10,7 @@
 mod support;
 
 use serde_json::Value;
-use support::Workplace;
+use support::{Workplace, edit_json};
 
 const STACK: &str = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: findings}\nspec:\n  \
     subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
@@ -52,10 +52,8 @@ fn findings_after(
             .expect(0);
     }
     let world = place.path().join(".privlink/sandbox/findings.json");
-    if let Ok(text) = std::fs::read_to_string(&world) {
-        let mut document: Value = serde_json::from_str(&text).unwrap();
-        meddle(document["azure"].as_array_mut().unwrap());
-        std::fs::write(&world, document.to_string()).unwrap();
+    if world.exists() {
+        edit_json(&world, |world| meddle(world["azure"].as_array_mut().unwrap()));
     }
     let plan = place.run("plan -f after.yaml --sandbox -o json");
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));

@@ -5,11 +5,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Run, Workplace};
-
-const STACK: &str = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\nspec:\n  \
-    subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
-    cluster: myAKSCluster\n";
+use support::{Run, STACK, Workplace, read_json};
 
 fn service(name: &str) -> String {
     format!(
@@ -62,8 +58,7 @@ impl Place {
 
     /// What Azure shows: ids of endpoints and records with their guid or etag, without the mark.
     fn lives(&self) -> Vec<String> {
-        let world = std::fs::read_to_string(self.0.path().join("world.json")).unwrap();
-        let world: Value = serde_json::from_str(&world).unwrap();
+        let world = read_json(&self.0.path().join("world.json"));
         let mut lives = Vec::new();
         for resource in world.get("azure").and_then(Value::as_array).unwrap() {
             let id = resource.get("id").and_then(Value::as_str).unwrap();

@@ -11,6 +11,7 @@ mod shop;
 mod support;
 
 use shop::{Place, change, endpoint, service};
+use support::edit_json;
 
 const SERVICE: &str = "Service/default/app";
 
@@ -100,16 +101,7 @@ fn a_frontend_that_was_left_on_the_internal_load_balancer_goes() {
         service("app", "").replace("azure-pls-create: \"true\"", "azure-pls-create: \"false\"");
     place.write(&internal);
     place.apply("").expect(0);
-    let mut left = serde_json::Value::Null;
-    let file = place.path().join("world.json");
-    let read = || -> serde_json::Value {
-        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap()
-    };
-    for resource in read()["azure"].as_array().unwrap() {
-        if resource["id"].as_str().unwrap().to_lowercase().ends_with("/kubernetes-internal") {
-            left = resource.clone();
-        }
-    }
+    let left = place.find("/loadbalancers/kubernetes-internal").unwrap();
     place.write(&internal.replace(
         "azure-load-balancer-internal: \"true\"",
         "azure-load-balancer-internal: \"false\"",
@@ -117,9 +109,7 @@ fn a_frontend_that_was_left_on_the_internal_load_balancer_goes() {
     place.apply("--accept becomes-public").expect(0);
     assert!(!place.has("/loadbalancers/kubernetes-internal"));
     // As if the controller had been stopped between its two writes.
-    let mut world = read();
-    world["azure"].as_array_mut().unwrap().push(left);
-    std::fs::write(&file, world.to_string()).unwrap();
+    edit_json(&place.world(), |world| world["azure"].as_array_mut().unwrap().push(left));
     is_nudged(&place);
     place.apply("").expect(0);
     assert!(!place.has("/loadbalancers/kubernetes-internal"));

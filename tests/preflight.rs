@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{Workplace, root};
+use support::{Workplace, assert_fits, edit_json};
 
 const STACK: &str = "-f examples/private-link --sandbox=world.json";
 const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000000";
@@ -16,10 +16,7 @@ const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000000"
 fn place(edit: impl FnOnce(&mut Value)) -> Workplace {
     let place = Workplace::with_example("private-link");
     place.run("sandbox init world.json").expect(0);
-    let file = place.path().join("world.json");
-    let mut world: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    edit(&mut world);
-    fs::write(&file, world.to_string()).unwrap();
+    edit_json(&place.path().join("world.json"), edit);
     place
 }
 
@@ -35,9 +32,7 @@ fn rewrite(place: &Workplace, file: &str, from: &str, to: &str) {
 fn unmet(place: &Workplace, code: i32) -> Vec<(String, String, String)> {
     let report = place.run(&format!("preflight {STACK} -o json")).expect(code).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
-    let schema = fs::read_to_string(root().join("schemas/preflight.schema.json")).unwrap();
-    let schema = serde_json::from_str(&schema).unwrap();
-    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report), "{report:#}");
+    assert_fits("preflight", &report);
     let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
     report["checks"]
         .as_array()
@@ -162,8 +157,7 @@ fn endpoints_are_counted_against_azures_limits() {
     let place = place(|_| {});
     place.run(&format!("apply {STACK} --auto-approve")).expect(0);
     let file = place.path().join("world.json");
-    let crowd = |others: usize| {
-        let mut world: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let crowd = |world: &mut Value, others: usize| {
         let resources = world["azure"].as_array_mut().unwrap();
         let at = |resources: &[Value], end: &str| {
             resources.iter().position(|it| it["id"].as_str().unwrap().ends_with(end)).unwrap()
@@ -188,11 +182,10 @@ fn endpoints_are_counted_against_azures_limits() {
             connections.as_array_mut().unwrap().push(renamed(&own, "myAKSServicePE"));
         }
         assert!(resources.len() > known);
-        fs::write(&file, world.to_string()).unwrap();
     };
-    crowd(999);
+    edit_json(&file, |world| crowd(world, 999));
     assert_eq!(unmet(&place, 0), []);
-    crowd(1000);
+    edit_json(&file, |world| crowd(world, 1000));
     let limits = [
         "at most 1000 endpoints of a Private Link Service",
         "at most 1000 endpoints in a virtual network",

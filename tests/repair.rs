@@ -11,7 +11,8 @@
 mod shop;
 mod support;
 
-use shop::{ENDPOINT, Place, STACK, change, endpoint, finding, service, set_status};
+use shop::{ENDPOINT, Place, change, endpoint, finding, service, set_status};
+use support::STACK;
 
 const NO_SUBNET: &str =
     "    service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: nowhere\n";

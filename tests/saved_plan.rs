@@ -1,10 +1,11 @@
 //! Saved plans are carried out as they are, or refused.
 
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
 mod support;
 
-use support::Workplace;
+use serde_json::Value;
+use support::{Workplace, edit_json};
 
 const SANDBOX: &str = "--sandbox --controller-timeout 20";
 
@@ -96,30 +97,28 @@ fn nobody_else_reads_a_saved_plan() {
 
 #[test]
 fn a_label_that_protects_since_the_plan_was_made_holds_it_back() {
-    use support::edit_world;
-    let is_service = |object: &serde_json::Value| {
-        object["kind"] == "Service" && object["metadata"]["name"] == "internal-app"
+    let labelled = |world: &mut Value| {
+        let objects = world["kubernetes"]["objects"].as_array_mut().unwrap().iter_mut();
+        let is_it =
+            |it: &&mut Value| it["kind"] == "Service" && it["metadata"]["name"] == "internal-app";
+        for service in objects.filter(is_it) {
+            service["metadata"]["labels"]["privlink.dev/protect"] = "true".into();
+        }
     };
-    let is_endpoint =
-        |resource: &serde_json::Value| resource["type"] == "Microsoft.Network/privateEndpoints";
-    for is_service_labelled in [true, false] {
+    let tagged = |world: &mut Value| {
+        let resources = world["azure"].as_array_mut().unwrap().iter_mut();
+        for endpoint in resources.filter(|it| it["type"] == "Microsoft.Network/privateEndpoints") {
+            endpoint["tags"]["privlink-protect"] = "true".into();
+        }
+    };
+    let marks =
+        [("privlink.dev/protect", labelled as fn(&mut Value)), ("privlink-protect", tagged)];
+    for (mark, protect) in marks {
         let place = with_before();
         save(&place, "--max-disconnects 1", 0);
         let file = place.path().join(".privlink/sandbox/frontend-recreated.json");
-        let edited = edit_world(&file, |object| {
-            if is_service_labelled && is_service(object) {
-                object["metadata"]["labels"]["privlink.dev/protect"] = "true".into();
-                return true;
-            }
-            if !is_service_labelled && is_endpoint(object) {
-                object["tags"]["privlink-protect"] = "true".into();
-                return true;
-            }
-            false
-        });
-        assert_eq!(edited, 1);
+        edit_json(&file, protect);
         let stale = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
-        let mark = if is_service_labelled { "privlink.dev/protect" } else { "privlink-protect" };
         assert!(stale.stderr.contains(mark), "{}", stale.stderr);
         // Made anew, the plan is refused, and says by which flag it is not.
         let plan = "plan -f examples/frontend-recreated --sandbox --max-disconnects 1";

@@ -12,6 +12,7 @@ mod support;
 
 use serde_json::Value;
 use shop::{ENDPOINT, Place, change, endpoint, finding, service};
+use support::assert_fits;
 
 const SERVICE: &str = "Service/default/app";
 const OTHER: &str = "Service/default/other";
@@ -215,10 +216,8 @@ fn events_are_streamed_whatever_comes_of_it() {
     let refused = events(&place, &format!("--replace {ENDPOINT}"), 3);
     assert_eq!(refused[0]["kind"]["refused"]["refusals"][0]["code"], "too-many-disconnects");
     assert_eq!(last(&refused)["exitCode"], 3);
-    let schema = place.run("schema event").expect(0).stdout;
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     for event in done.iter().chain(&nothing).chain(&refused) {
-        assert!(validator.is_valid(event), "{event}");
+        assert_fits("event", event);
     }
 }
 

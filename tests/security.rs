@@ -14,7 +14,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::{Workplace, root};
+use support::{Workplace, edit_json, root};
 
 const WORLD: &str = "--sandbox=world.json";
 
@@ -102,8 +102,10 @@ const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\n::error::x\n::set-env name=
 fn hostile_snapshot(place: &Workplace) {
     place.run(&format!("apply -f examples/private-link {WORLD} --auto-approve")).expect(0);
     place.run(&format!("observe -f examples/private-link {WORLD} --out seen.json")).expect(0);
-    let file = place.path().join("seen.json");
-    let mut seen: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    edit_json(&place.path().join("seen.json"), hostile);
+}
+
+fn hostile(seen: &mut Value) {
     let lists = seen["azure"].as_object_mut().unwrap();
     let foreign = format!(
         "/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/g{HOSTILE}/providers/Microsoft.Network/privateEndpoints/e"
@@ -128,7 +130,6 @@ fn hostile_snapshot(place: &Workplace) {
         service["metadata"]["annotations"][HOSTILE] = HOSTILE.into();
         service["metadata"]["finalizers"] = json!([HOSTILE]);
     }
-    fs::write(file, seen.to_string()).unwrap();
 }
 
 #[test]

@@ -3,13 +3,21 @@
 mod comment;
 mod diff;
 mod drift;
-pub(crate) mod forget;
-pub(crate) mod import;
+mod explain;
+mod forget;
+mod graph;
+mod import;
+mod man;
+mod observe;
+mod output;
+mod plan;
+mod predict;
 mod preflight;
 mod run;
 mod sandbox;
+mod show;
+mod validate;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -17,13 +25,23 @@ use privlink_core::address::Address;
 use privlink_core::code::Code;
 use privlink_core::schema;
 
+pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
 pub(crate) use drift::{Drift, DriftFormat};
+pub(crate) use explain::Explain;
+pub(crate) use forget::Forget;
+pub(crate) use graph::{Graph, GraphFormat};
+pub(crate) use import::Import;
+pub(crate) use man::{Man, ManFormat};
+pub(crate) use observe::Observe;
+pub(crate) use output::{OutputFormat, Outputs};
+pub(crate) use plan::Plan;
+pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
 pub(crate) use run::{Apply, Destroy, Run, Turn, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
-
-pub(crate) use comment::Comment;
+pub(crate) use show::Show;
+pub(crate) use validate::{ProblemFormat, Validate};
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -196,13 +214,14 @@ pub(crate) struct Output {
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
     /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<Format>)]
     pub(crate) render: Vec<(Format, PathBuf)>,
 }
 
-fn rendering(text: &str) -> Result<(Format, PathBuf), String> {
+/// Reads FORMAT=FILE.
+fn rendering<F: ValueEnum>(text: &str) -> Result<(F, PathBuf), String> {
     let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
-    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+    Ok((F::from_str(format, false)?, PathBuf::from(file)))
 }
 
 /// A format of plans.
@@ -222,17 +241,6 @@ pub(crate) enum Format {
     Gitlab,
 }
 
-/// A format of problems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProblemFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-    /// SARIF 2.1.0, for code scanning.
-    Sarif,
-}
-
 /// A format of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DataFormat {
@@ -240,17 +248,6 @@ pub(crate) enum DataFormat {
     Text,
     /// For programs.
     Json,
-}
-
-/// A format of graphs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GraphFormat {
-    /// A tree.
-    Text,
-    /// Graphviz.
-    Dot,
-    /// Mermaid.
-    Mermaid,
 }
 
 /// What to do.
@@ -279,9 +276,9 @@ pub(crate) enum Command {
     /// Save what the cluster and Azure show
     Observe(Observe),
     /// Take objects out of the stack, deleting nothing
-    Forget(forget::Forget),
+    Forget(Forget),
     /// Write desired-state files of what is live
-    Import(import::Import),
+    Import(Import),
     /// Predict what the controller writes
     Predict(Predict),
     /// Check rights, room and rules of Azure before anything is written; or print the roles that do
@@ -300,212 +297,6 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// `validate`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Validate {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    /// How problems are written to stdout
-    #[arg(short, long, value_enum, default_value_t = ProblemFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: ProblemFormat,
-}
-
-/// `plan`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Plan {
-    /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
-    /// stdin; may be repeated
-    #[arg(
-        short = 'f',
-        long = "filename",
-        required_unless_present = "stacks",
-        conflicts_with = "stacks",
-        value_name = "PATH"
-    )]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
-    /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
-    /// each, NAME.json
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
-    pub(crate) stacks: Option<PathBuf>,
-    /// The namespace of Services that name none; the context's by default
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// How many stacks are planned at once; as many as there are processors by default
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) jobs: Option<NonZeroUsize>,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    #[command(flatten)]
-    pub(crate) limits: Limits,
-    #[command(flatten)]
-    pub(crate) shown: Output,
-    /// Plan from a saved observation, contacting nothing
-    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
-    pub(crate) observed: Option<PathBuf>,
-    /// Plan to remove all that belongs to the stack
-    #[arg(long)]
-    pub(crate) destroy: bool,
-    /// Exit with 2 if there are changes
-    #[arg(long)]
-    pub(crate) detailed_exitcode: bool,
-    /// Save the plan to a file, for `apply FILE`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
-    #[arg(long, conflicts_with = "observed")]
-    pub(crate) preflight: bool,
-    /// Keep a comment with the plan on the pull request; a failure to do so is a warning. The ID is by what
-    /// it is found again, if several commands comment
-    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
-    pub(crate) comment: Option<String>,
-}
-
-impl Plan {
-    /// Where desired state is read.
-    pub(crate) fn input(&self) -> Input {
-        Input {
-            filename: self.filename.clone(),
-            namespace: self.namespace.clone(),
-            strict: self.strict,
-        }
-    }
-}
-
-/// `explain`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Explain {
-    /// The code of a diagnostic, a finding or a refusal; or the address of a node, such as
-    /// PrivateLinkService/default/internal-app
-    #[arg(value_name = "CODE|ADDRESS")]
-    pub(crate) what: String,
-    /// For an address: a file, a folder or `-` with desired state; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// The namespace of Services that name none; the context's by default
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// Explain from a saved observation, contacting nothing
-    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
-    pub(crate) observed: Option<PathBuf>,
-    /// What is written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
-}
-
-impl Explain {
-    /// Where desired state is read.
-    pub(crate) fn input(&self) -> Input {
-        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
-    }
-}
-
-/// `show`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Show {
-    /// A saved plan, or a journal
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// What is written to stdout
-    #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
-    pub(crate) output: Format,
-}
-
-/// `observe`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Observe {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// The file to save to; stdout by default
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
-    #[arg(long)]
-    pub(crate) redact: bool,
-}
-
-/// `predict`.
-#[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("from").required(true).args(["filename", "recording"]))]
-pub(crate) struct Predict {
-    /// A file, a folder or `-` with Services; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Replay a recording of the real controller, and compare
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["observed", "uid"])]
-    pub(crate) recording: Option<PathBuf>,
-    /// What the cluster and Azure show now; an empty cluster by default
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub(crate) observed: Option<PathBuf>,
-    /// The uid that a new Service will have; may be repeated
-    #[arg(long, value_name = "NAMESPACE/NAME=UID", value_parser = uid)]
-    pub(crate) uid: Vec<(String, String)>,
-    /// The namespace of Services that name none
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// What is written to stdout
-    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: DataFormat,
-}
-
-fn uid(text: &str) -> Result<(String, String), String> {
-    let (service, uid) = text.split_once('=').ok_or("write it as NAMESPACE/NAME=UID")?;
-    if !service.contains('/') {
-        return Err("write it as NAMESPACE/NAME=UID".to_owned());
-    }
-    Ok((service.to_owned(), uid.to_owned()))
-}
-
-/// `graph`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Graph {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// Draw from a saved observation, contacting nothing
-    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
-    pub(crate) observed: Option<PathBuf>,
-    /// What is written to stdout
-    #[arg(short, long, value_enum, default_value_t = GraphFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: GraphFormat,
-}
-
-/// `output`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Outputs {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) place: Where,
-    /// What is written to stdout: `dotenv` for a file of variables, `github` for $GITHUB_OUTPUT,
-    /// `azure-pipelines` for the log of a step
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: OutputFormat,
-}
-
-/// A format of outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-    /// Variables, one a line, for dotenv files and shells.
-    Dotenv,
-    /// Lines for the file that GITHUB_OUTPUT names.
-    Github,
-    /// Logging commands that set output variables of an Azure Pipelines step.
-    AzurePipelines,
-}
-
 /// `schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Schema {
@@ -520,24 +311,4 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
-}
-
-/// `man`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Man {
-    /// How it is written to stdout: as a page for man, or all commands as Markdown
-    #[arg(short, long, value_enum, default_value_t = ManFormat::Roff, value_name = "FORMAT")]
-    pub(crate) output: ManFormat,
-    /// Write a page for every command into this folder instead
-    #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-/// A format of manuals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ManFormat {
-    /// For `man`.
-    Roff,
-    /// For a book.
-    Markdown,
 }

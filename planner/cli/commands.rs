@@ -6,6 +6,7 @@ mod diff;
 mod drift;
 mod execution;
 mod explain;
+mod file;
 mod forget;
 mod graph;
 mod import;
@@ -17,7 +18,7 @@ mod plan;
 mod predict;
 mod preflight;
 mod sandbox;
-mod schema_command;
+mod schema;
 mod show;
 mod stacks;
 mod summary;
@@ -36,9 +37,8 @@ use privlink_core::facts::Facts;
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
 use privlink_core::render::notice::Notice;
-use privlink_core::saved::{SavedPlan, Unsound};
-use privlink_core::schema;
 use privlink_core::snapshot::Snapshot;
+use serde::Serialize;
 
 use crate::args::{Args, Command, Limits, Where};
 use crate::command_error::{CommandError, io};
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Graph(args) => graph::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
-        Command::Schema(args) => schema_command::run(&args, ui),
+        Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => {
             let mut text = Vec::new();
             clap_complete::generate(args.shell, &mut Args::command(), "privlink", &mut text);
@@ -87,11 +87,11 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
     }
 }
 
-/// All JSON Schemas by name: of the input, and of what is printed and saved.
-fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
-    let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
-    let all = schema::files().into_iter().chain(schema::output_files());
-    all.map(|(file, schema)| (stem(file), schema)).collect()
+/// A value as JSON, over several lines.
+fn json(value: &impl Serialize) -> Result<String, CommandError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| CommandError::new(format!("it cannot be written as JSON: {error}")))?;
+    Ok(text + "\n")
 }
 
 /// Runs a future to its end, in the runtime that this thread is in, or else in one of its own.
@@ -107,34 +107,6 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .enable_all()
         .build()
         .map_err(io("starting the runtime"))
-}
-
-/// Reads a snapshot.
-fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
-    let shown = path.display().to_string();
-    let text = std::fs::read(path).map_err(io(&shown))?;
-    let snapshot: Snapshot = serde_json::from_slice(&text)
-        .map_err(|error| CommandError::new(format!("{shown} is no snapshot: {error}")))?;
-    let major = |version: &str| version.split('.').next().map(ToOwned::to_owned);
-    if major(&snapshot.format_version) != major(privlink_core::snapshot::FORMAT_VERSION) {
-        return Err(CommandError::new(format!(
-            "{shown} is a snapshot of format {}, and this version reads {}",
-            snapshot.format_version,
-            privlink_core::snapshot::FORMAT_VERSION
-        ))
-        .hint("Observe again with this version."));
-    }
-    Ok(snapshot)
-}
-
-/// Refuses a redacted snapshot, where names must be what they are.
-fn unredacted(path: &Path, snapshot: &Snapshot) -> Result<(), CommandError> {
-    if !snapshot.redacted {
-        return Ok(());
-    }
-    let shown = path.display();
-    Err(CommandError::new(format!("{shown} is redacted: names in it may be pseudonyms"))
-        .hint("Take one that was observed without --redact."))
 }
 
 /// Desired state, if nothing is wrong with it; what is to be said all the same is said. Services that
@@ -160,12 +132,12 @@ fn sound_and_observed(
     let Some(path) = observed else { return Ok((sound(input, place, None, ui)?, None)) };
     let (sources, snapshot) = if jobs > 1 {
         std::thread::scope(|scope| {
-            let snapshot = scope.spawn(|| read_snapshot(path));
+            let snapshot = scope.spawn(|| file::read_snapshot(path));
             let sources = input::sources(&input.filename);
             (sources, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     } else {
-        (input::sources(&input.filename), read_snapshot(path))
+        (input::sources(&input.filename), file::read_snapshot(path))
     };
     let snapshot = snapshot?;
     let desired = sound_sources(sources?, input, place, Some(&snapshot), ui)?;
@@ -209,21 +181,6 @@ fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
     let file = |file: &str| pipeline.below_root(file);
     privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
-}
-
-/// Reads a saved plan.
-fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
-    let shown = path.display().to_string();
-    let meant = "A saved plan is meant, which `plan --out` makes; desired state is given with -f.";
-    let text = std::fs::read_to_string(path).map_err(|error| io(&shown)(error).hint(meant))?;
-    SavedPlan::parse(&text).map_err(|error| {
-        let is_other = matches!(error, Unsound::Broken(_));
-        CommandError::new(format!("{shown}: {error}")).hint(if is_other {
-            meant
-        } else {
-            "Make it again with `plan --out`."
-        })
-    })
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.
@@ -317,38 +274,4 @@ fn planned(
             None => failure,
         }
     })
-}
-
-/// Writes a file that only the user may read. A file or link that is there is replaced, and neither its
-/// permissions nor what it leads to are kept: whoever may commit to a working folder may have put it there.
-/// Pipes and devices are written to as they are.
-fn write_private(path: &Path, text: &str) -> Result<(), CommandError> {
-    if !std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        let shown = path.display().to_string();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let new =
-            path.with_file_name(format!(".{}.{}", name.unwrap_or_default(), std::process::id()));
-        let written = write_new(&new, text).and_then(|()| {
-            std::fs::rename(&new, path).map_err(|error| {
-                // What is left behind is of no use to anybody.
-                let _ = std::fs::remove_file(&new);
-                io(&shown)(error)
-            })
-        });
-        return written;
-    }
-    let shown = path.display().to_string();
-    let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(io(&shown))?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
-}
-
-/// Writes a file that is not there yet and that only the user may read.
-fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
-    let shown = path.display().to_string();
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io(&shown))?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&shown))
 }

@@ -8,7 +8,7 @@ use privlink_core::desired::Desired;
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, ArmClients, Targets};
+use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
@@ -101,7 +101,6 @@ async fn session(
         Some(shared) => shared.clone(),
         None => arm(place, sandbox)?,
     };
-    let arm = ArmClients::new(arm);
     Ok(Session::new(kubernetes, arm, patience))
 }
 

@@ -1,5 +1,6 @@
 //! What a Stack and the flags pin of the cluster, and which lists follow from it.
 
+use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::desired::{Desired, Dns, Subnet, Target};
 use privlink_core::diagnostic::Spanned;
 use privlink_core::diff::dns;
@@ -11,9 +12,6 @@ use privlink_engine::observe::{Cluster, Group, Targets};
 
 use crate::args::Where;
 use crate::command_error::CommandError;
-
-/// The annotation that puts a Private Link Service into another group.
-const LINK_GROUP: &str = "service.beta.kubernetes.io/azure-pls-resource-group";
 
 /// The facts a Stack pins.
 pub(crate) fn facts(desired: &Desired, subscription: Option<&str>) -> Facts {
@@ -150,7 +148,8 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
         targets.virtual_network_groups.insert(Group::new(network, group));
     }
     for service in desired.services.values() {
-        if let Some(group) = service.annotation(LINK_GROUP).map(|group| group.trim().to_owned())
+        if let Some(group) =
+            service.annotation(PLS_RESOURCE_GROUP).map(|group| group.trim().to_owned())
             && !group.is_empty()
         {
             targets.private_link_service_groups.insert(Group::new(subscription, group));

@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::root;
+use crate::support::assert_fits;
 use crate::world::{Applied, network, of_nodes};
 
 fn diff(applied: &Applied, code: i32) -> Value {
     let run = applied.place.run("diff old.json new.json -o json --detailed-exitcode").expect(code);
     let diff: Value = serde_json::from_str(&run.stdout).unwrap();
-    let schema = std::fs::read_to_string(root().join("schemas/diff.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    assert!(validator.is_valid(&diff), "{diff:#}");
+    assert_fits("diff", &diff);
     diff
 }
 
@@ -144,10 +142,7 @@ fn a_plan_from_a_redacted_snapshot_is_the_plan_but_for_pseudonyms() {
     {
         assert!(!redacted.to_lowercase().contains(&word.to_lowercase()), "{word}");
     }
-    let schema = std::fs::read_to_string(root().join("schemas/snapshot.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    let redacted: Value = serde_json::from_str(&redacted).unwrap();
-    assert!(validator.is_valid(&redacted));
+    assert_fits("snapshot", &serde_json::from_str(&redacted).unwrap());
     // What the pull request proposes: another address, which makes the frontend and the link anew.
     applied.rewrite(
         "internal-app.yaml",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
-use crate::support::{Run, Workplace, root};
+use crate::support::{Run, Workplace, assert_fits, edit_json, read_json};
 
 pub(crate) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 pub(crate) const NODE_GROUP: &str = "mc_myresourcegroup_myakscluster_eastus";
@@ -85,8 +85,7 @@ impl Applied {
     /// Saves what is observed now.
     pub(crate) fn snapshot(&self, file: &str) -> Value {
         self.run("observe", &format!("--out {file}")).expect(0);
-        serde_json::from_str(&std::fs::read_to_string(self.place.path().join(file)).unwrap())
-            .unwrap()
+        read_json(&self.place.path().join(file))
     }
 
     /// Saves a snapshot.
@@ -125,20 +124,14 @@ impl Applied {
 
     pub(crate) fn edit_world(&self, edit: impl FnOnce(&mut Value)) {
         let file = self.place.path().join(format!(".privlink/sandbox/{}.json", self.name));
-        let mut world: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        edit(&mut world);
-        std::fs::write(file, world.to_string()).unwrap();
+        edit_json(&file, edit);
     }
 }
 
 /// A report that fits its schema.
 pub(crate) fn checked(text: &str) -> Value {
     let report: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"));
-    let schema = std::fs::read_to_string(root().join("schemas/drift.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&report).map(|it| it.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?} in {report:#}");
+    assert_fits("drift", &report);
     report
 }
 
@@ -157,9 +150,7 @@ pub(crate) struct Somebody {
 
 impl Somebody {
     fn of(running: &Running) -> Self {
-        // An error says that another test was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = privlink_http::client(true).build().unwrap();
         Self { kubernetes: running.kubernetes_url.clone(), arm: running.arm_url.clone(), client }
     }
 

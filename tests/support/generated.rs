@@ -15,7 +15,7 @@ use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, ArmClients, Cluster, Group, Targets};
+use privlink_engine::observe::{self, Cluster, Group, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::World;
@@ -219,7 +219,7 @@ pub(crate) async fn session(served: &Served) -> Session {
     let arm = ArmClient::new(&cloud, &identity, &environment, Settings::default()).unwrap();
     let mut patience = Patience::default();
     patience.hurry();
-    Session::new(kubernetes, ArmClients::new(arm), patience)
+    Session::new(kubernetes, arm, patience)
 }
 
 pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {

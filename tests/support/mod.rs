@@ -10,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 /// The repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,6 +38,16 @@ pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
 }
 
 impl Run {
@@ -90,13 +102,7 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
         command.envs(variables.iter().copied());
-        let Output { status, stdout, stderr } =
-            command.stdin(std::process::Stdio::null()).output().unwrap();
-        Run {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        command.stdin(std::process::Stdio::null()).output().unwrap().into()
     }
 }
 
@@ -131,18 +137,36 @@ pub(crate) fn assert_golden(path: &str, found: &str) {
     }
 }
 
-/// Changes objects of a world's file, those of the cluster and those of Azure; returns how many were.
-pub(crate) fn edit_world(
-    file: &Path,
-    mut edit: impl FnMut(&mut serde_json::Value) -> bool,
-) -> usize {
-    let mut world: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    let mut edited = 0;
-    for pointer in ["/kubernetes/objects", "/azure"] {
-        let objects = world.pointer_mut(pointer).and_then(serde_json::Value::as_array_mut);
-        edited += objects.unwrap().iter_mut().map(&mut edit).filter(|edited| *edited).count();
-    }
-    fs::write(file, world.to_string()).unwrap();
+/// A file of JSON.
+#[track_caller]
+pub(crate) fn read_json(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+/// Changes a file of JSON.
+#[track_caller]
+pub(crate) fn edit_json<T>(file: &Path, edit: impl FnOnce(&mut Value) -> T) -> T {
+    let mut value = read_json(file);
+    let edited = edit(&mut value);
+    fs::write(file, value.to_string()).unwrap();
     edited
 }
+
+/// Fails unless a value is as `schemas/NAME.schema.json` says.
+#[track_caller]
+pub(crate) fn assert_fits(name: &str, value: &Value) {
+    let schema = read_json(&root().join("schemas").join(format!("{name}.schema.json")));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(value).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "{name}: {errors:?} in {value:#}");
+}
+
+/// The stack of the sandbox's cluster.
+pub(crate) const STACK: &str = "apiVersion: privlink.dev/v1alpha1
+kind: Stack
+metadata: {name: shop}
+spec:
+  subscription: 00000000-0000-0000-0000-000000000000
+  resourceGroup: myResourceGroup
+  cluster: myAKSCluster
+";

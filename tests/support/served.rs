@@ -11,11 +11,12 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource};
+use privlink_sandbox::{
+    Effect, Entry, Fault, Running, Sandbox, SandboxOptions, World, WorldSource,
+};
 use serde_json::{Map, Value};
 
 use crate::support::serving::write_kubeconfig;
@@ -71,12 +72,7 @@ impl Client {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, words: &str) -> Run {
-        let Output { status, stdout, stderr } = self.command(words).output().unwrap();
-        Run {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        self.command(words).output().unwrap().into()
     }
 }
 

@@ -3,17 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
-use crate::support::{Run, Workplace};
+use std::path::PathBuf;
+
 use serde_json::Value;
 
-pub(crate) const STACK: &str = "apiVersion: privlink.dev/v1alpha1
-kind: Stack
-metadata: {name: shop}
-spec:
-  subscription: 00000000-0000-0000-0000-000000000000
-  resourceGroup: myResourceGroup
-  cluster: myAKSCluster
-";
+use crate::support::{Run, STACK, Workplace, edit_json, read_json};
 
 /// The address of the endpoint in these tests.
 pub(crate) const ENDPOINT: &str = "PrivateEndpoint/app-pe";
@@ -78,37 +72,39 @@ impl Place {
 
     /// Changes what Azure has of the resources whose id ends so.
     pub(crate) fn edit(&self, end: &str, edit: impl Fn(&mut Value)) {
-        let file = self.0.path().join("world.json");
-        let mut world: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let mut edited = 0;
-        for resource in world["azure"].as_array_mut().unwrap() {
-            if resource["id"].as_str().unwrap().to_lowercase().ends_with(end) {
-                edit(resource);
-                edited += 1;
-            }
-        }
+        let edited = edit_json(&self.world(), |world| {
+            let resources = world["azure"].as_array_mut().unwrap().iter_mut();
+            resources.filter(|it| ends_with(it, end)).map(edit).count()
+        });
         assert!(edited > 0, "nothing ends with {end}");
-        std::fs::write(&file, world.to_string()).unwrap();
     }
 
     /// Takes the resources away whose id ends so.
     pub(crate) fn remove(&self, end: &str) {
-        let file = self.0.path().join("world.json");
-        let mut world: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let resources = world["azure"].as_array_mut().unwrap();
-        resources.retain(|it| !it["id"].as_str().unwrap().to_lowercase().ends_with(end));
-        std::fs::write(&file, world.to_string()).unwrap();
+        edit_json(&self.world(), |world| {
+            world["azure"].as_array_mut().unwrap().retain(|it| !ends_with(it, end));
+        });
+    }
+
+    /// The resource whose id ends so, if Azure has one.
+    pub(crate) fn find(&self, end: &str) -> Option<Value> {
+        let world = read_json(&self.world());
+        world["azure"].as_array().unwrap().iter().find(|it| ends_with(it, end)).cloned()
     }
 
     /// Whether Azure has a resource whose id ends so.
     pub(crate) fn has(&self, end: &str) -> bool {
-        let text = std::fs::read_to_string(self.0.path().join("world.json")).unwrap();
-        let world: Value = serde_json::from_str(&text).unwrap();
-        let resources = world["azure"].as_array().unwrap();
-        resources.iter().any(|it| it["id"].as_str().unwrap().to_lowercase().ends_with(end))
+        self.find(end).is_some()
     }
+
+    /// The world's file.
+    pub(crate) fn world(&self) -> PathBuf {
+        self.0.path().join("world.json")
+    }
+}
+
+fn ends_with(resource: &Value, end: &str) -> bool {
+    resource["id"].as_str().unwrap().to_lowercase().ends_with(end)
 }
 
 /// The change of a node.

@@ -1,8 +1,10 @@
-//! Arguments of `diff`.
+//! `diff`.
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+
+use super::rendering;
 
 /// `diff`.
 #[derive(Debug, clap::Args)]
@@ -17,16 +19,11 @@ pub(crate) struct Diff {
     #[arg(short, long, value_enum, default_value_t = DiffFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DiffFormat,
     /// Write another format to a file beside it: text, json or markdown, as FORMAT=FILE; may be repeated
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<DiffFormat>)]
     pub(crate) render: Vec<(DiffFormat, PathBuf)>,
     /// Exit with 2 if they differ
     #[arg(long, visible_alias = "exit-code")]
     pub(crate) detailed_exitcode: bool,
-}
-
-fn rendering(text: &str) -> Result<(DiffFormat, PathBuf), String> {
-    let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
-    Ok((DiffFormat::from_str(format, false)?, PathBuf::from(file)))
 }
 
 /// A format of comparisons.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, Where};
+use super::{Input, Where, rendering};
 
 /// `drift`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Drift {
     pub(crate) output: DriftFormat,
     /// Write another format to a file beside it: text, json, markdown or junit, as FORMAT=FILE; may be
     /// repeated
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering)]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<DriftFormat>)]
     pub(crate) render: Vec<(DriftFormat, PathBuf)>,
     /// Write metrics to this file, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
@@ -46,11 +46,6 @@ pub(crate) struct Drift {
     /// Exit with 0 if there is drift, for jobs whose result is a metric or a message
     #[arg(long)]
     pub(crate) exit_zero: bool,
-}
-
-fn rendering(text: &str) -> Result<(DriftFormat, PathBuf), String> {
-    let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
-    Ok((DriftFormat::from_str(format, false)?, PathBuf::from(file)))
 }
 
 /// A format of drift reports.

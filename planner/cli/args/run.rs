@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use privlink_engine::patience::WaitKind;
+use privlink_engine::session::WaitKind;
 
 use super::{DataFormat, Input, Limits, Where};
 

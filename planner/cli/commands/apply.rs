@@ -63,7 +63,7 @@ pub(super) fn forget(
 
 /// Carries a saved plan out, as it is: nothing is asked.
 pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let saved = super::read_plan(file)?;
+    let saved = super::file::read_plan(file)?;
     if saved.plan.redacted {
         let shown = file.display();
         return Err(CommandError::new(format!("{shown} was planned from a redacted snapshot"))

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let saved: Vec<_> = args.plans.iter().map(|file| super::read_plan(file)).collect();
+    let saved: Vec<_> = args.plans.iter().map(|file| super::file::read_plan(file)).collect();
     let saved = saved.into_iter().collect::<Result<Vec<_>, _>>()?;
     let plans: Vec<&Plan> = saved.iter().map(|saved| &saved.plan).collect();
     let environment = environment();

@@ -10,15 +10,16 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Diff, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let (old, new) = (super::read_snapshot(&args.old)?, super::read_snapshot(&args.new)?);
+    let (old, new) =
+        (super::file::read_snapshot(&args.old)?, super::file::read_snapshot(&args.new)?);
     if old.redacted != new.redacted {
-        super::unredacted(&args.old, &old)?;
-        super::unredacted(&args.new, &new)?;
+        super::file::unredacted(&args.old, &old)?;
+        super::file::unredacted(&args.new, &new)?;
     }
     let diff = compare(&old, &new);
     ui.print(&rendered(&diff, args.output, ui.style())?)?;
     for (format, file) in &args.render {
-        super::write_private(file, &rendered(&diff, *format, Style::default())?)?;
+        super::file::write_private(file, &rendered(&diff, *format, Style::default())?)?;
     }
     let differs = args.detailed_exitcode && !diff.nodes.is_empty();
     Ok(if differs { Exit::Changes } else { Exit::Done })
@@ -31,10 +32,7 @@ fn rendered(diff: &SnapshotDiff, format: DiffFormat, style: Style) -> Result<Str
         DiffFormat::Text => render::snapshot::text(diff, style, &mut text),
         DiffFormat::Markdown => render::snapshot::markdown(diff, &mut text),
         DiffFormat::Json => {
-            text = serde_json::to_string_pretty(diff).map_err(|error| {
-                CommandError::new(format!("the differences cannot be written: {error}"))
-            })?;
-            text.push('\n');
+            text = super::json(diff)?;
             Ok(())
         }
     };

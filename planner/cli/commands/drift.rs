@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let mut loaded = Vec::new();
     let mut reports = Vec::new();
     for source in sources {
-        let snapshot = args.observed.as_deref().map(super::read_snapshot).transpose();
+        let snapshot = args.observed.as_deref().map(super::file::read_snapshot).transpose();
         let desired =
             snapshot.and_then(|it| super::sound(&source.input, &args.place, it.as_ref(), ui));
         match desired {
@@ -85,7 +85,7 @@ async fn look_at(
 ) -> Result<StackReport, CommandError> {
     let (snapshot, facts, seconds) = match &args.observed {
         Some(path) => {
-            let seen = super::offline(desired, &args.place, super::read_snapshot(path)?)?;
+            let seen = super::offline(desired, &args.place, super::file::read_snapshot(path)?)?;
             (seen.snapshot, seen.facts, None)
         }
         None => observe(desired, &args.place, arm).await?,
@@ -133,9 +133,9 @@ fn since(path: &Path) -> Result<Since, CommandError> {
     let text = std::fs::read_to_string(path).map_err(io(&shown))?;
     match SavedPlan::parse(&text) {
         Ok(saved) => Ok(Since::of_plan(&saved)),
-        Err(not_a_plan) => match super::read_snapshot(path) {
+        Err(not_a_plan) => match super::file::read_snapshot(path) {
             Ok(snapshot) => {
-                super::unredacted(path, &snapshot)?;
+                super::file::unredacted(path, &snapshot)?;
                 Ok(Since::of_snapshot(&snapshot))
             }
             Err(error) if text.contains("\"kubernetes\"") => Err(error),
@@ -151,7 +151,7 @@ fn since(path: &Path) -> Result<Since, CommandError> {
 fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
     ui.print(&rendered(report, args.output, ui.style()))?;
     for (format, file) in &args.render {
-        super::write_private(file, &rendered(report, *format, Style::default()))?;
+        super::file::write_private(file, &rendered(report, *format, Style::default()))?;
     }
     super::summary::of_text(&rendered(report, DriftFormat::Markdown, Style::default()), ui);
     match &args.prometheus {

@@ -7,8 +7,7 @@ use privlink_core::forget;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::render::summary::count;
 
-use crate::args::Limits;
-use crate::args::forget::Forget;
+use crate::args::{Forget, Limits};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;

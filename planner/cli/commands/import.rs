@@ -16,8 +16,7 @@ use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};
 use privlink_engine::session::Patience;
 
-use crate::args::import::Import as Args;
-use crate::args::{Limits, Where};
+use crate::args::{self, Limits, Where};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::exit::Exit;
@@ -34,7 +33,7 @@ struct Read {
 /// How often what was read may show that more is to be read.
 const ROUNDS: usize = 5;
 
-pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError> {
     let selection = selection(args);
     let read = match &args.observed {
         Some(path) => of_snapshot(path, args)?,
@@ -65,7 +64,7 @@ fn failed(error: import::Error) -> CommandError {
     CommandError::new(error.to_string()).hint(hint)
 }
 
-fn selection(args: &Args) -> Selection {
+fn selection(args: &args::Import) -> Selection {
     Selection {
         stack: args.stack.clone(),
         all: args.all,
@@ -74,9 +73,9 @@ fn selection(args: &Args) -> Selection {
     }
 }
 
-fn of_snapshot(path: &Path, args: &Args) -> Result<Read, CommandError> {
-    let snapshot = super::read_snapshot(path)?;
-    super::unredacted(path, &snapshot)?;
+fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
+    let snapshot = super::file::read_snapshot(path)?;
+    super::file::unredacted(path, &snapshot)?;
     let nothing = Desired::default();
     let pinned = pin::facts(&nothing, args.place.subscription.as_deref());
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
@@ -91,7 +90,7 @@ fn of_snapshot(path: &Path, args: &Args) -> Result<Read, CommandError> {
 }
 
 /// Observes the cluster and Azure, until nothing more is to be read.
-async fn live(args: &Args, selection: &Selection) -> Result<Read, CommandError> {
+async fn live(args: &args::Import, selection: &Selection) -> Result<Read, CommandError> {
     if args.place.sandbox == Some(None) && args.stack.is_none() {
         return Err(CommandError::new("it is not said which sandbox is meant")
             .hint("Give its world file, as --sandbox=FILE, or the stack's name with --stack."));

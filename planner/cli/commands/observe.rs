@@ -31,11 +31,10 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     if args.redact {
         snapshot = redact(&snapshot, &own(&loaded, &snapshot, &facts));
     }
-    let text = serde_json::to_string_pretty(&snapshot)
-        .map_err(|error| CommandError::new(format!("the snapshot cannot be written: {error}")))?;
+    let text = super::json(&snapshot)?;
     match &args.out {
-        Some(path) => super::write_private(path, &format!("{text}\n"))?,
-        None => ui.print(&format!("{text}\n"))?,
+        Some(path) => super::file::write_private(path, &text)?,
+        None => ui.print(&text)?,
     }
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })
 }

@@ -75,7 +75,7 @@ fn one(
     };
     if let Some(file) = &args.out {
         let saved = seal(plan.clone(), &observed, &args.place);
-        super::write_private(file, &saved.to_text())?;
+        super::file::write_private(file, &saved.to_text())?;
     }
     Ok(Made { plan, met })
 }
@@ -107,7 +107,10 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     let Made { plan, met } = made;
     ui.print(&rendered(plan, args.shown.output, ui))?;
     for (format, file) in &args.shown.render {
-        super::write_private(file, &rendering(plan, *format, Style::default(), ui.pipeline()))?;
+        super::file::write_private(
+            file,
+            &rendering(plan, *format, Style::default(), ui.pipeline()),
+        )?;
     }
     ui.annotate(&Notice::of_plan(plan));
     if args.stacks.is_none() {

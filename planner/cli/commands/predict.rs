@@ -95,7 +95,7 @@ fn predicted(
     let pinned = crate::pin::facts(desired, crate::pin::subscription(desired, &place).as_deref());
     let (facts, world, cluster) = match &args.observed {
         Some(path) => {
-            let snapshot = super::read_snapshot(path)?;
+            let snapshot = super::file::read_snapshot(path)?;
             let targets = crate::pin::targets_of_snapshot(desired, &place, &pinned, &snapshot);
             let facts = privlink_engine::observe::facts(&snapshot, &targets, &pinned);
             let (world, malformed) = prediction::world(&snapshot);

@@ -42,11 +42,7 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     })?;
     let text = match args.output {
         DataFormat::Text => text(&report, ui.style()),
-        DataFormat::Json => {
-            serde_json::to_string_pretty(&report).map(|text| format!("{text}\n")).map_err(
-                |error| CommandError::new(format!("the report cannot be written: {error}")),
-            )?
-        }
+        DataFormat::Json => super::json(&report)?,
     };
     ui.print(&text)?;
     Ok(if report.count(Verdict::Missing) > 0 { Exit::Error } else { Exit::Done })
@@ -72,7 +68,7 @@ pub(super) async fn check(
     };
     let needs = preflight::needs(&subject);
     let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
-    let identity = session.arm.for_path("").identity();
+    let identity = session.arm.identity();
     Ok(preflight::judge(&subject, &needs, &answers, identity))
 }
 
@@ -90,7 +86,7 @@ pub(super) async fn passed(
 }
 
 /// The report for people.
-pub(super) fn text(report: &Report, style: Style) -> String {
+fn text(report: &Report, style: Style) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = render::preflight::preflight(report, style, &mut text);

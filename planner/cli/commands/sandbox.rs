@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use privlink_kubernetes::Connection;
-use privlink_sandbox::world::file::WorldFile;
+use privlink_sandbox::world::WorldFile;
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
 
 use crate::args::{Controller, SandboxCommand};
@@ -71,7 +71,9 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
     }
     let world = match from {
         None => World::first(),
-        Some(path) => World::from_snapshot(&super::read_snapshot(path)?).map_err(sandbox_error)?,
+        Some(path) => {
+            World::from_snapshot(&super::file::read_snapshot(path)?).map_err(sandbox_error)?
+        }
     };
     super::block_on(async {
         let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;
@@ -87,15 +89,14 @@ fn serve(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     if let Some(path) = faults {
-        options.faults =
-            privlink_sandbox::server::read_faults(&path).map_err(|error| match error {
-                privlink_sandbox::Error::Format { path, reason } => {
-                    let path = path.display();
-                    CommandError::new(format!("{path} is no list of faults: {reason}"))
-                        .hint("docs/sandbox.md describes the format.")
-                }
-                other => sandbox_error(other),
-            })?;
+        options.faults = privlink_sandbox::Fault::read_all(&path).map_err(|error| match error {
+            privlink_sandbox::Error::Format { path, reason } => {
+                let path = path.display();
+                CommandError::new(format!("{path} is no list of faults: {reason}"))
+                    .hint("docs/sandbox.md describes the format.")
+            }
+            other => sandbox_error(other),
+        })?;
     }
     super::block_on(async {
         let authority = options.tls.clone();

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
     match event::read(&String::from_utf8_lossy(&bytes)) {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {
-            let saved = super::read_plan(&args.file)?;
+            let saved = super::file::read_plan(&args.file)?;
             ui.print(&super::plan::rendered(&saved.plan, args.output, ui))?;
         }
     }
@@ -26,9 +26,7 @@ pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
 fn show_run(events: &[Event], format: Format, ui: &mut Ui) -> Result<(), CommandError> {
     let report = Report::of(events);
     if format == Format::Json {
-        let value = serde_json::to_value(&report)
-            .map_err(|error| CommandError::new(format!("the report: {error}")))?;
-        return ui.print(&format!("{value:#}\n"));
+        return ui.print(&super::json(&report)?);
     }
     let mut text = String::new();
     // Writing to a String cannot fail.

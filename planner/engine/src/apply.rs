@@ -18,7 +18,7 @@ use crate::session::Session;
 
 /// Where a step tells how it goes.
 #[derive(Clone, Debug)]
-pub struct Teller {
+pub(crate) struct Teller {
     step: usize,
     address: Address,
     events: mpsc::UnboundedSender<Event>,
@@ -26,7 +26,7 @@ pub struct Teller {
 
 impl Teller {
     /// Tells something of the step.
-    pub fn tell(&self, kind: EventKind) {
+    pub(crate) fn tell(&self, kind: EventKind) {
         let event = event(kind, Some((self.step, self.address.clone())));
         // Nobody listens any more once the run is over.
         let _ = self.events.send(event);

@@ -15,13 +15,13 @@ use tokio::time::Instant;
 
 use crate::apply::Teller;
 use crate::patience::WaitKind;
-use crate::retry::{Fault, Retry};
+use crate::retry::{Fault, retried_until};
 use crate::session::Session;
 use crate::wait;
 
 /// How a step ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub(crate) enum Done {
     /// All is done; what there is to tell.
     Well(String),
     /// All is done but for somebody's approval.
@@ -30,7 +30,7 @@ pub enum Done {
 
 /// Why a step did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// For a person.
     pub message: String,
     /// What kind of end it is.
@@ -39,7 +39,7 @@ pub struct Failure {
 
 /// How a step ended that did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// It failed.
     Failed,
     /// The controller did something else than was predicted.
@@ -50,17 +50,17 @@ pub enum End {
 
 impl Failure {
     /// A failure.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), end: End::Failed }
     }
 
     /// The finding that the controller did something else than was predicted.
-    pub fn otherwise(message: impl Into<String>) -> Self {
+    pub(crate) fn otherwise(message: impl Into<String>) -> Self {
         Self { message: message.into(), end: End::Otherwise }
     }
 
     /// The end of a wait that was left because the run was stopped.
-    pub fn stopped() -> Self {
+    pub(crate) fn stopped() -> Self {
         Self { message: String::new(), end: End::Stopped }
     }
 }
@@ -82,7 +82,7 @@ impl From<KubernetesError> for Failure {
 /// # Errors
 ///
 /// Why it failed; what may be tried again was.
-pub async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Done, Failure> {
+pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Result<Done, Failure> {
     let well = |()| Done::Well(String::new());
     match &step.op {
         Op::ApplyService { namespace, name, manifest, uid } => {
@@ -137,26 +137,13 @@ pub(crate) async fn told<T, E: Fault + std::fmt::Display>(
     session: &Session,
     teller: &Teller,
     kind: WaitKind,
-    mut call: impl AsyncFnMut() -> Result<T, E>,
+    call: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let deadline = Instant::now() + session.patience.deadline(kind);
-    let mut attempt = 1;
-    loop {
-        let error = match call().await {
-            Err(error) if error.is_retryable() => error,
-            outcome => return outcome,
-        };
-        let delay = Retry::READS.delay(
-            attempt,
-            error.retry_after(),
-            privlink_azure::retry::jitter(),
-            Some(deadline),
-        );
-        let Some(delay) = delay else { return Err(error) };
+    let again = |error: &E, delay: Duration| {
         teller.tell(EventKind::Retried { error: error.to_string(), seconds: delay.as_secs() });
-        tokio::time::sleep(delay).await;
-        attempt += 1;
-    }
+    };
+    retried_until(Some(deadline), again, call).await
 }
 
 async fn apply_service(
@@ -259,7 +246,6 @@ async fn put(
     if let Some(unknown) = first_unknown(&body) {
         return Err(Failure::new(format!("{unknown} did not become known; apply again")));
     }
-    let client = session.arm.for_id(&id);
     let precondition = match etag {
         Some(etag) => Precondition::IfMatch(etag.to_owned()),
         None => Precondition::Absent,
@@ -269,7 +255,7 @@ async fn put(
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
-    let put = async || client.put(&id, &body, &precondition, &wait).await;
+    let put = async || session.arm.put(&id, &body, &precondition, &wait).await;
     let written = told(session, teller, kind, put).await?;
     learn_address(session, teller, &id, &written).await
 }
@@ -286,8 +272,8 @@ async fn learn_address(
         return Ok(());
     };
     let nic = ResourceId::new(nic);
-    let client = session.arm.for_id(&nic);
-    let nic = told(session, teller, WaitKind::Endpoint, async || client.get(&nic).await).await?;
+    let nic =
+        told(session, teller, WaitKind::Endpoint, async || session.arm.get(&nic).await).await?;
     let address = nic.as_ref().and_then(|nic| {
         nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
     });
@@ -299,13 +285,12 @@ async fn learn_address(
 
 async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(id)));
-    let client = session.arm.for_id(&id);
     let kind = WaitKind::Deletion;
     let notes = Notes::new(session, teller);
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
-    let delete = async || client.delete(&id, &Precondition::None, &wait).await;
+    let delete = async || session.arm.delete(&id, &Precondition::None, &wait).await;
     let detail = match told(session, teller, kind, delete).await? {
         Deletion::Deleted => "",
         Deletion::WasAbsent => "it was gone already",
@@ -339,10 +324,9 @@ async fn set_connection(
         Some(etag) => Precondition::IfMatch(etag.to_owned()),
         None => Precondition::None,
     };
-    let client = session.arm.for_id(&id);
     let kind = WaitKind::Connection;
     let quiet = Wait::quietly(session.patience.deadline(kind));
-    let put = async || client.put(&id, &connection, &precondition, &quiet).await;
+    let put = async || session.arm.put(&id, &connection, &precondition, &quiet).await;
     told(session, teller, kind, put).await?;
     Ok(())
 }

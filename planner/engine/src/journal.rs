@@ -75,13 +75,6 @@ pub struct Found {
     pub events: Vec<Event>,
 }
 
-impl Found {
-    /// Whether its run came to its end, however that was.
-    pub fn has_ended(&self) -> bool {
-        self.events.iter().any(|event| event.kind == EventKind::Ended)
-    }
-}
-
 /// The newest journal of a stack in a folder, if there is one that can be read.
 pub fn newest(folder: &Path, stack: &str) -> Option<Found> {
     let prefix = format!("{}-", safe(stack));

@@ -12,12 +12,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
-use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
-use crate::retry::{Retry, retried};
+use crate::retry::retried;
 
 pub use facts::facts;
 pub use targets::{Cluster, Group, Targets};
@@ -25,44 +24,11 @@ pub use targets::{Cluster, Group, Targets};
 /// How many lists are read at once.
 const AT_ONCE: usize = 8;
 
-/// The ARM clients of a stack: one, and others for subscriptions that another identity sees.
-#[derive(Clone, Debug)]
-pub struct ArmClients {
-    default: ArmClient,
-    by_subscription: BTreeMap<String, ArmClient>,
-}
-
-impl ArmClients {
-    /// One client for all subscriptions.
-    pub fn new(default: ArmClient) -> Self {
-        Self { default, by_subscription: BTreeMap::new() }
-    }
-
-    /// Another client for one subscription.
-    #[must_use]
-    pub fn with(mut self, subscription: &str, client: ArmClient) -> Self {
-        self.by_subscription.insert(subscription.to_lowercase(), client);
-        self
-    }
-
-    /// The client for what is at `path`.
-    pub fn for_path(&self, path: &str) -> &ArmClient {
-        let id = ResourceId::new(path);
-        let subscription = id.subscription().unwrap_or_default().to_lowercase();
-        self.by_subscription.get(&subscription).unwrap_or(&self.default)
-    }
-
-    /// The client for a resource.
-    pub fn for_id(&self, id: &ResourceId) -> &ArmClient {
-        self.for_path(id.as_str())
-    }
-}
-
 /// Observes all that the targets ask for.
 pub async fn observe(
     targets: &Targets,
     kubernetes: &KubernetesClient,
-    arm: &ArmClients,
+    arm: &ArmClient,
 ) -> Snapshot {
     // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
     // sync that just ended would look like one that left Azure half done.
@@ -83,7 +49,7 @@ pub async fn observe(
 pub async fn observe_lists(
     lists: &[String],
     kubernetes: &KubernetesClient,
-    arm: &ArmClients,
+    arm: &ArmClient,
 ) -> Snapshot {
     let (kubernetes, azure) =
         futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), arm));
@@ -98,15 +64,15 @@ pub async fn observe_lists(
 }
 
 /// Reads more lists into a snapshot.
-pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClients) {
+pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClient) {
     snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
 }
 
 /// Reads lists, several at once; each under its path in lower case.
-async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<List>)> {
+async fn read(paths: Vec<String>, arm: &ArmClient) -> Vec<(String, Reading<List>)> {
     futures::stream::iter(paths)
         .map(|path| async move {
-            let reading = from_arm(arm.for_path(&path).list(&path).await);
+            let reading = from_arm(arm.list(&path).await);
             (path.to_lowercase(), reading)
         })
         .buffer_unordered(AT_ONCE)
@@ -115,23 +81,22 @@ async fn read(paths: Vec<String>, arm: &ArmClients) -> Vec<(String, Reading<List
 }
 
 /// Observes Kubernetes.
-pub async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
+async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
     let events = events(client).await;
     beside_events(client, events).await
 }
 
 /// Reads the Events of Services.
 async fn events(client: &KubernetesClient) -> Reading<List> {
-    objects(retried(&Retry::READS, None, async || client.service_events().await).await)
+    objects(retried(async || client.service_events().await).await)
 }
 
 /// Observes what of Kubernetes is not Events.
 async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kubernetes {
-    let retry = &Retry::READS;
     let (version, services, nodes) = futures::join!(
-        retried(retry, None, async || client.version().await),
-        retried(retry, None, async || client.services().await),
-        retried(retry, None, async || client.nodes().await),
+        retried(async || client.version().await),
+        retried(async || client.services().await),
+        retried(async || client.nodes().await),
     );
     Kubernetes {
         version: from_kubernetes(version),
@@ -145,7 +110,7 @@ async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kube
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
 /// are known only when the cluster was read, and where names are kept only when the endpoints were: those
 /// lists are read behind the ones that name them, all others meanwhile.
-pub async fn observe_azure(targets: &Targets, arm: &ArmClients) -> BTreeMap<String, Reading<List>> {
+pub async fn observe_azure(targets: &Targets, arm: &ArmClient) -> BTreeMap<String, Reading<List>> {
     // One list may be named in several spellings.
     let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
         paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()

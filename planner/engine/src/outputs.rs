@@ -18,13 +18,13 @@ pub async fn read(plan: &Plan, session: &Session) -> Vec<(Output, Option<String>
 
 async fn value(output: &Output, session: &Session) -> Option<String> {
     let id = session.known(|known| ResourceId::new(known.fill(&output.id)));
-    let resource = session.arm.for_id(&id).get(&id).await.ok()??;
+    let resource = session.arm.get(&id).await.ok()??;
     match output.pointer.as_str() {
         "connection" => connection_status(&resource).map(ToOwned::to_owned),
         "nic" => {
             let nic = resource.pointer("/properties/networkInterfaces/0/id")?.as_str()?;
             let nic = ResourceId::new(nic);
-            let nic = session.arm.for_id(&nic).get(&nic).await.ok()??;
+            let nic = session.arm.get(&nic).await.ok()??;
             text(&nic, "/properties/ipConfigurations/0/properties/privateIPAddress")
         }
         pointer => text(&resource, pointer),

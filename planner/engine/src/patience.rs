@@ -53,7 +53,7 @@ impl WaitKind {
 
     /// How long it may take if nobody says otherwise. Real ones were seen to take up to 27 minutes
     /// (an internal load balancer's), and 5 as a rule.
-    pub const fn default_deadline(self) -> Duration {
+    const fn default_deadline(self) -> Duration {
         let minutes = match self {
             Self::Service
             | Self::PrivateLinkService

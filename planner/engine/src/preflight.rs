@@ -1,23 +1,22 @@
 //! Reads what a preflight has to know, and asks nothing twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use privlink_azure::ArmError;
+use privlink_azure::{ArmClient, ArmError};
 use privlink_core::preflight::{Answers, Grant, Needs, Verb};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Reading;
 use privlink_kubernetes::KubernetesClient;
 use serde_json::Value;
 
-use crate::observe::ArmClients;
-use crate::retry::{Retry, retried};
+use crate::retry::retried;
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
 
 /// Asks all that is needed. What cannot be read is unreadable, with the reason.
-pub async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClients) -> Answers {
+pub async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClient) -> Answers {
     let (own, cluster, verbs, registrations, tenants) = futures::join!(
         permissions(needs, arm),
         grants(needs, arm),
@@ -46,47 +45,38 @@ async fn each<K: Ord, T>(
     answers.buffer_unordered(AT_ONCE).collect().await
 }
 
-async fn permissions(needs: &Needs, arm: &ArmClients) -> BTreeMap<String, Reading<Vec<Value>>> {
+async fn permissions(needs: &Needs, arm: &ArmClient) -> BTreeMap<String, Reading<Vec<Value>>> {
     each(needs.own.keys().cloned(), async |scope: &String| {
         let path = format!("{scope}/providers/Microsoft.Authorization/permissions");
-        from_arm(arm.for_path(scope).list(&path).await)
+        from_arm(arm.list(&path).await)
     })
     .await
 }
 
 /// The roles of the cluster's identity at each scope, with the definitions they point to.
-async fn grants(needs: &Needs, arm: &ArmClients) -> BTreeMap<String, Reading<Vec<Grant>>> {
+async fn grants(needs: &Needs, arm: &ArmClient) -> BTreeMap<String, Reading<Vec<Grant>>> {
     let Some(principal) = &needs.principal else { return BTreeMap::new() };
     let filter = format!("assignedTo('{principal}')");
     let assignments = each(needs.cluster.keys().cloned(), async |scope: &String| {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
-        from_arm(arm.for_path(scope).list_where(&path, &[("$filter", &filter)]).await)
+        from_arm(arm.list_where(&path, &[("$filter", &filter)]).await)
     })
     .await;
-    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-    for (scope, reading) in &assignments {
-        let Reading::Present(list) = reading else { continue };
-        for assignment in list {
-            if let Some(role) = role_of(assignment) {
-                wanted.entry(role).or_insert_with(|| scope.clone());
-            }
-        }
-    }
-    let definitions: BTreeMap<String, Reading<Vec<Value>>> =
-        each(wanted, async |(role, scope): &(String, String)| {
-            match arm.for_path(scope).get(&ResourceId::new(role.as_str())).await {
-                Ok(None) => Reading::Absent,
-                Err(why) => Reading::Unreadable(why.to_string()),
-                Ok(Some(definition)) => match definition.pointer("/properties/permissions") {
-                    Some(Value::Array(permissions)) => Reading::Present(permissions.clone()),
-                    _ => Reading::Unreadable(format!("{role} shows no permissions")),
-                },
-            }
+    let present = assignments.values().filter_map(|reading| match reading {
+        Reading::Present(list) => Some(list),
+        Reading::Absent | Reading::Unreadable(_) => None,
+    });
+    let wanted: BTreeSet<String> = present.flatten().filter_map(role_of).collect();
+    let definitions =
+        each(wanted, async |role: &String| match arm.get(&ResourceId::new(role.as_str())).await {
+            Ok(None) => Reading::Absent,
+            Err(why) => Reading::Unreadable(why.to_string()),
+            Ok(Some(definition)) => match definition.pointer("/properties/permissions") {
+                Some(Value::Array(permissions)) => Reading::Present(permissions.clone()),
+                _ => Reading::Unreadable(format!("{role} shows no permissions")),
+            },
         })
-        .await
-        .into_iter()
-        .map(|((role, _), reading)| (role, reading))
-        .collect();
+        .await;
     let with_definitions = |list: Vec<Value>| {
         let grants = list.iter().filter_map(|assignment| {
             let scope = assignment.pointer("/properties/scope")?.as_str()?.to_owned();
@@ -118,7 +108,7 @@ async fn verbs(needs: &Needs, kubernetes: &KubernetesClient) -> BTreeMap<Verb, R
             let Verb { namespace, group, resource, verb } = verb;
             kubernetes.may(verb, group, resource, namespace.as_deref()).await
         };
-        match retried(&Retry::READS, None, may).await {
+        match retried(may).await {
             Ok(may) => Reading::Present(may),
             Err(why) => Reading::Unreadable(why.to_string()),
         }
@@ -127,8 +117,8 @@ async fn verbs(needs: &Needs, kubernetes: &KubernetesClient) -> BTreeMap<Verb, R
 }
 
 /// One text of one resource.
-async fn text(arm: &ArmClients, path: &str, field: &str) -> Reading<String> {
-    match arm.for_path(path).get(&ResourceId::new(path)).await {
+async fn text(arm: &ArmClient, path: &str, field: &str) -> Reading<String> {
+    match arm.get(&ResourceId::new(path)).await {
         Ok(None) => Reading::Absent,
         Err(why) => Reading::Unreadable(why.to_string()),
         Ok(Some(resource)) => match resource.get(field).and_then(Value::as_str) {

@@ -78,11 +78,10 @@ pub fn unsettled(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
 ///
 /// The operation's own failure, or why it could not be followed.
 pub async fn follow(operation: &Operation, session: &Session) -> Result<(), ArmError> {
-    let client = session.arm.for_id(&operation.resource);
     let deadline = Instant::now() + session.patience.deadline(WaitKind::Endpoint);
     let wait = Wait { deadline, progress: &|_| {} };
     let outcome = tokio::select! {
-        outcome = client.resume(operation, &wait) => outcome,
+        outcome = session.arm.resume(operation, &wait) => outcome,
         () = session.stop.cancelled() => return Ok(()),
     };
     match outcome {
@@ -92,7 +91,7 @@ pub async fn follow(operation: &Operation, session: &Session) -> Result<(), ArmE
                 location: None,
                 ..operation.clone()
             };
-            match client.resume(&by_resource, &wait).await {
+            match session.arm.resume(&by_resource, &wait).await {
                 Err(error) if error.kind == ErrorKind::Missing => Ok(()),
                 outcome => outcome.map(|_| ()),
             }

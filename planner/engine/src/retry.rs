@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-pub use privlink_azure::retry::Retry;
-use privlink_azure::{ArmError, retry::jitter};
+use privlink_azure::ArmError;
+use privlink_azure::retry::{Retry, jitter};
 use privlink_kubernetes::KubernetesError;
 use tokio::time::Instant;
 
 /// A failure that says whether repeating the call helps.
-pub trait Fault {
+pub(crate) trait Fault {
     /// Whether the same call may succeed later.
     fn is_retryable(&self) -> bool;
     /// How long the server asked to wait.
@@ -36,13 +36,22 @@ impl Fault for KubernetesError {
     }
 }
 
-/// Makes a call until it succeeds, fails for good, or its tries or its time are used up.
+/// Makes a call until it succeeds, fails for good, or its tries are used up.
 ///
 /// # Errors
 /// The last failure.
-pub async fn retried<T, E: Fault>(
-    retry: &Retry,
+pub(crate) async fn retried<T, E: Fault>(call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, E> {
+    retried_until(None, |_, _| {}, call).await
+}
+
+/// As [`retried`], but not past the deadline. `again` hears of each failure and of the delay before the
+/// next try.
+///
+/// # Errors
+/// The last failure.
+pub(crate) async fn retried_until<T, E: Fault>(
     deadline: Option<Instant>,
+    again: impl Fn(&E, Duration),
     mut call: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let mut attempt = 1;
@@ -51,10 +60,10 @@ pub async fn retried<T, E: Fault>(
             Err(error) if error.is_retryable() => error,
             outcome => return outcome,
         };
-        match retry.delay(attempt, error.retry_after(), jitter(), deadline) {
-            None => return Err(error),
-            Some(delay) => tokio::time::sleep(delay).await,
-        }
+        let delay = Retry::READS.delay(attempt, error.retry_after(), jitter(), deadline);
+        let Some(delay) = delay else { return Err(error) };
+        again(&error, delay);
+        tokio::time::sleep(delay).await;
         attempt += 1;
     }
 }
@@ -83,7 +92,7 @@ mod tests {
     }
 
     async fn run(outcomes: &mut Vec<Result<u8, Failure>>) -> Result<u8, Failure> {
-        retried(&Retry::READS, None, async || outcomes.remove(0)).await
+        retried(async || outcomes.remove(0)).await
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use privlink_azure::ArmClient;
 use privlink_core::known::Known;
 use privlink_kubernetes::KubernetesClient;
 use tokio_util::sync::CancellationToken;
-
-use crate::observe::ArmClients;
 
 pub use crate::patience::{Patience, WaitKind};
 
@@ -16,7 +15,7 @@ pub struct Session {
     /// The Kubernetes API.
     pub kubernetes: KubernetesClient,
     /// Azure Resource Manager.
-    pub arm: ArmClients,
+    pub arm: ArmClient,
     /// How patient it is.
     pub patience: Patience,
     /// Stops the run: writes in flight are finished, waits are left, and nothing more starts.
@@ -26,7 +25,7 @@ pub struct Session {
 
 impl Session {
     /// A session that knows nothing yet.
-    pub fn new(kubernetes: KubernetesClient, arm: ArmClients, patience: Patience) -> Self {
+    pub fn new(kubernetes: KubernetesClient, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
         Self { kubernetes, arm, patience, stop, known: Mutex::new(Known::default()) }
     }

@@ -123,9 +123,8 @@ async fn missing(
         let holder = holder(&id).unwrap_or_else(|| id.clone());
         let key = holder.key();
         if !read.contains_key(&key) {
-            let client = session.arm.for_id(&holder);
             let found = {
-                let get = async || client.get(&holder).await;
+                let get = async || session.arm.get(&holder).await;
                 told(session, teller, WaitKind::Service, get).await?
             };
             read.insert(key.clone(), found);
@@ -222,7 +221,7 @@ pub(crate) async fn service(
 }
 
 /// The state of an endpoint's connection, as the endpoint shows it.
-pub fn connection_status(endpoint: &Value) -> Option<&str> {
+pub(crate) fn connection_status(endpoint: &Value) -> Option<&str> {
     ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"].iter().find_map(
         |list| {
             endpoint
@@ -242,10 +241,9 @@ pub(crate) async fn connection(
     wanted: &str,
 ) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
-    let client = session.arm.for_id(&id);
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
-        let get = async || client.get(&id).await;
+        let get = async || session.arm.get(&id).await;
         let live = told(session, teller, WaitKind::Connection, get).await?;
         let status = live.as_ref().and_then(connection_status).unwrap_or("unknown").to_owned();
         match status.as_str() {
@@ -274,10 +272,9 @@ pub(crate) async fn connection_at(
     service: &ResourceId,
     endpoint: &ResourceId,
 ) -> Result<Value, Failure> {
-    let client = session.arm.for_id(service);
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
-        let get = async || client.get(service).await;
+        let get = async || session.arm.get(service).await;
         let live = told(session, teller, WaitKind::Connection, get).await?;
         let connections = live
             .as_ref()

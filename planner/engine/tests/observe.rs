@@ -19,7 +19,7 @@ use privlink_azure::retry::Retry;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading};
-use privlink_engine::observe::{ArmClients, Cluster, Group, Targets, observe};
+use privlink_engine::observe::{Cluster, Group, Targets, observe};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use serde_json::{Value, json};
 
@@ -170,7 +170,7 @@ const INTERFACES: &str = "/subscriptions/s/providers/microsoft.network/networkin
 async fn both_planes_are_observed_and_the_cluster_names_its_node_group() {
     let azure = Server::start(azure_lists(3), 100).await;
     let kubernetes = Server::start(kubernetes_lists(), 100).await;
-    let arm = ArmClients::new(azure.arm());
+    let arm = azure.arm();
     let snapshot = observe(&targets(), &kubernetes.kubernetes().await, &arm).await;
     assert_eq!(snapshot.kubernetes.version, Reading::Present(String::from("v1.33.1")));
     assert_eq!(snapshot.kubernetes.namespace, "shop");
@@ -194,7 +194,7 @@ async fn a_403_in_the_middle_of_a_list_is_unreadable_and_never_absent() {
     let mut kubernetes = kubernetes_lists();
     kubernetes.get_mut("/api/v1/events").unwrap().refused_page = Some(0);
     let kubernetes = Server::start(kubernetes, 100).await;
-    let arm = ArmClients::new(azure.arm());
+    let arm = azure.arm();
     let snapshot = observe(&targets(), &kubernetes.kubernetes().await, &arm).await;
     for name in ["e1", "e29", "none"] {
         let id = ResourceId::in_group("s", "g", "Microsoft.Network/privateEndpoints", name);
@@ -214,9 +214,7 @@ async fn calls_follow_pages() {
     for count in [10, 1_000, 10_000] {
         let azure = Server::start(azure_lists(count), 1_000).await;
         let client = azure.arm();
-        let read =
-            privlink_engine::observe::observe_azure(&targets(), &ArmClients::new(client.clone()))
-                .await;
+        let read = privlink_engine::observe::observe_azure(&targets(), &client).await;
         assert!(matches!(&read[ENDPOINTS], Reading::Present(list) if list.len() == count));
         assert_eq!(client.calls().reads, u64::try_from(azure.asked.lock().unwrap().len()).unwrap());
         calls.push(client.calls().reads);
@@ -231,7 +229,7 @@ async fn nothing_there_is_unreadable_with_the_reason() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let gone = Server { url, asked: Arc::default() };
-    let arm = ArmClients::new(gone.arm());
+    let arm = gone.arm();
     let snapshot = observe(&targets(), &gone.kubernetes().await, &arm).await;
     assert_eq!(snapshot.azure.len(), 3);
     for reading in snapshot.azure.values() {

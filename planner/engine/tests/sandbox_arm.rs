@@ -17,11 +17,10 @@ use privlink_azure::{
 use privlink_core::facts::{Facts, Origin};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading, Snapshot};
-use privlink_engine::observe::{ArmClients, Cluster, Group, Targets, facts, observe};
+use privlink_engine::observe::{Cluster, Group, Targets, facts, observe};
 use privlink_kubernetes::{Connection, KubernetesClient};
-use privlink_sandbox::fault::Effect;
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
-use privlink_sandbox::{Fault, Running, Sandbox, SandboxOptions};
+use privlink_sandbox::{Effect, Fault, Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -82,7 +81,7 @@ impl Setting {
     }
 
     async fn observe(&self) -> Snapshot {
-        observe(&targets(), &self.kubernetes, &ArmClients::new(self.arm.clone())).await
+        observe(&targets(), &self.kubernetes, &self.arm).await
     }
 
     fn fault(&self, method: &str, path: &str, effect: Effect) {

@@ -11,11 +11,10 @@ use azure_core::http::headers::{AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Request, StatusCode};
 use azure_core::time::OffsetDateTime;
+use privlink_http::is_loopback;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::{Origin, Url};
-
-use crate::cloud::is_loopback;
 
 /// Makes the credential for a tenant, or for the identity's own.
 pub(crate) type CredentialSource =
@@ -98,7 +97,7 @@ pub fn leads_to(endpoint: &str, link: &str) -> bool {
 }
 
 fn is_within(endpoint: &Url, url: &Url) -> bool {
-    let plain = url.scheme() != "https" && !is_loopback(url);
+    let plain = url.scheme() != "https" && !url.host_str().is_some_and(is_loopback);
     let anonymous = url.username().is_empty() && url.password().is_none();
     url.origin() == endpoint.origin() && !plain && anonymous
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// How many pages a list may have. ARM's pages hold hundreds of entries.
     pub most_pages: usize,
+    /// How many bytes one reply may have, after decompression: many times what a page of ARM's has.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             reply_timeout: Duration::from_secs(120),
             poll_interval: Duration::from_secs(5),
             most_pages: 2000,
+            most_bytes: 256 << 20,
         }
     }
 }
@@ -79,7 +82,7 @@ pub struct Calls {
     pub reads: u64,
     /// GETs of operations' statuses.
     pub polls: u64,
-    /// PUT, POST and DELETE.
+    /// PUT and DELETE.
     pub writes: u64,
 }
 
@@ -124,8 +127,9 @@ impl ArmClient {
         let name = identity.describe(environment);
         let about = (Doing::Read, cloud.endpoint(), name.as_str());
         let failed = |why: reqwest::Error| ArmError::new(ErrorKind::Network, about, chain(&why));
-        let to_arm = transport(cloud.is_loopback()).map_err(failed)?;
-        let to_issuer = transport(identity.is_local()).map_err(failed)?;
+        let most_bytes = settings.most_bytes;
+        let to_arm = transport(cloud.is_loopback(), most_bytes).map_err(failed)?;
+        let to_issuer = transport(identity.is_local(), most_bytes).map_err(failed)?;
         let source = {
             let (cloud, identity) = (cloud.clone(), identity.clone());
             let environment = environment.clone();
@@ -313,21 +317,8 @@ impl ArmClient {
         Ok(Deletion::Deleted)
     }
 
-    /// Posts an action (`{resource}/action`, or `/providers/.../checkSomething`) and returns its
-    /// result; `Null` when it has none.
-    ///
-    /// # Errors
-    /// As for [`ArmClient::put`].
-    pub async fn post(&self, path: &str, body: &Value, wait: &Wait<'_>) -> Result<Value, ArmError> {
-        let mut call = self.call(Doing::Act, Method::Post, path)?;
-        call.body = Some(body);
-        let reply = self.check(&call, self.send(&call).await?)?;
-        let id = ResourceId::new(path);
-        Ok(self.finish(Verb::Post, &id, &call, reply, wait).await?.unwrap_or_default())
-    }
-
     /// Follows an operation that was started before, here or in another process, to its end. The
-    /// result is the resource for a PUT, what the action gave for a POST, and `None` for a DELETE.
+    /// result is the resource for a PUT, and `None` for a DELETE.
     ///
     /// # Errors
     /// As for [`ArmClient::put`].

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
-use url::{Host, Url};
+use privlink_http::is_loopback;
+use url::Url;
 
 /// One Azure cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Cloud {
     }
 
     /// Azure US Government.
-    pub fn us_government() -> Self {
+    fn us_government() -> Self {
         Self::known(
             "us-government",
             "https://management.usgovcloudapi.net",
@@ -37,7 +38,7 @@ impl Cloud {
     }
 
     /// Azure operated by 21Vianet in China.
-    pub fn china() -> Self {
+    fn china() -> Self {
         Self::known(
             "china",
             "https://management.chinacloudapi.cn",
@@ -67,7 +68,7 @@ impl Cloud {
         }
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if url.host_str().is_some_and(is_loopback) => {}
             "http" => {
                 return Err(format!(
                     "ARM endpoint `{endpoint}`: a token is sent over plain http to a loopback \
@@ -117,7 +118,7 @@ impl Cloud {
 
     /// Whether the endpoint is a loopback literal.
     pub fn is_loopback(&self) -> bool {
-        self.endpoint_url().is_ok_and(|url| is_loopback(&url))
+        self.endpoint_url().is_ok_and(|url| url.host_str().is_some_and(is_loopback))
     }
 
     /// Where tokens of a tenant are asked for.
@@ -159,15 +160,6 @@ impl FromStr for Cloud {
                  ENDPOINT,AUDIENCE,AUTHORITY"
             )),
         }
-    }
-}
-
-/// A loopback literal: names are resolved by somebody else, so `localhost` is none.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(_)) | None => false,
     }
 }
 

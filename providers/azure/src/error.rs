@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Tls,
     /// A URL in a reply leads elsewhere than to the configured ARM endpoint; nothing was sent there.
     UntrustedUrl,
-    /// The reply is not ARM's: wrong content type, or JSON of another shape.
+    /// The reply is not ARM's: wrong content type, JSON of another shape, or larger than any of ARM's.
     Protocol,
     /// The operation was still running when its deadline came.
     Deadline,
@@ -52,8 +52,6 @@ pub enum Doing {
     Write,
     /// DELETE.
     Delete,
-    /// POST of an action.
-    Act,
     /// GET of an operation's status.
     Poll,
 }
@@ -65,7 +63,6 @@ impl fmt::Display for Doing {
             Self::List => "list",
             Self::Write => "write",
             Self::Delete => "delete",
-            Self::Act => "post to",
             Self::Poll => "follow the operation on",
         })
     }
@@ -188,7 +185,7 @@ impl ArmError {
 
     /// Whether it says that the resource or what holds it is not there, as opposed to a 404 of
     /// somebody else's or a subscription that cannot be seen.
-    pub fn is_absence(&self) -> bool {
+    pub(crate) fn is_absence(&self) -> bool {
         const ABSENT: [&str; 4] =
             ["ResourceNotFound", "NotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
         self.0.kind == ErrorKind::Missing

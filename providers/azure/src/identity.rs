@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let transport = crate::transport::transport(true).unwrap();
+        let transport = crate::transport::transport(true, 1).unwrap();
         let none = environment(&[]);
         for (identity, variable) in [
             (Identity::WorkloadIdentity, "AZURE_FEDERATED_TOKEN_FILE"),

@@ -3,8 +3,8 @@
 //! The protocol (Azure REST guidelines, and recorded traffic of the Azure CLI and of
 //! cloud-provider-azure): the reply to a write names a URL in `Azure-AsyncOperation`, else in
 //! `Location`; a PUT without either is followed by the resource's own `provisioningState`. The URLs are
-//! opaque. A PUT ends with a GET of the resource; a DELETE or POST that has both headers ends with a
-//! GET of `Location`.
+//! opaque. A PUT ends with a GET of the resource; a DELETE that has both headers ends with a GET of
+//! `Location`.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,8 +27,6 @@ pub enum Verb {
     Put,
     /// A resource is deleted.
     Delete,
-    /// An action runs.
-    Post,
 }
 
 /// How an operation is followed.
@@ -49,7 +47,7 @@ pub enum Follow {
 pub struct Operation {
     /// What started it.
     pub verb: Verb,
-    /// The resource, or the action's path.
+    /// The resource.
     pub resource: ResourceId,
     /// How it is followed.
     pub follow: Follow,
@@ -141,9 +139,7 @@ impl ArmClient {
             (Some(url), _) => Follow::AsyncOperation(url),
             // A 200 or 201 may carry the resource's own address in Location.
             (None, Some(url)) if reply.status == 202 => Follow::Location(url.clone()),
-            _ if verb != Verb::Put => {
-                return Ok(Some(body).filter(|body| verb == Verb::Post && !body.is_null()));
-            }
+            _ if verb == Verb::Delete => return Ok(None),
             _ if reply.status != 202 && is_final(state) => {
                 return self.written(call, body).map(Some);
             }
@@ -280,22 +276,16 @@ impl ArmClient {
                 };
                 self.written(&call, body).map(Some)
             }
-            Verb::Delete | Verb::Post => {
-                let mut call = self.call(Doing::Poll, Method::Get, resource)?;
-                let reply = match &operation.location {
-                    None => reply,
-                    Some(url) => {
-                        call.url = self.parse(&call, url)?;
-                        match self.read(&call, Some(wait.deadline)).await {
-                            Err(error) if error.kind == ErrorKind::Missing => return Ok(None),
-                            other => other?,
-                        }
+            Verb::Delete => {
+                if let Some(url) = &operation.location {
+                    let mut call = self.call(Doing::Poll, Method::Get, resource)?;
+                    call.url = self.parse(&call, url)?;
+                    match self.read(&call, Some(wait.deadline)).await {
+                        Err(error) if error.kind != ErrorKind::Missing => return Err(error),
+                        _ => {}
                     }
-                };
-                if operation.verb == Verb::Delete {
-                    return Ok(None);
                 }
-                Ok(Some(self.json(&call, &reply)?).filter(|body| !body.is_null()))
+                Ok(None)
             }
         }
     }
@@ -326,7 +316,6 @@ fn doing(verb: Verb) -> Doing {
     match verb {
         Verb::Put => Doing::Write,
         Verb::Delete => Doing::Delete,
-        Verb::Post => Doing::Act,
     }
 }
 

@@ -23,13 +23,6 @@ impl Retry {
         longest_delay: Duration::from_secs(10),
     };
 
-    /// For writes: other operations on the resource take their time.
-    pub const WRITES: Self = Self {
-        attempts: 8,
-        first_delay: Duration::from_secs(2),
-        longest_delay: Duration::from_secs(60),
-    };
-
     /// The longest wait that a server may ask for where no deadline says.
     const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
@@ -38,8 +31,9 @@ impl Retry {
         Self { attempts: 1, first_delay: Duration::ZERO, longest_delay: Duration::ZERO };
 
     /// How long to wait after failed try `attempt` (from 1); `None` when it was the last or the wait
-    /// would end after the deadline, or, without one, after five minutes. What the server asks for is a minimum. `jitter` (0 to 1) spreads
-    /// our own delay over its upper half, so that calls that failed together do not return together.
+    /// would end after the deadline, or, without one, after five minutes. What the server asks for is a
+    /// minimum. `jitter` (0 to 1) spreads our own delay over its upper half, so that calls that failed
+    /// together do not return together.
     pub fn delay(
         &self,
         attempt: u32,

@@ -1,32 +1,56 @@
-//! HTTP itself: timeouts, TLS, proxies.
+//! HTTP itself, and how large a reply may be.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::http::Transport;
+use async_trait::async_trait;
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use futures::StreamExt;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A transport. Redirects are not followed: ARM does not send them, and a followed one would carry
-/// the request past the check of its origin. Proxy variables are honoured unless `direct`, which
-/// loopback endpoints and the metadata service of a virtual machine need.
-pub(crate) fn transport(direct: bool) -> Result<Transport, reqwest::Error> {
-    install_crypto();
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    if direct {
-        builder = builder.no_proxy();
-    }
-    Ok(Transport::new(Arc::new(builder.build()?)))
+/// A transport; see [`privlink_http::client`]. A reply of more than `most_bytes` is [`TooLarge`].
+pub(crate) fn transport(direct: bool, most_bytes: usize) -> Result<Transport, reqwest::Error> {
+    let client = privlink_http::client(direct).read_timeout(READ_TIMEOUT).build()?;
+    Ok(Transport::new(Arc::new(Bounded { client, most_bytes })))
 }
 
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+/// A reply of which no more is read.
+#[derive(Debug)]
+pub(crate) struct TooLarge {
+    most_bytes: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the reply is larger than {} MiB", self.most_bytes >> 20)
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// Reads replies to their end, which `azure_core` would do without a bound. What was compressed counts
+/// as it is after decompression.
+#[derive(Debug)]
+struct Bounded {
+    client: reqwest::Client,
+    most_bytes: usize,
+}
+
+#[async_trait]
+impl HttpClient for Bounded {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let (status, headers, mut body) = self.client.execute_request(request).await?.deconstruct();
+        let mut read = Vec::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk?;
+            if read.len() + chunk.len() > self.most_bytes {
+                let error = TooLarge { most_bytes: self.most_bytes };
+                return Err(azure_core::Error::new(azure_core::error::ErrorKind::Other, error));
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok(AsyncRawResponse::from_bytes(status, headers, read))
     }
 }

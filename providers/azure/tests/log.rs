@@ -6,13 +6,17 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/client.rs"]
+mod client;
+
 #[path = "support/server.rs"]
 mod server;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use server::{LIST, ONCE, RESET, Server, TOKEN, endpoint, json, reply};
+use client::{LIST, ONCE, TOKEN, client_at, endpoint};
+use server::{RESET, Server, json, reply};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -45,7 +49,7 @@ async fn no_log_level_shows_the_token() {
         RESET.to_owned(),
     ])
     .await;
-    let client = server.client(ONCE);
+    let client = client_at(&server.url(), ONCE);
     client.list(LIST).await.unwrap();
     let errors =
         [client.get(&endpoint()).await.unwrap_err(), client.get(&endpoint()).await.unwrap_err()];

@@ -7,14 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "support/server.rs"]
-mod server;
+#[path = "support/client.rs"]
+mod client;
 
 #[path = "support/tls_server.rs"]
 mod tls_server;
 
+use client::{LIST, ONCE, client_at};
 use privlink_azure::ErrorKind;
-use server::{LIST, ONCE, client_at};
 use tls_server::{CERTIFICATE, serve};
 
 /// An empty list.

@@ -16,7 +16,7 @@ const HELP: &str = "Map the token into the step (`env: SYSTEM_ACCESSTOKEN: $(Sys
 
 /// A pull request on Azure DevOps.
 #[derive(Debug)]
-pub struct AzureDevOps {
+pub(crate) struct AzureDevOps {
     pub(crate) exchange: Exchange,
     project: String,
     repository: String,

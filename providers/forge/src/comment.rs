@@ -33,15 +33,13 @@ pub enum Outcome {
 
 /// The place of the comment with a token that may write there.
 #[derive(Debug)]
-pub enum Forge {
-    /// GitHub.
-    #[doc(hidden)]
+pub struct Forge(Api);
+
+/// Whose API it is.
+#[derive(Debug)]
+enum Api {
     GitHub(GitHub),
-    /// GitLab.
-    #[doc(hidden)]
     GitLab(GitLab),
-    /// Azure DevOps.
-    #[doc(hidden)]
     AzureDevOps(AzureDevOps),
 }
 
@@ -52,18 +50,18 @@ impl Forge {
     ///
     /// Refuses an address without TLS.
     pub fn new(place: Place, token: &Token, settings: Settings) -> Result<Self, ForgeError> {
-        Ok(match place {
+        Ok(Self(match place {
             Place::GitHub { api, repository, pull } => {
-                Self::GitHub(GitHub::new(&api, &repository, pull, token, settings)?)
+                Api::GitHub(GitHub::new(&api, &repository, pull, token, settings)?)
             }
             Place::GitLab { api, project, request } => {
-                Self::GitLab(GitLab::new(&api, &project, request, token, settings)?)
+                Api::GitLab(GitLab::new(&api, &project, request, token, settings)?)
             }
             Place::AzureDevOps { api, project, repository, pull } => {
                 let address = (api.as_str(), project.as_str(), repository.as_str());
-                Self::AzureDevOps(AzureDevOps::new(address, pull, token, settings)?)
+                Api::AzureDevOps(AzureDevOps::new(address, pull, token, settings)?)
             }
-        })
+        }))
     }
 
     /// Makes the comment that starts with the marker, or gives it this text. Of those that are there
@@ -104,34 +102,34 @@ impl Forge {
     }
 
     fn settings(&self) -> &Settings {
-        match self {
-            Self::GitHub(forge) => &forge.exchange.settings,
-            Self::GitLab(forge) => &forge.exchange.settings,
-            Self::AzureDevOps(forge) => &forge.exchange.settings,
+        match &self.0 {
+            Api::GitHub(forge) => &forge.exchange.settings,
+            Api::GitLab(forge) => &forge.exchange.settings,
+            Api::AzureDevOps(forge) => &forge.exchange.settings,
         }
     }
 
     async fn find(&mut self, marker: &str) -> Result<Option<Comment>, ForgeError> {
-        match self {
-            Self::GitHub(forge) => forge.find(marker).await,
-            Self::GitLab(forge) => forge.find(marker).await,
-            Self::AzureDevOps(forge) => forge.find(marker).await,
+        match &mut self.0 {
+            Api::GitHub(forge) => forge.find(marker).await,
+            Api::GitLab(forge) => forge.find(marker).await,
+            Api::AzureDevOps(forge) => forge.find(marker).await,
         }
     }
 
     async fn create(&self, body: &str) -> Result<(), ForgeError> {
-        match self {
-            Self::GitHub(forge) => forge.create(body).await,
-            Self::GitLab(forge) => forge.create(body).await,
-            Self::AzureDevOps(forge) => forge.create(body).await,
+        match &self.0 {
+            Api::GitHub(forge) => forge.create(body).await,
+            Api::GitLab(forge) => forge.create(body).await,
+            Api::AzureDevOps(forge) => forge.create(body).await,
         }
     }
 
     async fn update(&self, comment: &Comment, body: &str) -> Result<(), ForgeError> {
-        match self {
-            Self::GitHub(forge) => forge.update(comment, body).await,
-            Self::GitLab(forge) => forge.update(comment, body).await,
-            Self::AzureDevOps(forge) => forge.update(comment, body).await,
+        match &self.0 {
+            Api::GitHub(forge) => forge.update(comment, body).await,
+            Api::GitLab(forge) => forge.update(comment, body).await,
+            Api::AzureDevOps(forge) => forge.update(comment, body).await,
         }
     }
 }

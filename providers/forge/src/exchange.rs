@@ -2,25 +2,21 @@
 //! again.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use privlink_core::reason::chain;
+use privlink_http::is_loopback;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
 };
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::{ErrorKind, ForgeError};
 
 const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));
-/// The most bytes of one answer: 100 comments of the largest size GitLab takes are far more than what
-/// is ever there.
-const MAX_BYTES: usize = 64 << 20;
-
 /// A token. It is not shown.
 #[derive(Clone)]
 pub struct Token(String);
@@ -42,7 +38,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How patient the client is.
+/// What can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How often a request is made at most, the first time included.
@@ -51,6 +47,9 @@ pub struct Settings {
     pub first_delay: Duration,
     /// How long one request may take with all its tries and waits, those that the forge asks for included.
     pub patience: Duration,
+    /// How many bytes one answer may have, after decompression: more than a page of 100 comments of the
+    /// largest size GitLab takes.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
@@ -59,6 +58,7 @@ impl Default for Settings {
             attempts: 4,
             first_delay: Duration::from_secs(1),
             patience: Duration::from_secs(120),
+            most_bytes: 128 << 20,
         }
     }
 }
@@ -93,16 +93,9 @@ impl Exchange {
         settings: Settings,
     ) -> Result<Self, ForgeError> {
         let base = base(api)?;
-        install_crypto();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(Duration::from_secs(60))
-            // A redirect would carry the token past the check of the host.
-            .redirect(redirect::Policy::none());
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
+        let direct = base.host_str().is_some_and(is_loopback);
+        let builder =
+            privlink_http::client(direct).user_agent(USER_AGENT).timeout(Duration::from_secs(60));
         let client = builder.build().map_err(|error| {
             ForgeError::new(ErrorKind::Protocol, format!("no HTTP client: {}", chain(&error)))
         })?;
@@ -225,10 +218,12 @@ impl Exchange {
         let mut response = request.send().await.map_err(lost)?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_BYTES {
-                return Err(ForgeError::new(ErrorKind::Protocol, "the answer does not end"));
+            if bytes.len() + chunk.len() > self.settings.most_bytes {
+                let most = self.settings.most_bytes >> 20;
+                let message = format!("{}'s answer is larger than {most} MiB", self.host());
+                return Err(ForgeError::new(ErrorKind::Protocol, message));
             }
+            bytes.extend_from_slice(&chunk);
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let body: Option<Value> = serde_json::from_slice(&bytes).ok();
@@ -304,17 +299,8 @@ fn base(api: &str) -> Result<Url, ForgeError> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(url),
         _ => Err(bad("tokens are sent with TLS only")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 
@@ -323,32 +309,18 @@ pub(crate) fn bearer(token: &Token) -> (HeaderName, String) {
     (AUTHORIZATION, format!("Bearer {}", token.secret()))
 }
 
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tokens_are_sent_with_tls_or_on_this_machine() {
-        for good in
-            ["https://api.github.com", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost"]
-        {
+        for good in ["https://api.github.com", "http://127.0.0.1:1", "http://[::1]:1"] {
             assert!(base(good).is_ok(), "{good}");
         }
-        for bad in [
-            "http://api.github.com",
-            "http://127.0.0.1.example",
-            "ftp://localhost",
-            "x",
-            "https://a@b",
-        ] {
+        for bad in
+            ["http://api.github.com", "http://localhost", "ftp://localhost", "x", "https://a@b"]
+        {
             assert_eq!(base(bad).unwrap_err().kind, ErrorKind::Unknown, "{bad}");
         }
     }

@@ -15,7 +15,7 @@ const HELP: &str = "Use the run's own `github.token`, in a job with `permissions
 
 /// A pull request on GitHub.
 #[derive(Debug)]
-pub struct GitHub {
+pub(crate) struct GitHub {
     pub(crate) exchange: Exchange,
     owner: String,
     name: String,

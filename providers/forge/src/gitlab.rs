@@ -14,7 +14,7 @@ const HELP: &str = "Give PRIVLINK_GITLAB_TOKEN or GITLAB_TOKEN a project access 
 
 /// A merge request on GitLab.
 #[derive(Debug)]
-pub struct GitLab {
+pub(crate) struct GitLab {
     pub(crate) exchange: Exchange,
     project: String,
     request: u64,

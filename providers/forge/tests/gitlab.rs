@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../../azure/tests/support/server.rs"]
+mod server;
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -125,4 +127,16 @@ async fn a_rate_limit_is_waited_for() {
     let mut forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
     assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert_eq!(notes.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
+    let (api, sent) = server::endless().await;
+    let place = Place::GitLab { api, project: "group/shop".into(), request: 3 };
+    let mut forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
+    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    assert_eq!(error.message, "127.0.0.1's answer is larger than 1 MiB");
+    let sent = sent.await.unwrap();
+    assert!(sent < server::ENDLESS, "all {sent} bytes were taken");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
 use kube::Client;
 use kube::client::Body;
 use privlink_core::kubernetes::managers::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
@@ -71,7 +72,7 @@ impl KubernetesClient {
         connection: &Connection,
         settings: Settings,
     ) -> Result<Self, KubernetesError> {
-        install_crypto();
+        privlink_http::install_crypto();
         let (config, name) = connection.resolve().await?;
         let client = Client::try_from(config).map_err(|why| {
             KubernetesError::from_kube(&why, (Doing::Connect, "Kubernetes", &name))
@@ -376,8 +377,16 @@ impl KubernetesClient {
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
         let retry_after = header("retry-after").and_then(|text| text.parse().ok());
         let kind = header("content-type").unwrap_or("no content type").to_owned();
-        let body =
-            body.collect_bytes().await.map_err(|why| KubernetesError::from_kube(&why, about))?;
+        // Above what decompresses, if the client ever asks for that.
+        let body = Limited::new(body, self.settings.most_bytes).collect().await;
+        let body = body.map_err(|why| match why.downcast_ref() {
+            Some(why) => KubernetesError::from_kube(why, about),
+            None => {
+                let most = self.settings.most_bytes >> 20;
+                self.protocol(call, &format!("the reply is larger than {most} MiB"))
+            }
+        })?;
+        let body = body.to_bytes();
         if !status.is_success() {
             let pause = retry_after.map(Duration::from_secs);
             return Err(KubernetesError::from_status(status.as_u16(), pause, &body, about));
@@ -388,6 +397,10 @@ impl KubernetesClient {
 
     pub(crate) fn raw(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn protocol(&self, call: &Call<'_>, message: &str) -> KubernetesError {
@@ -424,14 +437,6 @@ pub(crate) fn escape(text: &str) -> String {
 /// The path of a Service.
 pub fn service_path(namespace: &str, name: &str) -> String {
     format!("/api/v1/namespaces/{}/services/{}", escape(namespace), escape(name))
-}
-
-/// One TLS provider for the whole process: without a default, the first TLS connection fails.
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
 }
 
 #[cfg(test)]

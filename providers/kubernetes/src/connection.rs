@@ -1,6 +1,5 @@
 //! The way to an API server.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use privlink_core::reason::chain;
+use privlink_http::is_loopback;
 
 use crate::error::{Doing, ErrorKind, KubernetesError};
 
@@ -47,11 +47,13 @@ pub struct Settings {
     pub reply_timeout: Duration,
     /// How many objects a page of a list holds.
     pub page_size: u32,
+    /// How many bytes one reply, or one event of a watch, may have: many times what a page has.
+    pub most_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { reply_timeout: Duration::from_secs(30), page_size: 500 }
+        Self { reply_timeout: Duration::from_secs(30), page_size: 500, most_bytes: 256 << 20 }
     }
 }
 
@@ -100,12 +102,9 @@ fn at(url: &str, namespace: &str) -> Result<Config, KubernetesError> {
         KubernetesError::new(ErrorKind::Invalid, (Doing::Connect, "Kubernetes", url), why)
     };
     let uri: http::Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
-    let is_loopback = uri.host().is_some_and(|host| {
-        host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    });
     match uri.scheme_str() {
         Some("https") => {}
-        Some("http") if is_loopback => {}
+        Some("http") if uri.host().is_some_and(is_loopback) => {}
         _ => return Err(refuse("an address is https, or plain http to a loopback address")),
     }
     let mut config = Config::new(uri);

@@ -28,7 +28,7 @@ pub enum ErrorKind {
     Network,
     /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS.
     Tls,
-    /// The reply is not an API server's.
+    /// The reply is not an API server's, or larger than any of one.
     Protocol,
 }
 

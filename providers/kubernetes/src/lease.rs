@@ -103,41 +103,35 @@ impl Lock {
         let mut seen: Option<(String, Instant)> = None;
         loop {
             let lease = self.read().await?;
-            let Some(current) = lease.as_ref().and_then(holder) else {
-                match self.write(lease.as_ref(), identity, duration, None).await {
-                    Ok(lease) => return Ok(self.keep(lease, identity, duration, None)),
-                    // Somebody was faster; see who.
-                    Err(error) if error.kind == ErrorKind::Stale => continue,
-                    Err(error) => return Err(error),
-                }
-            };
-            // Ours already: the reply to the write that took it was lost.
-            if current.identity == identity {
-                match self.write(lease.as_ref(), identity, duration, None).await {
-                    Ok(lease) => return Ok(self.keep(lease, identity, duration, None)),
-                    Err(error) if error.kind == ErrorKind::Stale => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-            let version = resource_version(lease.as_ref());
-            let patience = lease_duration(lease.as_ref()).unwrap_or(duration);
-            match &seen {
-                Some((known, since)) if *known == version => {
-                    if since.elapsed() >= patience {
-                        match self.write(lease.as_ref(), identity, duration, None).await {
-                            Ok(lease) => {
-                                return Ok(self.keep(lease, identity, duration, Some(current)));
-                            }
-                            Err(error) if error.kind == ErrorKind::Stale => continue,
-                            Err(error) => return Err(error),
+            let dead = match lease.as_ref().and_then(holder) {
+                None => None,
+                // Ours already: the reply to the write that took it was lost.
+                Some(current) if current.identity == identity => None,
+                Some(current) => {
+                    let version = resource_version(lease.as_ref());
+                    let patience = lease_duration(lease.as_ref()).unwrap_or(duration);
+                    match &seen {
+                        Some((known, _)) if *known != version => {
+                            return Ok(Acquisition::HeldBy(current));
+                        }
+                        Some((_, since)) if since.elapsed() >= patience => Some(current),
+                        _ => {
+                            seen.get_or_insert((version, Instant::now()));
+                            let look = patience / 20;
+                            let look =
+                                look.clamp(Duration::from_millis(200), Duration::from_secs(2));
+                            tokio::time::sleep(look).await;
+                            continue;
                         }
                     }
                 }
-                Some(_) => return Ok(Acquisition::HeldBy(current)),
-                None => seen = Some((version, Instant::now())),
+            };
+            match self.write(lease.as_ref(), identity, duration, None).await {
+                Ok(lease) => return Ok(self.keep(lease, identity, duration, dead)),
+                // Somebody was faster; see who.
+                Err(error) if error.kind == ErrorKind::Stale => {}
+                Err(error) => return Err(error),
             }
-            let look = (patience / 20).clamp(Duration::from_millis(200), Duration::from_secs(2));
-            tokio::time::sleep(look).await;
         }
     }
 

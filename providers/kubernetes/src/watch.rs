@@ -4,8 +4,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt, StreamExt};
+use futures::{AsyncBufReadExt, AsyncReadExt, TryStreamExt};
 use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -112,18 +114,28 @@ async fn watch_once(
     let request = Request::get(format!("{path}&timeoutSeconds={WATCH_SECONDS}"))
         .header("accept", "application/json")
         .header("accept-encoding", "identity")
-        .body(Vec::new())
+        .body(Body::empty())
         .map_err(|why| why.to_string())?;
-    let stream = client.raw().request_stream(request).await.map_err(|why| why.to_string())?;
-    let stream = pin!(stream);
-    let mut lines = stream.lines();
+    let reply = client.raw().send(request).await.map_err(|why| why.to_string())?;
+    if !reply.status().is_success() {
+        return Err(format!("the API server answered {}", reply.status()));
+    }
+    let events = reply.into_body().into_data_stream().map_err(std::io::Error::other);
+    let mut events = pin!(events.into_async_read());
+    let most = client.settings().most_bytes;
+    let mut line = Vec::new();
     loop {
-        let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+        line.clear();
+        let mut next = (&mut events).take(most as u64);
+        match tokio::time::timeout(SILENCE, next.read_until(b'\n', &mut line)).await {
             Err(_) => return Err(String::from("the watch is silent")),
-            Ok(None) => return Ok(()),
-            Ok(Some(line)) => line.map_err(|why| why.to_string())?,
+            Ok(Ok(0)) => return Ok(()),
+            Ok(read) => read.map_err(|why| why.to_string())?,
         };
-        let event: Event<'_> = serde_json::from_str(&line).map_err(|why| why.to_string())?;
+        if line.len() == most {
+            return Err(format!("an event is larger than {} MiB", most >> 20));
+        }
+        let event: Event<'_> = serde_json::from_slice(&line).map_err(|why| why.to_string())?;
         match &*event.kind {
             "BOOKMARK" => {}
             "ERROR" => return Err(String::from("the API server ended the watch")),

@@ -6,65 +6,30 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../../azure/tests/support/server.rs"]
+mod server;
+
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use privlink_kubernetes::{Connection, ErrorKind, KubernetesClient, KubernetesError, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use server::{ENDLESS, RESET, Server, endless, json, reply};
 use tokio::net::TcpListener;
 
 const TOKEN: &str = "t0p-s3cret";
-const RESET: &str = "";
 
-/// A server that sends these bytes to each connection, one after the other, and keeps what it got.
-async fn serve(replies: Vec<String>) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let requests: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = requests.clone();
-    tokio::spawn(async move {
-        for reply in replies {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            if reply == RESET {
-                continue;
-            }
-            let mut request = Vec::new();
-            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                let mut chunk = [0; 1024];
-                let read = stream.read(&mut chunk).await.unwrap();
-                request.extend_from_slice(&chunk[..read]);
-                if read == 0 {
-                    break;
-                }
-            }
-            kept.lock().unwrap().push(String::from_utf8(request).unwrap());
-            stream.write_all(reply.as_bytes()).await.unwrap();
-        }
-    });
-    (address, requests)
-}
-
-fn json(body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n{body}"
-    )
-}
-
-async fn version_at(address: SocketAddr) -> Result<String, KubernetesError> {
-    let url = format!("http://{address}");
-    let connection = Connection::Url { url, namespace: String::from("default") };
-    KubernetesClient::connect(&connection, Settings::default()).await?.version().await
+async fn version_at(url: &str) -> Result<String, KubernetesError> {
+    let connection = Connection::Url { url: url.to_owned(), namespace: String::from("default") };
+    let settings = Settings { most_bytes: 1 << 20, ..Settings::default() };
+    KubernetesClient::connect(&connection, settings).await?.version().await
 }
 
 #[tokio::test]
 async fn a_request_says_who_sends_it() {
-    let (address, requests) = serve(vec![json(r#"{"gitVersion": "v1.33.1"}"#)]).await;
-    assert_eq!(version_at(address).await.unwrap(), "v1.33.1");
-    let request = requests.lock().unwrap()[0].to_lowercase();
+    let server = Server::start([json(r#"{"gitVersion": "v1.33.1"}"#)]).await;
+    assert_eq!(version_at(&server.url()).await.unwrap(), "v1.33.1");
+    let request = server.requests.lock().unwrap()[0].to_lowercase();
     assert!(request.contains("user-agent: privlink/"), "{request}");
 }
 
@@ -72,17 +37,28 @@ async fn a_request_says_who_sends_it() {
 async fn resets_and_halves_are_transient_and_nothing_there_is_a_network_error() {
     let half = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
     for reply in [RESET, half] {
-        let (address, _) = serve(vec![reply.to_owned()]).await;
-        let error = version_at(address).await.unwrap_err();
+        let server = Server::start([reply]).await;
+        let error = version_at(&server.url()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Transient, "{error}");
         assert!(error.is_retryable());
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = version_at(address).await.unwrap_err();
+    let error = version_at(&url).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network, "{error}");
     assert!(error.to_string().contains("refused"), "the whole chain of reasons: {error}");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
+    let (url, sent) = endless().await;
+    let error = version_at(&url).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    assert!(error.to_string().contains("the reply is larger than 1 MiB"), "{error}");
+    assert!(!error.is_retryable());
+    let sent = sent.await.unwrap();
+    assert!(sent < ENDLESS, "all {sent} bytes were taken");
 }
 
 #[derive(Clone, Default)]
@@ -100,7 +76,7 @@ impl Write for Log {
 }
 
 /// A kubeconfig whose user is an exec plugin, as kubelogin is.
-fn kubeconfig(folder: &std::path::Path, address: SocketAddr, script: &str) -> Connection {
+fn kubeconfig(folder: &std::path::Path, server: &str, script: &str) -> Connection {
     let plugin = folder.join("plugin");
     std::fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -111,7 +87,7 @@ apiVersion: v1
 kind: Config
 current-context: prod
 contexts: [{{name: prod, context: {{cluster: c, user: u, namespace: shop}}}}]
-clusters: [{{name: c, cluster: {{server: "http://{address}"}}}}]
+clusters: [{{name: c, cluster: {{server: "{server}"}}}}]
 users:
 - name: u
   user:
@@ -137,19 +113,22 @@ async fn an_exec_plugins_token_is_sent_and_no_log_level_shows_it() {
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let refusal = r#"{"kind": "Status", "reason": "Forbidden", "message": "no"}"#;
-    let refused = json(refusal).replacen("200 OK", "403 Forbidden", 1);
-    let (address, requests) =
-        serve(vec![json(r#"{"gitVersion": "v1.33.1"}"#), refused, RESET.to_owned()]).await;
+    let server = Server::start([
+        json(r#"{"gitVersion": "v1.33.1"}"#),
+        reply("403 Forbidden", "application/json", refusal),
+        RESET.to_owned(),
+    ])
+    .await;
     let folder = tempfile::tempdir().unwrap();
     let credential = format!(
         "echo '{{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \"ExecCredential\", \
          \"status\": {{\"token\": \"{TOKEN}\"}}}}'"
     );
-    let connection = kubeconfig(folder.path(), address, &credential);
+    let connection = kubeconfig(folder.path(), &server.url(), &credential);
     let client = KubernetesClient::connect(&connection, Settings::default()).await.unwrap();
     assert_eq!(client.default_namespace(), "shop");
     client.version().await.unwrap();
-    let request = requests.lock().unwrap()[0].to_lowercase();
+    let request = server.requests.lock().unwrap()[0].to_lowercase();
     assert!(request.contains(&format!("authorization: bearer {TOKEN}")), "{request}");
     let errors = [client.nodes().await.unwrap_err(), client.nodes().await.unwrap_err()];
     assert_eq!(errors[0].kind, ErrorKind::Denied);
@@ -162,9 +141,9 @@ async fn an_exec_plugins_token_is_sent_and_no_log_level_shows_it() {
 
 #[tokio::test]
 async fn an_exec_plugin_that_fails_is_named() {
-    let (address, _) = serve(Vec::new()).await;
+    let server = Server::start([RESET]).await;
     let folder = tempfile::tempdir().unwrap();
-    let connection = kubeconfig(folder.path(), address, "echo 'not logged in' >&2; exit 3");
+    let connection = kubeconfig(folder.path(), &server.url(), "echo 'not logged in' >&2; exit 3");
     let outcome = match KubernetesClient::connect(&connection, Settings::default()).await {
         Ok(client) => client.version().await.map(|_| ()),
         Err(error) => Err(error),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::Method;
 use privlink_core::controller::outcome::{Event, Outcome};
+use privlink_core::controller::sync::FINALIZER;
 use privlink_core::kubernetes::node::Node;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::resource_id::ResourceId;
@@ -29,8 +30,6 @@ use crate::state::{Shared, State};
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The pause after a request that failed.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The finalizer of k8s.io/cloud-provider, the only one the controller adds and removes.
-const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 
 /// An API server that somebody else runs.
 #[derive(Debug)]

@@ -4,13 +4,13 @@
 mod base64url;
 mod collection;
 mod deployment;
-pub mod directory;
-pub mod error;
+pub(crate) mod directory;
+pub(crate) mod error;
 mod gateway;
-pub mod hand;
+pub(crate) mod hand;
 mod identity;
 mod network;
-pub mod operation;
+pub(crate) mod operation;
 mod path;
 mod resource;
 
@@ -26,7 +26,7 @@ use crate::state::State;
 use hand::AzureHand;
 
 /// Answers a request to ARM.
-pub fn answer(state: &mut State, call: &Call) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
     if let Some(answer) = identity::answer(state, call) {
         return answer;
     }

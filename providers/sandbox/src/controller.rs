@@ -38,7 +38,7 @@ pub struct Controller {
 }
 
 /// Notes that a Service or a Node changed.
-pub fn noticed(state: &mut State, resource: &Resource, key: &Key) {
+pub(crate) fn noticed(state: &mut State, resource: &Resource, key: &Key) {
     match resource.kind {
         "Service" => {
             state.world.controller.waiting.insert(key.clone());
@@ -49,7 +49,7 @@ pub fn noticed(state: &mut State, resource: &Resource, key: &Key) {
 }
 
 /// Makes the controller start anew: with no memory, and a sync of everything.
-pub fn restart(state: &mut State) {
+pub(crate) fn restart(state: &mut State) {
     state.world.controller = Controller { starting: true, ..Controller::default() };
     state.touch();
 }

@@ -1,10 +1,13 @@
 //! What can be made to go wrong: faults are matched against requests and strike a bounded number of
 //! times. They come from a JSON file (a list) or `POST /sandbox/faults`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::Error;
 
 /// One fault: which requests it meets, and what happens to them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,19 @@ pub struct Fault {
 
 fn once() -> u32 {
     1
+}
+
+impl Fault {
+    /// All faults of a file, which holds a JSON list of them.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not such a list.
+    pub fn read_all(path: &Path) -> Result<Vec<Self>, Error> {
+        let text =
+            std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+        serde_json::from_slice(&text)
+            .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })
+    }
 }
 
 /// What happens to a request.
@@ -127,26 +143,26 @@ struct Armed {
 
 /// All faults, in their order; the first that strikes a request wins.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Vec<Armed>);
+pub(crate) struct Faults(Vec<Armed>);
 
 impl Faults {
     /// Adds faults.
-    pub fn add(&mut self, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn add(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.0.extend(faults.into_iter().map(|fault| Armed { fault, ..Armed::default() }));
     }
 
     /// Removes all.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// The faults with how often each struck.
-    pub fn list(&self) -> impl Iterator<Item = (&Fault, u32)> {
+    pub(crate) fn list(&self) -> impl Iterator<Item = (&Fault, u32)> {
         self.0.iter().map(|armed| (&armed.fault, armed.struck))
     }
 
     /// The fault that strikes this request, with its number.
-    pub fn strike(&mut self, method: &str, path: &str) -> Option<(usize, Effect)> {
+    pub(crate) fn strike(&mut self, method: &str, path: &str) -> Option<(usize, Effect)> {
         self.strike_where(|fault| {
             !fault.effect.is_controllers()
                 && fault.method.as_deref().is_none_or(|other| other.eq_ignore_ascii_case(method))
@@ -156,7 +172,11 @@ impl Faults {
 
     /// The controller's fault that strikes a sync of the Service `namespace/name`. `which` chooses
     /// among the controller's effects.
-    pub fn strike_sync(&mut self, service: &str, which: fn(&Effect) -> bool) -> Option<Effect> {
+    pub(crate) fn strike_sync(
+        &mut self,
+        service: &str,
+        which: fn(&Effect) -> bool,
+    ) -> Option<Effect> {
         self.strike_where(|fault| {
             fault.effect.is_controllers()
                 && which(&fault.effect)

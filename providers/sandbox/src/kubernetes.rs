@@ -2,32 +2,34 @@
 
 mod admission;
 mod discovery;
-pub mod object;
+pub(crate) mod object;
 mod patch;
-pub mod resource;
+mod read;
+pub(crate) mod resource;
 mod selector;
 mod service;
-pub mod status;
-pub mod store;
+pub(crate) mod status;
+pub(crate) mod store;
 mod table;
-pub mod watch;
+mod target;
+pub(crate) mod watch;
+mod write;
 
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Call};
 use crate::state::State;
 
-use object::{Target, Write};
-use resource::Resource;
 use status::Refusal;
+use target::Target;
+use write::Write;
 
 /// Answers a request to the Kubernetes API.
-pub fn answer(state: &mut State, call: &Call) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
     if let Some(answer) = discovery::answer(state, call) {
         return answer;
     }
-    if let ["apis", group, ..] =
-        call.segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+    if let ["apis", group, ..] = call.segments().as_slice()
         && !group.ends_with(".k8s.io")
         && resource::RESOURCES.iter().all(|resource| resource.group != *group)
     {
@@ -37,53 +39,22 @@ pub fn answer(state: &mut State, call: &Call) -> Answer {
     route(state, call).unwrap_or_else(Answer::from)
 }
 
-/// What a path names. `/api/v1/namespaces/NS/services/NAME/status`, without the namespace for
-/// objects that have none and for lists of all namespaces.
-fn target(call: &Call) -> Result<Target, Refusal> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let (group, rest) = match segments.as_slice() {
-        ["api", "v1", rest @ ..] => ("", rest),
-        ["apis", group, "v1", rest @ ..] => (*group, rest),
-        _ => return Err(Refusal::no_such_path()),
-    };
-    let (namespace, rest) = match rest {
-        ["namespaces", namespace, plural, rest @ ..] if Resource::find(group, plural).is_some() => {
-            (Some((*namespace).to_owned()), (*plural, rest))
-        }
-        [plural, rest @ ..] => (None, (*plural, rest)),
-        [] => return Err(Refusal::no_such_path()),
-    };
-    let (plural, rest) = rest;
-    let resource = Resource::find(group, plural).ok_or_else(Refusal::no_such_path)?;
-    let (name, status) = match rest {
-        [] => (None, false),
-        [name] => (Some((*name).to_owned()), false),
-        [name, "status"] if resource.has_status => (Some((*name).to_owned()), true),
-        _ => return Err(Refusal::no_such_path()),
-    };
-    if resource.namespaced && name.is_some() && namespace.is_none() {
-        return Err(Refusal::no_such_path());
-    }
-    Ok(Target { resource, group: group.to_owned(), namespace, name, status })
-}
-
 fn route(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
-    if let ["apis", group, "v1", plural] =
-        call.segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+    if let ["apis", group, "v1", plural] = call.segments().as_slice()
         && let Some(answer) = review(call, group, plural)
     {
         return answer;
     }
-    let target = target(call)?;
+    let target = Target::of(call)?;
     match (call.method.as_str(), target.name.as_deref()) {
         ("GET", None) if call.flag("watch") => watch::open(state, call, &target),
-        ("GET", None) => object::list(state, call, &target),
+        ("GET", None) => read::list(state, call, &target),
         ("GET", Some(name)) => {
             let field = call.parameter("fieldSelector").unwrap_or_default();
             if call.flag("watch") && field.is_empty() {
                 return Err(Refusal::bad_request(format!("watch {name} by a field selector")));
             }
-            let object = object::get(state, &target)?;
+            let object = read::get(state, &target)?;
             if table::is_wanted(call) {
                 let table = table::table(target.resource, &[object], json!({}));
                 return Ok(Answer::json(200, table));
@@ -117,7 +88,7 @@ fn review(call: &Call, group: &str, plural: &str) -> Option<Result<Answer, Refus
     if call.method != "POST" {
         return Some(Err(Refusal::method_not_allowed()));
     }
-    if object::is_protobuf(call) {
+    if write::is_protobuf(call) {
         return Some(Err(Refusal::no_protobuf()));
     }
     let answer = call.json().map_err(Refusal::bad_request).map(|mut body: Value| {

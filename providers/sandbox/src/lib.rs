@@ -15,19 +15,20 @@
 //! Never a panic, never a print: what goes wrong is an [`Error`] or an HTTP answer.
 
 mod api_server;
-pub mod azure;
-pub mod clock;
-pub mod controller;
-pub mod error;
-pub mod fault;
-pub mod kubernetes;
-pub mod request_log;
-pub mod server;
-pub mod state;
+mod azure;
+mod clock;
+mod controller;
+mod error;
+mod fault;
+mod kubernetes;
+mod request_log;
+mod server;
+mod state;
 pub mod world;
 
+pub use azure::directory::Permission;
 pub use error::Error;
-pub use fault::Fault;
+pub use fault::{Effect, Fault};
 pub use request_log::Entry;
 pub use server::{Running, Sandbox};
 pub use state::{ControllerMode, SandboxOptions, WorldSource};

@@ -32,7 +32,7 @@ pub struct Entry {
 
 /// The log: in memory, and appended to a file if one is given.
 #[derive(Debug, Default)]
-pub struct RequestLog {
+pub(crate) struct RequestLog {
     sequence: u64,
     entries: Vec<Entry>,
     file: Option<File>,
@@ -43,7 +43,7 @@ impl RequestLog {
     ///
     /// # Errors
     /// The file cannot be opened for appending.
-    pub fn open(path: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Error> {
         let Some(path) = path else { return Ok(Self::default()) };
         let file = OpenOptions::new()
             .create(true)
@@ -54,13 +54,13 @@ impl RequestLog {
     }
 
     /// The number of the next request.
-    pub fn begin(&mut self) -> u64 {
+    pub(crate) fn begin(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
     }
 
     /// Adds an answered request.
-    pub fn add(&mut self, entry: Entry) {
+    pub(crate) fn add(&mut self, entry: Entry) {
         if let (Some(file), Ok(mut line)) = (&mut self.file, serde_json::to_vec(&entry)) {
             line.push(b'\n');
             if let Err(error) = file.write_all(&line) {
@@ -71,14 +71,14 @@ impl RequestLog {
     }
 
     /// All answered requests, in the order of arrival.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         let mut entries = self.entries.clone();
         entries.sort_by_key(|entry| entry.sequence);
         entries
     }
 
     /// All answered requests, in the order of arrival, which are forgotten.
-    pub fn take(&mut self) -> Vec<Entry> {
+    pub(crate) fn take(&mut self) -> Vec<Entry> {
         let mut entries = std::mem::take(&mut self.entries);
         entries.sort_by_key(|entry| entry.sequence);
         entries

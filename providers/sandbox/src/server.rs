@@ -3,33 +3,25 @@
 mod call;
 mod certificate;
 mod loopback;
+mod request;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State as Extracted};
-use axum::response::Response;
-use futures::StreamExt;
-use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use call::{Answer, Call, Content};
+pub(crate) use call::{Answer, Call, Content};
 use loopback::{Loopback, Wire};
 
 use crate::api_server::ApiServer;
-use crate::fault::{Effect, Fault};
+use crate::fault::Fault;
 use crate::request_log::Entry;
 use crate::state::{Shared, State};
-use crate::{Error, SandboxOptions, azure, controller, kubernetes};
-
-/// The largest body read, in bytes: what etcd takes and more.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
+use crate::{Error, SandboxOptions, controller};
 
 /// The simulator; see [`Sandbox::start`].
 #[derive(Debug)]
@@ -68,9 +60,8 @@ impl Sandbox {
     /// The world cannot be read, locked or saved, or no port can be opened.
     pub async fn start(options: SandboxOptions) -> Result<Running, Error> {
         let ports = (options.kubernetes_port, options.arm_port);
-        let lock_wait = options.lock_wait;
         let authority_file = options.tls.clone();
-        let mut state = State::open(options, lock_wait).await?;
+        let mut state = State::open(options).await?;
         let api_server = match state.options.api_server.clone() {
             Some(connection) => Some(ApiServer::connect(&connection, &mut state).await?),
             None => None,
@@ -202,7 +193,7 @@ async fn serve(
     let url = format!("{scheme}://{}", listener.local_addr().map_err(listen)?);
     let server = Server { side, url: url.as_str().into(), shared: Arc::clone(shared) };
     let app = Router::new()
-        .fallback(handle)
+        .fallback(request::handle)
         .with_state(server)
         .into_make_service_with_connect_info::<Wire>();
     let cancel = shared.cancel.clone();
@@ -218,210 +209,4 @@ async fn serve(
         }
     });
     Ok((url, task))
-}
-
-async fn handle(
-    Extracted(server): Extracted<Server>,
-    ConnectInfo(wire): ConnectInfo<Wire>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let method = parts.method.as_str().to_owned();
-    let user_agent = parts
-        .headers
-        .get(http::header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .map(ToOwned::to_owned);
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        let text = format!("the body is not whole, or larger than {BODY_LIMIT} bytes");
-        return Answer::text(413, "text/plain", &text).into_response(&server.shared);
-    };
-    let mut call = Call::new(&parts, body.to_vec(), &server.url);
-    if let Some(answer) = administer(&server.shared, &call) {
-        return answer.into_response(&server.shared);
-    }
-    let (sequence, struck, latency) = {
-        let mut state = server.shared.lock();
-        let sequence = state.log.begin();
-        (sequence, state.faults.strike(&method, &path), state.options.latency)
-    };
-    let (fault, effect) = match struck {
-        Some((index, effect)) => (Some(index), effect),
-        None => (None, Effect::None),
-    };
-    let wait = latency + effect.latency();
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
-    }
-    if effect == Effect::Hang {
-        return hang(&server.shared).await;
-    }
-    call.effect = effect.clone();
-    let answer = match &effect {
-        Effect::Reset => Answer::status_only(0),
-        Effect::Status { status, code, message, retry_after } => {
-            let answer = match server.side {
-                Side::Kubernetes => kubernetes::status::injected(*status, message),
-                Side::Azure => azure::error::injected(&path, *status, code, message),
-            };
-            match retry_after {
-                Some(seconds) => answer.header("Retry-After", &seconds.to_string()),
-                None => answer,
-            }
-        }
-        _ => dispatch(&server, &call),
-    };
-    let answer = match server.side {
-        Side::Kubernetes => answer,
-        Side::Azure => with_request_id(answer, &call, sequence),
-    };
-    let answer = match effect.clock() {
-        0 => answer,
-        seconds => answer.header("Date", &crate::clock::http_date(seconds)),
-    };
-    let cut = matches!(effect, Effect::Reset | Effect::LostAnswer | Effect::HangAnswer);
-    server.shared.lock().log.add(Entry {
-        sequence,
-        side: match server.side {
-            Side::Kubernetes => "kubernetes".to_owned(),
-            Side::Azure => "azure".to_owned(),
-        },
-        method,
-        path,
-        status: if cut { 0 } else { answer.status },
-        user_agent,
-        fault,
-    });
-    if effect == Effect::HangAnswer {
-        return hang(&server.shared).await;
-    }
-    if cut {
-        wire.reset();
-        return Response::new(Body::empty());
-    }
-    let answer = if effect == Effect::WrongContentType {
-        Answer::text(answer.status, "text/html", "<html><body>Sign in</body></html>")
-    } else {
-        answer
-    };
-    let response = answer.into_response(&server.shared);
-    if effect == Effect::HalfAnswer { half(response).await } else { response }
-}
-
-/// Never an answer. A client that goes takes this wait along; the end of the sandbox ends it too.
-async fn hang(shared: &Shared) -> Response {
-    shared.cancel.cancelled().await;
-    Response::new(Body::empty())
-}
-
-/// Carries a request out, and saves what it changed before its answer is sent.
-fn dispatch(server: &Server, call: &Call) -> Answer {
-    let mut state = server.shared.lock();
-    let answer = match server.side {
-        Side::Kubernetes => kubernetes::answer(&mut state, call),
-        Side::Azure => azure::answer(&mut state, call),
-    };
-    let saved = state.save();
-    let wake = std::mem::take(&mut state.controller_has_work);
-    drop(state);
-    if wake {
-        server.shared.wake_controller();
-    }
-    match saved {
-        Ok(()) => answer,
-        Err(error) => {
-            tracing::error!(%error, "the world cannot be saved");
-            Answer::text(500, "text/plain", &error.to_string())
-        }
-    }
-}
-
-/// The headers every answer of ARM has.
-fn with_request_id(answer: Answer, call: &Call, sequence: u64) -> Answer {
-    let id = format!("00000000-0000-4000-8000-{sequence:012x}");
-    let answer = answer
-        .header("x-ms-request-id", &id)
-        .header("x-ms-correlation-request-id", &id)
-        .header("x-ms-routing-request-id", &format!("SANDBOX:{id}"));
-    let answer = match call.header("x-ms-client-request-id") {
-        Some(id) => answer.header("x-ms-client-request-id", id),
-        None => answer,
-    };
-    match call.method.as_str() {
-        "GET" | "HEAD" => {
-            answer.header("x-ms-ratelimit-remaining-subscription-global-reads", "16499")
-        }
-        "DELETE" => answer.header("x-ms-ratelimit-remaining-subscription-global-deletes", "11999"),
-        _ => answer.header("x-ms-ratelimit-remaining-subscription-global-writes", "11999"),
-    }
-}
-
-/// The sandbox's own endpoints, on both servers, neither logged nor struck by faults.
-fn administer(shared: &Shared, call: &Call) -> Option<Answer> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let ["sandbox", what] = segments.as_slice() else { return None };
-    let mut state = shared.lock();
-    let answer = match (call.method.as_str(), *what) {
-        ("GET", "faults") => {
-            let list: Vec<Value> = state
-                .faults
-                .list()
-                .map(|(fault, struck)| json!({"fault": fault, "struck": struck}))
-                .collect();
-            Answer::json(200, Value::Array(list))
-        }
-        ("POST", "faults") => match serde_json::from_slice::<Vec<Fault>>(&call.body) {
-            Ok(faults) => {
-                state.faults.add(faults);
-                Answer::status_only(204)
-            }
-            Err(error) => {
-                Answer::text(400, "text/plain", &format!("not a list of faults: {error}"))
-            }
-        },
-        ("DELETE", "faults") => {
-            state.faults.clear();
-            Answer::status_only(204)
-        }
-        ("GET", "requests") => Answer::json(200, json!(state.log.entries())),
-        ("GET", "world") => Answer::json(200, state.world.to_json()),
-        ("GET", "controller") => {
-            Answer::json(200, json!({"settled": controller::is_settled(&mut state)}))
-        }
-        ("POST", "restart-controller") => {
-            controller::restart(&mut state);
-            drop(state);
-            shared.wake_controller();
-            Answer::status_only(204)
-        }
-        _ => Answer::text(404, "text/plain", "no such endpoint of the sandbox"),
-    };
-    Some(answer)
-}
-
-/// The answer cut off in the middle of its body.
-async fn half(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
-    parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
-    let half = bytes.slice(..bytes.len() / 2);
-    // The pause lets the first half out before the connection is given up.
-    let broken = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-    };
-    let stream = futures::stream::once(async { Ok(half) }).chain(futures::stream::once(broken));
-    Response::from_parts(parts, Body::from_stream(stream))
-}
-
-/// Faults from a file: a JSON list of [`Fault`]s.
-///
-/// # Errors
-/// The file cannot be read, or is not such a list.
-pub fn read_faults(path: &Path) -> Result<Vec<Fault>, Error> {
-    let text =
-        std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })
 }

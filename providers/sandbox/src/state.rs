@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault::{Fault, Faults};
 use crate::kubernetes::watch::History;
 use crate::request_log::RequestLog;
-use crate::world::file::WorldFile;
+use crate::world::WorldFile;
 use crate::{Error, World};
 
 /// Where the world is kept.
@@ -112,7 +112,7 @@ impl SandboxOptions {
 
 /// The world with all that surrounds it while it is served.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     /// All that is known.
     pub world: World,
     /// How to behave.
@@ -134,11 +134,11 @@ impl State {
     ///
     /// # Errors
     /// It cannot be read, locked or saved.
-    pub async fn open(options: SandboxOptions, lock_wait: Duration) -> Result<Self, Error> {
+    pub(crate) async fn open(options: SandboxOptions) -> Result<Self, Error> {
         let (file, world) = match &options.world {
             WorldSource::Memory(world) => (None, (**world).clone()),
             WorldSource::File(path) => {
-                let file = WorldFile::lock(path, lock_wait).await?;
+                let file = WorldFile::lock(path, options.lock_wait).await?;
                 let world = match file.read()? {
                     Some(world) => world,
                     None => World::first(),
@@ -167,7 +167,7 @@ impl State {
     }
 
     /// Says that the world was changed.
-    pub fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         self.dirty = true;
     }
 
@@ -175,7 +175,7 @@ impl State {
     ///
     /// # Errors
     /// The world file cannot be written.
-    pub fn save(&mut self) -> Result<(), Error> {
+    pub(crate) fn save(&mut self) -> Result<(), Error> {
         if !self.dirty {
             return Ok(());
         }
@@ -187,14 +187,14 @@ impl State {
     }
 
     /// Lets go of the world file; nothing is saved from here on.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.file = None;
     }
 }
 
 /// The state, shared between the servers, the watches and the controller.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     /// Ends everything.
     pub cancel: CancellationToken,
@@ -205,24 +205,24 @@ pub struct Shared {
 
 impl Shared {
     /// Shares a state.
-    pub fn new(mut state: State, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(mut state: State, cancel: CancellationToken) -> Self {
         let changed = watch::Sender::new(state.world.kubernetes.resource_version);
         state.history.announce(changed.clone());
         Self { state: Mutex::new(state), cancel, changed, controller: Notify::new() }
     }
 
     /// The state, for as long as the guard lives. Never held across an await.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the controller that there may be work.
-    pub fn wake_controller(&self) {
+    pub(crate) fn wake_controller(&self) {
         self.controller.notify_one();
     }
 
     /// Waits until there may be work for the controller.
-    pub async fn controller_work(self: &Arc<Self>) {
+    pub(crate) async fn controller_work(self: &Arc<Self>) {
         self.controller.notified().await;
     }
 }

@@ -1,10 +1,9 @@
 //! All that a sandbox knows: two control planes and the controller between them.
 
 mod facts;
-pub mod file;
+mod file;
 mod first;
-pub use first::{GROUP, SUBSCRIPTION};
-pub mod issuer;
+pub(crate) mod issuer;
 mod machine;
 mod snapshot;
 
@@ -23,6 +22,8 @@ use crate::azure::operation::Operation;
 use crate::controller::Controller;
 use crate::kubernetes::store::{Store, key_of};
 
+pub use file::WorldFile;
+pub use first::{GROUP, SUBSCRIPTION};
 use issuer::Issuer;
 
 /// The version of the file format this build writes. Minor: a new optional field; major: all else.

@@ -10,8 +10,7 @@
 
 mod support;
 
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{ControllerMode, Fault, Running, SandboxOptions};
+use privlink_sandbox::{ControllerMode, Effect, Fault, Running, SandboxOptions};
 use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, network, start};
 
@@ -487,7 +486,7 @@ async fn the_cluster_and_its_rights_are_shown() {
     assert_eq!(arm.get(&permissions).await.body["value"][0]["actions"], json!(["*"]));
     running
         .edit(|world| {
-            let reader = privlink_sandbox::azure::directory::Permission {
+            let reader = privlink_sandbox::Permission {
                 actions: vec!["*/read".into()],
                 ..Default::default()
             };
@@ -545,7 +544,7 @@ async fn faults_strike_as_asked() {
 #[tokio::test]
 async fn connections_can_break() {
     let (running, arm) = sandbox().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = privlink_http::client(true).build().unwrap();
     let url = arm.url("/subscriptions");
     for effect in [Effect::Reset, Effect::LostAnswer] {
         running.add_faults([Fault { times: 1, effect, ..Fault::default() }]);

@@ -15,12 +15,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Event, Service};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use privlink_sandbox::fault::Effect;
-use privlink_sandbox::{Fault, Running, Sandbox, SandboxOptions};
+use privlink_sandbox::{Effect, Fault, Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use support::{
-    Arm, NODE_GROUP, SUBSCRIPTION, apply, first, internal_app, kube, network, pls_app, prepare,
-    services, settle, start,
+    Arm, NODE_GROUP, SUBSCRIPTION, apply, first, internal_app, kube, network, pls_app, services,
+    settle, start,
 };
 
 fn balancers() -> String {
@@ -242,7 +241,6 @@ async fn two_services_share_a_load_balancer_whichever_is_written_first() {
 
 #[tokio::test]
 async fn a_controller_goes_on_where_a_killed_process_stopped() {
-    prepare();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.json");
     let mut options = SandboxOptions::in_file(&path);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
 use privlink_sandbox::{ControllerMode, Error, Sandbox, SandboxOptions, World};
 use serde_json::{Value, json};
-use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, prepare, services};
+use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, services};
 
 fn options(path: &std::path::Path) -> SandboxOptions {
     let mut options = SandboxOptions::in_file(path);
@@ -26,7 +26,6 @@ fn options(path: &std::path::Path) -> SandboxOptions {
 
 #[tokio::test]
 async fn a_world_outlives_its_process() {
-    prepare();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sandbox/shop.json");
     let running = Sandbox::start(options(&path)).await.unwrap();
@@ -54,7 +53,6 @@ async fn a_world_outlives_its_process() {
 #[tokio::test]
 async fn a_world_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    prepare();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.json");
     let running = Sandbox::start(options(&path)).await.unwrap();
@@ -64,7 +62,6 @@ async fn a_world_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_world_is_used_by_one_process_at_a_time() {
-    prepare();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.json");
     let running = Sandbox::start(options(&path)).await.unwrap();
@@ -80,7 +77,6 @@ async fn a_world_is_used_by_one_process_at_a_time() {
 
 #[tokio::test]
 async fn a_file_that_is_no_world_is_left_alone() {
-    prepare();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.json");
     for (text, expected) in [

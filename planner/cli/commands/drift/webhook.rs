@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use privlink_core::drift::Report;
 use privlink_core::reason;
+use privlink_http::is_loopback;
 
 use crate::args::Drift;
 use crate::command_error::CommandError;
@@ -26,15 +27,8 @@ impl Webhook {
         let url: reqwest::Url = text
             .parse()
             .map_err(|error| CommandError::new(format!("--webhook is no URL: {error}")))?;
-        let is_loopback = match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+        let is_plain = url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
+        if url.scheme() != "https" && !is_plain {
             return Err(CommandError::new("--webhook must be https, unless it is on loopback")
                 .hint(
                     "The report names subscriptions and consumers, and a token may go with it.",
@@ -87,16 +81,8 @@ impl Webhook {
     }
 
     fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // An error says that another thread was faster, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        // A redirect would carry the token elsewhere.
-        let builder =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
         // Proxy variables would be asked for loopback too.
-        let builder = if self.url.scheme() == "http" { builder.no_proxy() } else { builder };
-        builder.build()
+        privlink_http::client(self.url.scheme() == "http").timeout(TIMEOUT).build()
     }
 
     /// An error without the URL.

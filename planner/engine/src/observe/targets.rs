@@ -89,7 +89,7 @@ const OF_SUBSCRIPTION: [&str; 2] =
 
 impl Targets {
     /// The lists that are known before anything was read.
-    pub fn lists(&self) -> BTreeSet<String> {
+    pub(super) fn lists(&self) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
         lists.extend(self.list_of_clusters());
         lists.extend(self.node_resource_group.iter().flat_map(of_node_group));
@@ -111,12 +111,15 @@ impl Targets {
     }
 
     /// The list that has the cluster.
-    pub fn list_of_clusters(&self) -> Option<String> {
+    pub(super) fn list_of_clusters(&self) -> Option<String> {
         self.cluster.as_ref().map(|cluster| cluster.group.list(MANAGED_CLUSTERS))
     }
 
     /// The lists that the cluster names: those of its node resource group, and of its virtual network's.
-    pub fn lists_of_cluster(&self, read: &BTreeMap<String, Reading<List>>) -> BTreeSet<String> {
+    pub(super) fn lists_of_cluster(
+        &self,
+        read: &BTreeMap<String, Reading<List>>,
+    ) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
         let Some(cluster) = &self.cluster else { return lists };
         let list = read.get(&cluster.group.list(MANAGED_CLUSTERS).to_lowercase());
@@ -132,12 +135,13 @@ impl Targets {
         lists.extend(networks.map(|group| group.list(VIRTUAL_NETWORKS)));
         lists
     }
-}
 
-impl Targets {
     /// The lists that this stack's live endpoints name: where the names that privlink gave them are kept,
     /// whether or not their documents still say so.
-    pub fn lists_of_endpoints(&self, read: &BTreeMap<String, Reading<List>>) -> BTreeSet<String> {
+    pub(super) fn lists_of_endpoints(
+        &self,
+        read: &BTreeMap<String, Reading<List>>,
+    ) -> BTreeSet<String> {
         let lists = read.iter().filter(|(path, _)| path.ends_with("/privateendpoints"));
         let endpoints = lists.flat_map(|(_, reading)| reading.objects());
         let named = endpoints.filter_map(|endpoint| {

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::error::{ArmError, Doing, ErrorKind, classify};
 use crate::reply::Reply;
 use crate::retry::jitter;
+use crate::transport::TooLarge;
 
 /// One request.
 pub(crate) struct Call<'a> {
@@ -240,6 +241,9 @@ fn kind_of(error: &azure_core::Error) -> ErrorKind {
     while let Some(current) = source {
         if current.is::<Refused>() {
             return ErrorKind::UntrustedUrl;
+        }
+        if current.is::<TooLarge>() {
+            return ErrorKind::Protocol;
         }
         match current.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind) {
             Some(Core::Connection) => return ErrorKind::Network,

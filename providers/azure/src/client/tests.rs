@@ -277,7 +277,7 @@ async fn a_reply_that_does_not_come_is_transient() {
     let identity = Identity::Token(String::from("x").into());
     let environment = Environment::of(std::collections::BTreeMap::new());
     let source = {
-        let (cloud, transport) = (cloud.clone(), transport(true).unwrap());
+        let (cloud, transport) = (cloud.clone(), transport(true, 1).unwrap());
         move |tenant: Option<&str>| identity.credential(tenant, &cloud, &environment, &transport)
     };
     let transport = Transport::new(Arc::new(Silence));

@@ -242,20 +242,6 @@ async fn what_is_not_there_was_absent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_gives_its_result_at_once_or_by_location() {
-    let path = "/subscriptions/s/providers/Microsoft.Network/locations/l/checkPrivateLinkServiceVisibility";
-    let visible = json!({"visible": true});
-    let wait = Wait::quietly(Duration::from_secs(60));
-    let now = Script::of([Answer::new(200, &visible)]);
-    assert_eq!(now.client().post(path, &json!({}), &wait).await.unwrap(), visible);
-    let later = Script::of([
-        Answer::empty(202).with("location", url(RESULT)).with("retry-after", "1"),
-        Answer::new(200, &visible),
-    ]);
-    assert_eq!(later.client().post(path, &json!({}), &wait).await.unwrap(), visible);
-}
-
-#[tokio::test(start_paused = true)]
 async fn at_the_deadline_the_operation_is_handed_over_and_can_be_resumed() {
     let script = Script::of([
         Answer::new(201, &live("Updating"))

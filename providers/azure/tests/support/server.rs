@@ -1,19 +1,16 @@
-//! A server that is not ARM.
+//! A server that says what it is told to. The tests of the other clients use it too.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses its part")]
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use privlink_azure::retry::Retry;
-use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
-use privlink_core::resource_id::ResourceId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
-pub const TOKEN: &str = "t0p-s3cret";
-pub const ONCE: Retry = Retry::NONE;
+/// In place of a reply: the connection is closed at once.
+pub const RESET: &str = "";
 
 /// A server that sends these bytes to each connection, one after the other, and keeps what it got.
 #[derive(Clone)]
@@ -24,7 +21,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(replies: Vec<String>) -> Self {
+    pub async fn start<T: Into<Vec<u8>>>(replies: impl IntoIterator<Item = T>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
@@ -32,24 +29,17 @@ impl Server {
             requests: Arc::default(),
         };
         let (connections, requests) = (server.connections.clone(), server.requests.clone());
+        let replies: Vec<Vec<u8>> = replies.into_iter().map(Into::into).collect();
         tokio::spawn(async move {
             for reply in replies {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 connections.fetch_add(1, Ordering::SeqCst);
-                if reply == RESET {
+                if reply == RESET.as_bytes() {
                     continue;
                 }
-                let mut request = Vec::new();
-                while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                    let mut chunk = [0; 1024];
-                    let read = stream.read(&mut chunk).await.unwrap();
-                    request.extend_from_slice(&chunk[..read]);
-                    if read == 0 {
-                        break;
-                    }
-                }
-                requests.lock().unwrap().push(String::from_utf8(request).unwrap());
-                stream.write_all(reply.as_bytes()).await.unwrap();
+                let request = head(&mut stream).await;
+                requests.lock().unwrap().push(request);
+                stream.write_all(&reply).await.unwrap();
             }
         });
         server
@@ -62,19 +52,43 @@ impl Server {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
-
-    pub fn client(&self, reads: Retry) -> ArmClient {
-        client_at(&self.url(), reads)
-    }
 }
 
-pub const RESET: &str = "";
-pub fn client_at(url: &str, reads: Retry) -> ArmClient {
-    let cloud = Cloud::custom(url, "https://arm", "https://login.invalid").unwrap();
-    let identity = Identity::Token(TOKEN.into());
-    let environment = Environment::of(BTreeMap::new());
-    let settings = Settings { reads, ..Settings::default() };
-    ArmClient::new(&cloud, &identity, &environment, settings).unwrap()
+/// What the server of an endless reply sends if it is let, in bytes.
+pub const ENDLESS: usize = 64 << 20;
+
+/// A server that answers one connection with JSON that does not end; its URL, and how many bytes it could send.
+pub async fn endless() -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        head(&mut stream).await;
+        let start = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[";
+        stream.write_all(start).await.unwrap();
+        let more = [b' '; 1 << 16];
+        let mut sent = 0;
+        while sent < ENDLESS && stream.write_all(&more).await.is_ok() {
+            sent += more.len();
+        }
+        sent
+    });
+    (url, sent)
+}
+
+/// A request up to its body.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut chunk = [0; 1024];
+        let read = stream.read(&mut chunk).await.unwrap();
+        request.extend_from_slice(&chunk[..read]);
+        if read == 0 {
+            break;
+        }
+    }
+    String::from_utf8(request).unwrap()
 }
 
 pub fn reply(status: &str, kind: &str, body: &str) -> String {
@@ -88,9 +102,3 @@ pub fn reply(status: &str, kind: &str, body: &str) -> String {
 pub fn json(body: &str) -> String {
     reply("200 OK", "application/json", body)
 }
-
-pub fn endpoint() -> ResourceId {
-    ResourceId::in_group("s", "g", "Microsoft.Network/privateEndpoints", "e")
-}
-
-pub const LIST: &str = "/subscriptions/s/providers/Microsoft.Network/privateEndpoints";

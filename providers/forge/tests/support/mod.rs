@@ -102,11 +102,12 @@ async fn answer(
     (StatusCode::from_u16(reply.status).unwrap(), headers, reply.body).into_response()
 }
 
-/// Patience for tests: tries follow each other at once.
+/// For tests: tries follow each other at once, and answers have a mebibyte at most.
 pub fn settings() -> Settings {
     Settings {
         attempts: 3,
         first_delay: Duration::from_millis(1),
         patience: Duration::from_secs(5),
+        most_bytes: 1 << 20,
     }
 }

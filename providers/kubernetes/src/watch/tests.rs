@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::connection::Settings;
 use crate::testing::{Answer, client};
 
 fn event(kind: &str) -> String {
@@ -61,4 +62,24 @@ async fn all_who_wait_share_one_watch_of_each() {
     let _again = client.watch();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(count() > before);
+}
+
+/// After an event of such a size the watch is begun again, and goes on.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_too_large_ends_its_watch() {
+    let watches = AtomicU32::new(0);
+    let (client, _) = client(move |_| {
+        let large = watches.fetch_add(1, Ordering::SeqCst) < 2;
+        let more = " ".repeat(if large { 2000 } else { 0 });
+        Answer::text(200, "application/json", &format!("{more}{}", event("ADDED")))
+    });
+    let settings = Settings { most_bytes: 1000, ..Settings::default() };
+    let client = KubernetesClient::with_client(client.raw().clone(), "context test", settings);
+    let (sender, receiver) = watch::channel(0);
+    let first = watch_once(&client, WATCHED[0], &sender).await;
+    assert!(first.unwrap_err().contains("larger than"));
+    assert!(watch_once(&client, WATCHED[0], &sender).await.is_err());
+    assert_eq!(*receiver.borrow(), 0);
+    assert_eq!(watch_once(&client, WATCHED[0], &sender).await, Ok(()));
+    assert_eq!(*receiver.borrow(), 1);
 }

@@ -107,7 +107,7 @@ impl Directory {
     }
 
     /// Makes a resource group, or changes its body. Answers whether it was made.
-    pub fn put_group(&mut self, subscription: &str, name: &str, location: &str) -> bool {
+    pub(crate) fn put_group(&mut self, subscription: &str, name: &str, location: &str) -> bool {
         let id = format!("/subscriptions/{subscription}/resourceGroups/{name}");
         let body = json!({
             "id": id, "name": name, "type": "Microsoft.Resources/resourceGroups",
@@ -126,7 +126,7 @@ impl Directory {
     }
 
     /// What the caller may do at a scope, as ARM lists it.
-    pub fn permissions_at(&self, scope: &str) -> Vec<Permission> {
+    pub(crate) fn permissions_at(&self, scope: &str) -> Vec<Permission> {
         if self.permissions.is_empty() {
             return vec![Permission { actions: vec!["*".to_owned()], ..Permission::default() }];
         }
@@ -206,7 +206,7 @@ fn role_id(role: &str) -> String {
 }
 
 /// A role's definition by its guid.
-pub fn role_definition(guid: &str) -> Option<Value> {
+pub(crate) fn role_definition(guid: &str) -> Option<Value> {
     let (name, guid, actions, not_actions) =
         ROLES.iter().find(|(_, other, ..)| other.eq_ignore_ascii_case(guid))?;
     Some(json!({

@@ -20,7 +20,7 @@ const GATEWAY: [&str; 8] = [
 ];
 
 /// An answer that refuses.
-pub fn refusal(error: &ArmError) -> Answer {
+pub(crate) fn refusal(error: &ArmError) -> Answer {
     if GATEWAY.contains(&error.code.as_str()) {
         let answer = Answer::json(error.status, error.body());
         return if error.status == 404 {
@@ -40,7 +40,7 @@ pub fn refusal(error: &ArmError) -> Answer {
 }
 
 /// An injected failure.
-pub fn injected(path: &str, status: u16, code: &str, message: &str) -> Answer {
+pub(crate) fn injected(path: &str, status: u16, code: &str, message: &str) -> Answer {
     if path.contains("/oauth2/") {
         let number = code.trim_start_matches("AADSTS").parse().unwrap_or(50_000);
         let error = if status < 500 { "invalid_client" } else { "temporarily_unavailable" };

@@ -21,9 +21,8 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
     let answer = match (method, lower.as_slice()) {
         ("GET", ["subscriptions"]) => {
             let tenant = super::identity::tenant(call);
-            let seen = |it: &&super::directory::Subscription| {
-                tenant.as_ref().is_none_or(|tenant| it.tenant == *tenant)
-            };
+            let seen =
+                |it: &&Subscription| tenant.as_ref().is_none_or(|tenant| it.tenant == *tenant);
             let all = state.world.directory.subscriptions.iter().filter(seen);
             let all = all.map(subscription).collect();
             collection::page(state, call, all)

@@ -8,7 +8,7 @@ use crate::world::issuer::Issuer;
 
 /// Hands out real values.
 #[derive(Debug)]
-pub struct AzureHand<'a> {
+pub(crate) struct AzureHand<'a> {
     /// Where they come from.
     pub issuer: &'a mut Issuer,
 }

@@ -14,7 +14,7 @@ use crate::state::State;
 
 /// Answers a request for metadata or a token; nothing if it is none.
 pub(super) fn answer(state: &State, call: &Call) -> Option<Answer> {
-    let lower: Vec<String> = call.segments.iter().map(|segment| segment.to_lowercase()).collect();
+    let lower: Vec<String> = call.segments().into_iter().map(str::to_lowercase).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     let answer = match (call.method.as_str(), lower.as_slice()) {
         ("GET", ["metadata", "endpoints"]) => endpoints(call),
@@ -257,7 +257,7 @@ pub(super) fn check(state: &State, call: &Call) -> Result<(), ArmError> {
         return Err(ArmError::new(401, "InvalidAuthenticationToken", message));
     }
     let own = claims.get("tid").and_then(Value::as_str);
-    let [first, id, ..] = call.segments.as_slice() else { return Ok(()) };
+    let [first, id, ..] = call.segments()[..] else { return Ok(()) };
     let subscription = state.world.directory.subscription(id);
     match (own, subscription) {
         (Some(own), Some(it))
@@ -277,6 +277,6 @@ pub(super) fn check(state: &State, call: &Call) -> Result<(), ArmError> {
 
 /// The tenant that a token must be of, for ARM's challenge.
 pub(super) fn wanted_tenant<'a>(state: &'a State, call: &Call) -> &'a str {
-    let id = call.segments.get(1).map_or("", String::as_str);
+    let id = call.segments().get(1).copied().unwrap_or_default();
     state.world.directory.subscription(id).map_or("common", |it| it.tenant.as_str())
 }

@@ -26,8 +26,8 @@ pub(super) struct Named {
 
 impl Path {
     pub(super) fn of(call: &Call) -> Self {
-        let id = format!("/{}", call.segments.join("/"));
-        let lower = call.segments.iter().map(|segment| segment.to_lowercase()).collect();
+        let id = format!("/{}", call.segments().join("/"));
+        let lower = call.segments().into_iter().map(str::to_lowercase).collect();
         Self { lower, id: ResourceId::new(id) }
     }
 

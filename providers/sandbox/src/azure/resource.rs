@@ -297,8 +297,7 @@ fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, Arm
     // What would be refused is refused at once; the resource itself goes when the operation ends.
     let (world, issuer) = (state.world.azure.clone(), state.world.issuer.clone());
     let trial = with_azure(state, |azure| remove_from(azure, id, if_match.as_deref()));
-    let path = ResourceId::new(id.as_str());
-    let record = is_private_dns(&path)
+    let record = is_private_dns(id)
         && id.segment("virtualNetworkLinks").is_none()
         && id.segment("privateDnsZones") != Some(id.name());
     if record && trial.is_ok() {

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::state::State;
 use crate::world::issuer::Issuer;
 
-use super::object::Write;
 use super::resource::Resource;
 use super::status::{Cause, Refusal};
+use super::write::Write;
 use super::{service, store};
 
 /// The first and the last node port there are (`--service-node-port-range`).

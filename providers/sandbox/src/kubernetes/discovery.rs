@@ -9,8 +9,7 @@ use super::resource::{self, GROUPS, RESOURCES};
 
 /// Answers a request for what is served; nothing if it is none.
 pub(super) fn answer(state: &State, call: &Call) -> Option<Answer> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let body = match segments.as_slice() {
+    let body = match call.segments().as_slice() {
         ["version"] => {
             let version = &state.world.kubernetes.version;
             let mut parts = version.trim_start_matches('v').split('.');

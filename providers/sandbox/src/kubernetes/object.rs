@@ -1,236 +1,17 @@
-//! Reading, creating, replacing and deleting objects.
+//! Creating, replacing and deleting objects.
 
 use privlink_core::kubernetes::server_side_apply::{self, Writer};
 use privlink_core::kubernetes::service::Key;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock;
-use crate::server::{Answer, Call};
+use crate::server::Answer;
 use crate::state::State;
 
 use super::resource::Resource;
-use super::selector::Selector;
-use super::status::{Cause, Refusal};
-use super::{admission, store, table};
-
-/// What a path names.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The kind.
-    pub resource: &'static Resource,
-    /// The group it was asked under.
-    pub group: String,
-    /// The namespace, if one was named.
-    pub namespace: Option<String>,
-    /// The name, if one object was named.
-    pub name: Option<String>,
-    /// Whether its status was named.
-    pub status: bool,
-}
-
-impl Target {
-    /// The object's key.
-    pub(super) fn key(&self) -> Key {
-        Key::new(self.namespace.clone().unwrap_or_default(), self.name.clone().unwrap_or_default())
-    }
-}
-
-/// A request that writes.
-#[derive(Clone, Debug)]
-pub(super) struct Write {
-    pub(super) target: Target,
-    pub(super) body: Value,
-    pub(super) manager: String,
-    pub(super) force: bool,
-    pub(super) dry_run: bool,
-    pub(super) strict: bool,
-}
-
-impl Write {
-    pub(super) fn of(call: &Call, target: Target) -> Result<Self, Refusal> {
-        if is_protobuf(call) {
-            return Err(Refusal::no_protobuf());
-        }
-        let body = if call.body.is_empty() {
-            Value::Null
-        } else {
-            call.json().map_err(|error| {
-                Refusal::bad_request(format!("the body of the request is not JSON: {error}"))
-            })?
-        };
-        let dry_run = match call.parameter("dryRun").unwrap_or_default() {
-            "" => body.get("dryRun").is_some_and(|stages| *stages == json!(["All"])),
-            "All" => true,
-            other => {
-                let value = format!("[]string{{{other:?}}}");
-                let cause = Cause {
-                    reason: "FieldValueNotSupported",
-                    message: format!("Unsupported value: {value}: supported values: \"All\""),
-                    field: "dryRun".to_owned(),
-                };
-                let options = match call.method.as_str() {
-                    "POST" => "CreateOptions",
-                    "PUT" => "UpdateOptions",
-                    "DELETE" => "DeleteOptions",
-                    _ => "PatchOptions",
-                };
-                return Err(Refusal::invalid(&format!("{options}.meta.k8s.io"), "", &[cause]));
-            }
-        };
-        // Who names no manager is known by the program's name, as in the API server.
-        let program = call.header("user-agent").unwrap_or("unknown");
-        let program = program.split('/').next().unwrap_or("unknown");
-        let manager = call.parameter("fieldManager").unwrap_or(program).to_owned();
-        Ok(Self {
-            target,
-            body,
-            manager,
-            force: call.flag("force"),
-            dry_run,
-            strict: call.parameter("fieldValidation") == Some("Strict"),
-        })
-    }
-
-    pub(super) fn writer<'a>(&'a self, time: &'a str, version: &'a str) -> Writer<'a> {
-        let subresource = self.target.status.then_some("status");
-        Writer { manager: &self.manager, api_version: version, time, subresource }
-    }
-
-    /// Stores the object, unless this is a dry run.
-    pub(super) fn store(&self, state: &mut State, object: Value) -> Value {
-        let key = store::key_of(&object);
-        if self.dry_run { object } else { store::put(state, self.target.resource, &key, object) }
-    }
-}
-
-/// Whether a request's body is in Kubernetes' protobuf encoding.
-pub(super) fn is_protobuf(call: &Call) -> bool {
-    call.header("content-type").is_some_and(|kind| kind.contains("protobuf"))
-}
-
-/// An object as it is served under a group: events have two forms.
-pub(super) fn as_served(object: &Value, resource: &Resource, group: &str) -> Value {
-    let mut served = object.clone();
-    if resource.kind == "Event" && group == "events.k8s.io" {
-        served = event_of_the_new_group(object);
-    }
-    served
-}
-
-fn event_of_the_new_group(object: &Value) -> Value {
-    let field = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
-    json!({
-        "kind": "Event",
-        "apiVersion": "events.k8s.io/v1",
-        "metadata": field("metadata"),
-        "eventTime": field("eventTime"),
-        "reportingController": field("reportingComponent"),
-        "reportingInstance": field("reportingInstance"),
-        "reason": field("reason"),
-        "regarding": field("involvedObject"),
-        "note": field("message"),
-        "type": field("type"),
-        "deprecatedSource": field("source"),
-        "deprecatedFirstTimestamp": field("firstTimestamp"),
-        "deprecatedLastTimestamp": field("lastTimestamp"),
-        "deprecatedCount": field("count"),
-    })
-}
-
-/// A list: by pages if `limit` is given.
-pub(super) fn list(state: &State, call: &Call, target: &Target) -> Result<Answer, Refusal> {
-    let selector = Selector::parse(
-        target.resource.kind,
-        target.namespace.as_deref(),
-        call.parameter("fieldSelector"),
-        call.parameter("labelSelector"),
-    )?;
-    let limit = call
-        .parameter("limit")
-        .filter(|text| !text.is_empty())
-        .map(|text| {
-            text.parse::<usize>().map_err(|_| {
-                let why = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
-                Refusal::bad_request(why)
-            })
-        })
-        .transpose()?
-        .filter(|limit| *limit > 0)
-        .unwrap_or(usize::MAX);
-    let after = match call.parameter("continue").filter(|token| !token.is_empty()) {
-        Some(token) => Some(decode_token(token)?),
-        None => None,
-    };
-    let store = &state.world.kubernetes;
-    let mut found = store
-        .shelf(target.resource)
-        .filter(|(key, object)| {
-            after.as_ref().is_none_or(|after| *key > after) && selector.matches(object)
-        })
-        .peekable();
-    let mut items = Vec::new();
-    let mut last = None;
-    while items.len() < limit
-        && let Some((key, object)) = found.next()
-    {
-        let mut item = as_served(object, target.resource, &target.group);
-        // Items of a list do not repeat their kind.
-        if let Some(item) = item.as_object_mut() {
-            item.shift_remove("kind");
-            item.shift_remove("apiVersion");
-        }
-        items.push(item);
-        last = Some(key);
-    }
-    let mut metadata = Map::new();
-    metadata.insert("resourceVersion".to_owned(), json!(store.resource_version.to_string()));
-    if let (Some(last), Some(_)) = (last, found.peek()) {
-        metadata.insert("continue".to_owned(), json!(encode_token(last)));
-        metadata.insert("remainingItemCount".to_owned(), json!(found.count()));
-    }
-    if table::is_wanted(call) {
-        let table = table::table(target.resource, &items, Value::Object(metadata));
-        return Ok(Answer::json(200, table));
-    }
-    let group = if target.group.is_empty() { String::new() } else { format!("{}/", target.group) };
-    Ok(Answer::json(
-        200,
-        json!({
-            "kind": format!("{}List", target.resource.kind),
-            "apiVersion": format!("{group}v1"),
-            "metadata": metadata,
-            "items": items,
-        }),
-    ))
-}
-
-/// Tokens are opaque to clients: the last key, in hexadecimal.
-fn encode_token(key: &Key) -> String {
-    format!("{}/{}", key.namespace, key.name).bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn decode_token(token: &str) -> Result<Key, Refusal> {
-    let bytes: Option<Vec<u8>> = token
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .and_then(|text| text.split_once('/').map(|(namespace, name)| Key::new(namespace, name)))
-        .ok_or_else(|| Refusal::bad_request("continue key is not valid"))
-}
-
-/// One object.
-pub(super) fn get(state: &State, target: &Target) -> Result<Value, Refusal> {
-    let key = target.key();
-    let object = state
-        .world
-        .kubernetes
-        .get(target.resource, &key)
-        .ok_or_else(|| Refusal::not_found(&target.resource.qualified(), &key.name))?;
-    Ok(as_served(object, target.resource, &target.group))
-}
+use super::status::Refusal;
+use super::write::Write;
+use super::{admission, store};
 
 /// POST.
 pub(super) fn create(state: &mut State, write: &Write) -> Result<Answer, Refusal> {
@@ -372,23 +153,16 @@ fn without_times(object: &Value) -> Value {
 
 /// What a write may not change: the status by the object, the spec by its status.
 pub(super) fn restrict(write: &Write, mut object: Value, live: &Value) -> Value {
-    if write.target.status {
-        // Metadata may be written either way: controllers add finalizers through the status.
-        match live.get("spec") {
-            Some(spec) => set(&mut object, "spec", spec.clone()),
-            None => drop(object.as_object_mut().and_then(|object| object.shift_remove("spec"))),
-        }
-        return object;
-    }
-    if write.target.resource.has_status {
-        match live.get("status") {
-            Some(status) => set(&mut object, "status", status.clone()),
-            None => {
-                if let Some(object) = object.as_object_mut() {
-                    object.shift_remove("status");
-                }
-            }
-        }
+    // Metadata may be written either way: controllers add finalizers through the status.
+    let kept = match (write.target.status, write.target.resource.has_status) {
+        (true, _) => "spec",
+        (false, true) => "status",
+        (false, false) => return object,
+    };
+    match (live.get(kept), object.as_object_mut()) {
+        (Some(value), _) => set(&mut object, kept, value.clone()),
+        (None, Some(object)) => drop(object.shift_remove(kept)),
+        (None, None) => {}
     }
     object
 }
@@ -486,7 +260,7 @@ pub(super) fn delete(state: &mut State, write: &Write) -> Result<Answer, Refusal
 }
 
 /// `metadata.finalizers`.
-pub fn finalizers(object: &Value) -> Vec<String> {
+pub(crate) fn finalizers(object: &Value) -> Vec<String> {
     object
         .pointer("/metadata/finalizers")
         .and_then(Value::as_array)
@@ -497,7 +271,7 @@ pub fn finalizers(object: &Value) -> Vec<String> {
 }
 
 /// Sets a top-level field.
-pub fn set(object: &mut Value, name: &str, value: Value) {
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }

@@ -8,9 +8,9 @@ use crate::server::{Answer, Call};
 use crate::state::State;
 
 use super::admission;
-use super::object::{self, Write};
-use super::service;
 use super::status::{Cause, Refusal};
+use super::write::Write;
+use super::{object, service};
 
 /// Answers a PATCH.
 pub(super) fn patch(state: &mut State, call: &Call, write: &Write) -> Result<Answer, Refusal> {

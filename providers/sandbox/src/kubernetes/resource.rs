@@ -25,7 +25,7 @@ pub struct Resource {
 }
 
 /// All kinds that are stored. The version of all groups is `v1`.
-pub static RESOURCES: [Resource; 5] = [
+pub(crate) static RESOURCES: [Resource; 5] = [
     Resource {
         group: "",
         plural: "namespaces",
@@ -101,7 +101,7 @@ impl Resource {
     }
 
     /// The name of errors: `services`, `leases.coordination.k8s.io`.
-    pub fn qualified(&self) -> String {
+    pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() {
             self.plural.to_owned()
         } else {
@@ -111,17 +111,17 @@ impl Resource {
 }
 
 /// The groups besides core.
-pub const GROUPS: [&str; 4] =
+pub(crate) const GROUPS: [&str; 4] =
     ["authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io", "events.k8s.io"];
 
 /// `APIGroupList`.
-pub fn group_list() -> Value {
+pub(crate) fn group_list() -> Value {
     let groups: Vec<Value> = GROUPS.iter().map(|group| group_entry(group)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// One group.
-pub fn group_entry(group: &str) -> Value {
+pub(crate) fn group_entry(group: &str) -> Value {
     let version = json!({"groupVersion": format!("{group}/v1"), "version": "v1"});
     json!({
         "kind": "APIGroup", "apiVersion": "v1", "name": group,
@@ -130,7 +130,7 @@ pub fn group_entry(group: &str) -> Value {
 }
 
 /// `APIResourceList` of a group.
-pub fn resource_list(group: &str) -> Value {
+pub(crate) fn resource_list(group: &str) -> Value {
     let mut resources = Vec::new();
     let served = |resource: &&Resource| {
         resource.group == group || (group == "events.k8s.io" && resource.plural == "events")

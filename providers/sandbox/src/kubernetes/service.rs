@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::admission::Taken;
 use super::status::Cause;
+use super::store::text;
 
 /// A value of a wrong type.
 #[derive(Debug)]
@@ -160,10 +161,6 @@ pub(super) fn invalid(
         check_unchanged(object, live, &mut causes);
     }
     causes
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn ports(object: &Value) -> &[Value] {

@@ -6,7 +6,7 @@ use crate::server::Answer;
 
 /// A refusal, in the words of `apimachinery/pkg/api/errors`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The HTTP status.
     pub code: u16,
     /// `NotFound`, `Conflict`, ...; empty: none is given.
@@ -19,7 +19,7 @@ pub struct Refusal {
 
 /// One cause of an `Invalid` or a `Conflict`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// `FieldValueRequired`, `FieldValueInvalid`, `FieldManagerConflict`, ...
     pub reason: &'static str,
     /// What is wrong, with the field's name left out.
@@ -30,25 +30,25 @@ pub struct Cause {
 
 impl Cause {
     /// A field that must be there.
-    pub fn required(field: impl Into<String>) -> Self {
+    pub(crate) fn required(field: impl Into<String>) -> Self {
         let (reason, message) = ("FieldValueRequired", "Required value".to_owned());
         Self { reason, message, field: field.into() }
     }
 
     /// A field with a value that cannot be; `value` as the API server quotes it.
-    pub fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
         let message = format!("Invalid value: {value}: {why}");
         Self { reason: "FieldValueInvalid", message, field: field.into() }
     }
 
     /// A second item with the same value.
-    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         let message = format!("Duplicate value: {value}");
         Self { reason: "FieldValueDuplicate", message, field: field.into() }
     }
 
     /// A value that is none of those there are.
-    pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let quoted: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
         let message =
             format!("Unsupported value: {value}: supported values: {}", quoted.join(", "));
@@ -66,47 +66,47 @@ impl Refusal {
     }
 
     /// 404 of an object: `resource` is `services`.
-    pub fn not_found(resource: &str, name: &str) -> Self {
+    pub(crate) fn not_found(resource: &str, name: &str) -> Self {
         let message = format!("{resource} {name:?} not found");
         let details = Some(json!({"name": name, "kind": resource}));
         Self { details, ..Self::new(404, "NotFound", message) }
     }
 
     /// 404 of a path.
-    pub fn no_such_path() -> Self {
+    pub(crate) fn no_such_path() -> Self {
         let message = "the server could not find the requested resource";
         Self { details: Some(json!({})), ..Self::new(404, "NotFound", message) }
     }
 
     /// 409 of a create.
-    pub fn already_exists(resource: &str, name: &str) -> Self {
+    pub(crate) fn already_exists(resource: &str, name: &str) -> Self {
         let message = format!("{resource} {name:?} already exists");
         let details = Some(json!({"name": name, "kind": resource}));
         Self { details, ..Self::new(409, "AlreadyExists", message) }
     }
 
     /// 409 of a write with a resource version, uid or precondition that is not the live one's.
-    pub fn conflict(resource: &str, name: &str, why: &str) -> Self {
+    pub(crate) fn conflict(resource: &str, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {why}");
         let details = Some(json!({"name": name, "kind": resource}));
         Self { details, ..Self::new(409, "Conflict", message) }
     }
 
     /// 409 of a write with another resource version than the live one.
-    pub fn modified(resource: &str, name: &str) -> Self {
+    pub(crate) fn modified(resource: &str, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version \
                    and try again";
         Self::conflict(resource, name, why)
     }
 
     /// 409 of an apply: fields of other managers.
-    pub fn apply_conflict(message: String, causes: &[Cause]) -> Self {
+    pub(crate) fn apply_conflict(message: String, causes: &[Cause]) -> Self {
         let causes: Vec<Value> = causes.iter().map(Cause::json).collect();
         Self { details: Some(json!({"causes": causes})), ..Self::new(409, "Conflict", message) }
     }
 
     /// 422 of an object that cannot be.
-    pub fn invalid(kind: &str, name: &str, causes: &[Cause]) -> Self {
+    pub(crate) fn invalid(kind: &str, name: &str, causes: &[Cause]) -> Self {
         let list: Vec<String> =
             causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let all = match list.as_slice() {
@@ -120,12 +120,12 @@ impl Refusal {
     }
 
     /// 400.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
 
     /// 405.
-    pub fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,
             "MethodNotAllowed",
@@ -134,23 +134,23 @@ impl Refusal {
     }
 
     /// 415 of a patch.
-    pub fn unsupported_media_type() -> Self {
+    pub(crate) fn unsupported_media_type() -> Self {
         Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     }
 
     /// 415 of a body in Kubernetes' protobuf encoding, which kubectl uses for kinds it knows.
-    pub fn no_protobuf() -> Self {
+    pub(crate) fn no_protobuf() -> Self {
         let message = "the sandbox reads JSON bodies only; give the object in a file (kubectl -f)";
         Self::new(415, "UnsupportedMediaType", message)
     }
 
     /// 410 of a resource version or a continue token from too long ago.
-    pub fn expired(message: &str) -> Self {
+    pub(crate) fn expired(message: &str) -> Self {
         Self::new(410, "Expired", message)
     }
 
     /// The `Status` object.
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status",
             "apiVersion": "v1",
@@ -177,7 +177,7 @@ impl From<Refusal> for Answer {
 }
 
 /// An injected failure.
-pub fn injected(status: u16, message: &str) -> Answer {
+pub(crate) fn injected(status: u16, message: &str) -> Answer {
     let (reason, default) = match status {
         401 => ("Unauthorized", "Unauthorized"),
         403 => ("Forbidden", "forbidden"),

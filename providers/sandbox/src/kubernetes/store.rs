@@ -11,7 +11,7 @@ use super::resource::Resource;
 use super::watch::Kind;
 
 /// The objects of one kind.
-pub type Shelf = BTreeMap<Key, Value>;
+pub(crate) type Shelf = BTreeMap<Key, Value>;
 
 /// All objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +46,12 @@ impl Store {
 }
 
 /// Stores an object, and tells the watches and the controller.
-pub fn put(state: &mut State, resource: &'static Resource, key: &Key, object: Value) -> Value {
+pub(crate) fn put(
+    state: &mut State,
+    resource: &'static Resource,
+    key: &Key,
+    object: Value,
+) -> Value {
     let before = state.world.kubernetes.get(resource, key).cloned();
     let stored = state.world.kubernetes.put(resource, key, object);
     let kind = if before.is_some() { Kind::Modified } else { Kind::Added };
@@ -59,7 +64,7 @@ pub fn put(state: &mut State, resource: &'static Resource, key: &Key, object: Va
 }
 
 /// Removes an object, and tells the watches and the controller.
-pub fn remove(state: &mut State, resource: &'static Resource, key: &Key) -> Option<Value> {
+pub(crate) fn remove(state: &mut State, resource: &'static Resource, key: &Key) -> Option<Value> {
     let shelf = state.world.kubernetes.objects.get_mut(&resource.qualified())?;
     let mut gone = shelf.remove(key)?;
     state.world.kubernetes.resource_version += 1;
@@ -73,14 +78,18 @@ pub fn remove(state: &mut State, resource: &'static Resource, key: &Key) -> Opti
     Some(gone)
 }
 
+/// The text at a place, empty if there is none.
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// The namespace and name in an object's metadata.
-pub fn key_of(object: &Value) -> Key {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    Key::new(text("/metadata/namespace"), text("/metadata/name"))
+pub(crate) fn key_of(object: &Value) -> Key {
+    Key::new(text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
 /// `metadata`, made if it is not there.
-pub fn metadata(object: &mut Value) -> Option<&mut serde_json::Map<String, Value>> {
+pub(crate) fn metadata(object: &mut Value) -> Option<&mut serde_json::Map<String, Value>> {
     object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({})).as_object_mut()
 }
 

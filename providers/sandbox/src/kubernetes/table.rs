@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::server::Call;
 
 use super::resource::Resource;
+use super::store::text;
 
 /// Whether a client would rather have a table.
 pub(super) fn is_wanted(call: &Call) -> bool {
@@ -51,10 +52,6 @@ fn columns(kind: &str) -> &'static [&'static str] {
         "Lease" => &["Name", "Holder", "Age"],
         _ => &["Name", "Age"],
     }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn or_none(text: &str) -> String {

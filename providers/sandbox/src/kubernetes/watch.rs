@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::server::{Answer, Call, Content};
 use crate::state::{Shared, State};
 
-use super::object::{Target, as_served};
+use super::read::as_served;
 use super::resource::Resource;
 use super::selector::Selector;
 use super::status::Refusal;
+use super::target::Target;
 
 /// How many changes are kept. Who asks for older ones is told to list again.
 const KEPT: usize = 1024;
@@ -26,7 +27,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It came.
     Added,
     /// It changed.
@@ -56,7 +57,7 @@ struct Change {
 
 /// The latest changes.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     /// Changes up to this version are not known.
     from: u64,
     changes: VecDeque<Change>,
@@ -65,17 +66,17 @@ pub struct History {
 
 impl History {
     /// A history that begins after a resource version.
-    pub fn from(version: u64) -> Self {
+    pub(crate) fn from(version: u64) -> Self {
         Self { from: version, ..Self::default() }
     }
 
     /// Announces every change from here on.
-    pub fn announce(&mut self, to: watch::Sender<u64>) {
+    pub(crate) fn announce(&mut self, to: watch::Sender<u64>) {
         self.announce = Some(to);
     }
 
     /// Adds a change.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         version: u64,
         resource: &Resource,
@@ -98,7 +99,7 @@ impl History {
 
 /// A watch that was accepted.
 #[derive(Clone, Debug)]
-pub struct WatchCall {
+pub(crate) struct WatchCall {
     resource: &'static Resource,
     group: String,
     selector: Selector,

@@ -14,15 +14,13 @@ use crate::state::Shared;
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// In upper case.
     pub method: String,
     /// The path, as sent.
     pub path: String,
     /// The path with its query, as sent.
     pub target: String,
-    /// The path's segments, decoded.
-    pub segments: Vec<String>,
     /// The query's parameters, decoded; of repeated ones the last.
     pub query: BTreeMap<String, String>,
     /// Where it was sent: `http://127.0.0.1:PORT`.
@@ -32,11 +30,12 @@ pub struct Call {
     /// The fault that struck it and leaves it to be carried out.
     pub effect: Effect,
     headers: HeaderMap,
+    segments: Vec<String>,
 }
 
 impl Call {
     /// A request from its parts.
-    pub fn new(parts: &http::request::Parts, body: Vec<u8>, base: &str) -> Self {
+    pub(crate) fn new(parts: &http::request::Parts, body: Vec<u8>, base: &str) -> Self {
         let path = parts.uri.path().to_owned();
         let target = parts.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
         let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
@@ -56,13 +55,18 @@ impl Call {
         }
     }
 
+    /// The path's segments, decoded.
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
+    }
+
     /// A header, if it is there and is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// A parameter of the query, its name without regard to case.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -70,7 +74,7 @@ impl Call {
     }
 
     /// Whether a parameter is there and not false.
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.parameter(name).is_some_and(|value| !matches!(value, "false" | "0"))
     }
 
@@ -78,7 +82,7 @@ impl Call {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn json(&self) -> Result<Value, String> {
+    pub(crate) fn json(&self) -> Result<Value, String> {
         serde_json::from_slice(&self.body).map_err(|error| error.to_string())
     }
 }
@@ -94,7 +98,7 @@ fn decode(segment: &str) -> String {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// Headers besides the content type.
@@ -105,7 +109,7 @@ pub struct Answer {
 
 /// What an answer says.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub(crate) enum Content {
     /// Nothing.
     Empty,
     /// JSON.
@@ -118,34 +122,26 @@ pub enum Content {
 
 impl Answer {
     /// An answer with a JSON body.
-    pub fn json(status: u16, body: Value) -> Self {
+    pub(crate) fn json(status: u16, body: Value) -> Self {
         Self { status, headers: Vec::new(), content: Content::Json(body) }
     }
 
     /// An answer without a body.
-    pub fn status_only(status: u16) -> Self {
+    pub(crate) fn status_only(status: u16) -> Self {
         Self { status, headers: Vec::new(), content: Content::Empty }
     }
 
     /// An answer with a text.
-    pub fn text(status: u16, content_type: &str, text: &str) -> Self {
+    pub(crate) fn text(status: u16, content_type: &str, text: &str) -> Self {
         let content = Content::Text(content_type.to_owned(), text.to_owned());
         Self { status, headers: Vec::new(), content }
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
-    }
-
-    /// The body, if it is JSON.
-    pub fn body(&self) -> Option<&Value> {
-        match &self.content {
-            Content::Json(body) => Some(body),
-            _ => None,
-        }
     }
 
     pub(super) fn into_response(self, shared: &Arc<Shared>) -> Response {

@@ -9,11 +9,9 @@ use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use super::World;
+use crate::kubernetes::store::text;
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
+use super::World;
 
 impl World {
     /// Sets the facts: what AKS says of the cluster, then what its Nodes and networks let infer, and

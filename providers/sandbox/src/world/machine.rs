@@ -8,6 +8,7 @@ use privlink_core::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::kubernetes::resource::Resource;
+use crate::kubernetes::store::text;
 
 use super::World;
 
@@ -133,10 +134,6 @@ impl World {
             debug_assert_eq!(known, Ok(()));
         }
     }
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// One interface with a configuration for each family.

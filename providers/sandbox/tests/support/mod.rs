@@ -2,7 +2,6 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-use std::sync::Once;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
@@ -14,16 +13,9 @@ use serde_json::{Value, json};
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 pub const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus";
 
-/// Proxies would apply to 127.0.0.1 too, and TLS needs a provider even where none is used.
-pub fn prepare() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-}
-
 pub async fn start(options: SandboxOptions) -> Running {
-    prepare();
+    // kube wants a provider of TLS even where there is none.
+    privlink_http::install_crypto();
     Sandbox::start(options).await.expect("a sandbox")
 }
 
@@ -95,8 +87,7 @@ impl Reply {
 
 impl Arm {
     pub fn new(running: &Running) -> Self {
-        prepare();
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = privlink_http::client(true).build().expect("a client");
         Self { base: running.arm_url.clone(), client }
     }
 

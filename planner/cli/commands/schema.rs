@@ -1,12 +1,17 @@
 //! `schema`: prints a JSON Schema.
 
+use std::collections::BTreeMap;
+
+use privlink_core::schema;
+use serde_json::Value;
+
 use crate::args::Schema;
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Schema, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let schemas = super::schemas();
+    let schemas = schemas();
     let Some(schema) = schemas.get(args.name.as_str()) else {
         let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
         return Err(CommandError::new(format!("there is no schema `{}`", args.name))
@@ -14,4 +19,11 @@ pub(crate) fn run(args: &Schema, ui: &mut Ui) -> Result<Exit, CommandError> {
     };
     ui.print(&format!("{schema:#}\n"))?;
     Ok(Exit::Done)
+}
+
+/// All JSON Schemas by name: of the input, and of what is printed and saved.
+fn schemas() -> BTreeMap<String, Value> {
+    let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
+    let all = schema::files().into_iter().chain(schema::output_files());
+    all.map(|(file, schema)| (stem(file), schema)).collect()
 }

@@ -1,0 +1,35 @@
+//! `explain`.
+
+use std::path::PathBuf;
+
+use super::{DataFormat, Input, Where};
+
+/// `explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The code of a diagnostic, a finding or a refusal; or the address of a node, such as
+    /// PrivateLinkService/default/internal-app
+    #[arg(value_name = "CODE|ADDRESS")]
+    pub(crate) what: String,
+    /// For an address: a file, a folder or `-` with desired state; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Explain from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: DataFormat,
+}
+
+impl Explain {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input { filename: self.filename.clone(), namespace: self.namespace.clone(), strict: false }
+    }
+}

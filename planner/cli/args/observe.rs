@@ -1,0 +1,20 @@
+//! `observe`.
+
+use std::path::PathBuf;
+
+use super::{Input, Where};
+
+/// `observe`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Observe {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// The file to save to; stdout by default
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    #[arg(long)]
+    pub(crate) redact: bool,
+}

@@ -1,0 +1,71 @@
+//! `plan`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::{Input, Limits, Output, Where, comment};
+
+/// `plan`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
+    /// stdin; may be repeated
+    #[arg(
+        short = 'f',
+        long = "filename",
+        required_unless_present = "stacks",
+        conflicts_with = "stacks",
+        value_name = "PATH"
+    )]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
+    /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
+    /// each, NAME.json
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
+    pub(crate) stacks: Option<PathBuf>,
+    /// The namespace of Services that name none; the context's by default
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How many stacks are planned at once; as many as there are processors by default
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) shown: Output,
+    /// Plan from a saved observation, contacting nothing
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
+    pub(crate) observed: Option<PathBuf>,
+    /// Plan to remove all that belongs to the stack
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Save the plan to a file, for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also check rights, room and rules of Azure, on stderr; what is missing is an error
+    #[arg(long, conflicts_with = "observed")]
+    pub(crate) preflight: bool,
+    /// Keep a comment with the plan on the pull request; a failure to do so is a warning. The ID is by what
+    /// it is found again, if several commands comment
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
+    pub(crate) comment: Option<String>,
+}
+
+impl Plan {
+    /// Where desired state is read.
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            filename: self.filename.clone(),
+            namespace: self.namespace.clone(),
+            strict: self.strict,
+        }
+    }
+}

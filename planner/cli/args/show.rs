@@ -1,0 +1,16 @@
+//! `show`.
+
+use std::path::PathBuf;
+
+use super::Format;
+
+/// `show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show {
+    /// A saved plan, or a journal
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What is written to stdout
+    #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}

@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 /// # Errors
 ///
 /// The members of the circle that holds the lowest key.
-pub fn topological<'a, K: Ord>(
+pub(crate) fn topological<'a, K: Ord>(
     needs: &BTreeMap<&'a K, BTreeSet<&'a K>>,
 ) -> Result<Vec<&'a K>, Vec<&'a K>> {
     let mut needed_by: BTreeMap<&K, Vec<&'a K>> = BTreeMap::new();

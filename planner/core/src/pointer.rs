@@ -19,6 +19,11 @@ impl At for Value {
     }
 }
 
+/// The text at a place; an empty one if there is none.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::plan::{Finding, Mode, Refusal, disconnected};
 use crate::render::summary::count;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
-pub fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
+pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     refusals.extend(disconnects(input, changes));
     refusals.extend(deletes(input, changes));
@@ -120,7 +120,7 @@ fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
-pub fn replacements(input: &Input<'_>) -> Vec<Refusal> {
+pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let own = endpoint::own(input);
     let advice = |address: &Address| -> Option<String> {
         let name = &address.name;
@@ -155,7 +155,7 @@ pub fn replacements(input: &Input<'_>) -> Vec<Refusal> {
 }
 
 /// Findings that are errors hold a plan back: what is predicted is not what anybody wants.
-pub fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> {
+pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> {
     findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

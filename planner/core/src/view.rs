@@ -60,13 +60,13 @@ impl Owners {
 }
 
 /// Nodes by address. Those that did not change are shared between worlds.
-pub type Nodes = BTreeMap<Address, Arc<View>>;
+pub(crate) type Nodes = BTreeMap<Address, Arc<View>>;
 
 /// The nodes of each resource, by the resource's id in lower case.
 type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
 
 /// The nodes of two worlds, addressed alike, so that they can be compared.
-pub fn nodes(before: &World, after: &World, owners: &Owners) -> (Nodes, Nodes) {
+pub(crate) fn nodes(before: &World, after: &World, owners: &Owners) -> (Nodes, Nodes) {
     let nothing = (World::default(), Collected::new());
     let nodes_before = collect(before, owners, (&nothing.0, &nothing.1));
     let nodes_after = collect(after, owners, (before, &nodes_before));
@@ -296,7 +296,7 @@ fn short_name(name: &str, owners: &Owners) -> String {
 }
 
 /// The address of a Private Link Service: its frontend's Service, or where it lies.
-pub fn link_address(service: &PrivateLinkService, owners: &Owners) -> Address {
+pub(crate) fn link_address(service: &PrivateLinkService, owners: &Owners) -> Address {
     let id = ResourceId::new(service.id());
     let frontend = frontend_of(service);
     let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
@@ -318,7 +318,7 @@ fn private_link_service(service: &PrivateLinkService, owners: &Owners) -> (Addre
 }
 
 /// What the names of a Service's resources begin with (k8s.io/cloud-provider DefaultLoadBalancerName).
-pub fn base_name(uid: &str) -> String {
+pub(crate) fn base_name(uid: &str) -> String {
     if crate::unknown::is_unknown(uid) {
         return format!("a{uid}");
     }
@@ -326,14 +326,14 @@ pub fn base_name(uid: &str) -> String {
 }
 
 /// The frontend a Private Link Service is on.
-pub fn frontend_of(service: &PrivateLinkService) -> Option<ResourceId> {
+pub(crate) fn frontend_of(service: &PrivateLinkService) -> Option<ResourceId> {
     let frontends = service.properties.load_balancer_frontend_ip_configurations.as_deref()?;
     frontends.first().map(|frontend| ResourceId::new(frontend.id()))
 }
 
 /// What tells a Private Link Service from another of the same name: its alias, which is made with it
 /// and never changes, and else its guid.
-pub fn identity_of(service: &PrivateLinkService) -> Option<&str> {
+pub(crate) fn identity_of(service: &PrivateLinkService) -> Option<&str> {
     let guid = || service.properties.other.get("resourceGuid").and_then(Value::as_str);
     service.properties.alias.as_deref().or_else(guid)
 }
@@ -342,7 +342,7 @@ pub fn identity_of(service: &PrivateLinkService) -> Option<&str> {
 const NO_MESSAGE: [&str; 2] = ["Auto Approved", "Approved by privlink"];
 
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.
-pub fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
+pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
     let connections = service.properties.private_endpoint_connections.iter().flatten();
     let mut consumers: Vec<Consumer> = connections
         .map(|connection| {
@@ -385,13 +385,13 @@ const VOLATILE: [&str; 14] = [
 ];
 
 /// A resource's JSON without volatile fields, nulls and empty lists; references become short names.
-pub fn clean<T: Serialize>(resource: &T) -> Value {
+pub(crate) fn clean<T: Serialize>(resource: &T) -> Value {
     strip(serde_json::to_value(resource).unwrap_or_default())
 }
 
 /// What of a predicted resource Azure must show: without volatile fields, those that Azure alone fills
 /// in, and `unsure` ones; with references as they are.
-pub fn expected(mut value: Value, unsure: &[&str]) -> Value {
+pub(crate) fn expected(mut value: Value, unsure: &[&str]) -> Value {
     keep_expected(&mut value, unsure);
     value
 }

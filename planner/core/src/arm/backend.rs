@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::resource::{BackendPool, Reference};
 use super::world::{Kind, World, kind_of};
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 /// An IP configuration of a scale set instance.
@@ -19,10 +19,6 @@ pub(crate) struct Nic {
     pub(crate) machine: String,
     /// Its name.
     pub(crate) name: String,
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
@@ -38,22 +34,22 @@ impl World {
             if !may_be || kind_of(&ResourceId::new(key.as_str())) != Kind::Instance {
                 continue;
             }
-            let id = text(machine, "id");
+            let id = text(machine, "/id");
             let interfaces = array(
                 machine,
                 "/properties/networkProfileConfiguration/networkInterfaceConfigurations",
             );
             for interface in interfaces {
                 for configuration in array(interface, "/properties/ipConfigurations") {
-                    let name = text(configuration, "name");
+                    let name = text(configuration, "/name");
                     nics.push(Nic {
                         id: format!(
                             "{id}/networkInterfaces/{}/ipConfigurations/{name}",
-                            text(interface, "name")
+                            text(interface, "/name")
                         ),
                         pools: array(configuration, "/properties/loadBalancerBackendAddressPools")
                             .iter()
-                            .map(|pool| text(pool, "id").to_owned())
+                            .map(|pool| text(pool, "/id").to_owned())
                             .collect(),
                         machine: id.to_owned(),
                         name: name.to_owned(),

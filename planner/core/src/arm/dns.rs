@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference};
@@ -21,10 +21,6 @@ const ZONES: &str = "Microsoft.Network/privateDnsZones";
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
 /// The time to live of the records of zone groups, in seconds.
 const GROUP_TTL: u32 = 10;
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// Whether an id names a private DNS zone, a link or a record.
 pub fn is_private_dns(id: &ResourceId) -> bool {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference};
@@ -48,11 +48,6 @@ struct Request {
     name: String,
     target: String,
     message: String,
-}
-
-/// A text in a value, empty if it is not there.
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn bad_request(code: &str, message: impl Into<String>) -> ArmError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::arm::resource::{Frontend, LoadBalancer, Reference, Sku};
+use crate::change::Evidence;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
@@ -14,7 +15,7 @@ use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
-use super::outcome::{Action, Evidence, Reason};
+use super::outcome::{Action, Reason};
 use super::probe;
 use super::rule::{self, Target, Wanted};
 use super::tags;

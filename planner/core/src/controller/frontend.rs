@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::arm::address::in_subnet;
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
+use crate::change::Evidence;
 use crate::kubernetes::service::Service;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -18,7 +19,7 @@ use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
-use super::outcome::{Action, Evidence, Reason};
+use super::outcome::{Action, Reason};
 use super::probe::owns as owns_rule;
 use super::value::{families, get, internal_subnet, is_dual_stack, is_internal, same};
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arm::error::ArmError;
+use crate::change::Evidence;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 
@@ -145,18 +146,6 @@ pub enum Reason {
     TakenOver,
     /// A PLS needs its subnet's policy disabled.
     PolicyEnabled,
-}
-
-/// What a rule of the model rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// Seen in a recording of the real controller.
-    Recorded,
-    /// Read in its source or documentation.
-    Documented,
-    /// Neither.
-    Guessed,
 }
 
 /// What one sync of one Service did.

@@ -11,6 +11,7 @@ use crate::arm::resource::{
     Frontend, NatAddress, NatAddressProperties, PrivateLinkService, PrivateLinkServiceProperties,
     Reference, Subnet, Subscriptions,
 };
+use crate::change::Evidence;
 use crate::facts::TakenPlsName;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
@@ -20,7 +21,7 @@ use super::cloud::Cloud;
 use super::failure::Failure;
 use super::memory::{CACHE_SECONDS, Cached};
 use super::name;
-use super::outcome::{Action, Evidence, Reason};
+use super::outcome::{Action, Reason};
 use super::tags;
 use super::value::{
     get, int32, internal_subnet, is_dual_stack, is_internal, is_true, is_true_trimmed, not_blank,

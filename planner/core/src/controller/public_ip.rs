@@ -9,6 +9,7 @@ use crate::arm::address::Prefix;
 use crate::arm::resource::{
     LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
 };
+use crate::change::Evidence;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
@@ -19,7 +20,7 @@ use super::cloud::Cloud;
 use super::failure::Failure;
 use super::frontend::pinned;
 use super::name::{self, IsIpv6};
-use super::outcome::{Action, Evidence, Reason};
+use super::outcome::{Action, Reason};
 use super::tags::{self, Tags};
 use super::value::{families, get, is_dual_stack, is_internal, same};
 

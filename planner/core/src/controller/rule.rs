@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::arm::resource::{LoadBalancer, Probe, Reference, Rule, RuleProperties};
 use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Service, ServicePort};
-use crate::pointer::At;
+use crate::pointer::{At, text};
 
 use super::annotation;
 use super::failure::Failure;
@@ -240,10 +240,6 @@ pub(crate) fn check_conflicts(
         }
     }
     Ok(())
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn number(value: &Value, pointer: &str) -> Option<i64> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::node::Node;
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::backend_pool::{is_control_plane, is_excluded};
@@ -18,10 +18,6 @@ use super::value::same;
 /// Where a scale set and an instance keep their interfaces.
 const OF_SCALE_SET: &str = "/properties/virtualMachineProfile/networkProfile";
 const OF_INSTANCE: &str = "/properties/networkProfileConfiguration";
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
 
 fn is_primary(value: &Value) -> bool {
     value.at("/properties/primary").and_then(Value::as_bool).unwrap_or(false)
@@ -49,7 +45,7 @@ fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&
 
 fn ids(pools: &Value) -> Vec<String> {
     let pools = pools.as_array().map_or(&[][..], Vec::as_slice);
-    pools.iter().map(|pool| text(pool, "id").to_owned()).collect()
+    pools.iter().map(|pool| text(pool, "/id").to_owned()).collect()
 }
 
 /// Adds a pool, if it is not there and no pool of another load balancer is. Whether it was added.
@@ -83,7 +79,7 @@ fn leave(machine: &mut Value, profile: &str, gone: &[String]) -> bool {
             && let Some(pools) = pools.as_array_mut()
         {
             let before = pools.len();
-            pools.retain(|it| !same(text(it, "id"), pool));
+            pools.retain(|it| !same(text(it, "/id"), pool));
             changed |= pools.len() != before;
         }
     }
@@ -133,7 +129,7 @@ impl Cloud<'_, '_> {
             .world
             .others
             .get(key)
-            .map(|machine| text(machine, "id").to_owned())
+            .map(|machine| text(machine, "/id").to_owned())
             .unwrap_or_else(|| key.to_owned());
         let group = self.facts.controller_resource_group();
         let path = spelled.split_once("/providers/").map_or("", |(_, path)| path);

@@ -114,11 +114,7 @@ fn node(
         Actor::Controller,
         reason(action, view.service.as_ref(), effect),
     );
-    change.evidence = effect.map(|effect| match effect.evidence {
-        outcome::Evidence::Recorded => Evidence::Recorded,
-        outcome::Evidence::Documented => Evidence::Documented,
-        outcome::Evidence::Guessed => Evidence::Guessed,
-    });
+    change.evidence = effect.map(|effect| effect.evidence);
     change.object = Some(unknown::show(view.id.as_str()));
     change.fields = shown(address.kind, action, fields);
     change.effect = traffic(address.kind, action, before, own);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::arm::resource::PrivateLinkService;
 use crate::diff::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::kubernetes::service::Key;
+use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
 
@@ -165,10 +166,6 @@ fn document(
         "metadata": metadata,
         "spec": spec,
     })
-}
-
-fn text<'a>(live: &'a Value, pointer: &str) -> &'a str {
-    live.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The endpoint's region, unless its virtual network tells it.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::pointer::At;
+use crate::pointer::{At, text};
 
 /// The field manager that owns what privlink writes.
 pub const FIELD_MANAGER: &str = "privlink";
@@ -114,19 +114,15 @@ fn managers(service: &Value) -> Vec<Manager<'_>> {
     let fields = service.at("/metadata/managedFields").and_then(Value::as_array);
     let mut managers = Vec::new();
     for entry in fields.into_iter().flatten() {
-        let name = text(entry, "manager");
+        let name = text(entry, "/manager");
         let is_controller = name.ends_with("cloud-controller-manager")
             || name == "kube-controller-manager"
             || name == SYNC_FIELD_MANAGER;
-        if !name.is_empty() && !is_controller && text(entry, "subresource").is_empty() {
-            managers.push(Manager { name, time: text(entry, "time") });
+        if !name.is_empty() && !is_controller && text(entry, "/subresource").is_empty() {
+            managers.push(Manager { name, time: text(entry, "/time") });
         }
     }
     managers
-}
-
-fn text<'a>(entry: &'a Value, name: &str) -> &'a str {
-    entry.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The tool that a field manager belongs to.

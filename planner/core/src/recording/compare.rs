@@ -8,6 +8,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::pointer::text;
+
 use super::shape::StepPrediction;
 
 /// The fields of a step result that are compared.
@@ -44,10 +46,6 @@ pub fn compare(prediction: &StepPrediction, recorded: &Map<String, Value>) -> Ve
     differences
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
@@ -62,7 +60,7 @@ fn normal(value: &Value) -> Value {
                 if matches!(name.as_str(), "loadBalancerBackendAddresses" | "ipConfigurations")
                     && let Some(list) = field.as_array_mut()
                 {
-                    list.sort_by(|a, b| text(a, "name").cmp(text(b, "name")));
+                    list.sort_by(|a, b| text(a, "/name").cmp(text(b, "/name")));
                 }
                 (name.clone(), field)
             };
@@ -77,7 +75,7 @@ fn writes(value: &Value) -> Value {
     let mut list: Vec<Value> = Vec::new();
     let mut run_start = None;
     for write in items(value) {
-        let resource = text(write, "resource");
+        let resource = text(write, "/resource");
         let of_machine = resource.starts_with("virtualMachineScaleSets/");
         let of_instance = of_machine && resource.contains("/virtualMachines/");
         let fields: &[&str] = if of_machine {
@@ -108,15 +106,15 @@ fn writes(value: &Value) -> Value {
 
 fn sort_run(list: &mut [Value], start: usize) {
     if let Some(run) = list.get_mut(start..) {
-        run.sort_by(|a, b| text(a, "resource").cmp(text(b, "resource")));
+        run.sort_by(|a, b| text(a, "/resource").cmp(text(b, "/resource")));
     }
 }
 
 /// Events in a fixed order, with the words that are the controller's own.
 fn events(value: &Value) -> Value {
     let of = |event: &Value| {
-        let words = own_words(text(event, "message"));
-        let fields = ["object", "type", "reason"].map(|field| text(event, field).to_owned());
+        let words = own_words(text(event, "/message"));
+        let fields = ["/object", "/type", "/reason"].map(|field| text(event, field).to_owned());
         let [object, kind, reason] = fields;
         (object, reason, kind, words)
     };

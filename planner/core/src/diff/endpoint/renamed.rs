@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
 use crate::diff::Input;
 use crate::plan::{Finding, Mode};
-use crate::pointer::At;
+use crate::pointer::text;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -96,8 +96,4 @@ pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
         });
     }
     (!findings.is_empty()).then_some((desired, findings))
-}
-
-fn text<'a>(live: &'a Value, pointer: &str) -> &'a str {
-    live.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::service::Key;
-use crate::pointer::At;
+use crate::pointer::{At, text};
 
 use super::{Issuer, Network};
 
@@ -18,10 +18,6 @@ pub(super) fn key_of(service: &Value) -> Key {
         namespace => namespace,
     };
     Key::new(namespace, text(service, "/metadata/name"))
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn spec_of(service: &mut Value) -> Option<&mut Map<String, Value>> {

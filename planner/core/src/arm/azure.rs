@@ -91,7 +91,7 @@ impl Azure<'_> {
         if self.rules == Rules::Azure {
             check_name(id)?;
         }
-        match kind_of(id) {
+        match kind_of(&id.key()) {
             Kind::LoadBalancer => self.put_load_balancer(id, &parse(body)?, if_match),
             Kind::BackendPool => self.put_backend_pool(id, &parse(body)?, if_match),
             Kind::PrivateLinkService => self.put_private_link_service(id, &parse(body)?, if_match),
@@ -111,7 +111,7 @@ impl Azure<'_> {
     /// # Errors
     /// ARM's refusal.
     pub fn delete(&mut self, id: &ResourceId, if_match: Option<&str>) -> Result<Done, ArmError> {
-        match kind_of(id) {
+        match kind_of(&id.key()) {
             Kind::LoadBalancer => self.delete_load_balancer(id),
             Kind::BackendPool => self.delete_backend_pool(id),
             Kind::PrivateLinkService => self.delete_private_link_service(id),
@@ -240,7 +240,7 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
         && name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
         && name.chars().last().is_some_and(word)
         && name.chars().all(|c| word(c) || c == '.' || c == '-');
-    if good || kind_of(id) == Kind::Other {
+    if good || kind_of(&id.key()) == Kind::Other {
         return Ok(());
     }
     Err(ArmError::new(

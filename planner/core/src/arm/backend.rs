@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::resource::{BackendPool, Reference};
 use super::world::{Kind, World, kind_of};
 use crate::pointer::{At, text};
-use crate::resource_id::ResourceId;
 
 /// An IP configuration of a scale set instance.
 pub(crate) struct Nic {
@@ -31,7 +30,7 @@ impl World {
         let mut nics = Vec::new();
         for (key, machine) in &self.others {
             let may_be = key.contains("/virtualmachinescalesets/");
-            if !may_be || kind_of(&ResourceId::new(key.as_str())) != Kind::Instance {
+            if !may_be || kind_of(key) != Kind::Instance {
                 continue;
             }
             let id = text(machine, "/id");

@@ -74,9 +74,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// The kind of resource an id names, by the types in its last provider's path.
-pub(crate) fn kind_of(id: &ResourceId) -> Kind {
-    let key = id.key();
+/// The kind of resource an id in lower case names, by the types in its last provider's path.
+pub(crate) fn kind_of(key: &str) -> Kind {
     let Some((_, path)) = key.rsplit_once("/providers/") else {
         return Kind::Other;
     };
@@ -155,7 +154,7 @@ impl World {
         let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
         let id = ResourceId::new(id);
         let key = id.key();
-        match kind_of(&id) {
+        match kind_of(&key) {
             Kind::LoadBalancer => {
                 self.load_balancers.insert(key, typed(&id, resource)?);
             }
@@ -197,25 +196,26 @@ impl World {
     pub fn insert_shared(&mut self, resource: &Arc<Value>) -> Result<(), Malformed> {
         let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
         let id = ResourceId::new(id);
-        match kind_of(&id) {
+        let key = id.key();
+        match kind_of(&key) {
             Kind::LoadBalancer => {
-                self.load_balancers.insert(id.key(), typed_copy(&id, resource)?);
+                self.load_balancers.insert(key, typed_copy(&id, resource)?);
             }
             Kind::PrivateLinkService => {
-                self.private_link_services.insert(id.key(), typed_copy(&id, resource)?);
+                self.private_link_services.insert(key, typed_copy(&id, resource)?);
             }
             Kind::NetworkSecurityGroup => {
-                self.network_security_groups.insert(id.key(), typed_copy(&id, resource)?);
+                self.network_security_groups.insert(key, typed_copy(&id, resource)?);
             }
             Kind::Subnet => {
-                self.subnets.insert(id.key(), typed_copy(&id, resource)?);
+                self.subnets.insert(key, typed_copy(&id, resource)?);
             }
             Kind::PublicIpAddress => {
-                self.public_ip_addresses.insert(id.key(), typed_copy(&id, resource)?);
+                self.public_ip_addresses.insert(key, typed_copy(&id, resource)?);
             }
             Kind::VirtualNetwork => self.insert(resource.as_ref().clone())?,
             _ => {
-                self.others.insert(id.key(), resource.clone());
+                self.others.insert(key, resource.clone());
             }
         }
         Ok(())
@@ -224,7 +224,7 @@ impl World {
     /// Drops a resource, asking nobody.
     pub fn remove(&mut self, id: &ResourceId) {
         let key = id.key();
-        match kind_of(id) {
+        match kind_of(&key) {
             Kind::LoadBalancer => drop(self.load_balancers.remove(&key)),
             Kind::PrivateLinkService => drop(self.private_link_services.remove(&key)),
             Kind::PublicIpAddress => drop(self.public_ip_addresses.remove(&key)),
@@ -239,7 +239,7 @@ impl World {
     /// probes, connections of a PLS, security rules).
     pub fn get(&self, id: &ResourceId) -> Option<Value> {
         let key = id.key();
-        match kind_of(id) {
+        match kind_of(&key) {
             Kind::LoadBalancer => json(self.load_balancers.get(&key)),
             Kind::PrivateLinkService => json(self.private_link_services.get(&key)),
             Kind::PublicIpAddress => json(self.public_ip_addresses.get(&key)),

@@ -78,6 +78,12 @@ pub(crate) fn has_base(name: &str, service: &Service) -> bool {
     base_of(&service.uid).all(|c| chars.next() == Some(c))
 }
 
+/// As [`has_base`], whatever the case.
+pub(crate) fn has_base_in_any_case(name: &str, service: &Service) -> bool {
+    let mut chars = name.chars();
+    base_of(&service.uid).all(|c| chars.next().is_some_and(|it| it.eq_ignore_ascii_case(&c)))
+}
+
 fn base_of(uid: &str) -> impl Iterator<Item = char> {
     let is_known = !unknown::is_unknown(uid);
     let longest = if is_known { 32 } else { usize::MAX };
@@ -211,6 +217,10 @@ mod tests {
     fn the_last_digit_of_the_uid_is_lost() {
         // cloud-controller, section 3.1.
         assert_eq!(base(&service(UID, None)), "a257b965551374ad2b091ef3f07043ad");
+        let of_service = |name: &str| has_base_in_any_case(name, &service(UID, None));
+        assert!(of_service("A257B965551374AD2B091EF3F07043AD-TCP-80"));
+        assert!(!of_service("a257b965551374ad2b091ef3f07043a"), "too short");
+        assert!(!of_service("a257b965551374ad2b091ef3f07043ae"), "another's");
     }
 
     #[test]

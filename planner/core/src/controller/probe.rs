@@ -228,8 +228,7 @@ pub(crate) fn owns(service: &Service, name: &str) -> bool {
         let own = name.strip_prefix('a').and_then(|rest| rest.get(..service.uid.len()));
         return own.is_some_and(|uid| uid == service.uid);
     }
-    let base = name::base(service);
-    name.get(..base.len()).is_some_and(|start| start.eq_ignore_ascii_case(&base))
+    name::has_base_in_any_case(name, service)
 }
 
 /// Brings the probes in line: what is wanted stays where it is, the rest goes, new ones come last

@@ -20,7 +20,6 @@ pub mod dns;
 pub mod error;
 pub mod hand;
 mod load_balancer;
-mod load_balancer_check;
 mod network_security_group;
 pub mod private_endpoint;
 mod private_link_service;

@@ -24,6 +24,7 @@ mod md5;
 pub mod memory;
 mod name;
 pub mod outcome;
+mod placement;
 pub mod predict;
 mod prefix;
 mod private_link;

@@ -14,7 +14,7 @@ use crate::unknown;
 use super::address::in_subnet;
 use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
 use super::error::ArmError;
-use super::load_balancer_check::check_length;
+use super::load_balancer::check_length;
 use super::resource::{PrivateLinkService, Reference, Subscriptions};
 use super::rules::Rules;
 

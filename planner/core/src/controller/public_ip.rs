@@ -1,11 +1,12 @@
 //! Public IPs (`ensurePublicIPExists`, `reconcilePublicIPs`).
 
-use std::net::IpAddr;
+mod asked;
+mod tag;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::arm::address::Prefix;
 use crate::arm::resource::{
     LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
 };
@@ -23,20 +24,12 @@ use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::tags::{self, Tags};
 use super::value::{families, get, is_dual_stack, is_internal, same};
-
-const SERVICE_TAG: &str = "k8s-azure-service";
-const OLD_SERVICE_TAG: &str = "service";
-const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
-const OLD_CLUSTER_TAG: &str = "kubernetes-cluster-name";
-const DNS_TAG: &str = "k8s-azure-dns-label-service";
-const OLD_DNS_TAG: &str = "kubernetes-dns-label-service";
-
-/// An address that is none.
-const INVALID: &str = "invalid LoadBalancer IP";
-/// An address that is not public.
-const NOT_PUBLIC: &str = "non-public LoadBalancer IP";
-/// What Azure keeps for itself (`azureReservedIPPrefixes`).
-const RESERVED: [&str; 2] = ["100.64.0.0/10", "168.63.129.16/32"];
+pub(crate) use asked::asked_address_error;
+use asked::check_public;
+use tag::{
+    CLUSTER_TAG, DNS_TAG, OLD_CLUSTER_TAG, OLD_DNS_TAG, OLD_SERVICE_TAG, SERVICE_TAG, bind,
+    services_in_tag, tag, unbind,
+};
 
 fn by_family<'a>(service: &'a Service, ipv4: &str, ipv6_key: &str, ipv6: IsIpv6) -> &'a str {
     let value = |key: &str| get(service, key).unwrap_or_default();
@@ -60,20 +53,6 @@ pub(crate) fn names(service: &Service) -> [&str; 2] {
 
 fn prefix_id(service: &Service, ipv6: IsIpv6) -> &str {
     by_family(service, annotation::PIP_PREFIX_ID, annotation::PIP_PREFIX_ID_IPV6, ipv6)
-}
-
-fn tag<'a>(tags: Option<&'a Tags>, keys: [&str; 2]) -> &'a str {
-    let value = |key: &str| tags.and_then(|tags| tags.get(key));
-    keys.iter().find_map(|key| value(key)).map(String::as_str).unwrap_or_default()
-}
-
-fn services_in_tag(tags: Option<&Tags>) -> Vec<String> {
-    tag(tags, [SERVICE_TAG, OLD_SERVICE_TAG])
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(ToOwned::to_owned)
-        .collect()
 }
 
 /// Whether a public IP is a Service's, and whether a user made it (`serviceOwnsPublicIP`).
@@ -490,33 +469,6 @@ fn is_released(service: &Service, address: &PublicIpAddress, want: bool, wanted:
     !want || is_internal(service) || address.name() != wanted || other_tags
 }
 
-fn bind(address: &mut PublicIpAddress, service: &str) -> bool {
-    let names = services_in_tag(address.tags.as_ref());
-    let value = tag(address.tags.as_ref(), [SERVICE_TAG, OLD_SERVICE_TAG]).to_owned();
-    let added = !names.iter().any(|name| name == service);
-    let value = match (value.is_empty(), added) {
-        (true, _) => service.to_owned(),
-        (false, true) => format!("{value},{service}"),
-        (false, false) => value,
-    };
-    address.tags.get_or_insert_default().insert(SERVICE_TAG.to_owned(), value);
-    added
-}
-
-fn unbind(address: &mut PublicIpAddress, service: &str) {
-    let mut names = services_in_tag(address.tags.as_ref());
-    if let Some(at) = names.iter().rposition(|name| same(name, service)) {
-        names.remove(at);
-    }
-    let dns = tag(address.tags.as_ref(), [DNS_TAG, OLD_DNS_TAG]).to_owned();
-    let tags = address.tags.get_or_insert_default();
-    if !dns.is_empty() && same(&dns, service) {
-        tags.remove(DNS_TAG);
-        tags.remove(OLD_DNS_TAG);
-    }
-    tags.insert(SERVICE_TAG.to_owned(), names.join(","));
-}
-
 fn dns_label(address: &PublicIpAddress) -> &str {
     let settings = address.properties.dns_settings.as_ref();
     settings.and_then(|it| it.get("domainNameLabel")?.as_str()).unwrap_or_default()
@@ -582,52 +534,4 @@ fn ip_tags(service: &Service) -> Option<Vec<Value>> {
         }
     }
     Some(tags.into_iter().map(|(kind, tag)| json!({"ipTagType": kind, "tag": tag})).collect())
-}
-
-/// What may be asked for as a public address (`validatePublicIPCandidate`).
-fn check_public(address: &str) -> Result<(), Failure> {
-    let quoted = super::value::quote(address);
-    let Ok(parsed) = address.parse::<IpAddr>() else {
-        return Err(Failure::new(format!("{INVALID} {quoted}")));
-    };
-    let is_public = match parsed.to_canonical() {
-        IpAddr::V4(address) => {
-            let reserved = RESERVED.into_iter().filter_map(Prefix::parse);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.is_broadcast()
-                || reserved.into_iter().any(|prefix| prefix.contains(IpAddr::V4(address))))
-        }
-        IpAddr::V6(address) => {
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.is_unique_local()
-                || address.is_unicast_link_local())
-        }
-    };
-    if !is_public {
-        return Err(Failure::new(format!("{NOT_PUBLIC} {quoted}")));
-    }
-    Ok(())
-}
-
-/// The error about an address asked for (`NewExternalServiceLoadBalancerIPError`).
-pub(crate) fn asked_address_error(service: &Service, asked: &str, failure: Failure) -> Failure {
-    let name = super::value::quote(&service.key.to_string());
-    let asked = super::value::quote(asked);
-    if failure.text == format!("{INVALID} {asked}") {
-        return Failure::new(format!(
-            "external Service {name} has invalid LoadBalancer IP {asked}"
-        ));
-    }
-    if failure.text == format!("{NOT_PUBLIC} {asked}") {
-        return Failure::new(format!(
-            "external Service {name} cannot use non-public LoadBalancer IP {asked}; use an internal LoadBalancer annotation or a valid Azure Public IP address"
-        ));
-    }
-    failure
 }

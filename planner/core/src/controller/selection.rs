@@ -9,7 +9,6 @@ use crate::arm::resource::{LoadBalancer, Reference};
 use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
-use crate::pointer::At;
 
 use super::annotation;
 use super::balancer::Found;
@@ -19,7 +18,7 @@ use super::frontend::all_pinned;
 use super::name;
 use super::probe::owns;
 use super::public_ip;
-use super::value::{get, is_internal, is_local, quote, same};
+use super::value::{get, is_internal, quote, same};
 
 /// A load balancer with so many rules is never chosen.
 const TOO_MANY_RULES: usize = 301;
@@ -283,204 +282,6 @@ impl Cloud<'_, '_> {
         let balancer = balancer.as_ref().clone();
         Ok(Found { balancer, existing, status: None, exists: false, deleted_link: false })
     }
-
-    /// Once after a start: which Service is on which of several load balancers, by its rules
-    /// (`reconcileMultipleStandardLoadBalancerConfigurations`).
-    pub(crate) fn record_placements(
-        &mut self,
-        service: &Service,
-        existing: &[Arc<LoadBalancer>],
-        nodes: Option<&[Arc<Node>]>,
-    ) -> Result<(), Failure> {
-        if !self.facts.has_several_load_balancers() || self.memory.placements_recorded {
-            return Ok(());
-        }
-        let configurations = &self.facts.load_balancer_configurations;
-        if !configurations.iter().any(|it| same(&it.name, &self.facts.cluster_name)) {
-            return Err(Failure::new(format!(
-                "multiple standard load balancers are enabled but no configuration named {} is found",
-                quote(&self.facts.cluster_name)
-            )));
-        }
-        for balancer in existing {
-            let own_name = name::without_internal(balancer.name());
-            let Some(of) = configurations.iter().find(|it| same(&it.name, own_name)) else {
-                continue;
-            };
-            for other in self.cluster.services.values().filter(|it| it.kind == "LoadBalancer") {
-                let base = name::base(other).to_lowercase();
-                let rules = balancer.properties.load_balancing_rules.iter().flatten();
-                let mut prefixes = rules
-                    .map(|rule| rule.name().split('-').next().unwrap_or_default().to_lowercase());
-                if prefixes.any(|prefix| prefix == base) {
-                    let placed = self.memory.placements.entry(of.name.clone()).or_default();
-                    placed.insert(other.key.to_string());
-                }
-            }
-            for node in &self.cluster.nodes {
-                let pools = balancer.properties.backend_address_pools.iter().flatten();
-                let mut members = pools.flat_map(|pool| {
-                    pool.properties.load_balancer_backend_addresses.iter().flatten()
-                });
-                let is_in = members.any(|member| {
-                    let address = member.at("/properties/ipAddress").and_then(Value::as_str);
-                    node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
-                });
-                if is_in {
-                    let placed = self.memory.node_placements.entry(of.name.clone()).or_default();
-                    placed.insert(node.name.to_lowercase());
-                }
-            }
-        }
-        self.memory.placements_recorded = true;
-        self.place_nodes(service, "", existing, nodes.unwrap_or_default());
-        Ok(())
-    }
-
-    pub(crate) fn record_placement(&mut self, service: &Service, balancer: &str, want: bool) {
-        let own_name = name::without_internal(balancer);
-        let configurations = &self.facts.load_balancer_configurations;
-        let Some(of) = configurations.iter().find(|it| same(&it.name, own_name)) else {
-            return;
-        };
-        let placed = self.memory.placements.entry(of.name.clone()).or_default();
-        if want {
-            placed.insert(service.key.to_string());
-        } else {
-            placed.remove(&service.key.to_string());
-        }
-    }
-
-    pub(crate) fn forget_nodes(&mut self, balancer: &str) {
-        let own_name = name::without_internal(balancer);
-        self.memory.node_placements.retain(|name, _| !same(name, own_name));
-    }
-
-    /// The nodes that belong on one of several load balancers, in lower case. `None`: all.
-    pub(crate) fn active_nodes(
-        &self,
-        service: &Service,
-        balancer: &str,
-    ) -> Option<BTreeSet<String>> {
-        if is_local(service) {
-            // Where the endpoints are is not known here: all nodes count.
-            return None;
-        }
-        let own_name = name::without_internal(balancer);
-        let placed = self.memory.node_placements.iter().find(|(name, _)| same(name, own_name));
-        Some(placed.map(|(_, nodes)| nodes.clone()).unwrap_or_default())
-    }
-
-    /// Spreads nodes over several load balancers: by scale set, then by selector, then to the one with
-    /// the fewest (`reconcileMultipleStandardLoadBalancerBackendNodes`).
-    pub(crate) fn place_nodes(
-        &mut self,
-        service: &Service,
-        balancer: &str,
-        existing: &[Arc<LoadBalancer>],
-        nodes: &[Arc<Node>],
-    ) {
-        let configurations = &self.facts.load_balancer_configurations;
-        let wanted = name::without_internal(balancer);
-        let will_be = |of: &LoadBalancerConfiguration| {
-            same(&of.name, wanted)
-                || existing.iter().any(|it| same(name::without_internal(it.name()), &of.name))
-        };
-        let alive: BTreeSet<String> = nodes.iter().map(|node| node.name.to_lowercase()).collect();
-        let mut placed = std::mem::take(&mut self.memory.node_placements);
-        for nodes in placed.values_mut() {
-            nodes.retain(|node| alive.contains(node));
-        }
-        // The nodes of a scale set that has a load balancer go there first of all.
-        let settled = place_by_vm_set(&mut placed, configurations, nodes, &will_be);
-        let mut orphaned = Vec::new();
-        for node in nodes.iter().filter(|node| !settled.contains(&node.name.to_lowercase())) {
-            let key = node.name.to_lowercase();
-            let eligible = eligible_for(node, configurations, &will_be);
-            let nodes_of = |it: &&&LoadBalancerConfiguration| placed.get(&it.name);
-            let here = eligible
-                .iter()
-                .find(|it| nodes_of(it).is_some_and(|nodes| nodes.contains(&key)))
-                .or_else(|| eligible.iter().min_by_key(|it| nodes_of(it).map_or(0, BTreeSet::len)));
-            match here.map(|it| it.name.clone()) {
-                Some(target) => place(&mut placed, target, key),
-                None => {
-                    placed.values_mut().for_each(|nodes| {
-                        nodes.remove(&key);
-                    });
-                    orphaned.push(node.name.clone());
-                }
-            }
-        }
-        self.memory.node_placements = placed;
-        for node in orphaned {
-            self.warn(
-                service,
-                "FailedToFindLoadBalancerForNode",
-                format!("failed to find a lb for node {node}"),
-            );
-        }
-    }
-}
-
-/// Which nodes, in lower case, are on which of several load balancers.
-type Placements = BTreeMap<String, BTreeSet<String>>;
-
-fn place(placed: &mut Placements, on: String, node: String) {
-    for nodes in placed.values_mut() {
-        nodes.remove(&node);
-    }
-    placed.entry(on).or_default().insert(node);
-}
-
-/// Places the nodes of scale sets that have a load balancer (`accommodateNodesByPrimaryVMSet`); which
-/// those are.
-fn place_by_vm_set(
-    placed: &mut Placements,
-    configurations: &[LoadBalancerConfiguration],
-    nodes: &[Arc<Node>],
-    will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
-) -> BTreeSet<String> {
-    let mut settled = BTreeSet::new();
-    for node in nodes {
-        let Some(vm_set) = vm_sets(std::slice::from_ref(node)).pop() else {
-            continue;
-        };
-        let own = configurations.iter().find(|it| same(&it.primary_vm_set, &vm_set) && will_be(it));
-        if let Some(own) = own {
-            let key = node.name.to_lowercase();
-            place(placed, own.name.clone(), key.clone());
-            settled.insert(key);
-        }
-    }
-    settled
-}
-
-/// The load balancers whose selector a node matches, else those without any
-/// (`accommodateNodesByNodeSelector`).
-fn eligible_for<'c>(
-    node: &Node,
-    configurations: &'c [LoadBalancerConfiguration],
-    will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
-) -> Vec<&'c LoadBalancerConfiguration> {
-    let selected: Vec<_> = configurations
-        .iter()
-        .filter(|it| has_selector(it) && will_be(it))
-        .filter(|it| selects(it.node_selector.as_ref().unwrap_or(&Value::Null), &node.labels))
-        .collect();
-    if !selected.is_empty() {
-        return selected;
-    }
-    configurations.iter().filter(|it| !has_selector(it) && will_be(it)).collect()
-}
-
-fn has_selector(of: &LoadBalancerConfiguration) -> bool {
-    let empty = |it: &Value| {
-        let labels = it.get("matchLabels").and_then(Value::as_object);
-        let expressions = it.get("matchExpressions").and_then(Value::as_array);
-        labels.is_none_or(serde_json::Map::is_empty) && expressions.is_none_or(Vec::is_empty)
-    };
-    of.node_selector.as_ref().is_some_and(|it| !empty(it))
 }
 
 pub(crate) fn has_own(balancer: &LoadBalancer, service: &Service) -> bool {
@@ -547,7 +348,7 @@ fn most_eligible(
 }
 
 /// Whether a label selector matches (`metav1.LabelSelector`).
-fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
+pub(super) fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
     let exact = selector.get("matchLabels").and_then(Value::as_object);
     let exact = exact
         .into_iter()
@@ -571,34 +372,4 @@ fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
                 _ => false,
             }
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_with_a_load_balancer_of_their_own_count_before_the_others_choose() {
-        // `reconcileMultipleStandardLoadBalancerBackendNodes`: by scale set first, then by number.
-        let of = |name: &str, vm_set: &str| LoadBalancerConfiguration {
-            name: name.to_owned(),
-            primary_vm_set: vm_set.to_owned(),
-            ..LoadBalancerConfiguration::default()
-        };
-        let configurations = [of("kubernetes", "pool-a"), of("lb1", "pool-b")];
-        let node = |name: &str, vm_set: &str| Node {
-            name: name.to_owned(),
-            machine: Some(format!("/x/virtualMachineScaleSets/{vm_set}/virtualMachines/0")),
-            ..Node::default()
-        };
-        let nodes = [("other", "pool-c"), ("own", "pool-a")];
-        let nodes = nodes.map(|(name, vm_set)| Arc::new(node(name, vm_set)));
-        let mut placed = Placements::new();
-        let settled = place_by_vm_set(&mut placed, &configurations, &nodes, &|_| true);
-        assert_eq!(settled, BTreeSet::from(["own".to_owned()]));
-        assert_eq!(placed.get("kubernetes").map(BTreeSet::len), Some(1));
-        let [other, _] = &nodes;
-        assert_eq!(eligible_for(other, &configurations, &|_| true).len(), 2);
-        assert!(eligible_for(other, &configurations, &|it| it.name == "lb1").len() == 1);
-    }
 }

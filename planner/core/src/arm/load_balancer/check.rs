@@ -1,0 +1,250 @@
+//! What ARM refuses of a load balancer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::arm::address::{in_subnet, ranges};
+use crate::arm::azure::{Azure, missing_reference};
+use crate::arm::error::ArmError;
+use crate::arm::resource::{
+    Frontend, LoadBalancer, LoadBalancerProperties, Reference, Resource, Rule, Subnet,
+};
+use crate::arm::rules::Rules;
+use crate::resource_id::ResourceId;
+use crate::unknown;
+
+impl Azure<'_> {
+    pub(super) fn check_load_balancer(
+        &self,
+        id: &ResourceId,
+        body: &LoadBalancer,
+    ) -> Result<(), ArmError> {
+        let properties = &body.properties;
+        let frontends: Vec<&Arc<Frontend>> =
+            properties.frontend_ip_configurations.iter().flatten().collect();
+        duplicate_names(id, frontends.iter().map(|it| it.name()))?;
+        duplicate_names(id, names(&properties.backend_address_pools))?;
+        duplicate_names(id, names(&properties.load_balancing_rules))?;
+        duplicate_names(id, names(&properties.probes))?;
+        for frontend in &frontends {
+            self.check_frontend(id, frontend)?;
+        }
+        self.check_kept_frontends(id, &frontends)?;
+        if self.rules != Rules::RecordedLenient {
+            long_names(body)?;
+            conflicting_rules(properties)?;
+            for probe in properties.probes.iter().flatten() {
+                if probe.properties.interval_in_seconds.is_some_and(|seconds| seconds < 5) {
+                    return Err(ArmError::new(
+                        400,
+                        "InvalidProbeInterval",
+                        format!("Probe {} has an interval under 5 seconds.", probe.name()),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
+        let frontend_id = id.child("frontendIPConfigurations", frontend.name());
+        let properties = &frontend.properties;
+        if let Some(address) = &properties.public_ip_address
+            && !self.world.public_ip_addresses.contains_key(&address.id().to_ascii_lowercase())
+        {
+            return Err(missing_reference(address.id(), &frontend_id));
+        }
+        let Some(subnet_id) = properties.subnet.as_ref().map(Reference::id) else {
+            return Ok(());
+        };
+        let Some(subnet) = self.world.subnets.get(&subnet_id.to_ascii_lowercase()) else {
+            return Err(missing_reference(subnet_id, &frontend_id));
+        };
+        let is_static = properties.private_ip_allocation_method.as_deref() == Some("Static");
+        let Some(text) = properties.private_ip_address.as_deref().filter(|_| is_static) else {
+            return Ok(());
+        };
+        if self.rules == Rules::RecordedLenient || unknown::is_unknown(text) {
+            return Ok(());
+        }
+        let Ok(address) = text.parse::<IpAddr>() else {
+            return Err(ArmError::new(
+                400,
+                "InvalidIPAddressFormat",
+                format!(
+                    "IP address {text} used in frontend {frontend_id} is not a valid IP address."
+                ),
+            ));
+        };
+        if !in_subnet(address, subnet) {
+            let ranges: Vec<&str> = ranges(subnet).collect();
+            return Err(ArmError::new(
+                400,
+                "PrivateIPAddressNotInSubnet",
+                format!(
+                    "Private static IP address {text} does not belong to the range of subnet prefix {}.",
+                    ranges.join(", ")
+                ),
+            ));
+        }
+        self.check_free(address, subnet, &frontend_id)
+    }
+
+    /// Refuses an address that Azure reserves, or that another IP configuration has.
+    pub(crate) fn check_free(
+        &self,
+        address: IpAddr,
+        subnet: &Subnet,
+        by: &ResourceId,
+    ) -> Result<(), ArmError> {
+        if self.rules == Rules::Azure && self.world.is_reserved(address, subnet) {
+            return Err(ArmError::new(
+                400,
+                "PrivateIPAddressInReservedRange",
+                format!(
+                    "Private static IP address {address} falls within reserved IP range of subnet."
+                ),
+            ));
+        }
+        let holder = self.world.holder_of(address, subnet.id());
+        match holder.filter(|holder| !holder.eq_ignore_ascii_case(by.as_str())) {
+            None => Ok(()),
+            Some(holder) => Err(ArmError::new(
+                400,
+                if self.rules == Rules::Azure {
+                    "PrivateIPAddressIsAllocated"
+                } else {
+                    "PrivateIPAddressInUse"
+                },
+                format!(
+                    "IP configuration {by} is using the private IP address {address} which is already allocated to {holder}."
+                ),
+            )),
+        }
+    }
+
+    /// A frontend under a PLS cannot be removed.
+    fn check_kept_frontends(
+        &self,
+        id: &ResourceId,
+        frontends: &[&Arc<Frontend>],
+    ) -> Result<(), ArmError> {
+        let prefix = format!("{}/frontendipconfigurations/", id.key());
+        for service in self.world.private_link_services.values() {
+            let on = service.properties.load_balancer_frontend_ip_configurations.iter().flatten();
+            for used in on {
+                let key = used.id().to_ascii_lowercase();
+                let Some(name) = key.strip_prefix(&prefix) else {
+                    continue;
+                };
+                if !frontends.iter().any(|it| it.name().eq_ignore_ascii_case(name)) {
+                    return Err(ArmError::new(
+                        400,
+                        "InUseFrontendIPConfigurationCannotBeDeleted",
+                        format!(
+                            "Frontend IP configuration {} cannot be deleted since it is in use by private link service {}.",
+                            used.id(),
+                            service.id()
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {
+    children.iter().flatten().map(|child| child.name())
+}
+
+fn duplicate_names<'a>(
+    id: &ResourceId,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ArmError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return Err(ArmError::new(
+                400,
+                "DuplicateResourceName",
+                format!("Resource {id} has two child resources with the same name {name}."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn long_names(body: &LoadBalancer) -> Result<(), ArmError> {
+    let properties = &body.properties;
+    let all = names(&properties.frontend_ip_configurations)
+        .chain(names(&properties.backend_address_pools))
+        .chain(names(&properties.load_balancing_rules))
+        .chain(names(&properties.probes));
+    for name in all {
+        check_length(name)?;
+    }
+    Ok(())
+}
+
+/// Names have up to 80 characters. One that is not known yet counts as it will be (a uid has 31 digits
+/// in it).
+pub(crate) fn check_length(name: &str) -> Result<(), ArmError> {
+    if unknown::is_unknown(name) || name.chars().count() <= 80 {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "InvalidResourceName",
+        format!("Resource name {name} is invalid. The name can be up to 80 characters."),
+    ))
+}
+
+/// Two rules may not share frontend, port and protocol, nor, without floating IP, pool, backend port
+/// and protocol.
+fn conflicting_rules(properties: &LoadBalancerProperties) -> Result<(), ArmError> {
+    let mut fronts: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
+    let mut backs: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
+    for rule in properties.load_balancing_rules.iter().flatten() {
+        let it = &rule.properties;
+        let id = |reference: &Option<Reference>| {
+            reference.as_ref().map(|it| it.id().to_ascii_lowercase()).unwrap_or_default()
+        };
+        let protocol = it.protocol.clone().unwrap_or_default().to_ascii_lowercase();
+        let front =
+            (id(&it.frontend_ip_configuration), it.frontend_port.unwrap_or(0), protocol.clone());
+        if let Some(other) = fronts.insert(front, rule.name()) {
+            return Err(ArmError::new(
+                400,
+                "RulesUseSameFrontendPortProtocolAndVip",
+                format!(
+                    "Load balancing rules {other} and {} use the same frontend, port and protocol.",
+                    rule.name()
+                ),
+            ));
+        }
+        let Some(backend_port) = known_port(rule).filter(|_| it.enable_floating_ip != Some(true))
+        else {
+            continue;
+        };
+        let back = (id(&it.backend_address_pool), backend_port, protocol);
+        if let Some(other) = backs.insert(back, rule.name()) {
+            return Err(ArmError::new(
+                400,
+                "RulesUseSameBackendPortProtocolAndPool",
+                format!(
+                    "Load balancing rules {other} and {} belong to the load balancer of the same type and use the same backend port and protocol with floatingIP disabled.",
+                    rule.name()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn known_port(rule: &Rule) -> Option<i64> {
+    rule.properties.backend_port.as_ref().and_then(Value::as_i64)
+}

@@ -1,0 +1,282 @@
+//! What Azure adds to a load balancer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::arm::address::ranges;
+use crate::arm::azure::{Azure, succeeded};
+use crate::arm::backend::with_members;
+use crate::arm::error::ArmError;
+use crate::arm::resource::{BackendPool, Frontend, LoadBalancer, Reference, Resource};
+use crate::arm::rules::Rules;
+use crate::arm::world::World;
+use crate::pointer::At;
+use crate::resource_id::ResourceId;
+
+use super::KIND;
+
+impl Azure<'_> {
+    /// What Azure adds to a load balancer: ids, types, states, defaults, addresses, back references.
+    pub(super) fn fill_load_balancer(
+        &mut self,
+        id: &ResourceId,
+        balancer: &mut LoadBalancer,
+        existing: Option<&LoadBalancer>,
+    ) -> Result<(), ArmError> {
+        balancer.id = Some(id.as_str().to_owned());
+        balancer.name = Some(id.name().to_owned());
+        balancer.kind = Some(KIND.to_owned());
+        let guid = existing.and_then(|it| it.properties.resource_guid.clone());
+        let properties = &mut balancer.properties;
+        properties.provisioning_state = succeeded();
+        properties.resource_guid = Some(guid.unwrap_or_else(|| self.hand.guid(id)));
+        properties.inbound_nat_rules.get_or_insert_default();
+        properties.inbound_nat_pools.get_or_insert_default();
+        properties.outbound_rules.get_or_insert_default();
+        properties.load_balancing_rules.get_or_insert_default();
+        properties.probes.get_or_insert_default();
+        properties.backend_address_pools.get_or_insert_default();
+        if self.rules == Rules::Azure
+            && let Some(sku) = &mut balancer.sku
+        {
+            sku.tier.get_or_insert_with(|| "Regional".to_owned());
+        }
+        let before = existing.and_then(|it| it.properties.frontend_ip_configurations.as_deref());
+        self.fill_frontends(id, balancer, before.unwrap_or_default())?;
+        fill_rules(id, balancer);
+        fill_probes(id, balancer);
+        self.fill_pools(id, balancer);
+        show_rules(balancer);
+        self.show_private_link_services(balancer);
+        let etag = self.hand.etag(id);
+        let of_children = self.hand.etag_of_children(&etag);
+        set_etags(balancer, etag, &of_children);
+        Ok(())
+    }
+
+    fn fill_frontends(
+        &mut self,
+        id: &ResourceId,
+        balancer: &mut LoadBalancer,
+        before: &[Arc<Frontend>],
+    ) -> Result<(), ArmError> {
+        let frontends = balancer.properties.frontend_ip_configurations.get_or_insert_default();
+        for frontend in frontends {
+            if is_filled(frontend, id, "frontendIPConfigurations") {
+                continue;
+            }
+            let own_id = id.child("frontendIPConfigurations", frontend.name());
+            let frontend = Arc::make_mut(frontend);
+            envelope(frontend, &own_id, "frontendIPConfigurations");
+            let properties = &mut frontend.properties;
+            properties.provisioning_state = succeeded();
+            properties.private_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
+            let Some(subnet) = properties.subnet.as_mut() else {
+                continue;
+            };
+            *subnet = Reference::to(subnet.id());
+            let subnet_id = ResourceId::new(subnet.id());
+            let version = properties
+                .private_ip_address_version
+                .get_or_insert_with(|| "IPv4".to_owned())
+                .clone();
+            if properties.private_ip_address.is_none() {
+                let kept = before.iter().find(|old| {
+                    old.name().eq_ignore_ascii_case(own_id.name())
+                        && old.properties.subnet.as_ref().map(Reference::id)
+                            == Some(subnet_id.as_str())
+                });
+                let kept = kept.and_then(|old| old.properties.private_ip_address.clone());
+                let given = match kept {
+                    Some(address) => Some(address),
+                    None => self.hand.private_address(self.world, &subnet_id, &version, &own_id),
+                };
+                properties.private_ip_address =
+                    Some(given.ok_or_else(|| subnet_is_full(self.world, &subnet_id))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_pools(&self, id: &ResourceId, balancer: &mut LoadBalancer) {
+        let nics = self.world.nics();
+        let pools = balancer.properties.backend_address_pools.get_or_insert_default();
+        for pool in pools {
+            if !is_filled(pool, id, "backendAddressPools") || needs_mapping(pool) {
+                let own_id = id.child("backendAddressPools", pool.name());
+                let pool = Arc::make_mut(pool);
+                envelope(pool, &own_id, "backendAddressPools");
+                pool.properties.provisioning_state = succeeded();
+                let addresses =
+                    pool.properties.load_balancer_backend_addresses.iter_mut().flatten();
+                for address in addresses {
+                    add_mapping(address);
+                }
+            }
+            *pool = with_members(pool, &nics);
+        }
+    }
+
+    /// Azure shows on a frontend which PLS is on it; the fake of the recordings does not.
+    pub(super) fn show_private_link_services(&self, balancer: &mut LoadBalancer) {
+        if self.rules != Rules::Azure {
+            return;
+        }
+        let mut on: BTreeMap<String, &str> = BTreeMap::new();
+        for service in self.world.private_link_services.values() {
+            for frontend in
+                service.properties.load_balancer_frontend_ip_configurations.iter().flatten()
+            {
+                on.insert(frontend.id().to_ascii_lowercase(), service.id());
+            }
+        }
+        for frontend in balancer.properties.frontend_ip_configurations.iter_mut().flatten() {
+            let service = on.get(&frontend.id().to_ascii_lowercase()).copied();
+            let shown = frontend.properties.private_link_service.as_ref().map(Reference::id);
+            if shown != service {
+                Arc::make_mut(frontend).properties.private_link_service =
+                    service.map(Reference::to);
+            }
+        }
+    }
+}
+
+/// ARM's refusal when a subnet has no free address.
+fn subnet_is_full(world: &World, id: &ResourceId) -> ArmError {
+    let subnet = world.subnets.get(&id.key());
+    let range = subnet.and_then(|it| ranges(it).next()).unwrap_or_default();
+    ArmError::new(
+        400,
+        "SubnetIsFull",
+        format!(
+            "Subnet {} with address prefix {range} does not have enough capacity for 1 IP addresses.",
+            id.name()
+        ),
+    )
+}
+
+fn envelope<P>(child: &mut Resource<P>, id: &ResourceId, kind: &str) {
+    child.id = Some(id.as_str().to_owned());
+    child.kind = Some(format!("{KIND}/{kind}"));
+}
+
+/// Whether a child came from a GET of this load balancer, so that Azure adds nothing to it. Its etag
+/// and back references are set anyway.
+fn is_filled<P>(child: &Resource<P>, balancer: &ResourceId, kind: &str) -> bool {
+    let of_balancer = child.id().strip_prefix(balancer.as_str());
+    let of_kind = of_balancer.and_then(|it| it.strip_prefix('/')?.strip_prefix(kind));
+    let name = of_kind.and_then(|it| it.strip_prefix('/'));
+    child.etag.is_some() && child.kind.is_some() && name == Some(child.name())
+}
+
+fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
+    for rule in balancer.properties.load_balancing_rules.get_or_insert_default() {
+        if is_filled(rule, id, "loadBalancingRules") {
+            continue;
+        }
+        let own_id = id.child("loadBalancingRules", rule.name());
+        let rule = Arc::make_mut(rule);
+        envelope(rule, &own_id, "loadBalancingRules");
+        let properties = &mut rule.properties;
+        properties.provisioning_state = succeeded();
+        properties.enable_tcp_reset.get_or_insert(false);
+        properties.enable_floating_ip.get_or_insert(false);
+        properties.idle_timeout_in_minutes.get_or_insert(4);
+        properties.load_distribution.get_or_insert_with(|| "Default".to_owned());
+    }
+}
+
+fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
+    for probe in balancer.properties.probes.get_or_insert_default() {
+        if is_filled(probe, id, "probes") {
+            continue;
+        }
+        let own_id = id.child("probes", probe.name());
+        let probe = Arc::make_mut(probe);
+        envelope(probe, &own_id, "probes");
+        probe.properties.provisioning_state = succeeded();
+        let default = Value::from("AllProbedDown");
+        probe.properties.other.entry("noHealthyBackendsBehavior").or_insert(default);
+    }
+}
+
+fn needs_mapping(pool: &BackendPool) -> bool {
+    let addresses = pool.properties.load_balancer_backend_addresses.iter().flatten();
+    addresses.into_iter().any(|address| {
+        address.at("/properties/ipAddress").is_some()
+            && address.at("/properties/inboundNatRulesPortMapping").is_none()
+    })
+}
+
+fn add_mapping(address: &mut Value) {
+    let by_address = address.at("/properties/ipAddress").is_some();
+    let properties = address.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties.filter(|_| by_address) {
+        properties.entry("inboundNatRulesPortMapping").or_insert(json!([]));
+    }
+}
+
+/// Writes the back references of rules into frontends, pools and probes, in the order of the rules.
+fn show_rules(balancer: &mut LoadBalancer) {
+    fn show(shown: &mut Option<Vec<Reference>>, rules: Option<&Vec<&str>>) {
+        *shown = rules.map(|ids| ids.iter().map(|id| Reference::to(*id)).collect());
+    }
+    fn is_shown(shown: Option<&Vec<Reference>>, rules: Option<&Vec<&str>>) -> bool {
+        match (shown, rules) {
+            (None, None) => true,
+            (Some(shown), Some(rules)) => {
+                shown.len() == rules.len()
+                    && shown.iter().zip(rules).all(|(it, id)| it.id() == *id && it.other.is_empty())
+            }
+            _ => false,
+        }
+    }
+    let properties = &mut balancer.properties;
+    let rules = properties.load_balancing_rules.clone().unwrap_or_default();
+    let mut by_target: HashMap<String, Vec<&str>> = HashMap::new();
+    for rule in &rules {
+        let it = &rule.properties;
+        let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
+        for target in targets.into_iter().flatten() {
+            by_target.entry(target.id().to_ascii_lowercase()).or_default().push(rule.id());
+        }
+    }
+    let rules_of = |id: &str| by_target.get(&id.to_ascii_lowercase());
+    for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
+        let rules = rules_of(frontend.id());
+        if !is_shown(frontend.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(frontend).properties.load_balancing_rules, rules);
+        }
+    }
+    for pool in properties.backend_address_pools.iter_mut().flatten() {
+        let rules = rules_of(pool.id());
+        if !is_shown(pool.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(pool).properties.load_balancing_rules, rules);
+        }
+    }
+    for probe in properties.probes.iter_mut().flatten() {
+        let rules = rules_of(probe.id());
+        if !is_shown(probe.properties.load_balancing_rules.as_ref(), rules) {
+            show(&mut Arc::make_mut(probe).properties.load_balancing_rules, rules);
+        }
+    }
+}
+
+/// `of_children`: the etag children show; the fewer differ, the fewer are copied.
+pub(super) fn set_etags(balancer: &mut LoadBalancer, etag: String, of_children: &str) {
+    fn set<P: Clone>(children: &mut Option<Vec<Arc<Resource<P>>>>, etag: &str) {
+        for child in children.iter_mut().flatten() {
+            if child.etag.as_deref() != Some(etag) {
+                Arc::make_mut(child).etag = Some(etag.to_owned());
+            }
+        }
+    }
+    balancer.etag = Some(etag);
+    let properties = &mut balancer.properties;
+    set(&mut properties.frontend_ip_configurations, of_children);
+    set(&mut properties.backend_address_pools, of_children);
+    set(&mut properties.load_balancing_rules, of_children);
+    set(&mut properties.probes, of_children);
+}

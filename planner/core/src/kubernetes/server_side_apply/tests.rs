@@ -25,8 +25,12 @@ fn manifest() -> Value {
     })
 }
 
+/// What comes of an apply, which is the same whether or not managers are asked for.
 fn applied(live: Option<&Value>, config: &Value, manager: &str) -> Value {
-    apply(&SERVICE, live, config, &writer(manager), false).expect("no conflict")
+    let writer = writer(manager);
+    let object = apply(&SERVICE, live, config, &writer, false).expect("no conflict");
+    assert_eq!(super::applied(&SERVICE, live, config, &writer, false), Ok(bare(&object)));
+    object
 }
 
 /// Fields an API server adds after an apply; nobody owns them.

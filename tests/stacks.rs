@@ -64,8 +64,22 @@ fn the_worst_stack_sets_the_exit_code_and_stops_no_other() {
     fs::remove_file(workplace.path().join("observed/a-new.json")).unwrap();
     let run = workplace.run(&format!("{PLAN} --detailed-exitcode")).expect(1);
     assert!(run.stderr.contains("a-new:\nerror: observed/a-new.json:"), "{}", run.stderr);
-    assert_eq!(run.last_line(), "1 stack. No changes.");
+    assert_eq!(run.last_line(), "1 stack. No changes. 1 stack could not be planned.");
     two().run(&format!("{PLAN} --detailed-exitcode")).expect(2);
+}
+
+#[test]
+fn stacks_that_could_not_be_planned_are_not_without_changes() {
+    let workplace = two();
+    for name in ["a-new", "b-applied"] {
+        fs::remove_file(workplace.path().join(format!("observed/{name}.json"))).unwrap();
+    }
+    assert_eq!(workplace.run(PLAN).expect(1).last_line(), "2 stacks could not be planned.");
+    fs::remove_dir(workplace.path().join("observed")).unwrap();
+    let run = workplace.run(PLAN).expect(1);
+    let why = "error: observed: no folder of snapshots, one for each stack";
+    assert!(run.stderr.starts_with(why), "{}", run.stderr);
+    assert_eq!(run.stdout, "");
 }
 
 #[test]

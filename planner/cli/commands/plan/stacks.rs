@@ -38,11 +38,18 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
         strict: args.strict,
     };
+    if let Some(observed) = args.observed.as_ref().filter(|it| !it.is_dir()) {
+        return Err(CommandError::new(format!(
+            "{}: no folder of snapshots, one for each stack",
+            observed.display()
+        )));
+    }
     let all = stacks::below(&input, ui)?;
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let mut exit = Exit::Done;
     let mut totals = summary::Total::default();
+    let mut failed = 0;
     let is_json = args.shown.output == Format::Json;
     let mut between = "[\n";
     for some in all.chunks(AT_ONCE * jobs) {
@@ -57,6 +64,7 @@ pub(super) fn run(
             }
             ui.release(kept)?;
             exit = exit.worse(its);
+            failed += usize::from(total.is_none());
             total.iter().for_each(|total| totals.add(total));
         }
     }
@@ -64,7 +72,14 @@ pub(super) fn run(
         let end = if totals.plans() == 0 { "[]\n" } else { "]\n" };
         ui.print(end)?;
     } else {
-        let total = format!("{}. {}", summary::count(totals.plans(), "stack"), totals.line());
+        let mut total = Vec::new();
+        if totals.plans() > 0 || failed == 0 {
+            total.push(format!("{}. {}", summary::count(totals.plans(), "stack"), totals.line()));
+        }
+        if failed > 0 {
+            total.push(format!("{} could not be planned.", summary::count(failed, "stack")));
+        }
+        let total = total.join(" ");
         let total = match args.shown.output {
             Format::Markdown => format!("**{total}**\n"),
             _ => format!("{}\n", ui.style().paint(Label::Heading, total)),

@@ -102,14 +102,7 @@ fn network_kind(parts: &[&str]) -> Kind {
     }
 }
 
-fn typed<T: DeserializeOwned>(id: &ResourceId, value: Value) -> Result<Arc<T>, Malformed> {
-    serde_json::from_value(value)
-        .map(Arc::new)
-        .map_err(|error| Malformed::Body { id: id.to_string(), why: error.to_string() })
-}
-
-/// As [`typed`], without a copy of the whole JSON on the way.
-fn typed_copy<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, Malformed> {
+fn typed<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, Malformed> {
     T::deserialize(value)
         .map(Arc::new)
         .map_err(|error| Malformed::Body { id: id.to_string(), why: error.to_string() })
@@ -150,43 +143,8 @@ impl World {
     ///
     /// # Errors
     /// [`Malformed`] if it has no id, or its body does not fit its type.
-    pub fn insert(&mut self, mut resource: Value) -> Result<(), Malformed> {
-        let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
-        let id = ResourceId::new(id);
-        let key = id.key();
-        match kind_of(&key) {
-            Kind::LoadBalancer => {
-                self.load_balancers.insert(key, typed(&id, resource)?);
-            }
-            Kind::PrivateLinkService => {
-                self.private_link_services.insert(key, typed(&id, resource)?);
-            }
-            Kind::PublicIpAddress => {
-                self.public_ip_addresses.insert(key, typed(&id, resource)?);
-            }
-            Kind::NetworkSecurityGroup => {
-                self.network_security_groups.insert(key, typed(&id, resource)?);
-            }
-            Kind::VirtualNetwork => {
-                let subnets = resource
-                    .get_mut("properties")
-                    .and_then(Value::as_object_mut)
-                    .and_then(|properties| properties.shift_remove("subnets"));
-                if let Some(Value::Array(subnets)) = subnets {
-                    for subnet in subnets {
-                        self.insert(subnet)?;
-                    }
-                }
-                self.virtual_networks.insert(key, typed(&id, resource)?);
-            }
-            Kind::Subnet => {
-                self.subnets.insert(key, typed(&id, resource)?);
-            }
-            _ => {
-                self.others.insert(key, Arc::new(resource));
-            }
-        }
-        Ok(())
+    pub fn insert(&mut self, resource: Value) -> Result<(), Malformed> {
+        self.insert_shared(&Arc::new(resource))
     }
 
     /// Takes a resource in as [`World::insert`] does, without a copy of what the model does not type.
@@ -199,21 +157,31 @@ impl World {
         let key = id.key();
         match kind_of(&key) {
             Kind::LoadBalancer => {
-                self.load_balancers.insert(key, typed_copy(&id, resource)?);
+                self.load_balancers.insert(key, typed(&id, resource)?);
             }
             Kind::PrivateLinkService => {
-                self.private_link_services.insert(key, typed_copy(&id, resource)?);
+                self.private_link_services.insert(key, typed(&id, resource)?);
             }
             Kind::NetworkSecurityGroup => {
-                self.network_security_groups.insert(key, typed_copy(&id, resource)?);
+                self.network_security_groups.insert(key, typed(&id, resource)?);
             }
             Kind::Subnet => {
-                self.subnets.insert(key, typed_copy(&id, resource)?);
+                self.subnets.insert(key, typed(&id, resource)?);
             }
             Kind::PublicIpAddress => {
-                self.public_ip_addresses.insert(key, typed_copy(&id, resource)?);
+                self.public_ip_addresses.insert(key, typed(&id, resource)?);
             }
-            Kind::VirtualNetwork => self.insert(resource.as_ref().clone())?,
+            Kind::VirtualNetwork => {
+                let mut network = resource.as_ref().clone();
+                let properties = network.get_mut("properties").and_then(Value::as_object_mut);
+                let subnets = properties.and_then(|it| it.shift_remove("subnets"));
+                if let Some(Value::Array(subnets)) = subnets {
+                    for subnet in subnets {
+                        self.insert(subnet)?;
+                    }
+                }
+                self.virtual_networks.insert(key, typed(&id, &network)?);
+            }
             _ => {
                 self.others.insert(key, resource.clone());
             }

@@ -34,14 +34,11 @@ pub fn address(key: &Key) -> Address {
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
 pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> {
-    let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(_) => input.snapshot.kubernetes.services_by_key(),
-        Reading::Absent => BTreeMap::new(),
-        Reading::Unreadable(why) => {
-            unreadable(input, why, gathered);
-            return Vec::new();
-        }
-    };
+    if let Reading::Unreadable(why) = &input.snapshot.kubernetes.services {
+        unreadable(input, why, gathered);
+        return Vec::new();
+    }
+    let live = input.snapshot.kubernetes.services_by_key();
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
         for (key, wanted) in &input.desired.services {

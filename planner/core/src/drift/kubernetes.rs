@@ -28,15 +28,11 @@ const ANNOTATION: &str = "metadata.annotations[\"service.beta.kubernetes.io/azur
 
 /// Compares all Services.
 pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathered) {
-    let live = match &input.snapshot.kubernetes.services {
-        Reading::Present(_) => input.snapshot.kubernetes.services_by_key(),
-        Reading::Absent => BTreeMap::new(),
-        Reading::Unreadable(_) => {
-            let services = input.desired.services.keys().map(address);
-            gathered.unreadable_nodes.extend(services);
-            return;
-        }
-    };
+    if matches!(input.snapshot.kubernetes.services, Reading::Unreadable(_)) {
+        gathered.unreadable_nodes.extend(input.desired.services.keys().map(address));
+        return;
+    }
+    let live = input.snapshot.kubernetes.services_by_key();
     for (key, wanted) in &input.desired.services {
         match live.get(key) {
             None => gathered.push(missing(input, look, key)),

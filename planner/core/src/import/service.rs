@@ -1,7 +1,5 @@
 //! Services: which of them, and as which manifests.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use crate::annotation::keys;
@@ -26,10 +24,10 @@ pub(super) fn select<'a>(
     selection: &Selection,
     notes: &mut Vec<String>,
 ) -> Result<Vec<(Key, &'a Value)>, Error> {
-    let live: BTreeMap<Key, &Value> = match &seen.snapshot.kubernetes.services {
-        Reading::Unreadable(why) => return Err(Error::Unreadable(why.clone())),
-        Reading::Absent | Reading::Present(_) => seen.snapshot.kubernetes.services_by_key(),
-    };
+    if let Reading::Unreadable(why) = &seen.snapshot.kubernetes.services {
+        return Err(Error::Unreadable(why.clone()));
+    }
+    let live = seen.snapshot.kubernetes.services_by_key();
     let balanced =
         |key: &Key| seen.prediction.live.get(key).filter(|service| service.wants_load_balancer());
     for key in &selection.services {

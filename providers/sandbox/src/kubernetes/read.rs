@@ -43,12 +43,7 @@ fn event_of_the_new_group(object: &Value) -> Value {
 
 /// A list: by pages if `limit` is given.
 pub(super) fn list(state: &State, call: &Call, target: &Target) -> Result<Answer, Refusal> {
-    let selector = Selector::parse(
-        target.resource.kind,
-        target.namespace.as_deref(),
-        call.parameter("fieldSelector"),
-        call.parameter("labelSelector"),
-    )?;
+    let selector = Selector::of(call, target)?;
     let limit = call
         .parameter("limit")
         .filter(|text| !text.is_empty())

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
+use crate::server::Call;
+
 use super::status::Refusal;
+use super::target::Target;
 
 /// What of a list or watch is asked for.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +36,18 @@ enum Condition {
 }
 
 impl Selector {
+    /// What a call to list or watch asks for.
+    pub(super) fn of(call: &Call, target: &Target) -> Result<Self, Refusal> {
+        Self::parse(
+            target.resource.kind,
+            target.namespace.as_deref(),
+            call.parameter("fieldSelector"),
+            call.parameter("labelSelector"),
+        )
+    }
+
     /// A selector from its parameters.
-    pub(super) fn parse(
+    fn parse(
         kind: &str,
         namespace: Option<&str>,
         fields: Option<&str>,

@@ -112,12 +112,7 @@ pub(crate) struct WatchCall {
 
 /// Accepts a watch.
 pub(super) fn open(state: &State, call: &Call, target: &Target) -> Result<Answer, Refusal> {
-    let selector = Selector::parse(
-        target.resource.kind,
-        target.namespace.as_deref(),
-        call.parameter("fieldSelector"),
-        call.parameter("labelSelector"),
-    )?;
+    let selector = Selector::of(call, target)?;
     let store = &state.world.kubernetes;
     let mut first = Vec::new();
     let after = match call.parameter("resourceVersion").unwrap_or_default() {

@@ -40,6 +40,7 @@ pub mod recording;
 pub mod render;
 pub mod report;
 pub mod resource_id;
+pub mod route;
 mod safety;
 pub mod saved;
 pub mod schema;

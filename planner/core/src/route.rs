@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::arm::world::World;
 use crate::change::{Consumer, Evidence, FieldDiff};
 use crate::compare;
 use crate::controller::predict::Change;
@@ -66,6 +67,9 @@ pub struct Route {
     pub verdict: Verdict,
     /// Whom doing all at once disconnects.
     pub at_once: Vec<Consumer>,
+    /// What the controller fails at when all is done at once, by Service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fails: Vec<String>,
     /// What the steps cost together.
     pub cost: Cost,
     /// The steps, in order; none where there is no better way than doing all at once.
@@ -85,9 +89,9 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Doing all at once disconnects nobody.
+    /// Doing all at once disconnects nobody, and the controller fails at nothing.
     AtOnce,
-    /// There is a way that disconnects fewer.
+    /// There is a way that disconnects fewer, or at which nothing fails.
     Found,
     /// There is none within the bounds, and all there is within them was looked at.
     None,
@@ -177,13 +181,16 @@ pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning:
         stack: input.desired.name.clone(),
         verdict: Verdict::AtOnce,
         at_once: at_once.disconnected.clone(),
+        fails: fails(&planned.prediction),
         cost: Cost { disconnects: at_once.disconnected.len(), ..Cost::default() },
         steps: Vec::new(),
         searched: SearchNote { bounds, states: 0 },
         because: Vec::new(),
         instead: Vec::new(),
     };
-    if at_once.disconnected.is_empty() || input.options.mode == Mode::Destroy {
+    if (at_once.disconnected.is_empty() && route.fails.is_empty())
+        || input.options.mode == Mode::Destroy
+    {
         return Ok(route);
     }
     route.because = because(&planned);
@@ -207,6 +214,27 @@ enum Found {
     Way(Vec<Reached>, Cost),
     /// There is none, or none was found.
     Nothing { exhausted: bool },
+}
+
+/// What comes of editing Services at once.
+struct AtOnce {
+    disconnects: usize,
+    fails: bool,
+}
+
+impl AtOnce {
+    const fn is_well(&self) -> bool {
+        self.disconnects == 0 && !self.fails
+    }
+}
+
+/// What the controller fails at, by Service.
+fn fails(prediction: &Prediction) -> Vec<String> {
+    let failed = prediction.outcomes.iter().filter_map(|outcome| {
+        let error = outcome.error.as_ref()?;
+        Some(format!("Service {}: {error}", outcome.service))
+    });
+    failed.collect()
 }
 
 /// What a route is searched on.
@@ -258,7 +286,7 @@ impl<'a> Ground<'a> {
             let courses: Vec<&Course> =
                 part.iter().filter_map(|number| self.courses.get(*number)).collect();
             let alone = self.at_once(&courses, &world, &cluster);
-            if alone == 0 {
+            if alone.is_well() {
                 continue;
             }
             let variants = courses.iter().map(|course| course.start()).collect();
@@ -267,7 +295,8 @@ impl<'a> Ground<'a> {
                 managers: &self.managers,
                 stack: &self.input.desired.name,
                 needs: &self.needs,
-                at_once: alone,
+                // A way on which nothing fails is better than one that gets stuck, whatever it disconnects.
+                at_once: if alone.fails { usize::MAX } else { alone.disconnects },
                 bounds,
             };
             let searched =
@@ -286,7 +315,7 @@ impl<'a> Ground<'a> {
                     way.extend(found);
                 }
                 None => {
-                    cost.disconnects += alone;
+                    cost.disconnects += alone.disconnects;
                     exhausted = exhausted && searched.exhausted;
                 }
             }
@@ -294,18 +323,14 @@ impl<'a> Ground<'a> {
         if way.is_empty() { Found::Nothing { exhausted } } else { Found::Way(way, cost) }
     }
 
-    /// How many consumers are disconnected when all of these Services are edited at once.
-    fn at_once(
-        &self,
-        courses: &[&Course],
-        world: &crate::arm::world::World,
-        cluster: &Cluster,
-    ) -> usize {
+    /// What comes of editing all of these Services at once.
+    fn at_once(&self, courses: &[&Course], world: &World, cluster: &Cluster) -> AtOnce {
         let all: Vec<Change> = changed(self.input).into_values().collect();
         let keys: BTreeSet<&Key> = courses.iter().map(|course| &course.key).collect();
         let changes: Vec<Change> = all.into_iter().filter(|it| keys.contains(it.key())).collect();
-        let after = prediction::predict(world.clone(), cluster.clone(), &changes).after;
-        Harm::between(world, &after, &Needs::default()).disconnected.len()
+        let predicted = prediction::predict(world.clone(), cluster.clone(), &changes);
+        let harm = Harm::between(world, &predicted.after, &Needs::default());
+        AtOnce { disconnects: harm.disconnected.len(), fails: !fails(&predicted).is_empty() }
     }
 
     fn steps(&self, way: &[Reached]) -> Vec<Step> {

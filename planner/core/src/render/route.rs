@@ -22,9 +22,17 @@ pub fn text(route: &Route, style: Style, out: &mut dyn Write) -> fmt::Result {
     if route.verdict == Verdict::AtOnce {
         return Ok(());
     }
-    writeln!(out, "\nAt once, these would be disconnected:")?;
+    if !route.at_once.is_empty() {
+        writeln!(out, "\nAt once, these would be disconnected:")?;
+    }
     for consumer in &route.at_once {
         writeln!(out, "  {}", name(consumer))?;
+    }
+    if !route.fails.is_empty() {
+        writeln!(out, "\nAt once, the controller would fail:")?;
+    }
+    for failure in &route.fails {
+        writeln!(out, "  {}", terminal(failure))?;
     }
     for rule in &route.because {
         let sure = rule.evidence.map_or("", crate::explanation::ground::certainty);
@@ -63,10 +71,18 @@ pub fn headline(route: &Route) -> String {
     );
     match route.verdict {
         Verdict::AtOnce => "Doing all at once disconnects nobody: no route is needed.".to_owned(),
+        Verdict::Found if !route.fails.is_empty() => format!(
+            "At once the controller fails; a way in {} disconnects {}.",
+            count(route.steps.len(), "step"),
+            route.cost.disconnects
+        ),
         Verdict::Found => format!(
             "{} instead of {at_once} disconnected, in {}.",
             route.cost.disconnects,
             count(route.steps.len(), "step")
+        ),
+        Verdict::None if !route.fails.is_empty() => format!(
+            "There is no route: the controller fails whatever the order of edits ({searched}, all there are)."
         ),
         Verdict::None => format!(
             "There is no route: every sequence of edits disconnects {at_once} ({searched}, all there are)."

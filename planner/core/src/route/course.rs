@@ -1,6 +1,6 @@
 //! What may become of one Service on the way: the manifests that it can have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -9,6 +9,8 @@ use crate::pointer::At;
 
 /// Annotations of the controller begin so.
 const AZURE: &str = "service.beta.kubernetes.io/azure-";
+/// Those that ask for a Private Link Service, or shape it.
+const LINK: &str = "service.beta.kubernetes.io/azure-pls-";
 /// How many parts of a difference are changed one at a time; what is beyond is as desired from the first edit
 /// on.
 const MOST_PARTS: usize = 6;
@@ -37,6 +39,8 @@ enum Part {
     Annotation(String),
     /// These fields of the spec.
     Spec(Vec<String>),
+    /// Of a Service that is created: what asks for a Private Link Service.
+    Link,
     /// All that is in no other part.
     Rest,
 }
@@ -81,6 +85,7 @@ impl Course {
                 parts.truncate(MOST_PARTS);
                 parts
             }
+            (None, Some((to, _))) if asks_for_link(to) => vec![Part::Link],
             _ => Vec::new(),
         };
         Self { key, from, to: to.map(|(to, _)| to), parts }
@@ -98,10 +103,7 @@ impl Course {
     pub(super) fn end(&self) -> Variant {
         match (&self.from, &self.to) {
             (_, None) => Variant::Absent,
-            (None, Some(_)) => Variant::Present { done: BTreeSet::new(), shift: 0 },
-            (Some(_), Some(_)) => {
-                Variant::Present { done: (0..self.parts.len()).collect(), shift: 0 }
-            }
+            (_, Some(_)) => Variant::Present { done: (0..self.parts.len()).collect(), shift: 0 },
         }
     }
 
@@ -114,11 +116,10 @@ impl Course {
     pub(super) fn manifest(&self, variant: &Variant) -> Option<Value> {
         let Variant::Present { done, shift } = variant else { return None };
         let mut manifest = self.to.clone().or_else(|| self.from.clone())?;
-        if let (Some(from), Some(_)) = (&self.from, &self.to) {
-            for (number, part) in self.parts.iter().enumerate() {
-                if !done.contains(&number) {
-                    part.put_back(&mut manifest, from);
-                }
+        let from = self.from.as_ref().unwrap_or(&Value::Null);
+        for (number, part) in self.parts.iter().enumerate() {
+            if !done.contains(&number) {
+                part.put_back(&mut manifest, from);
             }
         }
         if *shift != 0 {
@@ -139,10 +140,11 @@ impl Course {
         match variant {
             Variant::Absent => {
                 if self.to.is_some() {
-                    let done: BTreeSet<usize> = (0..self.parts.len()).collect();
-                    let made = Variant::Present { done, shift: 0 };
-                    edits.extend(self.spare(&made, taken));
-                    edits.insert(made);
+                    for done in [BTreeSet::new(), (0..self.parts.len()).collect()] {
+                        let made = Variant::Present { done, shift: 0 };
+                        edits.extend(self.spare(&made, taken));
+                        edits.insert(made);
+                    }
                 }
             }
             Variant::Present { done, shift } => {
@@ -192,6 +194,12 @@ impl Part {
                     put_back(manifest, from, &["spec"], field);
                 }
             }
+            Self::Link => {
+                let annotations = manifest.pointer_mut("/metadata/annotations");
+                if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+                    annotations.retain(|key, _| !key.starts_with(LINK));
+                }
+            }
             Self::Rest => {
                 for (at, entries) in [("labels", true), ("annotations", false)] {
                     for key in differing(from, manifest, &["metadata", at]) {
@@ -203,6 +211,19 @@ impl Part {
             }
         }
     }
+}
+
+/// Whether a manifest says anything of a Private Link Service.
+fn asks_for_link(manifest: &Value) -> bool {
+    let annotations = entries(manifest, &["metadata", "annotations"]);
+    annotations.is_some_and(|it| it.keys().any(|key| key.starts_with(LINK)))
+}
+
+/// The group and the name of the Private Link Service that a Service asks for by name, in lower case.
+pub(super) fn link_name(annotations: &BTreeMap<String, String>) -> Option<(String, String)> {
+    let value = |name: &str| annotations.get(&format!("{LINK}{name}")).map(|it| it.trim());
+    let name = value("name").filter(|it| !it.is_empty() && value("create") == Some("true"))?;
+    Some((value("resource-group").unwrap_or_default().to_lowercase(), name.to_lowercase()))
 }
 
 /// The ports of a manifest, with their protocols.

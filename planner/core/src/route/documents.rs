@@ -26,7 +26,7 @@ pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
     for document in desired.iter().flat_map(items) {
         match document.get("kind").and_then(Value::as_str) {
             Some("Service") => {
-                let key = key(document, step);
+                let key = key_of(document.get("metadata").unwrap_or(&Value::Null), step);
                 match step.services.get(&key) {
                     Some(Some(manifest)) => documents.push(manifest.clone()),
                     Some(None) => {}
@@ -34,7 +34,7 @@ pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
                 }
                 written.insert(key);
             }
-            Some("PrivateEndpoint") => documents.push(reached(step, document)),
+            Some("PrivateEndpoint") => documents.extend(reached(step, document)),
             _ => documents.push(document.clone()),
         }
     }
@@ -51,29 +51,39 @@ fn items(document: &Value) -> &[Value] {
     items.filter(|_| is_list).map_or(std::slice::from_ref(document), Vec::as_slice)
 }
 
-/// Which Service of the step a document is. One that names no namespace is in the context's, which the step
+/// Which Service of the step is named. One that names no namespace is in the context's, which the step
 /// knows.
-fn key(document: &Value, step: &Step) -> String {
-    let text = |pointer: &str| document.at(pointer).and_then(Value::as_str);
-    let name = text("/metadata/name").unwrap_or_default();
-    if let Some(namespace) = text("/metadata/namespace") {
+fn key_of(named: &Value, step: &Step) -> String {
+    let text = |field: &str| named.get(field).and_then(Value::as_str);
+    let name = text("name").unwrap_or_default();
+    if let Some(namespace) = text("namespace") {
         return Key::new(namespace, name).to_string();
     }
     let same = |key: &&String| key.split_once('/').is_some_and(|(_, it)| it == name);
     step.services.keys().find(same).cloned().unwrap_or_else(|| name.to_owned())
 }
 
-fn reached(step: &Step, document: &Value) -> Value {
+/// An endpoint as it is reached in a step; one whose Service is not there then is left out, and made again with
+/// the Service.
+fn reached(step: &Step, document: &Value) -> Option<Value> {
     let name = document.at("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let mut document = document.clone();
-    let service = step.targets.get(name).and_then(|it| it.split_once('/'));
-    if let (Some((namespace, name)), Some(spec)) =
-        (service, document.get_mut("spec").and_then(Value::as_object_mut))
-    {
-        let target = json!({"service": {"namespace": namespace, "name": name}});
-        spec.insert("target".to_owned(), target);
+    let target = document.pointer_mut("/spec/target").and_then(Value::as_object_mut);
+    let Some(target) = target.filter(|target| target.contains_key("service")) else {
+        return Some(document);
+    };
+    match step.targets.get(name).and_then(|it| it.split_once('/')) {
+        Some((namespace, name)) => {
+            target.insert("service".to_owned(), json!({"namespace": namespace, "name": name}));
+        }
+        None => {
+            let wanted = key_of(target.get("service").unwrap_or(&Value::Null), step);
+            if step.services.get(&wanted).is_some_and(Option::is_none) {
+                return None;
+            }
+        }
     }
-    document
+    Some(document)
 }
 
 /// Through which Service each endpoint is reached in a state: the desired one, if the endpoint's connection

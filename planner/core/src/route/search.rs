@@ -22,7 +22,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::view;
 
 use super::Bounds;
-use super::course::{Course, Variant};
+use super::course::{self, Course, Variant};
 use super::harm::{Cost, Harm, Needs, Port};
 
 /// What is searched: Services that share something, with the world around them.
@@ -186,7 +186,9 @@ impl Problem<'_> {
         let changes = std::slice::from_ref(change);
         let predicted =
             predict::predict(state.world.clone(), state.cluster.clone(), changes, Rules::Azure);
-        if predicted.outcomes.iter().any(|outcome| outcome.error.is_some()) {
+        if predicted.outcomes.iter().any(|outcome| outcome.error.is_some())
+            || !names_are_apart(&predicted.services)
+        {
             return None;
         }
         let harm = Harm::between(&state.world, &predicted.world, self.needs);
@@ -213,6 +215,13 @@ fn stored(
         Some(live) => defaults::update(merged, live, &network, &mut Marks),
     };
     Service::from_value(object).ok()
+}
+
+/// Whether no two Services name one Private Link Service, which is no valid input.
+fn names_are_apart(services: &BTreeMap<Key, Arc<Service>>) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut names = services.values().filter_map(|it| course::link_name(&it.annotations));
+    names.all(|name| seen.insert(name))
 }
 
 /// The way to a state.
@@ -252,3 +261,6 @@ fn digest(state: &State) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

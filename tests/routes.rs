@@ -21,6 +21,18 @@ use support::Workplace;
 
 const PREFIX: &str = "service.beta.kubernetes.io/azure-";
 
+/// What stands above the catalogue's rows.
+const HEAD: &str = "# A catalogue of routes
+
+Edits as they come up, each from a Service with a Private Link Service and consumers on it, with what
+[`privlink route`](route.md) finds. A test walks every route in the sandbox, whose controller has to do what was printed.
+\"At once\" needs no route. Where there is none, the number is that of the states that were looked at, which are all
+there are within eight edits. \"A failure\" is an edit at which the controller fails when it is done at once.
+
+| edit | consumers disconnected |
+|---|---|
+";
+
 /// Where the Private Link Services of the sandbox's cluster are.
 const LINKS: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
     mc_myresourcegroup_myakscluster_eastus/providers/Microsoft.Network/privateLinkServices";
@@ -316,7 +328,7 @@ fn walk(pair: &Pair) -> String {
             )
         }
     };
-    format!("{:<80}{row}\n", pair.name)
+    format!("| {} | {row} |\n", pair.name)
 }
 
 fn folders(place: &Workplace) -> Vec<String> {
@@ -345,6 +357,52 @@ fn every_pair_of_the_catalogue_has_its_route_or_none() {
             });
         }
     });
-    let catalogue: String = rows.into_inner().unwrap().into_values().collect();
-    support::assert_golden("routes.txt", &catalogue);
+    let rows: String = rows.into_inner().unwrap().into_values().collect();
+    support::assert_golden("../docs/route-catalogue.md", &format!("{HEAD}{rows}"));
+}
+
+#[test]
+fn an_apply_by_route_disconnects_nobody_and_goes_on_from_wherever_it_was_stopped() {
+    let pair = &PAIRS[0];
+    let place = Workplace::empty();
+    let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
+    write("from.yaml", stack(pair.from, &endpoints(pair, false)));
+    write("to.yaml", stack(pair.to, &endpoints(pair, true)));
+    place.run("apply -f from.yaml --sandbox --auto-approve").expect(0);
+    let alias = |file: &str| {
+        let run = place.run(&format!("output -f {file} --sandbox"));
+        run.stdout
+            .lines()
+            .find(|it| it.contains("alias"))
+            .map(|it| it.rsplit(' ').next().unwrap().to_owned())
+    };
+    let before = alias("from.yaml").unwrap();
+    place.run("apply -f to.yaml --sandbox --auto-approve").expect(3);
+
+    // The first step by hand, as a run that was stopped after it leaves the world.
+    place.run("route -f to.yaml --sandbox --out steps").expect(0);
+    let first = &folders(&place)[0];
+    place.run(&format!("apply -f steps/{first} --sandbox --auto-approve")).expect(0);
+    let run = place.run("apply -f to.yaml --route --sandbox --auto-approve").expect(0);
+    assert!(run.stderr.contains("in 2 steps disconnects 0"), "{run:?}");
+    let plan = place.run("plan -f to.yaml --sandbox");
+    assert!(plan.last_line().starts_with("No changes"), "{plan:?}");
+    assert!(shown(&place, "to.yaml").iter().all(|it| it.ends_with("Approved")));
+    let world =
+        std::fs::read_to_string(place.path().join(".privlink/sandbox/routes.json")).unwrap();
+    assert!(world.contains(&before), "the Private Link Service is the one that there was");
+}
+
+#[test]
+fn where_there_is_no_route_an_apply_by_route_refuses_and_says_what_to_do_instead() {
+    let pair = PAIRS.iter().find(|it| it.name == "another address").unwrap();
+    let place = Workplace::empty();
+    let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
+    write("from.yaml", stack(pair.from, &endpoints(pair, false)));
+    write("to.yaml", stack(pair.to, &endpoints(pair, true)));
+    place.run("apply -f from.yaml --sandbox --auto-approve").expect(0);
+    let run = place.run("apply -f to.yaml --route --sandbox --auto-approve").expect(3);
+    assert!(run.stdout.starts_with("There is no route"), "{run:?}");
+    assert!(run.stdout.contains("Instead, with nobody disconnected:"), "{run:?}");
+    assert!(run.stdout.contains("recorded"), "the rule is said, and how sure it is: {run:?}");
 }

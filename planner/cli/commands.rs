@@ -25,6 +25,7 @@ mod stacks;
 mod summary;
 mod unlock;
 mod validate;
+mod walk;
 
 use std::future::Future;
 use std::path::Path;
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
             Some(file) => apply::saved(file, &args.run, ui),
+            None if args.route => apply::route(&args.input(), &args.run, ui),
             None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),

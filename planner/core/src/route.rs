@@ -146,6 +146,9 @@ pub struct Step {
     pub service: String,
     /// What is done to it.
     pub edit: Edit,
+    /// The tool that writes it, where it is not privlink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The fields that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
@@ -357,6 +360,7 @@ impl<'a> Ground<'a> {
                 number: number + 1,
                 service: course.key.to_string(),
                 edit,
+                by: self.managers.get(&course.key).cloned(),
                 fields,
                 disconnects: harm.disconnected.clone(),
                 unserved: harm.unserved.iter().map(shown).collect(),

@@ -102,6 +102,9 @@ fn step(step: &Step, style: Style, out: &mut dyn Write) -> fmt::Result {
     };
     let head = format!("{}. {word} Service {}", step.number, step.service);
     writeln!(out, "\n{}", style.paint(label, terminal(&head)))?;
+    if let Some(tool) = &step.by {
+        writeln!(out, "     written by {}", terminal(tool))?;
+    }
     if step.edit == Edit::Create {
         writeln!(out, "     on port {}", terminal(&ports(step)))?;
     }

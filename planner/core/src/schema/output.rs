@@ -11,11 +11,12 @@ use crate::explanation::Explanation;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::report::Report;
+use crate::route::Route;
 use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::difference::SnapshotDiff;
 
-/// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, routes, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -26,6 +27,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("event.schema.json", schema_for!(Event).to_value()),
         ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
+        ("route.schema.json", schema_for!(Route).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])
 }

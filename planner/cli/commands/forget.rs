@@ -5,7 +5,7 @@ use privlink_core::desired::Desired;
 use privlink_core::diff::Input;
 use privlink_core::forget;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::render::summary::count;
+use privlink_core::plural::count;
 
 use crate::args::{Forget, Limits};
 use crate::command_error::CommandError;

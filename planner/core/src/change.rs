@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::evidence::Evidence;
 use crate::unknown;
 
 /// What becomes of a node.
@@ -195,30 +196,6 @@ pub enum Effect {
     BriefInterruption,
     /// These consumers are cut off until their endpoint is made again.
     ConsumersDisconnected(Vec<Consumer>),
-}
-
-/// How sure the rule behind a prediction is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Evidence {
-    /// Seen in a recording of the real controller.
-    Recorded,
-    /// Documented by Azure or Kubernetes, or read in the controller's source.
-    Documented,
-    /// Neither.
-    Guessed,
 }
 
 /// One node's change.

@@ -12,8 +12,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Consumer, Effect};
-use crate::code::Code;
-use crate::diagnostic::Severity;
+use crate::code::{Code, Severity};
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
+use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
-use crate::controller::sync::Cluster;
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::FIELD_MANAGER;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
+use crate::marks::FIELD_MANAGER;
 use crate::snapshot::{Reading, Snapshot};
 use crate::view::{self, Nodes, Owners};
 

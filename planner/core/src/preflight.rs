@@ -6,6 +6,7 @@
 
 mod address;
 mod capacity;
+mod check;
 mod judge;
 pub mod permission;
 mod right;

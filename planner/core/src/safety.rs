@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::Code;
-use crate::diagnostic::Severity;
-use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
+use crate::code::{Code, Severity};
+use crate::diff::{Input, endpoint};
+use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
 use crate::plan::{Finding, Mode, Refusal, disconnected};
-use crate::render::summary::count;
+use crate::plural::count;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use privlink_core::code::Severity;
 use privlink_core::desired::{self, Options};
-use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use serde_json::Value;
 

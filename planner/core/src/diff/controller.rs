@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff};
+use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
+use crate::evidence::Evidence;
 use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::plan::{Expectation, Op};

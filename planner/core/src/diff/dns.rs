@@ -16,7 +16,8 @@ use crate::snapshot::{Observation, Reading};
 use crate::unknown;
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{DNS_TAG, Gathered, Input, STACK_TAG};
+use super::{Gathered, Input};
+use crate::marks::{DNS_TAG, STACK_TAG};
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
 pub(crate) const TTL: u32 = 10;

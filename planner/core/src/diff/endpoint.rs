@@ -33,7 +33,8 @@ use connection::{connection, live_connection};
 use reached::{Reached, reached};
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_TAG, approval, dns};
+use super::{Gathered, Input, approval, dns};
+use crate::marks::STACK_TAG;
 pub(crate) use place::subnet_id;
 use place::{location, misplaced};
 

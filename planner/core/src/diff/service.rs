@@ -13,10 +13,11 @@ use crate::controller::outcome::Write;
 use crate::controller::predict;
 use crate::desired::{self, Services};
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::{self, FIELD_MANAGER};
+use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::kubernetes::sync_events;
+use crate::marks::{FIELD_MANAGER, STACK_LABEL, SYNC_ANNOTATION};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -24,7 +25,7 @@ use crate::snapshot::Reading;
 use crate::view;
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_LABEL};
+use super::{Gathered, Input};
 
 /// The address of a Service.
 pub fn address(key: &Key) -> Address {
@@ -413,9 +414,6 @@ fn delete(
     gathered.drafts.push(Draft::new(&address(key), Stage::Delete, op));
     Some(predict::Change::Delete(key.clone()))
 }
-
-/// The annotation whose change makes the controller sync.
-pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 
 /// Whether a write to a security group changes it; the group is then as written.
 fn changes_group(write: &Write, group: &mut Value) -> bool {

@@ -10,9 +10,10 @@ use crate::desired;
 use crate::diff::Input;
 use crate::diff::service::{actor, address, comparable, mark, stack_of};
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::{self, FIELD_MANAGER};
+use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Manager, SERVICE, Writer};
 use crate::kubernetes::service::Key;
+use crate::marks::FIELD_MANAGER;
 use crate::snapshot::Reading;
 use crate::unknown;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
-use crate::diff::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::kubernetes::service::Key;
+use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect};
-use crate::code::Code;
+use crate::code::{Code, Severity};
 use crate::controller::predict;
 use crate::desired::Target;
-use crate::diagnostic::Severity;
 use crate::diff::endpoint;
 use crate::diff::{Gathered, Input, dns, service};
 use crate::finding;

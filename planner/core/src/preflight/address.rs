@@ -11,8 +11,8 @@ use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::view::base_name;
 
-use super::judge::{check, text};
 use super::{Area, Check, Subject, Verdict};
+use crate::preflight::check::{check, text};
 
 /// The subnet of NAT addresses.
 const NAT_SUBNET: &str = "service.beta.kubernetes.io/azure-pls-ip-configuration-subnet";

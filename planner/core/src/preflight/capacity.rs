@@ -16,9 +16,9 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 use crate::view;
 
-use super::judge::{check, tally, text};
 use super::right::is_policy_disabled;
 use super::{Area, Check, Subject, Verdict};
+use crate::preflight::check::{check, tally, text};
 
 /// Addresses of a subnet that Azure keeps: the first four and the last.
 const RESERVED: u128 = 5;

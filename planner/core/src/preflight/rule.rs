@@ -9,8 +9,8 @@ use crate::desired::{Approval, Target};
 use crate::diff::endpoint;
 use crate::snapshot::{Observation, Reading};
 
-use super::judge::{check, text};
 use super::{Answers, Area, Check, Needs, Subject, Verdict};
+use crate::preflight::check::{check, text};
 
 /// Whether `Microsoft.Network` is registered where it is used.
 pub(super) fn registrations(needs: &Needs, answers: &Answers, checks: &mut Vec<Check>) {

@@ -5,9 +5,9 @@ use std::fmt::{self, Write};
 use crate::change::{Change, Consumer, Effect};
 use crate::explanation::{Beside, Explanation, State};
 
-use super::escape::terminal;
 use super::style::{Label, Style};
 use super::text;
+use crate::escape::terminal;
 
 /// Writes an explanation.
 ///

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::change::FieldDiff;
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
-use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
+use crate::diff::{Input, dns};
+use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::schema_for;
 use serde_json::Value;
 
+use crate::difference::SnapshotDiff;
 use crate::drift;
 use crate::event::Event;
 use crate::explanation::Explanation;
@@ -13,7 +14,6 @@ use crate::preflight;
 use crate::report::Report;
 use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
-use crate::snapshot::difference::SnapshotDiff;
 
 /// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {

@@ -17,7 +17,7 @@ use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::view::{self, Nodes, Owners};
 
-use super::{Observation, Reading, Snapshot};
+use crate::snapshot::{Observation, Reading, Snapshot};
 
 /// The version of the comparison's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -91,7 +91,7 @@ async fn look_at(
         None => observe(desired, &args.place, arm).await?,
     };
     let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
-    let input = privlink_core::diff::Input::new(desired, &snapshot, &facts, &options);
+    let input = privlink_core::input::Input::new(desired, &snapshot, &facts, &options);
     let apply = source.apply();
     let mut report = drift::look(&input, &Look { since, apply: &apply });
     report.source = source.shown();

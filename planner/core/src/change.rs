@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::evidence::Evidence;
+use crate::node::consumer::Consumer;
 use crate::unknown;
 
 /// What becomes of a node.
@@ -143,6 +144,11 @@ impl FieldDiff {
     }
 }
 
+/// Fields with their unknowns as words.
+pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    fields.into_iter().map(FieldDiff::shown).collect()
+}
+
 /// A value with its unknowns as words.
 #[must_use]
 pub fn show_value(value: Value) -> Value {
@@ -164,25 +170,6 @@ pub fn show_value(value: Value) -> Value {
 
 fn show_text(text: String) -> String {
     if unknown::is_unknown(&text) { unknown::show(&text) } else { text }
-}
-
-/// A party behind a private endpoint.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub struct Consumer {
-    /// The private endpoint's id.
-    pub endpoint: String,
-    /// The subscription it lies in.
-    pub subscription: String,
-    /// What the consumer wrote when it asked to connect.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub request_message: String,
-    /// The state of its connection, such as `Approved`.
-    pub status: String,
-    /// Whether the endpoint belongs to this stack, which will make it again.
-    pub own: bool,
 }
 
 /// What a change does to traffic.

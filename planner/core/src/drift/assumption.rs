@@ -4,19 +4,20 @@
 //! another value, one that Azure itself suggests, shows nothing of Azure but only that the fact may be
 //! wrong: it is unverified.
 
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
-use crate::diff::service::address;
+use crate::compare;
 use crate::facts::{BackendPoolType, Facts, Origin, TakenPlsName};
 use crate::kubernetes::service::Key;
+use crate::node::service::address;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::{compare, view};
 
 use super::class::Class;
 use super::gathered::fields;
@@ -246,7 +247,9 @@ pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDif
         let Some(after) = prediction.after.load_balancers.get(key) else { continue };
         let pools = |it: &LoadBalancer| -> BTreeMap<String, Value> {
             let pools = it.properties.backend_address_pools.iter().flatten();
-            pools.map(|pool| (pool.name().to_owned(), view::clean(pool.as_ref()))).collect()
+            pools
+                .map(|pool| (pool.name().to_owned(), crate::node::fields::clean(pool.as_ref())))
+                .collect()
         };
         let (before, after) = (pools(balancer), pools(after));
         for (pool, now) in &before {

@@ -2,12 +2,13 @@
 
 use std::fmt::{self, Write};
 
-use crate::change::{Change, Consumer, Effect};
+use crate::change::{Change, Effect};
+use crate::escape::terminal;
 use crate::explanation::{Beside, Explanation, State};
+use crate::node::consumer::Consumer;
 
 use super::style::{Label, Style};
 use super::text;
-use crate::escape::terminal;
 
 /// Writes an explanation.
 ///

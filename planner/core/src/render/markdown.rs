@@ -6,9 +6,10 @@ use std::fmt::Write;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
+use crate::change::{Action, Change, Effect, FieldDiff};
 use crate::code::Severity;
 use crate::escape::{shorten, terminal};
+use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Plan, REDACTED, disconnected};
 use crate::plural::count;
 use crate::render::budget::{Rank, Section};

@@ -5,9 +5,10 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
+use crate::change::{Action, Change, Effect, FieldDiff};
 use crate::code::Severity;
 use crate::escape::{escaped, terminal};
+use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Plan, REDACTED, Refusal};
 use crate::plural;
 use crate::render::style::{Label, Style};

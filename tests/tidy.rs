@@ -72,8 +72,7 @@ fn the_product_has_no_deprecated_yaml_and_no_generated_arm_client() {
 fn every_golden_belongs_to_an_example() {
     let examples = names("examples");
     for golden in names("golden") {
-        let known =
-            examples.contains(&golden) || ["controller", "import"].contains(&golden.as_str());
+        let known = examples.contains(&golden) || golden == "import";
         assert!(known, "golden/{golden} belongs to no example");
     }
 }

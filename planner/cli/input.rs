@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use privlink_core::code::Code;
+use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Desired, Options};
-use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Severity, Source};
+use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
 use privlink_core::document::{self, Documents};
 use privlink_core::yaml;
 

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use privlink_core::escape::terminal;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
-use privlink_core::render::escape::terminal;
 use privlink_core::render::pipeline::guard;
 use privlink_core::render::style::{Label, Style};
 

@@ -8,8 +8,8 @@ use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Output, Plan, Summary};
+use privlink_core::plural::count;
 use privlink_core::render;
-use privlink_core::render::summary::count;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
 use privlink_engine::session::{Patience, WaitKind};
@@ -425,7 +425,7 @@ async fn show(
 
 /// Outputs as text, one a line.
 pub(super) fn outputs_text(outputs: &[(Output, Option<String>)]) -> String {
-    use privlink_core::render::escape::terminal;
+    use privlink_core::escape::terminal;
     let mut text = String::new();
     if outputs.iter().any(|(_, value)| value.is_some()) {
         text.push_str("\nOutputs:\n");

@@ -1,8 +1,8 @@
 //! `diff`: what differs between two snapshots.
 
+use privlink_core::difference::{SnapshotDiff, compare};
 use privlink_core::render;
 use privlink_core::render::style::Style;
-use privlink_core::snapshot::difference::{SnapshotDiff, compare};
 
 use crate::args::{Diff, DiffFormat};
 use crate::command_error::CommandError;

@@ -2,8 +2,8 @@
 
 use privlink_core::address::Address;
 use privlink_core::code::Code;
-use privlink_core::diff::Input;
 use privlink_core::explanation::{self, Explanation, ground};
+use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::render;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use privlink_core::desired::Desired;
-use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};

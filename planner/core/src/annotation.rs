@@ -4,17 +4,19 @@
 //! are cloud-provider-azure's code (commit 7b31c76) and recordings of it, named by number.
 
 pub mod keys;
-mod lint;
-mod relations;
 mod table;
 mod value;
 
-pub use lint::lint;
 pub use table::{KNOWN, Known, PER_PORT, find, find_per_port};
-pub use value::{Item, Kind, is_true, list};
+pub use value::{Item, Kind, bad_cidr, is_true, list};
 
 /// What all keys begin with.
 pub const PREFIX: &str = "service.beta.kubernetes.io/";
+
+/// The key without the prefix that all have.
+pub fn short(key: &str) -> &str {
+    key.strip_prefix(PREFIX).unwrap_or(key)
+}
 
 /// Where an annotation is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::arm::world::World;
 use crate::controller::assume::assume;
+use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
-use crate::controller::sync::Cluster;
 use crate::facts::{Facts, Origin};
 use crate::kubernetes::node::Node;
 

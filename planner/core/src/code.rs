@@ -1,7 +1,19 @@
 //! Every diagnostic's and finding's code. The list is here and nowhere else;
 //! `docs/diagnostics.md` has a section for each.
 
-use crate::diagnostic::Severity;
+/// How bad it is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something to know; nothing is wrong.
+    Note,
+    /// Works, but is deprecated or unwise.
+    Warning,
+    /// Would be refused or misread.
+    Error,
+}
 
 macro_rules! codes {
     (

@@ -17,6 +17,7 @@ pub mod assume;
 mod backend_pool;
 mod balancer;
 mod cloud;
+pub mod cluster;
 mod failure;
 mod frontend;
 mod leaving;

@@ -1,5 +1,6 @@
 //! Desired state: checked, defaulted, references resolved.
 
+mod annotation;
 mod checks;
 mod resolve;
 

@@ -10,7 +10,7 @@ use std::ops::Deref;
 pub use render::{Colour, RenderOptions, json, render, render_lines};
 pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
 
-use crate::code::Code;
+use crate::code::{Code, Severity};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +39,6 @@ impl<T> Deref for Spanned<T> {
     fn deref(&self) -> &T {
         &self.value
     }
-}
-
-/// How bad it is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Something to know; nothing is wrong.
-    Note,
-    /// Works, but is deprecated or unwise.
-    Warning,
-    /// Would be refused or misread.
-    Error,
 }
 
 impl Severity {

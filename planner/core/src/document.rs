@@ -19,8 +19,8 @@ pub use types::{
     Services, Stack, Subnet, Target,
 };
 
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Source, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
 use reader::Reader;

@@ -1,17 +1,13 @@
 //! The shape of documents, as tables.
 //!
 //! One table per kind says which fields there are and what they may hold. [`check`] compares a tree
-//! with its table and reports everything that does not fit; [`json_schema`] turns the same table
+//! with its table and reports everything that does not fit; [`crate::schemas`] turns the same table
 //! into a JSON Schema for editors, so the two cannot disagree.
 
 mod check;
-mod json;
-mod output;
 pub mod text;
 
 pub use check::{check, closest};
-pub use json::{files, json_schema};
-pub use output::output_files;
 pub use text::Text;
 
 /// A mapping with known fields.

@@ -9,9 +9,9 @@
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options as Markdown, parse_document};
 use privlink_core::address::{Address, Kind};
-use privlink_core::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
-use privlink_core::code::Code;
-use privlink_core::diagnostic::Severity;
+use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
+use privlink_core::code::{Code, Severity};
+use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
     Counts, FactNote, Finding, Mode, Need, Op, Plan, Refusal, Scope, Step, Summary,
 };

@@ -112,8 +112,9 @@ fn a_service_that_goes_without_its_finalizer_is_not_noticed() {
     use privlink_core::arm::hand::Marks;
     use privlink_core::arm::rules::Rules;
     use privlink_core::arm::world::World;
+    use privlink_core::controller::cluster::Cluster;
     use privlink_core::controller::memory::Memory;
-    use privlink_core::controller::sync::{Cluster, Trigger, sync};
+    use privlink_core::controller::sync::{Trigger, sync};
     use privlink_core::kubernetes::service::Service;
 
     let web = std::sync::Arc::new(Service::from_value(service("web", &[])).unwrap());

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use privlink_core::annotation::{KNOWN, PER_PORT};
+use privlink_core::code::Severity;
 use privlink_core::desired::{self, Options};
-use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::diagnostic::Source;
 use privlink_core::document::{self, ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
 use privlink_core::schema::{Object, Shape};
 

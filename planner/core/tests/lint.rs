@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use privlink_core::code::Severity;
 use privlink_core::desired::{self, Options};
-use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use serde_json::Value;
 
@@ -59,7 +60,7 @@ fn has_failed(recording: &Value) -> bool {
 
 #[test]
 fn what_the_controller_refuses_or_misreads_is_found_and_nothing_else() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/controller");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recordings/controller");
     let (mut by_the_world, mut misread, mut compared) = (BTreeSet::new(), BTreeSet::new(), 0);
     for file in fs::read_dir(folder).unwrap() {
         let file = file.unwrap().path();

@@ -18,7 +18,7 @@ use privlink_core::recording::shape::StepPrediction;
 use serde_json::{Map, Value, json};
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/controller")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/recordings/controller")
 }
 
 fn recordings() -> BTreeMap<String, Recording> {

@@ -7,14 +7,14 @@ mod golden;
 use std::fs;
 use std::path::PathBuf;
 
-use privlink_core::code::Code;
+use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Options};
-use privlink_core::diagnostic::{Severity, Source};
-use privlink_core::{document, schema, yaml};
+use privlink_core::diagnostic::Source;
+use privlink_core::{document, schemas, yaml};
 
 #[test]
 fn schema_files_are_fresh() {
-    for (name, schema) in schema::files().into_iter().chain(schema::output_files()) {
+    for (name, schema) in schemas::files().into_iter().chain(schemas::output_files()) {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         golden::assert(&format!("schemas/{name}"), &text);
     }
@@ -45,7 +45,7 @@ const STRUCTURAL: &[Code] = &[
 
 #[test]
 fn the_schema_agrees_with_the_decoder() {
-    let files = schema::files();
+    let files = schemas::files();
     let validator = jsonschema::draft7::new(&files["privlink.schema.json"]).unwrap();
     let (mut accepted, mut refused) = (0, 0);
     for (file, text) in texts() {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privlink_core::arm;
+use privlink_core::controller::cluster::Cluster;
 use privlink_core::controller::memory::Memory;
 use privlink_core::controller::outcome::{Outcome, Reaction};
-use privlink_core::controller::sync::{Cluster, Trigger, sync};
+use privlink_core::controller::sync::{Trigger, sync};
 use privlink_core::kubernetes::service::{Key, Service};
 
 use crate::api_server::ApiServer;

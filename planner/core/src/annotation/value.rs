@@ -213,7 +213,7 @@ impl Item {
 }
 
 /// A malformed range shuts everybody out: a rule that denies all is added, without an event (137).
-pub(super) fn bad_cidr(text: &str) -> Option<Refusal> {
+pub fn bad_cidr(text: &str) -> Option<Refusal> {
     let masked = cidr(text).err()?;
     Some(match masked {
         Some(masked) => refusal(

@@ -335,7 +335,7 @@ impl Cloud<'_, '_> {
                 addresses.extend(address.and_then(|it| it.as_str()).map(ToOwned::to_owned));
             }
             for interface in pool.properties.backend_ip_configurations.iter().flatten() {
-                let machine = super::backend_pool::machine_of(interface.id());
+                let machine = crate::kubernetes::node::machine_of(interface.id());
                 let node = self
                     .cluster
                     .nodes

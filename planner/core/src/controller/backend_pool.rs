@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::{BackendPool, LoadBalancer, Reference};
 use crate::facts::BackendPoolType;
-use crate::kubernetes::node::Node;
+use crate::kubernetes::node::{Node, machine_of};
 use crate::kubernetes::service::Service;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -361,10 +361,4 @@ fn remove_addresses(pool: &mut BackendPool, gone: &BTreeSet<&str>, may_empty: bo
     }
     *members = left;
     true
-}
-
-/// The id of the machine an IP configuration is of, in lower case.
-pub(crate) fn machine_of(configuration: &str) -> Option<String> {
-    let lower = configuration.to_lowercase();
-    lower.split_once("/networkinterfaces/").map(|(machine, _)| machine.to_owned())
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::arm::resource::{Frontend, LoadBalancer, Reference, Sku};
-use crate::change::Evidence;
+use crate::controller::selection::Found;
+use crate::controller::selection::Status;
+use crate::evidence::Evidence;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
@@ -20,28 +22,6 @@ use super::probe;
 use super::rule::{self, Target, Wanted};
 use super::tags;
 use super::value::{families, is_internal, is_local, same};
-
-/// The status of a Service on a load balancer.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Status {
-    /// The addresses to announce, in order.
-    pub(crate) ingress: Vec<String>,
-    /// Those of the frontends alone.
-    pub(crate) addresses: Vec<String>,
-    /// The Service's frontends.
-    pub(crate) frontends: Vec<Arc<Frontend>>,
-}
-
-/// The load balancer of a Service.
-pub(crate) struct Found {
-    pub(crate) balancer: LoadBalancer,
-    /// The load balancers there are; some may have gone meanwhile.
-    pub(crate) existing: Vec<Arc<LoadBalancer>>,
-    pub(crate) status: Option<Status>,
-    pub(crate) exists: bool,
-    /// A PLS was deleted on the way: all has to be read again.
-    pub(crate) deleted_link: bool,
-}
 
 /// What a pass over a load balancer left.
 pub(crate) struct Pass {
@@ -415,26 +395,12 @@ impl Cloud<'_, '_> {
         let members = pools
             .iter()
             .flat_map(|pool| pool.properties.backend_ip_configurations.iter().flatten());
-        let machines = members.filter_map(|it| super::backend_pool::machine_of(it.id())).collect();
+        let machines =
+            members.filter_map(|it| crate::kubernetes::node::machine_of(it.id())).collect();
         self.leave_pools(&machines, &ids).map_err(|why| why.within(words))?;
         self.delete_load_balancer(service, balancer.name())?;
         self.forget_nodes(balancer.name());
         Ok(())
-    }
-}
-
-impl Found {
-    fn there(
-        balancer: LoadBalancer,
-        existing: Vec<Arc<LoadBalancer>>,
-        status: Option<Status>,
-    ) -> Self {
-        Self { balancer, existing, status, exists: true, deleted_link: false }
-    }
-
-    fn after_deletion(balancer: Arc<LoadBalancer>, existing: Vec<Arc<LoadBalancer>>) -> Self {
-        let balancer = balancer.as_ref().clone();
-        Self { balancer, existing, status: None, exists: false, deleted_link: true }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::arm::azure::{Azure, Done};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{LoadBalancer, NetworkSecurityGroup, PublicIpAddress, Subnet};
-use crate::change::Evidence;
+use crate::evidence::Evidence;
 use crate::facts::Facts;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::memory::{CACHE_SECONDS, Cached, Memory};
 use super::name;
 use super::outcome::{Action, Body, Effect, Event, EventType, Method, Reason, Write};
-use super::sync::Cluster;
+use crate::controller::cluster::Cluster;
 
 /// How often the SDK tries again on an answer that may pass.
 const SDK_RETRIES: u32 = 3;

@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 use crate::arm::address::in_subnet;
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
-use crate::change::Evidence;
+use crate::controller::public_ip::asked::{all_pinned, pinned};
+use crate::evidence::Evidence;
 use crate::kubernetes::service::Service;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::probe::owns as owns_rule;
-use super::value::{families, get, internal_subnet, is_dual_stack, is_internal, same};
+use super::value::{families, internal_subnet, is_dual_stack, is_internal, same};
 
 /// Whose a frontend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,32 +30,6 @@ pub(crate) struct Owned {
     pub(crate) primary: bool,
     /// Its family, if it is not the Service's own.
     pub(crate) ipv6: Option<IsIpv6>,
-}
-
-/// The address a Service asks for in a family (`getServiceLoadBalancerIP`).
-pub(crate) fn pinned(service: &Service, ipv6: IsIpv6) -> &str {
-    let key = if ipv6 { annotation::IPV6 } else { annotation::IPV4 };
-    if let Some(address) = get(service, key).filter(|address| !address.is_empty()) {
-        return address;
-    }
-    let address = service.load_balancer_ip.as_str();
-    // What does not parse counts as IPv6.
-    let is_ipv4 = family(address) == Some(Family::V4);
-    if is_ipv4 == ipv6 { "" } else { address }
-}
-
-/// All addresses a Service asks for: the annotations, else `spec.loadBalancerIP`
-/// (`getServiceLoadBalancerIPs`).
-pub(crate) fn all_pinned(service: &Service) -> Vec<&str> {
-    let annotated: Vec<&str> = [annotation::IPV4, annotation::IPV6]
-        .into_iter()
-        .filter_map(|key| get(service, key))
-        .filter(|address| !address.is_empty())
-        .collect();
-    if !annotated.is_empty() {
-        return annotated;
-    }
-    Some(service.load_balancer_ip.as_str()).into_iter().filter(|it| !it.is_empty()).collect()
 }
 
 /// What `reconcileFrontendIPConfigs` found and did.
@@ -89,7 +63,7 @@ impl Cloud<'_, '_> {
         }
         let group = self.public_ip_group(service);
         let used = frontend.properties.public_ip_address.as_ref().map(Reference::id)?;
-        let named = super::public_ip::names(service);
+        let named = crate::controller::public_ip::asked::names(service);
         let asked = if pinned.is_empty() { named.to_vec() } else { pinned.clone() };
         for wanted in asked.into_iter().filter(|wanted| !wanted.is_empty()) {
             // The first that is not found ends the search, whatever comes after it.

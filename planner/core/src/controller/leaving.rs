@@ -8,7 +8,6 @@ use crate::facts::LoadBalancerSku;
 use crate::kubernetes::service::Service;
 
 use super::annotation;
-use super::balancer::Status;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name;
@@ -16,6 +15,7 @@ use super::probe::{self, owns};
 use super::rule;
 use super::selection::has_own;
 use super::value::{get, is_local, quote, same};
+use crate::controller::selection::Status;
 
 impl Cloud<'_, '_> {
     /// Whether a Service has to leave the load balancer it is on (`shouldChangeLoadBalancer`).

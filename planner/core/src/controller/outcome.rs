@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arm::error::ArmError;
-use crate::change::Evidence;
+use crate::evidence::Evidence;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 

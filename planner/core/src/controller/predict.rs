@@ -11,7 +11,8 @@ use crate::kubernetes::service::{Key, Service};
 
 use super::memory::Memory;
 use super::outcome::Outcome;
-use super::sync::{Cluster, Trigger, sync};
+use super::sync::{Trigger, sync};
+use crate::controller::cluster::Cluster;
 
 /// A change to a Service.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use crate::arm::resource::{
     Frontend, NatAddress, NatAddressProperties, PrivateLinkService, PrivateLinkServiceProperties,
     Reference, Subnet, Subscriptions,
 };
-use crate::change::Evidence;
+use crate::evidence::Evidence;
 use crate::facts::TakenPlsName;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;

@@ -1,6 +1,6 @@
 //! Public IPs (`ensurePublicIPExists`, `reconcilePublicIPs`).
 
-mod asked;
+pub(super) mod asked;
 mod tag;
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::arm::resource::{
     LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
 };
-use crate::change::Evidence;
+use crate::evidence::Evidence;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
@@ -19,37 +19,17 @@ use crate::unknown;
 use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
-use super::frontend::pinned;
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::tags::{self, Tags};
-use super::value::{families, get, is_dual_stack, is_internal, same};
+use super::value::{families, get, is_internal, same};
+use crate::controller::public_ip::asked::{by_family, named, pinned};
 pub(crate) use asked::asked_address_error;
 use asked::check_public;
 use tag::{
     CLUSTER_TAG, DNS_TAG, OLD_CLUSTER_TAG, OLD_DNS_TAG, OLD_SERVICE_TAG, SERVICE_TAG, bind,
     services_in_tag, tag, unbind,
 };
-
-fn by_family<'a>(service: &'a Service, ipv4: &str, ipv6_key: &str, ipv6: IsIpv6) -> &'a str {
-    let value = |key: &str| get(service, key).unwrap_or_default();
-    if is_dual_stack(service) {
-        return value(if ipv6 { ipv6_key } else { ipv4 });
-    }
-    let only_ipv6 = families(service) == (false, true);
-    let own = value(ipv6_key);
-    if ipv6 && only_ipv6 && !own.is_empty() { own } else { value(ipv4) }
-}
-
-/// The public IP named for a family (`getServicePIPName`).
-fn named(service: &Service, ipv6: IsIpv6) -> &str {
-    by_family(service, annotation::PIP_NAME, annotation::PIP_NAME_IPV6, ipv6)
-}
-
-/// The public IPs named, per family; empty where none is.
-pub(crate) fn names(service: &Service) -> [&str; 2] {
-    [named(service, false), named(service, true)]
-}
 
 fn prefix_id(service: &Service, ipv6: IsIpv6) -> &str {
     by_family(service, annotation::PIP_PREFIX_ID, annotation::PIP_PREFIX_ID_IPV6, ipv6)

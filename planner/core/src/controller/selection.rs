@@ -5,29 +5,69 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::arm::resource::{LoadBalancer, Reference};
+use crate::arm::resource::{Frontend, LoadBalancer, Reference};
 use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
 use super::annotation;
-use super::balancer::Found;
 use super::cloud::Cloud;
 use super::failure::Failure;
-use super::frontend::all_pinned;
 use super::name;
 use super::probe::owns;
 use super::public_ip;
 use super::value::{get, is_internal, quote, same};
+use crate::controller::public_ip::asked;
+use crate::controller::public_ip::asked::all_pinned;
 
 /// A load balancer with so many rules is never chosen.
 const TOO_MANY_RULES: usize = 301;
+
+/// The status of a Service on a load balancer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    /// The addresses to announce, in order.
+    pub(crate) ingress: Vec<String>,
+    /// Those of the frontends alone.
+    pub(crate) addresses: Vec<String>,
+    /// The Service's frontends.
+    pub(crate) frontends: Vec<Arc<Frontend>>,
+}
+
+/// The load balancer of a Service.
+pub(crate) struct Found {
+    pub(crate) balancer: LoadBalancer,
+    /// The load balancers there are; some may have gone meanwhile.
+    pub(crate) existing: Vec<Arc<LoadBalancer>>,
+    pub(crate) status: Option<Status>,
+    pub(crate) exists: bool,
+    /// A PLS was deleted on the way: all has to be read again.
+    pub(crate) deleted_link: bool,
+}
+
+impl Found {
+    pub(crate) fn there(
+        balancer: LoadBalancer,
+        existing: Vec<Arc<LoadBalancer>>,
+        status: Option<Status>,
+    ) -> Self {
+        Self { balancer, existing, status, exists: true, deleted_link: false }
+    }
+
+    pub(crate) fn after_deletion(
+        balancer: Arc<LoadBalancer>,
+        existing: Vec<Arc<LoadBalancer>>,
+    ) -> Self {
+        let balancer = balancer.as_ref().clone();
+        Self { balancer, existing, status: None, exists: false, deleted_link: true }
+    }
+}
 
 /// Whether a Service asks for an address, or names a public IP.
 pub(crate) fn pins(service: &Service) -> bool {
     // The controller counts the names of public IPs without looking whether they are empty, and there
     // are always two; a Service that pins nothing has none all the same.
-    !all_pinned(service).is_empty() || public_ip::names(service).iter().any(|name| !name.is_empty())
+    !all_pinned(service).is_empty() || asked::names(service).iter().any(|name| !name.is_empty())
 }
 
 /// The load balancers a Service names (`GetLoadBalancerConfigurationsNames`): the key in any case.
@@ -205,7 +245,7 @@ impl Cloud<'_, '_> {
                 return Ok(Some(balancer));
             }
         }
-        for wanted in public_ip::names(service).into_iter().filter(|name| !name.is_empty()) {
+        for wanted in asked::names(service).into_iter().filter(|name| !name.is_empty()) {
             let words = format!(
                 "look up load balancer by public IP for service {}: find public IP by name {}",
                 quote(&service.key.name),

@@ -1,13 +1,12 @@
 //! One reaction of the controller: when it acts, and what it tells Kubernetes
 //! (reference: cloud-controller, section 11).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::arm::azure::Azure;
-use crate::facts::Facts;
+use crate::controller::cluster::Cluster;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
 use crate::pointer::At;
@@ -20,19 +19,6 @@ use super::service_sync::bad_status;
 
 /// The finalizer of Services with a load balancer.
 pub const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
-
-/// The cluster as the controller sees it when it acts: what its informers show.
-#[derive(Clone, Debug, Default)]
-pub struct Cluster {
-    /// The cluster's facts.
-    pub facts: Arc<Facts>,
-    /// All Nodes.
-    pub nodes: Vec<Arc<Node>>,
-    /// All Services, as the API server stores them now.
-    pub services: BTreeMap<Key, Arc<Service>>,
-    /// The labels of namespaces, for clusters with several load balancers.
-    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-}
 
 /// What makes the controller act.
 #[derive(Clone, Debug, PartialEq, Eq)]

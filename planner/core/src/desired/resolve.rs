@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
 };
-use crate::annotation;
 use crate::code::Code;
 use crate::diagnostic::{self, Diagnostic, Span, Spanned};
 use crate::document::{self, Documents};
@@ -31,7 +30,7 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     let desired = Desired { name, stack, services, endpoints, approvals };
     let Resolve { broken_names, mut diagnostics, .. } = resolve;
     for service in desired.services.values() {
-        annotation::lint(service, &mut diagnostics);
+        super::annotation::lint(service, &mut diagnostics);
     }
     // Of what was not read at all, not even the names are known.
     let unread = [Code::NotUtf8, Code::FileTooLarge, Code::TooManyDocuments];

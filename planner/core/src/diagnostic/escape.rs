@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::render::escape::is_hidden;
+use crate::escape::is_hidden;
 
 /// Every hidden character is replaced by one of the same length in
 /// UTF-8, so that places stay right. Tabs stay; line ends become LF or stay CR LF.

@@ -11,8 +11,9 @@ use miette::{
 
 use super::escape::escape_source;
 use super::secret::hide_secrets;
-use super::{Counts, Diagnostic, Label, Severity, Source, Span, count};
-use crate::render::escape::terminal;
+use super::{Counts, Diagnostic, Label, Source, Span, count};
+use crate::code::Severity;
+use crate::escape::terminal;
 
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::{
     Services, Stack, Subnet, Target,
 };
 use crate::diagnostic::Spanned;
-use crate::diff::PROTECT_LABEL;
+use crate::marks::PROTECT_LABEL;
 use crate::resource_id::ResourceId;
 
 pub(super) fn stack(document: Reader<'_>) -> Option<Stack> {

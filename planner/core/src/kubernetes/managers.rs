@@ -4,13 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::marks::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use crate::pointer::{At, text};
-
-/// The field manager that owns what privlink writes.
-pub const FIELD_MANAGER: &str = "privlink";
-/// The field manager of the annotation that makes the controller sync: another one, so that the next
-/// apply does not take the annotation away.
-pub const SYNC_FIELD_MANAGER: &str = "privlink-sync";
 
 /// A tool that writes Services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

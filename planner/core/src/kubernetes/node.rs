@@ -62,3 +62,9 @@ impl Node {
         Some(Self { name, labels, internal_addresses, machine, leaving })
     }
 }
+
+/// The id of the machine an IP configuration is of, in lower case.
+pub fn machine_of(configuration: &str) -> Option<String> {
+    let lower = configuration.to_lowercase();
+    lower.split_once("/networkinterfaces/").map(|(machine, _)| machine.to_owned())
+}

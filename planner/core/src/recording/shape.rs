@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
+use crate::controller::cluster::Cluster;
 use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict::{self, Change};
-use crate::controller::sync::{Cluster, status_of};
+use crate::controller::sync::status_of;
 use crate::facts::Facts;
 use crate::kubernetes::service::{Key, Service};
 use crate::resource_id::ResourceId;

@@ -3,9 +3,10 @@
 //! collapsed. It fits the place it is for: the fields are cut first, the verdict never.
 
 use crate::plan::Plan;
+use crate::plural::count;
 use crate::render::budget::{self, Counts, Part, Rank, Section};
 use crate::render::markdown::{self, code};
-use crate::render::summary::{self, count};
+use crate::render::summary;
 
 /// Where the document is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use crate::drift::{Cause, Difference, Report, StackReport, State};
-use crate::render::summary::count;
+use crate::plural::count;
 use crate::render::text::shown;
 
 /// The one line that says what a report comes to.

@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use crate::change::{Change, Consumer, Effect};
+use crate::change::{Change, Effect};
+use crate::escape::terminal;
 use crate::explanation::{Beside, Explanation, State};
+use crate::node::consumer::Consumer;
 
-use super::escape::terminal;
 use super::style::{Label, Style};
 use super::text;
 

@@ -15,11 +15,14 @@ use crate::unknown;
 /// Fails when the writer does.
 pub fn text(graph: &Graph, out: &mut dyn Write) -> fmt::Result {
     tree(graph, out, &|address, node| {
-        let mut line =
-            format!("{} [{}]", escape::terminal(&address.to_string()), node.ownership.as_str());
+        let mut line = format!(
+            "{} [{}]",
+            crate::escape::terminal(&address.to_string()),
+            node.ownership.as_str()
+        );
         if !node.detail.is_empty() {
             line.push(' ');
-            line.push_str(&escape::terminal(&unknown::show(&node.detail)));
+            line.push_str(&crate::escape::terminal(&unknown::show(&node.detail)));
         }
         line
     })
@@ -69,7 +72,7 @@ fn branch(
     let others: Vec<String> = graph
         .needs(address)
         .filter(|(need, _)| Some(*need) != parent)
-        .map(|(need, _)| escape::terminal(&need.to_string()).into_owned())
+        .map(|(need, _)| crate::escape::terminal(&need.to_string()).into_owned())
         .collect();
     if !others.is_empty() {
         write!(out, " (also needs {})", others.join(", "))?;

@@ -6,13 +6,15 @@ use std::fmt::Write;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
-use crate::diagnostic::Severity;
+use crate::change::{Action, Change, Effect, FieldDiff};
+use crate::code::Severity;
+use crate::escape::{shorten, terminal};
+use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Plan, REDACTED, disconnected};
+use crate::plural::count;
 use crate::render::budget::{Rank, Section};
-use crate::render::escape::{self, fence, shorten, terminal};
+use crate::render::escape::{self, fence};
 use crate::render::picture;
-use crate::render::summary::count;
 use crate::render::text::shown;
 use crate::resource_id::ResourceId;
 

@@ -1,7 +1,7 @@
 //! What is to be told of an input or a plan, one by one: diagnostics, findings and refusals alike.
 
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Place};
 use crate::plan::{Finding, Plan, Refusal};
 
 /// One thing to tell.

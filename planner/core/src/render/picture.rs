@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use crate::address::Address;
 use crate::change::{Action, Change};
+use crate::escape::{shorten, terminal};
 use crate::graph::{Graph, Node, Ownership};
 use crate::plan::Plan;
-use crate::render::escape::{mermaid as escaped, shorten, terminal};
+use crate::render::escape::mermaid as escaped;
 use crate::render::graph;
 
 /// The most characters of Mermaid that GitHub and GitLab draw (Mermaid's `maxTextSize`).

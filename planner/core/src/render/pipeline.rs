@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::diagnostic::Severity;
-use crate::render::escape::shorten;
+use crate::code::Severity;
+use crate::escape::shorten;
 use crate::render::notice::Notice;
 
 /// Agents that read commands in output.

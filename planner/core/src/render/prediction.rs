@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use crate::compare;
 use crate::controller::outcome::Outcome;
+use crate::escape::{escaped, terminal};
 use crate::prediction::Prediction;
-use crate::render::escape::{escaped, terminal};
 use crate::render::text::shown;
 use crate::unknown;
 

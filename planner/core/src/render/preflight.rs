@@ -5,9 +5,9 @@ use std::fmt;
 
 use crate::preflight::{Area, Report, Verdict};
 
-use super::escape::terminal;
 use super::style::{Label, Style};
-use super::summary::count;
+use crate::escape::terminal;
+use crate::plural::count;
 
 /// Writes a report: what the cluster was taken to be, then for each area how many requirements are met, and
 /// each that is not.

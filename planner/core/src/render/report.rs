@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use crate::escape::terminal;
 use crate::plan::Mode;
-use crate::render::escape::terminal;
+use crate::plural::count;
 use crate::render::style::{Label, Style};
-use crate::render::summary::count;
 use crate::report::{Outcome, Report, StepReport};
 
 /// Writes what failed and what came of the run.

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::code::Code;
-use crate::diagnostic::Severity;
+use crate::code::{Code, Severity};
 use crate::render::notice::Notice;
 
 /// The most results that GitHub takes in one run.

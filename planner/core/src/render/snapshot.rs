@@ -3,11 +3,12 @@
 use std::fmt::{self, Write};
 
 use crate::change::FieldDiff;
-use crate::render::escape::{code, fence, terminal};
+use crate::difference::{NodeDiff, SnapshotDiff, What};
+use crate::escape::terminal;
+use crate::plural::count;
+use crate::render::escape::{code, fence};
 use crate::render::style::{Label, Style};
-use crate::render::summary::count;
 use crate::render::text::shown;
-use crate::snapshot::difference::{NodeDiff, SnapshotDiff, What};
 
 /// The one line that says what a comparison comes to.
 pub fn line(diff: &SnapshotDiff) -> String {

@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::plan::{Counts, Mode, Plan, Scope, Summary, disconnected};
-
-/// `1 consumer`, `2 consumers`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
+use crate::plural::count;
 
 /// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
 /// scripts know, followed by what only privlink can tell.

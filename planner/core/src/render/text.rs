@@ -5,10 +5,12 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::change::{Action, Change, Consumer, Effect, FieldDiff};
-use crate::diagnostic::Severity;
+use crate::change::{Action, Change, Effect, FieldDiff};
+use crate::code::Severity;
+use crate::escape::{escaped, terminal};
+use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Plan, REDACTED, Refusal};
-use crate::render::escape::{escaped, terminal};
+use crate::plural;
 use crate::render::style::{Label, Style};
 use crate::render::summary;
 
@@ -143,7 +145,7 @@ fn effect(effect: &Effect, style: Style, out: &mut dyn Write) -> fmt::Result {
         Effect::ConsumersDisconnected(consumers) => {
             let text = format!(
                 "      ! cuts {} off, until each endpoint is made again:",
-                summary::count(consumers.len(), "consumer")
+                plural::count(consumers.len(), "consumer")
             );
             writeln!(out, "{}", style.paint(Label::Error, text))?;
             consumers.iter().try_for_each(|consumer| {

@@ -233,7 +233,7 @@ impl Text {
     }
 
     /// A regular expression (ECMA 262) for editors. It accepts at least what [`Text::check`] does.
-    pub(super) fn pattern(self) -> Option<String> {
+    pub fn pattern(self) -> Option<String> {
         let pattern = match self {
             Self::NotEmpty => r"\S",
             Self::Guid => "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",

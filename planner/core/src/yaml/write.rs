@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::{Value, kubectl_reads_otherwise, scalar};
-use crate::render::escape::is_hidden;
+use crate::escape::is_hidden;
 
 /// A value as one YAML document in block style, without a marker, ending with a line break. Mappings keep
 /// their order.

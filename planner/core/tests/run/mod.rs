@@ -51,7 +51,7 @@ pub(crate) fn internal(name: &str, annotations: &[(&str, &str)]) -> Value {
 impl Run {
     pub(crate) fn on(recording: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("../../golden/controller/{recording}.json"));
+            .join(format!("../../tests/recordings/controller/{recording}.json"));
         let text = std::fs::read_to_string(path).unwrap();
         let mut recording: Recording = serde_json::from_str(&text).unwrap();
         recording.steps.clear();

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::drift::{Difference, Node, Report, StackReport, State, Weight};
-use crate::render::escape::terminal;
+use crate::escape::terminal;
 
 /// Writes a report. What could not be read is an error, what is unverified is skipped.
 ///

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use crate::drift::{Difference, Field, Report, StackReport, Weight};
-use crate::render::escape::{code, fence, markdown, terminal};
+use crate::escape::terminal;
+use crate::render::escape::{code, fence, markdown};
 use crate::render::text::shown;
 
 /// Writes a report: the verdict, then the stacks that drifted or could not be read, then the others.

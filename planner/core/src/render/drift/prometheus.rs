@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use crate::drift::{Class, Report, StackReport};
-use crate::render::escape::terminal;
+use crate::escape::terminal;
 
 const SUCCESS: &str = "privlink_last_success_timestamp_seconds";
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::drift::{Difference, Field, Report, StackReport, Weight};
-use crate::render::escape::terminal;
+use crate::escape::terminal;
 use crate::render::style::{Label, Style};
 
 /// Writes a report: each difference with who made it and what repairs it, and the counts at the end.

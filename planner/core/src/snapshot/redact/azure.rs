@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::diff::STACK_TAG;
 use crate::kubernetes::service::Key;
+use crate::marks::STACK_TAG;
 
 use super::super::List;
 use super::kubernetes::renamed;

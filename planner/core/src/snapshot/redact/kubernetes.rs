@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::diff::STACK_LABEL;
 use crate::kubernetes::service::Key;
+use crate::marks::STACK_LABEL;
 
 use super::super::List;
 use super::pseudonym::Pseudonyms;

@@ -10,14 +10,13 @@ use serde_json::{Value, json};
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
 use crate::compare::fields as compared;
-use crate::diff::controller::connection_address;
-use crate::diff::service::comparable;
-use crate::diff::{dns, endpoint};
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::service::comparable;
+use crate::node::sides::Nodes;
+use crate::node::{Owners, dns_record, private_endpoint, sides};
 use crate::prediction;
 use crate::resource_id::ResourceId;
-use crate::view::{self, Nodes, Owners};
-
-use super::{Observation, Reading, Snapshot};
+use crate::snapshot::{Observation, Reading, Snapshot};
 
 /// The version of the comparison's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -113,7 +112,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
         not_compared.insert("Services".to_owned());
     }
     let [worlds_old, worlds_new] = [old, new].map(|snapshot| prediction::world(snapshot).0);
-    let (before, after) = view::nodes(&worlds_old, &worlds_new, &owners);
+    let (before, after) = sides::nodes(&worlds_old, &worlds_new, &owners);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }
@@ -198,9 +197,9 @@ fn others(side: &mut BTreeMap<Address, Shown>, snapshot: &Snapshot) {
         let (kind, fields): (Kind, fn(&Value) -> Value) = if path
             .ends_with("/microsoft.network/privateendpoints")
         {
-            (Kind::PrivateEndpoint, endpoint::bound)
+            (Kind::PrivateEndpoint, private_endpoint::bound)
         } else if path.contains("/privatednszones/") || path.ends_with("/privatednszonegroups") {
-            (Kind::DnsRecord, dns::bound)
+            (Kind::DnsRecord, dns_record::bound)
         } else {
             continue;
         };

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::lint::short;
-use super::value::{bad_cidr, is_true, list};
-use super::{PREFIX, Scope, find, keys};
+use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, list, short};
 use crate::code::Code;
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
@@ -152,7 +150,7 @@ fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
 /// and number of the global annotations count (106, 107, 122). With a Private Link Service and the
 /// proxy protocol, Local is treated like Cluster.
 fn local_probe(service: &Service, local: &Spanned<String>, problems: &mut Vec<Diagnostic>) {
-    let is_ignored = |key: &str| match super::find_per_port(key) {
+    let is_ignored = |key: &str| match find_per_port(key) {
         Some((_, known)) => known.is_some_and(|known| {
             known.suffix.starts_with("health-probe") && known.suffix != "health-probe_port"
         }),

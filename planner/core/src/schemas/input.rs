@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Object, Rule, Shape, Text};
 use crate::annotation::{self, Kind, Known};
 use crate::document::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
+use crate::schema::{Object, Rule, Shape, Text};
 
 const DIALECT: &str = "http://json-schema.org/draft-07/schema#";
 
@@ -102,7 +102,7 @@ fn umbrella(mut definitions: Map<String, Value>) -> Value {
 }
 
 /// The JSON Schema of a shape.
-pub fn json_schema(shape: &Shape) -> Value {
+fn json_schema(shape: &Shape) -> Value {
     match shape {
         Shape::Text(rule) => text_schema(*rule),
         Shape::Integer { min, max } => {
@@ -153,7 +153,7 @@ fn object_schema(object: &Object) -> Value {
             (field.name.to_owned(), described(schema, field.doc))
         })
         .collect();
-    let names = |wanted: fn(&super::Field) -> bool| -> Vec<&str> {
+    let names = |wanted: fn(&crate::schema::Field) -> bool| -> Vec<&str> {
         object.fields.iter().filter(|field| wanted(field)).map(|field| field.name).collect()
     };
     let mut schema = Map::new();

@@ -1,7 +1,8 @@
 //! Annotations one by one.
 
-use super::value::Kind;
-use super::{KNOWN, Known, PREFIX, find, find_per_port, relations};
+mod relations;
+
+use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
 use crate::code::Code;
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Span};
@@ -12,7 +13,7 @@ use crate::schema::text::Refusal;
 ///
 /// A Service that the controller leaves alone (another type, or a load balancer class) is only told
 /// so.
-pub fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
+pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
     if let Some((reason, span)) = left_alone(service) {
         let first = service.annotations.iter().filter(|(key, _)| is_azures(key));
         if let Some(annotation) = first.map(|(_, annotation)| annotation).min_by_key(|a| &a.key) {
@@ -70,11 +71,6 @@ fn check_value(key: &str, kind: Kind, annotation: &Annotation, problems: &mut Ve
                 .help(help),
         );
     }
-}
-
-/// The key without the prefix that all have.
-pub(super) fn short(key: &str) -> &str {
-    key.strip_prefix(PREFIX).unwrap_or(key)
 }
 
 fn check_per_port(
@@ -152,7 +148,7 @@ fn unknown(key: &str, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
     }
     let per_port = find_per_port(key).and_then(|(port, _)| {
         let rest = name.strip_prefix("port_")?.strip_prefix(port)?.strip_prefix('_')?;
-        let suffixes = super::PER_PORT.iter().map(|known| known.suffix);
+        let suffixes = PER_PORT.iter().map(|known| known.suffix);
         schema::closest(rest, suffixes).map(|close| format!("port_{port}_{close}"))
     });
     let close = per_port.or_else(|| schema::closest(name, suffixes()).map(ToOwned::to_owned));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::schema_for;
 use serde_json::Value;
 
+use crate::difference::SnapshotDiff;
 use crate::drift;
 use crate::event::Event;
 use crate::explanation::Explanation;
@@ -14,7 +15,6 @@ use crate::report::Report;
 use crate::route::Route;
 use crate::saved::SavedPlan;
 use crate::snapshot::Snapshot;
-use crate::snapshot::difference::SnapshotDiff;
 
 /// The schema files of plans, snapshots, drift, preflights, explanations, routes, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use privlink_core::diff::Input;
+use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::render;
 use privlink_core::route::{self, Bounds, Route, Step};

@@ -18,13 +18,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arm::world::World;
-use crate::change::{Consumer, Evidence, FieldDiff};
+use crate::change::FieldDiff;
 use crate::compare;
+use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
-use crate::controller::sync::Cluster;
-use crate::diff::{self, Gathered, Input};
+use crate::diff::{self, Gathered};
+use crate::evidence::Evidence;
 use crate::import;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
 use crate::plan::Mode;
 use crate::prediction::{self, Prediction};
 
@@ -267,7 +270,7 @@ impl<'a> Ground<'a> {
                     Course::changed(key.clone(), from, wanted.map(|it| (it, plain)))
                 }
             };
-            let actor = diff::service::actor(input, object);
+            let actor = crate::node::service::actor(input, object);
             if let crate::change::Actor::External(tool) = actor {
                 managers.insert(key.clone(), tool);
             }

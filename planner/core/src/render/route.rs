@@ -4,13 +4,14 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
-use crate::change::Consumer;
+use crate::node::consumer::Consumer;
 use crate::route::{Edit, Route, Step, Verdict};
 
-use super::escape::{self, terminal};
+use super::escape;
 use super::style::{Label, Style};
-use super::summary::count;
 use super::text;
+use crate::escape::terminal;
+use crate::plural::count;
 
 /// Writes a route.
 ///

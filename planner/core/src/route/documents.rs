@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::desired::Target;
-use crate::diff::Input;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::Owners;
+use crate::node::private_link_service as link_node;
 use crate::pointer::At;
-use crate::view::{self, Owners};
 
 use super::search::State;
 use super::{Route, Step};
@@ -93,13 +94,15 @@ pub(super) fn targets(input: &Input<'_>, state: &State) -> BTreeMap<String, Stri
     let mut targets = BTreeMap::new();
     for (name, endpoint) in &input.desired.endpoints {
         let Target::Service(wanted) = &endpoint.target else { continue };
-        let id = crate::diff::endpoint::id(input, endpoint);
+        let id = crate::node::private_endpoint::id(input, endpoint);
         let links = state.world.private_link_services.values();
         let mut connected = links.filter(|link| {
-            view::consumers(link).iter().any(|it| it.endpoint.eq_ignore_ascii_case(id.as_str()))
+            link_node::consumers(link)
+                .iter()
+                .any(|it| it.endpoint.eq_ignore_ascii_case(id.as_str()))
         });
         let Some(link) = connected.next() else { continue };
-        let Some(frontend) = view::frontend_of(link) else { continue };
+        let Some(frontend) = link_node::frontend(link) else { continue };
         let balancers = state.world.load_balancers.values();
         let rules = balancers.flat_map(|it| it.properties.load_balancing_rules.iter().flatten());
         let users: BTreeSet<&Key> = rules

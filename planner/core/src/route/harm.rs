@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::change::Consumer;
-use crate::view;
+use crate::node::consumer::Consumer;
+use crate::node::private_link_service as link_node;
 
 /// What a way costs. Ordered: who is disconnected for ever counts before a port that nobody serves for a
 /// while, that before an interruption that heals by itself, and all before the number of edits.
@@ -94,7 +94,7 @@ impl Harm {
             let left = after
                 .private_link_services
                 .get(id)
-                .filter(|left| view::identity_of(left) == view::identity_of(link));
+                .filter(|left| link_node::identity(left) == link_node::identity(link));
             let still: BTreeSet<String> = left
                 .map(|left| connected(left).into_iter().map(|it| it.endpoint.to_lowercase()))
                 .into_iter()
@@ -144,12 +144,12 @@ impl Harm {
 /// Who is let in, or waits to be: one that was turned away or cut off before has nothing to lose.
 fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
     let lost = |it: &Consumer| matches!(it.status.as_str(), "Rejected" | "Disconnected");
-    view::consumers(link).into_iter().filter(|it| !lost(it)).collect()
+    link_node::consumers(link).into_iter().filter(|it| !lost(it)).collect()
 }
 
 /// The ports that are served through a Private Link Service, each with the rule that serves it.
 fn served(world: &World, link: &PrivateLinkService) -> BTreeMap<Port, String> {
-    let Some(frontend) = view::frontend_of(link) else { return BTreeMap::new() };
+    let Some(frontend) = link_node::frontend(link) else { return BTreeMap::new() };
     let rules = world
         .load_balancers
         .values()

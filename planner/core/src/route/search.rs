@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
+use crate::controller::cluster::Cluster;
 use crate::controller::predict::{self, Change};
-use crate::controller::sync::Cluster;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::FIELD_MANAGER;
 use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
-use crate::view;
+use crate::marks::FIELD_MANAGER;
+use crate::node::private_link_service as link_node;
 
 use super::Bounds;
 use super::course::{self, Course, Variant};
@@ -169,7 +169,7 @@ impl Problem<'_> {
         };
         let manager = self.managers.get(&course.key);
         if manager.is_none() {
-            crate::diff::service::mark(&mut manifest, self.stack);
+            crate::node::service::mark(&mut manifest, self.stack);
         }
         let live = cluster.services.get(&course.key).map(|it| it.object.clone());
         let manager = manager.map_or(FIELD_MANAGER, String::as_str);
@@ -256,8 +256,8 @@ fn digest(state: &State) -> u64 {
     }
     for (id, link) in &state.world.private_link_services {
         let connections = link.properties.private_endpoint_connections.iter().flatten();
-        (id, view::identity_of(link), &link.tags, connections.count()).hash(&mut hasher);
-        view::clean(link).to_string().hash(&mut hasher);
+        (id, link_node::identity(link), &link.tags, connections.count()).hash(&mut hasher);
+        crate::node::fields::clean(link).to_string().hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -21,7 +21,8 @@ use privlink_core::input::Input;
 use privlink_core::node::private_endpoint;
 use privlink_core::planning::{self, Planned};
 use privlink_core::snapshot::Snapshot;
-use privlink_core::{document, prediction, render, stack_graph, yaml};
+use privlink_core::{document, prediction, stack_graph, yaml};
+use privlink_render as render;
 
 use stacks::{Scenario, Stack};
 

@@ -10,7 +10,8 @@ use privlink_core::input::Input;
 use privlink_core::node::private_endpoint;
 use privlink_core::planning::{self, Planned};
 use privlink_core::prediction::{self, Prediction};
-use privlink_core::{document, render, stack_graph, yaml};
+use privlink_core::{document, stack_graph, yaml};
+use privlink_render as render;
 
 use crate::stacks::Stack;
 use crate::stages::{facts, options, rendered, snapshot};

@@ -6,9 +6,9 @@ use privlink_core::desired::Desired;
 use privlink_core::facts::{Facts, Origin};
 use privlink_core::input;
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::render::{self, comment, style::Style};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
+use privlink_render::{self as render, comment, style::Style};
 
 use crate::stacks::Stack;
 

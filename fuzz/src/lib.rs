@@ -27,12 +27,12 @@ use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
-use privlink_core::render;
-use privlink_core::render::comment::{self, Flavour};
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_core::yaml;
+use privlink_render as render;
+use privlink_render::comment::{self, Flavour};
 use serde_json::{Value, json};
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";

@@ -38,8 +38,8 @@ use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
-use privlink_core::render::notice::Notice;
 use privlink_core::snapshot::Snapshot;
+use privlink_render::notice::Notice;
 use serde::Serialize;
 
 use crate::args::{Args, Command, Limits, Where};
@@ -196,7 +196,7 @@ fn sound_sources(
 fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
     let file = |file: &str| pipeline.below_root(file);
-    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
+    privlink_render::sarif::log(notices, version, &explain::describe, &file)
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.

@@ -9,12 +9,12 @@ use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::plural::count;
-use privlink_core::render;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{apply, outputs};
 use privlink_kubernetes::KeptLock;
+use privlink_render as render;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat, Format};

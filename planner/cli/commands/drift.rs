@@ -9,12 +9,13 @@ use std::time::Instant;
 use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Look, Report, Since, StackReport};
+use privlink_core::escape;
 use privlink_core::facts::Facts;
-use privlink_core::render::style::Style;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
-use privlink_core::{escape, render};
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::style::Style;
 
 use crate::args::{Drift, DriftFormat, Where};
 use crate::command_error::{CommandError, io};

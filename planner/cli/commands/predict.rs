@@ -11,8 +11,8 @@ use privlink_core::recording::case::Recording;
 use privlink_core::recording::compare::compare;
 use privlink_core::recording::replay::replay;
 use privlink_core::recording::shape;
-use privlink_core::render;
 use privlink_core::{assumed, escape, plural};
+use privlink_render as render;
 use serde_json::json;
 
 use crate::args::{self, DataFormat};

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
-use privlink_core::render;
 use privlink_core::route::{self, Bounds, Route, Step};
 use privlink_core::yaml;
 use privlink_engine::session::Patience;
@@ -53,8 +52,8 @@ fn rendered(route: &Route, output: RouteFormat, ui: &Ui) -> Result<String, Comma
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match output {
-        RouteFormat::Text => render::route::text(route, ui.style(), &mut text),
-        RouteFormat::Mermaid => render::route::mermaid(route, &mut text),
+        RouteFormat::Text => privlink_render::route::text(route, ui.style(), &mut text),
+        RouteFormat::Mermaid => privlink_render::route::mermaid(route, &mut text),
         RouteFormat::Json => {
             let value = serde_json::to_value(route)
                 .map_err(|error| CommandError::new(format!("the route: {error}")))?;

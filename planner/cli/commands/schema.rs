@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use privlink_core::schemas;
+use privlink_render::schemas;
 use serde_json::Value;
 
 use crate::args::Schema;

@@ -10,8 +10,8 @@ use privlink_core::diagnostic::{self, Diagnostic};
 use privlink_core::finding;
 use privlink_core::plan::Finding;
 use privlink_core::prediction;
-use privlink_core::render;
-use privlink_core::render::notice::Notice;
+use privlink_render as render;
+use privlink_render::notice::Notice;
 use serde_json::json;
 
 use crate::args::{ProblemFormat, Validate, Where};

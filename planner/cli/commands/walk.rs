@@ -9,7 +9,6 @@ use privlink_core::diagnostic::Source;
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::plural::count;
-use privlink_core::render;
 use privlink_core::route::{self, Bounds, Route, Verdict};
 use privlink_core::{document, yaml};
 use privlink_kubernetes::KeptLock;
@@ -52,13 +51,13 @@ impl Walk<'_> {
                 return Err(moved(&route));
             }
             left = Some(now);
-            ui.say(&render::route::headline(&route));
+            ui.say(&privlink_render::route::headline(&route));
             match route.verdict {
                 Verdict::AtOnce => return self.apply(self.desired, connected, lock, ui).await,
                 Verdict::None | Verdict::Unfinished => {
                     let mut text = String::new();
                     // Writing to a String cannot fail.
-                    let _ = render::route::text(&route, ui.style(), &mut text);
+                    let _ = privlink_render::route::text(&route, ui.style(), &mut text);
                     ui.print(&text)?;
                     return Ok(Exit::Refused);
                 }
@@ -119,7 +118,7 @@ impl Walk<'_> {
 }
 
 fn moved(route: &Route) -> CommandError {
-    let now = render::route::headline(route);
+    let now = privlink_render::route::headline(route);
     CommandError::new(format!("the world moved while the route was walked; now: {now}"))
         .hint("Look at `privlink route` again.")
         .exit(Exit::Stale)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::escape::{escaped, terminal};
 use crate::evidence::Evidence;
 use crate::node::consumer::Consumer;
 use crate::unknown;
@@ -147,6 +148,15 @@ impl FieldDiff {
 /// Fields with their unknowns as words.
 pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields.into_iter().map(FieldDiff::shown).collect()
+}
+
+/// A value on one line. Unknowns stand bare, so that they are not taken for text.
+pub fn one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(" known after apply)") => terminal(text).into_owned(),
+        Value::String(text) if text == "(known after apply)" => terminal(text).into_owned(),
+        other => escaped(other.to_string()),
+    }
 }
 
 /// A value with its unknowns as words.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use privlink_azure::ArmClient;
 use privlink_core::plural;
-use privlink_core::render::style::Label;
-use privlink_core::render::summary;
+use privlink_render::style::Label;
+use privlink_render::summary;
 
 use super::super::stacks::{self, Source};
 use super::{From, one};

@@ -4,14 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, Effect, FieldDiff};
+use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown};
 use crate::desired::Target;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
 use crate::planning::Planned;
-use crate::render::text::shown;
 
 /// How a change comes about with nobody cut off: a second Service beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,9 @@ use privlink_core::desired::Desired;
 use privlink_core::diff;
 use privlink_core::facts::{Facts, Origin};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::render::{self, comment, style::Style};
+use privlink_core::render::layout::Layout;
+use privlink_core::render::text::Frame;
+use privlink_core::render::{self, comment};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
 
@@ -37,6 +39,7 @@ pub(crate) fn options() -> diff::Options {
         mode: Mode::Apply,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
@@ -54,7 +57,7 @@ pub(crate) fn rendered(plan: &Plan, format: &str) -> String {
             let options = comment::Options::new(comment::Flavour::StepSummary);
             out.write_str(&comment::document(&[plan], &options))
         }
-        _ => render::text::plan(plan, Style::default(), &mut out),
+        _ => render::text::plan(plan, &Frame::plain(Layout::default()), &mut out),
     }
     .expect("text");
     out

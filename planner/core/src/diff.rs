@@ -17,6 +17,7 @@ pub mod service;
 use crate::address::Address;
 use crate::change::{Change, Consumer};
 use crate::code::Code;
+use crate::date::Day;
 use crate::desired::Desired;
 use crate::facts::Facts;
 use crate::plan::{Finding, Mode, Refusal, Scope};
@@ -65,8 +66,10 @@ pub struct Options {
     pub mode: Mode,
     /// Whether objects that exist and are nobody's, or kubectl's, may be taken over.
     pub adopt: bool,
-    /// How many consumers may be cut off, whatever the Stack says.
+    /// How many consumers may be disconnected, whatever the Stack says.
     pub max_disconnects: Option<usize>,
+    /// What day it is: the core has no clock. Without one, consent that ends is none.
+    pub today: Option<Day>,
     /// How many nodes may be deleted, whatever the Stack says.
     pub max_deletes: Option<usize>,
     /// Protected nodes that may go all the same.

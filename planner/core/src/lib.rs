@@ -14,6 +14,7 @@ pub mod change;
 pub mod code;
 mod compare;
 pub mod controller;
+pub mod date;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;

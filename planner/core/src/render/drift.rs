@@ -8,8 +8,8 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use crate::drift::{Cause, Difference, Report, StackReport, State};
+use crate::render::full::shown;
 use crate::render::summary::count;
-use crate::render::text::shown;
 
 /// The one line that says what a report comes to.
 pub fn line(report: &Report) -> String {

@@ -6,7 +6,7 @@ use crate::compare;
 use crate::controller::outcome::Outcome;
 use crate::prediction::Prediction;
 use crate::render::escape::{escaped, terminal};
-use crate::render::text::shown;
+use crate::render::full::shown;
 use crate::unknown;
 
 /// Writes what each sync does, in order, and what Azure holds afterwards.

@@ -4,9 +4,9 @@ use std::fmt::{self, Write};
 
 use crate::change::FieldDiff;
 use crate::render::escape::{code, fence, terminal};
+use crate::render::full::shown;
 use crate::render::style::{Label, Style};
 use crate::render::summary::count;
-use crate::render::text::shown;
 use crate::snapshot::difference::{NodeDiff, SnapshotDiff, What};
 
 /// The one line that says what a comparison comes to.

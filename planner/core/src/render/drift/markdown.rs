@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::drift::{Difference, Field, Report, StackReport, Weight};
 use crate::render::escape::{code, fence, markdown, terminal};
-use crate::render::text::shown;
+use crate::render::full::shown;
 
 /// Writes a report: the verdict, then the stacks that drifted or could not be read, then the others.
 ///

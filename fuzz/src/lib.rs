@@ -209,6 +209,7 @@ fn options(mode: Mode) -> Options {
         mode,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),

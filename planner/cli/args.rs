@@ -215,6 +215,9 @@ pub(crate) struct Output {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Show ids, all fields and every consumer in text
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<Format>)]
     pub(crate) render: Vec<(Format, PathBuf)>,

@@ -262,6 +262,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         mode,
         adopt,
         max_disconnects,
+        today: Some(plan::today()),
         max_deletes,
         unprotect,
         accept,

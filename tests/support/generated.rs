@@ -241,6 +241,7 @@ pub(crate) fn planned(
         mode,
         adopt: false,
         max_disconnects: Some(99),
+        today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
         accept: Vec::new(),

@@ -101,6 +101,9 @@ pub(crate) struct Turn {
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,
+    /// Show ids, all fields and every consumer in text
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Ask nothing; safety rules hold all the same
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,

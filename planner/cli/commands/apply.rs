@@ -15,6 +15,8 @@ use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{apply, outputs};
 use privlink_kubernetes::KeptLock;
 use privlink_render as render;
+use privlink_render::layout::Layout;
+use privlink_render::text::Frame;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat, Format};
@@ -275,7 +277,9 @@ async fn verified(
         return Ok(exit);
     }
     ui.say("Not verified: a plan made after it is not empty.");
-    let text = super::plan::rendering(&plan, Format::Text, ui.talk_style(), ui.pipeline());
+    let layout = Layout { style: ui.talk_style(), ..ui.layout() };
+    let frame = Frame::plain(layout);
+    let text = super::plan::rendering(&plan, Format::Text, &frame, ui.pipeline());
     ui.say(text.trim_end());
     Ok(Exit::Partly)
 }
@@ -309,7 +313,8 @@ async fn carry_out(
 ) -> Result<Exit, CommandError> {
     let text = turn.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
+        let shown = super::plan::Shown { full: turn.full, read: "just now" };
+        ui.print(&super::plan::rendered(plan, Format::Text, &shown, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {
@@ -388,7 +393,12 @@ async fn confirmed(
     let cut = plan.summary.consumers_disconnected;
     let (question, word) = if cut > 0 {
         let consumers = count(cut, "consumer");
-        (format!("\n{consumers} will be cut off. Type their number to go on:"), cut.to_string())
+        (
+            format!(
+                "\n{consumers} will be disconnected. Type {cut} to disconnect, anything else to stop:"
+            ),
+            cut.to_string(),
+        )
     } else {
         let question = "\nDo you want to go on? Only `yes` is taken for a yes:";
         (question.to_owned(), "yes".to_owned())

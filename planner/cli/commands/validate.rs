@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
         ProblemFormat::Text => {
             let mut text = String::new();
             if !diagnostics.is_empty() {
-                text.push_str(&ui::render(diagnostics, ui.style()));
+                text.push_str(&ui::render(diagnostics, ui.style(), ui.layout().width));
                 text.push('\n');
             }
             // Writing to a String cannot fail.

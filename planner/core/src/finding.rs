@@ -169,18 +169,18 @@ fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let consumers: Vec<String> = private_link_service::consumers(before)
         .into_iter()
         .filter(|consumer| consumer.status == "Approved")
-        .map(|consumer| consumer.endpoint)
+        .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
         .collect();
     let cut = if consumers.is_empty() {
         "nobody is connected to it".to_owned()
     } else {
-        format!("this cuts off {}", consumers.join(", "))
+        format!("this disconnects {}", consumers.join(", "))
     };
     Some(subject.finding(
         Code::LinkRecreated,
         "azure-load-balancer-ipv4",
         format!(
-            "its Private Link Service {} will be deleted and made anew, since its frontend is; {cut}",
+            "its Private Link Service {} will be re-created, since its frontend is; {cut}",
             before.name()
         ),
         "Keep the address and the subnet; to change them, put a second Service beside this one and move its consumers.",

@@ -63,8 +63,9 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
     let (mut changes, mut drafts) = (Vec::new(), Vec::new());
     for Marked { at, live } in chosen {
         let Some((object, op)) = release(at, live) else { continue };
-        let reason = "it is taken out of the stack, and stays as it is";
+        let reason = "taken out of the stack, and stays as it is";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
+        change.title = format!("{} {}", at.kind.title(), at.name);
         change.object = Some(object);
         change.fields = vec![FieldDiff {
             path: match at.kind {
@@ -87,16 +88,11 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         mode: input.options.mode,
         redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
-        needs: Vec::new(),
-        facts: Vec::new(),
         changes,
         // Steps that need nothing are in no circle.
         steps: number(drafts).unwrap_or_default(),
-        findings: Vec::new(),
-        refusals: Vec::new(),
-        awaiting_approval: Vec::new(),
         summary,
-        outputs: Vec::new(),
+        ..Plan::default()
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::code::Code;
+use crate::date::Day;
 use crate::desired::Desired;
 use crate::facts::Facts;
 use crate::plan::{Mode, Scope};
@@ -59,6 +60,8 @@ pub struct Options {
     pub adopt: bool,
     /// How many consumers may be cut off, whatever the Stack says.
     pub max_disconnects: Option<usize>,
+    /// What day it is: the core has no clock. Without one, consent that ends is none.
+    pub today: Option<Day>,
     /// How many nodes may be deleted, whatever the Stack says.
     pub max_deletes: Option<usize>,
     /// Protected nodes that may go all the same.

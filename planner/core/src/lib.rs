@@ -34,6 +34,6 @@ pub mod stack_graph;
 
 pub use privlink_input::{annotation, code, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
-    address, arm, assumed, controller, escape, evidence, facts, kubernetes, marks, plural, pointer,
-    reason, recording, resource_id, snapshot, unknown,
+    address, arm, assumed, controller, date, escape, evidence, facts, kubernetes, marks, plural,
+    pointer, reason, recording, resource_id, snapshot, unknown,
 };

@@ -1,5 +1,6 @@
 //! From desired state and observation to a plan.
 
+pub mod account;
 mod standing;
 
 use crate::address::{Address, Kind};
@@ -94,13 +95,17 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let graph = stack_graph::of(input, &prediction, &own);
     let mut plan = assemble(input, &prediction, gathered)?;
     plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
-    Ok(Planned { plan, prediction, graph })
+    let mut planned = Planned { plan, prediction, graph };
+    account::give(input, &mut planned);
+    Ok(planned)
 }
 
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
+    let (consents, told) = safety::consents(input, &changes);
+    findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();
     refusals.dedup();
@@ -118,13 +123,14 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
-        needs: Vec::new(),
         changes,
         steps,
         findings,
         refusals,
         awaiting_approval,
         summary,
+        consents,
+        ..Plan::default()
     })
 }
 

@@ -113,6 +113,8 @@ codes! {
         BadVersion = "bad-version", Error;
         /// Not the name of a node of the graph.
         BadNode = "bad-node", Error;
+        /// A text is no day.
+        BadDate = "bad-date", Error;
         /// The input has several Stack documents.
         SeveralStacks = "several-stacks", Error;
         /// Two documents of one kind have one name.
@@ -232,8 +234,12 @@ codes! {
         Unmarked = "unmarked", Note;
         /// An object exists that this stack did not make.
         NotAdopted = "not-adopted", Error;
-        /// More consumers would be cut off than may be.
+        /// More consumers would be disconnected than may be.
         TooManyDisconnects = "too-many-disconnects", Error;
+        /// A disconnect was allowed until a day that is over.
+        ConsentExpired = "consent-expired", Warning;
+        /// A disconnect is allowed that this plan does not bring.
+        ConsentUnused = "consent-unused", Note;
         /// More objects would be deleted than may be.
         TooManyDeletes = "too-many-deletes", Error;
         /// A protected node would go.

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    Annotation, Approval, Consumer, Dns, Facts, Policy, Port, ServiceSpec, Services, Stack, Subnet,
-    Target,
+    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Policy, Port, ServiceSpec,
+    Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
 pub use resolve::resolve;

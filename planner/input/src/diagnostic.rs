@@ -7,7 +7,7 @@ mod source;
 
 use std::ops::Deref;
 
-pub use render::{Colour, RenderOptions, json, render, render_lines};
+pub use render::{Colour, RenderOptions, json, render, render_each, render_lines};
 pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
 
 use crate::code::{Code, Severity};

@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
-    Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint, ServiceRef,
-    Services, Stack, Subnet, Target,
+    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
+    ServiceRef, Services, Stack, Subnet, Target,
 };
 
 use crate::code::{Code, Severity};

@@ -66,6 +66,23 @@ impl Kind {
         Self::DnsRecord,
     ];
 
+    /// As people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::PublicIp => "Public IP",
+            Self::LoadBalancer => "Load balancer",
+            Self::FrontendIp => "Frontend",
+            Self::BackendPool => "Backend pool",
+            Self::SecurityRule => "Security rule",
+            Self::Subnet => "Subnet",
+            Self::PrivateLinkService => "Private Link Service",
+            Self::PrivateEndpoint => "Endpoint",
+            Self::EndpointConnection => "Connection of",
+            Self::DnsRecord => "DNS record",
+        }
+    }
+
     /// As it is written in an address.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ pub mod address;
 pub mod arm;
 pub mod assumed;
 pub mod controller;
+pub mod date;
 pub mod escape;
 pub mod evidence;
 pub mod facts;

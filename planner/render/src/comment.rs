@@ -1,10 +1,13 @@
-//! Plans as one Markdown document for a pull request or a step summary: the verdict in one line, what is
-//! destroyed and who is cut off, a picture of what changes, the rest, and the fields that differ,
-//! collapsed. It fits the place it is for: the fields are cut first, the verdict never.
+//! Plans as one Markdown document for a pull request or a step summary: the verdict in one block with the edit
+//! that causes it, who is disconnected, a picture of what changes, the rest, and folded how nobody is
+//! disconnected and the fields that differ. It fits the place it is for: the fields are cut first, the verdict never.
+
+use std::fmt::Write;
 
 use crate::budget::{self, Counts, Part, Rank, Section};
 use crate::markdown::{self, code};
 use crate::summary;
+use privlink_core::escape::shorten;
 use privlink_core::plan::Plan;
 use privlink_core::plural::count;
 
@@ -33,7 +36,12 @@ impl Flavour {
         }
     }
 
-    const fn draws_mermaid(self) -> bool {
+    pub(super) const fn draws_mermaid(self) -> bool {
+        !matches!(self, Self::AzureDevOps)
+    }
+
+    /// Whether a quote that begins with `[!CAUTION]` stands out.
+    const fn draws_alerts(self) -> bool {
         !matches!(self, Self::AzureDevOps)
     }
 }
@@ -53,13 +61,47 @@ pub struct Options<'a> {
     pub link: Option<&'a str>,
     /// Whether the plans were made by a run that anybody could have changed, as that of a fork.
     pub untrusted: bool,
+    /// The address of a line of the planned commit, with `{path}` and `{line}` in it.
+    pub blob: Option<&'a str>,
+    /// When it was read, in RFC 3339.
+    pub read: Option<&'a str>,
+    /// The command that plans the same again.
+    pub again: Option<&'a str>,
 }
 
 impl Options<'_> {
     /// A document for a place.
     pub const fn new(flavour: Flavour) -> Self {
         let bytes = flavour.bytes();
-        Self { flavour, bytes, marker: None, commit: None, link: None, untrusted: false }
+        Self {
+            flavour,
+            bytes,
+            marker: None,
+            commit: None,
+            link: None,
+            untrusted: false,
+            blob: None,
+            read: None,
+            again: None,
+        }
+    }
+
+    /// The address of a line of the planned commit; none for a file that may lie outside the repository.
+    pub(super) fn blob(&self, file: &str, line: usize) -> Option<String> {
+        let blob = self.blob?;
+        let file = file.trim_start_matches("./");
+        let is_inside = !file.starts_with(['/', '<']) && !file.split('/').any(|it| it == "..");
+        let mut path = String::new();
+        for byte in file.bytes().take(300) {
+            if byte.is_ascii_alphanumeric() || b"-._/".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+        let address = blob.replace("{path}", &path).replace("{line}", &line.to_string());
+        link(&address).filter(|_| is_inside)
     }
 }
 
@@ -86,13 +128,21 @@ impl Verdict {
         let counts = [plan.summary.privlink, plan.summary.controller];
         if !plan.refusals.is_empty() {
             Self::Refused
-        } else if plan.summary.consumers_disconnected > 0 || counts.iter().any(|it| it.destroy > 0)
+        } else if plan.summary.consumers_disconnected > 0
+            || counts.iter().any(|it| it.delete + it.replace > 0)
         {
             Self::Destructive
         } else if plan.is_empty() {
             Self::Nothing
         } else {
             Self::Changes
+        }
+    }
+
+    const fn symbol(self) -> &'static str {
+        match self {
+            Self::Refused => "⛔",
+            other => other.sign(),
         }
     }
 
@@ -111,10 +161,12 @@ pub fn document(plans: &[&Plan], options: &Options<'_>) -> String {
     let mut plans: Vec<(Verdict, &Plan)> =
         plans.iter().map(|plan| (Verdict::of(plan), *plan)).collect();
     plans.sort_by(|(one, a), (other, b)| (one, &a.stack).cmp(&(other, &b.stack)));
-    let (head, foot) = (head(&plans, options), foot(options));
+    let (head, foot) = (head(&plans, options), foot(&plans, options));
     let most = options.bytes.min(options.flavour.bytes());
     let bytes = most.saturating_sub(head.len() + foot.len());
-    let parts = parts(&plans, options.flavour.draws_mermaid(), bytes);
+    // Behind the head stands a blank line, or the rest of its block.
+    let bytes = bytes.saturating_sub(1);
+    let parts = parts(&plans, options, bytes);
     let mut fitted = budget::fit(&parts, bytes);
     if !fitted.left_out.is_empty() {
         // Again, with room for saying so: never more than is said when everything is left out.
@@ -122,19 +174,20 @@ pub fn document(plans: &[&Plan], options: &Options<'_>) -> String {
         fitted = budget::fit(&parts, bytes.saturating_sub(room));
         fitted.text.push_str(&left_out(&fitted.left_out, options));
     }
-    format!("{head}{}{foot}", fitted.text)
+    let gap = if fitted.text.starts_with('>') { "" } else { "\n" };
+    format!("{head}{gap}{}{foot}", fitted.text)
 }
 
-fn parts(plans: &[(Verdict, &Plan)], mermaid: bool, bytes: usize) -> Vec<Part> {
+fn parts(plans: &[(Verdict, &Plan)], options: &Options<'_>, bytes: usize) -> Vec<Part> {
     if let [(_, plan)] = plans {
-        let sections = markdown::sections(plan, mermaid);
+        let sections = markdown::sections(plan, options);
         return vec![Part { heading: String::new(), sections }];
     }
     // What each stack comes to matters, but not more than what is destroyed.
     let mut parts = vec![Part { heading: String::new(), sections: vec![list(plans, bytes / 2)] }];
     parts.extend(plans.iter().map(|(verdict, plan)| Part {
         heading: format!("### {} {}\n\n", verdict.sign(), code(&plan.stack)),
-        sections: markdown::sections(plan, mermaid),
+        sections: markdown::sections(plan, options),
     }));
     parts
 }
@@ -143,26 +196,61 @@ fn parts(plans: &[(Verdict, &Plan)], mermaid: bool, bytes: usize) -> Vec<Part> {
 fn head(plans: &[(Verdict, &Plan)], options: &Options<'_>) -> String {
     let marker = options.marker.and_then(marker).map(|it| format!("{it}\n")).unwrap_or_default();
     let worst = plans.first().map_or(Verdict::Nothing, |(verdict, _)| *verdict);
-    let all: Vec<&Plan> = plans.iter().map(|(_, plan)| *plan).collect();
-    let what = match all.as_slice() {
-        [plan] => format!("Stack {}", code(&plan.stack)),
-        plans => count(plans.len(), "stack"),
-    };
-    let commit = options.commit.map(|it| format!(" at {}", code(it))).unwrap_or_default();
     let untrusted = if options.untrusted {
-        "\n\n> This plan was made by a run that the pull request's author controls. \
-         Take it for what the author says."
+        "\n> This plan was made by a run that the pull request's author controls. \
+         Take it for what the author says.\n"
     } else {
         ""
     };
-    let (sign, line) = (worst.sign(), summary::total(&all));
-    format!("{marker}### {sign} {line}\n\n{what}{commit}, planned by privlink.{untrusted}\n\n")
+    if let [(verdict, plan)] = plans {
+        return format!("{marker}{untrusted}\n{}", verdict_of(*verdict, plan, options.flavour));
+    }
+    let all: Vec<&Plan> = plans.iter().map(|(_, plan)| *plan).collect();
+    let (sign, line) = (worst.symbol(), summary::total(&all));
+    format!("{marker}### {sign} {line}\n{untrusted}")
 }
 
-/// What closes the document.
-fn foot(options: &Options<'_>) -> String {
+/// What one plan comes to: a block that stands out where consumers are disconnected or it is refused.
+fn verdict_of(verdict: Verdict, plan: &Plan, flavour: Flavour) -> String {
+    let counts = summary::counts(plan);
+    let cut = plan.summary.consumers_disconnected;
+    let whom = count(cut, "consumer");
+    let (alert, said) = match (verdict, cut) {
+        (Verdict::Refused, 0) => ("CAUTION", "Refused".to_owned()),
+        (Verdict::Refused, _) => ("CAUTION", format!("Refused: {whom} would be disconnected")),
+        (Verdict::Destructive, 0) => ("WARNING", "Nobody is disconnected".to_owned()),
+        (Verdict::Destructive, _) => ("WARNING", format!("{whom} will be disconnected")),
+        (Verdict::Changes | Verdict::Nothing, _) => {
+            return format!("### {} {counts}\n", verdict.sign());
+        }
+    };
+    let alert = match flavour.draws_alerts() {
+        true => format!("> [!{alert}]\n"),
+        false => String::new(),
+    };
+    let sign = verdict.symbol();
+    format!("{alert}> {sign} **{said}.** {counts}\n")
+}
+
+/// What closes the document: what was planned, from which commit, and how that is done again.
+fn foot(plans: &[(Verdict, &Plan)], options: &Options<'_>) -> String {
+    let short = |text: &str| code(&shorten(text, 60));
+    let what = match plans {
+        [(_, plan)] => {
+            let on = plan.cluster.as_ref().map(|it| format!(" on {}", short(&it.name)));
+            format!("{}{}", short(&plan.stack), on.unwrap_or_default())
+        }
+        plans => count(plans.len(), "stack"),
+    };
+    let mut parts = vec![what];
+    parts.extend(options.commit.map(|it| format!("commit {}", short(it))));
+    parts.extend(options.read.map(|it| format!("read {}", short(it))));
+    let version = plans.first().map(|(_, plan)| plan.tool_version.as_str()).unwrap_or_default();
+    parts.push(format!("privlink {}", short(version)));
+    let again = options.again.map(|it| format!(". Again: {}", code(it))).unwrap_or_default();
     let link = options.link.and_then(link);
-    link.map(|link| format!("[The run that made this plan]({link})\n")).unwrap_or_default()
+    let link = link.map(|link| format!("\n[The run that made this plan]({link})\n"));
+    format!("<sub>{}{again}</sub>\n{}", parts.join(", "), link.unwrap_or_default())
 }
 
 /// An address fit to be linked to.
@@ -176,7 +264,13 @@ fn link(address: &str) -> Option<String> {
 fn list(plans: &[(Verdict, &Plan)], bytes: usize) -> Section {
     let mut left = bytes;
     let line = |(verdict, plan): &(Verdict, &Plan)| {
-        format!("- {} {}: {}\n", verdict.sign(), code(&plan.stack), summary::line(plan))
+        let would = if *verdict == Verdict::Refused { "would" } else { "will" };
+        let whom = match plan.summary.consumers_disconnected {
+            0 => String::new(),
+            cut => format!("{} {would} be disconnected. ", count(cut, "consumer")),
+        };
+        let counts = markdown::prose(&summary::counts(plan));
+        format!("- {} {}: {whom}{counts}\n", verdict.sign(), code(&plan.stack))
     };
     let fits = |line: &String| {
         let fits = line.len() <= left;
@@ -194,6 +288,8 @@ fn left_out(counts: &Counts, options: &Options<'_>) -> String {
     let parts = counts.iter().map(|(noun, number)| match *noun {
         "block of fields" => count(*number, "block") + " of fields",
         "line of the picture" => count(*number, "line") + " of the picture",
+        "row of consumers" => count(*number, "row") + " of consumers",
+        "row of connections" => count(*number, "row") + " of connections",
         noun => count(*number, noun),
     });
     let parts: Vec<String> = parts.collect();

@@ -13,8 +13,14 @@ const JOINT: &str = "&#8204;";
 pub fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut last = ' ';
-    for c in terminal(text).chars() {
+    let text = terminal(text);
+    let mut characters = text.chars().peekable();
+    // A colon that ends a word, and is its only one, starts no link and closes no emoji's name.
+    let mut is_first_colon = true;
+    while let Some(c) = characters.next() {
+        let ends = characters.peek().is_none_or(|it| *it == ' ');
         match c {
+            ':' if is_first_colon && ends && last.is_alphanumeric() => safe.push(c),
             '&' | '<' | '>' | '$' | '@' | '#' | '!' | '%' | '^' | ':' | '"' => {
                 // Writing to a String cannot fail.
                 let _ = write!(safe, "&#{};{JOINT}", u32::from(c));
@@ -35,6 +41,7 @@ pub fn markdown(text: &str) -> String {
             }
             c => safe.push(c),
         }
+        is_first_colon = c == ' ' || is_first_colon && c != ':';
         last = c;
     }
     safe

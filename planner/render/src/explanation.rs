@@ -8,7 +8,7 @@ use privlink_core::explanation::{Beside, Explanation, State};
 use privlink_core::node::consumer::Consumer;
 
 use super::style::{Label, Style};
-use super::text;
+use super::{full, text};
 
 /// Writes an explanation.
 ///
@@ -28,7 +28,7 @@ pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result 
         None => writeln!(out, "\nThe plan leaves it as it is.")?,
         Some(change) => {
             writeln!(out, "\nThe plan:\n")?;
-            text::change(change, style, out)?;
+            full::change(change, style, out)?;
         }
     }
     causes(&it.causes, style, out)?;
@@ -37,7 +37,7 @@ pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result 
     }
     text::findings(&it.findings, style, out)?;
     for refusal in &it.refusals {
-        text::refusal(refusal, style, out)?;
+        full::refusal(refusal, style, out)?;
     }
     if let Some(edit) = &it.edit {
         writeln!(out, "To avoid it: {}\n", terminal(edit))?;
@@ -58,7 +58,7 @@ fn state(state: &State, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn line(consumer: &Consumer) -> String {
-    text::consumer(consumer).trim_start().to_owned()
+    full::consumer(consumer).trim_start().to_owned()
 }
 
 fn causes(causes: &[Change], style: Style, out: &mut dyn Write) -> fmt::Result {
@@ -72,19 +72,19 @@ fn causes(causes: &[Change], style: Style, out: &mut dyn Write) -> fmt::Result {
         let what = style.paint(Label::Heading, terminal(&what));
         writeln!(
             out,
-            "{what}: {} by {}, because {}",
+            "{what}: {} by {}: {}",
             action.word(),
             terminal(actor.as_str()),
             terminal(reason)
         )?;
         if depth + 1 == causes.len() {
             for field in &cause.fields {
-                text::field(field, style, out)?;
+                full::field(field, style, out)?;
             }
         }
         if let Effect::ConsumersDisconnected(consumers) = &cause.effect {
             for consumer in consumers {
-                writeln!(out, "{}  cuts off {}", "  ".repeat(depth + 1), line(consumer))?;
+                writeln!(out, "{}  disconnects {}", "  ".repeat(depth + 1), line(consumer))?;
             }
         }
     }
@@ -92,7 +92,7 @@ fn causes(causes: &[Change], style: Style, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn beside(beside: &Beside, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "With nobody cut off:")?;
+    writeln!(out, "With nobody disconnected:")?;
     for (number, step) in beside.steps.iter().enumerate() {
         writeln!(out, "  {}. {}", number + 1, terminal(step))?;
     }

@@ -5,11 +5,14 @@
 
 pub(crate) mod budget;
 pub mod comment;
+pub(crate) mod consumers;
 pub mod drift;
 pub mod escape;
 pub mod explanation;
+pub(crate) mod full;
 pub mod graph;
 pub mod json;
+pub mod layout;
 mod markdown;
 pub mod notice;
 pub mod outputs;

@@ -1,19 +1,23 @@
-//! The parts of a plan as Markdown: who is cut off, what is destroyed, a picture, what else changes, what
-//! was found, the fields that differ. [`super::comment`] makes a document of them.
-
-use std::fmt::Write;
+//! The parts of a plan as Markdown: the edit, who is disconnected, what is re-created or deleted, a picture,
+//! what else changes, what was found, how nobody is disconnected, the fields that differ. [`super::comment`] makes a document of them.
 
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::budget::{Rank, Section};
+use crate::comment::Options;
+use crate::consumers::{self, Group};
 use crate::escape::{self, fence};
 use crate::picture;
-use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line as shown};
+use crate::summary;
+use privlink_core::change::one_line as shown;
+use privlink_core::change::{Action, Change, Effect, FieldDiff};
+use privlink_core::code::Code;
 use privlink_core::code::Severity;
 use privlink_core::escape::{shorten, terminal};
 use privlink_core::node::consumer::Consumer;
-use privlink_core::plan::{Finding, Plan, REDACTED, disconnected};
+use privlink_core::plan::chain::{Row, What};
+use privlink_core::plan::{Cause, Consent, Finding, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
 
@@ -30,12 +34,12 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// A sentence as text.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     escape::markdown(&shorten(text, NAME * 2))
 }
 
 /// The sections of a plan, in the order in which they are read.
-pub(super) fn sections(plan: &Plan, draws_mermaid: bool) -> Vec<Section> {
+pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let section = |rank, noun, head: String, items, tail: &str| Section {
         rank,
         noun,
@@ -44,85 +48,188 @@ pub(super) fn sections(plan: &Plan, draws_mermaid: bool) -> Vec<Section> {
         tail: tail.to_owned(),
         unwritten: 0,
     };
-    let goes = |change: &&Change| matches!(change.action, Action::Delete | Action::Replace);
-    let (gone, rest): (Vec<&Change>, Vec<&Change>) =
-        plan.changes.iter().filter(|change| change.is_change()).partition(goes);
-    let (cut, waiting) = (disconnected(&plan.changes), &plan.awaiting_approval);
-    let cut_off = format!("**{} cut off:**\n\n", count(cut.len(), "consumer"));
-    let verb = if waiting.len() == 1 { "awaits" } else { "await" };
-    let awaiting = format!("**{} {verb} approval:**\n\n", count(waiting.len(), "connection"));
-    let cut = cut.into_iter().map(consumer).collect();
-    let waiting = waiting.iter().map(consumer).collect();
+    let goes = |row: &&Row<'_>| matches!(row.what.action(), Action::Delete | Action::Replace);
+    let chain = plan.chain();
+    let (gone, rest): (Vec<&Row<'_>>, Vec<&Row<'_>>) = chain.iter().partition(goes);
+    let cut = disconnected(&plan.changes);
+    let waiting: Vec<&Consumer> = plan.awaiting_approval.iter().collect();
     let blocks = plan.changes.iter().filter(|it| it.is_change()).flat_map(fields).collect();
-    let open = "<details><summary>Fields</summary>\n\n".to_owned();
+    let open = format!("<details><summary>{}</summary>\n\n", "Objects, field by field");
     let heading = "#### Findings\n\n".to_owned();
     let mut sections = vec![
-        section(Rank::Destructive, "refusal", String::new(), refusals(plan), ""),
-        section(Rank::Destructive, "consumer", cut_off, cut, "\n"),
+        section(Rank::Destructive, "edit", "> \n".to_owned(), edits(plan, options), "\n"),
+        section(Rank::Destructive, "refusal", String::new(), refusals(plan), "\n"),
+        section(Rank::Destructive, "consent", String::new(), consents(plan), "\n"),
         section(
             Rank::Destructive,
-            "destroyed node",
-            table("Destroyed or replaced"),
+            "row of consumers",
+            people("disconnected"),
+            consumers(plan, &cut),
+            "\n",
+        ),
+        section(
+            Rank::Destructive,
+            "deleted object",
+            table("Re-created or deleted"),
             rows(&gone),
             "\n",
         ),
-        picture(plan, draws_mermaid),
-        section(Rank::Change, "change", table("Changes"), rows(&rest), "\n"),
-        section(Rank::Finding, "connection", awaiting, waiting, "\n"),
-        section(Rank::Finding, "finding", heading, findings(&plan.findings), "\n"),
+        picture(plan, options.flavour.draws_mermaid()),
+        section(Rank::Change, "change", table("Created or changed"), rows(&rest), "\n"),
+        section(
+            Rank::Finding,
+            "row of connections",
+            people("awaits approval"),
+            consumers(plan, &waiting),
+            "\n",
+        ),
+        section(Rank::Finding, "finding", heading, findings(plan), "\n"),
         section(Rank::Finding, "assumption", String::new(), assumptions(plan), ""),
-        section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"),
     ];
+    sections.extend(plan.alternatives.iter().take(MOST).map(|alternative| {
+        let steps = alternative.steps.len();
+        let head = format!(
+            "<details><summary>How nobody is disconnected: {}</summary>\n\n",
+            count(steps, "step")
+        );
+        let numbered = alternative.steps.iter().enumerate();
+        let items =
+            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, mixed(step))).collect();
+        section(Rank::Finding, "step", head, items, "\n</details>\n\n")
+    }));
+    sections.push(section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"));
     sections.retain(|section| !section.items.is_empty() || section.unwritten > 0);
     sections
 }
 
+/// How many alternatives and edits are told.
+const MOST: usize = 5;
+
+/// The edits that bring the disconnects about, each linked to its line.
+fn edits(plan: &Plan, options: &Options<'_>) -> Vec<String> {
+    let one = |cause: &Cause| {
+        let place = cause.place.as_deref();
+        let at = match place.and_then(summary::parts) {
+            Some((file, line, _)) => {
+                let name = code(&format!("{file}:{line}"));
+                options.blob(file, line).map_or(name.clone(), |link| format!("[{name}]({link})"))
+            }
+            None => code(&cause.title),
+        };
+        let value = |value: Option<&Value>| match value {
+            Some(value) => code(&shorten(&summary::plain(value), NAME)),
+            None => "not set".to_owned(),
+        };
+        match &cause.field {
+            Some(field) => format!(
+                "> {at}: {} {} \u{2192} {}\n",
+                code(field),
+                value(cause.live.as_ref()),
+                value(cause.wanted.as_ref())
+            ),
+            None => format!("> {at}: {}\n", prose(&cause.reason)),
+        }
+    };
+    plan.causes.iter().take(MOST).map(one).collect()
+}
+
+/// Text in which what stands between backticks is code.
+fn mixed(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return prose(text);
+    }
+    let part = |(at, part): (usize, &&str)| match at % 2 {
+        0 => prose(part),
+        _ => code(part),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 fn refusals(plan: &Plan) -> Vec<String> {
-    let refusals = plan.refusals.iter().map(|refusal| {
-        let (message, by) = (prose(&refusal.message), prose(&refusal.overridden_by));
-        format!("> **Refused** ({}): {message}. Override: {by}\n\n", code(refusal.code.as_str()))
+    let refusals = plan.objections().map(|refusal| {
+        let by = match refusal.flag() {
+            Some(flag) => match refusal.overridden_by.split_once(',') {
+                Some((_, rest)) => format!("{}, {}", code(flag), prose(rest.trim())),
+                None => code(flag),
+            },
+            None => prose(&refusal.overridden_by),
+        };
+        if refusal.code == Code::TooManyDisconnects {
+            return format!("- **To go ahead all the same:** {by}\n");
+        }
+        let (code, message) = (code(refusal.code.as_str()), prose(&refusal.message));
+        format!("- **Refused** ({code}): {message}. Override: {by}\n")
     });
     refusals.collect()
 }
 
-fn consumer(consumer: &Consumer) -> String {
-    let id = ResourceId::new(&consumer.endpoint);
-    let mut text = match id.resource_group() {
-        Some(group) => format!("- {}, resource group {}", code(id.name()), code(group)),
-        None => format!("- {}", code(&consumer.endpoint)),
-    };
-    let own = if consumer.own { ", of this stack" } else { "" };
-    // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        ", subscription {} ({}{own}",
-        code(&consumer.subscription),
-        prose(&consumer.status)
-    );
-    if !consumer.request_message.is_empty() {
-        let _ = write!(text, ", asked with {}", code(&consumer.request_message));
-    }
-    text.push_str(")\n");
-    text
-}
-
-fn table(title: &str) -> String {
-    format!("#### {title}\n\n| | node | action | by | because |\n|---|---|---|---|---|\n")
-}
-
-fn rows(changes: &[&Change]) -> Vec<String> {
-    let row = |change: &&Change| {
-        let Change { address, action, actor, reason, .. } = change;
+/// The consent that is made use of.
+fn consents(plan: &Plan) -> Vec<String> {
+    let one = |consent: &Consent| {
+        let name = code(ResourceId::new(&consent.endpoint).name());
+        let reason = consent.reason.as_ref().map(|it| format!(": {}", prose(it)));
+        let until = code(&consent.until);
         format!(
-            "| {} | {} | {} | {} | {} |\n",
-            code(action.symbol()),
-            code(&address.to_string()),
-            action.word(),
-            prose(actor.as_str()),
-            prose(reason)
+            "- **Consent:** {name} may be disconnected until {until}{}\n",
+            reason.unwrap_or_default()
         )
     };
-    changes.iter().map(row).collect()
+    plan.consents.iter().map(one).collect()
+}
+
+fn people(what: &str) -> String {
+    format!("| {what} | group | subscription | state | whose |\n|---|---|---|---|---|\n")
+}
+
+/// Consumers as rows, those alike in one.
+fn consumers(plan: &Plan, all: &[&Consumer]) -> Vec<String> {
+    let own = plan.facts.iter().find(|it| it.name == "subscription").map(|it| it.value.as_str());
+    let row = |group: Group| {
+        let more = group.names.len().saturating_sub(NAMES);
+        let mut names: Vec<String> = group.names.iter().take(NAMES).map(|it| code(it)).collect();
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        let subscription = match Some(group.subscription.as_str()) == own {
+            true => "this one".to_owned(),
+            false => code(&group.subscription),
+        };
+        format!(
+            "| {} | {} | {subscription} | {} | {} |\n",
+            names.join(", "),
+            code(&group.resource_group),
+            prose(&group.status),
+            group.whose
+        )
+    };
+    consumers::groups(plan, all).into_iter().map(row).collect()
+}
+
+/// How many names stand in one row.
+const NAMES: usize = 10;
+
+fn table(title: &str) -> String {
+    format!("#### {title}\n\n| | object | | by | why | traffic |\n|---|---|---|---|---|---|\n")
+}
+
+fn rows(rows: &[&Row<'_>]) -> Vec<String> {
+    let row = |row: &&Row<'_>| {
+        let what = row.what;
+        let why = match what {
+            What::Change(change) => prose(&change.reason),
+            What::Connections { .. } => "goes with it".to_owned(),
+        };
+        format!(
+            "| {} | {} | {} | {} | {why} | {} |\n",
+            code(what.action().symbol()),
+            code(&what.title()),
+            what.action().word(),
+            prose(what.actor().as_str()),
+            what.effect()
+        )
+    };
+    rows.iter().map(row).collect()
 }
 
 /// What changes as a picture; as a tree where nothing draws.
@@ -143,20 +250,20 @@ fn picture(plan: &Plan, draws_mermaid: bool) -> Section {
     Section { rank: Rank::Picture, noun, head, items, tail, unwritten }
 }
 
-fn findings(findings: &[Finding]) -> Vec<String> {
+fn findings(plan: &Plan) -> Vec<String> {
     let one = |finding: &Finding| {
         let Finding { code: slug, severity, address, message, help, place } = finding;
         let severity = match severity {
             Severity::Note => "note",
             Severity::Warning => "**warning**",
-            Severity::Error => "**error**",
+            Severity::Error => "**error**, refused",
         };
         let place = place.as_deref().map(|it| format!(" at {}", code(it))).unwrap_or_default();
-        let help = help.as_deref().map(|it| format!(" {}", prose(it))).unwrap_or_default();
+        let help = help.as_deref().map(|it| format!(" {}", mixed(it))).unwrap_or_default();
         let (slug, address) = (code(slug.as_str()), code(&address.to_string()));
-        format!("- {severity} {slug} {address}{place}: {}.{help}\n", prose(message))
+        format!("- {severity} {slug} {address}{place}: {}.{help}\n", mixed(message))
     };
-    findings.iter().map(one).collect()
+    plan.untold().map(one).collect()
 }
 
 /// What the prediction rests on without having been pinned or read, and without names.
@@ -197,7 +304,7 @@ fn field_lines(field: &FieldDiff, lines: &mut Vec<String>) {
     let FieldDiff { path, before, after, forces_replacement } = field;
     let path = shorten(path, NAME);
     let path = terminal(&path);
-    let forces = if *forces_replacement { "  # forces replacement" } else { "" };
+    let forces = if *forces_replacement { "  # cannot change in place" } else { "" };
     if let (Some(Value::String(before)), Some(Value::String(after))) = (before, after)
         && (before.contains('\n') || after.contains('\n'))
     {

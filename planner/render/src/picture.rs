@@ -28,7 +28,8 @@ const CLASSES: &str = "  classDef create fill:#dafbe1,stroke:#1a7f37,color:#1f23
 
 /// What may be drawn, if it is worth a picture: all that changes, or what is destroyed or replaced.
 fn drawn(plan: &Plan) -> [Vec<&Change>; 2] {
-    let all: Vec<&Change> = plan.changes.iter().filter(|it| it.is_change()).collect();
+    let all: Vec<&Change> =
+        plan.changes.iter().filter(|it| it.is_change() && !it.only_follows()).collect();
     let goes = |it: &&Change| matches!(it.action, Action::Delete | Action::Replace);
     let destroyed: Vec<&Change> = all.iter().copied().filter(goes).collect();
     [all, destroyed]
@@ -36,7 +37,7 @@ fn drawn(plan: &Plan) -> [Vec<&Change>; 2] {
 
 /// Whether a plan has enough for a picture: one node alone is none.
 pub(crate) fn is_worth_it(plan: &Plan) -> bool {
-    plan.changes.iter().filter(|it| it.is_change()).count() > 1
+    plan.changes.iter().filter(|it| it.is_change() && !it.only_follows()).count() > 1
 }
 
 /// The picture as a Mermaid flowchart, from what is needed to what needs it. Where all is too much to be
@@ -53,11 +54,14 @@ fn flowchart(plan: &Plan, changes: &[&Change]) -> Option<String> {
     let mut text = String::from("flowchart LR\n");
     for (at, change) in changes.iter().enumerate() {
         let Address { kind, name } = &change.address;
+        let kind = kind.title().trim_end_matches(" of");
+        let called = change.title.strip_prefix(change.address.kind.title()).map(str::trim_start);
+        let called = called.filter(|it| !it.is_empty()).unwrap_or(name);
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "  n{at}[\"{kind}<br/>{}<br/>{} by {}\"]:::{}",
-            escaped(&shorten(name, NAME)),
+            escaped(&shorten(called, NAME)),
             change.action.word(),
             escaped(&shorten(change.actor.as_str(), NAME)),
             class(change.action)

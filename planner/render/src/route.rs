@@ -8,8 +8,8 @@ use privlink_core::node::consumer::Consumer;
 use privlink_core::route::{Edit, Route, Step, Verdict};
 
 use super::escape;
+use super::full;
 use super::style::{Label, Style};
-use super::text;
 use privlink_core::escape::terminal;
 use privlink_core::plural::count;
 
@@ -110,7 +110,7 @@ fn step(step: &Step, style: Style, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "     on port {}", terminal(&ports(step)))?;
     }
     for field in &step.fields {
-        text::field(field, style, out)?;
+        full::field(field, style, out)?;
     }
     for line in effects(step) {
         writeln!(out, "     {}", terminal(&line))?;

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use crate::escape::{code, fence};
 use crate::style::{Label, Style};
-use privlink_core::change::{FieldDiff, one_line as shown};
+use privlink_core::change::FieldDiff;
+use privlink_core::change::one_line as shown;
 use privlink_core::difference::{NodeDiff, SnapshotDiff, What};
 use privlink_core::escape::terminal;
 use privlink_core::plural::count;

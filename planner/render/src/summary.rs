@@ -1,15 +1,62 @@
-//! The summary line, the same in every format.
+//! What a plan comes to in a line, the same in every format: what it does to consumers, then how much.
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use crate::style::Label;
 use privlink_core::address::Address;
-use privlink_core::plan::{Counts, Mode, Plan, Scope, Summary, disconnected};
+use privlink_core::code::Code;
+use privlink_core::plan::{Counts, Plan, Scope, Summary, disconnected};
 use privlink_core::plural::count;
 
-/// The one line that says what a plan comes to. Its wording is that of Terraform, which people and
-/// scripts know, followed by what only privlink can tell.
+/// The one line that says what a plan comes to: the verdict first.
 pub fn line(plan: &Plan) -> String {
-    let mut sentences = sentences(plan.mode, plan.is_empty(), plan.summary);
+    let counts = counts(plan);
+    let is_harmless = plan.refusals.is_empty() && plan.summary.consumers_disconnected == 0;
+    if is_harmless { counts } else { format!("{} {counts}", verdict(plan).0) }
+}
+
+/// What happens to consumers, or what holds the plan back, in one sentence, and how bad that is.
+pub fn verdict(plan: &Plan) -> (String, Label) {
+    let cut = plan.summary.consumers_disconnected;
+    let mut refusals: Vec<_> = plan.refusals.iter().collect();
+    refusals.sort_by_key(|it| it.code != Code::TooManyDisconnects);
+    match refusals.split_first() {
+        Some((first, more)) => {
+            let more = match more.len() {
+                0 => String::new(),
+                1 => "; and for 1 more reason".to_owned(),
+                more => format!("; and for {more} more reasons"),
+            };
+            (format!("Refused (exit 3): {}{more}.", first.message), Label::Error)
+        }
+        None if cut > 0 => {
+            let by = allowed_by(plan);
+            let by = if by.is_empty() { by } else { format!(" ({by})") };
+            let text = format!("{} will be disconnected{by}.", count(cut, "consumer"));
+            (text, Label::Warning)
+        }
+        None => ("Nobody is disconnected.".to_owned(), Label::Success),
+    }
+}
+
+/// What allows the disconnects of a plan that is not refused.
+pub(crate) fn allowed_by(plan: &Plan) -> String {
+    if !plan.refusals.is_empty() {
+        return String::new();
+    }
+    let untils: BTreeSet<&str> = plan.consents.iter().map(|it| it.until.as_str()).collect();
+    match untils.iter().collect::<Vec<_>>().as_slice() {
+        [] => "allowed by number".to_owned(),
+        [until] => format!("allowed until {until}"),
+        _ => "allowed by name".to_owned(),
+    }
+}
+
+/// How much of what, who writes it, what is awaited, and what the plan is limited to.
+pub fn counts(plan: &Plan) -> String {
+    let mut sentences = sentences(plan.is_empty(), plan.summary);
     sentences.extend(limits(&plan.scope));
     sentences.join(" ")
 }
@@ -26,7 +73,7 @@ pub fn total(plans: &[&Plan]) -> String {
 pub struct Total {
     plans: usize,
     changing: usize,
-    destroying: usize,
+    refused: usize,
     summary: Summary,
     consumers: BTreeSet<String>,
 }
@@ -38,7 +85,7 @@ impl Total {
         Self {
             plans: 1,
             changing: usize::from(!plan.is_empty()),
-            destroying: usize::from(plan.mode == Mode::Destroy),
+            refused: usize::from(!plan.refusals.is_empty()),
             summary: plan.summary,
             consumers: consumers.map(|consumer| consumer.endpoint.to_lowercase()).collect(),
         }
@@ -48,7 +95,7 @@ impl Total {
     pub fn add(&mut self, other: &Self) {
         self.plans += other.plans;
         self.changing += other.changing;
-        self.destroying += other.destroying;
+        self.refused += other.refused;
         self.summary += other.summary;
         self.consumers.extend(other.consumers.iter().cloned());
     }
@@ -60,47 +107,64 @@ impl Total {
 
     /// The line.
     pub fn line(&self) -> String {
-        let destroys = self.destroying == self.plans;
-        let mode = if destroys { Mode::Destroy } else { Mode::Apply };
-        let summary = Summary { consumers_disconnected: self.consumers.len(), ..self.summary };
-        sentences(mode, self.changing == 0, summary).join(" ")
+        let mut all = Vec::new();
+        let would = if self.refused > 0 { "would" } else { "will" };
+        if self.refused > 0 {
+            all.push(format!("{} of {} refused.", self.refused, count(self.plans, "stack")));
+        }
+        if !self.consumers.is_empty() {
+            let whom = count(self.consumers.len(), "consumer");
+            all.push(format!("{whom} {would} be disconnected."));
+        }
+        all.extend(sentences(self.changing == 0, self.summary));
+        all.join(" ")
     }
 }
 
-fn sentences(mode: Mode, is_empty: bool, summary: Summary) -> Vec<String> {
-    let Summary { privlink, controller, awaited, consumers_disconnected, awaiting_approval } =
-        summary;
+fn sentences(is_empty: bool, summary: Summary) -> Vec<String> {
     let mut sentences = Vec::new();
     if is_empty {
         sentences.push("No changes.".to_owned());
     } else {
-        let Counts { add, change, destroy } = privlink;
-        let verb = match mode {
-            Mode::Apply => "Plan",
-            Mode::Destroy => "Destroy plan",
-        };
-        sentences.push(format!("{verb}: {add} to add, {change} to change, {destroy} to destroy."));
+        sentences.extend(written(summary));
     }
-    let made: Vec<String> =
-        [("add", controller.add), ("change", controller.change), ("destroy", controller.destroy)]
-            .into_iter()
-            .filter(|(_, number)| *number > 0)
-            .map(|(verb, number)| format!("{verb} {number}"))
-            .collect();
-    if !made.is_empty() {
-        sentences.push(format!("The controller will {}.", made.join(", ")));
-    }
+    let Summary { awaited, awaiting_approval, .. } = summary;
     if awaited > 0 {
         sentences.push(format!("{} awaited from other tools.", count(awaited, "change")));
-    }
-    if consumers_disconnected > 0 {
-        sentences.push(format!("{} disconnected.", count(consumers_disconnected, "consumer")));
     }
     if awaiting_approval > 0 {
         let verb = if awaiting_approval == 1 { "awaits" } else { "await" };
         sentences.push(format!("{} {verb} approval.", count(awaiting_approval, "connection")));
     }
     sentences
+}
+
+/// How many objects, what becomes of them, and who writes them.
+fn written(summary: Summary) -> Option<String> {
+    let Summary { privlink, controller, .. } = summary;
+    let mut all = privlink;
+    all += controller;
+    let Counts { create, update, replace, delete } = all;
+    let parts: Vec<String> =
+        [(create, "created"), (update, "changed"), (replace, "re-created"), (delete, "deleted")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let who = match (privlink.all(), controller.all()) {
+        (0, controller) => format!("privlink itself writes nothing, the controller {controller}"),
+        (privlink, 0) => format!(
+            "privlink writes {}",
+            if privlink == 1 { "it".to_owned() } else { format!("all {privlink}") }
+        ),
+        (privlink, controller) => {
+            format!("privlink writes {privlink}, the controller {controller}")
+        }
+    };
+    Some(format!("{}: {}; {who}.", count(all.all(), "object"), parts.join(", ")))
 }
 
 /// What a plan is limited to, if it is.
@@ -119,4 +183,33 @@ fn limits(scope: &Scope) -> Option<String> {
             names(excludes)
         )),
     }
+}
+
+/// A value as people write it: text without quotes.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+/// File, line and column of a place of the form `file:line:column`; the file may hold colons.
+pub(crate) fn parts(place: &str) -> Option<(&str, usize, usize)> {
+    let mut parts = place.rsplitn(3, ':');
+    let column = parts.next()?.parse().ok()?;
+    let line = parts.next()?.parse().ok()?;
+    Some((parts.next()?, line, column))
+}
+
+/// A place without its column.
+pub(crate) fn line_of(place: &str) -> String {
+    match parts(place) {
+        Some((file, line, _)) => format!("{file}:{line}"),
+        None => place.to_owned(),
+    }
+}
+
+/// A place's line.
+pub(crate) fn line_number(place: &str) -> Option<usize> {
+    parts(place).map(|(_, line, _)| line)
 }

@@ -153,9 +153,9 @@ fn identifier(stack: &str) -> String {
 pub fn gitlab(plan: &Plan) -> Value {
     let (one, other) = (plan.summary.privlink, plan.summary.controller);
     json!({
-        "create": one.add + other.add,
-        "update": one.change + other.change,
-        "delete": one.destroy + other.destroy,
+        "create": one.create + one.replace + other.create + other.replace,
+        "update": one.update + other.update,
+        "delete": one.delete + one.replace + other.delete + other.replace,
     })
 }
 

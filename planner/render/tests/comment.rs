@@ -13,7 +13,8 @@ use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::code::{Code, Severity};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
-    Counts, FactNote, Finding, Mode, Need, Op, Plan, Refusal, Scope, Step, Summary,
+    Alternative, Cause, Cluster, Counts, Excerpt, FactNote, Finding, Mode, Need, Op, Plan, Refusal,
+    Scope, Step, Summary,
 };
 use privlink_render::comment::{Flavour, Options, document};
 use privlink_render::pipeline::guard;
@@ -43,6 +44,8 @@ fn plan(text: &str, changes: usize) -> Plan {
             reason: text.to_owned(),
             evidence: None,
             object: Some(text.to_owned()),
+            title: format!("Service {text}"),
+            brought_about_by: None,
             fields: vec![
                 FieldDiff {
                     path: format!("a.{text}"),
@@ -75,7 +78,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         place: Some(text.to_owned()),
     };
     let op = Op::DeleteResource { id: text.to_owned() };
-    let counts = Counts { add: 1, change: 2, destroy: 3 };
+    let counts = Counts { create: 1, update: 2, replace: 3, delete: 4 };
     Plan {
         format_version: "1.0".into(),
         tool_version: text.to_owned(),
@@ -100,6 +103,26 @@ fn plan(text: &str, changes: usize) -> Plan {
         }],
         awaiting_approval: vec![consumer(0)],
         summary: Summary { privlink: counts, ..Summary::default() },
+        causes: vec![Cause {
+            address: address(Kind::Service, 0),
+            title: text.to_owned(),
+            field: Some(text.to_owned()),
+            reason: text.to_owned(),
+            place: Some(format!("{text}:7:3")),
+            live: Some(json!(text)),
+            wanted: Some(json!(text)),
+        }],
+        alternatives: vec![Alternative {
+            address: address(Kind::PrivateLinkService, 1),
+            summary: text.to_owned(),
+            steps: vec![text.to_owned(); 3],
+        }],
+        excerpts: vec![Excerpt {
+            place: format!("{text}:7:3"),
+            first_line: 6,
+            lines: vec![text.to_owned(); 3],
+        }],
+        cluster: Some(Cluster { name: text.to_owned(), resource_group: text.to_owned() }),
         outputs: Vec::new(),
         changes: all,
     }
@@ -292,11 +315,13 @@ proptest! {
             let plan = plan(&text, changes);
             let found = document(&vec![&plan; stacks], &options);
             prop_assert!(found.len() <= bytes.max(1_500), "{} of {}", found.len(), bytes);
-            prop_assert!(found.starts_with("<!-- privlink:default -->\n### ⛔ Refused. Plan: "));
+            prop_assert!(found.starts_with("<!-- privlink:default -->\n"));
+            let verdict = if stacks > 1 { "### ⛔ " } else { "> ⛔ **Refused" };
+            prop_assert!(found.contains(verdict), "{}", found);
             prop_assert!(found.ends_with("(https://ci.example/run/1)\n"));
             let html = shape(&found);
             let count = |what: &str| html.iter().filter(|it| it.contains(what)).count();
-            prop_assert_eq!(count("html <details>"), count("html </details>"));
+            prop_assert_eq!(count("html <details>"), count("html </details>"), "{}", found);
         }
     }
 }
@@ -306,13 +331,15 @@ fn the_fields_go_first_and_the_verdict_never() {
     let plan = plan("a", 200);
     let whole = document(&[&plan], &options(Flavour::StepSummary));
     assert!(!whole.contains("Not all fits here"), "{whole}");
-    let cut = document(&[&plan], &Options { bytes: 60_000, ..options(Flavour::GitHub) });
+    let cut = document(&[&plan], &Options { bytes: 45_000, ..options(Flavour::GitHub) });
     assert!(cut.contains("blocks of fields. The whole is in [the artefacts of the run]"), "{cut}");
-    for part in ["cut off", "Destroyed or replaced", "#### Changes", "flowchart", "Findings"] {
+    for part in
+        ["disconnected", "Re-created or deleted", "Created or changed", "flowchart", "Findings"]
+    {
         assert!(cut.contains(part), "{part}");
     }
     let tiny = document(&[&plan], &Options { bytes: 10, ..options(Flavour::GitHub) });
-    assert!(tiny.contains("### ⛔ Refused. Plan: 1 to add, 2 to change, 3 to destroy."), "{tiny}");
+    assert!(tiny.contains("> [!CAUTION]\n> ⛔ **Refused.** 10 objects: 1 created, 2 changed, 3 re-created, 4 deleted; "), "{tiny}");
 }
 
 #[test]
@@ -338,7 +365,7 @@ fn a_picture_is_within_what_is_drawn() {
     assert_eq!(picture.matches("-->").count(), 299);
     // Of more than that only what is destroyed or replaced is drawn, or nothing.
     let picture = mermaid(&plan("a", 620)).unwrap();
-    assert!(!picture.contains("create by") && picture.contains("delete by"));
+    assert!(!picture.contains(" created by") && picture.contains("deleted by"));
     assert!(picture.matches("-->").count() <= MAX_EDGES);
     assert_eq!(mermaid(&plan("a", 3_000)), None);
     let said = document(&[&plan("a", 3_000)], &options(Flavour::StepSummary));
@@ -361,5 +388,5 @@ fn stacks_that_change_come_first() {
     assert!(at("- ⛔ Refused. `zzz-refused`") < at("- ⚠️ `zz-busy`"));
     assert!(at("- ⚠️ `zz-busy`") < at("- ✅ `quiet`: No changes."));
     assert!(at("### ⛔ Refused. `zzz-refused`") < at("### ⚠️ `zz-busy`"));
-    assert!(found.starts_with("### ⛔ Refused. Plan: 2 to add, 4 to change, 6 to destroy."));
+    assert!(found.starts_with("### ⛔ 1 of 3 stacks refused. "));
 }

@@ -116,7 +116,7 @@ fn planned(
     let observed = args.observed.as_ref().map(|other| stack.beside(folder, other, ".json"));
     let from = From { observed: observed.as_deref(), arm, jobs: 1 };
     let made = one(&stack.input, args, &from, ui)?;
-    if args.shown.output == Format::Text {
+    if args.shown.output == Format::Text && made.plan.is_empty() && made.plan.refusals.is_empty() {
         let heading = format!("Stack {}", privlink_core::escape::terminal(&made.plan.stack));
         ui.print(&format!("{}\n\n", ui.style().paint(Label::Heading, heading)))?;
     }

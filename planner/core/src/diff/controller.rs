@@ -50,7 +50,7 @@ pub fn diff(
             let id = sides.0.map(|view| view.id.key());
             let is_shared = address.kind == Kind::LoadBalancer && change.action == Action::Replace;
             if is_shared && id.is_some_and(|id| handed_over.contains(&id)) {
-                change.reason = "its last Service goes and another comes: it is made anew if the \
+                change.reason = "its last Service goes and another comes: re-created if the \
                                  controller gets to the one that goes first, and stays otherwise"
                     .to_owned();
                 change.evidence = Some(Evidence::Guessed);
@@ -181,29 +181,23 @@ fn shown(kind: Kind, action: Action, fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
 fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect>) -> String {
     let because = effect.and_then(|effect| match effect.reason {
         Reason::Wanted | Reason::Unwanted | Reason::Differs => None,
-        Reason::NameChanged => Some("its name follows from the Service's subnet and IP families"),
-        Reason::SubnetChanged => Some("a frontend cannot move to another subnet"),
-        Reason::AddressChanged => Some("a frontend cannot change its address"),
+        Reason::NameChanged => Some("its name follows from its Service's subnet and IP families"),
+        Reason::SubnetChanged => Some("cannot move to another subnet"),
+        Reason::AddressChanged => Some("cannot change its address"),
         Reason::PublicIpChanged => Some("its public IP address is another"),
-        Reason::FrontendWent => {
-            Some("the frontend it is on goes, and takes it and its connections along")
-        }
+        Reason::FrontendWent => Some("goes with its frontend"),
         Reason::Failed => Some("its provisioning had failed"),
         Reason::LoadBalancerChanged => Some("the Service moves to the other load balancer"),
         Reason::TakenOver => Some("its name is in use on another frontend: it is taken over"),
-        Reason::PolicyEnabled => {
-            Some("a Private Link Service needs its subnet's network policy disabled")
-        }
+        Reason::PolicyEnabled => Some("a Private Link Service needs its network policy disabled"),
     });
-    let service = service.map(|key| format!("Service {key}"));
     match (because, service, action) {
-        (Some(because), Some(service), _) => format!("{because} ({service})"),
-        (Some(because), None, _) => because.to_owned(),
-        (None, Some(service), Action::Create) => format!("{service} asks for it"),
-        (None, Some(service), Action::Delete) => format!("{service} no longer needs it"),
-        (None, Some(service), _) => format!("{service} says otherwise"),
-        (None, None, Action::Create) => "a Service asks for it".to_owned(),
-        (None, None, Action::Delete) => "no Service needs it any more".to_owned(),
+        (Some(because), _, _) => because.to_owned(),
+        (None, Some(_), Action::Create) => "asked for by its Service".to_owned(),
+        (None, Some(_), Action::Delete) => "no longer needed by its Service".to_owned(),
+        (None, Some(_), _) => "its Service says otherwise".to_owned(),
+        (None, None, Action::Create) => "asked for by a Service".to_owned(),
+        (None, None, Action::Delete) => "no longer needed".to_owned(),
         (None, None, _) => "the Services on it say otherwise".to_owned(),
     }
 }
@@ -253,7 +247,7 @@ fn connections(
             endpoint_connection::address(&consumer.endpoint, own),
             Action::Delete,
             Actor::Controller,
-            format!("{} goes, and its connections with it", change.address),
+            "goes with its Private Link Service",
         );
         gone.object = Some(consumer.endpoint.clone());
         gone.evidence = Some(Evidence::Recorded);

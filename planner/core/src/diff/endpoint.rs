@@ -129,7 +129,7 @@ fn delete(
     let Some(at) = own.get(&id.key()).cloned() else { return };
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
-        Mode::Apply => "it carries the stack's tag and left the desired state",
+        Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
@@ -138,7 +138,7 @@ fn delete(
         Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
-        "its endpoint goes",
+        "goes with its endpoint",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
     let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
@@ -295,7 +295,7 @@ fn decide(
 ) -> Option<(Action, String)> {
     let replace = |reason: &str| Some((Action::Replace, reason.to_owned()));
     let Some(live) = live else {
-        return Some((Action::Create, "it is not in Azure".to_owned()));
+        return Some((Action::Create, "not in Azure yet".to_owned()));
     };
     let status = live_connection(live).map(|connection| connection.status).unwrap_or_default();
     let fields = fields.unwrap_or_default();
@@ -309,7 +309,7 @@ fn decide(
         return Some((Action::Replace, reason));
     }
     if wishes.remade {
-        return replace("the Private Link Service it reaches is made anew, which cuts it off");
+        return replace("cannot connect again");
     }
     if wishes.unknown_to_link {
         return replace(
@@ -322,13 +322,13 @@ fn decide(
     if !fields.is_empty() {
         let (action, reason) = match wishes.ours {
             true => (Action::Update, "its document says otherwise"),
-            false => (Action::Adopt, "it exists, and this stack takes it over"),
+            false => (Action::Adopt, "exists, and this stack takes it over"),
         };
         return Some((action, reason.to_owned()));
     }
     let approval = wishes.rejected_by.filter(|_| rejected)?;
     let reason = format!(
-        "its connection is Rejected, as EndpointApproval {approval} wants: made anew, it would be rejected again"
+        "its connection is Rejected, as EndpointApproval {approval} wants: re-created, it would be rejected again"
     );
     Some((Action::Keep, reason))
 }

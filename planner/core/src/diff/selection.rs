@@ -25,7 +25,7 @@ use super::{dns, endpoint, service};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misnamed {
     /// There is no such node.
-    #[error("{flag} names {address}, and there is no such node")]
+    #[error("{flag} names {address}, and there is no such object")]
     NoNode {
         /// The flag.
         flag: &'static str,
@@ -55,7 +55,7 @@ impl Misnamed {
     pub fn help(&self) -> String {
         match self {
             Self::NoNode { meant, .. } if meant.is_empty() => {
-                "`privlink graph` lists the nodes.".to_owned()
+                "`privlink graph` lists the objects.".to_owned()
             }
             Self::NoNode { meant, .. } => format!("Did you mean {}?", meant.join(", or ")),
             Self::Shared { .. } => "Name a Service or an endpoint.".to_owned(),

@@ -165,7 +165,7 @@ fn replace(
     let stored = defaults::create(merged, &network, &mut Marks);
     refuse_invalid(key, wanted, &stored, gathered);
     let at = address(key);
-    let reason = "--replace asks for it: it is deleted and made again, with another uid";
+    let reason = "--replace asks for it: deleted and created again, with another uid";
     let mut change = Change::new(at.clone(), Action::Replace, actor, reason);
     change.object = Some(key.to_string());
     change.fields = changed(live, &stored);
@@ -313,10 +313,10 @@ fn change(
 ) -> Change {
     let (action, reason) = match (&actor, live) {
         (Actor::External(_), _) => {
-            (Action::Await, "another tool writes this Service, and has not written this yet")
+            (Action::Await, "to be written by another tool, which has not yet")
         }
-        (_, None) => (Action::Create, "it is not in the cluster"),
-        (_, Some(_)) if adopts => (Action::Adopt, "it exists, and this stack takes it over"),
+        (_, None) => (Action::Create, "not in the cluster yet"),
+        (_, Some(_)) if adopts => (Action::Adopt, "exists, and this stack takes it over"),
         (_, Some(_)) => (Action::Update, "the manifest says otherwise"),
     };
     let mut change = Change::new(address(key), action, actor, reason);
@@ -334,7 +334,7 @@ fn delete(
     let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
-        Mode::Apply => "it carries the stack's label and left the desired state",
+        Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
     change.object = Some(key.to_string());

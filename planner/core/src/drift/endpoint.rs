@@ -210,7 +210,7 @@ fn connection(
             Class::Disconnected,
             By::Provider,
             format!(
-                "it is disconnected; {name} was made anew under its name, or the provider removed the connection"
+                "it is disconnected; {name} was re-created under its name, or the provider removed the connection"
             ),
         ),
         // The endpoint remembers a connection that its target knows nothing of.
@@ -232,7 +232,7 @@ fn connection(
     let mut found = difference(class, &at, Some(id.as_str()), message, cause);
     found.repair = match class {
         Class::AwaitingApproval => Some("ask the provider to approve it".to_owned()),
-        _ => Some(format!("{}  # makes the endpoint anew: it cannot connect again", look.apply)),
+        _ => Some(format!("{}  # re-creates the endpoint: it cannot connect again", look.apply)),
     };
     gathered.push(found);
 }
@@ -299,7 +299,7 @@ fn told(
             Class::ConsumerGone,
             By::Consumer,
             format!("the consumer is disconnected from {name}"),
-            "ask the consumer; its endpoint must be deleted and made again".to_owned(),
+            "ask the consumer; its endpoint must be re-created".to_owned(),
         )),
         "Pending" if !is_own => Some((
             Class::AwaitingApproval,

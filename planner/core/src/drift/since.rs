@@ -172,12 +172,12 @@ fn gathered_if_another(
     cause.after = since.at.clone();
     let message = match at.kind {
         Kind::Service => {
-            "it was deleted and made again: its uid is another, and so is the default name of all that the controller makes for it"
+            "it was re-created: its uid is another, and so is the default name of all that the controller makes for it"
         }
         Kind::PrivateLinkService => {
-            "it was deleted and made again under its name: its alias is another, and whoever was connected is not"
+            "it was re-created under its name: its alias is another, and whoever was connected is not"
         }
-        _ => "it was deleted and made again under its name",
+        _ => "it was re-created under its name",
     };
     let mut difference = difference(Class::Recreated, at, Some(object), message, cause);
     difference.fields = vec![Field {

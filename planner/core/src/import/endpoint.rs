@@ -327,7 +327,7 @@ fn note_unsaid(id: &ResourceId, live: &Value, notes: &mut Vec<String>) {
     }
     if !unsaid.is_empty() {
         notes.push(format!(
-            "the private endpoint {id} has what a document cannot say; it stays until the endpoint is made anew: {}",
+            "the private endpoint {id} has what a document cannot say; it stays until the endpoint is re-created: {}",
             unsaid.join(", ")
         ));
     }

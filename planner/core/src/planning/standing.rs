@@ -144,7 +144,7 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
                 severity: Code::LeftBehind.severity(),
                 address: at.clone(),
                 message: format!(
-                    "{} goes and cuts it off, and the plan is limited to other nodes",
+                    "{} goes and disconnects it, and the plan is limited to other objects",
                     change.address
                 ),
                 help: Some("Plan without the limit, or name it with --target too.".to_owned()),

@@ -24,6 +24,7 @@ fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
         mode: crate::plan::Mode::Apply,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),

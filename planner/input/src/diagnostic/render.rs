@@ -57,6 +57,22 @@ pub fn render(
     options: RenderOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
+    render_each(diagnostics, options, out)?;
+    match summary(count(diagnostics)) {
+        Some(summary) => writeln!(out, "{summary}"),
+        None => Ok(()),
+    }
+}
+
+/// Writes diagnostics for people, without how many there are.
+///
+/// # Errors
+/// Only the writer's.
+pub fn render_each(
+    diagnostics: &[Diagnostic],
+    options: RenderOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
     let theme = match options.colour {
         Colour::Always => GraphicalTheme::unicode(),
         Colour::Never => GraphicalTheme::unicode_nocolor(),
@@ -82,10 +98,7 @@ pub fn render(
     if diagnostics.len() > MAX_SHOWN {
         writeln!(out, "{} more are not shown.", diagnostics.len() - MAX_SHOWN)?;
     }
-    match summary(count(diagnostics)) {
-        Some(summary) => writeln!(out, "{summary}"),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// How many there are, in words; nothing if there are none.

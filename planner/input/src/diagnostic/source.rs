@@ -5,10 +5,14 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::Diagnostic;
+use super::secret::hide_secrets;
 use crate::code::Code;
 
 /// The most bytes a source may have: 64 MiB, which is about 200,000 Services.
 pub const MAX_SOURCE_BYTES: usize = 64 << 20;
+
+/// The most characters of a line that an excerpt has.
+const LONGEST: usize = 200;
 
 /// A text that was read, with the name it is shown under.
 pub struct Source {
@@ -60,6 +64,23 @@ impl Source {
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// A line and so many around it, fit to be shown: what may be secret is masked. With the number of the
+    /// first; nothing if there is no such line.
+    pub fn excerpt(&self, line: usize, around: usize) -> Option<(usize, Vec<String>)> {
+        let last = self.line_starts().len();
+        if line == 0 || line > last {
+            return None;
+        }
+        let shown = hide_secrets(&self.text);
+        let first = line.saturating_sub(around).max(1);
+        let lines = (first..=(line + around).min(last)).map(|line| {
+            let text = shown.get(self.line_start(line)..self.line_start(line + 1));
+            let text = text.unwrap_or_default().trim_end_matches(['\n', '\r']);
+            text.trim_start_matches('\u{feff}').chars().take(LONGEST).collect()
+        });
+        Some((first, lines.collect()))
     }
 
     /// The line, from 1, that holds a byte.

@@ -2,12 +2,13 @@
 
 use super::reader::Reader;
 use super::{
-    Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint, ServiceRef,
-    Services, Stack, Subnet, Target,
+    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
+    ServiceRef, Services, Stack, Subnet, Target,
 };
 use crate::diagnostic::Spanned;
 use crate::marks::PROTECT_LABEL;
 use crate::resource_id::ResourceId;
+use privlink_model::date;
 
 pub(super) fn stack(document: Reader<'_>) -> Option<Stack> {
     let name = document.get("metadata")?.text("name")?;
@@ -74,9 +75,19 @@ fn policy(policy: Reader<'_>) -> Policy {
     };
     Policy {
         max_disconnects: count("maxDisconnects"),
+        allow_disconnects: policy.items("allowDisconnects").filter_map(allowed).collect(),
         max_deletes: count("maxDeletes"),
         protect: policy.texts("protect"),
     }
+}
+
+fn allowed(entry: Reader<'_>) -> Option<AllowedDisconnect> {
+    let until = entry.text("until")?;
+    Some(AllowedDisconnect {
+        endpoint: entry.text("endpoint")?,
+        until: Spanned::new(date::parse(&until.value)?, until.span),
+        reason: entry.text("reason"),
+    })
 }
 
 fn resource_id(text: Spanned<String>) -> Spanned<ResourceId> {

@@ -62,13 +62,32 @@ static STACK_SPEC: Object = object(&[
 ]);
 
 static POLICY: Object = object(&[
-    optional("maxDisconnects", COUNT, "How many consumers a plan may cut off. 0 if not given."),
-    optional("maxDeletes", COUNT, "How many nodes a plan may delete. No limit if not given."),
+    optional("maxDisconnects", COUNT, "How many consumers a plan may disconnect. 0 if not given."),
+    optional(
+        "allowDisconnects",
+        Shape::List(&Shape::Object(&ALLOWED_DISCONNECT), MANY),
+        "Consumers that a plan may disconnect, each until a day. They do not count as maxDisconnects does.",
+    ),
+    optional("maxDeletes", COUNT, "How many objects a plan may delete. No limit if not given."),
     optional(
         "protect",
         Shape::List(&Shape::Text(Text::NodeName), MANY),
-        "Nodes that no plan may delete or replace, such as PrivateLinkService/default/internal-app.",
+        "Objects that no plan may delete or re-create, such as PrivateLinkService/default/internal-app.",
     ),
+]);
+
+static ALLOWED_DISCONNECT: Object = object(&[
+    required(
+        "endpoint",
+        Shape::Text(Text::NotEmpty),
+        "The consumer's private endpoint: its id, or its name in Azure.",
+    ),
+    required(
+        "until",
+        Shape::Text(Text::Date),
+        "The last day on which it may be disconnected, in UTC, such as 2026-12-05.",
+    ),
+    optional("reason", Shape::Text(Text::UpTo(200)), "Why; it is shown with the plan."),
 ]);
 
 static FACTS: Object = object(&[

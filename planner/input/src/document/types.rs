@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::diagnostic::{Span, Spanned};
 use crate::resource_id::ResourceId;
+use privlink_model::date::Day;
 
 /// `kind: Stack`: where the desired state belongs, and what is known of the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,12 +87,25 @@ pub struct Facts {
 /// Safety limits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
-    /// How many consumers a plan may cut off; 0 if not said.
+    /// How many consumers a plan may disconnect; 0 if not said. Those of `allow_disconnects` do not count.
     pub max_disconnects: Option<Spanned<u32>>,
-    /// How many nodes a plan may delete; no limit if not said.
+    /// Consumers that a plan may disconnect, each until a day.
+    pub allow_disconnects: Vec<AllowedDisconnect>,
+    /// How many objects a plan may delete; no limit if not said.
     pub max_deletes: Option<Spanned<u32>>,
-    /// Nodes that no plan may delete or replace, as `Kind/name` or `Kind/namespace/name`.
+    /// Objects that no plan may delete or re-create, as `Kind/name` or `Kind/namespace/name`.
     pub protect: Vec<Spanned<String>>,
+}
+
+/// A consumer that a plan may disconnect, until a day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AllowedDisconnect {
+    /// Its private endpoint: the id, or the name in Azure.
+    pub endpoint: Spanned<String>,
+    /// The last day on which it may be disconnected.
+    pub until: Spanned<Day>,
+    /// Why.
+    pub reason: Option<Spanned<String>>,
 }
 
 /// A Service by name.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::address::Address;
 use crate::code::Code;
 use crate::resource_id::ResourceId;
+use privlink_model::date;
 
 /// What a text may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub enum Text {
     Alias,
     /// A version of Kubernetes.
     Version,
+    /// A day, as in `2026-12-05`.
+    Date,
     /// The address of a node of the graph.
     NodeName,
 }
@@ -133,6 +136,7 @@ impl Text {
             Self::DnsRecord => is_dns_record(text),
             Self::Alias => is_alias(text),
             Self::Version => is_version(text),
+            Self::Date => date::parse(text).is_some(),
             Self::NodeName => text.parse::<Address>().is_ok(),
         }
     }
@@ -222,9 +226,10 @@ impl Text {
                 "a version of Kubernetes",
                 "write it with quotes, such as \"1.33\" or \"1.33.1\"",
             ),
+            Self::Date => (Code::BadDate, "a day", "write year, month and day, such as 2026-12-05"),
             Self::NodeName => (
                 Code::BadNode,
-                "the name of a node",
+                "the address of an object",
                 "write an address as `privlink graph` shows it, such as \
                  `PrivateLinkService/default/internal-app`",
             ),
@@ -255,6 +260,7 @@ impl Text {
             Self::ResourceId(_) => "^/[sS]ubscriptions/[^/]+/",
             Self::Alias => r"^[^.]+\.[^.]+\.[^.]+\.azure\.privatelinkservice$",
             Self::Version => r"^v?[0-9]+\.[0-9]+(\.[0-9]+.*)?$",
+            Self::Date => "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
             Self::NodeName => "^[A-Za-z]+/.",
             Self::UpTo(_)
             | Self::OneOf(_)

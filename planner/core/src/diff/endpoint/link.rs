@@ -83,7 +83,7 @@ pub(super) fn disagreement(
         address: Address::new(Kind::EndpointConnection, at.name.clone()),
         message,
         help: Some(
-            "Azure settles this within minutes; if it stays, make the endpoint anew with --replace."
+            "Azure settles this within minutes; if it stays, re-create the endpoint with --replace."
                 .to_owned(),
         ),
         place: None,

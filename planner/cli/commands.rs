@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod predict;
 mod preflight;
+mod route;
 mod sandbox;
 mod schema;
 mod show;
@@ -24,6 +25,7 @@ mod stacks;
 mod summary;
 mod unlock;
 mod validate;
+mod walk;
 
 use std::future::Future;
 use std::path::Path;
@@ -59,6 +61,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
             Some(file) => apply::saved(file, &args.run, ui),
+            None if args.route => apply::route(&args.input(), &args.run, ui),
             None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
@@ -74,6 +77,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
+        Command::Route(args) => route::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
         Command::Schema(args) => schema::run(&args, ui),
@@ -142,6 +146,18 @@ fn sound_and_observed(
     let snapshot = snapshot?;
     let desired = sound_sources(sources?, input, place, Some(&snapshot), ui)?;
     Ok((desired, Some(snapshot)))
+}
+
+/// As [`sound_and_observed`], from what was read already.
+fn sound_sources_and_observed(
+    sources: input::Sources,
+    input: &crate::args::Input,
+    place: &Where,
+    observed: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(Desired, Option<Snapshot>), CommandError> {
+    let snapshot = observed.map(file::read_snapshot).transpose()?;
+    Ok((sound_sources(sources, input, place, snapshot.as_ref(), ui)?, snapshot))
 }
 
 fn sound_sources(

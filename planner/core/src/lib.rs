@@ -27,6 +27,7 @@ pub mod planning;
 pub mod prediction;
 pub mod preflight;
 pub mod report;
+pub mod route;
 mod safety;
 pub mod saved;
 pub mod stack_graph;

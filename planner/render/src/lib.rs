@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod prediction;
 pub mod preflight;
 pub mod report;
+pub mod route;
 pub mod sarif;
 pub mod schemas;
 pub mod snapshot;

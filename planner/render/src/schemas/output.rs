@@ -12,10 +12,11 @@ use privlink_core::explanation::Explanation;
 use privlink_core::plan::Plan;
 use privlink_core::preflight;
 use privlink_core::report::Report;
+use privlink_core::route::Route;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 
-/// The schema files of plans, snapshots, drift, preflights, explanations, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, routes, events and reports, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -26,6 +27,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("event.schema.json", schema_for!(Event).to_value()),
         ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
+        ("route.schema.json", schema_for!(Route).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
     ])
 }

@@ -32,7 +32,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use privlink_core::code::Code;
-use privlink_core::desired::Desired;
+use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
@@ -235,7 +235,7 @@ async fn seen(
 
 /// What was observed, and the facts in it.
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
-    let pinned = pin::facts(desired, pin::subscription(desired, place).as_deref());
+    let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
     let targets = pin::targets(desired, place, &pinned)?;
     let facts = observation::facts(&snapshot, &targets, &pinned);
     Ok(Observed { snapshot, facts, connected: None })

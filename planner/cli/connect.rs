@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity};
-use privlink_core::desired::Desired;
+use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
@@ -57,7 +57,7 @@ pub(crate) async fn connect_sharing(
         place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
         place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
     }
-    let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
+    let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
     let targets = pin::targets(desired, &place, &pinned)?;
     let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
     Ok(Connected { session, targets, pinned, sandbox })

@@ -78,14 +78,14 @@ fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
     let snapshot = super::file::read_snapshot(path)?;
     super::file::unredacted(path, &snapshot)?;
     let nothing = Desired::default();
-    let pinned = pin::facts(&nothing, args.place.subscription.as_deref());
+    let pinned = desired::pinned(&nothing, args.place.subscription.as_deref());
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
     let place = place(&targets, &args.place);
     if place.subscription.is_empty() {
         return Err(CommandError::new("the snapshot does not tell which cluster it is of")
             .hint("Give --subscription, --resource-group and --cluster."));
     }
-    let pinned = pin::facts(&nothing, Some(&place.subscription));
+    let pinned = desired::pinned(&nothing, Some(&place.subscription));
     let facts = observation::facts(&snapshot, &targets, &pinned);
     Ok(Read { snapshot, facts, place })
 }
@@ -145,7 +145,7 @@ fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String
     if !shortfalls.is_empty() {
         return shortfalls;
     }
-    let pinned = pin::facts(&desired, pin::subscription(&desired, flags).as_deref());
+    let pinned = desired::pinned(&desired, pin::subscription(&desired, flags).as_deref());
     let Ok(targets) = pin::targets(&desired, flags, &pinned) else { return shortfalls };
     let facts = observation::facts(snapshot, &targets, &pinned);
     let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use privlink_core::controller::predict::Change;
-use privlink_core::desired::Desired;
+use privlink_core::desired::{self, Desired};
 use privlink_core::kubernetes::service::Key;
 use privlink_core::prediction::{self, Prediction};
 use privlink_core::recording::case::Recording;
@@ -92,7 +92,7 @@ fn predicted(
     desired: &Desired,
 ) -> Result<(privlink_core::facts::Facts, Prediction), CommandError> {
     let place = args::Where::nowhere();
-    let pinned = crate::pin::facts(desired, crate::pin::subscription(desired, &place).as_deref());
+    let pinned = desired::pinned(desired, crate::pin::subscription(desired, &place).as_deref());
     let (facts, world, cluster) = match &args.observed {
         Some(path) => {
             let snapshot = super::file::read_snapshot(path)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use privlink_core::assumed;
 use privlink_core::code::Severity;
 use privlink_core::controller::predict::Change;
-use privlink_core::desired::Desired;
+use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, Diagnostic};
 use privlink_core::finding;
 use privlink_core::plan::Finding;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
 /// What the controller would make of the input on a cluster as AKS makes it, with what is pinned.
 fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     let place = Where::nowhere();
-    let pinned = pin::facts(desired, pin::subscription(desired, &place).as_deref());
+    let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
     let (facts, cluster) = assumed::cluster(&pinned);
     let mut changes = Vec::new();
     for (key, service) in &desired.services {

@@ -1,6 +1,7 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
 use crate::address::{Address, Kind};
+use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
@@ -13,9 +14,6 @@ use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-
-/// The prefix of the controller's annotations.
-const PREFIX: &str = "service.beta.kubernetes.io/";
 
 /// One Service with what is predicted of it.
 struct Subject<'a> {
@@ -143,8 +141,9 @@ fn brief(error: &str) -> String {
 /// A Service that is internal now becomes public: only exactly `true` is internal (finding 17).
 fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
     let internal = |service: Option<&std::sync::Arc<stored::Service>>| {
-        let key = format!("{PREFIX}azure-load-balancer-internal");
-        service.map(|service| service.annotations.get(&key).map(String::as_str) == Some("true"))
+        service.map(|service| {
+            service.annotations.get(keys::INTERNAL).map(String::as_str) == Some("true")
+        })
     };
     let key = &subject.outcome.service;
     let was = internal(subject.prediction.live.get(key));

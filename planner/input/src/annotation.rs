@@ -1,17 +1,16 @@
 //! The annotations of Services that the controller reads.
 //!
-//! [`KNOWN`] lists them; [`lint`] reports what the controller would refuse, misread or ignore. Sources
+//! [`keys`] are their names, [`KNOWN`] says of each what its value may be and where it is read;
+//! [`crate::desired`] reports what the controller would refuse, misread or ignore. Sources
 //! are cloud-provider-azure's code (commit 7b31c76) and recordings of it, named by number.
 
-pub mod keys;
 mod table;
 mod value;
 
+pub use privlink_model::annotation as keys;
+pub use privlink_model::annotation::PREFIX;
 pub use table::{KNOWN, Known, PER_PORT, find, find_per_port};
 pub use value::{Item, Kind, bad_cidr, is_true, list};
-
-/// What all keys begin with.
-pub const PREFIX: &str = "service.beta.kubernetes.io/";
 
 /// The key without the prefix that all have.
 pub fn short(key: &str) -> &str {

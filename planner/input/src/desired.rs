@@ -2,6 +2,7 @@
 
 mod annotation;
 mod checks;
+mod pinned;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use crate::document::{
     Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
+pub use pinned::pinned;
 pub use resolve::resolve;
 
 /// What is taken where the documents do not say.

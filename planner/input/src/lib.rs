@@ -2,6 +2,7 @@
 //! where something is wrong, what, and what to do about it.
 
 pub mod annotation;
+mod chunk;
 pub mod code;
 pub mod desired;
 pub mod diagnostic;

@@ -10,16 +10,15 @@
 
 mod build;
 mod scalar;
-mod split;
 mod write;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::chunk::chunks;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source, Span};
 pub use scalar::kubectl_reads_otherwise;
-pub(crate) use split::chunks;
 pub use write::{stream, to_text};
 
 /// The most documents a source may have.
@@ -176,7 +175,7 @@ pub struct Document<'a> {
 
 /// Reads a stream, document by document.
 pub fn documents(source: &Arc<Source>) -> impl Iterator<Item = Document<'_>> {
-    split::chunks(source.text()).enumerate().map_while(move |(index, (start, text))| {
+    chunks(source.text()).enumerate().map_while(move |(index, (start, text))| {
         if index > MAX_DOCUMENTS {
             return None;
         }

@@ -12,7 +12,6 @@
 //! the controller has it.
 
 mod access;
-pub mod annotation;
 pub mod assume;
 mod backend_pool;
 mod balancer;
@@ -21,7 +20,6 @@ pub mod cluster;
 mod failure;
 mod frontend;
 mod leaving;
-mod md5;
 pub mod memory;
 mod name;
 pub mod outcome;

@@ -7,6 +7,7 @@
 //! know of a cluster.
 
 pub mod address;
+pub mod annotation;
 pub mod arm;
 pub mod assumed;
 pub mod controller;

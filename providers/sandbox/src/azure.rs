@@ -1,7 +1,6 @@
 //! ARM's wire: paths, tokens, paging, long-running operations, who may do what. What a write means is
 //! the core's ARM model.
 
-mod base64url;
 mod collection;
 mod deployment;
 pub(crate) mod directory;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::{Address, Kind};
+use crate::annotation::keys;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
 use crate::input::Input;
 use crate::kubernetes::service::Key;
@@ -151,7 +152,7 @@ fn link_left(
     };
     let asks = live
         .annotations
-        .get("service.beta.kubernetes.io/azure-pls-create")
+        .get(keys::PLS_CREATE)
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
     if asks || !input.desired.services.contains_key(&owner) {
         return None;

@@ -13,9 +13,6 @@ use crate::resource_id::ResourceId;
 
 use super::{Area, Check, Subject, Verdict};
 
-/// The subnet of NAT addresses.
-const NAT_SUBNET: &str = "service.beta.kubernetes.io/azure-pls-ip-configuration-subnet";
-
 /// Whether the static addresses of endpoints, frontends and NAT can be had.
 pub(super) fn addresses(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
@@ -57,8 +54,8 @@ fn of_service(subject: &Subject<'_>, service: &Service, checks: &mut Vec<Check>)
         checks.extend(one(subject, &at, address, &subnet, &is_own));
     }
     let wants_link = said(keys::PLS_CREATE).is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    let nat = said(keys::PLS_ADDRESSES).filter(|_| wants_link).unwrap_or_default();
-    let subnet = facts.subnet_id(said(NAT_SUBNET).unwrap_or(frontend_subnet));
+    let nat = said(keys::PLS_ADDRESS).filter(|_| wants_link).unwrap_or_default();
+    let subnet = facts.subnet_id(said(keys::PLS_SUBNET).unwrap_or(frontend_subnet));
     let link = subject.prediction.link_after(&service.name);
     let is_own = |holder: &str| {
         link.is_some_and(|link| {

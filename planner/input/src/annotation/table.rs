@@ -1,5 +1,6 @@
 //! The known annotations.
 
+use super::keys::suffix;
 use super::value::{Item, Kind};
 use super::{PREFIX, Scope};
 use crate::schema::Text;
@@ -32,8 +33,7 @@ pub fn find(key: &str) -> Option<&'static Known> {
     let suffix = key.strip_prefix(PREFIX)?;
     KNOWN.iter().find(|known| {
         known.suffix == suffix
-            || (known.suffix == "azure-load-balancer-configurations"
-                && known.suffix.eq_ignore_ascii_case(suffix))
+            || (known.suffix == suffix::CONFIGURATIONS && known.suffix.eq_ignore_ascii_case(suffix))
     })
 }
 
@@ -58,7 +58,7 @@ const NAME: Text = Text::ResourceName(1, 80);
 /// The annotations, as the controller of commit 7b31c76 reads them.
 pub static KNOWN: &[Known] = &[
     known(
-        "azure-load-balancer-internal",
+        suffix::INTERNAL,
         Kind::ExactlyTrue,
         Scope::Any,
         "public",
@@ -66,7 +66,7 @@ pub static KNOWN: &[Known] = &[
          \"True\" makes it public.",
     ),
     known(
-        "azure-load-balancer-internal-subnet",
+        suffix::INTERNAL_SUBNET,
         Kind::Raw(NAME),
         Scope::Internal,
         "the cluster's subnet",
@@ -74,7 +74,7 @@ pub static KNOWN: &[Known] = &[
          it re-creates the frontend and its Private Link Service, which cuts off every consumer.",
     ),
     known(
-        "azure-load-balancer-ipv4",
+        suffix::IPV4,
         Kind::Raw(Text::Ipv4),
         Scope::Any,
         "an address that Azure chooses",
@@ -83,14 +83,14 @@ pub static KNOWN: &[Known] = &[
          Service, which cuts off every consumer; removing it changes nothing.",
     ),
     known(
-        "azure-load-balancer-ipv6",
+        suffix::IPV6,
         Kind::Raw(Text::Ipv6),
         Scope::Any,
         "an address that Azure chooses",
         "The frontend's IPv6 address, for IPv6 and dual-stack Services.",
     ),
     known(
-        "azure-load-balancer-tcp-idle-timeout",
+        suffix::IDLE_TIMEOUT,
         Kind::Integer { min: 4, max: 100 },
         Scope::Any,
         "4",
@@ -98,7 +98,7 @@ pub static KNOWN: &[Known] = &[
          every protocol.",
     ),
     known(
-        "azure-load-balancer-disable-tcp-reset",
+        suffix::DISABLE_TCP_RESET,
         Kind::Boolean { trimmed: false },
         Scope::Any,
         "false",
@@ -106,7 +106,7 @@ pub static KNOWN: &[Known] = &[
          was idle for too long.",
     ),
     known(
-        "azure-disable-load-balancer-floating-ip",
+        suffix::DISABLE_FLOATING_IP,
         Kind::Boolean { trimmed: false },
         Scope::Any,
         "false",
@@ -114,28 +114,28 @@ pub static KNOWN: &[Known] = &[
          IP). With it, a public load balancer can have a Private Link Service.",
     ),
     known(
-        "azure-load-balancer-enable-high-availability-ports",
+        suffix::HIGH_AVAILABILITY_PORTS,
         Kind::Boolean { trimmed: false },
         Scope::Internal,
         "false",
         "Whether one rule serves all ports and protocols, instead of one rule for each port.",
     ),
     known(
-        "azure-load-balancer-health-probe-protocol",
+        suffix::PROBE_PROTOCOL,
         Kind::Words(&["Tcp", "Http", "Https"]),
         Scope::Any,
         "a port's appProtocol, or Tcp",
         "The protocol of health probes: Tcp, Http or Https. A port's appProtocol wins over it.",
     ),
     known(
-        "azure-load-balancer-health-probe-request-path",
+        suffix::PROBE_REQUEST_PATH,
         Kind::Free,
         Scope::Any,
         "/",
         "The path of HTTP and HTTPS health probes.",
     ),
     known(
-        "azure-load-balancer-health-probe-interval",
+        suffix::PROBE_INTERVAL,
         Kind::Integer { min: 5, max: i32::MAX as i64 },
         Scope::Any,
         "5",
@@ -143,14 +143,14 @@ pub static KNOWN: &[Known] = &[
          stay below 120.",
     ),
     known(
-        "azure-load-balancer-health-probe-num-of-probe",
+        suffix::PROBE_COUNT,
         Kind::Integer { min: 2, max: i32::MAX as i64 },
         Scope::Any,
         "2",
         "How many health probes must fail before a node is taken out, at least 2.",
     ),
     known(
-        "azure-load-balancer-mode",
+        suffix::MODE,
         Kind::Free,
         Scope::Basic,
         "the primary scale set",
@@ -158,21 +158,21 @@ pub static KNOWN: &[Known] = &[
          by commas, or __auto__.",
     ),
     known(
-        "azure-load-balancer-configurations",
+        suffix::CONFIGURATIONS,
         Kind::CommaList(Item::Name),
         Scope::Any,
         "any",
         "Which of a cluster's several Standard load balancers may be used: names separated by commas.",
     ),
     known(
-        "azure-load-balancer-resource-group",
+        suffix::RESOURCE_GROUP,
         Kind::Trimmed(Text::ResourceGroup),
         Scope::Public,
         "the nodes'",
         "The resource group of the public IP. It does not move the load balancer.",
     ),
     known(
-        "azure-additional-public-ips",
+        suffix::ADDITIONAL_PUBLIC_IPS,
         Kind::CommaList(Item::Address),
         Scope::Any,
         "none",
@@ -180,7 +180,7 @@ pub static KNOWN: &[Known] = &[
          rules. Addresses separated by commas, without blanks.",
     ),
     known(
-        "azure-allowed-service-tags",
+        suffix::ALLOWED_SERVICE_TAGS,
         Kind::CommaList(Item::Word),
         Scope::Any,
         "none",
@@ -188,7 +188,7 @@ pub static KNOWN: &[Known] = &[
          longer may.",
     ),
     known(
-        "azure-allowed-ip-ranges",
+        suffix::ALLOWED_IP_RANGES,
         Kind::CommaList(Item::Cidr),
         Scope::Any,
         "none",
@@ -196,7 +196,7 @@ pub static KNOWN: &[Known] = &[
          with spec.loadBalancerSourceRanges. One range that is malformed shuts everybody out.",
     ),
     known(
-        "load-balancer-source-ranges",
+        suffix::SOURCE_RANGES,
         Kind::CommaList(Item::Cidr),
         Scope::Any,
         "none",
@@ -204,7 +204,7 @@ pub static KNOWN: &[Known] = &[
          azure-allowed-ip-ranges.",
     ),
     known(
-        "azure-deny-all-except-load-balancer-source-ranges",
+        suffix::DENY_ALL_EXCEPT_SOURCE_RANGES,
         Kind::Boolean { trimmed: false },
         Scope::Any,
         "false",
@@ -212,58 +212,52 @@ pub static KNOWN: &[Known] = &[
          network included.",
     ),
     known(
-        "azure-disable-load-balancer-nsg-rule",
+        suffix::DISABLE_NSG_RULE,
         Kind::Boolean { trimmed: false },
         Scope::Any,
         "false",
         "Whether no security rules are written for the Service. Known since Kubernetes 1.35.",
     ),
     known(
-        "azure-shared-securityrule",
+        suffix::SHARED_SECURITY_RULE,
         Kind::Boolean { trimmed: false },
         Scope::Nowhere,
         "",
         "Still documented, but read no longer: security rules are always shared.",
     ),
+    known(suffix::DNS_LABEL, Kind::Free, Scope::Public, "none", "The DNS label of the public IP."),
+    known(suffix::PIP_NAME, Kind::Free, Scope::Public, "a new one", "The public IP, by name."),
     known(
-        "azure-dns-label-name",
-        Kind::Free,
-        Scope::Public,
-        "none",
-        "The DNS label of the public IP.",
-    ),
-    known("azure-pip-name", Kind::Free, Scope::Public, "a new one", "The public IP, by name."),
-    known(
-        "azure-pip-name-ipv6",
+        suffix::PIP_NAME_IPV6,
         Kind::Free,
         Scope::Public,
         "a new one",
         "The IPv6 public IP, by name.",
     ),
     known(
-        "azure-pip-prefix-id",
+        suffix::PIP_PREFIX_ID,
         Kind::Free,
         Scope::Public,
         "none",
         "The id of the public IP prefix that the public IP is from.",
     ),
     known(
-        "azure-pip-prefix-id-ipv6",
+        suffix::PIP_PREFIX_ID_IPV6,
         Kind::Free,
         Scope::Public,
         "none",
         "The id of the public IP prefix that the IPv6 public IP is from.",
     ),
-    known("azure-pip-tags", Kind::Free, Scope::Public, "none", "Tags of the public IP: a=b,c=d."),
+    known(suffix::PIP_TAGS, Kind::Free, Scope::Public, "none", "Tags of the public IP: a=b,c=d."),
     known(
-        "azure-pip-ip-tags",
+        suffix::PIP_IP_TAGS,
         Kind::Free,
         Scope::Public,
         "none",
         "IP tags of the public IP, such as RoutingPreference=Internet.",
     ),
     known(
-        "azure-pls-create",
+        suffix::PLS_CREATE,
         Kind::Boolean { trimmed: true },
         Scope::Any,
         "false",
@@ -271,21 +265,21 @@ pub static KNOWN: &[Known] = &[
          Private Link Service goes with its frontend.",
     ),
     known(
-        "azure-pls-name",
+        suffix::PLS_NAME,
         Kind::PrivateLinkName,
         Scope::PrivateLink,
         "pls- and the frontend's name, which derives from the Service's uid",
         "The Private Link Service's name. It cannot be changed later.",
     ),
     known(
-        "azure-pls-resource-group",
+        suffix::PLS_RESOURCE_GROUP,
         Kind::Trimmed(Text::ResourceGroup),
         Scope::PrivateLink,
         "the nodes'",
         "The resource group of the Private Link Service. It cannot be changed later.",
     ),
     known(
-        "azure-pls-ip-configuration-subnet",
+        suffix::PLS_SUBNET,
         Kind::Raw(NAME),
         Scope::PrivateLink,
         "the frontend's",
@@ -293,14 +287,14 @@ pub static KNOWN: &[Known] = &[
          its Private Link Service network policies and never enables them again.",
     ),
     known(
-        "azure-pls-ip-configuration-ip-address-count",
+        suffix::PLS_ADDRESS_COUNT,
         Kind::Integer { min: 1, max: 8 },
         Scope::PrivateLink,
         "1",
         "How many NAT addresses the Private Link Service has, 1 to 8.",
     ),
     known(
-        "azure-pls-ip-configuration-ip-address",
+        suffix::PLS_ADDRESS,
         Kind::BlankList(Item::Ipv4),
         Scope::PrivateLink,
         "dynamic addresses",
@@ -308,14 +302,14 @@ pub static KNOWN: &[Known] = &[
          the count.",
     ),
     known(
-        "azure-pls-fqdns",
+        suffix::PLS_FQDNS,
         Kind::BlankList(Item::Fqdn),
         Scope::PrivateLink,
         "none",
         "Names that the Private Link Service is known by, separated by blanks.",
     ),
     known(
-        "azure-pls-proxy-protocol",
+        suffix::PLS_PROXY_PROTOCOL,
         Kind::Boolean { trimmed: true },
         Scope::PrivateLink,
         "false",
@@ -323,7 +317,7 @@ pub static KNOWN: &[Known] = &[
          The backend must understand it.",
     ),
     known(
-        "azure-pls-visibility",
+        suffix::PLS_VISIBILITY,
         Kind::BlankList(Item::SubscriptionOrAnyone),
         Scope::PrivateLink,
         "none: only who has rights on it",
@@ -331,7 +325,7 @@ pub static KNOWN: &[Known] = &[
          knows the alias.",
     ),
     known(
-        "azure-pls-auto-approval",
+        suffix::PLS_AUTO_APPROVAL,
         Kind::BlankList(Item::SubscriptionOrAnyone),
         Scope::PrivateLink,
         "none",
@@ -393,3 +387,16 @@ pub static PER_PORT: &[Known] = &[
         "The path of the port's HTTP or HTTPS health probe.",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_annotation_that_has_a_name_has_a_row() {
+        for key in crate::annotation::keys::ALL {
+            assert!(find(key).is_some(), "KNOWN has no row for {key}");
+        }
+        assert_eq!(KNOWN.len(), crate::annotation::keys::ALL.len());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::yaml;
+use crate::chunk;
 
 /// Keys whose values are shown even in a document that holds a Secret.
 const HARMLESS: &[&str] = &["apiVersion", "kind", "metadata", "name", "namespace", "type"];
@@ -14,7 +14,7 @@ pub(super) fn hide_secrets(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut hidden = String::with_capacity(text.len());
-    for (start, chunk) in yaml::chunks(text) {
+    for (start, chunk) in chunk::chunks(text) {
         // A byte order mark is in no chunk.
         hidden.push_str(text.get(hidden.len()..start).unwrap_or_default());
         if holds_secret(chunk) {

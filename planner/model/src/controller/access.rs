@@ -11,7 +11,6 @@ use crate::kubernetes::service::{Number, Service};
 use crate::pointer::At;
 use crate::unknown;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name;
@@ -19,6 +18,7 @@ use super::prefix;
 use super::security_rules::SecurityRules;
 use super::tags;
 use super::value::{get, is_internal_in_rules, is_true, quote, same};
+use crate::annotation;
 
 /// The protocols of security rules, in the order they are patched.
 pub(crate) const PROTOCOLS: [&str; 3] = ["Tcp", "Udp", "*"];

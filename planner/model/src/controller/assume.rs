@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 
-use super::annotation;
+use crate::annotation;
 
 /// Adds, as far as they are not there, the virtual network, the subnets that the facts and the Services
 /// name, and the security group. Their address ranges stay unknown.

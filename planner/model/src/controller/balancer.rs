@@ -13,7 +13,6 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
 use super::access::additional;
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
@@ -22,6 +21,7 @@ use super::probe;
 use super::rule::{self, Target, Wanted};
 use super::tags;
 use super::value::{families, is_internal, is_local, same};
+use crate::annotation;
 
 /// What a pass over a load balancer left.
 pub(crate) struct Pass {

@@ -7,7 +7,6 @@ use crate::arm::resource::LoadBalancer;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::service::Service;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name;
@@ -15,6 +14,7 @@ use super::probe::{self, owns};
 use super::rule;
 use super::selection::has_own;
 use super::value::{get, is_local, quote, same};
+use crate::annotation;
 use crate::controller::selection::Status;
 
 impl Cloud<'_, '_> {

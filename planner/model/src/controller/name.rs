@@ -204,8 +204,8 @@ mod tests {
         let mut service =
             Service { key: Key::new("default", "web"), uid: uid.to_owned(), ..Service::default() };
         if let Some(subnet) = subnet {
-            service.annotations.insert(super::super::annotation::INTERNAL.into(), "true".into());
-            let key = super::super::annotation::INTERNAL_SUBNET;
+            service.annotations.insert(crate::annotation::INTERNAL.into(), "true".into());
+            let key = crate::annotation::INTERNAL_SUBNET;
             service.annotations.insert(key.into(), subnet.into());
         }
         service

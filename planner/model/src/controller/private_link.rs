@@ -16,7 +16,6 @@ use crate::facts::TakenPlsName;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::memory::{CACHE_SECONDS, Cached};
@@ -27,6 +26,7 @@ use super::value::{
     get, int32, internal_subnet, is_dual_stack, is_internal, is_true, is_true_trimmed, not_blank,
     same, words,
 };
+use crate::annotation;
 
 const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
 const OWNER_TAG: &str = "k8s-azure-owner-service";

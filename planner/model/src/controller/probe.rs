@@ -9,10 +9,10 @@ use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Number, Service, ServicePort};
 use crate::unknown;
 
-use super::annotation;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::value::{get, int32, is_local, is_true, parse_int32, same};
+use crate::annotation;
 
 const DEFAULT_INTERVAL: i32 = 5;
 const DEFAULT_COUNT: i32 = 2;

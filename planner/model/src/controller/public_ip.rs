@@ -16,13 +16,13 @@ use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::tags::{self, Tags};
 use super::value::{families, get, is_internal, same};
+use crate::annotation;
 use crate::controller::public_ip::asked::{by_family, named, pinned};
 pub(crate) use asked::asked_address_error;
 use asked::check_public;

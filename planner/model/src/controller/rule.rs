@@ -9,11 +9,11 @@ use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Service, ServicePort};
 use crate::pointer::{At, text};
 
-use super::annotation;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::probe::{self, owns};
 use super::value::{int32, is_internal_in_rules, is_true, same};
+use crate::annotation;
 
 /// Where the rules of one family go.
 pub(crate) struct Target<'a> {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
+
 use crate::arm::resource::{NetworkSecurityGroup, SecurityRule, SecurityRuleProperties};
 use crate::kubernetes::service::Number;
 
 use super::failure::Failure;
-use super::md5;
 
 const PREFIX: &str = "k8s-azure-lb";
 const LOWEST: i64 = 500;
@@ -117,8 +118,7 @@ impl SecurityRules {
         let mut ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
         ports.sort();
         sources.sort();
-        let digest =
-            md5::hex(format!("{protocol}_{}_{}", sources.join(","), ports.join(",")).as_bytes());
+        let digest = digest(&format!("{protocol}_{}_{}", sources.join(","), ports.join(",")));
         let name = format!("{PREFIX}_allow_{family}_{digest}");
         let rule = self.rule(name, false)?;
         let it = &mut rule.properties;
@@ -261,4 +261,9 @@ impl SecurityRules {
 
 fn number(text: String) -> Number {
     text.parse().map_or(Number::Unknown(text), Number::Known)
+}
+
+/// The MD5 digest in hexadecimal digits, which the controller names rules with.
+fn digest(text: &str) -> String {
+    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

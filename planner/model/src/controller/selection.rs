@@ -10,13 +10,13 @@ use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
-use super::annotation;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name;
 use super::probe::owns;
 use super::public_ip;
 use super::value::{get, is_internal, quote, same};
+use crate::annotation;
 use crate::controller::public_ip::asked;
 use crate::controller::public_ip::asked::all_pinned;
 

@@ -7,12 +7,12 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 use crate::unknown;
 
-use super::annotation;
 use super::balancer::flipped;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::IsIpv6;
 use super::value::families;
+use crate::annotation;
 use crate::arm::hand::{Family, family};
 
 impl Cloud<'_, '_> {

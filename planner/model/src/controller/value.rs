@@ -2,7 +2,7 @@
 
 use crate::kubernetes::service::Service;
 
-use super::annotation;
+use crate::annotation;
 
 /// `strings.EqualFold` on what annotations hold.
 pub(crate) fn same(one: &str, other: &str) -> bool {

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use privlink_model::arm::error::ArmError;
 use serde_json::{Value, json};
-
-use super::base64url;
 
 use crate::server::{Answer, Call};
 use crate::state::State;
@@ -94,8 +94,8 @@ fn unsigned(call: &Call, claims: &Value) -> String {
     let header = json!({"alg": "none", "typ": "JWT"});
     format!(
         "{}.{}.",
-        base64url::encode(&header.to_string()),
-        base64url::encode(&claims.to_string())
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
     )
 }
 
@@ -208,7 +208,7 @@ fn pipeline(call: &Call, field: &str, audience: &str) -> Answer {
 fn claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let payload = parts.nth(1).filter(|_| parts.next().is_some())?;
-    serde_json::from_slice(&base64url::decode(payload)?).ok()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 fn is_valid(claims: &Value, now: i64) -> bool {

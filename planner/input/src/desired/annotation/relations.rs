@@ -154,7 +154,7 @@ fn local_probe(service: &Service, local: &Spanned<String>, problems: &mut Vec<Di
         Some((_, known)) => known.is_some_and(|known| {
             known.suffix.starts_with("health-probe") && known.suffix != "health-probe_port"
         }),
-        None => key == keys::PROBE_PROTOCOL || key == keys::PROBE_PATH,
+        None => key == keys::PROBE_PROTOCOL || key == keys::PROBE_REQUEST_PATH,
     };
     let ignored = service.annotations.iter().filter(|(key, _)| is_ignored(key));
     let Some((key, annotation)) = ignored.min_by_key(|(_, annotation)| &annotation.key) else {
@@ -217,13 +217,13 @@ fn probe_path(service: &Service, problems: &mut Vec<Diagnostic>) {
         .filter(|(key, _)| key.ends_with("probe-protocol") || key.ends_with("probe_protocol"))
         .map(|(_, annotation)| &annotation.value)
         .chain(service.spec.ports.iter().filter_map(|port| port.app_protocol.as_ref()));
-    if let Some(annotation) = service.annotations.get(keys::PROBE_PATH)
+    if let Some(annotation) = service.annotations.get(keys::PROBE_REQUEST_PATH)
         && !protocols.any(speaks_http)
     {
         problems.push(
             Diagnostic::new(
                 Code::AnnotationIgnored,
-                format!("`{}` has no effect on TCP probes", short(keys::PROBE_PATH)),
+                format!("`{}` has no effect on TCP probes", short(keys::PROBE_REQUEST_PATH)),
             )
             .at(&annotation.key, "no port is probed by HTTP")
             .help(format!("add {}: \"Http\"", keys::PROBE_PROTOCOL)),
@@ -285,7 +285,7 @@ fn private_link(service: &Service, reading: Reading, problems: &mut Vec<Diagnost
 
 /// No more static addresses than the count (033); the same twice counts once (037).
 fn addresses(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let Some(addresses) = service.annotation(keys::PLS_ADDRESSES) else { return };
+    let Some(addresses) = service.annotation(keys::PLS_ADDRESS) else { return };
     let count_text = service.annotation(keys::PLS_ADDRESS_COUNT);
     let count = match count_text {
         Some(count) => count.trim().parse().ok().filter(|count| (1..=8).contains(count)),

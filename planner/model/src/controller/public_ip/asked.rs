@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::annotation;
 use crate::arm::address::Prefix;
 use crate::arm::hand::{Family, family};
-use crate::controller::annotation;
 use crate::controller::failure::Failure;
 use crate::controller::name::IsIpv6;
 use crate::controller::value::{families, get, is_dual_stack, quote};

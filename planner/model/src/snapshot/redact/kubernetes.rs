@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::annotation;
 use crate::kubernetes::service::Key;
 use crate::marks::STACK_LABEL;
 
 use super::super::List;
 use super::pseudonym::Pseudonyms;
-
-const ANNOTATION: &str = "service.beta.kubernetes.io/";
 
 /// The key of an object.
 pub(super) fn key(object: &Value) -> Option<Key> {
@@ -76,7 +75,7 @@ fn service(names: &Pseudonyms<'_>, object: &Value) -> Option<Value> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter(|(key, _)| key.starts_with(ANNOTATION))
+        .filter(|(key, _)| key.starts_with(annotation::PREFIX))
         .map(|(key, value)| {
             let mut value = value.clone();
             words(names, &mut value);

@@ -1,4 +1,4 @@
-//! Cutting a stream into documents.
+//! Cutting a stream of YAML into documents, by its lines.
 
 /// The documents of a stream with the offsets of their starts. A chunk begins at a `---` line, or at
 /// the comments and directives before it; it ends before the next, or behind a `...` line.

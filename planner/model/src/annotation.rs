@@ -1,8 +1,20 @@
-//! The annotations that the controller reads (reference: cloud-controller, section 9).
+//! The names of the annotations that the controller reads (reference: cloud-controller, section 9). What
+//! their values may be is in `privlink-input`'s table, which has a row for each.
+
+/// What all keys begin with.
+pub const PREFIX: &str = "service.beta.kubernetes.io/";
 
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $name:ident = $suffix:literal;)+) => {
         $($(#[doc = $doc])+ pub const $name: &str = concat!("service.beta.kubernetes.io/", $suffix);)+
+
+        /// All keys, but for those that are written per port.
+        pub const ALL: &[&str] = &[$($name),+];
+
+        /// The keys behind [`PREFIX`].
+        pub mod suffix {
+            $($(#[doc = $doc])+ pub const $name: &str = $suffix;)+
+        }
     };
 }
 
@@ -49,6 +61,8 @@ keys! {
     DENY_ALL_EXCEPT_SOURCE_RANGES = "azure-deny-all-except-load-balancer-source-ranges";
     /// No security rules.
     DISABLE_NSG_RULE = "azure-disable-load-balancer-nsg-rule";
+    /// Read no longer: security rules are always shared.
+    SHARED_SECURITY_RULE = "azure-shared-securityrule";
     /// The name of the public IP.
     PIP_NAME = "azure-pip-name";
     /// The name of the public IPv6 address.
@@ -99,5 +113,5 @@ pub const OWNERS_ONLY: [&str; 8] = [
 
 /// The key of a per-port annotation: `port_80_health-probe_protocol`.
 pub fn of_port(port: &str, parameter: &str) -> String {
-    format!("service.beta.kubernetes.io/port_{port}_{parameter}")
+    format!("{PREFIX}port_{port}_{parameter}")
 }

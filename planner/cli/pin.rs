@@ -181,6 +181,7 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
                 targets.zones.insert(dns::zone_id(zone, &id));
             }
             Some(Dns::ZoneGroup { zones, .. }) => {
+                targets.zones.extend(zones.iter().map(|zone| dns::zone_id(zone, &id)));
                 let groups = zones.iter().filter_map(|zone| Group::of(&dns::zone_id(zone, &id)));
                 targets.zone_groups.extend(groups);
                 targets.zone_group_endpoints.insert(id);

@@ -14,11 +14,14 @@ pub mod endpoint;
 pub mod selection;
 pub mod service;
 
+use std::borrow::Cow;
+
 use crate::address::Address;
 use crate::change::{Change, Consumer};
 use crate::code::Code;
 use crate::desired::Desired;
 use crate::facts::Facts;
+use crate::inventory::Inventory;
 use crate::plan::{Finding, Mode, Refusal, Scope};
 use crate::snapshot::Snapshot;
 
@@ -103,6 +106,11 @@ impl<'a> Input<'a> {
         options: &'a Options,
     ) -> Self {
         Self { desired, snapshot, facts, options, selection: None }
+    }
+
+    /// Desired state with what lives under another name under that one, see [`endpoint::settled`].
+    pub fn settled(&self) -> Cow<'a, Desired> {
+        endpoint::settled(self, &Inventory::of(self.snapshot))
     }
 
     /// Whether the plan is about this unit, see [`selection`].

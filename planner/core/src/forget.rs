@@ -40,6 +40,8 @@ struct Marked<'a> {
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
+    let desired = input.settled();
+    let input = &Input { desired: &desired, ..*input };
     let marked = marked(input);
     let mut chosen: Vec<&Marked<'_>> = Vec::new();
     for address in addresses {

@@ -3,6 +3,7 @@
 mod standing;
 
 use crate::address::{Address, Kind};
+use crate::by_hand;
 use crate::change::Change;
 use crate::diff::draft::number;
 use crate::diff::selection::{Misnamed, Selection};
@@ -10,13 +11,14 @@ use crate::diff::{self, Gathered, Input};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
+use crate::health::{self, Join};
+use crate::inventory::Inventory;
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
 use crate::prediction::{self, Prediction};
 use crate::safety;
 use crate::stack_graph;
-use crate::view::Owners;
 
 /// A plan with what it was made from.
 #[derive(Clone, Debug)]
@@ -57,18 +59,12 @@ impl Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
-    let settled = diff::endpoint::settle(input);
-    let input = &match &settled {
-        Some((desired, findings)) => {
-            gathered.findings.extend(findings.iter().cloned());
-            Input { desired, ..*input }
-        }
-        None => *input,
-    };
-    let (world, malformed) = prediction::world(input.snapshot);
+    let inventory = Inventory::of(input.snapshot);
+    let desired = diff::endpoint::settled(input, &inventory);
+    let input = &Input { desired: &desired, ..*input };
+    let selection = Selection::of(input, &inventory.world, &inventory.owners)?;
     let cluster = prediction::cluster(input.snapshot, input.facts);
-    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
-    let selection = Selection::of(input, &world, &owners)?;
+    let Inventory { world, malformed, .. } = inventory;
     let input = &Input { selection: Some(&selection), ..*input };
     let own = diff::endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
@@ -80,6 +76,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
+    gathered.findings.extend(by_hand::find(input));
+    gathered.findings.extend(health::find(&Join { input, prediction: &prediction, own: &own }));
     gathered.refusals.extend(safety::replacements(input));
     standing::soften(input, &prediction, &changes, &mut gathered);
     standing::left_behind(input, &mut gathered);

@@ -33,21 +33,66 @@ pub struct View {
     pub consumers: Vec<Consumer>,
 }
 
-/// The Services whose names Azure's resources carry, by the base of those names.
+/// The Services that Azure's resources belong to.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
+    /// By the base of the names that the controller gives to what it makes for them.
     bases: BTreeMap<String, Key>,
+    /// By frontends that are named after no Service and that they serve on, in lower case.
+    serving: BTreeMap<String, Key>,
 }
 
 impl Owners {
-    /// Services by what the controller names their resources after.
-    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>) -> Self {
+    /// Services by what the controller names their resources after, and by the rules they have on frontends
+    /// of these worlds.
+    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>, worlds: &[&World]) -> Self {
         let bases = services
             .into_iter()
             .filter(|service| !service.uid.is_empty())
             .map(|service| (base_name(&service.uid), service.key.clone()))
             .collect();
-        Self { bases }
+        let mut owners = Self { bases, serving: BTreeMap::new() };
+        for world in worlds {
+            world.load_balancers.values().for_each(|balancer| owners.serve(balancer));
+        }
+        owners
+    }
+
+    /// A frontend is named after the Service that was first on it, and stays when that one is deleted while
+    /// others serve on it (recording 238). Of several, the first by namespace and name speaks for it.
+    fn serve(&mut self, balancer: &LoadBalancer) {
+        let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
+        let id = ResourceId::new(balancer.id());
+        let nameless: BTreeSet<String> = frontends
+            .filter(|frontend| self.of_name(frontend.name()).is_none())
+            .map(|frontend| id.child("frontendIPConfigurations", frontend.name()).key())
+            .collect();
+        if nameless.is_empty() {
+            return;
+        }
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            let Some(frontend) = &rule.properties.frontend_ip_configuration else { continue };
+            let frontend = frontend.id().to_lowercase();
+            let Some(key) = self.of_name(rule.name()).cloned() else { continue };
+            if !nameless.contains(&frontend) {
+                continue;
+            }
+            let first = self.serving.entry(frontend).or_insert_with(|| key.clone());
+            if key < *first {
+                *first = key;
+            }
+        }
+    }
+
+    /// The Service that a frontend belongs to: the one it is named after, and if that is gone, one that
+    /// serves on it.
+    pub fn of_frontend(&self, frontend: &ResourceId) -> Option<&Key> {
+        self.of_name(frontend.name()).or_else(|| self.serving.get(&frontend.key()))
+    }
+
+    /// The Service that a Private Link Service belongs to: its frontend's.
+    pub fn of_link(&self, link: &PrivateLinkService) -> Option<&Key> {
+        self.of_frontend(&frontend_of(link)?)
     }
 
     /// The Service that a resource of this name belongs to.
@@ -215,13 +260,13 @@ fn frontend(
     owners: &Owners,
 ) -> (Address, View) {
     let name = frontend.name();
-    let service = owners.of_name(name);
+    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
+    let service = owners.of_frontend(&id);
     let address = match service {
         Some(key) if name.ends_with("-IPv6") => format!("{key}/IPv6"),
         Some(key) => key.to_string(),
         None => format!("{}/{name}", balancer.name()),
     };
-    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
     let mut fields = clean(frontend);
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("name".to_owned(), name.into());
@@ -298,8 +343,7 @@ fn short_name(name: &str, owners: &Owners) -> String {
 /// The address of a Private Link Service: its frontend's Service, or where it lies.
 pub(crate) fn link_address(service: &PrivateLinkService, owners: &Owners) -> Address {
     let id = ResourceId::new(service.id());
-    let frontend = frontend_of(service);
-    let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
+    let owner = owners.of_link(service);
     let name = owner.map_or_else(
         || format!("{}/{}", id.resource_group().unwrap_or_default(), id.name()),
         ToString::to_string,
@@ -309,9 +353,7 @@ pub(crate) fn link_address(service: &PrivateLinkService, owners: &Owners) -> Add
 
 fn private_link_service(service: &PrivateLinkService, owners: &Owners) -> (Address, View) {
     let id = ResourceId::new(service.id());
-    let frontend = frontend_of(service);
-    let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
-    let mut view = plain(id.as_str(), owner, clean(service));
+    let mut view = plain(id.as_str(), owners.of_link(service), clean(service));
     view.identity = identity_of(service).map(ToOwned::to_owned);
     view.consumers = consumers(service);
     (link_address(service, owners), view)

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 use crate::unknown;
@@ -96,7 +97,8 @@ pub fn diff(
             return;
         }
     };
-    let fields = compare::fields(live.map(shown).as_ref(), Some(&shown(&wanted)));
+    let mut fields = compare::fields(live.map(shown).as_ref(), Some(&shown(&wanted)));
+    fields.extend(live.and_then(provisioning::field));
     if fields.is_empty() {
         return;
     }
@@ -105,7 +107,9 @@ pub fn diff(
     let owner = live.and_then(stack_of);
     let ours = live.is_none() || owner == Some(input.desired.name.as_str());
     if is_record && !ours && !input.options.adopt {
-        if owner.is_none() && fields.iter().all(|it| it.path.starts_with("metadata")) {
+        let is_mark =
+            |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;
+        if owner.is_none() && fields.iter().all(is_mark) {
             gathered.findings.push(super::endpoint::unmarked(&at));
             return;
         }
@@ -118,6 +122,7 @@ pub fn diff(
     let (action, reason) = match live {
         None => (Action::Create, "the endpoint is to have this name"),
         Some(_) if is_record && !ours => (Action::Adopt, "it exists, and this stack takes it over"),
+        Some(_) if provisioning::is_only(&fields) => (Action::Update, provisioning::AGAIN),
         Some(_) => (Action::Update, "it does not lead to the endpoint"),
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);

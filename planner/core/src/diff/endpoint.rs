@@ -21,12 +21,13 @@ use crate::desired::PrivateEndpoint;
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 use crate::view::{self, Owners};
 
 pub use body::{bound, shown};
-pub use renamed::settle;
+pub use renamed::settled;
 
 use body::{body, comparable, updated};
 use connection::{connection, live_connection};
@@ -160,6 +161,7 @@ pub fn diff(
 fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     for (name, endpoint) in &input.desired.endpoints {
         let at = address(name);
+        gathered.findings.extend(renamed::finding(&at, endpoint));
         if input.covers(&at) {
             one(input, prediction, (&at, endpoint), gathered);
         }
@@ -175,8 +177,7 @@ pub fn status(live: &Value) -> Option<String> {
 pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
     let target = live_connection(live)?.target?;
     let link = world.private_link_services.get(&target.to_lowercase())?;
-    let key = owners.of_name(view::frontend_of(link)?.name())?;
-    Some(super::service::address(key))
+    owners.of_link(link).map(super::service::address)
 }
 
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
@@ -273,7 +274,8 @@ fn one(
     let owner = live.and_then(stack_of);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_unmarked = live.is_some() && owner.is_none() && !input.options.adopt;
-    let fields = fields.map(|fields| match fields.iter().all(|it| it.path.starts_with("tags")) {
+    let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;
+    let fields = fields.map(|fields| match fields.iter().all(is_mark) {
         true if is_unmarked && !fields.is_empty() => {
             gathered.findings.push(unmarked(at));
             Vec::new()
@@ -406,6 +408,7 @@ fn decide(
     }
     if !fields.is_empty() {
         let (action, reason) = match wishes.ours {
+            true if provisioning::is_only(fields) => (Action::Update, provisioning::AGAIN),
             true => (Action::Update, "its document says otherwise"),
             false => (Action::Adopt, "it exists, and this stack takes it over"),
         };

@@ -266,8 +266,7 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         need(&endpoint, record);
     }
     for link in before.private_link_services.values() {
-        let owner = view::frontend_of(link).and_then(|it| owners.of_name(it.name()).cloned());
-        let Some(owner) = owner.map(|key| service::address(&key)) else { continue };
+        let Some(owner) = owners.of_link(link).map(service::address) else { continue };
         for consumer in view::consumers(link) {
             let at = controller::connection_address(&consumer.endpoint, &BTreeMap::new());
             if nodes.unit(&at) == Some(at.clone()) {

@@ -13,7 +13,7 @@ use crate::compare::fields as compared;
 use crate::diff::controller::connection_address;
 use crate::diff::service::comparable;
 use crate::diff::{dns, endpoint};
-use crate::prediction;
+use crate::inventory::Inventory;
 use crate::resource_id::ResourceId;
 use crate::view::{self, Nodes, Owners};
 
@@ -91,14 +91,17 @@ struct Shown {
 /// Compares two snapshots. What one of them does not show is not compared.
 pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     let mut not_compared = BTreeSet::new();
-    let services = [old, new].map(prediction::services);
-    let owners = Owners::of(services.iter().flat_map(BTreeMap::values).map(AsRef::as_ref));
+    let sides_seen = [old, new].map(Inventory::of);
+    let [first, second] = &sides_seen;
+    let services = sides_seen.iter().flat_map(|it| it.services.values());
+    let worlds = [&first.world, &second.world];
+    let owners = Owners::of(services.map(AsRef::as_ref), &worlds);
     let mut sides = [BTreeMap::new(), BTreeMap::new()];
     let is_read =
         |snapshot: &Snapshot| !matches!(snapshot.kubernetes.services, Reading::Unreadable(_));
     if is_read(old) && is_read(new) {
-        for (side, services) in sides.iter_mut().zip(&services) {
-            for (key, service) in services {
+        for (side, seen) in sides.iter_mut().zip(&sides_seen) {
+            for (key, service) in &seen.services {
                 let mut fields = comparable(&service.object);
                 if let Some(fields) = fields.as_object_mut() {
                     let status = json!({"loadBalancer": {"ingress": service.ingress}});
@@ -112,8 +115,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     } else {
         not_compared.insert("Services".to_owned());
     }
-    let [worlds_old, worlds_new] = [old, new].map(|snapshot| prediction::world(snapshot).0);
-    let (before, after) = view::nodes(&worlds_old, &worlds_new, &owners);
+    let (before, after) = view::nodes(worlds[0], worlds[1], &owners);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }

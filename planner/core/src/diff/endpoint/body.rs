@@ -7,6 +7,7 @@ use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
 use crate::pointer::At;
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 
 use super::connection::live_connection;
@@ -132,6 +133,7 @@ fn is_same(field: &FieldDiff) -> bool {
 }
 
 pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
+    let failure = provisioning::field(live);
     let (live, wanted) = (comparable(live), comparable(body));
     compare::fields(Some(&live), Some(&wanted))
         .into_iter()
@@ -142,6 +144,7 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
         .filter(|field| !is_same(field))
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
+        .chain(failure)
         .collect()
 }
 

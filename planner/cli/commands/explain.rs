@@ -2,13 +2,13 @@
 
 use privlink_core::address::Address;
 use privlink_core::code::Code;
-use privlink_core::diff::Input;
 use privlink_core::explanation::{self, Explanation, ground};
+use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::planning;
-use privlink_core::render;
 use privlink_core::schema;
 use privlink_engine::session::Patience;
+use privlink_render as render;
 use serde_json::json;
 
 use crate::args::{DataFormat, Explain, Limits};
@@ -103,7 +103,7 @@ fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandE
         let observed =
             super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
-        let settled = input.settled();
+        let settled = planning::settled(&input);
         let input = Input { desired: &settled, ..input };
         let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = explanation::of(&input, &planned, address)

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use privlink_core::desired::Desired;
-use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};
-use privlink_core::render;
-use privlink_core::render::style::Style;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::style::Style;
 
 use crate::args::{self, DataFormat, Limits, RoleOf};
 use crate::command_error::CommandError;
@@ -58,7 +58,7 @@ pub(super) async fn check(
 ) -> Result<Report, CommandError> {
     let options = Options { adopt: true, ..super::options(Mode::Apply, &Limits::default()) };
     let input = Input::new(desired, snapshot, facts, &options);
-    let settled = input.settled();
+    let settled = planning::settled(&input);
     let input = Input { desired: &settled, ..input };
     let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
     let session = &connected.session;

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::address::{Address, Kind};
 use crate::change::show_value;
 use crate::compare;
-use crate::diff::{dns, endpoint, service};
 use crate::inventory::Inventory;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::Plan;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -132,8 +132,8 @@ impl<'a> Live<'a> {
                     })
                 }))
             }
-            Kind::PrivateEndpoint => Some(self.resource(object, endpoint::bound)),
-            Kind::DnsRecord => Some(self.resource(object, dns::bound)),
+            Kind::PrivateEndpoint => Some(self.resource(object, private_endpoint::bound)),
+            Kind::DnsRecord => Some(self.resource(object, dns_record::bound)),
         }
     }
 
@@ -147,7 +147,7 @@ impl<'a> Live<'a> {
             let (namespace, own) = (text("/metadata/namespace"), text("/metadata/name"));
             name.split_once('/') == namespace.zip(own)
         };
-        services.objects().find(is_it).map_or(Value::Null, service::bound)
+        services.objects().find(is_it).map_or(Value::Null, crate::node::service::bound)
     }
 
     fn resource(&self, id: &str, used: fn(&Value) -> Value) -> Value {

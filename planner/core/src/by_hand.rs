@@ -9,11 +9,12 @@ use crate::change::{Actor, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::desired;
-use crate::diff::Input;
-use crate::diff::service::{address, comparable, mark};
+use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::{self, FIELD_MANAGER};
+use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Manager, SERVICE, Writer};
+use crate::marks::FIELD_MANAGER;
+use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::plan::Finding;
 use crate::unknown;
 use crate::writer::{Writers, is_own};
@@ -128,8 +129,8 @@ pub(crate) fn find(input: &Input<'_>) -> Vec<Finding> {
     for (key, wanted) in &input.desired.services {
         let at = address(key);
         let Some(live) = live.get(key).filter(|_| input.covers(&at)) else { continue };
-        let actor = crate::diff::service::actor(input, Some(live));
-        let ours = crate::diff::service::stack_of(live) == Some(input.desired.name.as_str());
+        let actor = actor(input, Some(live));
+        let ours = stack_of(live) == Some(input.desired.name.as_str());
         if !ours || input.replaces(&at) || !Writers::has_others(live) {
             continue;
         }

@@ -26,8 +26,9 @@ pub mod since;
 use std::collections::BTreeMap;
 
 use crate::diff;
-use crate::diff::Input;
+use crate::input::Input;
 use crate::inventory::Inventory;
+use crate::node::private_endpoint;
 use crate::snapshot::{List, Reading, Snapshot};
 
 pub use class::{Class, Weight};
@@ -62,7 +63,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }

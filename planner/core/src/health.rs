@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::address::Address;
 use crate::code::Code;
-use crate::diff::Input;
+use crate::input::Input;
 use crate::plan::{Finding, Mode};
 use crate::prediction::Prediction;
 

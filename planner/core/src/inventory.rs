@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use crate::arm::world::World;
 use crate::kubernetes::service::{Key, Service};
+use crate::node::sides::Nodes;
+use crate::node::{Owners, sides};
 use crate::prediction;
 use crate::snapshot::Snapshot;
-use crate::view::{self, Nodes, Owners};
 
 /// What is live. Not to be changed once its nodes were looked at.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,6 @@ impl Inventory {
 
     /// Azure's nodes by address.
     pub(crate) fn nodes(&self) -> &Nodes {
-        self.nodes.get_or_init(|| view::nodes(&self.world, &World::default(), &self.owners).0)
+        self.nodes.get_or_init(|| sides::nodes(&self.world, &World::default(), &self.owners).0)
     }
 }

@@ -2,17 +2,22 @@
 
 mod standing;
 
+use std::borrow::Cow;
+
 use crate::address::{Address, Kind};
 use crate::by_hand;
 use crate::change::Change;
+use crate::desired::Desired;
 use crate::diff::draft::number;
-use crate::diff::selection::{Misnamed, Selection};
-use crate::diff::{self, Gathered, Input};
+use crate::diff::selection::Misnamed;
+use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
 use crate::health::{self, Join};
+use crate::input::Input;
 use crate::inventory::Inventory;
+use crate::node::private_endpoint;
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
@@ -52,6 +57,12 @@ impl Error {
     }
 }
 
+/// Desired state with what lives under another name under that one, for whoever reads it beside what is
+/// live without a plan of its own.
+pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
+    diff::endpoint::settled(input, &Inventory::of(input.snapshot))
+}
+
 /// Plans.
 ///
 /// # Errors
@@ -62,11 +73,11 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let inventory = Inventory::of(input.snapshot);
     let desired = diff::endpoint::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
-    let selection = Selection::of(input, &inventory.world, &inventory.owners)?;
+    let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Inventory { world, malformed, .. } = inventory;
     let input = &Input { selection: Some(&selection), ..*input };
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
     let world = diff::endpoint::without(world, &leaving);
@@ -230,8 +241,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         }
     }
     for (name, endpoint) in &input.desired.endpoints {
-        let id = diff::endpoint::id(input, endpoint);
-        let address = diff::endpoint::address(name);
+        let id = private_endpoint::id(input, endpoint);
+        let address = private_endpoint::address(name);
         for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
             outputs.push(Output {
                 address: address.clone(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::address::Address;
 use crate::arm::world::World;
 use crate::code::Code;
-use crate::diff::Input;
 use crate::health::{self, Join};
+use crate::input::Input;
 
 use super::class::Class;
 use super::endpoint::as_it_is;

@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::by_hand::{Compared, Set, keeps};
 use crate::change::{Actor, FieldDiff};
 use crate::desired;
-use crate::diff::Input;
-use crate::diff::service::{actor, address, stack_of};
+use crate::input::Input;
 use crate::kubernetes::server_side_apply::Manager;
 use crate::kubernetes::service::Key;
+use crate::node::service::{actor, address, stack_of};
 use crate::snapshot::Reading;
 
 use super::Look;

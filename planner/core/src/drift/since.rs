@@ -6,16 +6,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Consumer};
+use crate::change::Action;
 use crate::compare;
-use crate::diff::service::comparable;
-use crate::diff::{self, Input};
+use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::service::comparable;
+use crate::node::{View, endpoint_connection, private_endpoint, service};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
 use crate::snapshot::{Observation, Snapshot};
-use crate::view::View;
 
 use super::class::Class;
 use super::gathered::{Gathered, difference};
@@ -107,23 +108,23 @@ pub(super) fn compare(
     inventory: &Inventory,
     gathered: &mut Gathered,
 ) {
-    let is_wanted = |(key, _): &(&Key, _)| input.desired.services.contains_key(*key);
-    for (key, service) in inventory.services.iter().filter(is_wanted) {
-        let at = diff::service::address(key);
+    let is_wanted = |key: &Key| input.desired.services.contains_key(key);
+    for (key, live) in inventory.services.iter().filter(|(key, _)| is_wanted(key)) {
+        let at = service::address(key);
         let mut cause = Cause::by(By::SomebodyInKubernetes);
-        let made = service.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let made = live.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
         cause.at = made.map(ToOwned::to_owned);
-        gathered_if_another(since, &at, &key.to_string(), Some(&service.uid), cause, gathered);
+        gathered_if_another(since, &at, &key.to_string(), Some(&live.uid), cause, gathered);
     }
     for (name, endpoint) in &input.desired.endpoints {
-        let id = diff::endpoint::id(input, endpoint);
+        let id = private_endpoint::id(input, endpoint);
         let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
         let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
-        let at = diff::endpoint::address(name);
+        let at = private_endpoint::address(name);
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
     }
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     for (at, node) in inventory.nodes() {
         let ours =
             node.service.as_ref().is_some_and(|key| input.desired.services.contains_key(key));
@@ -198,7 +199,7 @@ fn consumer(
     if was.status != "Approved" || now.is_some_and(|now| now.status == "Approved") {
         return None;
     }
-    let at = diff::controller::connection_address(&was.endpoint, &BTreeMap::new());
+    let at = endpoint_connection::address(&was.endpoint, &BTreeMap::new());
     let (message, by) = match now {
         None => (
             format!(

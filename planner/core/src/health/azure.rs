@@ -9,13 +9,14 @@ use crate::arm::resource::{PrivateLinkService, SecurityRule};
 use crate::code::Code;
 use crate::connection_status::ConnectionStatus;
 use crate::desired::Dns;
-use crate::diff::controller::connection_address;
-use crate::diff::{approval, dns, endpoint};
+use crate::diff::approval;
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::private_link_service::consumers;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
 
 use super::{Join, finding};
 
@@ -43,14 +44,14 @@ pub(super) fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
         }
     };
     for (name, wanted) in &join.input.desired.endpoints {
-        let id = endpoint::id(join.input, wanted);
+        let id = private_endpoint::id(join.input, wanted);
         let Observation::Present(live) = join.input.snapshot.resource(&id) else { continue };
-        if let Some(status) = endpoint::status(live) {
+        if let Some(status) = private_endpoint::status(live) {
             tell(Address::new(Kind::EndpointConnection, name), &status, "the endpoint");
         }
     }
     for (_, link) in links(join) {
-        for consumer in view::consumers(link) {
+        for consumer in consumers(link) {
             let at = connection_address(&consumer.endpoint, join.own);
             tell(at, &consumer.status, &format!("Private Link Service {}", link.name()));
         }
@@ -77,7 +78,7 @@ pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for (key, link) in links(join) {
         let approved = link.properties.auto_approval.as_ref();
         let approved = approved.and_then(|set| set.subscriptions.as_ref());
-        for consumer in view::consumers(link) {
+        for consumer in consumers(link) {
             let id = ResourceId::new(&consumer.endpoint);
             let by_itself = approved
                 .into_iter()
@@ -207,8 +208,8 @@ pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
 pub(super) fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for wanted in join.input.desired.endpoints.values() {
         let Some(Dns::ZoneGroup { .. }) = &wanted.dns else { continue };
-        let id = endpoint::id(join.input, wanted);
-        let Some((at, group)) = dns::target(wanted, &id) else { continue };
+        let id = private_endpoint::id(join.input, wanted);
+        let Some((at, group)) = dns_record::target(wanted, &id) else { continue };
         let Observation::Present(live) = join.input.snapshot.resource(&group) else { continue };
         let configs = live.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
         for config in configs.into_iter().flatten().filter_map(|it| it.get("properties")) {
@@ -242,7 +243,8 @@ fn lost(join: &Join<'_>, zone: &ResourceId, record: &Value) -> Option<String> {
     match join.input.snapshot.resource(&zone.child("A", name)) {
         Observation::Absent => Some(format!("its record {name} in {} is not there", zone.name())),
         Observation::Present(live) => {
-            let found: BTreeSet<&str> = dns::addresses(live).filter_map(Value::as_str).collect();
+            let found: BTreeSet<&str> =
+                dns_record::addresses(live).filter_map(Value::as_str).collect();
             let shown: Vec<&str> = found.iter().copied().collect();
             (found != kept).then(|| {
                 format!("its record {name} in {} leads to {}", zone.name(), shown.join(", "))

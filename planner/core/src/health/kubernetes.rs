@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::code::Code;
-use crate::diff::service::address;
 use crate::kubernetes::service::{Key, Service};
+use crate::node::service::address;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::snapshot::Reading;

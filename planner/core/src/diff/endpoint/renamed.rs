@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
-use crate::diff::Input;
+use crate::input::Input;
 use crate::inventory::Inventory;
+use crate::node::private_endpoint::{id, live_connection, subnet_id};
 use crate::plan::{Finding, Mode};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
-use super::connection::live_connection;
-use super::{id, leaving, subnet_id};
+use super::leaving;
 
 /// Desired state with the names in Azure of endpoints whose documents were renamed, marked as such. A
 /// document was renamed if there is no endpoint of its name, and of the stack's endpoints that no document

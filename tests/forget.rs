@@ -141,6 +141,8 @@ fn a_renamed_endpoint_document_makes_nothing_again() {
         "{}",
         plan.stdout
     );
+    // Whoever looks for drift knows it under its new name too.
+    place.run("drift").expect(0);
     // And said.
     place.write(&documents(endpoint("shop-pe", &format!("  name: app-pe\n{}", record("app")))));
     let plan = place.quiet();

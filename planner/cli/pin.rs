@@ -96,6 +96,7 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
                 targets.zones.insert(dns_record::zone_id(zone, &id));
             }
             Some(Dns::ZoneGroup { zones, .. }) => {
+                targets.zones.extend(zones.iter().map(|zone| dns_record::zone_id(zone, &id)));
                 let groups =
                     zones.iter().filter_map(|zone| Group::of(&dns_record::zone_id(zone, &id)));
                 targets.zone_groups.extend(groups);

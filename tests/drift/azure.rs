@@ -401,3 +401,154 @@ fn no_azure_list_that_could_not_be_read_is_taken_for_empty() {
         );
     }
 }
+
+/// The Service that gave a shared frontend its name goes, and another serves on (recording 238): nothing was
+/// left behind, and no command that deletes it is printed.
+#[test]
+fn what_another_service_serves_on_is_no_orphan() {
+    let applied = Applied::private_link();
+    let annotation = "azure-pls-name: my-pls";
+    let address = format!(
+        "{annotation}\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25"
+    );
+    applied.rewrite("internal-app.yaml", annotation, &address);
+    let folder = applied.place.path().join("examples/private-link");
+    let first = std::fs::read_to_string(folder.join("internal-app.yaml")).unwrap();
+    let second = first
+        .replace("name: internal-app", "name: second")
+        .replace("port: 80", "port: 443")
+        .lines()
+        .filter(|line| !line.contains("azure-pls"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    std::fs::write(folder.join("second.yaml"), second).unwrap();
+    let apply = "--auto-approve --max-disconnects 1 --controller-timeout 20";
+    applied.run("apply", apply).expect(0);
+    std::fs::remove_file(folder.join("internal-app.yaml")).unwrap();
+    applied.rewrite("endpoint.yaml", "name: internal-app", "name: second");
+    applied.run("apply", apply).expect(0);
+    applied.run("plan", "--detailed-exitcode").expect(0);
+    let run = applied.run("drift", "").expect(0);
+    assert!(!run.stdout.contains("delete"), "{}", run.stdout);
+}
+
+/// What Azure failed is a change too, until it is written again.
+#[test]
+fn what_azure_failed_is_planned_and_written_again() {
+    let applied = Applied::private_link();
+    for state in ["Failed", "Canceled"] {
+        applied.edit(&endpoint(), |it| it["properties"]["provisioningState"] = json!(state));
+        let differences = applied.differences(2, "");
+        assert_eq!(
+            classes(&differences),
+            [told("provisioning-failed", "PrivateEndpoint/myAKSServicePE")]
+        );
+        let plan = applied.run("plan", "--detailed-exitcode").expect(2);
+        assert!(plan.stdout.contains("Azure failed it: it is written again"), "{}", plan.stdout);
+        applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
+        assert_eq!(applied.differences(0, ""), [] as [Value; 0]);
+    }
+}
+
+/// States that no field tells: plan and drift say them from one rule.
+#[test]
+fn what_is_silent_in_the_fields_is_told_by_plan_and_drift() {
+    let silent: [(&str, &str, fn(&mut Value)); 8] = [
+        ("connection-unknown", "disconnected", |world| status(world, "Removed")),
+        ("connection-unknown", "disconnected", |world| status(world, "")),
+        ("stranger-approved", "foreign", |world| {
+            let connections = resource(world, "privateLinkServices")
+                .pointer_mut("/properties/privateEndpointConnections")
+                .unwrap();
+            let mut other = connections[0].clone();
+            other["name"] = json!("partner");
+            other["properties"]["privateEndpoint"]["id"] = json!(network(
+                "99999999-9999-9999-9999-999999999999",
+                "partner",
+                "privateEndpoints/x"
+            ));
+            connections.as_array_mut().unwrap().push(other);
+        }),
+        ("cleanup-lost", "unhealthy", |world| service(world)["metadata"]["finalizers"] = json!([])),
+        ("external-addresses", "unhealthy", |world| {
+            service(world)["spec"]["externalIPs"] = json!(["1.2.3.4"]);
+        }),
+        ("no-ready-node", "unhealthy", |world| {
+            let objects = world["kubernetes"]["objects"].as_array_mut().unwrap();
+            for node in objects.iter_mut().filter(|it| it["kind"] == "Node") {
+                node["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]);
+            }
+        }),
+        ("empty-pool", "unhealthy", |world| {
+            for pool in resource(world, "loadBalancers")["properties"]["backendAddressPools"]
+                .as_array_mut()
+                .unwrap()
+            {
+                pool["properties"]["backendIPConfigurations"] = json!([]);
+                pool["properties"]["loadBalancerBackendAddresses"] = json!([]);
+            }
+        }),
+        ("traffic-denied", "unhealthy", |world| {
+            let group = resource(world, "networkSecurityGroups");
+            let id = format!("{}/securityRules/deny", group["id"].as_str().unwrap());
+            let rules = &mut group["properties"]["securityRules"];
+            let rule = json!({"name": "deny", "id": id, "properties": {
+                "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
+                "sourceAddressPrefix": "*", "sourcePortRange": "*",
+                "destinationAddressPrefix": "*", "destinationPortRange": "*",
+            }});
+            match rules.as_array_mut() {
+                Some(rules) => rules.push(rule),
+                None => *rules = json!([rule]),
+            }
+        }),
+    ];
+    let applied = Applied::private_link();
+    let approval = "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {name: ok}\n\
+                    spec: {service: {namespace: default, name: internal-app}, approve: [{subscription: \
+                    11111111-1111-1111-1111-111111111111}]}\n";
+    let folder = applied.place.path().join("examples/private-link");
+    std::fs::write(folder.join("approval.yaml"), approval).unwrap();
+    let mut kept = Value::Null;
+    applied.edit_world(|world| kept = world.clone());
+    assert_eq!(applied.differences(0, ""), [] as [Value; 0]);
+    for (code, class, break_it) in silent {
+        applied.edit_world(|world| {
+            *world = kept.clone();
+            break_it(world);
+        });
+        let plan = applied.run("plan", "");
+        assert!(plan.stdout.contains(&format!("[{code}]")), "{code}: {}", plan.stdout);
+        let code_of_drift = if class == "foreign" { 0 } else { 2 };
+        let differences = applied.differences(code_of_drift, "");
+        assert!(differences.iter().any(|it| it["class"] == class), "{code}: {differences:#?}");
+    }
+}
+
+fn resource<'a>(world: &'a mut Value, kind: &str) -> &'a mut Value {
+    let kind = format!("Microsoft.Network/{kind}");
+    let mut resources = world["azure"].as_array_mut().unwrap().iter_mut();
+    resources.find(|it| it["type"] == kind.as_str()).unwrap()
+}
+
+fn service(world: &mut Value) -> &mut Value {
+    let mut objects = world["kubernetes"]["objects"].as_array_mut().unwrap().iter_mut();
+    objects.find(|it| it["kind"] == "Service" && it["metadata"]["name"] == "internal-app").unwrap()
+}
+
+/// Both ends of every connection show this state.
+fn status(world: &mut Value, status: &str) {
+    for resource in world["azure"].as_array_mut().unwrap() {
+        for list in [
+            "privateLinkServiceConnections",
+            "manualPrivateLinkServiceConnections",
+            "privateEndpointConnections",
+        ] {
+            let connections = resource.pointer_mut(&format!("/properties/{list}"));
+            for connection in connections.and_then(Value::as_array_mut).into_iter().flatten() {
+                connection["properties"]["privateLinkServiceConnectionState"]["status"] =
+                    json!(status);
+            }
+        }
+    }
+}

@@ -262,3 +262,17 @@ fn what_cannot_be_read_is_no_drift_and_no_success() {
     let run = "drift -f examples/private-link --observed now.json --exit-zero";
     applied.place.run(run).expect(1);
 }
+
+/// A plan changes nothing that another field manager set, and says so in a line.
+#[test]
+fn what_was_set_by_hand_and_stays_is_a_line_of_the_plan() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        somebody.annotate("kubectl-annotate", &[("azure-pls-proxy-protocol", Some("true"))]).await;
+    });
+    let plan = applied.run("plan", "").expect(0);
+    let line = "1 annotation was set by hand and stays (kubectl-annotate): privlink drift";
+    assert!(plan.stdout.contains(line), "{}", plan.stdout);
+    let differences = applied.differences(2, "");
+    assert!(differences.iter().any(|it| it["class"] == "edited-in-kubernetes"));
+}

@@ -103,6 +103,8 @@ fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandE
         let observed =
             super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
+        let settled = planning::settled(&input);
+        let input = Input { desired: &settled, ..input };
         let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = explanation::of(&input, &planned, address)
             .map_err(|error| CommandError::new(error.to_string()).hint(error.help()));

@@ -58,6 +58,8 @@ pub(super) async fn check(
 ) -> Result<Report, CommandError> {
     let options = Options { adopt: true, ..super::options(Mode::Apply, &Limits::default()) };
     let input = Input::new(desired, snapshot, facts, &options);
+    let settled = planning::settled(&input);
+    let input = Input { desired: &settled, ..input };
     let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
     let session = &connected.session;
     let subject = Subject {

@@ -10,14 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
-use crate::arm::world::World;
 use crate::change::show_value;
 use crate::compare;
-use crate::node::sides::Nodes;
-use crate::node::{Owners, dns_record, private_endpoint, sides};
+use crate::inventory::Inventory;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::Plan;
 use crate::pointer::At;
-use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
 
@@ -104,16 +102,12 @@ pub fn moved(bindings: &[Binding], snapshot: &Snapshot) -> Vec<Moved> {
 /// A snapshot, by node.
 struct Live<'a> {
     snapshot: &'a Snapshot,
-    nodes: Nodes,
+    inventory: Inventory,
 }
 
 impl<'a> Live<'a> {
     fn of(snapshot: &'a Snapshot) -> Self {
-        let (world, _) = prediction::world(snapshot);
-        let services = prediction::services(snapshot);
-        let owners = Owners::of(services.values().map(AsRef::as_ref));
-        let (nodes, _) = sides::nodes(&world, &World::default(), &owners);
-        Self { snapshot, nodes }
+        Self { snapshot, inventory: Inventory::of(snapshot) }
     }
 
     /// What a plan uses of an object; nothing for kinds that plans are not bound to.
@@ -123,7 +117,7 @@ impl<'a> Live<'a> {
             Kind::EndpointConnection => None,
             Kind::Service => Some(self.service(&address.name)),
             Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
-                let node = self.nodes.get(address);
+                let node = self.inventory.nodes().get(address);
                 Some(node.map_or(Value::Null, |view| {
                     let consumers: Vec<Value> = view
                         .consumers

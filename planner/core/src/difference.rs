@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
 use crate::compare::fields as compared;
+use crate::inventory::Inventory;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::service::comparable;
 use crate::node::sides::Nodes;
 use crate::node::{Owners, dns_record, private_endpoint, sides};
-use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
 
@@ -90,14 +90,17 @@ struct Shown {
 /// Compares two snapshots. What one of them does not show is not compared.
 pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     let mut not_compared = BTreeSet::new();
-    let services = [old, new].map(prediction::services);
-    let owners = Owners::of(services.iter().flat_map(BTreeMap::values).map(AsRef::as_ref));
+    let sides_seen = [old, new].map(Inventory::of);
+    let [first, second] = &sides_seen;
+    let services = sides_seen.iter().flat_map(|it| it.services.values());
+    let worlds = [&first.world, &second.world];
+    let owners = Owners::of(services.map(AsRef::as_ref), &worlds);
     let mut sides = [BTreeMap::new(), BTreeMap::new()];
     let is_read =
         |snapshot: &Snapshot| !matches!(snapshot.kubernetes.services, Reading::Unreadable(_));
     if is_read(old) && is_read(new) {
-        for (side, services) in sides.iter_mut().zip(&services) {
-            for (key, service) in services {
+        for (side, seen) in sides.iter_mut().zip(&sides_seen) {
+            for (key, service) in &seen.services {
                 let mut fields = comparable(&service.object);
                 if let Some(fields) = fields.as_object_mut() {
                     let status = json!({"loadBalancer": {"ingress": service.ingress}});
@@ -111,8 +114,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     } else {
         not_compared.insert("Services".to_owned());
     }
-    let [worlds_old, worlds_new] = [old, new].map(|snapshot| prediction::world(snapshot).0);
-    let (before, after) = sides::nodes(&worlds_old, &worlds_new, &owners);
+    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }

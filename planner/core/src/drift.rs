@@ -15,19 +15,20 @@ mod class;
 mod controller;
 mod endpoint;
 mod gathered;
+mod health;
 mod kubernetes;
 mod orphan;
 mod progress;
 mod repair;
 mod report;
 pub mod since;
-mod writer;
 
 use std::collections::BTreeMap;
 
+use crate::diff;
 use crate::input::Input;
+use crate::inventory::Inventory;
 use crate::node::private_endpoint;
-use crate::prediction;
 use crate::snapshot::{List, Reading, Snapshot};
 
 pub use class::{Class, Weight};
@@ -53,20 +54,23 @@ pub struct Look<'a> {
 pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let mut gathered = Gathered::default();
     unreadable(input.snapshot, &mut gathered);
-    let (world, malformed) = prediction::world(input.snapshot);
-    for what in malformed {
+    let inventory = Inventory::of(input.snapshot);
+    for what in &inventory.malformed {
         let why = "it does not look as ARM's resources do".to_owned();
-        gathered.unreadable.push(Unread { what, why });
+        gathered.unreadable.push(Unread { what: what.clone(), why });
     }
-    let live = prediction::services(input.snapshot);
+    let desired = diff::endpoint::settled(input, &inventory);
+    let input = &Input { desired: &desired, ..*input };
+    let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
     let own = private_endpoint::own(input);
-    if let Some(seen) = controller::compare(input, look, &world, &mut gathered) {
+    if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }
-    endpoint::compare(input, look, (&world, &own), &mut gathered);
+    endpoint::compare(input, look, (world, &own), &mut gathered);
+    health::compare(input, world, &own, &mut gathered);
     if let Some(since) = look.since {
-        since::compare(input, since, (&world, &live), &mut gathered);
+        since::compare(input, since, &inventory, &mut gathered);
     }
     gathered.into_report(input)
 }

@@ -10,6 +10,7 @@ use crate::input::Input;
 use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
+use crate::planning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
@@ -42,6 +43,8 @@ struct Marked<'a> {
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
+    let desired = planning::settled(input);
+    let input = &Input { desired: &desired, ..*input };
     let marked = marked(input);
     let mut chosen: Vec<&Marked<'_>> = Vec::new();
     for address in addresses {

@@ -6,8 +6,10 @@
 //! [`explanation`] read the same nodes. What is printed of it is `privlink-render`'s.
 
 pub mod binding;
+mod by_hand;
 pub mod change;
 pub mod compare;
+pub mod connection_status;
 pub mod diff;
 pub mod difference;
 pub mod drift;
@@ -17,8 +19,10 @@ pub mod finding;
 pub mod forget;
 pub mod frontier;
 pub mod graph;
+mod health;
 pub mod import;
 pub mod input;
+pub mod inventory;
 pub mod known;
 pub mod node;
 mod order;
@@ -26,11 +30,13 @@ pub mod plan;
 pub mod planning;
 pub mod prediction;
 pub mod preflight;
+mod provisioning;
 pub mod report;
 pub mod route;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
+mod writer;
 
 pub use privlink_input::{annotation, code, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{

@@ -25,11 +25,13 @@ pub mod service;
 pub(crate) mod sides;
 mod subnet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde_json::Value;
 
+use crate::arm::resource::{LoadBalancer, PrivateLinkService};
+use crate::arm::world::World;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::consumer::Consumer;
 use crate::resource_id::ResourceId;
@@ -49,21 +51,66 @@ pub struct View {
     pub consumers: Vec<Consumer>,
 }
 
-/// The Services whose names Azure's resources carry, by the base of those names.
+/// The Services that Azure's resources belong to.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
+    /// By the base of the names that the controller gives to what it makes for them.
     bases: BTreeMap<String, Key>,
+    /// By frontends that are named after no Service and that they serve on, in lower case.
+    serving: BTreeMap<String, Key>,
 }
 
 impl Owners {
-    /// Services by what the controller names their resources after.
-    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>) -> Self {
+    /// Services by what the controller names their resources after, and by the rules they have on frontends
+    /// of these worlds.
+    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>, worlds: &[&World]) -> Self {
         let bases = services
             .into_iter()
             .filter(|service| !service.uid.is_empty())
             .map(|service| (base_name(&service.uid), service.key.clone()))
             .collect();
-        Self { bases }
+        let mut owners = Self { bases, serving: BTreeMap::new() };
+        for world in worlds {
+            world.load_balancers.values().for_each(|balancer| owners.serve(balancer));
+        }
+        owners
+    }
+
+    /// A frontend is named after the Service that was first on it, and stays when that one is deleted while
+    /// others serve on it (recording 238). Of several, the first by namespace and name speaks for it.
+    fn serve(&mut self, balancer: &LoadBalancer) {
+        let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
+        let id = ResourceId::new(balancer.id());
+        let nameless: BTreeSet<String> = frontends
+            .filter(|frontend| self.of_name(frontend.name()).is_none())
+            .map(|frontend| id.child("frontendIPConfigurations", frontend.name()).key())
+            .collect();
+        if nameless.is_empty() {
+            return;
+        }
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            let Some(frontend) = &rule.properties.frontend_ip_configuration else { continue };
+            let frontend = frontend.id().to_lowercase();
+            let Some(key) = self.of_name(rule.name()).cloned() else { continue };
+            if !nameless.contains(&frontend) {
+                continue;
+            }
+            let first = self.serving.entry(frontend).or_insert_with(|| key.clone());
+            if key < *first {
+                *first = key;
+            }
+        }
+    }
+
+    /// The Service that a frontend belongs to: the one it is named after, and if that is gone, one that
+    /// serves on it.
+    pub fn of_frontend(&self, frontend: &ResourceId) -> Option<&Key> {
+        self.of_name(frontend.name()).or_else(|| self.serving.get(&frontend.key()))
+    }
+
+    /// The Service that a Private Link Service belongs to: its frontend's.
+    pub fn of_link(&self, link: &PrivateLinkService) -> Option<&Key> {
+        self.of_frontend(&private_link_service::frontend(link)?)
     }
 
     /// The Service that a resource of this name belongs to.

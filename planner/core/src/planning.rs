@@ -3,16 +3,22 @@
 pub mod account;
 mod standing;
 
+use std::borrow::Cow;
+
 use crate::address::{Address, Kind};
+use crate::by_hand;
 use crate::change::Change;
+use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
+use crate::health::{self, Join};
 use crate::input::Input;
-use crate::node::{Owners, private_endpoint};
+use crate::inventory::Inventory;
+use crate::node::private_endpoint;
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
@@ -52,6 +58,12 @@ impl Error {
     }
 }
 
+/// Desired state with what lives under another name under that one, for whoever reads it beside what is
+/// live without a plan of its own.
+pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
+    diff::endpoint::settled(input, &Inventory::of(input.snapshot))
+}
+
 /// Plans.
 ///
 /// # Errors
@@ -59,18 +71,12 @@ impl Error {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
-    let settled = diff::endpoint::settle(input);
-    let input = &match &settled {
-        Some((desired, findings)) => {
-            gathered.findings.extend(findings.iter().cloned());
-            Input { desired, ..*input }
-        }
-        None => *input,
-    };
-    let (world, malformed) = prediction::world(input.snapshot);
+    let inventory = Inventory::of(input.snapshot);
+    let desired = diff::endpoint::settled(input, &inventory);
+    let input = &Input { desired: &desired, ..*input };
+    let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let cluster = prediction::cluster(input.snapshot, input.facts);
-    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
-    let selection = diff::selection::select(input, &world, &owners)?;
+    let Inventory { world, malformed, .. } = inventory;
     let input = &Input { selection: Some(&selection), ..*input };
     let own = private_endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
@@ -82,6 +88,8 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
+    gathered.findings.extend(by_hand::find(input));
+    gathered.findings.extend(health::find(&Join { input, prediction: &prediction, own: &own }));
     gathered.refusals.extend(safety::replacements(input));
     standing::soften(input, &prediction, &changes, &mut gathered);
     standing::left_behind(input, &mut gathered);

@@ -56,7 +56,7 @@ impl Prediction {
     fn derived(&self) -> &Derived {
         self.derived.get_or_init(|| {
             let services = self.live.values().chain(self.services.values());
-            let owners = Owners::of(services.map(AsRef::as_ref));
+            let owners = Owners::of(services.map(AsRef::as_ref), &[&self.before, &self.after]);
             let nodes = sides::nodes(&self.before, &self.after, &owners);
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })

@@ -210,6 +210,24 @@ codes! {
         NoPrivateLinkService = "no-private-link-service", Error;
         /// An endpoint's document was renamed; the endpoint keeps its name in Azure.
         EndpointRenamed = "endpoint-renamed", Note;
+        /// Fields of a live Service were set by hand, and an apply leaves them.
+        SetByHand = "set-by-hand", Note;
+        /// Azure shows a state of a connection that is none of those known.
+        ConnectionUnknown = "connection-unknown", Warning;
+        /// A consumer is connected whom nobody named.
+        StrangerApproved = "stranger-approved", Note;
+        /// A live Service has lost the finalizer by which the controller cleans up after it.
+        CleanupLost = "cleanup-lost", Warning;
+        /// A live Service has external addresses that its manifest does not have.
+        ExternalAddresses = "external-addresses", Warning;
+        /// A rule of the nodes' security group lets nothing in.
+        TrafficDenied = "traffic-denied", Warning;
+        /// No node of the cluster is ready.
+        NoReadyNode = "no-ready-node", Warning;
+        /// Rules of the stack lead to a backend pool that nobody is in.
+        EmptyPool = "empty-pool", Warning;
+        /// A record that a zone group keeps is not there, or leads elsewhere.
+        RecordLost = "record-lost", Warning;
         /// An endpoint's virtual network is not there or could not be read, or its subnet is not in it.
         NetworkMissing = "network-missing", Error;
         /// The private DNS zone of an endpoint's record is not there.

@@ -75,6 +75,8 @@ pub struct PrivateEndpoint {
     pub protect: bool,
     /// Its name in Azure, where it is not the document's.
     pub azure_name: Option<Spanned<String>>,
+    /// Whether its document was renamed since it was applied, so that its name in Azure is the live one's.
+    pub is_renamed: bool,
     /// Its subscription: its own or the stack's. Unknown if neither says one.
     pub subscription: Option<Spanned<String>>,
     /// Its resource group.

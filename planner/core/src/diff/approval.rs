@@ -71,6 +71,13 @@ pub fn rejecting<'a>(
     rejecting.next().map(|approval| approval.name.as_str())
 }
 
+/// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
+pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
+    let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
+    let mut listed = of_service.flat_map(|it| it.approve.iter().chain(&it.reject));
+    listed.any(|it| matches(it, endpoint))
+}
+
 fn matches(consumer: &desired::Consumer, endpoint: &ResourceId) -> bool {
     match consumer {
         desired::Consumer::Subscription(subscription) => {
@@ -132,9 +139,8 @@ pub fn diff(
     }
     let owners = prediction.owners();
     for link in prediction.after.private_link_services.values() {
-        let frontend = private_link_service::frontend(link);
-        let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
-        let is_ours = owner.is_some_and(|key| input.desired.services.contains_key(key));
+        let is_ours =
+            owners.of_link(link).is_some_and(|key| input.desired.services.contains_key(key));
         if !is_ours || decided.contains(&link.id().to_lowercase()) {
             continue;
         }

@@ -15,7 +15,7 @@ use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::service::address;
-use crate::node::{Owners, View, endpoint_connection, fields, private_link_service};
+use crate::node::{Owners, View, endpoint_connection, fields};
 use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -377,8 +377,8 @@ fn rules(prediction: &Prediction, outcome: &Outcome) -> BTreeMap<ResourceId, boo
 type Owned<'a> = BTreeMap<&'a Key, BTreeSet<ResourceId>>;
 
 fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
-    let mut add = |name: &str, id: &dyn Fn() -> ResourceId| {
-        if let Some(service) = owners.of_name(name) {
+    let mut add = |owner: Option<&'a Key>, id: &dyn Fn() -> ResourceId| {
+        if let Some(service) = owner {
             owned.entry(service).or_default().insert(id());
         }
     };
@@ -386,19 +386,19 @@ fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
         let id = ResourceId::new(balancer.id());
         let properties = &balancer.properties;
         for child in properties.frontend_ip_configurations.iter().flatten() {
-            add(child.name(), &|| id.child("frontendIPConfigurations", child.name()));
+            let id = id.child("frontendIPConfigurations", child.name());
+            add(owners.of_frontend(&id), &|| id.clone());
         }
         for child in properties.load_balancing_rules.iter().flatten() {
-            add(child.name(), &|| id.child("loadBalancingRules", child.name()));
+            let owner = owners.of_name(child.name());
+            add(owner, &|| id.child("loadBalancingRules", child.name()));
         }
         for child in properties.probes.iter().flatten() {
-            add(child.name(), &|| id.child("probes", child.name()));
+            add(owners.of_name(child.name()), &|| id.child("probes", child.name()));
         }
     }
     for link in world.private_link_services.values() {
-        if let Some(frontend) = private_link_service::frontend(link) {
-            add(frontend.name(), &|| ResourceId::new(link.id()));
-        }
+        add(owners.of_link(link), &|| ResourceId::new(link.id()));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
@@ -13,6 +13,7 @@ use crate::input::Input;
 use crate::node::dns_record::{comparable, stack_of};
 use crate::node::dns_record::{group, record, records, tag, target, zone_id};
 use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 
@@ -61,7 +62,8 @@ pub fn diff(
             return;
         }
     };
-    let fields = compare::fields(live.map(comparable).as_ref(), Some(&comparable(&wanted)));
+    let mut fields = compare::fields(live.map(comparable).as_ref(), Some(&comparable(&wanted)));
+    fields.extend(live.and_then(provisioning::field));
     if fields.is_empty() {
         return;
     }
@@ -70,7 +72,9 @@ pub fn diff(
     let owner = live.and_then(stack_of);
     let ours = live.is_none() || owner == Some(input.desired.name.as_str());
     if is_record && !ours && !input.options.adopt {
-        if owner.is_none() && fields.iter().all(|it| it.path.starts_with("metadata")) {
+        let is_mark =
+            |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;
+        if owner.is_none() && fields.iter().all(is_mark) {
             gathered.findings.push(super::ownership::unmarked(&at));
             return;
         }
@@ -83,6 +87,7 @@ pub fn diff(
     let (action, reason) = match live {
         None => (Action::Create, "the endpoint is to have this name"),
         Some(_) if is_record && !ours => (Action::Adopt, "it exists, and this stack takes it over"),
+        Some(_) if provisioning::is_only(&fields) => (Action::Update, provisioning::AGAIN),
         Some(_) => (Action::Update, "it does not lead to the endpoint"),
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);

@@ -28,10 +28,11 @@ use crate::node::{private_endpoint, private_link_service};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
-pub use renamed::settle;
+pub use renamed::settled;
 
 use body::{body, updated};
 use connection::connection;
@@ -112,6 +113,7 @@ pub fn diff(
 fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     for (name, endpoint) in &input.desired.endpoints {
         let at = address(name);
+        gathered.findings.extend(renamed::finding(&at, endpoint));
         if input.covers(&at) {
             one(input, prediction, (&at, endpoint), gathered);
         }
@@ -188,7 +190,8 @@ fn one(
     let owner = live.and_then(stack_of);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_unmarked = live.is_some() && owner.is_none() && !input.options.adopt;
-    let fields = fields.map(|fields| match fields.iter().all(|it| it.path.starts_with("tags")) {
+    let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;
+    let fields = fields.map(|fields| match fields.iter().all(is_mark) {
         true if is_unmarked && !fields.is_empty() => {
             gathered.findings.push(unmarked(at));
             Vec::new()
@@ -321,6 +324,7 @@ fn decide(
     }
     if !fields.is_empty() {
         let (action, reason) = match wishes.ours {
+            true if provisioning::is_only(fields) => (Action::Update, provisioning::AGAIN),
             true => (Action::Update, "its document says otherwise"),
             false => (Action::Adopt, "exists, and this stack takes it over"),
         };

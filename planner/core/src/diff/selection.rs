@@ -247,9 +247,7 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         need(&endpoint, record);
     }
     for link in before.private_link_services.values() {
-        let owner =
-            private_link_service::frontend(link).and_then(|it| owners.of_name(it.name()).cloned());
-        let Some(owner) = owner.map(|key| crate::node::service::address(&key)) else { continue };
+        let Some(owner) = owners.of_link(link).map(crate::node::service::address) else { continue };
         for consumer in private_link_service::consumers(link) {
             let at = endpoint_connection::address(&consumer.endpoint, &BTreeMap::new());
             if nodes.unit(&at) == Some(at.clone()) {

@@ -64,19 +64,21 @@ pub enum Class {
     Disconnected,
     /// A consumer that was connected is gone.
     ConsumerGone,
+    /// What is live does not serve, and no difference of fields says so.
+    Unhealthy,
     /// Something that nothing wants was left behind.
     Orphan,
     /// A difference that another value of an assumed fact would explain.
     Unverified,
     /// A connection waits for approval.
     AwaitingApproval,
-    /// A frontend or rule of somebody else on the controller's load balancer.
+    /// A frontend or rule of somebody else on the controller's load balancer, or a consumer whom nobody named.
     Foreign,
 }
 
 impl Class {
     /// All classes, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::EditedInKubernetes,
         Self::NotApplied,
         Self::Missing,
@@ -88,6 +90,7 @@ impl Class {
         Self::Recreated,
         Self::Disconnected,
         Self::ConsumerGone,
+        Self::Unhealthy,
         Self::Orphan,
         Self::Unverified,
         Self::AwaitingApproval,
@@ -108,6 +111,7 @@ impl Class {
             Self::Recreated => "recreated",
             Self::Disconnected => "disconnected",
             Self::ConsumerGone => "consumer-gone",
+            Self::Unhealthy => "unhealthy",
             Self::Orphan => "orphan",
             Self::Unverified => "unverified",
             Self::AwaitingApproval => "awaiting-approval",

@@ -21,6 +21,7 @@ use crate::node::View;
 use crate::node::service::{address, stack_of};
 use crate::node::sides::Nodes;
 use crate::prediction::{self, Prediction};
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading, Snapshot};
 
@@ -352,8 +353,7 @@ impl Work<'_> {
     fn unprovisioned(&self) -> Vec<Difference> {
         let failed = |id: &ResourceId| {
             let live = self.world.get(id)?;
-            let state = live.pointer("/properties/provisioningState")?.as_str()?;
-            (state == "Failed").then_some(())
+            provisioning::failed(&live).map(ToOwned::to_owned)
         };
         let ours = |node: &View| {
             let key = node.service.as_ref();
@@ -364,17 +364,18 @@ impl Work<'_> {
                 || at.kind == Kind::LoadBalancer && !self.progress(node).1.eq(&Progress::Unknown)
         });
         nodes
-            .filter(|(_, node)| failed(&node.id).is_some())
-            .map(|(at, node)| {
+            .filter_map(|(at, node)| {
+                let state = failed(&node.id)?;
                 let mut cause = Cause::by(By::AzureOrSomebodyInIt);
                 cause.last_modified = last_modified(self.world, &node.id);
-                let message = "Azure failed to provision it";
+                let message =
+                    format!("Azure failed to provision it: its provisioningState is {state}");
                 let object = Some(node.id.as_str());
                 let mut difference =
                     difference(Class::ProvisioningFailed, at, object, message, cause);
                 difference.heals = Heals::NextSync;
                 difference.repair = node.service.as_ref().map(repair::nudge);
-                difference
+                Some(difference)
             })
             .collect()
     }

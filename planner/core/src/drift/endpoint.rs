@@ -18,6 +18,7 @@ use crate::node::private_endpoint::{bound, id, subnet_id};
 use crate::node::{dns_record, private_endpoint, private_link_service};
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
@@ -25,7 +26,6 @@ use super::Look;
 use super::class::Class;
 use super::controller::of_system_data;
 use super::gathered::{Gathered, difference, fields};
-use super::repair;
 use super::report::{By, Cause, Difference};
 
 /// Compares endpoints, connections and names.
@@ -42,14 +42,19 @@ pub(super) fn compare(
         let id = id(input, endpoint);
         if let Observation::Present(live) = input.snapshot.resource(&id) {
             connection(look, world, (&at, &id, live), gathered);
-            provisioning(look, (&at, &id, live), gathered);
+            unprovisioned(look, (&at, &id, live), gathered);
+        }
+        if let Some((at, id)) = dns_record::target(endpoint, &id)
+            && let Observation::Present(live) = input.snapshot.resource(&id)
+        {
+            unprovisioned(look, (&at, &id, live), gathered);
         }
     }
     consumers(input, look, &prediction, own, gathered);
 }
 
 /// Azure as it is, with the Services as they are: nothing is synced.
-fn as_it_is(input: &Input<'_>, world: &World) -> Prediction {
+pub(super) fn as_it_is(input: &Input<'_>, world: &World) -> Prediction {
     let cluster = prediction::cluster(input.snapshot, input.facts);
     prediction::predict(world.clone(), cluster, &[] as &[predict::Change])
 }
@@ -87,7 +92,9 @@ fn bodies(input: &Input<'_>, look: &Look<'_>, prediction: &Prediction, gathered:
             gathered.push(found);
         }
     }
-    for change in planned.changes {
+    for mut change in planned.changes {
+        // That Azure failed it is told by itself.
+        change.fields.retain(|field| field.path != provisioning::FIELD);
         if matches!(change.address.kind, Kind::PrivateEndpoint | Kind::DnsRecord) {
             gathered.differences.extend(body(input, look, change));
         }
@@ -237,20 +244,19 @@ fn connection(
     gathered.push(found);
 }
 
-fn provisioning(
+/// Something that privlink writes and that Azure gave up on.
+fn unprovisioned(
     look: &Look<'_>,
     (at, id, live): (&Address, &ResourceId, &Value),
     gathered: &mut Gathered,
 ) {
-    let state = live.pointer("/properties/provisioningState").and_then(Value::as_str);
-    if state == Some("Failed") {
+    if let Some(state) = provisioning::failed(live) {
         let mut cause = Cause::by(By::AzureOrSomebodyInIt);
         cause.last_modified = of_system_data(live);
-        let message = "Azure failed to provision it";
+        let message = format!("Azure failed to provision it: its provisioningState is {state}");
         let mut found =
             difference(Class::ProvisioningFailed, at, Some(id.as_str()), message, cause);
-        let delete = repair::delete(id.as_str());
-        found.repair = Some(format!("{delete} && {}", look.apply));
+        found.repair = Some(format!("{}  # writes it again", look.apply));
         gathered.push(found);
     }
 }

@@ -4,28 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::by_hand::{Compared, Set, keeps};
 use crate::change::{Actor, FieldDiff};
-use crate::compare;
 use crate::desired;
 use crate::input::Input;
-use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers;
-use crate::kubernetes::server_side_apply::{self, Manager, SERVICE, Writer};
+use crate::kubernetes::server_side_apply::Manager;
 use crate::kubernetes::service::Key;
-use crate::marks::FIELD_MANAGER;
-use crate::node::service::{actor, address, comparable, mark, stack_of};
+use crate::node::service::{actor, address, stack_of};
 use crate::snapshot::Reading;
-use crate::unknown;
 
 use super::Look;
 use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
 use super::repair::word;
 use super::report::{By, Cause, Difference, Heals};
-use super::writer::{Writers, is_own};
-
-/// What the controller reads begins so.
-const ANNOTATION: &str = "metadata.annotations[\"service.beta.kubernetes.io/azure-";
+use crate::writer::{Writers, is_own};
 
 /// Compares all Services.
 pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathered) {
@@ -94,81 +87,22 @@ fn one(
     gathered: &mut Gathered,
 ) {
     let actor = actor(input, Some(live));
-    let mut manifest = wanted.manifest.clone();
-    if actor == Actor::Privlink {
-        mark(&mut manifest, &input.desired.name);
-    }
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let Some(stored) = merged(Some(live), &manifest, &actor) else { return };
-    let stored = defaults::update(stored, live, &network, &mut Marks);
-    let differing = compare::fields(Some(&comparable(live)), Some(&comparable(&stored)));
-    let added = added(live, &manifest, &differing, &network);
-    let writers = Writers::of(live);
+    let Some(compared) = Compared::of(input, wanted, live, actor) else { return };
     let mut groups = Groups::new();
+    let set_by_hand = compared.set_by_hand();
+    let Compared { actor, writers, differing, .. } = compared;
     for field in differing {
         let (class, by) = blame(&writers, &field, &actor, look, key, live);
         groups.entry((class, by)).or_default().push(field);
     }
-    for field in added {
-        let owners = writers.owners(&field.path);
-        if let Some(owner) = owners.iter().rev().find(|it| !is_own(it) && !keeps(&actor, it)) {
-            let by = Some((owner.name.clone(), owner.time.clone()));
-            groups.entry((Class::EditedInKubernetes, by)).or_default().push(field);
-        }
+    for Set { field, manager, time } in set_by_hand {
+        let by = Some((manager, time));
+        groups.entry((Class::EditedInKubernetes, by)).or_default().push(field);
     }
     let adopted = stack_of(live) == Some(input.desired.name.as_str());
     for ((class, by), diffs) in groups {
         gathered.push(edited(look, key, (&actor, adopted), (class, by), diffs));
     }
-}
-
-fn merged(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Option<Value> {
-    let manager = match actor {
-        Actor::External(tool) => tool,
-        _ => FIELD_MANAGER,
-    };
-    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
-    server_side_apply::apply(&SERVICE, live, manifest, &writer, true).ok()
-}
-
-/// What is set on the live Service that the manifest alone would not set: an apply leaves fields of
-/// others alone, so they are no change of a plan, and all the same they may be somebody's edit. Only
-/// what the controller looks at counts, and only if it is not what the API server fills in.
-fn added(
-    live: &Value,
-    manifest: &Value,
-    differing: &[FieldDiff],
-    network: &Network,
-) -> Vec<FieldDiff> {
-    let Some(alone) = merged(None, manifest, &Actor::Privlink) else { return Vec::new() };
-    // Node ports are handed out.
-    let shown = |object: &Value| without_node_ports(comparable(object));
-    let alone = shown(&defaults::create(alone, network, &mut Marks));
-    let is_unknown = |field: &FieldDiff| {
-        field.after.as_ref().is_some_and(|value| unknown::is_unknown(&value.to_string()))
-    };
-    let told = |field: &FieldDiff| differing.iter().any(|it| it.path == field.path);
-    let handed_out = ["spec.clusterIP", "spec.healthCheckNodePort", "spec.ipFamil"];
-    compare::fields(Some(&shown(live)), Some(&alone))
-        .into_iter()
-        .filter(|field| field.path.starts_with(ANNOTATION) || field.path.starts_with("spec."))
-        .filter(|field| !handed_out.iter().any(|path| field.path.starts_with(path)))
-        .filter(|field| !is_unknown(field) && !told(field))
-        .collect()
-}
-
-fn without_node_ports(mut object: Value) -> Value {
-    let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
-    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
-        port.shift_remove("nodePort");
-    }
-    object
-}
-
-/// Whether a manager is the tool that keeps the Service.
-fn keeps(actor: &Actor, manager: &Manager) -> bool {
-    let tool = managers::tool_of(&manager.name).map(|tool| tool.to_string());
-    matches!(actor, Actor::External(name) if *name == manager.name || Some(name) == tool.as_ref())
 }
 
 /// Who made a field differ: its owner, if that is somebody else; for one that was taken away whoever

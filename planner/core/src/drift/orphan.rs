@@ -1,6 +1,6 @@
 //! What nothing wants: left behind by its marks, or somebody else's on the controller's load balancer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
 use crate::annotation::keys;
@@ -36,14 +36,36 @@ pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &m
             gathered.push(found);
         }
     }
+    let served = addresses_served(seen);
     for address in world.public_ip_addresses.values() {
         let name = address.name();
         let made = name.split('-').any(is_made_name);
-        if made && name.split('-').all(|part| seen.prediction.owners().of_name(part).is_none()) {
+        let served = served.contains(&ResourceId::new(address.id()).key());
+        if made
+            && !served
+            && name.split('-').all(|part| seen.prediction.owners().of_name(part).is_none())
+        {
             let at = Address::new(Kind::PublicIp, name);
             gathered.push(left(seen, &at, address.id(), "no Service has it"));
         }
     }
+}
+
+/// The public IP addresses on frontends that a live Service has, by id in lower case.
+fn addresses_served(seen: &Seen) -> BTreeSet<String> {
+    let mut served = BTreeSet::new();
+    for balancer in seen.prediction.before.load_balancers.values() {
+        let id = ResourceId::new(balancer.id());
+        for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
+            let child = id.child("frontendIPConfigurations", frontend.name());
+            if seen.prediction.owners().of_frontend(&child).is_some()
+                && let Some(address) = &frontend.properties.public_ip_address
+            {
+                served.insert(address.id().to_lowercase());
+            }
+        }
+    }
+    served
 }
 
 /// Whether the controller made a name: `a` and the first 31 digits of a uid
@@ -71,12 +93,12 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let mut foreign: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
         let name = frontend.name();
-        if seen.prediction.owners().of_name(name).is_some() {
+        let child = id.child("frontendIPConfigurations", name);
+        if seen.prediction.owners().of_frontend(&child).is_some() {
             continue;
         }
         if is_made_name(name) {
             let at = Address::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
-            let child = id.child("frontendIPConfigurations", name);
             let mut found = left(seen, &at, child.as_str(), "no Service owns it");
             found.repair = Some(format!(
                 "az network lb frontend-ip delete -g {} --lb-name {} -n {}",
@@ -109,6 +131,14 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     gathered.push(difference(Class::Foreign, &at, Some(id.as_str()), message, cause));
 }
 
+/// Whether a live Service asks for a Private Link Service.
+fn asks_for_link(seen: &Seen, service: &Key) -> bool {
+    seen.prediction.live.get(service).is_some_and(|live| {
+        let asks = live.annotations.get("service.beta.kubernetes.io/azure-pls-create");
+        asks.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    })
+}
+
 /// A Private Link Service of this cluster's controller that nothing wants.
 fn link_left(
     input: &Input<'_>,
@@ -126,7 +156,7 @@ fn link_left(
     }
     let at = private_link_service::address(link, seen.prediction.owners());
     let frontend = private_link_service::frontend(link)?;
-    let Some(service) = seen.prediction.owners().of_name(frontend.name()) else {
+    let Some(service) = seen.prediction.owners().of_link(link) else {
         let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
         let connected =
             private_link_service::consumers(link).into_iter().filter(|it| it.status == "Approved");
@@ -136,7 +166,14 @@ fn link_left(
     let owner = tag(OWNER_TAG)?;
     let (namespace, name) = owner.split_once('/')?;
     let owner = Key::new(namespace, name);
-    let Some(live) = seen.prediction.live.get(&owner) else {
+    if !seen.prediction.live.contains_key(&owner) {
+        // The Service that frontend and tag are named after is gone, and who shared the frontend goes on as
+        // before (recording 238).
+        let is_shared = seen.prediction.owners().of_name(frontend.name()).is_none();
+        let outcome = seen.prediction.outcome(service);
+        if is_shared && outcome.is_none_or(|outcome| outcome.error.is_none()) {
+            return None;
+        }
         // Ownership goes by namespace and name, and the tag is never moved (findings 8 and F5).
         let message = format!(
             "its tag says that Service {owner} owns it, which is gone; Service {service} on the same frontend cannot change its settings"
@@ -149,12 +186,8 @@ fn link_left(
             repair::word(&format!("{OWNER_TAG}={service}"))
         ));
         return Some(found);
-    };
-    let asks = live
-        .annotations
-        .get(keys::PLS_CREATE)
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
-    if asks || !input.desired.services.contains_key(&owner) {
+    }
+    if asks_for_link(seen, &owner) || !input.desired.services.contains_key(&owner) {
         return None;
     }
     // Recordings 201, 202 and 250: nothing deletes it while its frontend lives.

@@ -6,7 +6,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::snapshot::Snapshot;
 
 use super::report::LastEvent;
-use super::writer::Writers;
+use crate::writer::Writers;
 
 /// How far the controller is with a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]

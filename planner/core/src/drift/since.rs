@@ -6,15 +6,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::world::World;
 use crate::change::Action;
 use crate::compare;
 use crate::input::Input;
-use crate::kubernetes::service::{Key, Service};
+use crate::inventory::Inventory;
+use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::service::comparable;
-use crate::node::{Owners, endpoint_connection, private_endpoint, service, sides};
-use crate::prediction;
+use crate::node::{View, endpoint_connection, private_endpoint, service};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
 use crate::snapshot::{Observation, Snapshot};
@@ -31,30 +30,23 @@ pub struct Since {
     identities: BTreeMap<(Kind, String), String>,
     /// Services without what servers write, by `namespace/name`.
     services: BTreeMap<String, Value>,
-    /// What the controller made, as it is compared, by id in lower case.
-    nodes: BTreeMap<String, Value>,
-    /// Who was connected to a Private Link Service, by its id in lower case.
-    consumers: BTreeMap<String, Vec<Consumer>>,
+    /// What the controller made, by id in lower case.
+    nodes: BTreeMap<String, Arc<View>>,
 }
 
 impl Since {
     /// What a snapshot showed.
     pub fn of_snapshot(snapshot: &Snapshot) -> Self {
         let mut since = Self { at: Some(snapshot.taken_at.clone()), ..Self::default() };
-        let services = prediction::services(snapshot);
-        for (key, service) in &services {
+        let inventory = Inventory::of(snapshot);
+        for (key, service) in &inventory.services {
             let name = key.to_string();
             since.know(Kind::Service, &name, Some(&service.uid));
             since.services.insert(name, comparable(&service.object));
         }
-        let (world, _) = prediction::world(snapshot);
-        let owners = Owners::of(services.values().map(AsRef::as_ref));
-        let (nodes, _) = sides::nodes(&world, &World::default(), &owners);
-        for (address, node) in nodes {
-            let node = Arc::unwrap_or_clone(node);
+        for (address, node) in inventory.nodes() {
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
-            since.consumers.insert(node.id.key(), node.consumers);
-            since.nodes.insert(node.id.key(), node.fields);
+            since.nodes.insert(node.id.key(), Arc::clone(node));
         }
         for live in snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
             let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
@@ -105,7 +97,7 @@ impl Since {
 
     /// What the controller had made, as it was.
     pub(super) fn node(&self, id: &ResourceId) -> Option<&Value> {
-        self.nodes.get(&id.key())
+        self.nodes.get(&id.key()).map(|node| &node.fields)
     }
 }
 
@@ -113,15 +105,16 @@ impl Since {
 pub(super) fn compare(
     input: &Input<'_>,
     since: &Since,
-    (world, live): (&World, &BTreeMap<Key, Arc<Service>>),
+    inventory: &Inventory,
     gathered: &mut Gathered,
 ) {
-    for (key, service) in live.iter().filter(|(key, _)| input.desired.services.contains_key(key)) {
+    let is_wanted = |key: &Key| input.desired.services.contains_key(key);
+    for (key, live) in inventory.services.iter().filter(|(key, _)| is_wanted(key)) {
         let at = service::address(key);
         let mut cause = Cause::by(By::SomebodyInKubernetes);
-        let made = service.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let made = live.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
         cause.at = made.map(ToOwned::to_owned);
-        gathered_if_another(since, &at, &key.to_string(), Some(&service.uid), cause, gathered);
+        gathered_if_another(since, &at, &key.to_string(), Some(&live.uid), cause, gathered);
     }
     for (name, endpoint) in &input.desired.endpoints {
         let id = private_endpoint::id(input, endpoint);
@@ -131,10 +124,8 @@ pub(super) fn compare(
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
     }
-    let owners = Owners::of(live.values().map(AsRef::as_ref));
-    let (nodes, _) = sides::nodes(world, &World::default(), &owners);
     let own = private_endpoint::own(input);
-    for (at, node) in nodes {
+    for (at, node) in inventory.nodes() {
         let ours =
             node.service.as_ref().is_some_and(|key| input.desired.services.contains_key(key));
         if !ours || node.identity.is_none() {
@@ -142,15 +133,15 @@ pub(super) fn compare(
         }
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         let (id, identity) = (node.id.as_str(), node.identity.as_deref());
-        let another = gathered_if_another(since, &at, id, identity, cause, gathered);
+        let another = gathered_if_another(since, at, id, identity, cause, gathered);
         if !another {
-            let before = since.consumers.get(&node.id.key()).into_iter().flatten();
+            let before = since.nodes.get(&node.id.key()).into_iter().flat_map(|it| &it.consumers);
             for was in before.filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
                 let now = node
                     .consumers
                     .iter()
                     .find(|it| ResourceId::new(&it.endpoint) == ResourceId::new(&was.endpoint));
-                gathered.differences.extend(consumer(since, &at, was, now));
+                gathered.differences.extend(consumer(since, at, was, now));
             }
         }
     }

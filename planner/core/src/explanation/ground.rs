@@ -167,6 +167,14 @@ pub fn of_code(code: Code) -> Ground {
         | Code::AliasNeedsManual
         | Code::UnreadMessage
         | Code::ConnectionDisagrees => ground("states of a connection", Some(Documented), APPROVE),
+        Code::ConnectionUnknown | Code::StrangerApproved => {
+            ground("states of a connection", Some(Documented), APPROVE)
+        }
+        Code::TrafficDenied => {
+            ground("the first rule that fits decides", Some(Documented), SECURITY)
+        }
+        Code::RecordLost => ground("a zone group keeps its records", Some(Documented), DNS),
+        Code::SetByHand => ground("server-side apply", Some(Documented), APPLY),
         Code::TooManyDisconnects
         | Code::TooManyDeletes
         | Code::Protected

@@ -18,13 +18,13 @@ pub(crate) fn node(
     owners: &Owners,
 ) -> (Address, View) {
     let name = frontend.name();
-    let service = owners.of_name(name);
+    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
+    let service = owners.of_frontend(&id);
     let address = match service {
         Some(key) if name.ends_with("-IPv6") => format!("{key}/IPv6"),
         Some(key) => key.to_string(),
         None => format!("{}/{name}", balancer.name()),
     };
-    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
     let mut fields = clean(frontend);
     if let Some(fields) = fields.as_object_mut() {
         fields.insert("name".to_owned(), name.into());

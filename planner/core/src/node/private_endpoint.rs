@@ -15,7 +15,7 @@ use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::{private_link_service, service};
+use super::service;
 
 pub(crate) const TYPE: &str = "Microsoft.Network/privateEndpoints";
 
@@ -80,8 +80,7 @@ pub fn status(live: &Value) -> Option<String> {
 pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
     let target = live_connection(live)?.target?;
     let link = world.private_link_services.get(&target.to_lowercase())?;
-    let key = owners.of_name(private_link_service::frontend(link)?.name())?;
-    Some(service::address(key))
+    owners.of_link(link).map(service::address)
 }
 
 /// The id of an endpoint's subnet.

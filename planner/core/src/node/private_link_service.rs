@@ -12,8 +12,7 @@ use crate::resource_id::ResourceId;
 /// The address of a Private Link Service: its frontend's Service, or where it lies.
 pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> Address {
     let id = ResourceId::new(service.id());
-    let on = frontend(service);
-    let owner = on.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
+    let owner = owners.of_link(service);
     let name = owner.map_or_else(
         || format!("{}/{}", id.resource_group().unwrap_or_default(), id.name()),
         ToString::to_string,
@@ -23,9 +22,7 @@ pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> Address 
 
 pub(crate) fn node(service: &PrivateLinkService, owners: &Owners) -> (Address, View) {
     let id = ResourceId::new(service.id());
-    let on = frontend(service);
-    let owner = on.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
-    let mut view = plain(id.as_str(), owner, clean(service));
+    let mut view = plain(id.as_str(), owners.of_link(service), clean(service));
     view.identity = identity(service).map(ToOwned::to_owned);
     view.consumers = consumers(service);
     (address(service, owners), view)

@@ -90,7 +90,7 @@ fn reached(step: &Step, document: &Value) -> Option<Value> {
 /// Through which Service each endpoint is reached in a state: the desired one, if the endpoint's connection
 /// is to a Private Link Service that leads to it, and else another that it leads to.
 pub(super) fn targets(input: &Input<'_>, state: &State) -> BTreeMap<String, String> {
-    let owners = Owners::of(state.cluster.services.values().map(AsRef::as_ref));
+    let owners = Owners::of(state.cluster.services.values().map(AsRef::as_ref), &[&state.world]);
     let mut targets = BTreeMap::new();
     for (name, endpoint) in &input.desired.endpoints {
         let Target::Service(wanted) = &endpoint.target else { continue };

@@ -207,6 +207,7 @@ impl Resolve<'_> {
             name: endpoint.name,
             protect: endpoint.protect,
             azure_name: endpoint.azure_name,
+            is_renamed: false,
             subscription,
             resource_group: endpoint.resource_group,
             location: endpoint.location,

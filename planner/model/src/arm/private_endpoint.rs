@@ -375,6 +375,8 @@ fn copy_changeable(endpoint: &mut Value, body: &Value) {
     if let Some(groups) = body.at("/properties/applicationSecurityGroups") {
         set(endpoint, "/properties", "applicationSecurityGroups", groups.clone());
     }
+    // A write that goes through makes good what an earlier one failed.
+    set(endpoint, "/properties", "provisioningState", json!("Succeeded"));
 }
 
 /// Sets a field of the object at a pointer.

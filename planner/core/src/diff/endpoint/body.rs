@@ -11,6 +11,7 @@ use crate::node::dns_record;
 use crate::node::private_endpoint::OWN_TAGS;
 use crate::node::private_endpoint::comparable;
 use crate::pointer::At;
+use crate::provisioning;
 use crate::resource_id::ResourceId;
 
 use super::reached::Reached;
@@ -93,6 +94,7 @@ fn is_same(field: &FieldDiff) -> bool {
 }
 
 pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
+    let failure = provisioning::field(live);
     let (live, wanted) = (comparable(live), comparable(body));
     compare::fields(Some(&live), Some(&wanted))
         .into_iter()
@@ -103,6 +105,7 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
         .filter(|field| !is_same(field))
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
+        .chain(failure)
         .collect()
 }
 

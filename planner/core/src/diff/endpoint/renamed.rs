@@ -1,28 +1,33 @@
 //! Documents that were renamed: Azure cannot rename an endpoint, so the live one is kept under its name.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
 use crate::input::Input;
-use crate::node::private_endpoint::{address, id, live_connection, subnet_id};
-use crate::node::{Owners, private_link_service};
+use crate::inventory::Inventory;
+use crate::node::private_endpoint::{id, live_connection, subnet_id};
 use crate::plan::{Finding, Mode};
 use crate::pointer::text;
-use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
 use super::leaving;
 
-/// Desired state with the names in Azure of endpoints whose documents were renamed, and what to say of
-/// them; nothing if there is none. A document was renamed if there is no endpoint of its name, and of the
-/// stack's endpoints that no document names just one is in its group and subnet and reaches what it wants.
-pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
+/// Desired state with the names in Azure of endpoints whose documents were renamed, marked as such. A
+/// document was renamed if there is no endpoint of its name, and of the stack's endpoints that no document
+/// names just one is in its group and subnet and reaches what it wants.
+///
+/// Whoever reads desired state beside what is live reads this, so that all of them agree on which endpoint
+/// is which.
+pub fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, Desired> {
+    let as_written = Cow::Borrowed(input.desired);
     if input.options.mode != Mode::Apply || !input.prunes() {
-        return None;
+        return as_written;
     }
     let wanted: Vec<&PrivateEndpoint> = input
         .desired
@@ -32,38 +37,17 @@ pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
         .filter(|wanted| input.snapshot.resource(&id(input, wanted)) == Observation::Absent)
         .collect();
     if wanted.is_empty() {
-        return None;
+        return as_written;
     }
     let leaving = leaving(input);
-    if leaving.is_empty() {
-        return None;
-    }
-    let (world, _) = prediction::world(input.snapshot);
-    let services = prediction::services(input.snapshot);
-    let owners = Owners::of(services.values().map(AsRef::as_ref));
-    let reaches = |live: &Value, wanted: &PrivateEndpoint| {
-        let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
-            return false;
-        };
-        match &wanted.target {
-            Target::Id(id) => id.value == ResourceId::new(target),
-            Target::Alias(alias) => alias.value.eq_ignore_ascii_case(&target),
-            Target::Service(key) => {
-                let link = world.private_link_services.get(&target.to_lowercase());
-                let frontend = link.and_then(|link| private_link_service::frontend(link));
-                frontend.is_some_and(|it| owners.of_name(it.name()) == Some(&key.value))
-            }
-        }
-    };
     let is_it = |live: &Value, wanted: &PrivateEndpoint| {
         let (own, live_id) = (id(input, wanted), ResourceId::new(text(live, "/id")));
         let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
         own.collection() == live_id.collection()
             && subnet == subnet_id(wanted, &own)
-            && reaches(live, wanted)
+            && reaches(inventory, live, wanted)
     };
-    let mut desired = input.desired.clone();
-    let mut findings = Vec::new();
+    let mut desired = as_written;
     let mut claimed = BTreeSet::new();
     for one in &wanted {
         let mut lives = leaving.iter().filter(|live| is_it(live, one));
@@ -73,27 +57,44 @@ pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
         if is_shared || !claimed.insert(live.key()) {
             continue;
         }
-        let Some(endpoint) = desired.endpoints.get_mut(&one.name.value) else { continue };
+        let endpoints = &mut desired.to_mut().endpoints;
+        let Some(endpoint) = endpoints.get_mut(&one.name.value) else { continue };
         if endpoint.connection_name == endpoint.name.value {
             endpoint.connection_name = live.name().to_owned();
         }
-        let name = endpoint.name.clone().map(|_| live.name().to_owned());
-        endpoint.azure_name = Some(name);
-        findings.push(Finding {
-            code: Code::EndpointRenamed,
-            severity: Code::EndpointRenamed.severity(),
-            address: address(&one.name.value),
-            message: format!(
-                "its document was renamed; the endpoint keeps its name in Azure, {}",
-                live.name()
-            ),
-            help: Some(format!(
-                "Write `name: {}` under `spec` to say so. To have an endpoint of the new name instead, \
-                 write that one there.",
-                live.name()
-            )),
-            place: Some(one.name.span.place().to_string()),
-        });
+        endpoint.azure_name = Some(endpoint.name.clone().map(|_| live.name().to_owned()));
+        endpoint.is_renamed = true;
     }
-    (!findings.is_empty()).then_some((desired, findings))
+    desired
+}
+
+/// Whether a live endpoint reaches what a document wants.
+fn reaches(inventory: &Inventory, live: &Value, wanted: &PrivateEndpoint) -> bool {
+    let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
+        return false;
+    };
+    match &wanted.target {
+        Target::Id(id) => id.value == ResourceId::new(target),
+        Target::Alias(alias) => alias.value.eq_ignore_ascii_case(&target),
+        Target::Service(key) => {
+            let link = inventory.world.private_link_services.get(&target.to_lowercase());
+            link.is_some_and(|link| inventory.owners.of_link(link) == Some(&key.value))
+        }
+    }
+}
+
+/// What a plan says of an endpoint whose document was renamed.
+pub(super) fn finding(at: &Address, endpoint: &PrivateEndpoint) -> Option<Finding> {
+    let name = &endpoint.resource_name().value;
+    endpoint.is_renamed.then(|| Finding {
+        code: Code::EndpointRenamed,
+        severity: Code::EndpointRenamed.severity(),
+        address: at.clone(),
+        message: format!("its document was renamed; the endpoint keeps its name in Azure, {name}"),
+        help: Some(format!(
+            "Write `name: {name}` under `spec` to say so. To have an endpoint of the new name instead, \
+             write that one there."
+        )),
+        place: Some(endpoint.name.span.place().to_string()),
+    })
 }

@@ -14,7 +14,7 @@ struct Claim {
 }
 
 /// The writers of a Service: of its spec and metadata, the cluster's own controllers aside.
-pub(super) struct Writers(Vec<Claim>);
+pub(crate) struct Writers(Vec<Claim>);
 
 /// Whether a manager is one of the cluster's own controllers, which write finalizers and status.
 fn is_controller(manager: &Manager) -> bool {
@@ -24,20 +24,20 @@ fn is_controller(manager: &Manager) -> bool {
 }
 
 /// Whether a manager is privlink's own.
-pub(super) fn is_own(manager: &Manager) -> bool {
+pub(crate) fn is_own(manager: &Manager) -> bool {
     [FIELD_MANAGER, SYNC_FIELD_MANAGER].contains(&manager.name.as_str())
 }
 
 impl Writers {
     /// The writers of a live Service.
-    pub(super) fn of(live: &Value) -> Self {
+    pub(crate) fn of(live: &Value) -> Self {
         let managers = server_side_apply::managers(live).into_iter();
         let claims = managers.filter(|(manager, _)| !is_controller(manager));
         Self(claims.map(|(manager, set)| Claim { manager, fields: dotted(&set) }).collect())
     }
 
     /// Who owns a field, the newest last.
-    pub(super) fn owners(&self, path: &str) -> Vec<&Manager> {
+    pub(crate) fn owners(&self, path: &str) -> Vec<&Manager> {
         let below = |field: &str| {
             path.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '[']))
                 || field.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']))
@@ -52,15 +52,28 @@ impl Writers {
 
     /// Somebody else who wrote after privlink did, the newest: whoever took a field away leaves no
     /// other trace.
-    pub(super) fn later_than_own(&self) -> Option<&Manager> {
+    pub(crate) fn later_than_own(&self) -> Option<&Manager> {
         let all = || self.0.iter().map(|claim| &claim.manager);
         let own = all().filter(|it| it.name == FIELD_MANAGER).map(|it| it.time.as_str()).max()?;
         let others = all().filter(|it| !is_own(it) && it.time.as_str() > own);
         others.max_by_key(|it| it.time.as_str())
     }
 
+    /// Whether somebody else than privlink and the cluster's own controllers wrote to a Service.
+    pub(crate) fn has_others(live: &Value) -> bool {
+        let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let name = |entry: &Value| entry.get("manager")?.as_str().map(ToOwned::to_owned);
+        let others = |name: String| ![FIELD_MANAGER, SYNC_FIELD_MANAGER].contains(&name.as_str());
+        entries.into_iter().flatten().filter_map(name).any(others)
+    }
+
+    /// Whether a writer is like this.
+    pub(crate) fn any(&self, is_it: impl Fn(&Manager) -> bool) -> bool {
+        self.0.iter().any(|claim| is_it(&claim.manager))
+    }
+
     /// When the Service was last written.
-    pub(super) fn last_written(&self) -> Option<&str> {
+    pub(crate) fn last_written(&self) -> Option<&str> {
         let times = self.0.iter().map(|claim| claim.manager.time.as_str());
         times.filter(|time| !time.is_empty()).max()
     }

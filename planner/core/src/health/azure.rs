@@ -1,0 +1,255 @@
+//! Rules over what is live in Azure.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::{PrivateLinkService, SecurityRule};
+use crate::code::Code;
+use crate::connection_status::ConnectionStatus;
+use crate::desired::Dns;
+use crate::diff::approval;
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::private_link_service::consumers;
+use crate::node::{dns_record, private_endpoint};
+use crate::plan::Finding;
+use crate::pointer::At;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+
+use super::{Join, finding};
+
+/// States of connections that nobody knows are never taken for connected: of the stack's endpoints, and of
+/// whoever connects to its Services.
+pub(super) fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    let mut told = BTreeSet::new();
+    let mut tell = |at: Address, status: &str, of: &str| {
+        let message = match ConnectionStatus::of(status) {
+            ConnectionStatus::Other(other) if other.is_empty() => {
+                format!("{of} shows no state of the connection, which is not taken for connected")
+            }
+            ConnectionStatus::Other(other) => format!(
+                "{of} shows the connection as {other}, which is no state that privlink knows, and is not taken for connected"
+            ),
+            _ => return,
+        };
+        if join.input.covers(&at) && told.insert(at.clone()) {
+            findings.push(finding(
+                Code::ConnectionUnknown,
+                at,
+                message,
+                "Look at both ends of the connection in Azure; `--replace` of the endpoint makes another one.",
+            ));
+        }
+    };
+    for (name, wanted) in &join.input.desired.endpoints {
+        let id = private_endpoint::id(join.input, wanted);
+        let Observation::Present(live) = join.input.snapshot.resource(&id) else { continue };
+        if let Some(status) = private_endpoint::status(live) {
+            tell(Address::new(Kind::EndpointConnection, name), &status, "the endpoint");
+        }
+    }
+    for (_, link) in links(join) {
+        for consumer in consumers(link) {
+            let at = connection_address(&consumer.endpoint, join.own);
+            tell(at, &consumer.status, &format!("Private Link Service {}", link.name()));
+        }
+    }
+}
+
+/// The Private Link Services of the stack's Services.
+fn links<'a>(
+    join: &'a Join<'_>,
+) -> impl Iterator<Item = (&'a crate::kubernetes::service::Key, &'a PrivateLinkService)> {
+    let services = join.input.desired.services.keys();
+    let of = |key| Some((key, join.prediction.link_before(key)?));
+    let mut seen = BTreeSet::new();
+    services.filter_map(of).filter(move |(_, link)| seen.insert(link.id().to_lowercase()))
+}
+
+/// Somebody else is connected whom neither an EndpointApproval names nor the Private Link Service lets in by
+/// itself.
+pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    // A stack that says of nobody whom it lets in leaves that to others.
+    if join.input.desired.approvals.is_empty() {
+        return;
+    }
+    for (key, link) in links(join) {
+        let approved = link.properties.auto_approval.as_ref();
+        let approved = approved.and_then(|set| set.subscriptions.as_ref());
+        for consumer in consumers(link) {
+            let id = ResourceId::new(&consumer.endpoint);
+            let by_itself = approved
+                .into_iter()
+                .flatten()
+                .any(|it| it == "*" || it.eq_ignore_ascii_case(&consumer.subscription));
+            let at = connection_address(&consumer.endpoint, join.own);
+            if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
+                || join.own.contains_key(&id.key())
+                || by_itself
+                || approval::names(join.input, key, &id)
+                || !join.input.covers(&at)
+            {
+                continue;
+            }
+            findings.push(finding(
+                Code::StrangerApproved,
+                at,
+                format!(
+                    "{} of subscription {} is connected, and neither an EndpointApproval nor azure-pls-auto-approval names it",
+                    consumer.endpoint, consumer.subscription
+                ),
+                "List it under `approve` or `reject` of an EndpointApproval.",
+            ));
+        }
+    }
+}
+
+/// A rule of the nodes' security group that lets nothing in, with none before it that lets anything in:
+/// rules count in order of their priority, and the first that fits decides.
+pub(super) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    let facts = join.input.facts;
+    let group = facts.security_group.to_lowercase();
+    for live in join.prediction.before.network_security_groups.values() {
+        let is_it = live.name().to_lowercase() == group || group.is_empty();
+        if !is_it || !has_frontends(join) {
+            continue;
+        }
+        let rules = live.properties.security_rules.iter().flatten();
+        let inbound = rules.filter(|rule| {
+            rule.properties
+                .direction
+                .as_deref()
+                .is_some_and(|it| it.eq_ignore_ascii_case("Inbound"))
+        });
+        let first = inbound.min_by_key(|rule| rule.properties.priority.unwrap_or(i64::MAX));
+        if let Some(rule) = first.filter(|rule| denies_all(rule)) {
+            findings.push(finding(
+                Code::TrafficDenied,
+                Address::new(Kind::SecurityRule, format!("{}/{}", live.name(), rule.name())),
+                format!(
+                    "it denies all that comes in, and with priority {} it is the first rule: nothing reaches the nodes",
+                    rule.properties.priority.unwrap_or_default()
+                ),
+                "Take it out, or put a rule that lets the Services' traffic in before it.",
+            ));
+        }
+    }
+}
+
+/// Whether a live frontend belongs to the stack.
+fn has_frontends(join: &Join<'_>) -> bool {
+    let ours = |key| join.input.desired.services.contains_key(key);
+    let mut nodes = join.prediction.nodes_before().iter();
+    nodes.any(|(at, node)| at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours))
+}
+
+fn denies_all(rule: &SecurityRule) -> bool {
+    let it = &rule.properties;
+    let any = |one: &Option<String>, many: &Option<Vec<String>>, all: &[&str]| {
+        let many = many.iter().flatten();
+        one.iter().chain(many).any(|text| all.iter().any(|it| it.eq_ignore_ascii_case(text)))
+    };
+    let everywhere = ["*", "0.0.0.0/0", "Any"];
+    let everything = ["*", "0-65535"];
+    it.access.as_deref().is_some_and(|access| access.eq_ignore_ascii_case("Deny"))
+        && it.protocol.as_deref().is_some_and(|it| it == "*")
+        && any(&it.source_address_prefix, &it.source_address_prefixes, &everywhere)
+        && any(&it.destination_address_prefix, &it.destination_address_prefixes, &everywhere)
+        && any(&it.source_port_range, &it.source_port_ranges, &everything)
+        && any(&it.destination_port_range, &it.destination_port_ranges, &everything)
+}
+
+/// Rules of the stack's Services lead to a pool that nobody is in.
+pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    let ours = |name: &str| {
+        let owner = join.prediction.owners().of_name(name);
+        owner.is_some_and(|key| join.input.desired.services.contains_key(key))
+    };
+    for balancer in join.prediction.before.load_balancers.values() {
+        let rules = balancer.properties.load_balancing_rules.iter().flatten();
+        if !rules.clone().any(|rule| ours(rule.name())) {
+            continue;
+        }
+        for pool in balancer.properties.backend_address_pools.iter().flatten() {
+            let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
+            let Ok(fields) = serde_json::to_value(&pool.properties) else { continue };
+            let is_empty =
+                |field: &str| fields.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty);
+            let leads = |rule: &Value| {
+                let text = rule.to_string().to_lowercase();
+                text.contains(&format!("{:?}", id.key()))
+            };
+            let mut used = rules.clone().filter(|rule| ours(rule.name()));
+            let is_used = used.any(|rule| {
+                serde_json::to_value(&rule.properties).is_ok_and(|properties| leads(&properties))
+            });
+            if is_used
+                && is_empty("backendIPConfigurations")
+                && is_empty("loadBalancerBackendAddresses")
+            {
+                findings.push(finding(
+                    Code::EmptyPool,
+                    Address::new(
+                        Kind::BackendPool,
+                        format!("{}/{}", balancer.name(), pool.name()),
+                    ),
+                    "rules of the stack's Services lead to it, and nobody is in it: nothing answers"
+                        .to_owned(),
+                    "Look at the Nodes, and at what took them out of the pool; the controller puts them back at its next sync.",
+                ));
+            }
+        }
+    }
+}
+
+/// A record that a zone group says it keeps is not there, or leads elsewhere.
+pub(super) fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for wanted in join.input.desired.endpoints.values() {
+        let Some(Dns::ZoneGroup { .. }) = &wanted.dns else { continue };
+        let id = private_endpoint::id(join.input, wanted);
+        let Some((at, group)) = dns_record::target(wanted, &id) else { continue };
+        let Observation::Present(live) = join.input.snapshot.resource(&group) else { continue };
+        let configs = live.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
+        for config in configs.into_iter().flatten().filter_map(|it| it.get("properties")) {
+            let Some(zone) = config.get("privateDnsZoneId").and_then(Value::as_str) else {
+                continue;
+            };
+            let records = config.get("recordSets").and_then(Value::as_array);
+            for record in records.into_iter().flatten() {
+                if let Some(message) = lost(join, &ResourceId::new(zone), record) {
+                    findings.push(finding(
+                        Code::RecordLost,
+                        at.clone(),
+                        message,
+                        "Delete the zone group and apply: Azure writes its records when it makes it.",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with one record of a zone group, as far as the zone was read.
+fn lost(join: &Join<'_>, zone: &ResourceId, record: &Value) -> Option<String> {
+    let text = |field: &str| record.get(field).and_then(Value::as_str);
+    if !text("recordType")?.eq_ignore_ascii_case("A") {
+        return None;
+    }
+    let name = text("recordSetName")?;
+    let addresses = record.get("ipAddresses").and_then(Value::as_array)?;
+    let kept: BTreeSet<&str> = addresses.iter().filter_map(Value::as_str).collect();
+    match join.input.snapshot.resource(&zone.child("A", name)) {
+        Observation::Absent => Some(format!("its record {name} in {} is not there", zone.name())),
+        Observation::Present(live) => {
+            let found: BTreeSet<&str> =
+                dns_record::addresses(live).filter_map(Value::as_str).collect();
+            let shown: Vec<&str> = found.iter().copied().collect();
+            (found != kept).then(|| {
+                format!("its record {name} in {} leads to {}", zone.name(), shown.join(", "))
+            })
+        }
+        Observation::Unreadable(_) | Observation::NotObserved => None,
+    }
+}

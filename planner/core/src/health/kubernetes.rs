@@ -1,0 +1,110 @@
+//! Rules over live Services and Nodes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::code::Code;
+use crate::kubernetes::service::{Key, Service};
+use crate::node::service::address;
+use crate::plan::Finding;
+use crate::pointer::At;
+use crate::snapshot::Reading;
+
+use super::{Join, finding};
+
+/// The finalizer of the service controller (`LoadBalancerCleanupFinalizer` of
+/// k8s.io/cloud-provider/service/helpers).
+const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
+
+/// The live Services that desired state has and the plan is about.
+fn wanted<'a>(join: &'a Join<'_>) -> impl Iterator<Item = (&'a Key, &'a Arc<Service>)> {
+    let is_wanted = |key: &Key| {
+        join.input.desired.services.contains_key(key) && join.input.covers(&address(key))
+    };
+    join.prediction.live.iter().filter(move |(key, _)| is_wanted(key))
+}
+
+/// A Service that has a load balancer, without the finalizer: if it is deleted now, the API server removes
+/// it at once, and the controller cleans nothing up.
+pub(super) fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for (key, service) in wanted(join) {
+        let is_balanced = service.wants_load_balancer() && !service.ingress.is_empty();
+        if !is_balanced || service.finalizers.iter().any(|it| it == FINALIZER) {
+            continue;
+        }
+        findings.push(finding(
+            Code::CleanupLost,
+            address(key),
+            format!(
+                "it has a load balancer and no finalizer {FINALIZER}: once it is deleted, what it has in Azure stays"
+            ),
+            "The controller puts it back at its next sync; do not delete the Service before.",
+        ));
+    }
+}
+
+/// Addresses that every node takes for the Service, whoever they belong to.
+pub(super) fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for (key, service) in wanted(join) {
+        let Some(wanted) = join.input.desired.services.get(key) else { continue };
+        let said = wanted.manifest.at("/spec/externalIPs").and_then(Value::as_array);
+        let said: BTreeSet<&str> = said.into_iter().flatten().filter_map(Value::as_str).collect();
+        let other = service.external_ips.iter().map(String::as_str);
+        let other: Vec<&str> = other.filter(|it| !said.contains(it)).collect();
+        if other.is_empty() {
+            continue;
+        }
+        findings.push(finding(
+            Code::ExternalAddresses,
+            address(key),
+            format!(
+                "its externalIPs {} are not in its manifest: the nodes take what is sent to them for the Service",
+                other.join(", ")
+            ),
+            "Take them out of the live Service, or write them into its manifest.",
+        ));
+    }
+}
+
+/// Load balancers of the stack's Services while no Node is ready: nothing answers behind them.
+pub(super) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    if !matches!(join.input.snapshot.kubernetes.nodes, Reading::Present(_)) {
+        return;
+    }
+    let mut nodes = join.input.snapshot.kubernetes.nodes.objects();
+    let count = nodes.clone().count();
+    if nodes.any(is_ready) {
+        return;
+    }
+    let message = match count {
+        0 => "the cluster has no Node, so nothing answers behind it".to_owned(),
+        _ => format!("none of {count} Nodes is ready, so nothing answers behind it"),
+    };
+    let ours = |key: &Key| join.input.desired.services.contains_key(key);
+    let frontends = join.prediction.nodes_before().iter();
+    let of_stack = frontends.filter(|(at, node)| {
+        at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours)
+    });
+    let balancers = of_stack.filter_map(|(_, node)| Some(node.id.parent()?.name().to_owned()));
+    for balancer in balancers.collect::<BTreeSet<String>>() {
+        findings.push(finding(
+            Code::NoReadyNode,
+            Address::new(Kind::LoadBalancer, balancer),
+            message.clone(),
+            "Look at the Nodes: `kubectl get nodes`.",
+        ));
+    }
+}
+
+/// Whether a Node is ready. One that says nothing of it counts as ready.
+fn is_ready(node: &Value) -> bool {
+    let conditions = node.at("/status/conditions").and_then(Value::as_array);
+    let mut ready = conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
+    ready.all(|condition| condition.get("status").and_then(Value::as_str) == Some("True"))
+}

@@ -1,0 +1,35 @@
+//! How Azure says that it did not bring about what was written: a resource is there all the same, and shows
+//! what it was asked to be, so that no other field tells.
+
+use serde_json::Value;
+
+use crate::change::FieldDiff;
+use crate::pointer::At;
+
+/// The field, as changes name it.
+pub(crate) const FIELD: &str = "provisioningState";
+
+/// Why such a resource is written again.
+pub(crate) const AGAIN: &str = "Azure failed it: it is written again";
+
+/// The state of a resource that Azure gave up on: `Failed` or `Canceled`
+/// (`ProvisioningState` of Microsoft.Network).
+pub(crate) fn failed(resource: &Value) -> Option<&str> {
+    let state = resource.at("/properties/provisioningState").and_then(Value::as_str)?;
+    ["Failed", "Canceled"].into_iter().find(|it| it.eq_ignore_ascii_case(state))
+}
+
+/// What is to change of such a resource.
+pub(crate) fn field(resource: &Value) -> Option<FieldDiff> {
+    failed(resource).map(|state| FieldDiff {
+        path: FIELD.to_owned(),
+        before: Some(state.into()),
+        after: Some("Succeeded".into()),
+        forces_replacement: false,
+    })
+}
+
+/// Whether nothing else is to change of a resource.
+pub(crate) fn is_only(fields: &[FieldDiff]) -> bool {
+    !fields.is_empty() && fields.iter().all(|field| field.path == FIELD)
+}

@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod predict;
 mod preflight;
+mod route;
 mod run;
 mod sandbox;
 mod show;
@@ -38,6 +39,7 @@ pub(crate) use output::{OutputFormat, Outputs};
 pub(crate) use plan::Plan;
 pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
+pub(crate) use route::{Route, RouteFormat};
 pub(crate) use run::{Apply, Destroy, Run, Turn, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
@@ -285,6 +287,8 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
+    /// Finds edits, one after the other, that disconnect fewer consumers than doing all at once
+    Route(Route),
     /// Show what was made: addresses, names, aliases, connection states
     Output(Outputs),
     /// Keep a simulated cluster and Azure

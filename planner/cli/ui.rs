@@ -4,9 +4,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
-use privlink_core::render::escape::terminal;
-use privlink_core::render::notice::Notice;
-use privlink_core::render::style::{Label, Style};
+use privlink_core::escape::terminal;
+use privlink_render::notice::Notice;
+use privlink_render::style::{Label, Style};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};

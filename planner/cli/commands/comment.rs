@@ -1,8 +1,8 @@
 //! `comment`: plans on a pull request.
 
 use privlink_core::plan::Plan;
-use privlink_core::render::comment::{self, Flavour, Options, marker};
 use privlink_forge::{Environment, Forge, ForgeError, Given, Kind, Outcome, Settings};
+use privlink_render::comment::{self, Flavour, Options, marker};
 
 use crate::args;
 use crate::command_error::CommandError;

@@ -9,12 +9,12 @@ use privlink_azure::ArmClient;
 use privlink_core::binding;
 use privlink_core::desired::Desired;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::render;
-use privlink_core::render::comment::{self, Flavour, Options};
-use privlink_core::render::notice::Notice;
-use privlink_core::render::style::Style;
 use privlink_core::saved::{self, SavedPlan};
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::comment::{self, Flavour, Options};
+use privlink_render::notice::Notice;
+use privlink_render::style::Style;
 
 use crate::args::{self, Format};
 use crate::command_error::CommandError;

@@ -1,8 +1,8 @@
 //! `show`: a saved plan, or what came of a run by its journal.
 
 use privlink_core::event::{self, Event};
-use privlink_core::render;
 use privlink_core::report::Report;
+use privlink_render as render;
 
 use crate::args::{Format, Show};
 use crate::command_error::{CommandError, io};

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use privlink_core::plan::Plan;
-use privlink_core::render::comment::{Flavour, Options, document};
-use privlink_core::render::pipeline::Agent;
+use privlink_render::comment::{Flavour, Options, document};
+use privlink_render::pipeline::Agent;
 
 use crate::command_error::{CommandError, io};
 use crate::ui::Ui;

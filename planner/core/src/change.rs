@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::escape::{escaped, terminal};
+use crate::evidence::Evidence;
+use crate::node::consumer::Consumer;
 use crate::unknown;
 
 /// What becomes of a node.
@@ -142,6 +145,20 @@ impl FieldDiff {
     }
 }
 
+/// Fields with their unknowns as words.
+pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    fields.into_iter().map(FieldDiff::shown).collect()
+}
+
+/// A value on one line. Unknowns stand bare, so that they are not taken for text.
+pub fn one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(" known after apply)") => terminal(text).into_owned(),
+        Value::String(text) if text == "(known after apply)" => terminal(text).into_owned(),
+        other => escaped(other.to_string()),
+    }
+}
+
 /// A value with its unknowns as words.
 #[must_use]
 pub fn show_value(value: Value) -> Value {
@@ -165,25 +182,6 @@ fn show_text(text: String) -> String {
     if unknown::is_unknown(&text) { unknown::show(&text) } else { text }
 }
 
-/// A party behind a private endpoint.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub struct Consumer {
-    /// The private endpoint's id.
-    pub endpoint: String,
-    /// The subscription it lies in.
-    pub subscription: String,
-    /// What the consumer wrote when it asked to connect.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub request_message: String,
-    /// The state of its connection, such as `Approved`.
-    pub status: String,
-    /// Whether the endpoint belongs to this stack, which will make it again.
-    pub own: bool,
-}
-
 /// What a change does to traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -195,30 +193,6 @@ pub enum Effect {
     BriefInterruption,
     /// These consumers are cut off until their endpoint is made again.
     ConsumersDisconnected(Vec<Consumer>),
-}
-
-/// How sure the rule behind a prediction is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Evidence {
-    /// Seen in a recording of the real controller.
-    Recorded,
-    /// Documented by Azure or Kubernetes, or read in the controller's source.
-    Documented,
-    /// Neither.
-    Guessed,
 }
 
 /// One node's change.

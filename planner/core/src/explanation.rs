@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, Consumer, Effect};
-use crate::diff::Input;
+use crate::change::{Action, Actor, Change, Effect};
+use crate::diff::selection;
 use crate::diff::selection::Misnamed;
-use crate::diff::{endpoint, selection};
 use crate::graph::Ownership;
+use crate::input::Input;
+use crate::node::consumer::Consumer;
+use crate::node::{View, private_endpoint};
 use crate::plan::{Finding, Refusal};
 use crate::planning::Planned;
 use crate::snapshot::Observation;
-use crate::view::View;
 
 pub use edit::Beside;
 
@@ -155,7 +156,7 @@ fn object(
         Kind::Service => Some(address.name.clone()),
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
             let wanted = input.desired.endpoints.get(&address.name)?;
-            Some(endpoint::id(input, wanted).as_str().to_owned())
+            Some(private_endpoint::id(input, wanted).as_str().to_owned())
         }
         _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
     }
@@ -184,12 +185,12 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
             let Some(wanted) = input.desired.endpoints.get(&address.name) else {
                 return known("unknown");
             };
-            match input.snapshot.resource(&endpoint::id(input, wanted)) {
+            match input.snapshot.resource(&private_endpoint::id(input, wanted)) {
                 Observation::Present(live) => {
                     let mut state = known("present");
-                    state
-                        .details
-                        .extend(endpoint::status(live).map(|it| format!("connection: {it}")));
+                    state.details.extend(
+                        private_endpoint::status(live).map(|it| format!("connection: {it}")),
+                    );
                     state
                 }
                 Observation::Absent => known("absent"),

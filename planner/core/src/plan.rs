@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::change::{Action, Actor, Change, Consumer, Effect};
-use crate::code::Code;
-use crate::diagnostic::Severity;
+use crate::change::{Action, Actor, Change, Effect};
+use crate::code::{Code, Severity};
+use crate::node::consumer::Consumer;
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -5,18 +5,19 @@ mod standing;
 use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::diff::draft::number;
-use crate::diff::selection::{Misnamed, Selection};
-use crate::diff::{self, Gathered, Input};
+use crate::diff::selection::Misnamed;
+use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
+use crate::input::Input;
+use crate::node::{Owners, private_endpoint};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
 use crate::prediction::{self, Prediction};
 use crate::safety;
 use crate::stack_graph;
-use crate::view::Owners;
 
 /// A plan with what it was made from.
 #[derive(Clone, Debug)]
@@ -68,9 +69,9 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let (world, malformed) = prediction::world(input.snapshot);
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
-    let selection = Selection::of(input, &world, &owners)?;
+    let selection = diff::selection::select(input, &world, &owners)?;
     let input = &Input { selection: Some(&selection), ..*input };
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
     let world = diff::endpoint::without(world, &leaving);
@@ -232,8 +233,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         }
     }
     for (name, endpoint) in &input.desired.endpoints {
-        let id = diff::endpoint::id(input, endpoint);
-        let address = diff::endpoint::address(name);
+        let id = private_endpoint::id(input, endpoint);
+        let address = private_endpoint::address(name);
         for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
             outputs.push(Output {
                 address: address.clone(),

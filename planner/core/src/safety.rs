@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::Code;
-use crate::diagnostic::Severity;
-use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
+use crate::code::{Code, Severity};
+use crate::input::Input;
+use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
+use crate::node::private_endpoint;
 use crate::plan::{Finding, Mode, Refusal, disconnected};
-use crate::render::summary::count;
+use crate::plural::count;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
@@ -116,12 +117,12 @@ fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
         (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
     });
     let wanted = input.desired.endpoints.values().filter(|endpoint| endpoint.protect);
-    tagged.chain(wanted.map(|it| endpoint::id(input, it).key())).collect()
+    tagged.chain(wanted.map(|it| private_endpoint::id(input, it).key())).collect()
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
 pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
-    let own = endpoint::own(input);
+    let own = private_endpoint::own(input);
     let advice = |address: &Address| -> Option<String> {
         let name = &address.name;
         match address.kind {

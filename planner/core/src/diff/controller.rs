@@ -7,21 +7,23 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff};
+use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
+use crate::evidence::Evidence;
 use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::service::address;
+use crate::node::{Owners, View, endpoint_connection, fields, private_link_service};
 use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-use crate::view::{self, Owners, View};
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
-use super::service::address;
 
 /// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
 /// with their address.
@@ -235,19 +237,6 @@ fn connected(before: Option<&View>, own: &BTreeMap<String, Address>) -> Vec<Cons
         .collect()
 }
 
-/// The address of the connection of an endpoint.
-pub fn connection_address(endpoint: &str, own: &BTreeMap<String, Address>) -> Address {
-    let id = ResourceId::new(endpoint);
-    let name = own.get(&id.key()).map_or_else(
-        || {
-            let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
-            format!("{}/{}/{}", part(id.subscription()), part(id.resource_group()), id.name())
-        },
-        |address| address.name.clone(),
-    );
-    Address::new(Kind::EndpointConnection, name)
-}
-
 /// The connections that go with a Private Link Service.
 fn connections(
     change: &Change,
@@ -261,7 +250,7 @@ fn connections(
     }
     for consumer in sides.0.into_iter().flat_map(|view| &view.consumers) {
         let mut gone = Change::new(
-            connection_address(&consumer.endpoint, own),
+            endpoint_connection::address(&consumer.endpoint, own),
             Action::Delete,
             Actor::Controller,
             format!("{} goes, and its connections with it", change.address),
@@ -413,7 +402,7 @@ fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
         }
     }
     for link in world.private_link_services.values() {
-        if let Some(frontend) = view::frontend_of(link) {
+        if let Some(frontend) = private_link_service::frontend(link) {
             add(frontend.name(), &|| ResourceId::new(link.id()));
         }
     }
@@ -426,7 +415,7 @@ fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
     {
         return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
     }
-    view::expected(value, unsure)
+    fields::expected(value, unsure)
 }
 
 /// Services that share a frontend are written one after the other, in the order they were predicted.

@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
+use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown};
 use crate::desired::Target;
-use crate::diff::Input;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::private_link_service;
 use crate::planning::Planned;
-use crate::render::text::shown;
-use crate::view;
 
 /// How a change comes about with nobody cut off: a second Service beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -156,8 +156,8 @@ fn steps(
     let prediction = &planned.prediction;
     let key = Key::new(namespace, name);
     let link = prediction.link_before(&key);
-    let others = link.map(view::consumers).unwrap_or_default();
-    let own = crate::diff::endpoint::own(input);
+    let others = link.map(private_link_service::consumers).unwrap_or_default();
+    let own = crate::node::private_endpoint::own(input);
     for consumer in others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
         steps.push(format!(
             "Ask the owner of {} (subscription {}) for a new endpoint to the new alias.",

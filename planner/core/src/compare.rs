@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::change::FieldDiff;
+use crate::unknown;
 
 /// The fields in which two values differ, in the order of the keys. Objects are compared key by key;
 /// lists whose entries have names, entry by entry; everything else as a whole.
@@ -67,6 +68,14 @@ impl Key<'_> {
             |key: &str| key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-');
         // Writing to a String cannot fail.
         let _ = match self {
+            // With its marks as they are: they are shown as words with the whole path.
+            Self::Field(key) if unknown::is_unknown(key) => {
+                if path.is_empty() {
+                    path.write_str(key)
+                } else {
+                    write!(path, ".{key}")
+                }
+            }
             Self::Field(key) if !plain(key) => write!(path, "[{key:?}]"),
             Self::Field(key) if path.is_empty() => path.write_str(key),
             Self::Field(key) => path.write_char('.').and_then(|()| path.write_str(key)),
@@ -149,6 +158,15 @@ mod tests {
             json!({"annotations": {"a.b/c": "2"}}),
             &[("annotations[\"a.b/c\"]", Some(json!("1")), Some(json!("2")))],
         );
+    }
+
+    #[test]
+    fn unknown_parts_of_keys_are_shown_as_in_values() {
+        let probe = format!("TCP-{}", unknown::mark("node port", "default/web health-check"));
+        let after = json!({"probes": {probe: {"port": 1}}});
+        let diffs = fields(None, Some(&after));
+        let [diff] = diffs.as_slice() else { panic!("{diffs:?}") };
+        assert_eq!(diff.clone().shown().path, "probes.TCP-(node port known after apply).port");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::unknown::{CLOSE, OPEN, is_unknown, mark};
+use crate::unknown::{CLOSE, OPEN, fill_mark, is_unknown, mark};
 
 /// Values for marks ([`crate::unknown`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Known {
             filled.push_str(before);
             let end = marked.find(CLOSE).map_or(marked.len(), |at| at + CLOSE.len_utf8());
             let (mark, after) = marked.split_at(end);
-            filled.push_str(self.values.get(mark).map_or(mark, String::as_str));
+            filled.push_str(fill_mark(mark, |it| self.values.get(it)).unwrap_or(mark));
             rest = after;
         }
         filled.push_str(rest);
@@ -164,10 +164,13 @@ impl Known {
         }
         let name = |value: &Value| value.get("name").and_then(Value::as_str).map(ToOwned::to_owned);
         let mut left: Vec<&Value> = live.iter().collect();
-        for wanted in expected {
-            let at = match name(wanted) {
+        // Those whose name is known take theirs first; a name unknown yet is told by all else.
+        let named = |wanted: &&Value| name(wanted).is_some_and(|it| !is_unknown(&self.fill(&it)));
+        let (known, unknown): (Vec<&Value>, Vec<&Value>) = expected.iter().partition(named);
+        for wanted in known.into_iter().chain(unknown) {
+            let wanted_name = name(wanted).map(|it| self.fill(&it)).filter(|it| !is_unknown(it));
+            let at = match wanted_name {
                 Some(wanted) => {
-                    let wanted = self.fill(&wanted);
                     left.iter().position(|live| name(live).is_some_and(|live| live == wanted))
                 }
                 None => left.iter().position(|live| self.clone().missing(wanted, live).is_empty()),
@@ -226,6 +229,16 @@ mod tests {
         let name = format!("pls-a{}", mark("uid", "default/web"));
         assert_eq!(known.fill(&name), "pls-a257b965551374ad2b091ef3f07043ad");
         assert_eq!(known.fill(&mark("node port", "default/web 80/TCP")), "31000");
+    }
+
+    #[test]
+    fn an_entry_with_a_name_unknown_as_a_whole_is_told_by_what_it_holds() {
+        let name = mark("name", "cut somewhere in an address");
+        let expected = json!([{"name": name, "port": 1}, {"name": "b", "port": 2}]);
+        let live = json!([{"name": "b", "port": 2}, {"name": "x-10.0", "port": 1}]);
+        assert_eq!(Known::default().missing(&expected, &live), [] as [&str; 0]);
+        let live = json!([{"name": "b", "port": 2}, {"name": "x-10.0", "port": 3}]);
+        assert_eq!(Known::default().missing(&expected, &live).len(), 1);
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub const CLOSE: char = '\u{E001}';
 /// Stands for a slash within a mark.
 pub const SLASH: char = '\u{E002}';
 
+/// Within a mark: how many of the first characters of what it stands for are meant.
+pub const FIRST: char = '\u{E003}';
+
 /// The mark of something unknown: `what` is the noun shown (`uid`), `of` tells it from others of its
 /// kind (`default/web`) and is not shown. A mark may stand in a segment of an ARM id, so slashes of `of`
 /// are kept as [`SLASH`]; marks within `of` lose their brackets, so marks do not nest.
@@ -28,6 +31,95 @@ pub fn mark(what: &str, of: &str) -> String {
 /// Whether a text holds a mark.
 pub fn is_unknown(text: &str) -> bool {
     text.contains(OPEN)
+}
+
+/// How many characters what a mark stands for will have; nothing where that is not known. In names a uid
+/// is 31 digits (k8s.io/cloud-provider, `DefaultLoadBalancerName`: `a` and the uid without dashes make
+/// 32), and a node port 5 (kube-apiserver's default range, 30000 to 32767).
+fn length_of_mark(inside: &str) -> Option<usize> {
+    if let Some((_, first)) = inside.rsplit_once(FIRST) {
+        return first.parse().ok();
+    }
+    match inside.split('|').next() {
+        Some("uid") => Some(31),
+        Some("node port") => Some(5),
+        _ => None,
+    }
+}
+
+/// A text in pieces: what is known, and what stands in marks.
+enum Piece<'a> {
+    Known(&'a str),
+    Mark(&'a str),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, marked)) = rest.split_once(OPEN) {
+        pieces.push(Piece::Known(before));
+        let (inside, after) = marked.split_once(CLOSE).unwrap_or((marked, ""));
+        pieces.push(Piece::Mark(inside));
+        rest = after;
+    }
+    pieces.push(Piece::Known(rest));
+    pieces
+}
+
+/// How many bytes a text will have once its marks are filled in; nothing where that is not known.
+pub fn length(text: &str) -> Option<usize> {
+    let of = |piece: Piece<'_>| match piece {
+        Piece::Known(text) => Some(text.len()),
+        Piece::Mark(inside) => length_of_mark(inside),
+    };
+    pieces(text).into_iter().map(of).sum()
+}
+
+/// The first `limit` bytes that a text will have once its marks are filled in, cut at a character. A
+/// mark that is cut stands for the first characters of what it stood for. Where a mark before the limit
+/// has no length that is known, the whole text becomes one unknown.
+pub fn cut(text: &str, limit: usize) -> String {
+    let mut kept = String::new();
+    let mut room = limit;
+    for piece in pieces(text) {
+        match piece {
+            Piece::Known(known) => {
+                let is_end = |at: &usize| known.is_char_boundary(*at);
+                let taken = (0..=room.min(known.len())).rev().find(is_end).unwrap_or_default();
+                kept.push_str(known.get(..taken).unwrap_or_default());
+                if taken < known.len() {
+                    break;
+                }
+                room -= taken;
+            }
+            Piece::Mark(_) if room == 0 => break,
+            Piece::Mark(inside) => {
+                let Some(length) = length_of_mark(inside) else {
+                    return mark("name", text);
+                };
+                kept.push(OPEN);
+                if length > room {
+                    let base = inside.rsplit_once(FIRST).map_or(inside, |(base, _)| base);
+                    kept.push_str(&format!("{base}{FIRST}{room}{CLOSE}"));
+                    break;
+                }
+                kept.push_str(inside);
+                kept.push(CLOSE);
+                room -= length;
+            }
+        }
+    }
+    kept
+}
+
+/// What a mark within another text stands for, by what the whole mark stands for: of a mark that was
+/// cut, the first characters.
+pub fn fill_mark<'v>(mark: &str, value: impl Fn(&str) -> Option<&'v String>) -> Option<&'v str> {
+    if let Some(value) = value(mark) {
+        return Some(value);
+    }
+    let (base, first) = mark.strip_suffix(CLOSE)?.rsplit_once(FIRST)?;
+    value(&format!("{base}{CLOSE}"))?.get(..first.parse().ok()?)
 }
 
 /// The text as people and JSON see it: a text that is one mark alone becomes
@@ -76,6 +168,27 @@ mod tests {
         assert!(!uid.contains('/'));
         let address = mark("address", &format!("/a/{uid}/b"));
         assert_eq!(show(&address), "(known after apply)");
+    }
+
+    #[test]
+    fn names_are_cut_by_the_length_that_unknown_parts_will_have() {
+        let uid = mark("uid", "default/web");
+        let port = mark("node port", "default/web health-check");
+        let name = format!("a{uid}-TCP-{port}");
+        assert_eq!(length(&name), Some(1 + 31 + 5 + 5));
+        assert_eq!(cut(&name, 42), name);
+        assert_eq!(cut(&name, 36), format!("a{uid}-TCP"));
+        // Within a mark: its first characters, which are known once it is.
+        let short = cut(&name, 5);
+        assert_eq!(show(&short), "a(uid known after apply)");
+        assert_eq!(length(&short), Some(5));
+        let value = "257b965551374ad2b091ef3f07043ad".to_owned();
+        let (_, marked) = short.split_at(1);
+        assert_eq!(fill_mark(marked, |it| (it == uid).then_some(&value)), Some("257b"));
+        // Of an address nobody knows how long it will be.
+        let name = cut(&format!("x-{}-y", mark("address", "pe")), 20);
+        assert_eq!(show(&name), "(known after apply)");
+        assert_eq!(length(&name), None);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
 /// Whether a live Service asks for a Private Link Service.
 fn asks_for_link(seen: &Seen, service: &Key) -> bool {
     seen.prediction.live.get(service).is_some_and(|live| {
-        let asks = live.annotations.get("service.beta.kubernetes.io/azure-pls-create");
+        let asks = live.annotations.get(keys::PLS_CREATE);
         asks.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     })
 }

@@ -47,12 +47,14 @@ impl Done {
 }
 
 impl Azure<'_> {
-    /// Strikes with an injected failure, if one waits for this request. Requests made by the typed
-    /// and the generic methods do this by themselves; reads that bypass them have to ask.
+    /// Strikes with an injected failure, if one waits for this request, or with the refusal of a resource
+    /// group that does not exist. Requests made by the typed and the generic methods do this by
+    /// themselves; reads that bypass them have to ask.
     ///
     /// # Errors
-    /// The injected one.
+    /// The injected one, or 404 `ResourceGroupNotFound` (recorded from Azure).
     pub fn strike(&mut self, method: &str, path: &str) -> Result<(), ArmError> {
+        self.check_group(path)?;
         let path = path.to_ascii_lowercase();
         let fault = self.faults.iter_mut().find(|fault| {
             fault.times > 0
@@ -68,11 +70,26 @@ impl Azure<'_> {
         }
     }
 
+    /// Refuses what is in a resource group that is known not to exist.
+    fn check_group(&self, path: &str) -> Result<(), ArmError> {
+        if self.world.missing_groups.is_empty() {
+            return Ok(());
+        }
+        let id = ResourceId::new(path);
+        let group = id.resource_group().unwrap_or_default();
+        if self.world.missing_groups.contains(&group.to_lowercase()) {
+            let message = format!("Resource group '{group}' could not be found.");
+            return Err(ArmError::new(404, "ResourceGroupNotFound", message));
+        }
+        Ok(())
+    }
+
     /// A GET.
     ///
     /// # Errors
     /// 404 in ARM's words.
     pub fn get(&self, id: &ResourceId) -> Result<Value, ArmError> {
+        self.check_group(id.as_str())?;
         self.world.get(id).ok_or_else(|| not_found(id))
     }
 

@@ -1,6 +1,6 @@
 //! Everything Azure holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,6 +40,9 @@ pub struct World {
     /// Private addresses held by what the world does not show them on, with the holder's id: machines,
     /// and dynamic NAT addresses of PLS. By the subnet's id in lower case, then by address.
     pub taken: BTreeMap<String, BTreeMap<IpAddr, String>>,
+    /// The names, in lower case, of resource groups that are known not to exist. Every request in one is
+    /// answered 404 `ResourceGroupNotFound`.
+    pub missing_groups: BTreeSet<String>,
 }
 
 /// Why a resource could not be taken in.

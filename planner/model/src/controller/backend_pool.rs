@@ -16,7 +16,7 @@ use crate::resource_id::ResourceId;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
-use super::value::{is_internal, same};
+use super::value::{is_internal, is_local, same};
 
 /// The labels of control plane nodes.
 const CONTROL_PLANE: [&str; 2] =
@@ -284,6 +284,13 @@ impl Cloud<'_, '_> {
         ipv6: IsIpv6,
     ) -> Result<(), Failure> {
         let several = self.facts.has_several_load_balancers();
+        if several && is_local(service) {
+            // Until its move has succeeded a local Service counts as being where it was.
+            let placed = self.memory.local_placements.get(&service.key);
+            if placed.is_some_and(|placed| !same(placed, balancer)) {
+                return Ok(());
+            }
+        }
         let active = if several { self.active_nodes(service, balancer) } else { None };
         let mut pool = existing.clone();
         let members = pool.properties.load_balancer_backend_addresses.get_or_insert_default();

@@ -227,7 +227,7 @@ impl Cloud<'_, '_> {
             .map_err(|why| why.within("reconcileLoadBalancer: failed to list managed LB"))?;
         self.delete_basic(service, &mut existing)?;
         if !(self.facts.has_several_load_balancers() && is_local(service)) {
-            self.delete_local_pools(service, &mut existing)?;
+            self.delete_local_pools(service, nodes, &mut existing)?;
         }
         self.record_placements(service, &existing, nodes)?;
         let found = self.find_load_balancer(service, nodes, want, existing)?;

@@ -183,8 +183,13 @@ impl<'c, 'a> Cloud<'c, 'a> {
             return Ok(cached.value.clone());
         }
         let id = name::load_balancer_id(self.facts, balancer);
-        self.read(&id)?;
-        let value = self.azure.world.load_balancers.get(&id.key()).cloned();
+        let value = match self.read(&id) {
+            Err(failure) if failure.status() == Some(404) => None,
+            read => {
+                read?;
+                self.azure.world.load_balancers.get(&id.key()).cloned()
+            }
+        };
         let cached = Cached { at: self.memory.now, value: value.clone() };
         self.memory.load_balancers.insert(key, cached);
         Ok(value)

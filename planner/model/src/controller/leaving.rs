@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::arm::resource::LoadBalancer;
 use crate::facts::LoadBalancerSku;
+use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
 use super::cloud::Cloud;
@@ -16,6 +17,17 @@ use super::selection::has_own;
 use super::value::{get, is_local, quote, same};
 use crate::annotation;
 use crate::controller::selection::Status;
+
+/// What leaving a load balancer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// The load balancer is still there.
+    There,
+    /// It had no other frontend, and is gone.
+    Gone,
+    /// A PLS was deleted, and nothing else yet.
+    LinkDeleted,
+}
 
 impl Cloud<'_, '_> {
     /// Whether a Service has to leave the load balancer it is on (`shouldChangeLoadBalancer`).
@@ -35,7 +47,8 @@ impl Cloud<'_, '_> {
         if same(current, mode) { !cluster && primary } else { !(primary && cluster) }
     }
 
-    /// Takes a Service off a load balancer. Whether a PLS was deleted on the way.
+    /// Takes a Service off a load balancer: these frontends of it, or what is left of the Service where
+    /// none is its own (`removeServiceFromLB`). Whether a PLS was deleted on the way.
     fn leave(
         &mut self,
         service: &Service,
@@ -43,37 +56,66 @@ impl Cloud<'_, '_> {
         existing: &mut Vec<Arc<LoadBalancer>>,
         frontends: &[String],
     ) -> Result<bool, Failure> {
-        let mut changed = balancer.clone();
-        if frontends.is_empty() {
-            let users: BTreeSet<String> = balancer
-                .properties
-                .load_balancing_rules
-                .iter()
-                .flatten()
-                .filter(|rule| owns(service, rule.name()))
-                .filter_map(|rule| rule.properties.frontend_ip_configuration.as_ref())
-                .map(|it| it.id().to_owned())
-                .collect();
-            let probes = probe::reconcile(self.facts, &mut changed, service, false, Vec::new());
-            let rules = rule::reconcile(&mut changed, service, false, Vec::new());
-            if !probes && !rules {
-                return Ok(false);
-            }
-            let mut orphaned = Vec::new();
-            let all = changed.properties.frontend_ip_configurations.clone().unwrap_or_default();
-            for frontend in all.iter().filter(|frontend| users.contains(frontend.id())) {
-                if !self.is_unsafe_to_delete(&changed, service, frontend.id()) {
-                    orphaned.push(frontend.name().to_owned());
-                }
-            }
-            if orphaned.is_empty() {
-                self.put_load_balancer(changed)?;
-                self.record_placement(service, balancer.name(), false);
-                return Ok(false);
-            }
-            return self.leave_frontends(service, changed, existing, &orphaned);
+        let left = if frontends.is_empty() {
+            self.leave_rules(service, balancer.clone(), existing)?
+        } else {
+            self.leave_frontends(service, balancer.clone(), existing, frontends)?
+        };
+        if left == Left::LinkDeleted {
+            return Ok(true);
         }
-        self.leave_frontends(service, changed, existing, frontends)
+        let own_name = balancer.name();
+        if left == Left::Gone {
+            existing.retain(|it| !same(it.name(), own_name));
+        }
+        self.record_placement(service, own_name, false);
+        if is_local(service) && self.facts.has_several_load_balancers() && left == Left::There {
+            self.delete_local_pools(service, None, existing).map_err(|why| {
+                why.within(&format!(
+                    "clean up backend pool for local service {} on load balancer {}",
+                    quote(&service.key.to_string()),
+                    quote(own_name)
+                ))
+            })?;
+        }
+        Ok(false)
+    }
+
+    /// Removes a Service's rules and probes, and frontends that nobody uses without them
+    /// (`removeStaleServiceLBResources`).
+    fn leave_rules(
+        &mut self,
+        service: &Service,
+        mut balancer: LoadBalancer,
+        existing: &[Arc<LoadBalancer>],
+    ) -> Result<Left, Failure> {
+        let users: BTreeSet<String> = balancer
+            .properties
+            .load_balancing_rules
+            .iter()
+            .flatten()
+            .filter(|rule| owns(service, rule.name()))
+            .filter_map(|rule| rule.properties.frontend_ip_configuration.as_ref())
+            .map(|it| it.id().to_owned())
+            .collect();
+        let probes = probe::reconcile(self.facts, &mut balancer, service, false, Vec::new());
+        let rules = rule::reconcile(&mut balancer, service, false, Vec::new());
+        if !probes && !rules {
+            return Ok(Left::There);
+        }
+        let mut orphaned = Vec::new();
+        let all = balancer.properties.frontend_ip_configurations.clone().unwrap_or_default();
+        for frontend in all.iter().filter(|frontend| users.contains(frontend.id())) {
+            if !self.is_unsafe_to_delete(&balancer, service, frontend.id()) {
+                orphaned.push(frontend.name().to_owned());
+            }
+        }
+        if orphaned.is_empty() {
+            self.put_load_balancer(balancer)?;
+            return Ok(Left::There);
+        }
+        self.leave_frontends(service, balancer, existing, &orphaned)
+            .map_err(|why| why.within("remove orphaned frontend IP configurations"))
     }
 
     /// Removes frontends with their rules, probes and PLS
@@ -82,9 +124,9 @@ impl Cloud<'_, '_> {
         &mut self,
         service: &Service,
         mut balancer: LoadBalancer,
-        existing: &mut Vec<Arc<LoadBalancer>>,
+        existing: &[Arc<LoadBalancer>],
         frontends: &[String],
-    ) -> Result<bool, Failure> {
+    ) -> Result<Left, Failure> {
         let is_gone = |name: &str| frontends.iter().any(|gone| same(gone, name));
         let of_gone = |name: &str| frontends.iter().any(|gone| name.contains(gone.as_str()));
         let all = balancer.properties.frontend_ip_configurations.get_or_insert_default();
@@ -103,20 +145,14 @@ impl Cloud<'_, '_> {
             deleted |= self.reconcile_private_link(service, frontend, false)?;
         }
         if deleted {
-            return Ok(true);
+            return Ok(Left::LinkDeleted);
         }
-        let own_name = balancer.name().to_owned();
         if empty {
             self.delete_orphaned(service, &balancer, existing)?;
-            existing.retain(|it| !same(it.name(), &own_name));
-        } else {
-            self.put_load_balancer(balancer)?;
+            return Ok(Left::Gone);
         }
-        self.record_placement(service, &own_name, false);
-        if is_local(service) && self.facts.has_several_load_balancers() && !empty {
-            self.delete_local_pools(service, existing)?;
-        }
-        Ok(false)
+        self.put_load_balancer(balancer)?;
+        Ok(Left::There)
     }
 
     /// With several load balancers, a Service leaves one of the other kind first.
@@ -196,25 +232,24 @@ impl Cloud<'_, '_> {
     pub(crate) fn delete_local_pools(
         &mut self,
         service: &Service,
-        existing: &mut [Arc<LoadBalancer>],
+        nodes: Option<&[Arc<Node>]>,
+        existing: &mut Vec<Arc<LoadBalancer>>,
     ) -> Result<(), Failure> {
         let names = [false, true].map(|ipv6| name::local_pool(service, ipv6));
-        for balancer in existing.iter_mut() {
-            let pools = balancer.properties.backend_address_pools.clone().unwrap_or_default();
-            let mut changed = false;
-            for pool in pools.iter().filter(|pool| names.iter().any(|it| same(it, pool.name()))) {
+        let mut changed = false;
+        for balancer in existing.iter() {
+            let pools = balancer.properties.backend_address_pools.iter().flatten();
+            for pool in pools.filter(|pool| names.iter().any(|it| same(it, pool.name()))) {
                 let id = name::load_balancer_id(self.facts, balancer.name());
-                let id = id.child("backendAddressPools", pool.name());
-                self.delete(&id)?;
+                self.delete(&id.child("backendAddressPools", pool.name()))?;
+                self.forget_load_balancer(balancer.name());
                 changed = true;
             }
-            if changed {
-                let own_name = balancer.name().to_owned();
-                self.forget_load_balancer(&own_name);
-                if let Some(fresh) = self.load_balancer(&own_name, true)? {
-                    *balancer = fresh;
-                }
-            }
+        }
+        if changed {
+            *existing = self
+                .managed_load_balancers(service, nodes)
+                .map_err(|why| why.within("reconcileLoadBalancer: failed to list managed LB"))?;
         }
         Ok(())
     }

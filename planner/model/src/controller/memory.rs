@@ -46,8 +46,15 @@ pub struct Memory {
     pub security_groups: BTreeMap<String, Cached<Arc<NetworkSecurityGroup>>>,
     /// Of several load balancers: which Services (`namespace/name`) are on which, by configuration.
     pub placements: BTreeMap<String, BTreeSet<String>>,
-    /// Of several load balancers: which nodes, in lower case, are on which, by configuration.
+    /// Of several load balancers: which nodes, in lower case, are on which, by configuration. One that
+    /// never had a node has no entry, and takes all.
     pub node_placements: BTreeMap<String, BTreeSet<String>>,
+    /// Of several load balancers: the nodes, in lower case, that are where their scale set belongs and
+    /// are not looked at again.
+    pub settled_nodes: BTreeSet<String>,
+    /// Of several load balancers: where Services with `externalTrafficPolicy: Local` were when last
+    /// synced well.
+    pub local_placements: BTreeMap<Key, String>,
     /// Whether the two above were read from Azure since the start.
     pub placements_recorded: bool,
 }

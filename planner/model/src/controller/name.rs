@@ -17,53 +17,6 @@ const LONGEST: usize = 75;
 /// A family: `false` is IPv4, `true` IPv6, as the controller's own maps have it.
 pub(crate) type IsIpv6 = bool;
 
-/// How long a name is going to be: a uid that is not known yet has 31 digits in it.
-fn length(text: &str) -> usize {
-    if !unknown::is_unknown(text) {
-        return text.len();
-    }
-    let mut inside = false;
-    let mut length = 0;
-    for c in text.chars() {
-        match c {
-            unknown::OPEN => {
-                inside = true;
-                length += 31;
-            }
-            unknown::CLOSE => inside = false,
-            c if !inside => length += c.len_utf8(),
-            _ => {}
-        }
-    }
-    length
-}
-
-/// The first `limit` bytes of a name, cut at a character; a mark counts as what it stands for.
-fn cut(text: &str, limit: usize) -> String {
-    let mut kept = String::new();
-    let mut inside = false;
-    let mut taken = 0;
-    for c in text.chars() {
-        let size = match c {
-            unknown::OPEN => {
-                inside = true;
-                31
-            }
-            _ if inside => 0,
-            c => c.len_utf8(),
-        };
-        if taken + size > limit {
-            break;
-        }
-        if c == unknown::CLOSE {
-            inside = false;
-        }
-        taken += size;
-        kept.push(c);
-    }
-    kept
-}
-
 /// The name all of a Service's things start with: `a` and the first 31 digits of its uid
 /// (`DefaultLoadBalancerName`).
 pub(crate) fn base(service: &Service) -> String {
@@ -102,10 +55,15 @@ pub(crate) fn frontend(service: &Service, ipv6: IsIpv6) -> String {
         return with_family(base, service, ipv6);
     };
     let full = format!("{base}-{subnet}");
-    if length(&full) <= LONGEST {
+    let name = unknown::cut(&full, LONGEST);
+    if name == full {
         return with_family(full, service, ipv6);
     }
-    let mut name = cut(&full, LONGEST);
+    if name.ends_with(unknown::CLOSE) {
+        // What it ends in is not known.
+        return with_family(name, service, ipv6);
+    }
+    let mut name = name;
     // Azure wants a word character at the end; the controller takes digits for none.
     if !name.ends_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         name.pop();
@@ -121,8 +79,12 @@ pub(crate) fn rule(service: &Service, protocol: &str, port: &str, ipv6: IsIpv6) 
     let Some(subnet) = internal_subnet(service) else {
         return with_family(short, service, ipv6);
     };
-    let room = LONGEST.saturating_sub(length(&short) + 1);
-    let subnet = cut(subnet, room);
+    let full = format!("{base}-{subnet}-{protocol}-{port}");
+    let Some(length) = unknown::length(&short) else {
+        // How much of the subnet's name there will be room for is not known.
+        return unknown::mark("name", &with_family(full, service, ipv6));
+    };
+    let subnet = unknown::cut(subnet, LONGEST.saturating_sub(length + 1));
     with_family(format!("{base}-{subnet}-{protocol}-{port}"), service, ipv6)
 }
 
@@ -186,12 +148,12 @@ pub(crate) fn public_ip(
     if let Some(prefix) = prefix.and_then(|id| id.rsplit('/').next()).filter(|it| !it.is_empty()) {
         name = format!("{name}-{prefix}");
     }
-    with_family(cut(&name, LONGEST), service, ipv6)
+    with_family(unknown::cut(&name, LONGEST), service, ipv6)
 }
 
 /// The name of a NAT address: prefix and suffix, the prefix cut so that both have 80 characters.
 pub(crate) fn nat_address(subnet: &str, pls: &str, suffix: &str) -> String {
-    let prefix = cut(&format!("{subnet}-{pls}"), 80usize.saturating_sub(suffix.len()));
+    let prefix = unknown::cut(&format!("{subnet}-{pls}"), 80usize.saturating_sub(suffix.len()));
     format!("{prefix}{suffix}")
 }
 
@@ -239,6 +201,31 @@ mod tests {
         let uid = unknown::mark("uid", "default/web");
         let name = frontend(&service(&uid, Some(&"s".repeat(60))), false);
         assert_eq!(unknown::show(&name), format!("a(uid known after apply)-{}", "s".repeat(42)));
+    }
+
+    #[test]
+    fn names_with_unknown_parts_are_cut_as_they_will_be() {
+        let to_come = service(&unknown::mark("uid", "default/web"), Some("aks-subnet"));
+        let port = unknown::mark("node port", "default/web health-check");
+        let name = rule(&to_come, "TCP", &port, false);
+        let shown = "a(uid known after apply)-aks-subnet-TCP-(node port known after apply)";
+        assert_eq!(unknown::show(&name), shown);
+        // Every cut is the one the controller makes once it knows: names of all lengths.
+        let mut known = crate::known::Known::default();
+        known.learn_service(&serde_json::json!({
+            "metadata": {"namespace": "default", "name": "web", "uid": UID},
+            "spec": {"healthCheckNodePort": 30185},
+        }));
+        for length in 1..=80 {
+            let subnet = "s".repeat(length);
+            let to_come = service(&unknown::mark("uid", "default/web"), Some(&subnet));
+            let there = service(UID, Some(&subnet));
+            let name = rule(&to_come, "TCP", &port, false);
+            assert_eq!(known.fill(&name), rule(&there, "TCP", "30185", false), "{length}");
+            let pls = |of: &Service| format!("pls-{}", frontend(of, false));
+            let name = nat_address(&subnet, &pls(&to_come), "-dynamic-0");
+            assert_eq!(known.fill(&name), nat_address(&subnet, &pls(&there), "-dynamic-0"));
+        }
     }
 
     #[test]

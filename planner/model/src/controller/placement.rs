@@ -52,24 +52,30 @@ impl Cloud<'_, '_> {
                     placed.insert(other.key.to_string());
                 }
             }
-            for node in &self.cluster.nodes {
-                let pools = balancer.properties.backend_address_pools.iter().flatten();
-                let mut members = pools.flat_map(|pool| {
-                    pool.properties.load_balancer_backend_addresses.iter().flatten()
-                });
-                let is_in = members.any(|member| {
-                    let address = member.at("/properties/ipAddress").and_then(Value::as_str);
-                    node.internal_addresses.iter().any(|it| Some(it.as_str()) == address)
-                });
-                if is_in {
-                    let placed = self.memory.node_placements.entry(of.name.clone()).or_default();
-                    placed.insert(node.name.to_lowercase());
-                }
-            }
+            self.record_nodes(balancer, &of.name);
         }
         self.memory.placements_recorded = true;
         self.place_nodes(service, "", existing, nodes.unwrap_or_default());
         Ok(())
+    }
+
+    /// The nodes in a load balancer's own pools (`recordExistingNodesOnLoadBalancers`).
+    fn record_nodes(&mut self, balancer: &LoadBalancer, of: &str) {
+        let names = [false, true].map(|ipv6| name::cluster_pool(self.facts, ipv6));
+        let pools = balancer.properties.backend_address_pools.iter().flatten();
+        for pool in pools.filter(|pool| names.iter().any(|name| same(name, pool.name()))) {
+            let placed = self.memory.node_placements.entry(of.to_owned()).or_default();
+            let members = pool.properties.load_balancer_backend_addresses.iter().flatten();
+            let addresses: BTreeSet<&str> = members
+                .filter_map(|member| member.at("/properties/ipAddress").and_then(Value::as_str))
+                .collect();
+            let in_pool = |node: &&Arc<Node>| {
+                node.internal_addresses.iter().any(|it| addresses.contains(it.as_str()))
+            };
+            placed.extend(
+                self.cluster.nodes.iter().filter(in_pool).map(|node| node.name.to_lowercase()),
+            );
+        }
     }
 
     pub(crate) fn record_placement(&mut self, service: &Service, balancer: &str, want: bool) {
@@ -88,10 +94,17 @@ impl Cloud<'_, '_> {
 
     pub(crate) fn forget_nodes(&mut self, balancer: &str) {
         let own_name = name::without_internal(balancer);
-        self.memory.node_placements.retain(|name, _| !same(name, own_name));
+        for (_, nodes) in
+            self.memory.node_placements.iter_mut().filter(|(name, _)| same(name, own_name))
+        {
+            for node in std::mem::take(nodes) {
+                self.memory.settled_nodes.remove(&node);
+            }
+        }
     }
 
-    /// The nodes that belong on one of several load balancers, in lower case. `None`: all.
+    /// The nodes that belong on one of several load balancers, in lower case. `None`: all, which is also
+    /// what one gets that never had a node of its own (`getActiveNodesByLoadBalancerName`: no set).
     pub(crate) fn active_nodes(
         &self,
         service: &Service,
@@ -103,7 +116,7 @@ impl Cloud<'_, '_> {
         }
         let own_name = name::without_internal(balancer);
         let placed = self.memory.node_placements.iter().find(|(name, _)| same(name, own_name));
-        Some(placed.map(|(_, nodes)| nodes.clone()).unwrap_or_default())
+        placed.map(|(_, nodes)| nodes.clone())
     }
 
     /// Spreads nodes over several load balancers: by scale set, then by selector, then to the one with
@@ -127,7 +140,8 @@ impl Cloud<'_, '_> {
             nodes.retain(|node| alive.contains(node));
         }
         // The nodes of a scale set that has a load balancer go there first of all.
-        let settled = place_by_vm_set(&mut placed, configurations, nodes, &will_be);
+        let settled = &mut self.memory.settled_nodes;
+        place_by_vm_set(&mut placed, settled, configurations, nodes, &will_be);
         let mut orphaned = Vec::new();
         for node in nodes.iter().filter(|node| !settled.contains(&node.name.to_lowercase())) {
             let key = node.name.to_lowercase();
@@ -168,27 +182,29 @@ fn place(placed: &mut Placements, on: String, node: String) {
     placed.entry(on).or_default().insert(node);
 }
 
-/// Places the nodes of scale sets that have a load balancer (`accommodateNodesByPrimaryVMSet`); which
-/// those are.
+/// Places the nodes of scale sets that have a load balancer (`accommodateNodesByPrimaryVMSet`). Those
+/// placed before are not looked at again, even if they went and came back.
 fn place_by_vm_set(
     placed: &mut Placements,
+    settled: &mut BTreeSet<String>,
     configurations: &[LoadBalancerConfiguration],
     nodes: &[Arc<Node>],
     will_be: &dyn Fn(&LoadBalancerConfiguration) -> bool,
-) -> BTreeSet<String> {
-    let mut settled = BTreeSet::new();
+) {
     for node in nodes {
+        let key = node.name.to_lowercase();
+        if settled.contains(&key) {
+            continue;
+        }
         let Some(vm_set) = vm_sets(std::slice::from_ref(node)).pop() else {
             continue;
         };
         let own = configurations.iter().find(|it| same(&it.primary_vm_set, &vm_set) && will_be(it));
         if let Some(own) = own {
-            let key = node.name.to_lowercase();
             place(placed, own.name.clone(), key.clone());
             settled.insert(key);
         }
     }
-    settled
 }
 
 /// The load balancers whose selector a node matches, else those without any
@@ -239,9 +255,14 @@ mod tests {
         let nodes = [("other", "pool-c"), ("own", "pool-a")];
         let nodes = nodes.map(|(name, vm_set)| Arc::new(node(name, vm_set)));
         let mut placed = Placements::new();
-        let settled = place_by_vm_set(&mut placed, &configurations, &nodes, &|_| true);
+        let mut settled = BTreeSet::new();
+        place_by_vm_set(&mut placed, &mut settled, &configurations, &nodes, &|_| true);
         assert_eq!(settled, BTreeSet::from(["own".to_owned()]));
         assert_eq!(placed.get("kubernetes").map(BTreeSet::len), Some(1));
+        // `nodesWithCorrectLoadBalancerByPrimaryVMSet`: one that went and came back is on none.
+        placed.clear();
+        place_by_vm_set(&mut placed, &mut settled, &configurations, &nodes, &|_| true);
+        assert!(placed.is_empty());
         let [other, _] = &nodes;
         assert_eq!(eligible_for(other, &configurations, &|_| true).len(), 2);
         assert!(eligible_for(other, &configurations, &|it| it.name == "lb1").len() == 1);

@@ -91,11 +91,8 @@ impl Cloud<'_, '_> {
             return Ok(cached.value.clone());
         }
         let collection = self.private_link_id(&group, "").collection().unwrap_or_default();
-        match self.read(&collection) {
-            // A group that is not there has no PLS.
-            Err(failure) if failure.status() == Some(404) => {}
-            read => read.map_err(|failure| failure.within("get PLS"))?,
-        }
+        // Whatever the failure, the sync fails with it: a group that does not exist (404) too.
+        self.read(&collection).map_err(|failure| failure.within("get PLS"))?;
         let prefix = format!("{}/", collection.key());
         let all = self.azure.world.private_link_services.range(prefix.clone()..);
         let value = all

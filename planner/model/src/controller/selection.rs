@@ -65,8 +65,6 @@ impl Found {
 
 /// Whether a Service asks for an address, or names a public IP.
 pub(crate) fn pins(service: &Service) -> bool {
-    // The controller counts the names of public IPs without looking whether they are empty, and there
-    // are always two; a Service that pins nothing has none all the same.
     !all_pinned(service).is_empty() || asked::names(service).iter().any(|name| !name.is_empty())
 }
 
@@ -355,8 +353,8 @@ fn by_private_address(service: &Service, existing: &[Arc<LoadBalancer>]) -> Opti
     found.map(|it| name::without_internal(it.name()).to_lowercase())
 }
 
-/// The current one if it is eligible, else one that does not exist yet, else the one with the fewest
-/// rules (`getMostEligibleLBForService`).
+/// The current one if it is eligible, else one without rules, else one that does not exist yet, else
+/// the one with the fewest rules (`getMostEligibleLBForService`).
 fn most_eligible(
     current: &str,
     eligible: &[String],
@@ -370,7 +368,19 @@ fn most_eligible(
     let is = |it: &Arc<LoadBalancer>, wanted: &str| {
         of_kind(it) && same(name::without_internal(it.name()), wanted)
     };
-    if let Some(new) = eligible.iter().find(|new| !existing.iter().any(|it| is(it, new))) {
+    let mut new = None;
+    for wanted in eligible {
+        match existing.iter().find(|it| is(it, wanted)) {
+            Some(found) => {
+                let rules = found.properties.load_balancing_rules.as_ref();
+                if rules.is_none_or(Vec::is_empty) {
+                    return wanted.clone();
+                }
+            }
+            None => new = new.or(Some(wanted)),
+        }
+    }
+    if let Some(new) = new {
         return new.clone();
     }
     let mut fewest = TOO_MANY_RULES;

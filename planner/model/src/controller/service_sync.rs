@@ -11,7 +11,7 @@ use super::balancer::flipped;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::IsIpv6;
-use super::value::families;
+use super::value::{families, is_local};
 use crate::annotation;
 use crate::arm::hand::{Family, family};
 
@@ -37,6 +37,11 @@ impl Cloud<'_, '_> {
         // controller does not make (recording 224).
         self.reconcile_load_balancer(&flipped(&pinned), None, false)?;
         self.reconcile_public_ips(&pinned, &balancer, true)?;
+        if self.facts.has_several_load_balancers() && is_local(service) {
+            self.memory.local_placements.insert(service.key.clone(), balancer);
+        } else {
+            self.memory.local_placements.remove(&service.key);
+        }
         let found = !status.frontends.is_empty();
         Ok(found.then_some(status.ingress))
     }
@@ -60,7 +65,11 @@ impl Cloud<'_, '_> {
             }
         }
         self.reconcile_load_balancer(&flipped(service), None, false)?;
-        self.reconcile_public_ips(service, "", false)
+        self.reconcile_public_ips(service, "", false)?;
+        if is_local(service) {
+            self.memory.local_placements.remove(&service.key);
+        }
+        Ok(())
     }
 
     /// Whether anything of a Service is in Azure (`GetLoadBalancer`): a frontend on a load balancer of

@@ -1,5 +1,7 @@
 //! A recording file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -44,6 +46,25 @@ pub struct RecordedCluster {
     /// What else Azure held at first.
     #[serde(default)]
     pub seed_resources: Vec<Value>,
+    /// The Nodes as they were registered; older recordings leave it to the names.
+    #[serde(default)]
+    pub node_details: Vec<NodeDetail>,
+}
+
+/// A Node as a recording registered it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeDetail {
+    /// Its name.
+    pub name: String,
+    /// `spec.providerID`.
+    #[serde(rename = "providerID")]
+    pub provider_id: String,
+    /// Its address.
+    #[serde(rename = "internalIP")]
+    pub internal_ip: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The fake Azure of a recording.
@@ -55,6 +76,9 @@ pub struct ArmFake {
     /// Injected faults.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// The names of resource groups that are not there.
+    #[serde(rename = "missingResourceGroups", default)]
+    pub missing_resource_groups: Vec<String>,
 }
 
 /// A step of a recording.

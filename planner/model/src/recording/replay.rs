@@ -39,7 +39,7 @@ struct State {
 pub fn replay(recording: &Recording) -> Vec<StepPrediction> {
     let facts = Arc::new(seed::facts(&recording.cluster));
     let nodes = seed::nodes(recording, &facts);
-    let world = seed::world(&recording.cluster, &facts, &nodes);
+    let world = seed::world(recording, &facts, &nodes);
     let mut state = State {
         seed: world.clone(),
         world,

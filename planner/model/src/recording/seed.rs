@@ -17,7 +17,7 @@ use crate::kubernetes::node::Node;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::case::{RecordedCluster, Recording};
+use super::case::{NodeDetail, RecordedCluster, Recording};
 
 /// The first address of machines in the cluster's subnet.
 const FIRST_ADDRESS: u128 = 4;
@@ -215,6 +215,10 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Arc<Node>> {
     let prefixes: Vec<Prefix> = subnet.iter().flat_map(ranges).filter_map(Prefix::parse).collect();
     let mut nodes = Vec::new();
     for name in first_nodes(recording) {
+        if let Some(detail) = cluster.node_details.iter().find(|it| it.name == name) {
+            nodes.push(registered(detail).into());
+            continue;
+        }
         let (scale_set, number) = scale_set_of(&name);
         let at = u128::from(number);
         let addresses = prefixes
@@ -231,6 +235,17 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Arc<Node>> {
         nodes.push(node.into());
     }
     nodes
+}
+
+/// A Node with the details that a recording tells.
+fn registered(detail: &NodeDetail) -> Node {
+    Node {
+        name: detail.name.clone(),
+        labels: detail.labels.clone(),
+        internal_addresses: vec![detail.internal_ip.clone()],
+        machine: detail.provider_id.strip_prefix("azure://").map(ToOwned::to_owned),
+        ..Node::default()
+    }
 }
 
 fn interfaces(scale_set: &str, subnet: &str, dual_stack: bool) -> Value {
@@ -260,8 +275,12 @@ fn interfaces(scale_set: &str, subnet: &str, dual_stack: bool) -> Value {
 }
 
 /// The world before the first step: network, security group, scale set, and what the recording seeds.
-pub(crate) fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Arc<Node>]) -> World {
+pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -> World {
+    let cluster = &recording.cluster;
     let mut world = World::default();
+    for group in &recording.arm_fake.missing_resource_groups {
+        world.missing_groups.insert(group.to_lowercase());
+    }
     let network = facts.virtual_network_id();
     let etag = |what: &str| unknown::mark("etag", what);
     let mut seeds = vec![json!({
@@ -305,7 +324,8 @@ pub(crate) fn world(cluster: &RecordedCluster, facts: &Facts, nodes: &[Arc<Node>
         let Some(machine) = &node.machine else {
             continue;
         };
-        let (scale_set, _) = scale_set_of(&node.name);
+        let scale_set = ResourceId::new(machine.as_str());
+        let scale_set = scale_set.segment("virtualMachineScaleSets").unwrap_or_default();
         let interfaces = interfaces(scale_set, subnet.as_str(), cluster.dual_stack_nodes);
         let of_scale_set = machine.rsplit_once("/virtualMachines/").map_or("", |(id, _)| id);
         seeds.push(json!({

@@ -29,3 +29,4 @@ pub mod rules;
 mod scale_set;
 mod subnet;
 pub mod world;
+pub mod write;

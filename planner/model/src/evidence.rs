@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub enum Evidence {
     /// Seen in a recording of the real controller.
     Recorded,
+    /// Seen in recorded answers of Azure itself.
+    RecordedFromAzure,
     /// Documented by Azure or Kubernetes, or read in the controller's source.
     Documented,
     /// Neither.

@@ -274,6 +274,8 @@ pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
     // Failures of Azure's own, reported by an operation.
     const TRANSIENT: [&str; 4] =
         ["InternalServerError", "ServiceUnavailable", "Timeout", "GatewayTimeout"];
+    // Refusals of what refers to something that went meanwhile.
+    const MISSING: [&str; 1] = ["PrivateEndpointConnectionCannotBeCreatedByServiceProvider"];
     let any = |codes: &[&str]| codes.iter().any(|code| error.has_code(code));
     let superseded = error.message.to_ascii_lowercase().contains("canceledandsuperseded");
     if any(&CONFLICTS) || superseded {
@@ -282,6 +284,7 @@ pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
     match status {
         Some(401 | 403) => ErrorKind::Denied,
         Some(404 | 410) => ErrorKind::Missing,
+        Some(400) if any(&MISSING) => ErrorKind::Missing,
         Some(408 | 500..) => ErrorKind::Transient,
         Some(409) if !any(&PERMANENT) => ErrorKind::Conflict,
         Some(412) => ErrorKind::Stale,
@@ -317,6 +320,11 @@ mod tests {
             (Some(403), code("LinkedAuthorizationFailed"), ErrorKind::Denied),
             (Some(401), code("ExpiredAuthenticationToken"), ErrorKind::Denied),
             (Some(404), code("ResourceNotFound"), ErrorKind::Missing),
+            (
+                Some(400),
+                code("PrivateEndpointConnectionCannotBeCreatedByServiceProvider"),
+                ErrorKind::Missing,
+            ),
             (Some(503), Value::Null, ErrorKind::Transient),
             (Some(400), code("SubnetIsFull"), ErrorKind::Invalid),
             (None, code("SubnetIsFull"), ErrorKind::Invalid),

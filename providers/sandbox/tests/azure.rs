@@ -148,7 +148,13 @@ async fn a_write_is_an_operation_that_is_polled() {
     let running = start(options).await;
     let arm = Arm::new(&running);
     let balancer = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/lb");
-    let body = json!({"location": "eastus", "sku": {"name": "Standard"}, "properties": {}});
+    let body = json!({
+        "location": "eastus",
+        "sku": {"name": "Standard"},
+        "properties": {"frontendIPConfigurations": [{
+            "name": "fe", "properties": {"subnet": {"id": subnet("aks-subnet")}},
+        }]},
+    });
     let reply = arm.send("PUT", &balancer, Some(&body)).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     assert_eq!(reply.body["properties"]["provisioningState"], "Updating");
@@ -277,7 +283,7 @@ async fn a_manual_request_waits_for_the_provider() {
     let live = arm.get(&path).await.body;
     let manual = "manualPrivateLinkServiceConnections";
     assert_eq!(state(&live, manual)["status"], "Pending");
-    assert_eq!(state(&live, manual)["description"], "Awaiting approval");
+    assert_eq!(state(&live, manual)["description"], "Awaiting Approval");
     let pls = arm.get(&service("pls")).await.body;
     let pending = &connection(&pls)["properties"]["privateLinkServiceConnectionState"];
     assert_eq!(
@@ -288,12 +294,13 @@ async fn a_manual_request_waits_for_the_provider() {
     for status in ["Approved", "Rejected", "Approved"] {
         let body = json!({"properties": {"privateLinkServiceConnectionState":
             {"status": status, "description": "by hand"}}});
-        let reply = arm.send("PUT", &id, Some(&body)).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
+        let done = arm.finish("PUT", &id, Some(&body)).await;
+        assert_eq!(done.body, json!({"status": "Succeeded"}));
         let live = arm.get(&path).await.body;
         assert_eq!(state(&live, manual)["status"], status);
         assert_eq!(state(&live, manual)["description"], "by hand");
-        assert_eq!(reply.body["properties"]["privateLinkServiceConnectionState"]["status"], status);
+        let shown = arm.get(&id).await.body;
+        assert_eq!(shown["properties"]["privateLinkServiceConnectionState"]["status"], status);
     }
     // The PLS cannot go while it has a connection; without it the endpoint is cut off for good.
     let reply = arm.send("DELETE", &service("pls"), None).await;
@@ -411,7 +418,74 @@ async fn an_endpoint_cannot_be_moved() {
     let manual = endpoint_body(SUBSCRIPTION, "myOtherResourceGroup", "myOtherVNET", target, true);
     assert_eq!(
         arm.send("PUT", &path, Some(&manual)).await.code(),
-        "PrivateEndpointCannotBeChanged"
+        "CannotChangePrivateLinkConnectionOnPrivateEndpoint"
+    );
+}
+
+#[tokio::test]
+async fn what_is_in_use_cannot_go() {
+    let (_running, arm) = sandbox().await;
+    let pls = make_service(&arm, json!({})).await;
+    let path = endpoint(SUBSCRIPTION, "myOtherResourceGroup", "pe");
+    let target = pls["id"].as_str().unwrap();
+    let body = endpoint_body(SUBSCRIPTION, "myOtherResourceGroup", "myOtherVNET", target, false);
+    arm.finish("PUT", &path, Some(&body)).await;
+    let live = arm.get(&path).await.body;
+    let interface = live["properties"]["networkInterfaces"][0]["id"].as_str().unwrap().to_owned();
+    let network = network(SUBSCRIPTION, "myOtherResourceGroup", "virtualNetworks/myOtherVNET");
+    let subnet = format!("{network}/subnets/pe-subnet");
+    let inside = arm.get(&subnet).await.body["properties"]["ipConfigurations"][0]["id"].clone();
+    let inside = inside.as_str().unwrap().to_owned();
+    assert!(inside.starts_with(&format!("{interface}/ipConfigurations/privateEndpointIpConfig.")));
+    for path in [&subnet, &network] {
+        let reply = arm.send("DELETE", path, None).await;
+        assert_eq!((reply.status, reply.code()), (400, "InUseSubnetCannotBeDeleted"));
+        assert!(reply.body["error"]["message"].as_str().unwrap().contains(&inside));
+    }
+    let reply = arm.send("DELETE", &interface, None).await;
+    assert_eq!((reply.status, reply.code()), (400, "NicInUseWithPrivateEndpoint"));
+    let of_service = pls["properties"]["networkInterfaces"][0]["id"].as_str().unwrap();
+    assert_eq!(arm.send("DELETE", of_service, None).await.status, 400);
+    // Once the endpoint went, the network may.
+    arm.finish("DELETE", &path, None).await;
+    assert_eq!(arm.get(&subnet).await.body["properties"].get("ipConfigurations"), None);
+    let done = arm.finish("DELETE", &network, None).await;
+    assert_eq!(done.body["status"], "Succeeded", "{done:?}");
+    assert_eq!(arm.get(&subnet).await.status, 404);
+}
+
+#[tokio::test]
+async fn etags_move_twice_with_each_write_and_once_without_work() {
+    let (_running, arm) = sandbox().await;
+    let pls = make_service(&arm, json!({})).await;
+    let mut body = pls.clone();
+    body["properties"]["enableProxyProtocol"] = json!(true);
+    let reply = arm.send("PUT", &service("pls"), Some(&body)).await;
+    assert_eq!(reply.body["properties"]["provisioningState"], "Updating");
+    let url = reply.header("azure-asyncoperation").to_owned();
+    while arm.raw("GET", &url, None, &[("authorization", "Bearer t")]).await.body["status"]
+        != "Succeeded"
+    {}
+    let live = arm.get(&service("pls")).await.body;
+    assert_ne!(live["etag"], reply.body["etag"]);
+    assert_eq!(live["etag"], live["properties"]["ipConfigurations"][0]["etag"]);
+    body["tags"] = json!({"a": "b"});
+    let reply = arm.send("PUT", &service("pls"), Some(&body)).await;
+    assert_eq!(reply.body["properties"]["provisioningState"], "Succeeded");
+    assert_eq!(reply.header("retry-after-ms"), "");
+    assert_eq!(arm.get(&service("pls")).await.body["etag"], reply.body["etag"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_there_cannot_be_made_by_the_provider() {
+    let (_running, arm) = sandbox().await;
+    make_service(&arm, json!({})).await;
+    let id = format!("{}/privateEndpointConnections/pe.nobody", service("pls"));
+    let body = json!({"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}});
+    let reply = arm.send("PUT", &id, Some(&body)).await;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (400, "PrivateEndpointConnectionCannotBeCreatedByServiceProvider")
     );
 }
 

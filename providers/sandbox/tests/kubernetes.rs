@@ -289,3 +289,18 @@ async fn everything_is_allowed() {
     let events: Api<Event> = Api::default_namespaced(kube(&running));
     assert_eq!(events.list(&ListParams::default()).await.unwrap().items.len(), 0);
 }
+
+#[tokio::test]
+async fn the_node_ports_of_one_service_differ() {
+    let running = quiet().await;
+    let api = services(&running);
+    let mut service = internal_app(json!({}));
+    // So many of 2768 that two draws of one number are as good as certain.
+    service["spec"]["ports"] =
+        (1..=250).map(|port| json!({"name": format!("p{port}"), "port": port})).collect();
+    let made = apply(&api, &service).await.unwrap();
+    let ports = made.spec.unwrap().ports.unwrap();
+    let node_ports: std::collections::BTreeSet<_> =
+        ports.iter().filter_map(|port| port.node_port).collect();
+    assert_eq!(node_ports.len(), 250);
+}

@@ -28,6 +28,7 @@ const SECURITY: &str =
 pub const fn certainty(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Recorded => "recorded: seen in recordings of the real controller",
+        Evidence::RecordedFromAzure => "recorded from Azure: seen in answers of Azure itself",
         Evidence::Documented => "documented: read in the controller's source or in documentation",
         Evidence::Guessed => "guessed: neither recorded nor documented",
     }
@@ -86,7 +87,7 @@ const fn ground(rule: &'static str, evidence: Option<Evidence>, link: &'static s
 
 /// What a code rests on. Numbers are those of `docs/controller-findings.md`.
 pub fn of_code(code: Code) -> Ground {
-    use Evidence::{Documented, Recorded};
+    use Evidence::{Documented, Recorded, RecordedFromAzure};
     let own = |rule| ground(rule, None, KUBERNETES);
     match code {
         Code::YamlSyntax
@@ -161,12 +162,15 @@ pub fn of_code(code: Code) -> Ground {
         Code::ZoneMissing | Code::DuplicateRecord => {
             ground("a record needs its zone", Some(Documented), DNS)
         }
-        Code::OwnEndpointRejected
-        | Code::StrangerPending
+        Code::OwnEndpointRejected | Code::ConnectionDisagrees => ground(
+            "a connection's state is the provider's word, and both sides show it",
+            Some(RecordedFromAzure),
+            APPROVE,
+        ),
+        Code::StrangerPending
         | Code::ConflictingApproval
         | Code::AliasNeedsManual
-        | Code::UnreadMessage
-        | Code::ConnectionDisagrees => ground("states of a connection", Some(Documented), APPROVE),
+        | Code::UnreadMessage => ground("states of a connection", Some(Documented), APPROVE),
         Code::ConnectionUnknown | Code::StrangerApproved => {
             ground("states of a connection", Some(Documented), APPROVE)
         }

@@ -1,7 +1,5 @@
 //! Private Link Services.
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::node::consumer::Consumer;
@@ -37,12 +35,12 @@ pub(crate) fn frontend(service: &PrivateLinkService) -> Option<ResourceId> {
 /// What tells a Private Link Service from another of the same name: its alias, which is made with it
 /// and never changes, and else its guid.
 pub(crate) fn identity(service: &PrivateLinkService) -> Option<&str> {
-    let guid = || service.properties.other.get("resourceGuid").and_then(Value::as_str);
+    let guid = || service.properties.resource_guid.as_deref();
     service.properties.alias.as_deref().or_else(guid)
 }
 
 /// What Azure and privlink write where nobody wrote anything.
-const NO_MESSAGE: [&str; 2] = ["Auto Approved", "Approved by privlink"];
+const NO_MESSAGE: [&str; 4] = ["", "Auto Approved", "Awaiting Approval", "Approved by privlink"];
 
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.
 pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {

@@ -3,8 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
+use super::dns::is_zone_group;
 use super::error::ArmError;
 use super::hand::Hand;
 use super::rules::{Fault, Rules};
@@ -135,17 +137,54 @@ impl Azure<'_> {
             Kind::EndpointConnection => self.delete_endpoint_connection(id),
             Kind::PublicIpAddress => self.delete_public_ip_address(id),
             Kind::Subnet => self.delete_subnet(id),
-            Kind::NetworkSecurityGroup
-            | Kind::VirtualNetwork
-            | Kind::ScaleSet
-            | Kind::Instance
-            | Kind::Other => {
+            Kind::VirtualNetwork => self.delete_virtual_network(id, if_match),
+            Kind::NetworkSecurityGroup | Kind::ScaleSet | Kind::Instance | Kind::Other => {
                 self.strike("DELETE", id.as_str())?;
                 let existing = self.world.get(id);
                 check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
+                if let Some(existing) = existing.as_ref().filter(|_| self.rules == Rules::Azure) {
+                    self.check_unused(id, existing)?;
+                }
                 self.world.remove(id);
                 Ok(if existing.is_some() { Done::Deleted } else { Done::Absent })
             }
+        }
+    }
+
+    /// An interface of a private endpoint or a PLS goes with it, and not before (the first code is
+    /// quoted, the second synthetic); a security group not while a subnet has it.
+    fn check_unused(&self, id: &ResourceId, existing: &Value) -> Result<(), ArmError> {
+        let owners = [
+            ("privateEndpoint", "NicInUseWithPrivateEndpoint", "private endpoint"),
+            ("privateLinkService", "NicInUseWithPrivateLinkService", "private link service"),
+        ];
+        for (field, code, what) in owners {
+            let owner = text(existing, &format!("/properties/{field}/id"));
+            if !owner.is_empty() && kind_of(&id.key()) == Kind::Other {
+                return Err(ArmError::new(
+                    400,
+                    code,
+                    format!(
+                        "Network interface {id} cannot be deleted because it is currently in use with an {what} ({owner})."
+                    ),
+                ));
+            }
+        }
+        let mut subnets = self.world.subnets.values();
+        let user = subnets.find(|subnet| {
+            let group = subnet.properties.other.get("networkSecurityGroup");
+            group.is_some_and(|group| text(group, "/id").eq_ignore_ascii_case(id.as_str()))
+        });
+        match user {
+            None => Ok(()),
+            Some(subnet) => Err(ArmError::new(
+                400,
+                "InUseNetworkSecurityGroupCannotBeDeleted",
+                format!(
+                    "Network security group {id} cannot be deleted because it is in use by the following resources: {}. In order to delete the Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg.",
+                    subnet.id()
+                ),
+            )),
         }
     }
 
@@ -242,11 +281,17 @@ pub fn check_match(
             412,
             "PreconditionFailed",
             format!(
-                "Etag provided in if-match header {wanted} does not match etag {} of resource {id} in NRP data store.",
+                "Etag provided in if-match header {} does not match etag {} of resource {id} in NRP data store.",
+                quoted(wanted),
                 etag.unwrap_or_default()
             ),
         )),
     }
+}
+
+/// An etag as Azure repeats it: what is not quoted is.
+fn quoted(etag: &str) -> String {
+    if etag.contains('"') { etag.to_owned() } else { format!("W/\"{etag}\"") }
 }
 
 /// The name rule of network resources (arm-contract, section 4).
@@ -280,11 +325,16 @@ pub(crate) fn missing_reference(referenced: &str, by: &ResourceId) -> ArmError {
     )
 }
 
-/// ARM's 404 for an id.
+/// ARM's 404 for an id (recorded): the resource manager's own for what it tracks, which links of private
+/// DNS are too; the provider's for children, which names a zone group by its name alone.
 pub fn not_found(id: &ResourceId) -> ArmError {
     let key = id.key();
     let depth = key.rsplit_once("/providers/").map_or(0, |(_, path)| path.split('/').count());
-    if depth > 3 {
+    let tracked = id.segment("virtualNetworkLinks").is_some();
+    if depth > 3 && !tracked {
+        if is_zone_group(id) {
+            return ArmError::new(404, "NotFound", format!("Resource {} not found.", id.name()));
+        }
         return ArmError::new(404, "NotFound", format!("Resource {id} not found."));
     }
     let provider = id.as_str().rsplit_once("/providers/").map_or(id.as_str(), |(_, path)| path);

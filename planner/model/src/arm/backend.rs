@@ -18,6 +18,8 @@ pub(crate) struct Nic {
     pub(crate) machine: String,
     /// Its name.
     pub(crate) name: String,
+    /// The id of its subnet, empty if it names none.
+    pub(crate) subnet: String,
 }
 
 fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
@@ -52,6 +54,7 @@ impl World {
                             .collect(),
                         machine: id.to_owned(),
                         name: name.to_owned(),
+                        subnet: text(configuration, "/properties/subnet/id").to_owned(),
                     });
                 }
             }

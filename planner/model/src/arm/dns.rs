@@ -1,7 +1,8 @@
 //! Private DNS: zones, their links to virtual networks, records, and the zone groups of endpoints.
 //!
 //! Zones are `Microsoft.Network/privateDnsZones`, records `.../privateDnsZones/ZONE/TYPE/NAME`. Etags
-//! are unquoted (arm-contract, section 1). A zone group makes an A record for every name its endpoint
+//! are bare, but for those of links, which are quoted; ids and names come back in lower case, those of
+//! records aside (recorded). A zone group makes an A record for every name its endpoint
 //! has in one of the group's zones; endpoints of a PLS have the PLS's `fqdns` (guessed: the
 //! documentation speaks of Azure services only).
 
@@ -107,13 +108,16 @@ impl Azure<'_> {
             ));
         }
         let properties = existing.and_then(|existing| existing.get("properties").cloned());
+        let own = in_lower_case(id);
+        let guid = self.hand.guid(id);
         let mut zone = json!({
-            "id": id.as_str(),
-            "name": id.name(),
+            "id": own.as_str(),
+            "name": own.name(),
             "type": ZONES,
             "etag": self.hand.etag(id),
             "location": "global",
             "properties": properties.unwrap_or_else(|| json!({
+                "internalId": guid,
                 "provisioningState": "Succeeded",
                 "maxNumberOfRecordSets": 25000,
                 "maxNumberOfVirtualNetworkLinks": 1000,
@@ -133,19 +137,28 @@ impl Azure<'_> {
             return Err(missing_reference(network, id));
         }
         let registration = body.at("/properties/registrationEnabled").and_then(Value::as_bool);
+        let registration = registration.unwrap_or_default();
+        let own = in_lower_case(id);
         let mut link = json!({
-            "id": id.as_str(),
-            "name": id.name(),
+            "id": own.as_str(),
+            "name": own.name(),
             "type": format!("{ZONES}/virtualNetworkLinks"),
-            "etag": self.hand.etag(id),
+            "etag": format!("\"{}\"", self.hand.etag(id)),
             "location": "global",
             "properties": {
                 "provisioningState": "Succeeded",
-                "registrationEnabled": registration.unwrap_or_default(),
+                "registrationEnabled": registration,
                 "virtualNetwork": {"id": network},
                 "virtualNetworkLinkState": "Completed",
             },
         });
+        // Recorded where records are not registered; a link that registers shows none.
+        let policy = body.at("/properties/resolutionPolicy").cloned();
+        if let Some(policy) = policy.or_else(|| (!registration).then(|| json!("Default")))
+            && let Some(properties) = link.get_mut("properties").and_then(Value::as_object_mut)
+        {
+            properties.insert("resolutionPolicy".to_owned(), policy);
+        }
         keep_tags(&mut link, body);
         Ok(link)
     }
@@ -182,7 +195,7 @@ impl Azure<'_> {
         properties.insert("fqdn".to_owned(), json!(format!("{}.{}.", id.name(), zone.name())));
         properties.insert("isAutoRegistered".to_owned(), json!(false));
         Ok(json!({
-            "id": id.as_str(),
+            "id": in_lower_case(zone).child(&kind, id.name()).as_str(),
             "name": id.name(),
             "type": format!("{ZONES}/{kind}"),
             "etag": self.hand.etag(id),
@@ -194,9 +207,14 @@ impl Azure<'_> {
     fn count_records(&mut self, zone: &ResourceId) {
         let prefix = format!("{}/", zone.key());
         let links = format!("{prefix}virtualnetworklinks/");
-        let (mut records, mut linked) = (1_u64, 0_u64);
-        for key in self.world.others.keys().filter(|key| key.starts_with(&prefix)) {
+        let (mut records, mut linked, mut registering) = (1_u64, 0_u64, 0_u64);
+        for (key, resource) in self.world.others.range(prefix.clone()..) {
+            if !key.starts_with(&prefix) {
+                break;
+            }
             *if key.starts_with(&links) { &mut linked } else { &mut records } += 1;
+            let registers = resource.at("/properties/registrationEnabled");
+            registering += u64::from(registers == Some(&json!(true)));
         }
         let Some(resource) = self.world.others.get_mut(&zone.key()) else { return };
         let counts =
@@ -204,6 +222,8 @@ impl Azure<'_> {
         if let Some(counts) = counts {
             counts.insert("numberOfRecordSets".to_owned(), json!(records));
             counts.insert("numberOfVirtualNetworkLinks".to_owned(), json!(linked));
+            let name = "numberOfVirtualNetworkLinksWithRegistration";
+            counts.insert(name.to_owned(), json!(registering));
         }
     }
 
@@ -271,6 +291,7 @@ impl Azure<'_> {
             ));
         }
         self.remove_group_records(existing.as_ref());
+        let etag = self.hand.etag(id);
         let mut configs = Vec::new();
         let wanted = body.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
         for config in wanted.into_iter().flatten() {
@@ -283,6 +304,7 @@ impl Azure<'_> {
             configs.push(json!({
                 "name": name,
                 "id": id.child("privateDnsZoneConfigs", name).as_str(),
+                "etag": etag,
                 "type": "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/privateDnsZoneConfigs",
                 "properties": {
                     "provisioningState": "Succeeded",
@@ -294,7 +316,7 @@ impl Azure<'_> {
         let group = json!({
             "name": id.name(),
             "id": id.as_str(),
-            "etag": self.hand.etag(id),
+            "etag": etag,
             "type": "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
             "properties": {"provisioningState": "Succeeded", "privateDnsZoneConfigs": configs},
         });
@@ -365,6 +387,20 @@ impl Azure<'_> {
         self.world.remove(id);
         Ok(Done::Deleted)
     }
+}
+
+/// An id of private DNS as Azure spells it: the group, the zone and the link in lower case.
+fn in_lower_case(id: &ResourceId) -> ResourceId {
+    let mut spelled: Vec<String> = Vec::new();
+    for segment in id.as_str().split('/') {
+        let named = spelled.last().is_some_and(|kind| {
+            ["resourceGroups", "privateDnsZones", "virtualNetworkLinks"]
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(kind))
+        });
+        spelled.push(if named { segment.to_lowercase() } else { segment.to_owned() });
+    }
+    ResourceId::new(spelled.join("/"))
 }
 
 fn keep_tags(resource: &mut Value, body: &Value) {

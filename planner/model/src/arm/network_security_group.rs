@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, succeeded};
 use super::error::ArmError;
 use super::resource::{NetworkSecurityGroup, SecurityRule};
+use super::rules::Rules;
 
 impl Azure<'_> {
     /// A PUT of a security group. Lists that are not sent come back empty (recording 007).
@@ -20,7 +23,8 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
-        let existing = self.world.network_security_groups.get(&id.key());
+        let existing = self.world.network_security_groups.get(&id.key()).cloned();
+        let existing = existing.as_deref();
         check_match(id, existing.and_then(|group| group.etag.as_deref()), if_match)?;
         let created = existing.is_none();
         let own_id = existing.map_or(id.as_str(), |group| group.id()).to_owned();
@@ -32,6 +36,11 @@ impl Azure<'_> {
         let rules = group.properties.security_rules.get_or_insert_default();
         for rule in rules.iter_mut() {
             fill(Arc::make_mut(rule), &own_id, &etag);
+        }
+        if self.rules == Rules::Azure {
+            let guid = existing.and_then(|it| it.properties.other.get("resourceGuid").cloned());
+            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            group.properties.other.insert("resourceGuid".to_owned(), guid);
         }
         group.id = Some(own_id);
         group.etag = Some(etag);

@@ -2,8 +2,8 @@
 //!
 //! A connection is one thing seen from two sides: an item of the endpoint's connection lists, and an
 //! item of the PLS's `privateEndpointConnections`. The functions here keep the two in step
-//! (arm-contract, section 2, "States and mirroring"). Error codes marked *synthetic* are made up,
-//! since nobody has written down Azure's.
+//! (arm-contract, section 2, "States and mirroring"; `tests/recordings/azure`). Error codes marked
+//! *synthetic* are made up, since nobody has written down Azure's.
 
 mod connection;
 mod interface;
@@ -18,15 +18,18 @@ use crate::resource_id::ResourceId;
 use super::azure::{Azure, Done, check_match, missing_reference};
 use super::error::ArmError;
 use super::resource::{EndpointConnection, PrivateLinkService};
+use super::write::set_etags;
 
 pub use connection::{alias_is_visible, approves_at_once};
 pub use interface::{addresses_of, reflect};
 
-use connection::{initial_status, is_visible};
+use connection::{Change, initial_status, is_visible};
 
 const KIND: &str = "Microsoft.Network/privateEndpoints";
 const AUTOMATIC: &str = "privateLinkServiceConnections";
 const MANUAL: &str = "manualPrivateLinkServiceConnections";
+/// What a connection says while nobody approved it and no message was sent.
+const AWAITING: &str = "Awaiting Approval";
 /// The longest request message, in characters.
 const MESSAGE_LENGTH: usize = 140;
 
@@ -173,12 +176,12 @@ impl Azure<'_> {
         let service = self.target(request, id, directory)?;
         let status = initial_status(id, request, &service, directory)?;
         let address = self.address_of_endpoint(id, body, subnet)?;
-        let interface = self.create_interface(id, body, subnet, &address);
+        let interface = self.create_interface(id, body, &address, &service);
         let etag = self.hand.etag(id);
         let guid = self.hand.guid(id);
-        let awaiting = if status == "Approved" { "Auto Approved" } else { "Awaiting approval" };
+        let awaiting = if status == "Approved" { "Auto Approved" } else { AWAITING };
         let mut connection = connection_item(id, request, &etag, status, awaiting);
-        if request.manual {
+        if request.manual && !request.message.is_empty() {
             set(&mut connection, "/properties", "requestMessage", json!(request.message));
         }
         let names = service.properties.fqdns.iter().flatten();
@@ -206,7 +209,7 @@ impl Azure<'_> {
         });
         copy_changeable(&mut endpoint, body);
         self.world.others.insert(id.key(), Arc::new(endpoint));
-        self.add_connection(id, body, request, service, status);
+        self.add_connection(id, request, service, status);
         Ok(())
     }
 
@@ -223,6 +226,18 @@ impl Azure<'_> {
                 "PrivateLinkServiceAliasRequiresManualConnection",
                 format!(
                     "The alias {} can be used in manualPrivateLinkServiceConnections only.",
+                    request.target
+                ),
+            ));
+        }
+        let remote = ResourceId::new(request.target.as_str());
+        let remote = remote.subscription().unwrap_or_default();
+        if !request.by_alias() && directory.tenant_of(remote).is_none() {
+            // The words are quoted, the code is synthetic.
+            return Err(bad_request(
+                "RemoteSubscriptionNotRegistered",
+                format!(
+                    "Subscription {remote} of remote resource {} is not registered with Microsoft.Network resource provider.",
                     request.target
                 ),
             ));
@@ -268,18 +283,22 @@ impl Azure<'_> {
         subnet: &ResourceId,
     ) -> Result<(), ArmError> {
         let live = Request::parse(id, &existing)?;
-        let same_subnet =
-            text(&existing, "/properties/subnet/id").eq_ignore_ascii_case(subnet.as_str());
-        let same = same_subnet
-            && live.manual == request.manual
+        if !text(&existing, "/properties/subnet/id").eq_ignore_ascii_case(subnet.as_str()) {
+            // The code is quoted, the words are not.
+            return Err(bad_request(
+                "CannotChangeSubnetOnExistingPrivateEndpoint",
+                format!("Cannot change the subnet on existing private endpoint {id}."),
+            ));
+        }
+        let same = live.manual == request.manual
             && live.target.eq_ignore_ascii_case(&request.target)
             && live.name == request.name;
         if !same {
-            // Synthetic: subnet, target, list and connection name need another endpoint.
             return Err(bad_request(
-                "PrivateEndpointCannotBeChanged",
+                "CannotChangePrivateLinkConnectionOnPrivateEndpoint",
                 format!(
-                    "The subnet and the private link service connection of private endpoint {id} cannot be changed. Delete and create it again."
+                    "Cannot change the private link connection on private endpoint {id}. Please ensure you are not updating the details of existing private link connection: '{}'. That is not allowed.",
+                    id.child(live.list(), &live.name)
                 ),
             ));
         }
@@ -289,12 +308,20 @@ impl Azure<'_> {
         let pending = text(&endpoint, &format!("{list}/privateLinkServiceConnectionState/status"))
             == "Pending";
         if request.manual && pending && live.message != request.message {
-            set(&mut endpoint, &list, "requestMessage", json!(request.message));
-            self.set_connection_state(id, None, Some(&request.message));
+            match request.message.as_str() {
+                "" => {
+                    let connection = endpoint.pointer_mut(&list).and_then(Value::as_object_mut);
+                    connection.map(|it| it.shift_remove("requestMessage"));
+                    self.set_connection_state(id, &Change::description(AWAITING));
+                }
+                message => {
+                    set(&mut endpoint, &list, "requestMessage", json!(message));
+                    self.set_connection_state(id, &Change::description(message));
+                }
+            }
         }
-        let etag = self.hand.etag(id);
-        set(&mut endpoint, "", "etag", json!(etag));
         self.world.others.insert(id.key(), Arc::new(endpoint));
+        self.renew_etag(id);
         Ok(())
     }
 
@@ -330,7 +357,7 @@ impl Azure<'_> {
             }
             let etag = self.hand.etag(&ResourceId::new(service.id()));
             let service = Arc::make_mut(service);
-            service.etag = Some(etag);
+            set_etags(service, &etag);
             if let Some(connections) = &mut service.properties.private_endpoint_connections {
                 connections.retain(|connection| !is_its(connection));
             }

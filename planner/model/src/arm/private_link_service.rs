@@ -17,6 +17,7 @@ use super::error::ArmError;
 use super::load_balancer::check_length;
 use super::resource::{PrivateLinkService, Reference, Subscriptions};
 use super::rules::Rules;
+use super::write::set_etags;
 
 const KIND: &str = "Microsoft.Network/privateLinkServices";
 
@@ -44,6 +45,7 @@ impl Azure<'_> {
         let mut service = body.clone();
         if self.rules == Rules::Azure {
             take_first_for_primary(&mut service);
+            self.fill_as_azure(&own_id, &mut service, existing.as_deref());
         }
         self.fill_private_link_service(&own_id, &mut service, existing.as_deref());
         let before = existing.as_deref().map(balancers_of).unwrap_or_default();
@@ -118,7 +120,8 @@ impl Azure<'_> {
             return Ok(Done::Absent);
         };
         let connection = connections.remove(at);
-        service.etag = Some(self.hand.etag(&parent));
+        let etag = self.hand.etag(&parent);
+        set_etags(&mut service, &etag);
         self.world.private_link_services.insert(parent.key(), Arc::new(service));
         let endpoint = connection.properties.private_endpoint.map(|it| it.id().to_owned());
         self.disconnect_endpoints(&existing, endpoint.as_deref());
@@ -325,6 +328,32 @@ impl Azure<'_> {
             address.properties.provisioning_state = succeeded();
             if let Some(subnet) = &mut address.properties.subnet {
                 *subnet = Reference::to(subnet.id());
+            }
+        }
+    }
+
+    /// What Azure adds besides (recorded): a guid, the method and version of addresses; references to
+    /// frontends and subnets come back as they spell themselves, and with nothing but their id.
+    fn fill_as_azure(
+        &mut self,
+        id: &ResourceId,
+        service: &mut PrivateLinkService,
+        existing: Option<&PrivateLinkService>,
+    ) {
+        let properties = &mut service.properties;
+        let guid = existing.and_then(|it| it.properties.resource_guid.clone());
+        properties.resource_guid = Some(guid.unwrap_or_else(|| self.hand.guid(id)));
+        for frontend in properties.load_balancer_frontend_ip_configurations.iter_mut().flatten() {
+            let live = self.world.frontend(frontend.id()).map(|live| live.id().to_owned());
+            *frontend = Reference::to(live.unwrap_or_else(|| frontend.id().to_owned()));
+        }
+        for address in properties.ip_configurations.iter_mut().flatten() {
+            let address = &mut address.properties;
+            address.private_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
+            address.private_ip_address_version.get_or_insert_with(|| "IPv4".to_owned());
+            if let Some(subnet) = &mut address.subnet {
+                let live = self.world.subnets.get(&subnet.id().to_ascii_lowercase());
+                *subnet = Reference::to(live.map_or(subnet.id(), |live| live.id()));
             }
         }
     }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, succeeded};
 use super::error::ArmError;
 use super::resource::PublicIpAddress;
+use super::rules::Rules;
 
 impl Azure<'_> {
     /// A PUT of a public IP. Its address and what uses it stay.
@@ -38,6 +41,11 @@ impl Azure<'_> {
             Some(given.unwrap_or_else(|| {
                 self.hand.public_address(id, version.as_deref().unwrap_or("IPv4"))
             }));
+        if self.rules == Rules::Azure {
+            let guid = before.and_then(|it| it.other.get("resourceGuid").cloned());
+            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            fill_as_azure(&mut address, guid);
+        }
         address.etag = Some(self.hand.etag(id));
         self.world.public_ip_addresses.insert(id.key(), Arc::new(address));
         Ok(if existing.is_some() { Done::Updated } else { Done::Created })
@@ -88,5 +96,18 @@ impl Azure<'_> {
                     user.map(super::resource::Reference::to);
             }
         }
+    }
+}
+
+/// What Azure adds besides: as it shows addresses in the requests of the recordings.
+fn fill_as_azure(address: &mut PublicIpAddress, guid: Value) {
+    let properties = &mut address.properties;
+    properties.ip_tags.get_or_insert_default();
+    properties.public_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
+    properties.other.insert("resourceGuid".to_owned(), guid);
+    let protection = json!({"protectionMode": "VirtualNetworkInherited"});
+    properties.other.entry("ddosSettings").or_insert(protection);
+    if let Some(sku) = &mut address.sku {
+        sku.tier.get_or_insert_with(|| "Regional".to_owned());
     }
 }

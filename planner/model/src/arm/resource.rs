@@ -261,6 +261,8 @@ properties! {
         private_endpoint_connections: Vec<EndpointConnection>,
         /// Its network interfaces.
         network_interfaces: Vec<Reference>,
+        /// Its guid.
+        resource_guid: String,
         /// How it is provisioned.
         provisioning_state: String,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::resource_id::ResourceId;
 
@@ -24,7 +24,8 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
-        let existing = self.world.subnets.get(&id.key());
+        let existing = self.world.subnets.get(&id.key()).cloned();
+        let existing = existing.as_deref();
         check_match(id, existing.and_then(|subnet| subnet.etag.as_deref()), if_match)?;
         let created = existing.is_none();
         if let Some(network) = id.parent()
@@ -40,7 +41,9 @@ impl Azure<'_> {
         properties.provisioning_state = succeeded();
         let policies = &mut properties.private_link_service_network_policies;
         let policies = policies.get_or_insert_with(|| "Enabled".to_owned());
-        if self.rules == Rules::Azure && policies != "Disabled" && self.has_private_link_service(id)
+        if self.rules == Rules::Azure
+            && policies != "Disabled"
+            && self.private_link_service_in(id).is_some()
         {
             return Err(ArmError::new(
                 400,
@@ -51,20 +54,29 @@ impl Azure<'_> {
             ));
         }
         properties.private_endpoint_network_policies.get_or_insert_with(|| "Disabled".to_owned());
+        if self.rules == Rules::Azure {
+            fill_as_azure(&mut subnet, existing);
+        }
         subnet.etag = Some(self.hand.etag(id));
         self.world.subnets.insert(id.key(), Arc::new(subnet));
+        if self.rules == Rules::Azure
+            && let Some(network) = id.parent()
+        {
+            self.touch_virtual_network(&network);
+        }
         Ok(if created { Done::Created } else { Done::Updated })
     }
 
-    fn has_private_link_service(&self, subnet: &ResourceId) -> bool {
-        self.world.private_link_services.values().any(|service| {
-            service.properties.ip_configurations.iter().flatten().any(|address| {
-                address
-                    .properties
-                    .subnet
-                    .as_ref()
-                    .is_some_and(|it| it.id().eq_ignore_ascii_case(subnet.as_str()))
-            })
+    /// The first NAT address in a subnet: its PLS may have no interface to show yet.
+    fn private_link_service_in(&self, subnet: &ResourceId) -> Option<String> {
+        let mut services = self.world.private_link_services.values();
+        services.find_map(|service| {
+            let mut addresses = service.properties.ip_configurations.iter().flatten();
+            let inside = addresses.find(|address| {
+                let of = address.properties.subnet.as_ref();
+                of.is_some_and(|of| of.id().eq_ignore_ascii_case(subnet.as_str()))
+            });
+            inside.map(|address| address.id().to_owned())
         })
     }
 
@@ -79,7 +91,8 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
-        let existing = self.world.virtual_networks.get(&id.key());
+        let existing = self.world.virtual_networks.get(&id.key()).cloned();
+        let existing = existing.as_deref();
         check_match(id, existing.and_then(|network| network.etag.as_deref()), if_match)?;
         let created = existing.is_none();
         let subnets = body
@@ -96,6 +109,21 @@ impl Azure<'_> {
         network.kind = Some("Microsoft.Network/virtualNetworks".to_owned());
         network.properties.provisioning_state = succeeded();
         network.etag = Some(self.hand.etag(id));
+        if self.rules == Rules::Azure {
+            let guid = existing.and_then(|it| it.properties.other.get("resourceGuid").cloned());
+            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            let properties = &mut network.properties.other;
+            properties.insert("resourceGuid".to_owned(), guid);
+            let defaults = [
+                ("dhcpOptions", json!({"dnsServers": []})),
+                ("virtualNetworkPeerings", json!([])),
+                ("enableDdosProtection", json!(false)),
+                ("privateEndpointVNetPolicies", json!("Disabled")),
+            ];
+            for (name, default) in defaults {
+                properties.entry(name).or_insert(default);
+            }
+        }
         self.world.virtual_networks.insert(id.key(), Arc::new(network));
         if let Some(Value::Array(subnets)) = subnets {
             for subnet in subnets {
@@ -104,37 +132,94 @@ impl Azure<'_> {
                 self.put_subnet(&subnet_id, &subnet, None)?;
             }
         }
+        if self.rules == Rules::Azure {
+            self.touch_virtual_network(id);
+        }
         Ok(if created { Done::Created } else { Done::Updated })
     }
 
     /// A DELETE of a subnet.
     ///
     /// # Errors
-    /// 400 while a frontend or a PLS is in it.
+    /// 400 while a frontend, a network interface or a PLS is in it.
     pub fn delete_subnet(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
         self.strike("DELETE", id.as_str())?;
-        let used = self.world.load_balancers.values().find_map(|balancer| {
-            let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
-            frontends
-                .filter(|frontend| {
-                    let subnet = frontend.properties.subnet.as_ref();
-                    subnet.is_some_and(|subnet| subnet.id().eq_ignore_ascii_case(id.as_str()))
-                })
-                .map(|frontend| frontend.id().to_owned())
-                .next()
-        });
-        if used.is_some() || self.has_private_link_service(id) {
-            return Err(ArmError::new(
-                400,
-                "InUseSubnetCannotBeDeleted",
-                format!(
-                    "Subnet {} is in use by {} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
-                    id.name(),
-                    used.unwrap_or_default()
-                ),
-            ));
+        if let Some(user) = self.user_of_subnet(id) {
+            return Err(in_use(id, &user));
         }
         let existed = self.world.subnets.remove(&id.key()).is_some();
+        if existed
+            && self.rules == Rules::Azure
+            && let Some(network) = id.parent()
+        {
+            self.touch_virtual_network(&network);
+        }
         Ok(if existed { Done::Deleted } else { Done::Absent })
+    }
+
+    /// A DELETE of a virtual network, its subnets included.
+    ///
+    /// # Errors
+    /// 412; 400 while something is in one of its subnets.
+    pub fn delete_virtual_network(
+        &mut self,
+        id: &ResourceId,
+        if_match: Option<&str>,
+    ) -> Result<Done, ArmError> {
+        self.strike("DELETE", id.as_str())?;
+        let key = id.key();
+        let Some(existing) = self.world.virtual_networks.get(&key) else {
+            return Ok(Done::Absent);
+        };
+        check_match(id, existing.etag.as_deref(), if_match)?;
+        let prefix = format!("{key}/subnets/");
+        let subnets = self.world.subnets.range(prefix.clone()..);
+        let subnets: Vec<String> = subnets
+            .map(|(key, _)| key.clone())
+            .take_while(|key| key.starts_with(&prefix))
+            .collect();
+        if self.rules == Rules::Azure {
+            for subnet in &subnets {
+                let subnet = self.world.subnets.get(subnet).map(|it| ResourceId::new(it.id()));
+                let subnet = subnet.unwrap_or_default();
+                if let Some(user) = self.user_of_subnet(&subnet) {
+                    return Err(in_use(&subnet, &user));
+                }
+            }
+        }
+        self.world.virtual_networks.remove(&key);
+        for subnet in subnets {
+            self.world.subnets.remove(&subnet);
+        }
+        Ok(Done::Deleted)
+    }
+
+    /// The first IP configuration in a subnet.
+    fn user_of_subnet(&self, id: &ResourceId) -> Option<String> {
+        let inside = self.world.inside_subnets().remove(&id.key()).unwrap_or_default();
+        inside.into_iter().next().or_else(|| self.private_link_service_in(id))
+    }
+}
+
+fn in_use(subnet: &ResourceId, user: &str) -> ArmError {
+    ArmError::new(
+        400,
+        "InUseSubnetCannotBeDeleted",
+        format!(
+            "Subnet {} is in use by {user} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
+            subnet.name()
+        ),
+    )
+}
+
+/// What Azure adds to a subnet besides (recorded). Who is in it is not the caller's to say.
+fn fill_as_azure(subnet: &mut Subnet, existing: Option<&Subnet>) {
+    let properties = &mut subnet.properties.other;
+    properties.entry("delegations").or_insert_with(|| json!([]));
+    for name in ["ipConfigurations", "privateEndpoints"] {
+        match existing.and_then(|it| it.properties.other.get(name)) {
+            Some(shown) => drop(properties.insert(name.to_owned(), shown.clone())),
+            None => drop(properties.shift_remove(name)),
+        }
     }
 }

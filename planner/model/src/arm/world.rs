@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::address::{Prefix, ranges};
@@ -324,6 +324,40 @@ impl World {
                 interface.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
             });
         frontends.chain(nat).chain(interfaces).next()
+    }
+
+    /// The ids of the IP configurations in each subnet: frontends and network interfaces, by the subnet's
+    /// id in lower case.
+    pub(crate) fn inside_subnets(&self) -> BTreeMap<String, Vec<String>> {
+        let mut inside: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for balancer in self.load_balancers.values() {
+            for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
+                if let Some(subnet) = &frontend.properties.subnet {
+                    let subnet = subnet.id().to_ascii_lowercase();
+                    inside.entry(subnet).or_default().push(frontend.id().to_owned());
+                }
+            }
+        }
+        for (key, interface) in &self.others {
+            if !key.contains("/providers/microsoft.network/networkinterfaces/") {
+                continue;
+            }
+            let configurations = interface.at("/properties/ipConfigurations");
+            for it in configurations.and_then(Value::as_array).into_iter().flatten() {
+                let subnet = text(it, "/properties/subnet/id").to_ascii_lowercase();
+                let id = match text(it, "/id") {
+                    "" => {
+                        format!("{}/ipConfigurations/{}", text(interface, "/id"), text(it, "/name"))
+                    }
+                    id => id.to_owned(),
+                };
+                inside.entry(subnet).or_default().push(id);
+            }
+        }
+        for nic in self.nics() {
+            inside.entry(nic.subnet.to_ascii_lowercase()).or_default().push(nic.id);
+        }
+        inside
     }
 
     /// Whether Azure keeps an address of a subnet to itself: the first four and the last.

@@ -43,6 +43,9 @@ pub struct Operation {
     pub accepted: u64,
     /// When it ends by itself, in milliseconds since 1970.
     pub deadline: u64,
+    /// The region of what it is on, which its URLs name.
+    #[serde(default)]
+    pub region: String,
     /// Whether it is done.
     pub done: bool,
     /// How it failed or will: a code and a message.
@@ -50,7 +53,8 @@ pub struct Operation {
     pub failure: Option<(String, String)>,
 }
 
-/// Accepts an operation. Answers its id.
+/// Accepts an operation. Answers its id. A deletion that is to take no time is done at once; a write
+/// ends by [`end_if_due`], when its answer is made: that still says `Updating`.
 pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &ResourceId) -> String {
     let mut polls = state.options.operation_polls;
     let mut failure = None;
@@ -71,16 +75,57 @@ pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &Resour
         polls,
         accepted: now,
         deadline: now.saturating_add(patience.max(least)),
+        region: region_of(state, target),
         done: false,
         failure,
     };
     let id = state.world.issuer.guid(&format!("operation {target}"));
     state.world.operations.insert(id.clone(), operation);
     state.touch();
-    if polls == 0 {
+    if polls == 0 && kind != Kind::Put {
         end(state, &id);
     }
     id
+}
+
+/// Notes a write that had no work to do: its operation is done. Answers the operation's id.
+pub(super) fn note_done(state: &mut State, target: &ResourceId) -> String {
+    let now = clock::millis();
+    let operation = Operation {
+        kind: Kind::Put,
+        target: target.as_str().to_owned(),
+        polls: 0,
+        accepted: now,
+        deadline: now,
+        region: region_of(state, target),
+        done: true,
+        failure: None,
+    };
+    let id = state.world.issuer.guid(&format!("operation {target}"));
+    state.world.operations.insert(id.clone(), operation);
+    state.touch();
+    id
+}
+
+/// Ends an operation that is to take no time.
+pub(super) fn end_if_due(state: &mut State, id: &str) {
+    if state.world.operations.get(id).is_some_and(|it| !it.done && it.polls == 0) {
+        end(state, id);
+    }
+}
+
+/// The region of a resource, or of what it is in.
+fn region_of(state: &State, target: &ResourceId) -> String {
+    let mut at = Some(target.clone());
+    while let Some(id) = at {
+        let resource = state.world.azure.get(&id);
+        let location = resource.as_ref().and_then(|it| it.get("location")?.as_str());
+        if let Some(location) = location.filter(|it| !it.is_empty()) {
+            return location.to_owned();
+        }
+        at = id.parent();
+    }
+    "eastus".to_owned()
 }
 
 /// The operation that still runs on a resource or on what holds it.
@@ -129,7 +174,11 @@ fn end(state: &mut State, id: &str) {
             resource::mark_failed(state, &target);
             Ok(())
         }
-        (Kind::Put, false) | (_, true) => Ok(()),
+        (Kind::Put, false) => {
+            super::with_azure(state, |azure| azure.renew_etag(&target));
+            Ok(())
+        }
+        (_, true) => Ok(()),
         (Kind::Delete, false) => resource::remove(state, &target),
         (Kind::DeleteGroup, false) => resource::remove_group(state, &target),
     };
@@ -167,16 +216,21 @@ pub(super) fn with_headers(
             format!("{base}/privateDnsOperationResults/{id}"),
         )
     } else {
-        let base = "/providers/Microsoft.Network/locations/eastus";
+        let base = format!("/providers/Microsoft.Network/locations/{}", operation.region);
         (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
     };
-    let mut answer = answer
-        .header("Azure-AsyncOperation", &url(&statuses))
-        .header("Azure-AsyncNotification", "Enabled");
+    // Recorded: of subnets with 201 alone, of connections and private DNS never.
+    let notifies = !private_dns
+        && target.segment("privateEndpointConnections").is_none()
+        && !(target.segment("subnets").is_some() && answer.status == 200);
+    let mut answer = answer.header("Azure-AsyncOperation", &url(&statuses));
+    if notifies {
+        answer = answer.header("Azure-AsyncNotification", "Enabled");
+    }
     if kind != Kind::Put || private_dns {
         answer = answer.header("Location", &url(&results));
     }
-    retry_after(state, answer)
+    if operation.done && kind == Kind::Put { answer } else { retry_after(state, answer) }
 }
 
 fn retry_after(state: &State, answer: Answer) -> Answer {
@@ -213,8 +267,14 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
     };
     if !operation.done && wants_status && operation.polls > 0 {
         operation.polls -= 1;
-        let body = json!({"name": id, "status": "InProgress"});
-        return Some(Ok(retry_after(state, Answer::json(200, body))));
+        let kind = operation.kind;
+        let body = json!({"status": "InProgress"});
+        // Private DNS says 202 while it works, with all the headers once more.
+        return Some(Ok(if operation.target.to_lowercase().contains("/privatednszones/") {
+            with_headers(state, call, Answer::json(202, body), &id, kind)
+        } else {
+            retry_after(state, Answer::json(200, body))
+        }));
     }
     if !operation.done && !wants_status && operation.polls > 0 {
         operation.polls -= 1;
@@ -231,8 +291,8 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
         .as_ref()
         .map(|(code, message)| json!({"code": code, "message": message, "details": []}));
     let body = match (&failure, wants_status) {
-        (Some(error), true) => json!({"name": id, "status": "Failed", "error": error}),
-        (None, true) => json!({"name": id, "status": "Succeeded"}),
+        (Some(error), true) => json!({"status": "Failed", "error": error}),
+        (None, true) => json!({"status": "Succeeded"}),
         (Some(error), false) => return Some(Ok(Answer::json(400, json!({"error": error})))),
         (None, false) => Value::Null,
     };

@@ -3,9 +3,11 @@
 use privlink_model::arm::azure::{Azure, Done, not_found};
 use privlink_model::arm::dns::{is_private_dns, is_zone_group};
 use privlink_model::arm::error::ArmError;
+use privlink_model::arm::write;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
+use crate::fault::Effect;
 use crate::server::{Answer, Call};
 use crate::state::State;
 
@@ -110,14 +112,17 @@ fn check_rights(state: &State, call: &Call, path: &Path, named: &Named) -> Resul
 /// A resource as it is shown now: one that is being written or deleted says so.
 pub(super) fn shown(state: &State, mut resource: Value) -> Value {
     let id = ResourceId::new(resource.get("id").and_then(Value::as_str).unwrap_or_default());
-    let doing = match operation::running(state, &id) {
-        Some((_, Kind::Put)) => "Updating",
-        Some((_, Kind::Delete | Kind::DeleteGroup)) => "Deleting",
+    let doing = |id: &ResourceId| operation::running(state, id).map(|(_, kind)| kind);
+    let with_parent = || {
+        let parent = write::shows_state_of(&id)?;
+        doing(&parent).filter(|kind| *kind == Kind::Put)
+    };
+    let state = match doing(&id).or_else(with_parent) {
+        Some(Kind::Put) => "Updating",
+        Some(Kind::Delete | Kind::DeleteGroup) => "Deleting",
         None => return resource,
     };
-    if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("provisioningState".to_owned(), json!(doing));
-    }
+    write::show_state(&id, &mut resource, state);
     resource
 }
 
@@ -148,10 +153,12 @@ fn expand(state: &State, call: &Call, resource: &mut Value) {
 
 fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmError> {
     let Some((operation, _)) = operation::running(state, id) else { return Ok(()) };
+    let region = state.world.operations.get(&operation).map(|it| it.region.as_str());
     let uri = format!(
-        "{}/subscriptions/{}/providers/Microsoft.Network/locations/eastus/operations/{operation}",
+        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}",
         call.base,
-        id.subscription().unwrap_or_default()
+        id.subscription().unwrap_or_default(),
+        region.unwrap_or_default()
     );
     Err(ArmError::new(
         409,
@@ -168,7 +175,7 @@ fn put(state: &mut State, call: &Call, id: &ResourceId, named: &Named) -> Result
     if !body.is_object() {
         return Err(error::malformed("The body is not an object."));
     }
-    write(state, call, id, named, &body)
+    put_or_patch(state, call, id, named, &body)
 }
 
 /// `PATCH` of tags, the only one network resources have.
@@ -183,10 +190,10 @@ fn patch(
     if let (Some(tags), Some(resource)) = (body.get("tags"), resource.as_object_mut()) {
         resource.insert("tags".to_owned(), tags.clone());
     }
-    write(state, call, id, named, &resource)
+    put_or_patch(state, call, id, named, &resource)
 }
 
-fn write(
+fn put_or_patch(
     state: &mut State,
     call: &Call,
     id: &ResourceId,
@@ -210,6 +217,7 @@ fn write(
     let directory = state.world.directory.clone();
     let issuer = state.world.issuer.clone();
     let spelled = spelled(state, id);
+    let before = state.world.azure.get(&spelled);
     let done = with_azure(state, |azure| match kind.as_str() {
         "microsoft.network/privateendpoints" => {
             azure.put_private_endpoint(&spelled, body, if_match, &directory)
@@ -229,21 +237,32 @@ fn write(
             return Err(refused);
         }
     };
-    let synchronous = kind.ends_with("/privateendpointconnections")
-        || (is_private_dns(id) && is_record(named))
-        || kind.starts_with("microsoft.containerservice/");
+    let synchronous =
+        (is_private_dns(id) && is_record(named)) || kind.starts_with("microsoft.containerservice/");
     if synchronous {
         let resource = state.world.azure.get(&spelled).unwrap_or_default();
         return Ok(Answer::json(done.status(), resource));
     }
-    let operation = operation::accept(state, call, Kind::Put, &spelled);
-    let resource = shown(state, state.world.azure.get(&spelled).unwrap_or_default());
+    let after = state.world.azure.get(&spelled).unwrap_or_default();
+    let repeated =
+        before.as_ref().is_some_and(|it| write::repeats_as_created(&spelled, it, &after));
+    let status = if repeated { Done::Created.status() } else { done.status() };
+    let asked =
+        matches!(call.effect, Effect::SlowOperation { .. } | Effect::FailedOperation { .. });
+    let works = is_private_dns(id) || asked || write::has_work(&spelled, before.as_ref(), &after);
+    let operation = if works {
+        operation::accept(state, call, Kind::Put, &spelled)
+    } else {
+        operation::note_done(state, &spelled)
+    };
     let answer = if is_private_dns(id) {
         Answer::json(202, json!({}))
     } else {
-        Answer::json(done.status(), resource)
+        Answer::json(status, shown(state, after))
     };
-    Ok(operation::with_headers(state, call, answer, &operation, Kind::Put))
+    let answer = operation::with_headers(state, call, answer, &operation, Kind::Put);
+    operation::end_if_due(state, &operation);
+    Ok(answer)
 }
 
 /// Whether a private DNS type is a record, and not a zone or a link.
@@ -342,6 +361,9 @@ pub(super) fn remove_group(state: &mut State, id: &ResourceId) -> Result<(), Arm
         _ if key.contains("/privateendpoints/") => 0,
         _ if key.contains("/privatelinkservices/") => 1,
         _ if key.contains("/loadbalancers/") => 2,
+        // What others are in or refer to.
+        _ if key.contains("/virtualnetworks/") => 4,
+        _ if key.contains("/networksecuritygroups/") => 5,
         _ => 3,
     };
     let mut keys: Vec<String> = state

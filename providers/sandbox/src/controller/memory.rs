@@ -32,6 +32,8 @@ impl Controller {
             "securityGroups": caches(&memory.security_groups),
             "placements": memory.placements,
             "nodePlacements": memory.node_placements,
+            "settledNodes": memory.settled_nodes,
+            "localPlacements": by_service(&memory.local_placements),
             "placementsRecorded": memory.placements_recorded,
         })
     }
@@ -59,6 +61,8 @@ impl Controller {
             security_groups: parsed_caches("securityGroups", field("securityGroups"))?,
             placements: parsed("placements", map(field("placements")))?,
             node_placements: parsed("nodePlacements", map(field("nodePlacements")))?,
+            settled_nodes: parsed("settledNodes", list(field("settledNodes")))?,
+            local_placements: parsed_by_service("localPlacements", &field("localPlacements"))?,
             placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
         };
         Ok(Self {

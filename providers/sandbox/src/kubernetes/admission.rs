@@ -174,7 +174,9 @@ pub(super) fn completed(
     if !causes.is_empty() {
         return Err(Refusal::invalid("Service", &name, &causes));
     }
-    let mut issuer = ServiceIssuer { issuer: &mut state.world.issuer, taken: &taken };
+    let own_ports = [Some(&object), live].into_iter().flatten().flat_map(node_ports).collect();
+    let issuer = &mut state.world.issuer;
+    let mut issuer = ServiceIssuer { issuer, taken: &taken, own_ports };
     let completed = match live {
         Some(live) => defaults::update(object, live, &network, &mut issuer),
         None => defaults::create(object, &network, &mut issuer),
@@ -204,13 +206,9 @@ impl Taken {
         let mut taken = Self::default();
         let Some(services) = Resource::find("", "services") else { return taken };
         for (_, object) in state.world.kubernetes.shelf(services).filter(|(key, _)| *key != own) {
-            let list = |pointer| object.pointer(pointer).and_then(Value::as_array);
-            for port in list("/spec/ports").into_iter().flatten() {
-                taken.node_ports.extend(port.get("nodePort").and_then(Value::as_i64));
-            }
-            let health = object.pointer("/spec/healthCheckNodePort");
-            taken.node_ports.extend(health.and_then(Value::as_i64));
-            for address in list("/spec/clusterIPs").into_iter().flatten() {
+            taken.node_ports.extend(node_ports(object));
+            let addresses = object.pointer("/spec/clusterIPs").and_then(Value::as_array);
+            for address in addresses.into_iter().flatten() {
                 taken.cluster_ips.extend(address.as_str().map(ToOwned::to_owned));
             }
         }
@@ -218,10 +216,19 @@ impl Taken {
     }
 }
 
+/// The node ports of a Service, its health check's included.
+fn node_ports(service: &Value) -> impl Iterator<Item = i64> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    let ports = ports.into_iter().flatten().filter_map(|port| port.get("nodePort"));
+    ports.chain(service.pointer("/spec/healthCheckNodePort")).filter_map(Value::as_i64)
+}
+
 /// Gives out what an API server gives out to Services.
 struct ServiceIssuer<'a> {
     issuer: &'a mut Issuer,
     taken: &'a Taken,
+    /// The node ports of the Service itself: those it has or asks for, and those drawn for it.
+    own_ports: BTreeSet<i64>,
 }
 
 impl defaults::Issuer for ServiceIssuer<'_> {
@@ -249,7 +256,10 @@ impl defaults::Issuer for ServiceIssuer<'_> {
         let start = self.issuer.number(&of, NODE_PORTS.1);
         let free = (0..NODE_PORTS.1)
             .map(|step| NODE_PORTS.0 + i64::from((start + step) % NODE_PORTS.1))
-            .find(|number| !self.taken.node_ports.contains(number));
+            .find(|number| {
+                !self.taken.node_ports.contains(number) && !self.own_ports.contains(number)
+            });
+        self.own_ports.extend(free);
         json!(free.unwrap_or(0))
     }
 }

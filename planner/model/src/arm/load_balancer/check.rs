@@ -46,7 +46,48 @@ impl Azure<'_> {
                 }
             }
         }
+        if self.rules == Rules::Azure {
+            self.check_as_azure(id, properties)?;
+        }
         Ok(())
+    }
+
+    /// What users report that Azure refuses besides: a load balancer with IPv6 frontends alone
+    /// (cloud-provider-azure #1831), and a probe without a port (Azure/AKS #3165; its code is synthetic).
+    fn check_as_azure(
+        &self,
+        id: &ResourceId,
+        properties: &LoadBalancerProperties,
+    ) -> Result<(), ArmError> {
+        let is_ipv6 = |frontend: &Arc<Frontend>| {
+            let of = &frontend.properties;
+            let public = of.public_ip_address.as_ref().and_then(|public| {
+                self.world.public_ip_addresses.get(&public.id().to_ascii_lowercase())
+            });
+            let public = public.and_then(|it| it.properties.public_ip_address_version.as_deref());
+            public.or(of.private_ip_address_version.as_deref()) == Some("IPv6")
+        };
+        let frontends = properties.frontend_ip_configurations.as_deref().unwrap_or_default();
+        if !frontends.is_empty() && frontends.iter().all(is_ipv6) {
+            return Err(ArmError::new(
+                400,
+                "AtleastOneIpV4RequiredForIpV6LbFrontendIpConfiguration",
+                format!(
+                    "Load balancer {id} has IPv6 frontend IP configurations; at least one IPv4 frontend IP configuration is required."
+                ),
+            ));
+        }
+        let mut probes = properties.probes.iter().flatten();
+        let portless =
+            probes.find(|probe| probe.properties.port.as_ref().and_then(Value::as_i64) == Some(0));
+        match portless {
+            None => Ok(()),
+            Some(probe) => Err(ArmError::new(
+                400,
+                "InvalidProbePort",
+                format!("Probe {} has port 0; a port is between 1 and 65535.", probe.name()),
+            )),
+        }
     }
 
     fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {

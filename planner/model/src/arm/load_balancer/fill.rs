@@ -12,7 +12,7 @@ use crate::arm::error::ArmError;
 use crate::arm::resource::{BackendPool, Frontend, LoadBalancer, Reference, Resource};
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::KIND;
@@ -49,6 +49,9 @@ impl Azure<'_> {
         fill_probes(id, balancer);
         self.fill_pools(id, balancer);
         show_rules(balancer);
+        if self.rules == Rules::Azure {
+            fill_as_azure(id, balancer);
+        }
         self.show_private_link_services(balancer);
         let etag = self.hand.etag(id);
         let of_children = self.hand.etag_of_children(&etag);
@@ -202,6 +205,86 @@ fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
     }
 }
 
+/// What Azure adds besides (recorded; of NAT and outbound rules documented): pools that say they are
+/// empty, references to public addresses with nothing but their id, NAT pools, NAT rules and outbound
+/// rules with what every child has, and where frontends and pools are used by them.
+fn fill_as_azure(id: &ResourceId, balancer: &mut LoadBalancer) {
+    let properties = &mut balancer.properties;
+    for pool in properties.backend_address_pools.iter_mut().flatten() {
+        if pool.properties.load_balancer_backend_addresses.is_none() {
+            Arc::make_mut(pool).properties.load_balancer_backend_addresses = Some(Vec::new());
+        }
+    }
+    let pools = [
+        ("idleTimeoutInMinutes", json!(4)),
+        ("enableFloatingIP", json!(false)),
+        ("enableDestinationServiceEndpoint", json!(false)),
+        ("enableTcpReset", json!(false)),
+        ("allowBackendPortConflict", json!(false)),
+    ];
+    let rules = [
+        ("idleTimeoutInMinutes", json!(4)),
+        ("enableFloatingIP", json!(false)),
+        ("enableTcpReset", json!(false)),
+    ];
+    let outbound = [
+        ("idleTimeoutInMinutes", json!(4)),
+        ("enableTcpReset", json!(false)),
+        ("allocatedOutboundPorts", json!(0)),
+    ];
+    let nat_pools = &mut properties.inbound_nat_pools;
+    let nat_pools = fill_children(nat_pools, id, "inboundNatPools", &pools);
+    let nat_rules = fill_children(&mut properties.inbound_nat_rules, id, "inboundNatRules", &rules);
+    let outbound = fill_children(&mut properties.outbound_rules, id, "outboundRules", &outbound);
+    let none = nat_pools.is_empty() && nat_rules.is_empty() && outbound.is_empty();
+    for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
+        let own = if none { String::new() } else { frontend.id().to_ascii_lowercase() };
+        let it = &frontend.properties;
+        let shown = (&it.inbound_nat_pools, &it.inbound_nat_rules, &it.outbound_rules);
+        let users = (nat_pools.get(&own), nat_rules.get(&own), outbound.get(&own));
+        let public = it.public_ip_address.as_ref().filter(|public| !public.other.is_empty());
+        let public = public.map(|public| Reference::to(public.id()));
+        if public.is_none() && shown == (&users.0.cloned(), &users.1.cloned(), &users.2.cloned()) {
+            continue;
+        }
+        let it = &mut Arc::make_mut(frontend).properties;
+        it.inbound_nat_pools = users.0.cloned();
+        it.inbound_nat_rules = users.1.cloned();
+        it.outbound_rules = users.2.cloned();
+        it.public_ip_address = public.or(it.public_ip_address.take());
+    }
+}
+
+/// Fills children that the model does not type. Answers which of them use each frontend.
+fn fill_children(
+    children: &mut Option<Vec<Value>>,
+    balancer: &ResourceId,
+    kind: &str,
+    defaults: &[(&str, Value)],
+) -> BTreeMap<String, Vec<Reference>> {
+    let mut users: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+    for child in children.iter_mut().flatten() {
+        let id = balancer.child(kind, text(child, "/name"));
+        let Some(fields) = child.as_object_mut() else { continue };
+        fields.insert("id".to_owned(), json!(id.as_str()));
+        fields.insert("type".to_owned(), json!(format!("{KIND}/{kind}")));
+        let properties = fields.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert("provisioningState".to_owned(), json!("Succeeded"));
+            for (name, default) in defaults {
+                properties.entry(*name).or_insert_with(|| default.clone());
+            }
+        }
+        let one = child.at("/properties/frontendIPConfiguration");
+        let several = child.at("/properties/frontendIPConfigurations").and_then(Value::as_array);
+        for frontend in one.into_iter().chain(several.into_iter().flatten()) {
+            let frontend = text(frontend, "/id").to_ascii_lowercase();
+            users.entry(frontend).or_default().push(Reference::to(id.as_str()));
+        }
+    }
+    users
+}
+
 fn needs_mapping(pool: &BackendPool) -> bool {
     let addresses = pool.properties.load_balancer_backend_addresses.iter().flatten();
     addresses.into_iter().any(|address| {
@@ -275,6 +358,17 @@ pub(super) fn set_etags(balancer: &mut LoadBalancer, etag: String, of_children: 
     }
     balancer.etag = Some(etag);
     let properties = &mut balancer.properties;
+    let untyped = [
+        &mut properties.inbound_nat_pools,
+        &mut properties.inbound_nat_rules,
+        &mut properties.outbound_rules,
+    ];
+    for child in untyped.into_iter().flatten().flatten() {
+        // Those that Azure did not fill show none.
+        if let Some(child) = child.as_object_mut().filter(|it| it.contains_key("type")) {
+            child.insert("etag".to_owned(), Value::from(of_children));
+        }
+    }
     set(&mut properties.frontend_ip_configurations, of_children);
     set(&mut properties.backend_address_pools, of_children);
     set(&mut properties.load_balancing_rules, of_children);

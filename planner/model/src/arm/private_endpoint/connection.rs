@@ -11,28 +11,31 @@ use crate::arm::resource::{
     Reference,
 };
 use crate::arm::world::World;
+use crate::arm::write::set_etags;
+use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
-use super::{AUTOMATIC, Directory, MANUAL, Request, bad_request, set, text};
+use super::{AUTOMATIC, AWAITING, Directory, MANUAL, Request, bad_request, set, text};
 
 impl Azure<'_> {
-    /// Shows a new endpoint on the provider's side.
+    /// Shows a new endpoint on the provider's side. The connection is named for the endpoint and its
+    /// guid.
     pub(super) fn add_connection(
         &mut self,
         id: &ResourceId,
-        body: &Value,
         request: &Request,
         service: Arc<PrivateLinkService>,
         status: &str,
     ) {
+        let endpoint = self.world.others.get(&id.key()).cloned().unwrap_or_default();
+        let guid = text(&endpoint, "/properties/resourceGuid");
         let service_id = ResourceId::new(service.id());
         let mut service = Arc::unwrap_or_clone(service);
-        let guid = self.hand.guid(id);
         let etag = self.hand.etag(&service_id);
         let name = format!("{}.{guid}", id.name());
         let description = match (status, request.message.as_str()) {
             ("Approved", _) => "Auto Approved".to_owned(),
-            (_, "") => "Awaiting approval".to_owned(),
+            (_, "") => AWAITING.to_owned(),
             (_, message) => message.to_owned(),
         };
         let connection = EndpointConnection {
@@ -51,24 +54,19 @@ impl Azure<'_> {
                     ..ConnectionState::default()
                 }),
                 provisioning_state: Some("Succeeded".to_owned()),
-                link_identifier: Some(link_identifier(&guid)),
-                private_endpoint_location: Some(text(body, "/location").to_owned()),
+                link_identifier: Some(link_identifier(guid)),
+                private_endpoint_location: Some(text(&endpoint, "/location").to_owned()),
                 ..EndpointConnectionProperties::default()
             },
             ..EndpointConnection::default()
         };
-        service.etag = Some(etag);
         service.properties.private_endpoint_connections.get_or_insert_default().push(connection);
+        set_etags(&mut service, &etag);
         self.world.private_link_services.insert(service_id.key(), Arc::new(service));
     }
 
     /// Changes the provider's view of an endpoint's connection.
-    pub(super) fn set_connection_state(
-        &mut self,
-        endpoint: &ResourceId,
-        status: Option<&str>,
-        description: Option<&str>,
-    ) {
+    pub(super) fn set_connection_state(&mut self, endpoint: &ResourceId, change: &Change<'_>) {
         for service in self.world.private_link_services.values_mut() {
             let connections = service.properties.private_endpoint_connections.as_deref();
             let Some(at) = connections.unwrap_or_default().iter().position(|connection| {
@@ -79,24 +77,27 @@ impl Azure<'_> {
             };
             let etag = self.hand.etag(&ResourceId::new(service.id()));
             let service = Arc::make_mut(service);
-            service.etag = Some(etag.clone());
+            set_etags(service, &etag);
             let connections = service.properties.private_endpoint_connections.as_deref_mut();
             if let Some(connection) = connections.unwrap_or_default().get_mut(at) {
-                connection.etag = Some(etag);
                 let state = connection
                     .properties
                     .private_link_service_connection_state
                     .get_or_insert_default();
-                state.status = status.map(ToOwned::to_owned).or(state.status.take());
-                state.description = description.map(ToOwned::to_owned).or(state.description.take());
+                let or =
+                    |new: Option<&str>, old: Option<String>| new.map(ToOwned::to_owned).or(old);
+                state.status = or(change.status, state.status.take());
+                state.description = or(change.description, state.description.take());
+                state.actions_required = or(change.actions, state.actions_required.take());
             }
         }
     }
 
-    /// A PUT of a connection by the provider: approves or rejects it, on both sides.
+    /// A PUT of a connection by the provider: approves or rejects it, on both sides. A description that
+    /// is not sent becomes empty (recorded).
     ///
     /// # Errors
-    /// 404 without the PLS or the connection, 412, 400 for any other state than `Approved` and
+    /// 404 without the PLS, 400 without the connection, 412, 400 for any other state than `Approved` and
     /// `Rejected`, or of a connection that is `Disconnected`.
     pub fn put_endpoint_connection(
         &mut self,
@@ -109,7 +110,15 @@ impl Azure<'_> {
         if !self.world.private_link_services.contains_key(&parent.key()) {
             return Err(not_found(&parent));
         }
-        let existing = self.world.get(id).ok_or_else(|| not_found(id))?;
+        let existing = self.world.get(id).ok_or_else(|| {
+            // The code is quoted, the words only in part.
+            bad_request(
+                "PrivateEndpointConnectionCannotBeCreatedByServiceProvider",
+                format!(
+                    "Private endpoint connection {id} cannot be created by the service provider."
+                ),
+            )
+        })?;
         check_match(id, Some(text(&existing, "/etag")), if_match)?;
         let state = "/properties/privateLinkServiceConnectionState";
         let status = text(body, &format!("{state}/status"));
@@ -135,33 +144,49 @@ impl Azure<'_> {
                 ),
             ));
         }
-        let description = match text(body, &format!("{state}/description")) {
-            "" => status,
-            given => given,
+        let actions = body.at(&format!("{state}/actionsRequired")).and_then(Value::as_str);
+        let change = Change {
+            status: Some(status),
+            description: Some(text(body, &format!("{state}/description"))),
+            actions: Some(actions.unwrap_or("None")),
         };
         let endpoint = ResourceId::new(text(&existing, "/properties/privateEndpoint/id"));
-        self.set_connection_state(&endpoint, Some(status), Some(description));
-        self.mirror_to_endpoint(&endpoint, status, description);
+        self.set_connection_state(&endpoint, &change);
+        self.mirror_to_endpoint(&endpoint, &change);
         Ok(Done::Updated)
     }
 
     /// Shows a state on the endpoint's side.
-    fn mirror_to_endpoint(&mut self, endpoint: &ResourceId, status: &str, description: &str) {
+    fn mirror_to_endpoint(&mut self, endpoint: &ResourceId, change: &Change<'_>) {
         let Some(resource) = self.world.others.get(&endpoint.key()) else { return };
         let mut resource = resource.as_ref().clone();
-        let etag = self.hand.etag(endpoint);
-        set(&mut resource, "", "etag", json!(etag));
         for list in [AUTOMATIC, MANUAL] {
             let items = resource.pointer_mut(&format!("/properties/{list}"));
             for item in items.and_then(Value::as_array_mut).into_iter().flatten() {
                 let state = json!({
-                    "status": status, "description": description, "actionsRequired": "None",
+                    "status": change.status,
+                    "description": change.description,
+                    "actionsRequired": change.actions,
                 });
                 set(item, "/properties", "privateLinkServiceConnectionState", state);
-                set(item, "", "etag", json!(etag));
             }
         }
         self.world.others.insert(endpoint.key(), Arc::new(resource));
+        self.renew_etag(endpoint);
+    }
+}
+
+/// What changes of a connection's state; what is `None` stays.
+pub(super) struct Change<'a> {
+    status: Option<&'a str>,
+    description: Option<&'a str>,
+    actions: Option<&'a str>,
+}
+
+impl<'a> Change<'a> {
+    /// Of the description alone.
+    pub(super) const fn description(description: &'a str) -> Self {
+        Self { status: None, description: Some(description), actions: None }
     }
 }
 
@@ -230,8 +255,9 @@ pub(super) fn initial_status(
     ))
 }
 
-/// A number that tells consumers apart, made of the connection's guid: Azure's are of this size.
+/// A number that tells consumers apart, made of the endpoint's guid: Azure's are of this size
+/// (520137877 is recorded).
 fn link_identifier(guid: &str) -> String {
-    let digits = guid.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    digits.map_or_else(|| guid.to_owned(), |number| (536_870_912 + number).to_string())
+    let digits = guid.get(..6).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    digits.map_or_else(|| guid.to_owned(), |number| (0x1f00_0000 + number).to_string())
 }

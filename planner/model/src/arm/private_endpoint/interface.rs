@@ -58,8 +58,8 @@ impl Azure<'_> {
         &mut self,
         endpoint: &ResourceId,
         body: &Value,
-        subnet: &ResourceId,
         address: &str,
+        service: &PrivateLinkService,
     ) -> String {
         let given = self.hand.network_interface(endpoint);
         let custom = text(body, "/properties/customNetworkInterfaceName");
@@ -68,8 +68,21 @@ impl Azure<'_> {
             _ => given,
         };
         let id = ResourceId::new(id);
-        let configuration =
-            configuration(&id, "privateEndpointIpConfig", address, subnet.as_str(), true);
+        let wanted = text(body, "/properties/subnet/id");
+        let subnet = self.world.subnets.get(&wanted.to_lowercase());
+        let subnet = subnet.map_or(wanted, |subnet| subnet.id()).to_owned();
+        let name = format!("privateEndpointIpConfig.{}", self.hand.guid(&id));
+        let mut configuration = configuration(&id, &name, address, &subnet, true);
+        let connection = json!({
+            "groupId": "", "requiredMemberName": "",
+            "fqdns": service.properties.fqdns.as_deref().unwrap_or_default(),
+        });
+        super::set(
+            &mut configuration,
+            "/properties",
+            "privateLinkConnectionProperties",
+            connection,
+        );
         let location = text(body, "/location").to_owned();
         let owner = ("privateEndpoint", endpoint.as_str());
         self.insert_interface(&id, &location, owner, vec![configuration]);
@@ -81,9 +94,12 @@ impl Azure<'_> {
         id: &ResourceId,
         location: &str,
         owner: (&str, &str),
-        configurations: Vec<Value>,
+        mut configurations: Vec<Value>,
     ) {
         let etag = self.hand.etag(id);
+        for configuration in &mut configurations {
+            super::set(configuration, "", "etag", json!(etag));
+        }
         let guid = self.hand.guid(id);
         let interface = json!({
             "name": id.name(),
@@ -91,6 +107,7 @@ impl Azure<'_> {
             "etag": etag,
             "type": "Microsoft.Network/networkInterfaces",
             "location": location,
+            "kind": "Regular",
             "properties": {
                 "provisioningState": "Succeeded",
                 "resourceGuid": guid,
@@ -202,29 +219,53 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
 }
 
 fn reflect_subnets(azure: &mut Azure<'_>) {
-    let mut endpoints: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut endpoints: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (key, resource) in &azure.world.others {
         let is_endpoint = key
             .rsplit_once("/providers/microsoft.network/privateendpoints/")
             .is_some_and(|(_, rest)| !rest.contains('/'));
         if is_endpoint {
             let subnet = text(resource, "/properties/subnet/id").to_lowercase();
-            endpoints.entry(subnet).or_default().push(json!({"id": text(resource, "/id")}));
+            endpoints.entry(subnet).or_default().push(text(resource, "/id").to_owned());
         }
     }
+    let mut inside = azure.world.inside_subnets();
+    let mut entered = BTreeSet::new();
     for (key, subnet) in &mut azure.world.subnets {
-        let shown = endpoints.remove(key).map(Value::Array);
-        if subnet.properties.other.get("privateEndpoints") == shown.as_ref() {
-            continue;
-        }
-        let subnet = Arc::make_mut(subnet);
-        match shown {
-            Some(shown) => {
-                drop(subnet.properties.other.insert("privateEndpoints".to_owned(), shown))
+        let lists = [
+            ("privateEndpoints", endpoints.remove(key).unwrap_or_default()),
+            ("ipConfigurations", inside.remove(key).unwrap_or_default()),
+        ];
+        for (name, ids) in lists {
+            let before = subnet.properties.other.get(name);
+            let after = references(before, ids);
+            if before == after.as_ref() {
+                continue;
             }
-            None => drop(subnet.properties.other.shift_remove("privateEndpoints")),
+            let shown = &mut Arc::make_mut(subnet).properties.other;
+            match after {
+                Some(after) => drop(shown.insert(name.to_owned(), after)),
+                None => drop(shown.shift_remove(name)),
+            }
+            entered.extend(ResourceId::new(subnet.id()).parent());
         }
     }
+    // The etag of a network moves when something enters one of its subnets, or leaves it.
+    for network in entered {
+        azure.touch_virtual_network(&network);
+    }
+}
+
+/// A list of references: what it had before comes first, what is new behind. Nothing if it is empty.
+fn references(before: Option<&Value>, mut ids: Vec<String>) -> Option<Value> {
+    let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let place = |id: &str| {
+        let is_it = |it: &Value| text(it, "/id").eq_ignore_ascii_case(id);
+        before.iter().position(is_it).unwrap_or(usize::MAX)
+    };
+    ids.sort_by_cached_key(|id| place(id));
+    let shown: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+    (!shown.is_empty()).then_some(Value::Array(shown))
 }
 
 /// The private addresses of an endpoint or a PLS, as its interfaces show them.

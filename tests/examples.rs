@@ -162,9 +162,9 @@ fn frontend_recreated() {
 
 #[test]
 fn gitops_guard() {
-    let place = Workplace::with_example("gitops-guard");
-    let folder = "examples/gitops-guard";
-    let plan = format!("plan -f {folder} --observed {folder}/world/observed.json");
+    let place = Workplace::empty();
+    support::copy(&root().join("examples/gitops-guard"), place.path());
+    let plan = "plan -f . --observed world/observed.json".to_owned();
     for (width, file) in [("80", "plan-80.txt"), ("100", "plan.txt"), ("120", "plan-120.txt")] {
         let words: Vec<&str> = plan.split_whitespace().collect();
         let shown = place.run_args_with(&words, &[("COLUMNS", width)]).expect(3).stdout;

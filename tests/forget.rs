@@ -164,7 +164,8 @@ fn endpoints_that_could_be_one_another_are_not_mixed_up() {
     place.write(&both("one-pe", "new-pe"));
     let plan = place.quiet();
     assert!(
-        support::flat(&plan.stdout).contains("keeps its name in Azure, other-pe"),
+        support::flat(&plan.stdout)
+            .contains("its document was renamed; the endpoint keeps its name in Azure"),
         "{}",
         plan.stdout
     );

@@ -88,7 +88,7 @@ fn every_example_is_imported() {
         let is_file = root().join("examples").join(&name).is_file();
         assert!(
             is_file
-                || ["ci", "drift"].contains(&name.as_str())
+                || ["ci", "drift", "gitops-guard"].contains(&name.as_str())
                 || name.starts_with("bad-")
                 || IMPORTED.contains(&name.as_str()),
             "{name} is not imported"

@@ -3,6 +3,7 @@
 mod comment;
 mod diff;
 mod drift;
+pub(crate) mod examples;
 mod explain;
 mod forget;
 mod graph;
@@ -51,7 +52,7 @@ pub(crate) use validate::{ProblemFormat, Validate};
 #[command(name = "privlink", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Args {
     /// Flags that work anywhere.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Everything else")]
     pub(crate) global: Global,
     /// What to do.
     #[command(subcommand)]
@@ -147,7 +148,7 @@ pub(crate) struct Where {
     pub(crate) cluster: Option<String>,
     /// As whom Azure is called: auto, workload-identity, github, azure-pipelines,
     /// managed-identity[:ID], cli, client-secret, client-certificate or token
-    #[arg(long, value_name = "IDENTITY", default_value = "auto", env = "PRIVLINK_AUTH")]
+    #[arg(long, value_name = "IDENTITY", default_value = "auto", env = "PRIVLINK_AUTH", value_parser = identity)]
     pub(crate) auth: String,
     /// Which Azure: public, usgovernment, china, or ARM's endpoint, audience and authority with commas
     /// between them
@@ -177,27 +178,52 @@ pub(crate) struct Limits {
     /// Take over objects that exist and that this stack did not make
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// How many consumers may be cut off, whatever the Stack says
+    /// How many consumers may be disconnected, beside those that the Stack names
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_disconnects: Option<usize>,
     /// How many objects may be deleted, whatever the Stack says
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_deletes: Option<usize>,
-    /// A protected node that may go all the same; may be repeated
+    /// A protected object that may be deleted or re-created all the same; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<String>,
     /// A finding that is an error and holds nothing back all the same; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
-    /// Only this node and what it needs; may be repeated
+    /// Only this object and what it needs; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) target: Vec<Address>,
-    /// Not this node, nor what needs it; may be repeated
+    /// Not this object, nor what needs it; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) exclude: Vec<Address>,
-    /// Make a Service or an endpoint anew although nothing differs; may be repeated
+    /// Re-create a Service or an endpoint although nothing differs; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) replace: Vec<Address>,
+}
+
+/// As whom Azure can be called; a managed identity may be followed by its id.
+const IDENTITIES: [&str; 9] = [
+    "auto",
+    "workload-identity",
+    "github",
+    "azure-pipelines",
+    "managed-identity",
+    "cli",
+    "client-secret",
+    "client-certificate",
+    "token",
+];
+
+fn identity(text: &str) -> Result<String, String> {
+    let name = text.split(':').next().unwrap_or_default();
+    if text.is_empty() || IDENTITIES.contains(&name) {
+        return Ok(text.to_owned());
+    }
+    let all = IDENTITIES.join(", ");
+    Err(match schema::closest(name, IDENTITIES.into_iter()) {
+        Some(close) => format!("`{text}` is no identity; did you mean `{close}`?"),
+        None => format!("`{text}` is no identity; it is one of {all}"),
+    })
 }
 
 fn code(text: &str) -> Result<Code, String> {
@@ -205,7 +231,7 @@ fn code(text: &str) -> Result<Code, String> {
     let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
     found.ok_or_else(|| match schema::closest(text, names()) {
         Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
-        None => format!("`{text}` is no code; docs/diagnostics.md lists them"),
+        None => format!("`{text}` is no code; `privlink explain` lists them"),
     })
 }
 
@@ -270,7 +296,7 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
-    /// Say what a code means, or why a node is as it is and what becomes of it, and what to do
+    /// Say what a code means, or why an object is as it is and what becomes of it, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),

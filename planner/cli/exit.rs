@@ -1,6 +1,10 @@
 //! Exit codes.
 
+use std::io::Write;
 use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use privlink_render::escape::terminal;
 
 /// How a command ended. `docs/exit-codes.md` tells users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,5 +72,25 @@ impl From<Exit> for ExitCode {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe is no reason to complain about help.
     let _ = error.print();
+    if let Some(tip) = tip(error) {
+        let _ = writeln!(std::io::stderr(), "\n  tip: {tip}");
+    }
     if error.use_stderr() { Exit::Error.into() } else { Exit::Done.into() }
+}
+
+/// What clap cannot know: files are named with `-f`.
+fn tip(error: &clap::Error) -> Option<String> {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word)))
+            if !word.starts_with('-') =>
+        {
+            Some(format!("did you mean `-f {}`?", terminal(word)))
+        }
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(words)))
+            if words.iter().any(|it| it.contains("<PLAN>") || it.contains("--filename")) =>
+        {
+            Some("desired state is named with -f, a file or a folder".to_owned())
+        }
+        _ => None,
+    }
 }

@@ -33,7 +33,7 @@ fn parse() -> Result<Args, clap::Error> {
     let mut words = std::env::args_os().peekable();
     let called = words.peek().map(std::path::PathBuf::from).unwrap_or_default();
     let is_plugin = called.file_stem().is_some_and(|name| name == "kubectl-privlink");
-    let mut command = Args::command();
+    let mut command = args::examples::shown(Args::command());
     if is_plugin {
         command = command.bin_name("kubectl privlink");
     }

@@ -174,7 +174,7 @@ fn a_link_made_anew_is_told_by_its_endpoint_and_by_an_earlier_look() {
     });
     let differences = applied.differences(2, "");
     assert_eq!(classes(&differences), [told("disconnected", CONNECTION)]);
-    assert!(differences[0]["message"].as_str().unwrap().contains("made anew"));
+    assert!(differences[0]["message"].as_str().unwrap().contains("re-created"));
     let differences = applied.differences(2, "--since before.json");
     assert_eq!(classes(&differences), [told("recreated", LINK), told("disconnected", CONNECTION)]);
     let lists = before["azure"].as_object().unwrap();

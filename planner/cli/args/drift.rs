@@ -11,12 +11,12 @@ use super::{Input, Where, rendering};
 pub(crate) struct Drift {
     #[command(flatten)]
     pub(crate) input: Input,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// Compare with a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with_all = ["sandbox", "each"])]
     pub(crate) observed: Option<PathBuf>,
-    /// An earlier snapshot or saved plan of the stack: what was made anew under its name since then, and
+    /// An earlier snapshot or saved plan of the stack: what was re-created under its name since then, and
     /// who was connected, shows
     #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "each")]
     pub(crate) since: Option<PathBuf>,

@@ -7,17 +7,18 @@ use super::{DataFormat, Input, Where};
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The code of a diagnostic, a finding or a refusal; or the address of a node, such as
-    /// PrivateLinkService/default/internal-app
+    /// The code of a diagnostic, a finding or a refusal; or the address of an object, such as
+    /// PrivateLinkService/default/internal-app, or the end of it, if only one ends so; without it, all codes
+    /// are listed
     #[arg(value_name = "CODE|ADDRESS")]
-    pub(crate) what: String,
+    pub(crate) what: Option<String>,
     /// For an address: a file, a folder or `-` with desired state; may be repeated
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     pub(crate) filename: Vec<PathBuf>,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// Explain from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]

@@ -11,7 +11,7 @@ use super::{Input, Where};
 pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) input: Input,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// Draw from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]

@@ -7,7 +7,7 @@ use super::Where;
 /// `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Import {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// Import from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]

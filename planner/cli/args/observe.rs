@@ -9,7 +9,7 @@ use super::{Input, Where};
 pub(crate) struct Observe {
     #[command(flatten)]
     pub(crate) input: Input,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]

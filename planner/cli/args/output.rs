@@ -9,7 +9,7 @@ use super::{Input, Where};
 pub(crate) struct Outputs {
     #[command(flatten)]
     pub(crate) input: Input,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// What is written to stdout: `dotenv` for a file of variables, `github` for $GITHUB_OUTPUT,
     /// `azure-pipelines` for the log of a step

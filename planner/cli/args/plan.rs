@@ -32,11 +32,11 @@ pub(crate) struct Plan {
     /// How many stacks are planned at once; as many as there are processors by default
     #[arg(long, value_name = "NUMBER")]
     pub(crate) jobs: Option<NonZeroUsize>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Output")]
     pub(crate) shown: Output,
     /// Plan from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]

@@ -15,7 +15,7 @@ pub(crate) struct Preflight {
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// What is to be done with the stack
     #[arg(long = "for", value_enum, default_value_t = Phase::Apply, value_name = "PHASE")]

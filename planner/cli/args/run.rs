@@ -57,7 +57,7 @@ pub(crate) struct Destroy {
 pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) input: Input,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// Ask nothing
     #[arg(long, visible_alias = "yes", short = 'y')]
@@ -69,7 +69,7 @@ pub(crate) struct Unlock {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) turn: Turn,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
     /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
     #[arg(long)]
@@ -96,7 +96,7 @@ pub(crate) struct Run {
 /// A run's turn on a stack: where it is, who is asked and told, and the lock.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Turn {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: Where,
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]

@@ -1,11 +1,13 @@
-//! `explain`: what a code means, or why a node is as it is and what becomes of it; and what to do.
+//! `explain`: what a code means, or why an object is as it is and what becomes of it; and what to do.
+
+use std::collections::BTreeSet;
 
 use privlink_core::address::Address;
 use privlink_core::code::Code;
 use privlink_core::explanation::{self, Explanation, ground};
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
-use privlink_core::planning;
+use privlink_core::planning::{self, Planned};
 use privlink_core::schema;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -20,26 +22,56 @@ use crate::ui::Ui;
 const PAGE: &str = include_str!("../../../docs/diagnostics.md");
 
 pub(crate) fn run(args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
-    if let Ok(address) = args.what.parse::<Address>() {
-        return node(&address, args, ui);
+    let Some(what) = &args.what else { return codes(ui) };
+    if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == what) {
+        return self::code(*code, args.output, ui);
     }
-    match Code::ALL.iter().find(|code| code.as_str() == args.what) {
-        Some(code) => self::code(*code, args.output, ui),
-        None => Err(unknown(&args.what)),
+    if what.parse::<Address>().is_ok() || !args.filename.is_empty() {
+        return object(what, args, ui);
     }
+    Err(unknown(what))
+}
+
+/// All codes, one a line.
+fn codes(ui: &mut Ui) -> Result<Exit, CommandError> {
+    let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    names.sort_unstable();
+    ui.print(&format!("{}\n", names.join("\n")))?;
+    Ok(Exit::Done)
 }
 
 fn unknown(what: &str) -> CommandError {
     let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     names.sort_unstable();
     let error = CommandError::new(format!("`{what}` is neither a code nor an address"));
-    let error = match schema::closest(what, names.iter().copied()) {
+    match schema::closest(what, names.iter().copied()) {
         Some(close) => error.hint(format!("Did you mean {close}?")),
-        None => error,
-    };
-    error
-        .hint(format!("Codes are {}.", names.join(", ")))
-        .hint("An address looks like PrivateLinkService/default/internal-app.")
+        None => error
+            .hint("`privlink explain` lists all codes.")
+            .hint("An address looks like PrivateLinkService/default/internal-app; with -f its end is enough."),
+    }
+}
+
+/// The address that is meant: in full, or by an end that no other object has.
+fn meant(what: &str, planned: &Planned) -> Result<Address, CommandError> {
+    if let Ok(address) = what.parse::<Address>() {
+        return Ok(address);
+    }
+    let changed = planned.plan.changes.iter().map(|change| &change.address);
+    let all: BTreeSet<&Address> =
+        planned.graph.nodes().map(|(address, _)| address).chain(changed).collect();
+    let end = format!("/{}", what.trim_start_matches('/'));
+    let found: Vec<&Address> =
+        all.into_iter().filter(|address| address.to_string().ends_with(&end)).collect();
+    match found.as_slice() {
+        [] => Err(unknown(what)),
+        [one] => Ok((*one).clone()),
+        many => {
+            let names: Vec<String> = many.iter().take(10).map(ToString::to_string).collect();
+            let error = CommandError::new(format!("several objects end with `{what}`"));
+            Err(error.hint(format!("Name one of them: {}.", names.join(", "))))
+        }
+    }
 }
 
 fn code(code: Code, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -86,9 +118,9 @@ pub(super) fn describe(code: Code) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
+fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
     if args.filename.is_empty() {
-        return Err(CommandError::new(format!("it is not said which stack {address} is in"))
+        return Err(CommandError::new(format!("it is not said which stack {what} is in"))
             .hint("Name its files with -f."));
     }
     let (desired, snapshot) = super::sound_and_observed(
@@ -106,8 +138,10 @@ fn node(address: &Address, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandE
         let settled = planning::settled(&input);
         let input = Input { desired: &settled, ..input };
         let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
-        let explained = explanation::of(&input, &planned, address)
-            .map_err(|error| CommandError::new(error.to_string()).hint(error.help()));
+        let explained = meant(what, &planned).and_then(|address| {
+            explanation::of(&input, &planned, &address)
+                .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))
+        });
         if let Some(connected) = observed.connected {
             connected.close().await?;
         }

@@ -63,7 +63,8 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CommandError>
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    write_new(&new, text)?;
+    // The name that was given is told, not that of the file that becomes it.
+    write_new(&new, text, &shown)?;
     std::fs::rename(&new, path).map_err(|error| {
         // What is left behind is of no use to anybody.
         let _ = std::fs::remove_file(&new);
@@ -72,12 +73,11 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CommandError>
 }
 
 /// Writes a file that is not there yet and that only the user may read.
-fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
-    let shown = path.display().to_string();
+fn write_new(path: &Path, text: &str, shown: &str) -> Result<(), CommandError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io(&shown))?;
-    file.write_all(text.as_bytes()).map_err(io(&shown))
+    let mut file = options.open(path).map_err(io(shown))?;
+    file.write_all(text.as_bytes()).map_err(io(shown))
 }

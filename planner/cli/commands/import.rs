@@ -48,7 +48,13 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
         ui.say(&format!("note: {}", terminal(note)));
     }
     match &args.out {
-        Some(folder) => write(folder, args.force, &import)?,
+        Some(folder) => {
+            write(folder, args.force, &import)?;
+            let folder = crate::invocation::quoted(&folder.display().to_string());
+            ui.say(&format!(
+                "Wrote {folder}. See that nothing changes: privlink plan -f {folder}; mark it as this stack's: add --adopt"
+            ));
+        }
         None => ui.print(&yaml::stream(import.documents.values().flatten()))?,
     }
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })

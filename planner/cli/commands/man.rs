@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory};
 
-use crate::args::{Args, Man, ManFormat};
+use crate::args::{Args, Man, ManFormat, examples};
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -15,7 +15,11 @@ pub(crate) fn run(args: &Man, ui: &mut Ui) -> Result<Exit, CommandError> {
     let mut command = Args::command();
     command.build();
     match (&args.out, args.output) {
-        (Some(folder), _) => pages(folder)?,
+        (Some(folder), _) => {
+            pages(folder)?;
+            let folder = crate::invocation::quoted(&folder.display().to_string());
+            ui.say(&format!("Wrote the pages to {folder}. Read one: man {folder}/privlink-plan.1"));
+        }
         (None, ManFormat::Roff) => ui.print(&page(&command)?)?,
         (None, ManFormat::Markdown) => ui.print(&markdown(&command))?,
     }
@@ -26,14 +30,24 @@ pub(crate) fn run(args: &Man, ui: &mut Ui) -> Result<Exit, CommandError> {
 fn page(command: &Command) -> Result<String, CommandError> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text).map_err(io("man"))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    text.push_str(&examples::sections(command.get_name()));
+    Ok(text)
 }
 
 /// Writes `privlink-plan.1` and so on.
 fn pages(folder: &Path) -> Result<(), CommandError> {
     let shown = folder.display().to_string();
     std::fs::create_dir_all(folder).map_err(io(&shown))?;
-    clap_mangen::generate_to(Args::command(), folder).map_err(io(&shown))
+    clap_mangen::generate_to(Args::command(), folder).map_err(io(&shown))?;
+    for command in Args::command().get_subcommands() {
+        let file = folder.join(format!("privlink-{}.1", command.get_name()));
+        if let Ok(mut page) = std::fs::read_to_string(&file) {
+            page.push_str(&examples::sections(command.get_name()));
+            std::fs::write(&file, page).map_err(io(&file.display().to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 /// A command and all below it, but for those that are hidden or clap's own.

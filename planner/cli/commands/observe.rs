@@ -33,7 +33,11 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     }
     let text = super::json(&snapshot)?;
     match &args.out {
-        Some(path) => super::file::write_private(path, &text)?,
+        Some(path) => {
+            super::file::write_private(path, &text)?;
+            let file = crate::invocation::quoted(&path.display().to_string());
+            ui.say(&format!("Saved {file}. Plan from it: privlink plan -f ... --observed {file}"));
+        }
         None => ui.print(&text)?,
     }
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error })

@@ -78,6 +78,11 @@ fn one(
     if let Some(file) = &args.out {
         let saved = seal(plan.clone(), &observed, &args.place);
         super::file::write_private(file, &saved.to_text())?;
+        // A sandbox is named again; all else is in the plan.
+        let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
+        let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
+        let file = crate::invocation::quoted(&file.display().to_string());
+        ui.say(&format!("Saved {file}. Apply it: privlink apply {file}{sandbox}"));
     }
     Ok(Made { plan, met })
 }

@@ -1,0 +1,209 @@
+//! Examples of every command, for its help and its manual page.
+
+use clap::Command;
+
+/// Three commands to begin with, each with what it is for.
+const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
+    (
+        "validate",
+        [
+            ("privlink validate -f deploy/", "check a folder"),
+            ("privlink validate -f deploy/ -o sarif", "for code scanning"),
+            ("helm template chart | privlink validate -f -", "check what Helm renders"),
+        ],
+    ),
+    (
+        "plan",
+        [
+            ("privlink plan -f deploy/", "what would change, and who would be disconnected"),
+            ("privlink plan -f deploy/ --out plan.json", "save it, to be applied as it is"),
+            ("privlink plan -f deploy/ --full", "with all fields and ids"),
+        ],
+    ),
+    (
+        "apply",
+        [
+            ("privlink apply -f deploy/", "plan, ask, change, and wait until Azure shows it"),
+            ("privlink apply plan.json", "carry a saved plan out"),
+            (
+                "privlink apply -f deploy/ --max-disconnects 1",
+                "go ahead although one consumer is disconnected",
+            ),
+        ],
+    ),
+    (
+        "destroy",
+        [
+            ("privlink plan -f deploy/ --destroy", "what would go"),
+            ("privlink destroy -f deploy/", "remove all that belongs to the stack"),
+            ("privlink destroy -f deploy/ --target PrivateEndpoint/shop-pe", "one endpoint only"),
+        ],
+    ),
+    (
+        "drift",
+        [
+            ("privlink drift -f deploy/", "what differs, who made it differ, what repairs it"),
+            ("privlink drift -f stacks/ --each", "every folder below it as a stack"),
+            ("privlink drift -f deploy/ --since last-week.json", "what was re-created since"),
+        ],
+    ),
+    (
+        "explain",
+        [
+            ("privlink explain too-many-disconnects", "what a code means"),
+            (
+                "privlink explain PrivateLinkService/default/app -f deploy/",
+                "why it changes, and how nobody is disconnected",
+            ),
+            ("privlink explain", "all codes"),
+        ],
+    ),
+    (
+        "show",
+        [
+            ("privlink show plan.json", "a saved plan"),
+            ("privlink show plan.json --full", "with all fields and ids"),
+            ("privlink show .privlink/journal/shop-1.jsonl", "what came of a run"),
+        ],
+    ),
+    (
+        "observe",
+        [
+            ("privlink observe -f deploy/ --out seen.json", "save what the cluster and Azure show"),
+            ("privlink observe -f deploy/ --redact --out seen.json", "fit to be given away"),
+            ("privlink plan -f deploy/ --observed seen.json", "plan from it, contacting nothing"),
+        ],
+    ),
+    (
+        "import",
+        [
+            ("privlink import --out deploy/", "write documents of what is live"),
+            ("privlink import --namespace shop", "of one namespace, to stdout"),
+            ("privlink plan -f deploy/ --adopt", "mark what was imported as this stack's"),
+        ],
+    ),
+    (
+        "preflight",
+        [
+            ("privlink preflight -f deploy/", "what is missing before an apply"),
+            ("privlink preflight -f deploy/ --role azure --for plan", "the least role that plans"),
+            ("privlink preflight -f deploy/ --role kubernetes", "the same for the cluster"),
+        ],
+    ),
+    (
+        "graph",
+        [
+            ("privlink graph -f deploy/", "what hangs on what, as a tree"),
+            ("privlink graph -f deploy/ -o mermaid", "as a picture"),
+            ("privlink graph -f deploy/ -o dot", "for Graphviz"),
+        ],
+    ),
+    (
+        "output",
+        [
+            ("privlink output -f deploy/", "addresses, names, aliases, connection states"),
+            ("privlink output -f deploy/ -o json", "for programs"),
+            ("privlink output -f deploy/ -o dotenv", "as variables"),
+        ],
+    ),
+    (
+        "comment",
+        [
+            ("privlink comment plan.json", "keep a comment on the pull request"),
+            ("privlink comment a.json b.json", "several plans in one"),
+            ("privlink comment plan.json --dry-run", "print it instead"),
+        ],
+    ),
+    (
+        "sandbox",
+        [
+            ("privlink apply -f deploy/ --sandbox", "a simulated cluster and Azure"),
+            ("privlink sandbox init world.json", "a world in a file"),
+            ("privlink sandbox serve world.json", "for kubectl and curl"),
+        ],
+    ),
+    (
+        "forget",
+        [
+            (
+                "privlink forget Service/default/app -f deploy/",
+                "take it out of the stack, deleting nothing",
+            ),
+            (
+                "privlink forget PrivateEndpoint/shop-pe -f deploy/",
+                "leave an endpoint to another tool",
+            ),
+            ("privlink plan -f deploy/", "see that nothing else changes"),
+        ],
+    ),
+];
+
+/// How commands end, as docs/exit-codes.md says.
+const EXITS: [(&str, &str); 9] = [
+    ("0", "done; nothing to do"),
+    ("1", "error, usage and input errors included"),
+    ("2", "changes or drift are present"),
+    ("3", "refused by a safety rule"),
+    ("4", "the saved plan is stale"),
+    ("5", "another apply holds the stack's lock"),
+    ("6", "applied, waiting for somebody's approval"),
+    ("7", "partly applied, or the controller did otherwise"),
+    ("130", "interrupted, after the report"),
+];
+
+fn of(name: &str) -> Option<&'static [(&'static str, &'static str); 3]> {
+    EXAMPLES.iter().find(|(command, _)| *command == name).map(|(_, examples)| examples)
+}
+
+/// The command with examples below the help of each command.
+pub(crate) fn shown(mut command: Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    for name in names {
+        if let Some(examples) = of(&name) {
+            let mut text = String::from("Examples:\n");
+            for (line, what) in examples {
+                text.push_str(&format!("  {line}\n      {what}\n"));
+            }
+            command = command.mut_subcommand(name, |it| it.after_help(text.trim_end().to_owned()));
+        }
+    }
+    command
+}
+
+/// The sections of a manual page that say how a command is used and how it ends.
+pub(crate) fn sections(name: &str) -> String {
+    let safe = |text: &str| text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    let mut text = String::new();
+    if let Some(examples) = of(name) {
+        text.push_str(".SH EXAMPLES\n");
+        for (line, what) in examples {
+            text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", safe(line), safe(what)));
+        }
+    }
+    text.push_str(".SH EXIT STATUS\n");
+    for (code, what) in EXITS {
+        text.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", safe(what)));
+    }
+    text.push_str(".SH SEE ALSO\nprivlink(1)\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn every_example_is_taken_by_the_command_line() {
+        for (name, examples) in EXAMPLES {
+            assert!(Args::command().find_subcommand(name).is_some(), "{name} is no command");
+            for (line, _) in examples {
+                let line = line.rsplit(" | ").next().unwrap();
+                let parsed = Args::command().try_get_matches_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}

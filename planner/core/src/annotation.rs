@@ -3,13 +3,14 @@
 //! [`KNOWN`] lists them; [`lint`] reports what the controller would refuse, misread or ignore. Sources
 //! are cloud-provider-azure's code (commit 7b31c76) and recordings of it, named by number.
 
+mod effect;
 pub mod keys;
 mod lint;
-mod relations;
+pub(crate) mod relations;
 mod table;
 mod value;
 
-pub use lint::lint;
+pub use lint::{lint, lint_gateway};
 pub use table::{KNOWN, Known, PER_PORT, find, find_per_port};
 pub use value::{Item, Kind, is_true, list};
 

@@ -28,7 +28,7 @@ mod placement;
 pub mod predict;
 mod prefix;
 mod private_link;
-mod probe;
+pub(crate) mod probe;
 mod public_ip;
 mod rule;
 mod scale_set;

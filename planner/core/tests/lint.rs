@@ -5,10 +5,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use privlink_core::code::Code;
+use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::{Severity, Source};
-use privlink_core::document;
+use privlink_core::facts::Facts;
+use privlink_core::{assumed, document, prediction};
 use serde_json::Value;
 
 /// Recordings whose first manifests fail for what is, or is not, in Azure: no manifest shows that.
@@ -85,4 +89,87 @@ fn what_the_controller_refuses_or_misreads_is_found_and_nothing_else() {
     assert!(compared > 200, "{compared} recordings");
     assert_eq!(by_the_world, set(FAIL_BY_THE_WORLD));
     assert_eq!(misread, set(MISREAD));
+}
+
+/// Annotations that a Service may be given, with a value each.
+const ANNOTATIONS: &[(&str, &str)] = &[
+    ("azure-load-balancer-internal", "true"),
+    ("azure-load-balancer-internal-subnet", "apps"),
+    ("azure-load-balancer-health-probe-protocol", "http"),
+    ("azure-load-balancer-health-probe-request-path", "/ready"),
+    ("azure-load-balancer-health-probe-interval", "7"),
+    ("azure-load-balancer-health-probe-num-of-probe", "3"),
+    ("port_80_health-probe_protocol", "https"),
+    ("port_80_health-probe_port", "9000"),
+    ("port_80_health-probe_request-path", "/own"),
+    ("port_80_health-probe_interval", "9"),
+    ("port_81_health-probe_protocol", "tcp"),
+    ("port_81_health-probe_port", "b"),
+    ("port_81_no_lb_rule", "true"),
+    ("port_90_no_probe_rule", "true"),
+    ("azure-pls-create", "true"),
+    ("azure-pls-proxy-protocol", "true"),
+    ("azure-dns-label-name", "shop"),
+    ("azure-pip-name", "shop"),
+    ("azure-load-balancer-mode", "auto"),
+];
+
+/// A Service with some of them.
+fn service(chosen: &[bool], spec: &str) -> String {
+    let annotations: String = ANNOTATIONS
+        .iter()
+        .zip(chosen)
+        .filter(|(_, chosen)| **chosen)
+        .map(|((key, value), _)| format!("    service.beta.kubernetes.io/{key}: {value:?}\n"))
+        .collect();
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: default\n  annotations:\n    x/y: z\n\
+         {annotations}spec: {spec}\n"
+    )
+}
+
+/// What the controller is predicted to leave of a Service, and the keys that are told to have no effect.
+fn predicted(text: &str) -> (Value, Vec<String>) {
+    let documents = document::parse(&Source::new("a.yaml", text).unwrap());
+    let (desired, problems) = desired::resolve(documents, &Options::default());
+    let (facts, cluster) = assumed::cluster(&Facts::default());
+    let service = desired.services.values().next().unwrap();
+    let stored = prediction::stored(&service.manifest, None, &facts, Some("uid")).unwrap();
+    let changes = [Change::Apply(Arc::new(stored))];
+    let world = assumed::world(&facts, &changes);
+    let after = prediction::predict(world, cluster, &changes).after;
+    let left = serde_json::json!({
+        "balancers": after.load_balancers.values().collect::<Vec<_>>(),
+        "links": after.private_link_services.values().collect::<Vec<_>>(),
+        "addresses": after.public_ip_addresses.values().collect::<Vec<_>>(),
+        "groups": after.network_security_groups.values().collect::<Vec<_>>(),
+    });
+    let ignored = problems.iter().filter(|it| it.code == Code::AnnotationIgnored);
+    let keys = ignored.filter_map(|it| it.labels.first().map(|label| label.span.text().to_owned()));
+    (left, keys.collect())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Without an annotation that is told to have no effect, the same is predicted.
+    #[test]
+    fn what_is_told_to_have_no_effect_has_none(
+        chosen in proptest::collection::vec(proptest::bool::weighted(0.4), ANNOTATIONS.len()),
+        local in proptest::bool::ANY,
+        protocol in proptest::sample::select(vec!["", ", appProtocol: http", ", appProtocol: tcp"]),
+    ) {
+        let policy = if local { "Local" } else { "Cluster" };
+        let spec = format!(
+            "{{type: LoadBalancer, externalTrafficPolicy: {policy}, ports: [{{name: a, port: 80{protocol}}}, {{name: b, port: 81}}]}}"
+        );
+        let (with, ignored) = predicted(&service(&chosen, &spec));
+        for key in ignored {
+            let at = ANNOTATIONS.iter().position(|(known, _)| key.ends_with(&format!("/{known}")));
+            let mut fewer = chosen.clone();
+            fewer[at.unwrap()] = false;
+            let (without, _) = predicted(&service(&fewer, &spec));
+            proptest::prop_assert_eq!(&with, &without, "{}", key);
+        }
+    }
 }

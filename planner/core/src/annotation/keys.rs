@@ -50,3 +50,5 @@ pub const PLS_VISIBILITY: &str = "service.beta.kubernetes.io/azure-pls-visibilit
 pub const PLS_AUTO_APPROVAL: &str = "service.beta.kubernetes.io/azure-pls-auto-approval";
 /// Whether connections begin with a PROXY protocol header.
 pub const PLS_PROXY_PROTOCOL: &str = "service.beta.kubernetes.io/azure-pls-proxy-protocol";
+/// Which of several load balancers it is on.
+pub const CONFIGURATIONS: &str = "service.beta.kubernetes.io/azure-load-balancer-configurations";

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use privlink_render::escape::terminal;
+use privlink_core::escape::terminal;
 
 /// How a command ended. `docs/exit-codes.md` tells users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

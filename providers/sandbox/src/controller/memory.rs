@@ -33,6 +33,8 @@ impl Controller {
             "placements": memory.placements,
             "nodePlacements": memory.node_placements,
             "placementsRecorded": memory.placements_recorded,
+            "settledNodes": memory.settled_nodes,
+            "localPlacements": by_service(&memory.local_placements),
         })
     }
 
@@ -60,6 +62,8 @@ impl Controller {
             placements: parsed("placements", map(field("placements")))?,
             node_placements: parsed("nodePlacements", map(field("nodePlacements")))?,
             placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
+            settled_nodes: parsed("settledNodes", list(field("settledNodes")))?,
+            local_placements: parsed_by_service("localPlacements", &field("localPlacements"))?,
         };
         Ok(Self {
             memory,

@@ -35,6 +35,8 @@ impl Controller {
             "settledNodes": memory.settled_nodes,
             "localPlacements": by_service(&memory.local_placements),
             "placementsRecorded": memory.placements_recorded,
+            "settledNodes": memory.settled_nodes,
+            "localPlacements": by_service(&memory.local_placements),
         })
     }
 
@@ -64,6 +66,8 @@ impl Controller {
             settled_nodes: parsed("settledNodes", list(field("settledNodes")))?,
             local_placements: parsed_by_service("localPlacements", &field("localPlacements"))?,
             placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
+            settled_nodes: parsed("settledNodes", list(field("settledNodes")))?,
+            local_placements: parsed_by_service("localPlacements", &field("localPlacements"))?,
         };
         Ok(Self {
             memory,

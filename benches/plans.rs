@@ -15,11 +15,14 @@ use std::process::{Command, Stdio};
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered, Input};
+use privlink_core::diff::{self, Gathered};
 use privlink_core::facts::Facts;
+use privlink_core::input::Input;
+use privlink_core::node::private_endpoint;
 use privlink_core::planning::{self, Planned};
 use privlink_core::snapshot::Snapshot;
-use privlink_core::{document, prediction, render, stack_graph, yaml};
+use privlink_core::{document, prediction, stack_graph, yaml};
+use privlink_render as render;
 
 use stacks::{Scenario, Stack};
 
@@ -102,7 +105,7 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("diff", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let (own, mut gathered) = (diff::endpoint::own(input), Gathered::default());
+                    let (own, mut gathered) = (private_endpoint::own(input), Gathered::default());
                     diff::endpoint::diff(input, &planned.prediction, &[], &mut gathered);
                     diff::controller::diff(input.facts, &planned.prediction, &own, &mut gathered);
                     black_box(gathered);
@@ -112,7 +115,7 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("graph", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let own = diff::endpoint::own(input);
+                    let own = private_endpoint::own(input);
                     black_box(stack_graph::of(input, &planned.prediction, &own));
                 }
             });

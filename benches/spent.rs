@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered, Input};
+use privlink_core::diff::{self, Gathered};
+use privlink_core::input::Input;
+use privlink_core::node::private_endpoint;
 use privlink_core::planning::{self, Planned};
 use privlink_core::prediction::{self, Prediction};
-use privlink_core::{document, render, stack_graph, yaml};
+use privlink_core::{document, stack_graph, yaml};
+use privlink_render as render;
 
 use crate::stacks::Stack;
 use crate::stages::{facts, options, rendered, snapshot};
@@ -70,7 +73,7 @@ impl Stages {
         let input = Input::new(&desired, &snapshot, &facts, &options);
         let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
         let (prediction, changes) = self.predict(&input);
-        let own = diff::endpoint::own(&input);
+        let own = private_endpoint::own(&input);
         self.time("diff", || {
             let mut gathered = changes;
             diff::service::nudge(&input, &prediction, &mut gathered);

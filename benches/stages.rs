@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use privlink_core::desired::Desired;
-use privlink_core::diff;
 use privlink_core::facts::{Facts, Origin};
+use privlink_core::input;
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::render::{self, comment, style::Style};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
+use privlink_render::layout::Layout;
+use privlink_render::text::Frame;
+use privlink_render::{self as render, comment, style::Style};
 
 use crate::stacks::Stack;
 
@@ -32,11 +34,12 @@ pub(crate) fn facts(desired: &Desired, snapshot: &Snapshot) -> Facts {
 }
 
 /// No limits but the default ones.
-pub(crate) fn options() -> diff::Options {
-    diff::Options {
+pub(crate) fn options() -> input::Options {
+    input::Options {
         mode: Mode::Apply,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),
@@ -54,7 +57,7 @@ pub(crate) fn rendered(plan: &Plan, format: &str) -> String {
             let options = comment::Options::new(comment::Flavour::StepSummary);
             out.write_str(&comment::document(&[plan], &options))
         }
-        _ => render::text::plan(plan, Style::default(), &mut out),
+        _ => render::text::plan(plan, &Frame::plain(Layout::default()), &mut out),
     }
     .expect("text");
     out

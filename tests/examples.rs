@@ -44,12 +44,29 @@ impl Example {
         self.place.run(&format!("{command} -f examples/{name} --sandbox {more}"))
     }
 
+    /// Runs at a width.
+    fn wide(&self, columns: &str, command: &str, more: &str) -> Run {
+        let name = self.name;
+        let words = format!("{command} -f examples/{name} --sandbox {more}");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        self.place.run_args_with(&words, &[("COLUMNS", columns)])
+    }
+
     /// All goldens of the plan, whose exit code is this.
     fn goldens(&self, code: i32) {
-        let plan = self.run("plan", "").expect(code);
         let name = self.name;
+        for (width, file) in [("80", "plan-80.txt"), ("100", "plan.txt"), ("120", "plan-120.txt")] {
+            let plan = self.wide(width, "plan", "").expect(code);
+            assert_golden(&format!("{name}/{file}"), &plan.stdout);
+            let width: usize = width.parse().unwrap();
+            let longest = plan.stdout.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(longest <= width, "a row of {longest} columns at {width}: {}", plan.stdout);
+        }
+        let plan = self.run("plan", "").expect(code);
         assert_golden(&format!("{name}/plan.txt"), &plan.stdout);
         assert_golden(&format!("{name}/diagnostics.txt"), &plan.stderr);
+        let full = self.run("plan", "--full").expect(code);
+        assert_golden(&format!("{name}/plan-full.txt"), &full.stdout);
         let json = self.run("plan", "-o json").expect(code);
         assert_golden(&format!("{name}/plan.json"), &json.stdout);
         let markdown = self.run("plan", "-o markdown").expect(code);
@@ -133,9 +150,49 @@ fn endpoint_in_other_subscription() {
 fn frontend_recreated() {
     let example = Example::new("frontend-recreated");
     example.goldens(3);
+    let plan = example.run("plan", "").expect(3).stdout;
+    assert!(plan.lines().count() <= 26, "{plan}");
+    assert!(plan.lines().nth(2).unwrap().starts_with("1 consumer would be disconnected"), "{plan}");
+    assert!(plan.trim_end().ends_with("1 consumer would be disconnected; 0 may be."), "{plan}");
+    assert_eq!(plan.matches("myAKSServicePE").count(), 2, "once in the table, once in the chain");
     example.run("apply", &format!("--auto-approve {PATIENCE}")).expect(3);
     example.apply(0, "--max-disconnects 1", "No changes.");
     example.destroy("");
+}
+
+#[test]
+fn gitops_guard() {
+    let place = Workplace::with_example("gitops-guard");
+    let folder = "examples/gitops-guard";
+    let plan = format!("plan -f {folder} --observed {folder}/world/observed.json");
+    for (width, file) in [("80", "plan-80.txt"), ("100", "plan.txt"), ("120", "plan-120.txt")] {
+        let words: Vec<&str> = plan.split_whitespace().collect();
+        let shown = place.run_args_with(&words, &[("COLUMNS", width)]).expect(3).stdout;
+        assert_golden(&format!("gitops-guard/{file}"), &shown);
+        let most: usize = width.parse().unwrap();
+        assert!(shown.lines().all(|line| line.chars().count() <= most), "{shown}");
+    }
+    let shown = place.run(&plan).expect(3).stdout;
+    assert!(shown.lines().count() <= 30, "{shown}");
+    assert!(
+        shown.lines().nth(2).unwrap().starts_with("12 consumers would be disconnected"),
+        "{shown}"
+    );
+    // All of them alike are one row, each of them named by `--full`.
+    assert_eq!(shown.matches("tf-pe-").count(), 2, "{shown}");
+    let full = place.run(&format!("{plan} --full")).expect(3).stdout;
+    assert!((1..=12).all(|at| full.contains(&format!("/tf-pe-{at} "))), "{full}");
+    let markdown = place.run(&format!("{plan} -o markdown")).expect(3).stdout;
+    assert_golden("gitops-guard/plan.md", &markdown);
+    // privlink owns nothing of it, and has no step that writes.
+    let json = place.run(&format!("{plan} -o json")).expect(3).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["summary"]["privlink"]["update"], 0);
+    let ops =
+        json["steps"].as_array().unwrap().iter().flat_map(|step| step["op"].as_object().unwrap());
+    let mut ops: Vec<&str> = ops.map(|(op, _)| op.as_str()).collect();
+    ops.sort_unstable();
+    assert_eq!(ops, ["awaitController", "awaitService"], "{}", json["steps"]);
 }
 
 #[test]
@@ -149,7 +206,8 @@ fn every_example_has_a_readme_and_is_tested() {
         let readme = root().join("examples").join(&name).join("README.md");
         assert!(readme.exists(), "{name} has no README.md");
         let tested = APPLIED.contains(&name.as_str())
-            || ["endpoint-in-other-subscription", "frontend-recreated"].contains(&name.as_str());
+            || ["endpoint-in-other-subscription", "frontend-recreated", "gitops-guard"]
+                .contains(&name.as_str());
         assert!(tested, "{name} is not tested");
     }
 }
@@ -185,6 +243,8 @@ fn the_order_of_documents_shows_in_places_only() {
             let moved = finding.as_object_mut().unwrap().remove("place").unwrap();
             assert!(moved.as_str().unwrap().starts_with("all.yaml:"), "{moved}");
         }
+        let excerpts = plan.as_object_mut().unwrap().remove("excerpts").unwrap();
+        assert_eq!(excerpts[0]["lines"][1], "  name: internal-app");
         plan
     };
     let first = plan([0, 1, 2]);

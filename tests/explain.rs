@@ -73,9 +73,9 @@ fn the_way_round_has_names_and_works() {
     let place = moving();
     let text = explain(&place, LINK, "").expect(0).stdout;
     for part in [
-        "With nobody cut off:",
+        "With nobody disconnected:",
         "Add a second Service default/app-2",
-        "azure-pls-name app-pls-2",
+        "`azure-pls-name` set to `app-pls-2`",
         "10.240.0.26",
         "Add PrivateEndpoint app-pe-2",
         "remove Service default/app",

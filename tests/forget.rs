@@ -86,11 +86,11 @@ fn what_is_forgotten_and_left_out_stays_as_it_is() {
     let run =
         place.run("forget Service/default/other PrivateEndpoint/app-pe --auto-approve").expect(0);
     for said in
-        ["Service/default/other", "PrivateEndpoint/app-pe", "DnsRecord/privatelink.contoso.com/app"]
+        ["Service default/other", "Endpoint app-pe", "DNS record privatelink.contoso.com/app"]
     {
-        assert!(run.stdout.contains(&format!("~ {said}  update by privlink")), "{}", run.stdout);
+        assert!(run.stdout.contains(&format!("~ {said} ")), "{}", run.stdout);
     }
-    assert!(run.stdout.contains("Plan: 0 to add, 3 to change, 0 to destroy."), "{}", run.stdout);
+    assert!(run.stdout.contains("3 objects: 3 changed; privlink writes all 3."), "{}", run.stdout);
     // While documents ask for them they are as wanted, and nobody's.
     let plan = place.quiet();
     assert_eq!(plan.stdout.matches("note[unmarked]").count(), 3, "{}", plan.stdout);
@@ -99,7 +99,7 @@ fn what_is_forgotten_and_left_out_stays_as_it_is() {
     assert_eq!(place.lives(), before);
     // To the rest of the stack, the endpoint is somebody else's.
     let destroy = place.run("destroy --auto-approve").expect(3);
-    assert!(destroy.stdout.contains("refused[too-many-disconnects]"), "{}", destroy.stdout);
+    assert!(destroy.stdout.contains("too-many-disconnects"), "{}", destroy.stdout);
     assert_eq!(place.lives(), before);
 }
 
@@ -136,7 +136,8 @@ fn a_renamed_endpoint_document_makes_nothing_again() {
     place.write(&documents(endpoint("shop-pe", &record("app"))));
     let plan = place.quiet();
     assert!(
-        plan.stdout.contains("note[endpoint-renamed] PrivateEndpoint/shop-pe"),
+        plan.stdout.contains("note[endpoint-renamed]")
+            && plan.stdout.contains("PrivateEndpoint/shop-pe"),
         "{}",
         plan.stdout
     );
@@ -148,7 +149,7 @@ fn a_renamed_endpoint_document_makes_nothing_again() {
     // A name in Azure that is asked for is another endpoint.
     place.write(&documents(endpoint("shop-pe", "  name: shop-pe\n")));
     let plan = place.run("plan").expect(0);
-    assert!(plan.stdout.contains("Plan: 1 to add, 0 to change, "), "{}", plan.stdout);
+    assert!(plan.stdout.contains("1 created"), "{}", plan.stdout);
 }
 
 #[test]
@@ -160,11 +161,15 @@ fn endpoints_that_could_be_one_another_are_not_mixed_up() {
     place.apply(&both("one-pe", "other-pe"));
     place.write(&both("one-pe", "new-pe"));
     let plan = place.quiet();
-    assert!(plan.stdout.contains("keeps its name in Azure, other-pe"), "{}", plan.stdout);
+    assert!(
+        support::flat(&plan.stdout).contains("keeps its name in Azure, other-pe"),
+        "{}",
+        plan.stdout
+    );
     // Which of the two is which, nobody can tell.
     place.write(&both("first-pe", "second-pe"));
     let plan = place.run("plan").expect(0);
-    assert!(plan.stdout.contains("Plan: 2 to add, 0 to change, 2 to destroy."), "{}", plan.stdout);
+    assert!(plan.stdout.contains("2 created, 2 deleted"), "{}", plan.stdout);
 }
 
 #[test]
@@ -190,7 +195,11 @@ fn a_renamed_stack_and_a_renamed_approval_make_nothing_again() {
     let plan = place.run("plan").expect(3);
     assert!(plan.stdout.contains("belongs to stack shop"), "{}", plan.stdout);
     let plan = place.run("plan --adopt").expect(0);
-    assert!(plan.stdout.contains("Plan: 0 to add, 3 to change, 0 to destroy."), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("3 objects: 3 changed; privlink writes all 3."),
+        "{}",
+        plan.stdout
+    );
     place.run("apply --adopt --auto-approve").expect(0);
     place.quiet();
     assert_eq!(place.lives(), before);

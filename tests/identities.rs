@@ -119,7 +119,7 @@ fn every_identity_plans_named_or_detected() {
         for auth in [identity, "auto"] {
             let plan = site.run(&format!("plan --auth {auth}"), &variables).expect(0);
             assert!(plan.stderr.contains(described), "{auth}: {}", plan.stderr);
-            assert!(plan.stdout.contains("Plan: 2 to add"), "{auth}: {}", plan.stdout);
+            assert!(plan.stdout.contains("privlink writes 2,"), "{auth}: {}", plan.stdout);
         }
     }
 }

@@ -86,7 +86,7 @@ fn a_sync_that_would_cut_consumers_off_is_not_brought_about() {
     });
     is_nudged(&place);
     let refused = place.plan("").expect(3).stdout;
-    assert!(refused.contains("override: --max-disconnects 1"), "{refused}");
+    assert!(refused.contains(" --max-disconnects 1\n"), "{refused}");
     place.apply("").expect(3);
     // The rest can go on without it.
     place.plan("--exclude Service/default/app").expect(0);

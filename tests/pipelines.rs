@@ -122,8 +122,12 @@ fn a_plan_comments_on_its_pull_request_and_keeps_its_exit_code() {
         let (last, body) = asked.last().unwrap();
         assert_eq!(last, line);
         let body = body["body"].as_str().unwrap();
-        assert!(body.starts_with("<!-- privlink:default -->\n### ⛔ Refused. Plan: "), "{body}");
-        assert!(body.contains("at `c0ffee`"), "{body}");
+        assert!(
+            body.starts_with("<!-- privlink:default -->\n")
+                && body.contains("⛔ **Refused: 1 consumer would be disconnected.**"),
+            "{body}"
+        );
+        assert!(body.contains("commit `c0ffee`"), "{body}");
         assert!(body.contains("(https://github.example/shop/deploy/actions/runs/7)"), "{body}");
     }
 }
@@ -188,7 +192,12 @@ fn a_step_has_its_summary_and_its_annotations() {
     ];
     let run = with(&place, PLAN, &variables).expect(3);
     let summary = std::fs::read_to_string(place.path().join("summary.md")).unwrap();
-    assert!(summary.starts_with("before\n### ⛔ Refused. Plan: "), "{summary}");
+    assert!(
+        summary.starts_with(
+            "before\n\n> [!CAUTION]\n> ⛔ **Refused: 1 consumer would be disconnected.** "
+        ),
+        "{summary}"
+    );
     assert!(summary.contains("```mermaid"));
     let annotation = "::warning file=examples/frontend-recreated/internal-app.yaml,line=7,col=58,title=privlink link-recreated::";
     assert!(run.stderr.contains(annotation), "{}", run.stderr);
@@ -331,7 +340,7 @@ fn gitlab_gets_the_counts() {
     let place = refused();
     place.run(&format!("{PLAN} --render gitlab=report.json")).expect(3);
     let report = std::fs::read_to_string(place.path().join("report.json")).unwrap();
-    assert_eq!(report, "{\"create\":4,\"update\":1,\"delete\":4}\n");
+    assert_eq!(report, "{\"create\":3,\"update\":1,\"delete\":3}\n");
 }
 
 /// The commands that a page or a workflow tells to run, each with its flags.

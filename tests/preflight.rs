@@ -71,7 +71,7 @@ fn a_missing_action_is_named_with_its_scope() {
     let apply = place.run(&format!("apply {STACK} -y --preflight")).expect(1);
     assert!(apply.stderr.contains(action), "{}", apply.stderr);
     let output = place.run(&format!("plan {STACK} --detailed-exitcode")).expect(2).stdout;
-    assert!(output.contains("to add"), "nothing was applied: {output}");
+    assert!(output.contains(" created"), "nothing was applied: {output}");
 }
 
 #[test]

@@ -34,8 +34,11 @@ fn an_accepted_finding_is_not_asked_for_again() {
     // What another Service brings is still asked for.
     place.write(&format!("{}{}", service("app", NO_SUBNET), service("other", NO_SUBNET)));
     let refused = place.plan("").expect(3).stdout;
-    assert!(refused.contains("refused[partly-made] Service/default/other"), "{refused}");
-    assert_eq!(refused.matches("refused[").count(), 1, "{refused}");
+    assert!(
+        refused.contains("error[partly-made]") && refused.contains("Service/default/other"),
+        "{refused}"
+    );
+    assert_eq!(refused.matches("error[").count(), 1, "{refused}");
     // Neither does a change of the Service itself that leaves the failure as it is.
     let other_port = service("app", NO_SUBNET).replace("port: 80", "port: 81");
     place.write(&other_port);
@@ -274,7 +277,7 @@ fn two_endpoints_of_one_name_in_two_groups_go_both() {
     // One of them alone can be meant.
     let one = place.plan(&format!("--target {leaving} -o json")).expect(0).stdout;
     let one: serde_json::Value = serde_json::from_str(&one).unwrap();
-    assert_eq!(one["summary"]["privlink"]["destroy"], 1, "{one:#}");
+    assert_eq!(one["summary"]["privlink"]["delete"], 1, "{one:#}");
     place.apply("--max-deletes 2").expect(0);
     assert!(!ids.iter().any(|id| place.has(id)));
     assert_eq!(place.plan("").expect(0).last_line(), "No changes.");

@@ -75,8 +75,9 @@ fn a_saved_plan_stays_limited() {
     place.write(&all(""));
     let shown = place.plan(&format!("--target {OTHER} --out plan.json")).expect(0);
     let last = "Limited to Service/default/other and what it needs.";
-    assert!(shown.last_line().ends_with(last), "{}", shown.stdout);
-    assert_eq!(place.run("show plan.json").expect(0).stdout, shown.stdout);
+    assert!(support::flat(&shown.stdout).contains(last), "{}", shown.stdout);
+    let shown = shown.stdout.replacen(" \u{b7} read just now", "", 1);
+    assert_eq!(place.run("show plan.json").expect(0).stdout, shown);
     place.run("apply plan.json --sandbox=world.json --controller-timeout 30").expect(0);
     let (changed, _) = planned(&place, "");
     assert!(changed.iter().any(|it| it == SERVICE) && !changed.iter().any(|it| it == OTHER));
@@ -151,7 +152,7 @@ fn a_service_is_made_anew_on_request_with_all_that_hangs_on_it() {
 fn what_the_controller_owns_is_not_made_anew_and_the_smallest_edit_is_named() {
     let place = applied();
     let refused = place.plan(&format!("--replace {LINK}")).expect(3).stdout;
-    assert!(refused.contains("refused[not-replaceable]"), "{refused}");
+    assert!(refused.contains("not-replaceable"), "{refused}");
     assert!(refused.contains("azure-load-balancer-ipv4 of Service default/app"), "{refused}");
     place
         .run("plan -f shop.yaml --sandbox=world.json --destroy --replace Service/default/app")
@@ -188,7 +189,7 @@ fn labels_protect_services_and_endpoints() {
     place.write(&service("other", ""));
     let refused = place.plan("--max-disconnects 1").expect(3).stdout;
     for address in [SERVICE, LINK, ENDPOINT] {
-        let said = format!("refused[protected] {address} is protected by the label");
+        let said = format!("{address} is protected by the label");
         assert!(refused.contains(&said), "{said} is missing in\n{refused}");
     }
     place.apply("--max-disconnects 1").expect(3);

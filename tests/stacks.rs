@@ -32,11 +32,11 @@ fn each_folder_is_a_stack_planned_in_order_of_name() {
     let plans: Vec<&str> = run.stdout.split("Stack bench").collect();
     let [before, new, applied] = plans.as_slice() else { panic!("{}", run.stdout) };
     assert_eq!(*before, "");
-    assert!(new.contains("Plan: 16 to add, 0 to change, 0 to destroy."), "{new}");
+    assert!(new.contains("privlink writes 16, "), "{new}");
     assert!(applied.trim_start().starts_with("No changes."), "{applied}");
     assert_eq!(
         run.last_line(),
-        "2 stacks. Plan: 16 to add, 0 to change, 0 to destroy. The controller will add 18, change 1."
+        "2 stacks. 35 objects: 34 created, 1 changed; privlink writes 16, the controller 19."
     );
 }
 
@@ -107,7 +107,7 @@ fn stacks_lie_at_any_depth() {
     fs::rename(at("stacks/eu/shop/stack.yaml"), at("stacks/shop.yaml")).unwrap();
     fs::rename(at("observed/eu/shop.json"), at("observed/shop.json")).unwrap();
     let run = workplace.run(PLAN).expect(0);
-    assert!(run.last_line().starts_with("2 stacks. Plan: 16 to add"), "{}", run.stdout);
+    assert!(run.last_line().starts_with("2 stacks. 35 objects: 34 created"), "{}", run.stdout);
 }
 
 /// One client of ARM works for all stacks, so that its budget is that of all: it asks for one token.

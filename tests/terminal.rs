@@ -43,7 +43,7 @@ fn consumers_are_cut_off_only_by_who_types_their_number() {
     let apply = "apply -f examples/frontend-recreated --sandbox --max-disconnects 1";
     for line in ["yes", "2", ""] {
         let (code, shown) = typed(&place, apply, line);
-        assert!(shown.contains("1 consumer will be cut off. Type their number"), "{shown}");
+        assert!(shown.contains("1 consumer will be disconnected. Type 1 to disconnect"), "{shown}");
         assert!(shown.contains("Not applied."), "{line}: {code:?} {shown}");
     }
     let (code, shown) = typed(&place, apply, "1");

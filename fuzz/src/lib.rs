@@ -19,20 +19,20 @@ use privlink_core::binding;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, RenderOptions, Source};
-use privlink_core::diff::{Input, Options};
 use privlink_core::document;
 use privlink_core::event::Event;
 use privlink_core::facts::Facts;
 use privlink_core::import::{self, Place, Selection};
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
-use privlink_core::render;
-use privlink_core::render::comment::{self, Flavour};
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_core::yaml;
+use privlink_render as render;
+use privlink_render::comment::{self, Flavour};
 use serde_json::{Value, json};
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -209,6 +209,7 @@ fn options(mode: Mode) -> Options {
         mode,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),

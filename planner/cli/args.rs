@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod predict;
 mod preflight;
+mod route;
 mod run;
 mod sandbox;
 mod show;
@@ -38,6 +39,7 @@ pub(crate) use output::{OutputFormat, Outputs};
 pub(crate) use plan::Plan;
 pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
+pub(crate) use route::{Route, RouteFormat};
 pub(crate) use run::{Apply, Destroy, Run, Turn, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
@@ -213,6 +215,9 @@ pub(crate) struct Output {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Show ids, all fields and every consumer in text
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Write another format to a file beside it, as FORMAT=FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<Format>)]
     pub(crate) render: Vec<(Format, PathBuf)>,
@@ -285,6 +290,8 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
+    /// Finds edits, one after the other, that disconnect fewer consumers than doing all at once
+    Route(Route),
     /// Show what was made: addresses, names, aliases, connection states
     Output(Outputs),
     /// Keep a simulated cluster and Azure

@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod predict;
 mod preflight;
+mod route;
 mod sandbox;
 mod schema;
 mod show;
@@ -24,6 +25,7 @@ mod stacks;
 mod summary;
 mod unlock;
 mod validate;
+mod walk;
 
 use std::future::Future;
 use std::path::Path;
@@ -32,12 +34,12 @@ use clap::CommandFactory;
 use privlink_core::code::Code;
 use privlink_core::desired::Desired;
 use privlink_core::diagnostic::Diagnostic;
-use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Scope};
 use privlink_core::planning::{self, Planned};
-use privlink_core::render::notice::Notice;
 use privlink_core::snapshot::Snapshot;
+use privlink_render::notice::Notice;
 use serde::Serialize;
 
 use crate::args::{Args, Command, Limits, Where};
@@ -59,6 +61,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
             Some(file) => apply::saved(file, &args.run, ui),
+            None if args.route => apply::route(&args.input(), &args.run, ui),
             None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
         },
         Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
@@ -74,6 +77,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
+        Command::Route(args) => route::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
         Command::Schema(args) => schema::run(&args, ui),
@@ -144,6 +148,18 @@ fn sound_and_observed(
     Ok((desired, Some(snapshot)))
 }
 
+/// As [`sound_and_observed`], from what was read already.
+fn sound_sources_and_observed(
+    sources: input::Sources,
+    input: &crate::args::Input,
+    place: &Where,
+    observed: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(Desired, Option<Snapshot>), CommandError> {
+    let snapshot = observed.map(file::read_snapshot).transpose()?;
+    Ok((sound_sources(sources, input, place, snapshot.as_ref(), ui)?, snapshot))
+}
+
 fn sound_sources(
     sources: input::Sources,
     input: &crate::args::Input,
@@ -180,7 +196,7 @@ fn sound_sources(
 fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
     let file = |file: &str| pipeline.below_root(file);
-    privlink_core::render::sarif::log(notices, version, &explain::describe, &file)
+    privlink_render::sarif::log(notices, version, &explain::describe, &file)
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.
@@ -246,6 +262,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         mode,
         adopt,
         max_disconnects,
+        today: Some(plan::today()),
         max_deletes,
         unprotect,
         accept,

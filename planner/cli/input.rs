@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use privlink_core::code::Code;
+use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Desired, Options};
-use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Severity, Source};
+use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
 use privlink_core::document::{self, Documents};
+use privlink_core::yaml;
 
 use crate::args;
 use crate::artefact::Artefact;
@@ -59,6 +60,14 @@ pub(crate) fn load_paths(
 pub(crate) struct Sources {
     documents: Documents,
     texts: Vec<Arc<Source>>,
+}
+
+impl Sources {
+    /// Every document as data, in the order of the files.
+    pub(crate) fn documents(&self) -> Vec<serde_json::Value> {
+        let documents = self.texts.iter().flat_map(yaml::documents);
+        documents.filter_map(|document| Some(document.root?.to_json())).collect()
+    }
 }
 
 /// Reads the documents in files, folders and stdin.

@@ -7,6 +7,7 @@ mod commands;
 mod connect;
 mod exit;
 mod input;
+mod invocation;
 mod pin;
 mod pipeline;
 mod progress;

@@ -3,9 +3,9 @@
 use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::desired::{Desired, Dns, Subnet, Target};
 use privlink_core::diagnostic::Spanned;
-use privlink_core::diff::dns;
 use privlink_core::document;
 use privlink_core::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
+use privlink_core::node::dns_record;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{Cluster, Group, Targets};
@@ -178,10 +178,11 @@ fn extend(targets: &mut Targets, desired: &Desired, facts: &Facts) {
         );
         match &wanted.dns {
             Some(Dns::Record { zone, .. }) => {
-                targets.zones.insert(dns::zone_id(zone, &id));
+                targets.zones.insert(dns_record::zone_id(zone, &id));
             }
             Some(Dns::ZoneGroup { zones, .. }) => {
-                let groups = zones.iter().filter_map(|zone| Group::of(&dns::zone_id(zone, &id)));
+                let groups =
+                    zones.iter().filter_map(|zone| Group::of(&dns_record::zone_id(zone, &id)));
                 targets.zone_groups.extend(groups);
                 targets.zone_group_endpoints.insert(id);
             }

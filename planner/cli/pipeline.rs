@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use privlink_core::render::notice::Notice;
-use privlink_core::render::pipeline::{self, Agent};
+use privlink_render::notice::Notice;
+use privlink_render::pipeline::{self, Agent};
 
 use crate::args;
 

@@ -5,11 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use privlink_core::escape::terminal;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
-use privlink_core::render::escape::terminal;
-use privlink_core::render::pipeline::guard;
-use privlink_core::render::style::{Label, Style};
+use privlink_render::pipeline::guard;
+use privlink_render::style::{Label, Style};
 
 /// What is shown of a run.
 #[derive(Debug)]

@@ -4,12 +4,14 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
-use privlink_core::render::escape::terminal;
-use privlink_core::render::notice::Notice;
-use privlink_core::render::style::{Label, Style};
+use privlink_core::escape::terminal;
+use privlink_render::layout::{self, Layout};
+use privlink_render::notice::Notice;
+use privlink_render::style::{Label, Style};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};
+use crate::invocation::Invocation;
 use crate::pipeline::Pipeline;
 
 /// The two streams and how they look.
@@ -18,6 +20,9 @@ pub(crate) struct Ui {
     out: Style,
     err: Style,
     pipeline: Pipeline,
+    /// How wide text is laid out.
+    width: usize,
+    invocation: Invocation,
     kept: Option<Kept>,
 }
 
@@ -36,6 +41,8 @@ impl Ui {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
             pipeline: Pipeline::detect(global.pipeline),
+            width: width(),
+            invocation: Invocation::of_process(),
             kept: None,
         };
         log(global, ui.err);
@@ -44,8 +51,14 @@ impl Ui {
 
     /// One that keeps what is written, for [`Ui::release`].
     pub(crate) fn keeping(&self) -> Self {
-        let pipeline = self.pipeline.clone();
-        Self { out: self.out, err: self.err, pipeline, kept: Some(Kept::default()) }
+        Self {
+            out: self.out,
+            err: self.err,
+            pipeline: self.pipeline.clone(),
+            width: self.width,
+            invocation: self.invocation.clone(),
+            kept: Some(Kept::default()),
+        }
     }
 
     /// Writes what another one kept: what was said, then the result.
@@ -66,6 +79,16 @@ impl Ui {
     /// How stderr looks.
     pub(crate) fn talk_style(&self) -> Style {
         self.err
+    }
+
+    /// How text is laid out on stdout.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { style: self.out, width: self.width }
+    }
+
+    /// How privlink was called.
+    pub(crate) fn invocation(&self) -> &Invocation {
+        &self.invocation
     }
 
     /// What runs the command.
@@ -125,7 +148,7 @@ impl Ui {
     /// Shows what is wrong with the input, on stderr.
     pub(crate) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
         if !diagnostics.is_empty() {
-            let text = render(diagnostics, self.err);
+            let text = render(diagnostics, self.err, self.width);
             self.say(text.trim_end());
             let notices: Vec<Notice> = diagnostics.iter().map(Notice::from).collect();
             self.annotate(&notices);
@@ -174,13 +197,24 @@ pub(crate) fn line() -> Result<String, CommandError> {
 }
 
 /// Diagnostics as text.
-pub(crate) fn render(diagnostics: &[Diagnostic], style: Style) -> String {
+pub(crate) fn render(diagnostics: &[Diagnostic], style: Style, width: usize) -> String {
     let colour = if style.colour { Colour::Always } else { Colour::Never };
-    let options = RenderOptions { colour, ..RenderOptions::default() };
+    let options = RenderOptions { colour, width };
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = diagnostic::render(diagnostics, options, &mut text);
     text
+}
+
+/// The width of text: what COLUMNS says, or the terminal's, or 100 columns.
+fn width() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|it| it.parse().ok()).filter(|it| *it > 0);
+    let terminal = || {
+        let out = io::stdout();
+        let size = terminal_size::terminal_size_of(&out).filter(|_| out.is_terminal());
+        size.map(|(width, _)| usize::from(width.0)).filter(|it| *it > 0)
+    };
+    said.or_else(terminal).unwrap_or(layout::WIDTH)
 }
 
 fn style(when: When, is_terminal: bool) -> Style {

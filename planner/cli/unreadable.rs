@@ -1,7 +1,6 @@
 //! What could not be read, and what that means: nothing is planned as if it were not there.
 
 use privlink_core::facts::Facts;
-use privlink_core::render::escape;
 use privlink_core::snapshot::{List, Reading, Snapshot};
 
 use crate::command_error::CommandError;
@@ -35,7 +34,7 @@ pub(crate) fn check(snapshot: &Snapshot, facts: &Facts) -> Result<(), CommandErr
     let failures: Vec<&str> =
         kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect();
     let Some((first, others)) = failures.split_first() else { return Ok(()) };
-    let error = CommandError::new(escape::terminal(first));
+    let error = CommandError::new(privlink_core::escape::terminal(first));
     let rest = "What cannot be read is not taken for absent, so nothing is planned.";
     Err(match others.len() {
         0 => error.hint(rest),

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
+use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
-use privlink_core::diagnostic::{Severity, Source};
-use privlink_core::diff::{Input, Options};
+use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use privlink_core::facts::{Facts, Origin};
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
@@ -240,6 +241,7 @@ pub(crate) fn planned(
         mode,
         adopt: false,
         max_disconnects: Some(99),
+        today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
         accept: Vec::new(),

@@ -106,6 +106,11 @@ impl Workplace {
     }
 }
 
+/// Text without its lines: what is wrapped is found again, whatever the width.
+pub(crate) fn flat(text: &str) -> String {
+    text.replace('\u{2502}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Copies a folder.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use privlink_core::render::comment::marker;
 use privlink_forge::{Given, Kind};
+use privlink_render::comment::marker;
 
 /// `comment`.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ pub(crate) struct Apply {
     /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
     #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
         "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
-        "target", "exclude", "replace", "verify",
+        "target", "exclude", "replace", "verify", "route",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
@@ -25,6 +25,9 @@ pub(crate) struct Apply {
     /// Take warnings for errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Go by the route that disconnects fewest, one edit after the other, as `privlink route` shows it
+    #[arg(long, conflicts_with_all = ["target", "exclude", "replace"])]
+    pub(crate) route: bool,
     #[command(flatten)]
     pub(crate) run: Run,
 }
@@ -98,6 +101,9 @@ pub(crate) struct Turn {
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,
+    /// Show ids, all fields and every consumer in text
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Ask nothing; safety rules hold all the same
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,

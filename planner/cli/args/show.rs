@@ -13,4 +13,7 @@ pub(crate) struct Show {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Show ids, all fields and every consumer in text
+    #[arg(long)]
+    pub(crate) full: bool,
 }

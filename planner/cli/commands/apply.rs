@@ -8,13 +8,15 @@ use privlink_core::binding::{self, Moved};
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Output, Plan, Summary};
-use privlink_core::render;
-use privlink_core::render::summary::count;
+use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::saved::SavedPlan;
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{apply, outputs};
 use privlink_kubernetes::KeptLock;
+use privlink_render as render;
+use privlink_render::layout::Layout;
+use privlink_render::text::Frame;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat, Format};
@@ -25,6 +27,7 @@ use crate::ui::Ui;
 use crate::unreadable;
 
 use super::execution::RunOf;
+use super::walk::Walk;
 use super::{execution, lock};
 
 /// Plans desired state and carries the plan out.
@@ -41,6 +44,25 @@ pub(crate) fn run(
         let exit = locked(&args.turn, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
         told(&args.turn, (&desired.name, mode), exit, ui)
+    })
+}
+
+/// Carries out the route to desired state.
+pub(crate) fn route(
+    input: &args::Input,
+    args: &args::Run,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let sources = crate::input::sources(&input.filename)?;
+    let written = sources.documents();
+    let (desired, _) =
+        super::sound_sources_and_observed(sources, input, &args.turn.place, None, ui)?;
+    super::block_on(async {
+        let connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        let what = What::Route(Walk { args, desired: &desired, written: &written });
+        let exit = locked(&args.turn, &desired.name, &what, &connected, ui).await;
+        connected.close().await?;
+        told(&args.turn, (&desired.name, Mode::Apply), exit, ui)
     })
 }
 
@@ -108,6 +130,8 @@ enum What<'a> {
     Forgotten(&'a Desired, &'a [Address]),
     /// A plan made before.
     Saved(&'a SavedPlan),
+    /// Desired state, by a route.
+    Route(Walk<'a>),
 }
 
 fn patience(args: &args::Run) -> Patience {
@@ -175,6 +199,7 @@ async fn work(
             let plan = super::forget::plan(desired, &observed, addresses)?;
             carry_out(turn, &plan, turn.auto_approve, (connected, lock), ui).await
         }
+        What::Route(walk) => walk.run(connected, lock, ui).await,
         What::Saved(saved) => {
             let snapshot = tokio::select! {
                 snapshot = connected.observe_lists(&saved.lists) => snapshot,
@@ -191,7 +216,7 @@ async fn work(
 }
 
 /// Plans desired state and carries the plan out.
-async fn from_desired(
+pub(super) async fn from_desired(
     args: &args::Run,
     (desired, mode): (&Desired, Mode),
     (connected, lock): (&Connected, &KeptLock),
@@ -252,7 +277,9 @@ async fn verified(
         return Ok(exit);
     }
     ui.say("Not verified: a plan made after it is not empty.");
-    let text = super::plan::rendering(&plan, Format::Text, ui.talk_style(), ui.pipeline());
+    let layout = Layout { style: ui.talk_style(), ..ui.layout() };
+    let frame = Frame::plain(layout);
+    let text = super::plan::rendering(&plan, Format::Text, &frame, ui.pipeline());
     ui.say(text.trim_end());
     Ok(Exit::Partly)
 }
@@ -286,7 +313,8 @@ async fn carry_out(
 ) -> Result<Exit, CommandError> {
     let text = turn.output == DataFormat::Text;
     if text {
-        ui.print(&super::plan::rendered(plan, Format::Text, ui))?;
+        let shown = super::plan::Shown { full: turn.full, read: "just now" };
+        ui.print(&super::plan::rendered(plan, Format::Text, &shown, ui))?;
     }
     if !plan.refusals.is_empty() {
         if !text {
@@ -365,7 +393,12 @@ async fn confirmed(
     let cut = plan.summary.consumers_disconnected;
     let (question, word) = if cut > 0 {
         let consumers = count(cut, "consumer");
-        (format!("\n{consumers} will be cut off. Type their number to go on:"), cut.to_string())
+        (
+            format!(
+                "\n{consumers} will be disconnected. Type {cut} to disconnect, anything else to stop:"
+            ),
+            cut.to_string(),
+        )
     } else {
         let question = "\nDo you want to go on? Only `yes` is taken for a yes:";
         (question.to_owned(), "yes".to_owned())
@@ -402,7 +435,7 @@ async fn show(
 
 /// Outputs as text, one a line.
 pub(super) fn outputs_text(outputs: &[(Output, Option<String>)]) -> String {
-    use privlink_core::render::escape::terminal;
+    use privlink_core::escape::terminal;
     let mut text = String::new();
     if outputs.iter().any(|(_, value)| value.is_some()) {
         text.push_str("\nOutputs:\n");

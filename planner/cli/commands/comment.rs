@@ -1,8 +1,8 @@
 //! `comment`: plans on a pull request.
 
 use privlink_core::plan::Plan;
-use privlink_core::render::comment::{self, Flavour, Options, marker};
 use privlink_forge::{Environment, Forge, ForgeError, Given, Kind, Outcome, Settings};
+use privlink_render::comment::{self, Flavour, Options, marker};
 
 use crate::args;
 use crate::command_error::CommandError;
@@ -16,7 +16,9 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
     let environment = environment();
     let (given, commit) = (args.given(), environment.commit());
     let link = args.link.clone().or_else(|| environment.run());
+    let blob = environment.blob();
     let options = Options {
+        blob: blob.as_deref(),
         marker: Some(&args.id),
         commit: commit.as_deref(),
         link: link.as_deref(),
@@ -35,8 +37,12 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
 /// Keeps a comment with a plan that was just made.
 pub(super) fn of_plan(plan: &Plan, id: &str, ui: &mut Ui) -> Result<(), CommandError> {
     let environment = environment();
-    let (commit, link) = (environment.commit(), environment.run());
+    let (commit, link, blob) = (environment.commit(), environment.run(), environment.blob());
+    let (read, again) = (super::plan::now(), ui.invocation().again("plan"));
     let options = Options {
+        blob: blob.as_deref(),
+        read: Some(&read),
+        again: Some(&again),
         marker: Some(id),
         commit: commit.as_deref(),
         link: link.as_deref(),
@@ -46,7 +52,7 @@ pub(super) fn of_plan(plan: &Plan, id: &str, ui: &mut Ui) -> Result<(), CommandE
     keep(&environment, &Given::default(), id, &body, ui)
 }
 
-fn environment() -> Environment {
+pub(super) fn environment() -> Environment {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };

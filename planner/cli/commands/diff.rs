@@ -1,8 +1,8 @@
 //! `diff`: what differs between two snapshots.
 
-use privlink_core::render;
-use privlink_core::render::style::Style;
-use privlink_core::snapshot::difference::{SnapshotDiff, compare};
+use privlink_core::difference::{SnapshotDiff, compare};
+use privlink_render as render;
+use privlink_render::style::Style;
 
 use crate::args::{Diff, DiffFormat};
 use crate::command_error::CommandError;

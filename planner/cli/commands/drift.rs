@@ -9,12 +9,13 @@ use std::time::Instant;
 use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Look, Report, Since, StackReport};
+use privlink_core::escape;
 use privlink_core::facts::Facts;
-use privlink_core::render;
-use privlink_core::render::style::Style;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::style::Style;
 
 use crate::args::{Drift, DriftFormat, Where};
 use crate::command_error::{CommandError, io};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     };
     publish(args, &looked, ui)?;
     if let Err(why) = &delivered {
-        ui.say(&format!("warning: {}", render::escape::terminal(why)));
+        ui.say(&format!("warning: {}", escape::terminal(why)));
     }
     Ok(exit(args, &looked, delivered.is_ok()))
 }
@@ -91,7 +92,7 @@ async fn look_at(
         None => observe(desired, &args.place, arm).await?,
     };
     let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
-    let input = privlink_core::diff::Input::new(desired, &snapshot, &facts, &options);
+    let input = privlink_core::input::Input::new(desired, &snapshot, &facts, &options);
     let apply = source.apply();
     let mut report = drift::look(&input, &Look { since, apply: &apply });
     report.source = source.shown();

@@ -2,13 +2,13 @@
 
 use privlink_core::address::Address;
 use privlink_core::code::Code;
-use privlink_core::diff::Input;
 use privlink_core::explanation::{self, Explanation, ground};
+use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::planning;
-use privlink_core::render;
 use privlink_core::schema;
 use privlink_engine::session::Patience;
+use privlink_render as render;
 use serde_json::json;
 
 use crate::args::{DataFormat, Explain, Limits};

@@ -2,10 +2,10 @@
 
 use privlink_core::address::Address;
 use privlink_core::desired::Desired;
-use privlink_core::diff::Input;
 use privlink_core::forget;
+use privlink_core::input::Input;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::render::summary::count;
+use privlink_core::plural::count;
 
 use crate::args::{Forget, Limits};
 use crate::command_error::CommandError;

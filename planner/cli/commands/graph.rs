@@ -1,8 +1,8 @@
 //! `graph`: shows the dependency graph.
 
 use privlink_core::plan::Mode;
-use privlink_core::render;
 use privlink_engine::session::Patience;
+use privlink_render as render;
 
 use crate::args::{self, GraphFormat, Limits};
 use crate::command_error::CommandError;

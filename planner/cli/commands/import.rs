@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
-use privlink_core::diagnostic::{Severity, Source};
+use privlink_core::diagnostic::Source;
 use privlink_core::document;
+use privlink_core::escape::terminal;
 use privlink_core::facts::Facts;
 use privlink_core::import::{self, Import, Kind, Place, Selection};
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Mode;
-use privlink_core::render::escape::terminal;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};

@@ -1,8 +1,8 @@
 //! `output`: shows what was made.
 
 use privlink_core::plan::Mode;
-use privlink_core::render::outputs;
 use privlink_engine::session::Patience;
+use privlink_render::outputs;
 use serde_json::{Map, Value};
 
 use crate::args::{self, Limits, OutputFormat};

@@ -7,14 +7,16 @@ use std::path::Path;
 
 use privlink_azure::ArmClient;
 use privlink_core::binding;
+use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::render;
-use privlink_core::render::comment::{self, Flavour, Options};
-use privlink_core::render::notice::Notice;
-use privlink_core::render::style::Style;
 use privlink_core::saved::{self, SavedPlan};
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::comment::{self, Flavour, Options};
+use privlink_render::layout::Layout;
+use privlink_render::notice::Notice;
+use privlink_render::text::Frame;
 
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
@@ -105,11 +107,12 @@ async fn live(
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Made { plan, met } = made;
-    ui.print(&rendered(plan, args.shown.output, ui))?;
+    let read = if args.observed.is_some() { "" } else { "just now" };
+    ui.print(&rendered(plan, args.shown.output, &Shown { full: args.shown.full, read }, ui))?;
     for (format, file) in &args.shown.render {
         super::file::write_private(
             file,
-            &rendering(plan, *format, Style::default(), ui.pipeline()),
+            &rendering(plan, *format, &Frame::plain(Layout::default()), ui.pipeline()),
         )?;
     }
     ui.annotate(&Notice::of_plan(plan));
@@ -147,16 +150,57 @@ fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
 }
 
 /// A plan in a format, as it looks on stdout.
-pub(super) fn rendered(plan: &Plan, format: Format, ui: &Ui) -> String {
-    rendering(plan, format, ui.style(), ui.pipeline())
+pub(super) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
+    let called = ui.invocation();
+    let arguments: Vec<String> = called.place.iter().chain(&called.limits).cloned().collect();
+    let frame = Frame {
+        layout: ui.layout(),
+        full: shown.full,
+        command: &called.command,
+        arguments: &called.place,
+        all_arguments: &arguments,
+        read: shown.read,
+    };
+    rendering(plan, format, &frame, ui.pipeline())
+}
+
+/// The time, as a reader of a comment takes it: to the minute.
+pub(super) fn now() -> String {
+    let of_day = minutes() % 1440;
+    format!("{} {:02}:{:02} UTC", today(), of_day / 60, of_day % 60)
+}
+
+/// The day, in UTC.
+pub(super) fn today() -> Day {
+    date::of_days(minutes() / 1440)
+}
+
+/// The minutes since 1970.
+fn minutes() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |it| it.as_secs() / 60)
+}
+
+/// How a plan is shown as text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown<'a> {
+    /// Whether with all ids and fields.
+    pub(super) full: bool,
+    /// When it was read, in words.
+    pub(super) read: &'a str,
 }
 
 /// A plan in a format, as it looks on a stream.
-pub(super) fn rendering(plan: &Plan, format: Format, style: Style, pipeline: &Pipeline) -> String {
+pub(super) fn rendering(
+    plan: &Plan,
+    format: Format,
+    frame: &Frame<'_>,
+    pipeline: &Pipeline,
+) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match format {
-        Format::Text => render::text::plan(plan, style, &mut text),
+        Format::Text => render::text::plan(plan, frame, &mut text),
         Format::Json => render::json::plan(plan, &mut text),
         Format::Markdown => {
             text.write_str(&comment::document(&[plan], &Options::new(Flavour::StepSummary)))

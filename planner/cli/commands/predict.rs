@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use privlink_core::assumed;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::Desired;
 use privlink_core::kubernetes::service::Key;
@@ -12,7 +11,8 @@ use privlink_core::recording::case::Recording;
 use privlink_core::recording::compare::compare;
 use privlink_core::recording::replay::replay;
 use privlink_core::recording::shape;
-use privlink_core::render;
+use privlink_core::{assumed, escape, plural};
+use privlink_render as render;
 use serde_json::json;
 
 use crate::args::{self, DataFormat};
@@ -45,13 +45,13 @@ fn recording(path: &Path, format: DataFormat, ui: &mut Ui) -> Result<Exit, Comma
     for (at, (predicted, recorded)) in predictions.iter().zip(results).enumerate() {
         for difference in compare(predicted, recorded) {
             differences += 1;
-            let difference = render::escape::terminal(&difference);
+            let difference = escape::terminal(&difference);
             ui.print(&format!("step {at}: {difference}\n"))?;
         }
     }
-    let steps = render::summary::count(predictions.len(), "step");
+    let steps = plural::count(predictions.len(), "step");
     if differences > 0 {
-        let found = render::summary::count(differences, "difference");
+        let found = plural::count(differences, "difference");
         ui.print(&format!("{found} in {steps}.\n"))?;
         return Ok(Exit::Error);
     }

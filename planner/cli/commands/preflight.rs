@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use privlink_core::desired::Desired;
-use privlink_core::diff::{Input, Options};
 use privlink_core::facts::Facts;
+use privlink_core::input::{Input, Options};
 use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};
-use privlink_core::render;
-use privlink_core::render::style::Style;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
+use privlink_render as render;
+use privlink_render::style::Style;
 
 use crate::args::{self, DataFormat, Limits, RoleOf};
 use crate::command_error::CommandError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use privlink_core::schema;
+use privlink_render::schemas;
 use serde_json::Value;
 
 use crate::args::Schema;
@@ -24,6 +24,6 @@ pub(crate) fn run(args: &Schema, ui: &mut Ui) -> Result<Exit, CommandError> {
 /// All JSON Schemas by name: of the input, and of what is printed and saved.
 fn schemas() -> BTreeMap<String, Value> {
     let stem = |file: &str| file.trim_end_matches(".schema.json").to_owned();
-    let all = schema::files().into_iter().chain(schema::output_files());
+    let all = schemas::files().into_iter().chain(schemas::output_files());
     all.map(|(file, schema)| (stem(file), schema)).collect()
 }

@@ -1,8 +1,8 @@
 //! `show`: a saved plan, or what came of a run by its journal.
 
 use privlink_core::event::{self, Event};
-use privlink_core::render;
 use privlink_core::report::Report;
+use privlink_render as render;
 
 use crate::args::{Format, Show};
 use crate::command_error::{CommandError, io};
@@ -17,7 +17,8 @@ pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {
             let saved = super::file::read_plan(&args.file)?;
-            ui.print(&super::plan::rendered(&saved.plan, args.output, ui))?;
+            let shown = super::plan::Shown { full: args.full, read: "" };
+            ui.print(&super::plan::rendered(&saved.plan, args.output, &shown, ui))?;
         }
     }
     Ok(Exit::Done)

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use privlink_core::plan::Plan;
-use privlink_core::render::comment::{Flavour, Options, document};
-use privlink_core::render::pipeline::Agent;
+use privlink_render::comment::{Flavour, Options, document};
+use privlink_render::pipeline::Agent;
 
 use crate::command_error::{CommandError, io};
 use crate::ui::Ui;
@@ -19,7 +19,21 @@ type Page<'a> = dyn Fn(Flavour, usize) -> String + 'a;
 
 /// Shows a plan. A failure to do so is a warning.
 pub(super) fn of_plan(plan: &Plan, ui: &mut Ui) {
-    show(&|flavour, bytes| document(&[plan], &Options { bytes, ..Options::new(flavour) }), ui);
+    let environment = super::comment::environment();
+    let (commit, blob) = (environment.commit(), environment.blob());
+    let (read, again) = (super::plan::now(), ui.invocation().again("plan"));
+    let page = |flavour, bytes| {
+        let options = Options {
+            bytes,
+            commit: commit.as_deref(),
+            blob: blob.as_deref(),
+            read: Some(&read),
+            again: Some(&again),
+            ..Options::new(flavour)
+        };
+        document(&[plan], &options)
+    };
+    show(&page, ui);
 }
 
 /// Shows Markdown that stays whole. A failure to do so is a warning.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use privlink_core::assumed;
+use privlink_core::code::Severity;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::Desired;
-use privlink_core::diagnostic::{self, Diagnostic, Severity};
+use privlink_core::diagnostic::{self, Diagnostic};
 use privlink_core::finding;
 use privlink_core::plan::Finding;
 use privlink_core::prediction;
-use privlink_core::render;
-use privlink_core::render::notice::Notice;
+use privlink_render as render;
+use privlink_render::notice::Notice;
 use serde_json::json;
 
 use crate::args::{ProblemFormat, Validate, Where};
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
         ProblemFormat::Text => {
             let mut text = String::new();
             if !diagnostics.is_empty() {
-                text.push_str(&ui::render(diagnostics, ui.style()));
+                text.push_str(&ui::render(diagnostics, ui.style(), ui.layout().width));
                 text.push('\n');
             }
             // Writing to a String cannot fail.
@@ -78,10 +79,10 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 }
 
 fn sound(desired: &Desired) -> String {
-    use privlink_core::render::summary::count;
+    use privlink_core::plural::count;
     format!(
         "Stack {} is sound: {}, {}, {}.",
-        privlink_core::render::escape::terminal(&desired.name),
+        privlink_core::escape::terminal(&desired.name),
         count(desired.services.len(), "Service"),
         count(desired.endpoints.len(), "private endpoint"),
         count(desired.approvals.len(), "approval"),

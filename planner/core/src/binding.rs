@@ -13,13 +13,13 @@ use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::show_value;
 use crate::compare;
-use crate::diff::{dns, endpoint, service};
+use crate::node::sides::Nodes;
+use crate::node::{Owners, dns_record, private_endpoint, sides};
 use crate::plan::Plan;
 use crate::pointer::At;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
-use crate::view::{self, Nodes, Owners};
 
 /// One object as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -112,7 +112,7 @@ impl<'a> Live<'a> {
         let (world, _) = prediction::world(snapshot);
         let services = prediction::services(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref));
-        let (nodes, _) = view::nodes(&world, &World::default(), &owners);
+        let (nodes, _) = sides::nodes(&world, &World::default(), &owners);
         Self { snapshot, nodes }
     }
 
@@ -138,8 +138,8 @@ impl<'a> Live<'a> {
                     })
                 }))
             }
-            Kind::PrivateEndpoint => Some(self.resource(object, endpoint::bound)),
-            Kind::DnsRecord => Some(self.resource(object, dns::bound)),
+            Kind::PrivateEndpoint => Some(self.resource(object, private_endpoint::bound)),
+            Kind::DnsRecord => Some(self.resource(object, dns_record::bound)),
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a> Live<'a> {
             let (namespace, own) = (text("/metadata/namespace"), text("/metadata/name"));
             name.split_once('/') == namespace.zip(own)
         };
-        services.objects().find(is_it).map_or(Value::Null, service::bound)
+        services.objects().find(is_it).map_or(Value::Null, crate::node::service::bound)
     }
 
     fn resource(&self, id: &str, used: fn(&Value) -> Value) -> Value {

@@ -1,14 +1,17 @@
 //! Changes: what differs between what is and what is wanted, and why.
 //!
-//! A change is one node's; what is to be done about it are the [`crate::plan::Step`]s that name it.
+//! A change is one object's; what is to be done about it are the [`crate::plan::Step`]s that name it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
+use crate::escape::{escaped, terminal};
+use crate::evidence::Evidence;
+use crate::node::consumer::Consumer;
 use crate::unknown;
 
-/// What becomes of a node.
+/// What becomes of an object.
 #[derive(
     Clone,
     Copy,
@@ -28,7 +31,7 @@ pub enum Action {
     Create,
     /// It changes in place.
     Update,
-    /// It is deleted and made again; whoever hangs on it loses it in between.
+    /// It is deleted and created again; whoever hangs on it loses it in between.
     Replace,
     /// It goes.
     Delete,
@@ -57,18 +60,18 @@ impl Action {
         }
     }
 
-    /// The word.
+    /// What happens to the object, before a "by".
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Delete => "delete",
-            Self::Keep => "keep",
-            Self::Adopt => "adopt",
-            Self::Await => "await",
-            Self::Approve => "approve",
-            Self::Reject => "reject",
+            Self::Create => "created",
+            Self::Update => "changed",
+            Self::Replace => "re-created",
+            Self::Delete => "deleted",
+            Self::Keep => "kept",
+            Self::Adopt => "adopted",
+            Self::Await => "awaited",
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
         }
     }
 }
@@ -142,6 +145,20 @@ impl FieldDiff {
     }
 }
 
+/// Fields with their unknowns as words.
+pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
+    fields.into_iter().map(FieldDiff::shown).collect()
+}
+
+/// A value on one line. Unknowns stand bare, so that they are not taken for text.
+pub fn one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(" known after apply)") => terminal(text).into_owned(),
+        Value::String(text) if text == "(known after apply)" => terminal(text).into_owned(),
+        other => escaped(other.to_string()),
+    }
+}
+
 /// A value with its unknowns as words.
 #[must_use]
 pub fn show_value(value: Value) -> Value {
@@ -165,25 +182,6 @@ fn show_text(text: String) -> String {
     if unknown::is_unknown(&text) { unknown::show(&text) } else { text }
 }
 
-/// A party behind a private endpoint.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub struct Consumer {
-    /// The private endpoint's id.
-    pub endpoint: String,
-    /// The subscription it lies in.
-    pub subscription: String,
-    /// What the consumer wrote when it asked to connect.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub request_message: String,
-    /// The state of its connection, such as `Approved`.
-    pub status: String,
-    /// Whether the endpoint belongs to this stack, which will make it again.
-    pub own: bool,
-}
-
 /// What a change does to traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -193,47 +191,21 @@ pub enum Effect {
     None,
     /// Connections in flight may break and come back.
     BriefInterruption,
-    /// These consumers are cut off until their endpoint is made again.
+    /// These consumers are disconnected until their endpoint is re-created.
     ConsumersDisconnected(Vec<Consumer>),
 }
 
-/// How sure the rule behind a prediction is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Evidence {
-    /// Seen in a recording of the real controller.
-    Recorded,
-    /// Seen in recorded answers of Azure itself.
-    RecordedFromAzure,
-    /// Documented by Azure or Kubernetes, or read in the controller's source.
-    Documented,
-    /// Neither.
-    Guessed,
-}
-
-/// One node's change.
+/// One object's change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// The node.
+    /// The object's address.
     pub address: Address,
     /// What becomes of it.
     pub action: Action,
     /// Who does it.
     pub actor: Actor,
-    /// Why, in a few words that fit after "because".
+    /// Why, in a few words whose subject is the object, unless they name another: `cannot change its address`.
     pub reason: String,
     /// How sure that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,6 +213,12 @@ pub struct Change {
     /// The object in its own control plane: an ARM id, or `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
+    /// As people call it, such as `Frontend 10.240.0.25`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// The object whose change brings this one about; nothing for the first of a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought_about_by: Option<Address>,
     /// What differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
@@ -263,9 +241,18 @@ impl Change {
             reason: reason.into(),
             evidence: None,
             object: None,
+            title: String::new(),
+            brought_about_by: None,
             fields: Vec::new(),
             effect: Effect::None,
         }
+    }
+
+    /// Whether it is a connection that comes and goes with its endpoint or its Private Link Service, and
+    /// about which nobody decides.
+    pub fn only_follows(&self) -> bool {
+        self.address.kind == Kind::EndpointConnection
+            && matches!(self.action, Action::Create | Action::Replace | Action::Delete)
     }
 
     /// Whether anything is done at all.

@@ -9,7 +9,7 @@ use crate::change::FieldDiff;
 
 /// The fields in which two values differ, in the order of the keys. Objects are compared key by key;
 /// lists whose entries have names, entry by entry; everything else as a whole.
-pub(crate) fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
+pub fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
     let mut diffs = Vec::new();
     compare(&mut String::new(), before, after, &mut diffs);
     diffs

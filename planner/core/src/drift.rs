@@ -25,8 +25,8 @@ mod writer;
 
 use std::collections::BTreeMap;
 
-use crate::diff;
-use crate::diff::Input;
+use crate::input::Input;
+use crate::node::private_endpoint;
 use crate::prediction;
 use crate::snapshot::{List, Reading, Snapshot};
 
@@ -60,7 +60,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     }
     let live = prediction::services(input.snapshot);
     kubernetes::compare(input, look, &mut gathered);
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     if let Some(seen) = controller::compare(input, look, &world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }

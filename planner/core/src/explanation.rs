@@ -1,4 +1,4 @@
-//! Why a node is as it is, what the plan does with it and why, and how that is avoided.
+//! Why an object is as it is, what the plan does with it and why, and how that is avoided.
 
 mod edit;
 pub mod ground;
@@ -10,30 +10,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, Consumer, Effect};
-use crate::diff::Input;
+use crate::change::{Actor, Change, Effect, FieldDiff};
+use crate::diff::selection;
 use crate::diff::selection::Misnamed;
-use crate::diff::{endpoint, selection};
 use crate::graph::Ownership;
-use crate::plan::{Finding, Refusal};
+use crate::input::Input;
+use crate::node::consumer::Consumer;
+use crate::node::{View, private_endpoint};
+use crate::plan::{Alternative, Finding, Refusal};
 use crate::planning::Planned;
 use crate::snapshot::Observation;
-use crate::view::View;
 
 pub use edit::Beside;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
-/// All there is to say of a node.
+/// All there is to say of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// See [`FORMAT_VERSION`].
     pub format_version: String,
-    /// The node.
+    /// The object's address.
     pub address: Address,
-    /// What such a node is.
+    /// What such an object is.
     pub what: String,
     /// Who writes it: `privlink`, `controller`, `azure`, `consumer`, or the name of another tool.
     pub owner: String,
@@ -56,14 +57,14 @@ pub struct Explanation {
     /// The smallest edit that avoids the effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
-    /// How the same comes about with no consumer cut off.
+    /// How the same comes about with no consumer disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
     /// Where to read more.
     pub links: Vec<String>,
 }
 
-/// How a node is now.
+/// How an object is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
@@ -75,11 +76,11 @@ pub struct State {
     pub consumers: Vec<Consumer>,
 }
 
-/// Explains a node.
+/// Explains an object.
 ///
 /// # Errors
 ///
-/// There is no such node.
+/// There is no such object.
 pub fn of(
     input: &Input<'_>,
     planned: &Planned,
@@ -136,7 +137,7 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
     .to_owned()
 }
 
-/// The node as Azure shows it.
+/// The object as Azure shows it.
 fn live(planned: &Planned, address: &Address) -> Option<View> {
     let prediction = &planned.prediction;
     prediction.nodes_before().get(address).map(|node| node.as_ref().clone())
@@ -155,7 +156,7 @@ fn object(
         Kind::Service => Some(address.name.clone()),
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
             let wanted = input.desired.endpoints.get(&address.name)?;
-            Some(endpoint::id(input, wanted).as_str().to_owned())
+            Some(private_endpoint::id(input, wanted).as_str().to_owned())
         }
         _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
     }
@@ -184,12 +185,12 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
             let Some(wanted) = input.desired.endpoints.get(&address.name) else {
                 return known("unknown");
             };
-            match input.snapshot.resource(&endpoint::id(input, wanted)) {
+            match input.snapshot.resource(&private_endpoint::id(input, wanted)) {
                 Observation::Present(live) => {
                     let mut state = known("present");
-                    state
-                        .details
-                        .extend(endpoint::status(live).map(|it| format!("connection: {it}")));
+                    state.details.extend(
+                        private_endpoint::status(live).map(|it| format!("connection: {it}")),
+                    );
                     state
                 }
                 Observation::Absent => known("absent"),
@@ -216,73 +217,31 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
     }
 }
 
-/// The changes that bring a node's change about, from the next to the root.
-fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
-    let changes = &planned.plan.changes;
-    let of = |at: &Address| changes.iter().find(|it| it.address == *at && it.is_change());
-    let mut chain: Vec<Change> = Vec::new();
-    let Some(mut last) = of(address) else { return chain };
-    while let Some(next) = behind(planned, last).iter().find_map(&of) {
-        if chain.iter().any(|it| it.address == next.address) || next.address == *address {
-            break;
-        }
-        chain.push(next.clone());
-        last = next;
-    }
-    chain
-}
-
-/// The nodes whose change may have brought a change about, the likeliest first.
-fn behind(planned: &Planned, change: &Change) -> Vec<Address> {
-    let Address { kind, name } = &change.address;
-    let alike = |kind: Kind| Address::new(kind, name.clone());
-    let needed = |kind: Kind| -> Vec<Address> {
-        let needs = planned.graph.needs(&change.address);
-        needs.map(|(need, _)| need).filter(|it| it.kind == kind).cloned().collect()
+/// How what disconnects comes about with nobody disconnected, for each Private Link Service.
+pub(crate) fn alternatives(input: &Input<'_>, planned: &Planned) -> Vec<Alternative> {
+    let cutting = planned.plan.changes.iter().filter(|change| {
+        change.address.kind == Kind::PrivateLinkService
+            && matches!(change.effect, Effect::ConsumersDisconnected(_))
+    });
+    let alternative = |change: &Change| {
+        let causes = causes(planned, &change.address);
+        let beside = edit::beside(input, planned, Some(change), &causes)?;
+        let summary = edit::in_short(&beside, &causes);
+        Some(Alternative { address: change.address.clone(), summary, steps: beside.steps })
     };
-    let goes = matches!(change.action, Action::Delete | Action::Replace);
-    match kind {
-        Kind::Service => Vec::new(),
-        Kind::PrivateLinkService if goes || change.action == Action::Create => {
-            vec![alike(Kind::FrontendIp), alike(Kind::Service)]
-        }
-        Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
-            let own = name.trim_end_matches("/IPv6");
-            vec![Address::new(Kind::Service, own)]
-        }
-        Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => {
-            let needed_by = planned.graph.needed_by(&change.address);
-            let mut behind: Vec<Address> = needed_by.map(|(from, _)| from.clone()).collect();
-            let services = planned.plan.changes.iter().map(|it| &it.address);
-            behind.extend(services.filter(|it| it.kind == Kind::Service).cloned());
-            behind
-        }
-        // One whose own document changed has no other cause.
-        Kind::PrivateEndpoint
-            if change.fields.iter().any(|it| it.path != "privateLinkServiceId") =>
-        {
-            Vec::new()
-        }
-        Kind::PrivateEndpoint => needed(Kind::PrivateLinkService),
-        Kind::EndpointConnection if matches!(change.action, Action::Approve | Action::Reject) => {
-            Vec::new()
-        }
-        Kind::EndpointConnection => {
-            let mut behind = vec![alike(Kind::PrivateEndpoint)];
-            let cutting = planned.plan.changes.iter().filter(|it| cuts(it, change));
-            behind.extend(cutting.map(|it| it.address.clone()));
-            behind
-        }
-        Kind::DnsRecord => needed(Kind::PrivateEndpoint),
-    }
+    cutting.filter_map(alternative).collect()
 }
 
-/// Whether a change cuts the endpoint of a connection off.
-fn cuts(change: &Change, connection: &Change) -> bool {
-    let Effect::ConsumersDisconnected(consumers) = &change.effect else { return false };
-    let object = connection.object.as_deref().unwrap_or_default();
-    change.address.kind == Kind::PrivateLinkService
-        && consumers.iter().any(|it| it.endpoint.eq_ignore_ascii_case(object))
+/// The fields of a change at the root of a disconnect that bring it about.
+pub(crate) fn edited(root: &Change) -> Vec<&FieldDiff> {
+    edit::telling(root, true)
+}
+
+/// The changes that bring an object's change about, from the next to the root.
+fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
+    let change = planned.plan.change(address).filter(|it| it.is_change());
+    let chain = change.map(|it| planned.plan.chain_to(it)).unwrap_or_default();
+    chain.into_iter().cloned().collect()
 }
 
 /// How sure a change is: as sure as the least sure link of its chain.

@@ -8,11 +8,11 @@ use crate::desired::{Desired, Service};
 use crate::diagnostic::Spanned;
 use crate::facts::{BackendPoolType, Facts, LoadBalancerSku};
 use crate::kubernetes::service as stored;
+use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-use crate::view;
 
 /// The prefix of the controller's annotations.
 const PREFIX: &str = "service.beta.kubernetes.io/";
@@ -163,24 +163,24 @@ fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
 /// The Private Link Service goes and comes back as another resource (finding 6).
 fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::identity_of(before) == view::identity_of(after) {
+    if private_link_service::identity(before) == private_link_service::identity(after) {
         return None;
     }
-    let consumers: Vec<String> = view::consumers(before)
+    let consumers: Vec<String> = private_link_service::consumers(before)
         .into_iter()
         .filter(|consumer| consumer.status == "Approved")
-        .map(|consumer| consumer.endpoint)
+        .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
         .collect();
     let cut = if consumers.is_empty() {
         "nobody is connected to it".to_owned()
     } else {
-        format!("this cuts off {}", consumers.join(", "))
+        format!("this disconnects {}", consumers.join(", "))
     };
     Some(subject.finding(
         Code::LinkRecreated,
         "azure-load-balancer-ipv4",
         format!(
-            "its Private Link Service {} will be deleted and made anew, since its frontend is; {cut}",
+            "its Private Link Service {} will be re-created, since its frontend is; {cut}",
             before.name()
         ),
         "Keep the address and the subnet; to change them, put a second Service beside this one and move its consumers.",
@@ -232,9 +232,9 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
         .filter(|group| !group.is_empty())
         .unwrap_or_else(|| subject.facts.private_link_service_group());
     let lies_in = ResourceId::new(before.id()).resource_group()?.to_owned();
-    let same_frontend = subject
-        .link_after()
-        .is_some_and(|after| view::identity_of(after) == view::identity_of(before));
+    let same_frontend = subject.link_after().is_some_and(|after| {
+        private_link_service::identity(after) == private_link_service::identity(before)
+    });
     (subject.says_true("azure-pls-create")
         && same_frontend
         && !wanted.eq_ignore_ascii_case(&lies_in))
@@ -255,7 +255,7 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
 /// (Private Link Service overview).
 fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if view::identity_of(before) != view::identity_of(after) {
+    if private_link_service::identity(before) != private_link_service::identity(after) {
         return None;
     }
     let names = |link: &PrivateLinkService| -> std::collections::BTreeSet<String> {

@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::diff::draft::{Draft, Stage, number};
-use crate::diff::{self, Input, MARKS, STACK_LABEL, STACK_TAG, dns, endpoint, service};
+use crate::input::Input;
+use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -61,8 +63,9 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
     let (mut changes, mut drafts) = (Vec::new(), Vec::new());
     for Marked { at, live } in chosen {
         let Some((object, op)) = release(at, live) else { continue };
-        let reason = "it is taken out of the stack, and stays as it is";
+        let reason = "taken out of the stack, and stays as it is";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
+        change.title = format!("{} {}", at.kind.title(), at.name);
         change.object = Some(object);
         change.fields = vec![FieldDiff {
             path: match at.kind {
@@ -85,16 +88,11 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         mode: input.options.mode,
         redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
-        needs: Vec::new(),
-        facts: Vec::new(),
         changes,
         // Steps that need nothing are in no circle.
         steps: number(drafts).unwrap_or_default(),
-        findings: Vec::new(),
-        refusals: Vec::new(),
-        awaiting_approval: Vec::new(),
         summary,
-        outputs: Vec::new(),
+        ..Plan::default()
     })
 }
 
@@ -103,23 +101,23 @@ fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
     let stack = Some(input.desired.name.as_str());
     let mut marked = Vec::new();
     let services = input.snapshot.kubernetes.services.objects();
-    for live in services.filter(|live| service::stack_of(live) == stack) {
+    for live in services.filter(|live| crate::node::service::stack_of(live) == stack) {
         let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
         if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
             let at = Address::new(Kind::Service, format!("{namespace}/{name}"));
             marked.push(Marked { at, live });
         }
     }
-    let own = endpoint::own(input);
+    let own = private_endpoint::own(input);
     for live in input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
         let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-        if endpoint::stack_of(live) == stack
+        if private_endpoint::stack_of(live) == stack
             && let Some(at) = id.and_then(|id| own.get(&id.key()))
         {
             marked.push(Marked { at: at.clone(), live });
         }
     }
-    for id in dns::records(input) {
+    for id in dns_record::records(input) {
         if let Observation::Present(live) = input.snapshot.resource(&id)
             && let Some(zone) = id.parent()
         {
@@ -139,7 +137,7 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -
     }
     let id = |live: &Value| live.get("id").and_then(Value::as_str).map(ResourceId::new);
     let documented = input.desired.endpoints.get(&at.name).and_then(|wanted| {
-        let (_, target) = dns::target(wanted, &diff::endpoint::id(input, wanted))?;
+        let (_, target) = dns_record::target(wanted, &private_endpoint::id(input, wanted))?;
         Some(target)
     });
     if documented.is_some() && documented == id(record) {
@@ -149,7 +147,7 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -
     let interface = interface.map(|id| input.snapshot.resource(&ResourceId::new(id)));
     let Some(Observation::Present(interface)) = interface else { return false };
     let address = interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress");
-    dns::addresses(record).any(|it| Some(it) == address)
+    dns_record::addresses(record).any(|it| Some(it) == address)
 }
 
 /// The object's id, and how its marks are taken off.

@@ -158,3 +158,8 @@ fn free_name(taken: &mut BTreeSet<String>, candidates: &[String]) -> String {
     taken.insert(name.clone());
     name
 }
+
+/// A live Service as somebody would have written it.
+pub(crate) fn manifest(key: &Key, live: &Value) -> Value {
+    service::manifest(key, live, &mut Vec::new())
+}

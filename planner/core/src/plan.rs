@@ -3,6 +3,8 @@
 //! A plan is plain data. It survives JSON, holds no handle, closure or clock, and leaves no choices to
 //! whoever carries it out: payload, order and precondition are in the step.
 
+pub mod chain;
+
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
@@ -11,15 +13,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::change::{Action, Actor, Change, Consumer, Effect};
-use crate::code::Code;
-use crate::diagnostic::Severity;
+use crate::change::{Action, Actor, Change, Effect};
+use crate::code::{Code, Severity};
+use crate::node::consumer::Consumer;
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What is to be done to reach desired state, and what comes of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// See [`FORMAT_VERSION`].
@@ -53,9 +55,95 @@ pub struct Plan {
     pub summary: Summary,
     /// What to show when it is carried out.
     pub outputs: Vec<Output>,
-    /// What hangs on what among the nodes that change, for a picture of them.
+    /// What hangs on what among the objects that change, for a picture of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// The cluster and its resource group, as far as the Stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+    /// The edits that bring about that consumers are disconnected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// How the same comes about with nobody disconnected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// The consent by name that the plan makes use of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<Consent>,
+    /// The lines of the input that causes and findings name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpts: Vec<Excerpt>,
+}
+
+/// A cluster by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its resource group.
+    pub resource_group: String,
+}
+
+/// An edit at the root of a chain of changes that disconnects consumers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// The object whose document was edited.
+    pub address: Address,
+    /// As people call it.
+    pub title: String,
+    /// The field, by its shortest name: `azure-load-balancer-ipv4`. None if the whole object goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Why the object changes.
+    pub reason: String,
+    /// Where the input says so, as `file:line:column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What the field is now; absent when it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Value>,
+    /// What the input says; absent when it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Value>,
+}
+
+/// How a change comes about with nobody disconnected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alternative {
+    /// The object whose change disconnects: `explain` tells all of it.
+    pub address: Address,
+    /// In one sentence.
+    pub summary: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+}
+
+/// Consent to disconnect one consumer, as the Stack's `allowDisconnects` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Consent {
+    /// The endpoint, as the Stack names it.
+    pub endpoint: String,
+    /// The last day of it, such as `2026-12-05`.
+    pub until: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A few lines of the input. Values that may be secret are masked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Excerpt {
+    /// The place it is for, as `file:line:column`.
+    pub place: String,
+    /// The number of its first line, from 1.
+    pub first_line: usize,
+    /// The lines.
+    pub lines: Vec<String>,
 }
 
 /// What is said of a plan that was made from a redacted snapshot.
@@ -151,6 +239,15 @@ pub struct Refusal {
     pub message: String,
     /// The flag, or the field of the Stack, that overrides it.
     pub overridden_by: String,
+}
+
+impl Refusal {
+    /// The flag that overrides it, if there is one: with it the override begins.
+    pub fn flag(&self) -> Option<&str> {
+        let flag = self.overridden_by.split(',').next()?.trim();
+        let is_flag = flag.strip_prefix("--")?.starts_with(|it: char| it.is_ascii_lowercase());
+        is_flag.then_some(flag)
+    }
 }
 
 /// One thing to do.
@@ -318,30 +415,35 @@ pub struct Output {
     pub pointer: String,
 }
 
-/// How much of what.
+/// How many objects are created, changed, re-created and deleted. Connections that only follow their
+/// endpoint or their Private Link Service are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Nodes that come, replaced ones included.
-    pub add: usize,
-    /// Nodes that change in place.
-    pub change: usize,
-    /// Nodes that go, replaced ones included.
-    pub destroy: usize,
+    /// Objects that come.
+    pub create: usize,
+    /// Objects that change in place.
+    pub update: usize,
+    /// Objects that are deleted and created again.
+    pub replace: usize,
+    /// Objects that go.
+    pub delete: usize,
 }
 
 impl Counts {
     fn count(&mut self, action: Action) {
         match action {
-            Action::Create => self.add += 1,
-            Action::Update | Action::Adopt | Action::Approve | Action::Reject => self.change += 1,
-            Action::Replace => {
-                self.add += 1;
-                self.destroy += 1;
-            }
-            Action::Delete => self.destroy += 1,
+            Action::Create => self.create += 1,
+            Action::Update | Action::Adopt | Action::Approve | Action::Reject => self.update += 1,
+            Action::Replace => self.replace += 1,
+            Action::Delete => self.delete += 1,
             Action::Keep | Action::Await => {}
         }
+    }
+
+    /// All of them.
+    pub const fn all(self) -> usize {
+        self.create + self.update + self.replace + self.delete
     }
 }
 
@@ -355,7 +457,7 @@ pub struct Summary {
     pub controller: Counts,
     /// What other tools are to write.
     pub awaited: usize,
-    /// Consumers that are cut off, each once.
+    /// Consumers that are disconnected, each once.
     pub consumers_disconnected: usize,
     /// Connections that wait for approval once all is done.
     pub awaiting_approval: usize,
@@ -365,7 +467,7 @@ impl Summary {
     /// Counts.
     pub fn of(changes: &[Change], awaiting_approval: usize) -> Self {
         let mut summary = Self { awaiting_approval, ..Self::default() };
-        for change in changes {
+        for change in changes.iter().filter(|it| !it.only_follows()) {
             match change.actor {
                 Actor::Privlink => summary.privlink.count(change.action),
                 Actor::Controller => summary.controller.count(change.action),
@@ -380,9 +482,10 @@ impl Summary {
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.add += other.add;
-        self.change += other.change;
-        self.destroy += other.destroy;
+        self.create += other.create;
+        self.update += other.update;
+        self.replace += other.replace;
+        self.delete += other.delete;
     }
 }
 
@@ -396,7 +499,7 @@ impl AddAssign for Summary {
     }
 }
 
-/// The consumers that changes cut off, each once, in order of their endpoint's id.
+/// The consumers that changes disconnect, each once, in order of their endpoint's id.
 pub fn disconnected(changes: &[Change]) -> Vec<&Consumer> {
     let mut consumers: BTreeMap<String, &Consumer> = BTreeMap::new();
     for change in changes {
@@ -410,6 +513,56 @@ pub fn disconnected(changes: &[Change]) -> Vec<&Consumer> {
 }
 
 impl Plan {
+    /// An object's change.
+    pub fn change(&self, address: &Address) -> Option<&Change> {
+        let at = self.changes.binary_search_by(|it| it.address.cmp(address)).ok()?;
+        self.changes.get(at)
+    }
+
+    /// The changes that bring a change about, each brought about by the next; the last is the root.
+    pub fn chain_to(&self, change: &Change) -> Vec<&Change> {
+        let mut chain: Vec<&Change> = Vec::new();
+        let mut next = change.brought_about_by.as_ref();
+        while let Some(found) = next.and_then(|at| self.change(at)) {
+            let seen = chain.iter().any(|it| it.address == found.address);
+            if seen || found.address == change.address {
+                break;
+            }
+            chain.push(found);
+            next = found.brought_about_by.as_ref();
+        }
+        chain
+    }
+
+    /// Lines of the input at a place.
+    pub fn excerpt(&self, place: &str) -> Option<&Excerpt> {
+        self.excerpts.iter().find(|it| it.place == place)
+    }
+
+    /// The findings that are not told by what disconnects already.
+    pub fn untold(&self) -> impl Iterator<Item = &Finding> {
+        let recreated = |finding: &Finding| {
+            let link = Address::new(
+                crate::address::Kind::PrivateLinkService,
+                finding.address.name.clone(),
+            );
+            finding.code == Code::LinkRecreated
+                && self.change(&link).is_some_and(|it| it.effect != Effect::None)
+        };
+        self.findings.iter().filter(move |it| !recreated(it))
+    }
+
+    /// The refusals that no finding tells.
+    pub fn objections(&self) -> impl Iterator<Item = &Refusal> {
+        let is_told = |refusal: &&Refusal| {
+            self.findings.iter().any(|it| {
+                it.code == refusal.code
+                    && refusal.message == format!("{}: {}", it.address, it.message)
+            })
+        };
+        self.refusals.iter().filter(move |it| !is_told(it))
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && !self.changes.iter().any(Change::is_change)

@@ -1,22 +1,24 @@
 //! From desired state and observation to a plan.
 
+pub mod account;
 mod standing;
 
 use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::diff::draft::number;
-use crate::diff::selection::{Misnamed, Selection};
-use crate::diff::{self, Gathered, Input};
+use crate::diff::selection::Misnamed;
+use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
+use crate::input::Input;
+use crate::node::{Owners, private_endpoint};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
 use crate::prediction::{self, Prediction};
 use crate::safety;
 use crate::stack_graph;
-use crate::view::Owners;
 
 /// A plan with what it was made from.
 #[derive(Clone, Debug)]
@@ -68,9 +70,9 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let (world, malformed) = prediction::world(input.snapshot);
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let owners = Owners::of(cluster.services.values().map(AsRef::as_ref));
-    let selection = Selection::of(input, &world, &owners)?;
+    let selection = diff::selection::select(input, &world, &owners)?;
     let input = &Input { selection: Some(&selection), ..*input };
-    let own = diff::endpoint::own(input);
+    let own = private_endpoint::own(input);
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
     let world = diff::endpoint::without(world, &leaving);
@@ -93,13 +95,17 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let graph = stack_graph::of(input, &prediction, &own);
     let mut plan = assemble(input, &prediction, gathered)?;
     plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
-    Ok(Planned { plan, prediction, graph })
+    let mut planned = Planned { plan, prediction, graph };
+    account::give(input, &mut planned);
+    Ok(planned)
 }
 
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
     refusals.extend(safety::check(input, &changes));
+    let (consents, told) = safety::consents(input, &changes);
+    findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();
     refusals.dedup();
@@ -117,13 +123,14 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         scope: input.options.scope.clone(),
         facts: facts(input.facts),
         outputs: outputs(input, prediction),
-        needs: Vec::new(),
         changes,
         steps,
         findings,
         refusals,
         awaiting_approval,
         summary,
+        consents,
+        ..Plan::default()
     })
 }
 
@@ -232,8 +239,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         }
     }
     for (name, endpoint) in &input.desired.endpoints {
-        let id = diff::endpoint::id(input, endpoint);
-        let address = diff::endpoint::address(name);
+        let id = private_endpoint::id(input, endpoint);
+        let address = private_endpoint::address(name);
         for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
             outputs.push(Output {
                 address: address.clone(),

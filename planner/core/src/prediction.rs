@@ -8,17 +8,18 @@ use serde_json::Value;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
+use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
-use crate::controller::sync::Cluster;
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::FIELD_MANAGER;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
+use crate::marks::FIELD_MANAGER;
+use crate::node::sides::Nodes;
+use crate::node::{Owners, private_link_service, sides};
 use crate::snapshot::{Reading, Snapshot};
-use crate::view::{self, Nodes, Owners};
 
 /// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
 /// it is kept.
@@ -56,7 +57,7 @@ impl Prediction {
         self.derived.get_or_init(|| {
             let services = self.live.values().chain(self.services.values());
             let owners = Owners::of(services.map(AsRef::as_ref));
-            let nodes = view::nodes(&self.before, &self.after, &owners);
+            let nodes = sides::nodes(&self.before, &self.after, &owners);
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })
         })
@@ -104,7 +105,7 @@ fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
     }
     let mut links = BTreeMap::new();
     for (id, link) in &world.private_link_services {
-        let Some(frontend) = view::frontend_of(link) else { continue };
+        let Some(frontend) = private_link_service::frontend(link) else { continue };
         for service in users.get(&frontend.key()).into_iter().flatten() {
             links.entry((*service).clone()).or_insert_with(|| id.clone());
         }

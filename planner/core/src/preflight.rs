@@ -6,6 +6,7 @@
 
 mod address;
 mod capacity;
+mod check;
 mod judge;
 pub mod permission;
 mod right;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::diff::Input;
+use crate::input::Input;
 use crate::plan::FactNote;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;

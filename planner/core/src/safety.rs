@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::Code;
-use crate::diagnostic::Severity;
-use crate::diff::{Input, PROTECT_LABEL, PROTECT_TAG, endpoint};
-use crate::plan::{Finding, Mode, Refusal, disconnected};
-use crate::render::summary::count;
+use crate::code::{Code, Severity};
+use crate::desired::AllowedDisconnect;
+use crate::input::Input;
+use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
+use crate::node::consumer::Consumer;
+use crate::node::private_endpoint;
+use crate::plan::{Consent, Finding, Mode, Refusal, disconnected};
+use crate::plural::count;
+use crate::resource_id::ResourceId;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
@@ -19,7 +23,8 @@ pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     refusals
 }
 
-/// Consumers that are cut off: none, unless the policy or the flag allows for some.
+/// Consumers that are disconnected: none, unless each is named by consent that has not ended, or the policy or
+/// the flag allows for some.
 fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
     let policy =
         input.desired.stack.as_ref().and_then(|stack| stack.policy.max_disconnects.as_ref());
@@ -28,12 +33,80 @@ fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .max_disconnects
         .or_else(|| policy.and_then(|limit| usize::try_from(limit.value).ok()))
         .unwrap_or(0);
-    let cut = disconnected(changes).len();
+    let all = disconnected(changes);
+    let valid: Vec<&AllowedDisconnect> = entries(input).filter(|it| lasts(input, it)).collect();
+    let named = |consumer: &&Consumer| valid.iter().any(|it| names(it, consumer));
+    let cut = all.iter().filter(|consumer| !named(consumer)).count();
+    let without = if cut < all.len() { " without consent" } else { "" };
     (cut > allowed).then(|| Refusal {
         code: Code::TooManyDisconnects,
-        message: format!("{} would be cut off; {allowed} may be", count(cut, "consumer")),
-        overridden_by: format!("--max-disconnects {cut}, or maxDisconnects of the Stack"),
+        message: format!(
+            "{} would be disconnected{without}; {allowed} may be",
+            count(cut, "consumer")
+        ),
+        overridden_by: format!(
+            "--max-disconnects {cut}, or allowDisconnects or maxDisconnects of the Stack"
+        ),
     })
+}
+
+fn entries<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a AllowedDisconnect> {
+    input.desired.stack.iter().flat_map(|stack| &stack.policy.allow_disconnects)
+}
+
+/// Whether consent has not ended.
+fn lasts(input: &Input<'_>, entry: &AllowedDisconnect) -> bool {
+    input.options.today.is_some_and(|today| today <= entry.until.value)
+}
+
+/// Whether consent names a consumer: by its endpoint's id, or by its name.
+fn names(entry: &AllowedDisconnect, consumer: &Consumer) -> bool {
+    let (id, endpoint) = (ResourceId::new(&consumer.endpoint), entry.endpoint.value.as_str());
+    match endpoint.contains('/') {
+        true => ResourceId::new(endpoint) == id,
+        false => id.name().eq_ignore_ascii_case(endpoint),
+    }
+}
+
+/// The consent that changes make use of; and what is to be said of the rest: what has ended, and what is not
+/// needed.
+pub(crate) fn consents(input: &Input<'_>, changes: &[Change]) -> (Vec<Consent>, Vec<Finding>) {
+    let all = disconnected(changes);
+    let (mut used, mut findings) = (Vec::new(), Vec::new());
+    for entry in entries(input) {
+        let AllowedDisconnect { endpoint, until, reason } = entry;
+        let is_needed = all.iter().any(|consumer| names(entry, consumer));
+        let (code, message, help) = if !lasts(input, entry) {
+            let message =
+                format!("its disconnect was allowed until {}, which is over", until.value);
+            (Code::ConsentExpired, message, "Remove the entry, or set a later day.")
+        } else if is_needed {
+            used.push(Consent {
+                endpoint: endpoint.value.clone(),
+                until: until.value.to_string(),
+                reason: reason.as_ref().map(|it| it.value.clone()),
+            });
+            continue;
+        } else if input.is_limited() {
+            continue;
+        } else {
+            let message = format!(
+                "its disconnect is allowed until {}, and this plan does not disconnect it",
+                until.value
+            );
+            (Code::ConsentUnused, message, "Remove the entry once what it was for is done.")
+        };
+        findings.push(Finding {
+            code,
+            severity: code.severity(),
+            address: Address::new(Kind::PrivateEndpoint, ResourceId::new(&endpoint.value).name()),
+            message,
+            help: Some(help.to_owned()),
+            place: Some(endpoint.span.place().to_string()),
+        });
+    }
+    used.sort();
+    (used, findings)
 }
 
 /// Nodes that privlink deletes or replaces.
@@ -88,7 +161,11 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
         let by = by(change).filter(|_| !is_lifted(change))?;
         Some(Refusal {
             code: Code::Protected,
-            message: format!("{} is protected by {by} and would go", change.address),
+            message: format!(
+                "{} is protected by {by} and would be {}",
+                change.address,
+                change.action.word()
+            ),
             overridden_by: format!("--unprotect {}", change.address),
         })
     };
@@ -116,19 +193,19 @@ fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
         (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
     });
     let wanted = input.desired.endpoints.values().filter(|endpoint| endpoint.protect);
-    tagged.chain(wanted.map(|it| endpoint::id(input, it).key())).collect()
+    tagged.chain(wanted.map(|it| private_endpoint::id(input, it).key())).collect()
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
 pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
-    let own = endpoint::own(input);
+    let own = private_endpoint::own(input);
     let advice = |address: &Address| -> Option<String> {
         let name = &address.name;
         match address.kind {
             Kind::Service | Kind::PrivateEndpoint => None,
             Kind::EndpointConnection if own.values().any(|it| it.name == *name) => None,
             Kind::EndpointConnection => Some(
-                "only its consumer can make that endpoint anew; `reject` in an EndpointApproval turns it away"
+                "only its consumer can re-create that endpoint; `reject` in an EndpointApproval turns it away"
                     .to_owned(),
             ),
             Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
@@ -147,7 +224,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
         let advice = advice(address)?;
         Some(Refusal {
             code: Code::NotReplaceable,
-            message: format!("{address} is not privlink's to make anew"),
+            message: format!("{address} is not privlink's to re-create"),
             overridden_by: format!("none: {advice}"),
         })
     };

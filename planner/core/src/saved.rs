@@ -91,7 +91,7 @@ impl SavedPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{self, Mode, Summary};
+    use crate::plan::{self, Mode};
 
     fn saved() -> SavedPlan {
         let plan = Plan {
@@ -99,17 +99,7 @@ mod tests {
             tool_version: "0".into(),
             stack: "shop".into(),
             mode: Mode::Apply,
-            redacted: false,
-            scope: plan::Scope::default(),
-            facts: Vec::new(),
-            changes: Vec::new(),
-            steps: Vec::new(),
-            findings: Vec::new(),
-            refusals: Vec::new(),
-            awaiting_approval: Vec::new(),
-            summary: Summary::default(),
-            outputs: Vec::new(),
-            needs: Vec::new(),
+            ..Plan::default()
         };
         SavedPlan {
             format_version: FORMAT_VERSION.into(),

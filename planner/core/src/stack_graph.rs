@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
 use crate::change::Change;
-use crate::diff::controller::connection_address;
-use crate::diff::{Input, dns, endpoint};
 use crate::graph::{Graph, Node, Ownership};
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::sides::Nodes;
+use crate::node::{View, dns_record, private_endpoint, private_link_service};
 use crate::plan::{Mode, Need};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::view::{self, Nodes, View};
 
 /// Builds the graph: desired nodes, and in a plan to destroy those that are to go.
 pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Address>) -> Graph {
@@ -190,8 +191,8 @@ fn endpoints(
     graph: &mut Graph,
 ) {
     for (name, wanted) in &input.desired.endpoints {
-        let at = endpoint::address(name);
-        let id = endpoint::id(input, wanted);
+        let at = private_endpoint::address(name);
+        let id = private_endpoint::id(input, wanted);
         add(graph, &at, Ownership::Written);
         let connection = connection_address(id.as_str(), own);
         add(graph, &connection, Ownership::Written);
@@ -199,11 +200,13 @@ fn endpoints(
         if let crate::desired::Target::Service(service) = &wanted.target {
             let key = &service.value;
             let link = prediction.link_after(key);
-            if let Some(link) = link.map(|link| view::link_address(link, prediction.owners())) {
+            if let Some(link) =
+                link.map(|link| private_link_service::address(link, prediction.owners()))
+            {
                 graph.need(&at, &link, "connects to it");
             }
         }
-        if let Some((record, _)) = dns::target(wanted, &id) {
+        if let Some((record, _)) = dns_record::target(wanted, &id) {
             add(graph, &record, Ownership::Written);
             graph.need(&record, &at, "leads to its address");
         }

@@ -101,7 +101,7 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
         }
         Op::Nudge { namespace, name, to } => {
             let annotations = BTreeMap::from([(
-                privlink_core::diff::service::SYNC_ANNOTATION.to_owned(),
+                privlink_core::marks::SYNC_ANNOTATION.to_owned(),
                 Some(to.clone()),
             )]);
             let annotate = async || {

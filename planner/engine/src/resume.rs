@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Verb, Wait};
 use privlink_core::address::Address;
-use privlink_core::diff::STACK_TAG;
 use privlink_core::event::{Event, EventKind};
+use privlink_core::marks::STACK_TAG;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
 use serde_json::Value;

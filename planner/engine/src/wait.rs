@@ -10,9 +10,9 @@ mod otherwise;
 
 use std::collections::BTreeMap;
 
-use privlink_core::diff::service::SYNC_ANNOTATION;
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
+use privlink_core::marks::SYNC_ANNOTATION;
 use privlink_core::plan::Expectation;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use azure_core::http::{ClientOptions, Method, Pipeline, RetryOptions, Transport};
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 use url::Url;
 
@@ -23,7 +23,7 @@ use crate::operation::{Operation, Verb, Wait};
 use crate::retry::Retry;
 use crate::transport::transport;
 
-use privlink_core::reason::chain;
+use privlink_model::reason::chain;
 
 pub(crate) use exchange::Call;
 

@@ -1,6 +1,6 @@
 //! What can go wrong between this tool and ARM.
 
-use privlink_core::reason::clean;
+use privlink_model::reason::clean;
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;

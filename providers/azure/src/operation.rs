@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use azure_core::http::Method;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;

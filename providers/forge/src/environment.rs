@@ -140,6 +140,35 @@ impl Environment {
         self.event.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
+    /// The address of a line of the commit that is looked at, with `{path}` and `{line}` for file and line.
+    pub fn blob(&self) -> Option<String> {
+        let commit = self.commit()?;
+        let variable = |name: &str| self.variables.get(name).filter(|it| !it.is_empty());
+        Some(match self.kind()? {
+            Kind::GitHub => {
+                let here = variable("GITHUB_SERVER_URL").zip(variable("GITHUB_REPOSITORY"));
+                let here = here.map(|(server, name)| format!("{server}/{name}"));
+                let elsewhere = || variable("BUILD_REPOSITORY_URI").cloned();
+                let repository = here.or_else(elsewhere)?;
+                let repository = repository.trim_end_matches(".git");
+                format!("{repository}/blob/{commit}/{{path}}#L{{line}}")
+            }
+            Kind::GitLab => {
+                let project = variable("CI_PROJECT_URL")?;
+                format!("{project}/-/blob/{commit}/{{path}}#L{{line}}")
+            }
+            Kind::AzureDevOps => {
+                let repository = variable("BUILD_REPOSITORY_URI")?;
+                // The name before `@` is nobody's to see, and no link has one.
+                let (scheme, rest) = repository.split_once("://")?;
+                let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+                format!(
+                    "{scheme}://{rest}?path=/{{path}}&version=GC{commit}&line={{line}}&lineEnd={{line}}&lineStartColumn=1&lineEndColumn=1"
+                )
+            }
+        })
+    }
+
     /// The commit that is looked at: a pull request's head, not its merge.
     pub fn commit(&self) -> Option<String> {
         let event = self.event();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use privlink_core::reason::clean;
+use privlink_model::reason::clean;
 
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

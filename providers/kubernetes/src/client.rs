@@ -9,7 +9,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
 use kube::Client;
 use kube::client::Body;
-use privlink_core::kubernetes::managers::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
+use privlink_model::marks::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -222,7 +222,7 @@ impl KubernetesClient {
         uid: &str,
     ) -> Result<Value, KubernetesError> {
         let object = format!("Service {namespace}/{name}");
-        let labels = BTreeMap::from([(privlink_core::diff::STACK_LABEL, Value::Null)]);
+        let labels = BTreeMap::from([(privlink_model::marks::STACK_LABEL, Value::Null)]);
         let call = Call {
             doing: Doing::Update,
             object: &object,

@@ -8,8 +8,8 @@ use http::header::USER_AGENT;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use privlink_core::reason::chain;
 use privlink_http::is_loopback;
+use privlink_model::reason::chain;
 
 use crate::error::{Doing, ErrorKind, KubernetesError};
 

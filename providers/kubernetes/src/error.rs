@@ -1,6 +1,6 @@
 //! What can go wrong between this tool and an API server.
 
-use privlink_core::reason::{chain, clean, is_tls};
+use privlink_model::reason::{chain, clean, is_tls};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
-use privlink_core::kubernetes::managers::FIELD_MANAGER;
+use privlink_model::marks::FIELD_MANAGER;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;

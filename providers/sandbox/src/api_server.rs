@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::Method;
-use privlink_core::controller::outcome::{Event, Outcome};
-use privlink_core::controller::sync::FINALIZER;
-use privlink_core::kubernetes::node::Node;
-use privlink_core::kubernetes::service::Key;
-use privlink_core::resource_id::ResourceId;
 use privlink_kubernetes::{
     Call, Connection, Doing, ErrorKind, KubernetesClient, KubernetesError, Settings, Wakeups,
     service_path,
 };
+use privlink_model::controller::outcome::{Event, Outcome};
+use privlink_model::controller::sync::FINALIZER;
+use privlink_model::kubernetes::node::Node;
+use privlink_model::kubernetes::service::Key;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::Error;

@@ -14,10 +14,10 @@ pub(crate) mod operation;
 mod path;
 mod resource;
 
-use privlink_core::arm::azure::Azure;
-use privlink_core::arm::error::ArmError;
-use privlink_core::arm::private_endpoint;
-use privlink_core::arm::rules::Rules;
+use privlink_model::arm::azure::Azure;
+use privlink_model::arm::error::ArmError;
+use privlink_model::arm::private_endpoint;
+use privlink_model::arm::rules::Rules;
 
 use crate::kubernetes::resource::Resource;
 use crate::server::{Answer, Call};
@@ -98,7 +98,7 @@ pub(crate) fn occupy_node_addresses(state: &mut State) {
     let taken = nodes
         .into_iter()
         .flat_map(|kind| state.world.kubernetes.shelf(kind))
-        .filter_map(|(_, object)| privlink_core::kubernetes::node::Node::from_value(object))
+        .filter_map(|(_, object)| privlink_model::kubernetes::node::Node::from_value(object))
         .flat_map(|node| {
             let name = node.name;
             node.internal_addresses.into_iter().map(move |address| (address, name.clone()))

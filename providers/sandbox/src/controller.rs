@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privlink_core::arm;
-use privlink_core::controller::memory::Memory;
-use privlink_core::controller::outcome::{Outcome, Reaction};
-use privlink_core::controller::sync::{Cluster, Trigger, sync};
-use privlink_core::kubernetes::service::{Key, Service};
+use privlink_model::arm;
+use privlink_model::controller::cluster::Cluster;
+use privlink_model::controller::memory::Memory;
+use privlink_model::controller::outcome::{Outcome, Reaction};
+use privlink_model::controller::sync::{Trigger, sync};
+use privlink_model::kubernetes::service::{Key, Service};
 
 use crate::api_server::ApiServer;
 use crate::azure::with_azure;

@@ -10,8 +10,8 @@ mod snapshot;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use privlink_core::arm;
-use privlink_core::facts::Facts;
+use privlink_model::arm;
+use privlink_model::facts::Facts;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;

@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Duration;
 
-use privlink_core::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
+use privlink_model::snapshot::{FORMAT_VERSION, Kubernetes, Reading, Snapshot};
 use privlink_sandbox::{ControllerMode, Error, Sandbox, SandboxOptions, World};
 use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, apply, internal_app, network, services};
@@ -123,7 +123,7 @@ async fn a_world_is_made_from_a_snapshot() {
             events: Reading::Unreadable("forbidden".into()),
         },
         azure: [(collection, Reading::of([resource]))].into(),
-        index: privlink_core::snapshot::Index::default(),
+        index: privlink_model::snapshot::Index::default(),
     };
     let world = World::from_snapshot(&snapshot).unwrap();
     let mut options = SandboxOptions::new(privlink_sandbox::WorldSource::Memory(Box::new(world)));
@@ -189,7 +189,7 @@ fn dual_stack_snapshot() -> Snapshot {
             (clusters, Reading::of([cluster])),
         ]
         .into(),
-        index: privlink_core::snapshot::Index::default(),
+        index: privlink_model::snapshot::Index::default(),
     }
 }
 
@@ -259,7 +259,7 @@ async fn an_observed_service_is_known_to_the_controller() {
             events: Reading::Present(Vec::new()),
         },
         azure,
-        index: privlink_core::snapshot::Index::default(),
+        index: privlink_model::snapshot::Index::default(),
     };
     let path = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/kubernetes-internal");
     let before = arm.get(&path).await.body;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use privlink_core::drift::Report;
-use privlink_core::render;
+use privlink_render as render;
 
 use crate::command_error::{CommandError, io};
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use privlink_azure::ArmClient;
-use privlink_core::render::style::Label;
-use privlink_core::render::{escape, summary};
+use privlink_core::plural;
+use privlink_render::style::Label;
+use privlink_render::summary;
 
 use super::super::stacks::{self, Source};
 use super::{From, one};
@@ -74,10 +75,10 @@ pub(super) fn run(
     } else {
         let mut total = Vec::new();
         if totals.plans() > 0 || failed == 0 {
-            total.push(format!("{}. {}", summary::count(totals.plans(), "stack"), totals.line()));
+            total.push(format!("{}. {}", plural::count(totals.plans(), "stack"), totals.line()));
         }
         if failed > 0 {
-            total.push(format!("{} could not be planned.", summary::count(failed, "stack")));
+            total.push(format!("{} could not be planned.", plural::count(failed, "stack")));
         }
         let total = total.join(" ");
         let total = match args.shown.output {
@@ -99,7 +100,7 @@ fn shown(
     match planned((folder, stack), args, arm, &mut ui) {
         Ok((exit, total)) => Shown { ui, exit, total: Some(total) },
         Err(error) => {
-            ui.say(&format!("{}:", escape::terminal(&stack.name())));
+            ui.say(&format!("{}:", privlink_core::escape::terminal(&stack.name())));
             ui.error(&error);
             Shown { ui, exit: error.exit, total: None }
         }
@@ -115,8 +116,8 @@ fn planned(
     let observed = args.observed.as_ref().map(|other| stack.beside(folder, other, ".json"));
     let from = From { observed: observed.as_deref(), arm, jobs: 1 };
     let made = one(&stack.input, args, &from, ui)?;
-    if args.shown.output == Format::Text {
-        let heading = format!("Stack {}", escape::terminal(&made.plan.stack));
+    if args.shown.output == Format::Text && made.plan.is_empty() && made.plan.refusals.is_empty() {
+        let heading = format!("Stack {}", privlink_core::escape::terminal(&made.plan.stack));
         ui.print(&format!("{}\n\n", ui.style().paint(Label::Heading, heading)))?;
     }
     let exit = super::show(&made, args, ui)?;

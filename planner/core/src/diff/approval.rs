@@ -1,19 +1,22 @@
 //! Approvals: what becomes of connections that others, or endpoints of this stack, asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::address::Address;
-use crate::change::{Action, Actor, Change, Consumer, Effect};
+use crate::change::{Action, Actor, Change, Effect};
 use crate::code::Code;
 use crate::desired;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::view;
 
-use super::controller::connection_address;
+use super::Gathered;
 use super::draft::{Draft, Stage};
-use super::{Gathered, Input};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What is decided on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +124,7 @@ pub fn diff(
     for service in services {
         let Some(link) = prediction.link_after(service) else { continue };
         decided.insert(link.id().to_lowercase());
-        for consumer in view::consumers(link) {
+        for consumer in private_link_service::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                 foreign(input, Some(service), link.id(), &consumer, own, gathered);
             }
@@ -129,13 +132,13 @@ pub fn diff(
     }
     let owners = prediction.owners();
     for link in prediction.after.private_link_services.values() {
-        let frontend = view::frontend_of(link);
+        let frontend = private_link_service::frontend(link);
         let owner = frontend.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
         let is_ours = owner.is_some_and(|key| input.desired.services.contains_key(key));
         if !is_ours || decided.contains(&link.id().to_lowercase()) {
             continue;
         }
-        for consumer in view::consumers(link) {
+        for consumer in private_link_service::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                 foreign(input, None, link.id(), &consumer, own, gathered);
             }

@@ -7,21 +7,23 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, Effect, Evidence, FieldDiff};
+use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
+use crate::evidence::Evidence;
 use crate::facts::{Facts, Origin};
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::service::address;
+use crate::node::{Owners, View, endpoint_connection, fields, private_link_service};
 use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-use crate::view::{self, Owners, View};
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
-use super::service::address;
 
 /// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
 /// with their address.
@@ -48,7 +50,7 @@ pub fn diff(
             let id = sides.0.map(|view| view.id.key());
             let is_shared = address.kind == Kind::LoadBalancer && change.action == Action::Replace;
             if is_shared && id.is_some_and(|id| handed_over.contains(&id)) {
-                change.reason = "its last Service goes and another comes: it is made anew if the \
+                change.reason = "its last Service goes and another comes: re-created if the \
                                  controller gets to the one that goes first, and stays otherwise"
                     .to_owned();
                 change.evidence = Some(Evidence::Guessed);
@@ -179,29 +181,23 @@ fn shown(kind: Kind, action: Action, fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
 fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect>) -> String {
     let because = effect.and_then(|effect| match effect.reason {
         Reason::Wanted | Reason::Unwanted | Reason::Differs => None,
-        Reason::NameChanged => Some("its name follows from the Service's subnet and IP families"),
-        Reason::SubnetChanged => Some("a frontend cannot move to another subnet"),
-        Reason::AddressChanged => Some("a frontend cannot change its address"),
+        Reason::NameChanged => Some("its name follows from its Service's subnet and IP families"),
+        Reason::SubnetChanged => Some("cannot move to another subnet"),
+        Reason::AddressChanged => Some("cannot change its address"),
         Reason::PublicIpChanged => Some("its public IP address is another"),
-        Reason::FrontendWent => {
-            Some("the frontend it is on goes, and takes it and its connections along")
-        }
+        Reason::FrontendWent => Some("goes with its frontend"),
         Reason::Failed => Some("its provisioning had failed"),
         Reason::LoadBalancerChanged => Some("the Service moves to the other load balancer"),
         Reason::TakenOver => Some("its name is in use on another frontend: it is taken over"),
-        Reason::PolicyEnabled => {
-            Some("a Private Link Service needs its subnet's network policy disabled")
-        }
+        Reason::PolicyEnabled => Some("a Private Link Service needs its network policy disabled"),
     });
-    let service = service.map(|key| format!("Service {key}"));
     match (because, service, action) {
-        (Some(because), Some(service), _) => format!("{because} ({service})"),
-        (Some(because), None, _) => because.to_owned(),
-        (None, Some(service), Action::Create) => format!("{service} asks for it"),
-        (None, Some(service), Action::Delete) => format!("{service} no longer needs it"),
-        (None, Some(service), _) => format!("{service} says otherwise"),
-        (None, None, Action::Create) => "a Service asks for it".to_owned(),
-        (None, None, Action::Delete) => "no Service needs it any more".to_owned(),
+        (Some(because), _, _) => because.to_owned(),
+        (None, Some(_), Action::Create) => "asked for by its Service".to_owned(),
+        (None, Some(_), Action::Delete) => "no longer needed by its Service".to_owned(),
+        (None, Some(_), _) => "its Service says otherwise".to_owned(),
+        (None, None, Action::Create) => "asked for by a Service".to_owned(),
+        (None, None, Action::Delete) => "no longer needed".to_owned(),
         (None, None, _) => "the Services on it say otherwise".to_owned(),
     }
 }
@@ -235,19 +231,6 @@ fn connected(before: Option<&View>, own: &BTreeMap<String, Address>) -> Vec<Cons
         .collect()
 }
 
-/// The address of the connection of an endpoint.
-pub fn connection_address(endpoint: &str, own: &BTreeMap<String, Address>) -> Address {
-    let id = ResourceId::new(endpoint);
-    let name = own.get(&id.key()).map_or_else(
-        || {
-            let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
-            format!("{}/{}/{}", part(id.subscription()), part(id.resource_group()), id.name())
-        },
-        |address| address.name.clone(),
-    );
-    Address::new(Kind::EndpointConnection, name)
-}
-
 /// The connections that go with a Private Link Service.
 fn connections(
     change: &Change,
@@ -261,10 +244,10 @@ fn connections(
     }
     for consumer in sides.0.into_iter().flat_map(|view| &view.consumers) {
         let mut gone = Change::new(
-            connection_address(&consumer.endpoint, own),
+            endpoint_connection::address(&consumer.endpoint, own),
             Action::Delete,
             Actor::Controller,
-            format!("{} goes, and its connections with it", change.address),
+            "goes with its Private Link Service",
         );
         gone.object = Some(consumer.endpoint.clone());
         gone.evidence = Some(Evidence::Recorded);
@@ -413,7 +396,7 @@ fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
         }
     }
     for link in world.private_link_services.values() {
-        if let Some(frontend) = view::frontend_of(link) {
+        if let Some(frontend) = private_link_service::frontend(link) {
             add(frontend.name(), &|| ResourceId::new(link.id()));
         }
     }
@@ -426,7 +409,7 @@ fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
     {
         return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
     }
-    view::expected(value, unsure)
+    fields::expected(value, unsure)
 }
 
 /// Services that share a frontend are written one after the other, in the order they were predicted.

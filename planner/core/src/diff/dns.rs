@@ -2,57 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
+use crate::input::Input;
+use crate::node::dns_record::{comparable, stack_of};
+use crate::node::dns_record::{group, record, records, tag, target, zone_id};
 use crate::plan::{Finding, Mode, Op, Refusal};
-use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
-use crate::unknown;
 
+use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
-use super::{DNS_TAG, Gathered, Input, STACK_TAG};
-
-/// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
-pub(crate) const TTL: u32 = 10;
-
-/// The mark of the address an endpoint gets.
-pub fn endpoint_address_mark(endpoint: &ResourceId) -> String {
-    unknown::mark("address", &endpoint.key())
-}
-
-/// The id of a private DNS zone that was written as a name or as an id.
-pub fn zone_id(zone: &str, endpoint: &ResourceId) -> ResourceId {
-    if zone.starts_with('/') {
-        return ResourceId::new(zone);
-    }
-    let (subscription, group) = (
-        endpoint.subscription().unwrap_or_default(),
-        endpoint.resource_group().unwrap_or_default(),
-    );
-    ResourceId::in_group(subscription, group, "Microsoft.Network/privateDnsZones", zone)
-}
-
-/// The resource an endpoint's name is kept in, and its address.
-pub fn target(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<(Address, ResourceId)> {
-    match endpoint.dns.as_ref()? {
-        Dns::Record { zone, name } => {
-            let zone = zone_id(zone, id);
-            let address = Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), name.value));
-            Some((address, zone.child("A", name)))
-        }
-        Dns::ZoneGroup { name, .. } => {
-            let name = name.as_ref().map_or("default", |name| name.as_str());
-            let address = Address::new(Kind::DnsRecord, format!("{}/{name}", id.name()));
-            Some((address, id.child("privateDnsZoneGroups", name)))
-        }
-    }
-}
 
 /// Diffs the name of one endpoint. `address` is the endpoint's address in its subnet, or its mark;
 /// `endpoint_moves` whether the endpoint is written by this plan.
@@ -87,16 +52,16 @@ pub fn diff(
         Observation::Present(live) => Some(live),
         Observation::Absent => None,
         Observation::Unreadable(why) => {
-            super::endpoint::refuse_unreadable(&at, why, gathered);
+            super::ownership::refuse_unreadable(&at, why, gathered);
             return;
         }
         Observation::NotObserved if remade => None,
         Observation::NotObserved => {
-            super::endpoint::refuse_unreadable(&at, "it was not asked for", gathered);
+            super::ownership::refuse_unreadable(&at, "it was not asked for", gathered);
             return;
         }
     };
-    let fields = compare::fields(live.map(shown).as_ref(), Some(&shown(&wanted)));
+    let fields = compare::fields(live.map(comparable).as_ref(), Some(&comparable(&wanted)));
     if fields.is_empty() {
         return;
     }
@@ -106,7 +71,7 @@ pub fn diff(
     let ours = live.is_none() || owner == Some(input.desired.name.as_str());
     if is_record && !ours && !input.options.adopt {
         if owner.is_none() && fields.iter().all(|it| it.path.starts_with("metadata")) {
-            gathered.findings.push(super::endpoint::unmarked(&at));
+            gathered.findings.push(super::ownership::unmarked(&at));
             return;
         }
         gathered.refusals.push(Refusal {
@@ -122,7 +87,7 @@ pub fn diff(
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
-    change.fields = super::endpoint::shown(fields);
+    change.fields = crate::change::shown(fields);
     gathered.changes.push(change);
     let etag = live.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
     let op = Op::PutResource { id: id.as_str().to_owned(), body: wanted, etag };
@@ -133,22 +98,6 @@ pub fn diff(
     // An endpoint has one zone group at most.
     draft.needs.extend(dropped);
     gathered.drafts.push(draft);
-}
-
-/// Where privlink keeps the name of an endpoint, as its tag says: the id of a record, or the name of a
-/// zone group. ARM takes 256 characters for a tag; a longer id is left out.
-pub fn place(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<String> {
-    let (_, target) = target(endpoint, id)?;
-    let place = match endpoint.dns.as_ref()? {
-        Dns::Record { .. } => target.as_str().to_owned(),
-        Dns::ZoneGroup { .. } => target.name().to_owned(),
-    };
-    (place.len() <= 256).then_some(place)
-}
-
-/// Where the name of a live endpoint is kept.
-pub fn tag(live: &Value) -> Option<&str> {
-    live.get("tags")?.get(DNS_TAG)?.as_str()
 }
 
 /// Deletes the zone group of an endpoint that stays and wants it no more. Its tag, by which the group
@@ -217,7 +166,7 @@ fn gone(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
         Mode::Destroy => BTreeSet::new(),
         Mode::Apply => {
             let endpoints = input.desired.endpoints.values();
-            let target = |it| target(it, &super::endpoint::id(input, it));
+            let target = |it| target(it, &crate::node::private_endpoint::id(input, it));
             endpoints.filter_map(target).map(|(_, id)| id).collect()
         }
     };
@@ -237,32 +186,13 @@ pub fn leaving(input: &Input<'_>) -> Vec<(Address, Address)> {
 
 /// The live endpoints of this stack, by the record that their tag names, in lower case.
 fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
-    let own = super::endpoint::own(input);
+    let own = crate::node::private_endpoint::own(input);
     let endpoints = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
     let kept = endpoints.filter_map(|live| {
         let id = ResourceId::new(live.get("id")?.as_str()?);
         Some((tag(live)?.to_lowercase(), own.get(&id.key())?.clone()))
     });
     kept.collect()
-}
-
-/// The live records that carry this stack's mark.
-pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
-    let stack = input.desired.name.as_str();
-    let lists = input.snapshot.azure.iter();
-    lists
-        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
-        .filter_map(|(_, reading)| match reading {
-            Reading::Present(records) => Some(records.iter()),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        })
-        .flatten()
-        .filter(move |record| stack_of(record) == Some(stack))
-        .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
-}
-
-fn stack_of(record: &Value) -> Option<&str> {
-    record.at("/properties/metadata")?.get(STACK_TAG)?.as_str()
 }
 
 /// A zone is not there: the list of its records, or of its group's zones, was asked for, and it was not
@@ -293,56 +223,5 @@ fn zone_missing(
         message: format!("the private DNS zone {} is not there", zone.value),
         help: Some("Make the zone first, or name one that exists.".to_owned()),
         place: Some(zone.span.place().to_string()),
-    })
-}
-
-fn record(address: &str, stack: &str) -> Value {
-    json!({"properties": {
-        "ttl": TTL,
-        "aRecords": [{"ipv4Address": address}],
-        "metadata": {STACK_TAG: stack},
-    }})
-}
-
-fn group(zones: &[ResourceId]) -> Value {
-    let configs: Vec<Value> = zones
-        .iter()
-        .map(|zone| {
-            let name = zone.name().replace('.', "-");
-            json!({"name": name, "properties": {"privateDnsZoneId": zone.as_str()}})
-        })
-        .collect();
-    json!({"properties": {"privateDnsZoneConfigs": configs}})
-}
-
-/// What a plan uses of a live record or zone group.
-pub fn bound(live: &Value) -> Value {
-    shown(live)
-}
-
-/// The addresses a record leads to. Azure spells the field both ways, by API version.
-pub(crate) fn addresses(record: &Value) -> impl Iterator<Item = &Value> {
-    let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
-    let list = property("aRecords").or_else(|| property("ARecords")).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|entry| entry.get("ipv4Address"))
-}
-
-/// What of a record or zone group is compared.
-fn shown(value: &Value) -> Value {
-    let property = |name: &str| value.at(&format!("/properties/{name}")).cloned();
-    if let Some(Value::Array(configs)) = property("privateDnsZoneConfigs") {
-        let mut zones: Vec<String> = configs
-            .iter()
-            .filter_map(|config| config.at("/properties/privateDnsZoneId")?.as_str())
-            .map(str::to_lowercase)
-            .collect();
-        zones.sort();
-        return json!({"privateDnsZoneConfigs": zones});
-    }
-    // Azure spells the field both ways, by API version.
-    json!({
-        "ttl": property("ttl").or_else(|| property("TTL")),
-        "aRecords": property("aRecords").or_else(|| property("ARecords")),
-        "metadata": {STACK_TAG: stack_of(value)},
     })
 }

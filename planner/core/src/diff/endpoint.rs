@@ -14,82 +14,32 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
+use crate::change::shown;
+use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::code::Code;
 use crate::compare;
 use crate::desired::PrivateEndpoint;
+use crate::diff::ownership::{refuse_unreadable, unmarked};
+use crate::input::Input;
+use crate::node::consumer::Consumer;
+use crate::node::private_endpoint::{TYPE, id, own, service_of, subnet_id};
+use crate::node::private_endpoint::{address, comparable, live_connection, stack_of};
+use crate::node::{private_endpoint, private_link_service};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view::{self, Owners};
 
-pub use body::{bound, shown};
 pub use renamed::settle;
 
-use body::{body, comparable, updated};
-use connection::{connection, live_connection};
+use body::{body, updated};
+use connection::connection;
 use reached::{Reached, reached};
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_TAG, approval, dns};
-pub(crate) use place::subnet_id;
+use super::{Gathered, approval, dns};
 use place::{location, misplaced};
-
-const TYPE: &str = "Microsoft.Network/privateEndpoints";
-
-/// The address of an endpoint.
-pub fn address(name: &str) -> Address {
-    Address::new(Kind::PrivateEndpoint, name)
-}
-
-/// The id of a desired endpoint.
-pub fn id(input: &Input<'_>, endpoint: &PrivateEndpoint) -> ResourceId {
-    let subscription = endpoint
-        .subscription
-        .as_ref()
-        .map_or(input.facts.subscription.as_str(), |subscription| subscription.as_str());
-    ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
-}
-
-/// The endpoints of this stack, wanted or live, by id in lower case. One that no document names is called
-/// as in Azure; by its subscription and group too, if another live one has that name.
-pub fn own(input: &Input<'_>) -> BTreeMap<String, Address> {
-    let wanted = input.desired.endpoints.iter();
-    let mut own: BTreeMap<String, Address> =
-        wanted.map(|(name, endpoint)| (id(input, endpoint).key(), address(name))).collect();
-    let live: BTreeMap<String, ResourceId> = input
-        .snapshot
-        .resources_of_type(TYPE)
-        .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
-        .filter_map(|live| live.get("id").and_then(Value::as_str).map(ResourceId::new))
-        .map(|id| (id.key(), id))
-        .collect();
-    let plain =
-        |key: &String, id: &ResourceId| own.get(key).cloned().unwrap_or_else(|| address(id.name()));
-    let mut bearers: BTreeMap<Address, usize> = BTreeMap::new();
-    for (key, id) in &live {
-        *bearers.entry(plain(key, id)).or_default() += 1;
-    }
-    let called = |(key, id): (&String, &ResourceId)| {
-        let plain = plain(key, id);
-        let is_only = own.contains_key(key) || bearers.get(&plain) == Some(&1);
-        let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
-        let full = || {
-            let (subscription, group) = (part(id.subscription()), part(id.resource_group()));
-            address(&format!("{subscription}/{group}/{}", id.name()))
-        };
-        (key.clone(), if is_only { plain } else { full() })
-    };
-    let called: Vec<(String, Address)> = live.iter().map(called).collect();
-    own.extend(called);
-    own
-}
-
-pub(crate) fn stack_of(live: &Value) -> Option<&str> {
-    live.get("tags")?.get(STACK_TAG)?.as_str()
-}
 
 /// The live endpoints of this stack that are to go.
 pub fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
@@ -125,7 +75,9 @@ pub fn without(mut world: World, leaving: &[&Value]) -> World {
     }
     for link in world.private_link_services.values_mut() {
         let holds = |link: &PrivateLinkService| {
-            view::consumers(link).iter().any(|it| gone.contains(&ResourceId::new(&it.endpoint)))
+            private_link_service::consumers(link)
+                .iter()
+                .any(|it| gone.contains(&ResourceId::new(&it.endpoint)))
         };
         if holds(link) {
             let link = std::sync::Arc::make_mut(link);
@@ -166,19 +118,6 @@ fn all(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     }
 }
 
-/// The state of a live endpoint's connection, as the endpoint shows it.
-pub fn status(live: &Value) -> Option<String> {
-    live_connection(live).map(|connection| connection.status)
-}
-
-/// The Service whose Private Link Service a live endpoint reaches.
-pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
-    let target = live_connection(live)?.target?;
-    let link = world.private_link_services.get(&target.to_lowercase())?;
-    let key = owners.of_name(view::frontend_of(link)?.name())?;
-    Some(super::service::address(key))
-}
-
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
 fn delete(
     input: &Input<'_>,
@@ -190,7 +129,7 @@ fn delete(
     let Some(at) = own.get(&id.key()).cloned() else { return };
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
-        Mode::Apply => "it carries the stack's tag and left the desired state",
+        Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
@@ -199,7 +138,7 @@ fn delete(
         Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
-        "its endpoint goes",
+        "goes with its endpoint",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
     let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
@@ -212,30 +151,6 @@ fn delete(
             draft.needs.insert(DraftKey::new(&at, Stage::Delete));
         }
     }
-}
-
-/// An object is as it is wanted, and nobody's: it is left alone until it is adopted.
-pub fn unmarked(at: &Address) -> Finding {
-    Finding {
-        code: Code::Unmarked,
-        severity: Code::Unmarked.severity(),
-        address: at.clone(),
-        message: "it is as its document says, and carries no stack's mark".to_owned(),
-        help: Some(
-            "Give --adopt once to mark it. Until then it is neither changed nor deleted."
-                .to_owned(),
-        ),
-        place: None,
-    }
-}
-
-/// Refuses to plan for a resource that could not be read.
-pub fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
-    gathered.refusals.push(Refusal {
-        code: Code::Unreadable,
-        message: format!("{at} could not be read ({why}), so nothing is planned for it"),
-        overridden_by: "none: make it readable".to_owned(),
-    });
 }
 
 fn one(
@@ -356,7 +271,7 @@ fn current_address(
     {
         return address.to_owned();
     }
-    dns::endpoint_address_mark(id)
+    private_endpoint::address_mark(id)
 }
 
 /// What decides on an endpoint beside its fields.
@@ -380,7 +295,7 @@ fn decide(
 ) -> Option<(Action, String)> {
     let replace = |reason: &str| Some((Action::Replace, reason.to_owned()));
     let Some(live) = live else {
-        return Some((Action::Create, "it is not in Azure".to_owned()));
+        return Some((Action::Create, "not in Azure yet".to_owned()));
     };
     let status = live_connection(live).map(|connection| connection.status).unwrap_or_default();
     let fields = fields.unwrap_or_default();
@@ -394,7 +309,7 @@ fn decide(
         return Some((Action::Replace, reason));
     }
     if wishes.remade {
-        return replace("the Private Link Service it reaches is made anew, which cuts it off");
+        return replace("cannot connect again");
     }
     if wishes.unknown_to_link {
         return replace(
@@ -407,13 +322,13 @@ fn decide(
     if !fields.is_empty() {
         let (action, reason) = match wishes.ours {
             true => (Action::Update, "its document says otherwise"),
-            false => (Action::Adopt, "it exists, and this stack takes it over"),
+            false => (Action::Adopt, "exists, and this stack takes it over"),
         };
         return Some((action, reason.to_owned()));
     }
     let approval = wishes.rejected_by.filter(|_| rejected)?;
     let reason = format!(
-        "its connection is Rejected, as EndpointApproval {approval} wants: made anew, it would be rejected again"
+        "its connection is Rejected, as EndpointApproval {approval} wants: re-created, it would be rejected again"
     );
     Some((Action::Keep, reason))
 }
@@ -426,7 +341,7 @@ fn write(
     (reached, first): (&Reached<'_>, Option<DraftKey>),
     gathered: &mut Gathered,
 ) {
-    let service = reached.service.as_ref().map(super::service::address);
+    let service = reached.service.as_ref().map(crate::node::service::address);
     let needing = |draft: Draft| match &service {
         Some(service) => draft.needing(service, Stage::Await),
         None => draft,

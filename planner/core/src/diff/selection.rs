@@ -11,18 +11,21 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::desired::Target;
+use crate::input::{Input, Selection};
+use crate::node::{
+    Owners, dns_record, endpoint_connection, private_endpoint, private_link_service, sides,
+};
 use crate::plan::{Mode, Scope};
 use crate::resource_id::ResourceId;
 use crate::schema;
-use crate::view::{self, Owners};
 
-use super::{Input, controller, dns, endpoint, service};
+use super::{dns, endpoint, service};
 
 /// A flag that names something it cannot be about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misnamed {
     /// There is no such node.
-    #[error("{flag} names {address}, and there is no such node")]
+    #[error("{flag} names {address}, and there is no such object")]
     NoNode {
         /// The flag.
         flag: &'static str,
@@ -52,7 +55,7 @@ impl Misnamed {
     pub fn help(&self) -> String {
         match self {
             Self::NoNode { meant, .. } if meant.is_empty() => {
-                "`privlink graph` lists the nodes.".to_owned()
+                "`privlink graph` lists the objects.".to_owned()
             }
             Self::NoNode { meant, .. } => format!("Did you mean {}?", meant.join(", or ")),
             Self::Shared { .. } => "Name a Service or an endpoint.".to_owned(),
@@ -61,70 +64,43 @@ impl Misnamed {
     }
 }
 
-/// The units of a plan, and which of them it is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// The units the plan is about; all, if nothing limits it.
-    covered: Option<BTreeSet<Address>>,
-    /// The units to be made anew.
-    replaced: BTreeSet<Address>,
-}
-
-impl Selection {
-    /// Whether the plan is about this unit.
-    pub fn covers(&self, unit: &Address) -> bool {
-        self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
+/// Resolves the flags against what is desired and what is there.
+///
+/// # Errors
+///
+/// A flag names what is no node, or what cannot be told apart.
+pub fn select(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Selection, Misnamed> {
+    let Scope { targets, excludes, replaces } = &input.options.scope;
+    let unprotect = &input.options.unprotect;
+    if targets.is_empty() && excludes.is_empty() && replaces.is_empty() && unprotect.is_empty() {
+        return Ok(Selection::default());
     }
-
-    /// Whether the plan is about some units only.
-    pub fn is_limited(&self) -> bool {
-        self.covered.is_some()
+    let nodes = Nodes::of(input, before, owners);
+    for name in unprotect {
+        nodes.check("--unprotect", name)?;
     }
-
-    /// Whether this unit is to be made anew whatever is found.
-    pub fn replaces(&self, unit: &Address) -> bool {
-        self.replaced.contains(unit)
+    let targets = nodes.units("--target", targets)?;
+    let excludes = nodes.units("--exclude", excludes)?;
+    for address in replaces {
+        nodes.check("--replace", &address.to_string())?;
     }
-
-    /// Resolves the flags against what is desired and what is there.
-    ///
-    /// # Errors
-    ///
-    /// A flag names what is no node, or what cannot be told apart.
-    pub fn of(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Self, Misnamed> {
-        let Scope { targets, excludes, replaces } = &input.options.scope;
-        let unprotect = &input.options.unprotect;
-        if targets.is_empty() && excludes.is_empty() && replaces.is_empty() && unprotect.is_empty()
-        {
-            return Ok(Self::default());
-        }
-        let nodes = Nodes::of(input, before, owners);
-        for name in unprotect {
-            nodes.check("--unprotect", name)?;
-        }
-        let targets = nodes.units("--target", targets)?;
-        let excludes = nodes.units("--exclude", excludes)?;
-        for address in replaces {
-            nodes.check("--replace", &address.to_string())?;
-        }
-        let own = [Kind::Service, Kind::PrivateEndpoint, Kind::EndpointConnection];
-        let replaced = replaces.iter().filter(|address| own.contains(&address.kind));
-        let replaced: BTreeSet<Address> = replaced.filter_map(|it| nodes.unit(it)).collect();
-        let needs = needs(input, before, owners, &nodes);
-        let mut covered: BTreeSet<Address> = if targets.is_empty() {
-            nodes.known.values().flatten().cloned().collect()
-        } else {
-            reached(targets, &needs)
-        };
-        for left_out in reached(excludes.clone(), &turned(&needs)) {
-            covered.remove(&left_out);
-        }
-        if let Some(address) = replaced.iter().find(|unit| !covered.contains(*unit)) {
-            return Err(Misnamed::LeftOut { address: address.to_string() });
-        }
-        let limited = !input.options.scope.targets.is_empty() || !excludes.is_empty();
-        Ok(Self { covered: limited.then_some(covered), replaced })
+    let own = [Kind::Service, Kind::PrivateEndpoint, Kind::EndpointConnection];
+    let replaced = replaces.iter().filter(|address| own.contains(&address.kind));
+    let replaced: BTreeSet<Address> = replaced.filter_map(|it| nodes.unit(it)).collect();
+    let needs = needs(input, before, owners, &nodes);
+    let mut covered: BTreeSet<Address> = if targets.is_empty() {
+        nodes.known.values().flatten().cloned().collect()
+    } else {
+        reached(targets, &needs)
+    };
+    for left_out in reached(excludes.clone(), &turned(&needs)) {
+        covered.remove(&left_out);
     }
+    if let Some(address) = replaced.iter().find(|unit| !covered.contains(*unit)) {
+        return Err(Misnamed::LeftOut { address: address.to_string() });
+    }
+    let limited = !input.options.scope.targets.is_empty() || !excludes.is_empty();
+    Ok(Selection { covered: limited.then_some(covered), replaced })
 }
 
 /// Whether there is a node of this name.
@@ -159,37 +135,39 @@ impl Nodes {
                 add(address, None);
             }
         }
-        let (live, _) = view::nodes(before, &World::default(), owners);
+        let (live, _) = sides::nodes(before, &World::default(), owners);
         for (address, node) in &live {
-            let unit = node.service.as_ref().map(service::address);
+            let unit = node.service.as_ref().map(crate::node::service::address);
             add(address.clone(), unit.as_ref());
         }
         let of_stack = service::of_stack(input);
         for key in input.desired.services.keys().chain(&of_stack) {
-            let unit = service::address(key);
+            let unit = crate::node::service::address(key);
             for kind in [Kind::Service, Kind::FrontendIp, Kind::PrivateLinkService, Kind::PublicIp]
             {
                 add(Address::new(kind, unit.name.clone()), Some(&unit));
             }
         }
-        let own = endpoint::own(input);
+        let own = private_endpoint::own(input);
         for unit in own.values() {
             add(unit.clone(), Some(unit));
             add(Address::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
         }
         for (name, wanted) in &input.desired.endpoints {
-            if let Some((record, _)) = dns::target(wanted, &endpoint::id(input, wanted)) {
+            if let Some((record, _)) =
+                dns_record::target(wanted, &private_endpoint::id(input, wanted))
+            {
                 add(record.clone(), Some(&record));
             }
-            let unit = endpoint::address(name);
+            let unit = private_endpoint::address(name);
             add(unit.clone(), Some(&unit));
         }
         for (record, _) in dns::written(input) {
             add(record.clone(), Some(&record));
         }
         for link in before.private_link_services.values() {
-            for consumer in view::consumers(link) {
-                let at = controller::connection_address(&consumer.endpoint, &own);
+            for consumer in private_link_service::consumers(link) {
+                let at = endpoint_connection::address(&consumer.endpoint, &own);
                 if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                     add(at.clone(), Some(&at));
                 }
@@ -238,24 +216,27 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         needs.entry(from.clone()).or_default().insert(to);
     };
     let goes = |unit: &Address| {
-        let wanted = input.desired.services.keys().any(|key| service::address(key) == *unit);
+        let wanted =
+            input.desired.services.keys().any(|key| crate::node::service::address(key) == *unit);
         input.options.mode == Mode::Destroy || !wanted
     };
     if input.options.mode == Mode::Apply {
         for (name, wanted) in &input.desired.endpoints {
-            let at = endpoint::address(name);
+            let at = private_endpoint::address(name);
             if let Target::Service(key) = &wanted.target {
-                need(&at, service::address(&key.value));
+                need(&at, crate::node::service::address(&key.value));
             }
-            if let Some((record, _)) = dns::target(wanted, &endpoint::id(input, wanted)) {
+            if let Some((record, _)) =
+                dns_record::target(wanted, &private_endpoint::id(input, wanted))
+            {
                 need(&record, at);
             }
         }
     }
-    let own = endpoint::own(input);
+    let own = private_endpoint::own(input);
     for live in endpoint::leaving(input) {
         let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
-        if let Some(service) = endpoint::service_of(live, before, owners).filter(&goes)
+        if let Some(service) = private_endpoint::service_of(live, before, owners).filter(&goes)
             && let Some(at) = own.get(&ResourceId::new(id).key())
         {
             need(&service, at.clone());
@@ -266,10 +247,11 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         need(&endpoint, record);
     }
     for link in before.private_link_services.values() {
-        let owner = view::frontend_of(link).and_then(|it| owners.of_name(it.name()).cloned());
-        let Some(owner) = owner.map(|key| service::address(&key)) else { continue };
-        for consumer in view::consumers(link) {
-            let at = controller::connection_address(&consumer.endpoint, &BTreeMap::new());
+        let owner =
+            private_link_service::frontend(link).and_then(|it| owners.of_name(it.name()).cloned());
+        let Some(owner) = owner.map(|key| crate::node::service::address(&key)) else { continue };
+        for consumer in private_link_service::consumers(link) {
+            let at = endpoint_connection::address(&consumer.endpoint, &BTreeMap::new());
             if nodes.unit(&at) == Some(at.clone()) {
                 need(&at, owner.clone());
             }

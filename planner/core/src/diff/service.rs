@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
@@ -11,25 +11,22 @@ use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::Write;
 use crate::controller::predict;
-use crate::desired::{self, Services};
+use crate::desired;
+use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::{self, FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::kubernetes::sync_events;
+use crate::marks::{FIELD_MANAGER, SYNC_ANNOTATION};
+use crate::node::fields;
+use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
-use crate::view;
 
+use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, Input, STACK_LABEL};
-
-/// The address of a Service.
-pub fn address(key: &Key) -> Address {
-    Address::new(Kind::Service, key.to_string())
-}
 
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
@@ -64,10 +61,6 @@ pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
     live.filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
 }
 
-pub(crate) fn stack_of(object: &Value) -> Option<&str> {
-    object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
-}
-
 fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
     let message = format!("the Services could not be read ({why}), so nothing is planned for them");
     for name in input.desired.services.keys() {
@@ -87,28 +80,6 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
     });
 }
 
-/// Who writes a Service: privlink, unless the Stack or the live object says otherwise.
-pub(crate) fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
-    let said = input.desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
-    // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
-    let ours = live.and_then(stack_of) == Some(input.desired.name.as_str());
-    let tool = live.filter(|_| !ours).and_then(external_tool);
-    match (said.map(|said| said.value), tool) {
-        (Some(Services::External), tool) => {
-            Actor::External(tool.unwrap_or_else(|| "another tool".to_owned()))
-        }
-        (None, Some(tool)) => Actor::External(tool),
-        (Some(Services::Managed), _) | (None, None) => Actor::Privlink,
-    }
-}
-
-/// The tool that keeps a live Service as it is, by its marks and its managers.
-fn external_tool(live: &Value) -> Option<String> {
-    let author = managers::author(live);
-    let tool = author.tool.filter(|tool| tool.is_external())?;
-    Some(tool.to_string())
-}
-
 fn one(
     input: &Input<'_>,
     key: &Key,
@@ -122,7 +93,7 @@ fn one(
         && !input.replaces(&address(key))
         && is_as_wanted(input, wanted, live)
     {
-        gathered.findings.push(super::endpoint::unmarked(&address(key)));
+        gathered.findings.push(super::ownership::unmarked(&address(key)));
         return vec![predict::Change::Nudge(key.clone())];
     }
     let mut manifest = wanted.manifest.clone();
@@ -194,7 +165,7 @@ fn replace(
     let stored = defaults::create(merged, &network, &mut Marks);
     refuse_invalid(key, wanted, &stored, gathered);
     let at = address(key);
-    let reason = "--replace asks for it: it is deleted and made again, with another uid";
+    let reason = "--replace asks for it: deleted and created again, with another uid";
     let mut change = Change::new(at.clone(), Action::Replace, actor, reason);
     change.object = Some(key.to_string());
     change.fields = changed(live, &stored);
@@ -265,17 +236,6 @@ fn refuse_invalid(key: &Key, wanted: &desired::Service, stored: &Value, gathered
     });
 }
 
-/// Marks a manifest as the stack's.
-pub(crate) fn mark(manifest: &mut Value, stack: &str) {
-    let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return;
-    };
-    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-    if let Some(labels) = labels.as_object_mut() {
-        labels.insert(STACK_LABEL.to_owned(), stack.into());
-    }
-}
-
 /// As whom a Service is applied.
 fn writer(actor: &Actor) -> Writer<'_> {
     let manager = match actor {
@@ -344,36 +304,6 @@ fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields.into_iter().map(FieldDiff::shown).collect()
 }
 
-/// What a plan uses of a live Service: its uid, and all that others wrote of it.
-pub fn bound(object: &Value) -> Value {
-    json!({"uid": object.at("/metadata/uid"), "object": comparable(object)})
-}
-
-/// An object without what servers write.
-pub(crate) fn comparable(object: &Value) -> Value {
-    const OF_OBJECT: [&str; 3] = ["apiVersion", "kind", "status"];
-    const OF_METADATA: [&str; 7] = [
-        "managedFields",
-        "resourceVersion",
-        "generation",
-        "uid",
-        "creationTimestamp",
-        "finalizers",
-        "selfLink",
-    ];
-    without(object, &OF_OBJECT, |name, value| match name {
-        "metadata" => without(value, &OF_METADATA, |_, value| value.clone()),
-        _ => value.clone(),
-    })
-}
-
-/// A copy of an object without some fields.
-fn without(object: &Value, fields: &[&str], copy: impl Fn(&str, &Value) -> Value) -> Value {
-    let Some(object) = object.as_object() else { return object.clone() };
-    let kept = object.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
-    Value::Object(kept.map(|(name, value)| (name.clone(), copy(name, value))).collect())
-}
-
 fn change(
     key: &Key,
     actor: Actor,
@@ -383,10 +313,10 @@ fn change(
 ) -> Change {
     let (action, reason) = match (&actor, live) {
         (Actor::External(_), _) => {
-            (Action::Await, "another tool writes this Service, and has not written this yet")
+            (Action::Await, "to be written by another tool, which has not yet")
         }
-        (_, None) => (Action::Create, "it is not in the cluster"),
-        (_, Some(_)) if adopts => (Action::Adopt, "it exists, and this stack takes it over"),
+        (_, None) => (Action::Create, "not in the cluster yet"),
+        (_, Some(_)) if adopts => (Action::Adopt, "exists, and this stack takes it over"),
         (_, Some(_)) => (Action::Update, "the manifest says otherwise"),
     };
     let mut change = Change::new(address(key), action, actor, reason);
@@ -404,7 +334,7 @@ fn delete(
     let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is to go",
-        Mode::Apply => "it carries the stack's label and left the desired state",
+        Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
     change.object = Some(key.to_string());
@@ -414,12 +344,9 @@ fn delete(
     Some(predict::Change::Delete(key.clone()))
 }
 
-/// The annotation whose change makes the controller sync.
-pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
-
 /// Whether a write to a security group changes it; the group is then as written.
 fn changes_group(write: &Write, group: &mut Value) -> bool {
-    let written = write.body.as_ref().map(|body| view::clean(&body.to_value()));
+    let written = write.body.as_ref().map(|body| fields::clean(&body.to_value()));
     let rules = |group: &Value| group.at("/properties/securityRules").cloned();
     match written.filter(|_| write.answer.is_ok()) {
         Some(written) if rules(&written) != rules(group) => {
@@ -448,7 +375,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
     let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
     let mut groups: BTreeMap<String, Value> = BTreeMap::new();
     for group in prediction.before.network_security_groups.values() {
-        groups.insert(group.id().to_lowercase(), view::clean(group.as_ref()));
+        groups.insert(group.id().to_lowercase(), fields::clean(group.as_ref()));
     }
     for outcome in &prediction.outcomes {
         let at = address(&outcome.service);

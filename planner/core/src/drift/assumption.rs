@@ -4,20 +4,22 @@
 //! another value, one that Azure itself suggests, shows nothing of Azure but only that the fact may be
 //! wrong: it is unverified.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
 use crate::compare;
-use crate::diff::service::address;
 use crate::facts::{BackendPoolType, Facts, Origin, TakenPlsName};
 use crate::kubernetes::service::Key;
+use crate::node::service::address;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
 use super::class::Class;
-use super::controller::members;
 use super::gathered::fields;
 use super::report::{By, Cause, Difference, Heals};
 
@@ -236,6 +238,30 @@ impl Seen {
         }
         seen
     }
+}
+
+/// What a sync of every Service would change of the members of backend pools, which nodes do not show.
+pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDiff>> {
+    let mut found = BTreeMap::new();
+    for (key, balancer) in &prediction.before.load_balancers {
+        let Some(after) = prediction.after.load_balancers.get(key) else { continue };
+        let pools = |it: &LoadBalancer| -> BTreeMap<String, Value> {
+            let pools = it.properties.backend_address_pools.iter().flatten();
+            pools
+                .map(|pool| (pool.name().to_owned(), crate::node::fields::clean(pool.as_ref())))
+                .collect()
+        };
+        let (before, after) = (pools(balancer), pools(after));
+        for (pool, now) in &before {
+            let mut diffs = compare::fields(Some(now), after.get(pool));
+            diffs.retain(|it| it.path.starts_with("properties.loadBalancerBackendAddresses"));
+            if !diffs.is_empty() {
+                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
+                found.insert(at, diffs);
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

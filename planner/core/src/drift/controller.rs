@@ -9,19 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
 use crate::compare;
 use crate::controller::predict::Change;
-use crate::diff::Input;
-use crate::diff::service::{address, stack_of};
+use crate::drift::assumption::members;
 use crate::facts::{BackendPoolType, Facts};
+use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
+use crate::node::View;
+use crate::node::service::{address, stack_of};
+use crate::node::sides::Nodes;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading, Snapshot};
-use crate::view::{self, Nodes, View};
 
 use super::Look;
 use super::assumption::{self, Found, Proof, hanging, status, unverified};
@@ -383,28 +384,6 @@ impl Work<'_> {
 fn whole() -> Vec<FieldDiff> {
     let path = String::new();
     vec![FieldDiff { path, before: None, after: None, forces_replacement: false }]
-}
-
-/// What a sync of every Service would change of the members of backend pools, which nodes do not show.
-pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDiff>> {
-    let mut found = BTreeMap::new();
-    for (key, balancer) in &prediction.before.load_balancers {
-        let Some(after) = prediction.after.load_balancers.get(key) else { continue };
-        let pools = |it: &LoadBalancer| -> BTreeMap<String, Value> {
-            let pools = it.properties.backend_address_pools.iter().flatten();
-            pools.map(|pool| (pool.name().to_owned(), view::clean(pool.as_ref()))).collect()
-        };
-        let (before, after) = (pools(balancer), pools(after));
-        for (pool, now) in &before {
-            let mut diffs = compare::fields(Some(now), after.get(pool));
-            diffs.retain(|it| it.path.starts_with("properties.loadBalancerBackendAddresses"));
-            if !diffs.is_empty() {
-                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
-                found.insert(at, diffs);
-            }
-        }
-    }
-    found
 }
 
 fn cause(class: Class, progress: &Progress) -> Cause {

@@ -10,14 +10,16 @@ use crate::arm::world::World;
 use crate::change::{Action, Change};
 use crate::code::Code;
 use crate::controller::predict;
+use crate::diff;
 use crate::diff::approval::{self, Decision};
-use crate::diff::endpoint::{bound, id, subnet_id};
-use crate::diff::{self, Input, controller::connection_address};
+use crate::input::Input;
+use crate::node::endpoint_connection::address as connection_address;
+use crate::node::private_endpoint::{bound, id, subnet_id};
+use crate::node::{dns_record, private_endpoint, private_link_service};
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
 
 use super::Look;
 use super::class::Class;
@@ -36,7 +38,7 @@ pub(super) fn compare(
     let prediction = as_it_is(input, world);
     bodies(input, look, &prediction, gathered);
     for (name, endpoint) in &input.desired.endpoints {
-        let at = diff::endpoint::address(name);
+        let at = private_endpoint::address(name);
         let id = id(input, endpoint);
         if let Observation::Present(live) = input.snapshot.resource(&id) {
             connection(look, world, (&at, &id, live), gathered);
@@ -66,8 +68,8 @@ fn bodies(input: &Input<'_>, look: &Look<'_>, prediction: &Prediction, gathered:
     let names = input.desired.endpoints.iter();
     let nodes: Vec<Address> = names
         .flat_map(|(name, it)| {
-            let record = diff::dns::target(it, &id(input, it)).map(|(at, _)| at);
-            std::iter::once(diff::endpoint::address(name)).chain(record)
+            let record = dns_record::target(it, &id(input, it)).map(|(at, _)| at);
+            std::iter::once(private_endpoint::address(name)).chain(record)
         })
         .collect();
     for at in &nodes {
@@ -185,7 +187,9 @@ fn connection(
         links.get(&target.to_lowercase()).or_else(by_alias)
     });
     let other_end = link.map(|link| {
-        view::consumers(link).into_iter().find(|it| ResourceId::new(&it.endpoint) == *id)
+        private_link_service::consumers(link)
+            .into_iter()
+            .find(|it| ResourceId::new(&it.endpoint) == *id)
     });
     let at = Address::new(Kind::EndpointConnection, at.name.clone());
     let name = link.map(|link| link.name()).unwrap_or_default();
@@ -206,7 +210,7 @@ fn connection(
             Class::Disconnected,
             By::Provider,
             format!(
-                "it is disconnected; {name} was made anew under its name, or the provider removed the connection"
+                "it is disconnected; {name} was re-created under its name, or the provider removed the connection"
             ),
         ),
         // The endpoint remembers a connection that its target knows nothing of.
@@ -228,7 +232,7 @@ fn connection(
     let mut found = difference(class, &at, Some(id.as_str()), message, cause);
     found.repair = match class {
         Class::AwaitingApproval => Some("ask the provider to approve it".to_owned()),
-        _ => Some(format!("{}  # makes the endpoint anew: it cannot connect again", look.apply)),
+        _ => Some(format!("{}  # re-creates the endpoint: it cannot connect again", look.apply)),
     };
     gathered.push(found);
 }
@@ -261,7 +265,7 @@ fn consumers(
 ) {
     for service in input.desired.services.keys() {
         let Some(link) = prediction.link_before(service) else { continue };
-        for consumer in view::consumers(link) {
+        for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
             let is_own = own.contains_key(&endpoint.key());
             let decision = approval::decision(input, Some(service), &endpoint, &consumer.status);
@@ -295,7 +299,7 @@ fn told(
             Class::ConsumerGone,
             By::Consumer,
             format!("the consumer is disconnected from {name}"),
-            "ask the consumer; its endpoint must be deleted and made again".to_owned(),
+            "ask the consumer; its endpoint must be re-created".to_owned(),
         )),
         "Pending" if !is_own => Some((
             Class::AwaitingApproval,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
-use crate::diff::Input;
-use crate::diff::{dns, endpoint, service};
+use crate::input::Input;
+use crate::node::{dns_record, private_endpoint};
 use crate::unknown;
 
 use super::class::{Class, Weight};
@@ -103,12 +103,12 @@ impl Gathered {
 
     /// What desired state names was looked at, whatever came of it.
     fn expect_desired(&mut self, input: &Input<'_>) {
-        self.nodes.extend(input.desired.services.keys().map(service::address));
+        self.nodes.extend(input.desired.services.keys().map(crate::node::service::address));
         for (name, wanted) in &input.desired.endpoints {
-            self.nodes.insert(endpoint::address(name));
+            self.nodes.insert(private_endpoint::address(name));
             self.nodes.insert(Address::new(Kind::EndpointConnection, name));
-            let id = endpoint::id(input, wanted);
-            self.nodes.extend(dns::target(wanted, &id).map(|(address, _)| address));
+            let id = private_endpoint::id(input, wanted);
+            self.nodes.extend(dns_record::target(wanted, &id).map(|(address, _)| address));
         }
     }
 }

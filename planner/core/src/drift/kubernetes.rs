@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::change::{Actor, FieldDiff};
 use crate::compare;
 use crate::desired;
-use crate::diff::Input;
-use crate::diff::service::{actor, address, comparable, mark, stack_of};
+use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::managers::{self, FIELD_MANAGER};
+use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Manager, SERVICE, Writer};
 use crate::kubernetes::service::Key;
+use crate::marks::FIELD_MANAGER;
+use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::snapshot::Reading;
 use crate::unknown;
 

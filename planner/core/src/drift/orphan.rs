@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
-use crate::diff::Input;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
-use crate::view;
 
 use super::Look;
 use super::class::Class;
@@ -123,11 +123,12 @@ fn link_left(
     if !tag(CLUSTER_TAG)?.eq_ignore_ascii_case(&input.facts.cluster_name) {
         return None;
     }
-    let at = view::link_address(link, seen.prediction.owners());
-    let frontend = view::frontend_of(link)?;
+    let at = private_link_service::address(link, seen.prediction.owners());
+    let frontend = private_link_service::frontend(link)?;
     let Some(service) = seen.prediction.owners().of_name(frontend.name()) else {
         let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
-        let connected = view::consumers(link).into_iter().filter(|it| it.status == "Approved");
+        let connected =
+            private_link_service::consumers(link).into_iter().filter(|it| it.status == "Approved");
         found.cuts_off = connected.map(|it| it.endpoint).collect();
         return Some(found);
     };

@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
-use crate::change::{Action, Consumer};
+use crate::change::Action;
 use crate::compare;
-use crate::diff::service::comparable;
-use crate::diff::{self, Input};
+use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
+use crate::node::consumer::Consumer;
+use crate::node::service::comparable;
+use crate::node::{Owners, endpoint_connection, private_endpoint, service, sides};
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
 use crate::snapshot::{Observation, Snapshot};
-use crate::view::{self, Owners};
 
 use super::class::Class;
 use super::gathered::{Gathered, difference};
@@ -48,7 +49,7 @@ impl Since {
         }
         let (world, _) = prediction::world(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref));
-        let (nodes, _) = view::nodes(&world, &World::default(), &owners);
+        let (nodes, _) = sides::nodes(&world, &World::default(), &owners);
         for (address, node) in nodes {
             let node = Arc::unwrap_or_clone(node);
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
@@ -116,23 +117,23 @@ pub(super) fn compare(
     gathered: &mut Gathered,
 ) {
     for (key, service) in live.iter().filter(|(key, _)| input.desired.services.contains_key(key)) {
-        let at = diff::service::address(key);
+        let at = service::address(key);
         let mut cause = Cause::by(By::SomebodyInKubernetes);
         let made = service.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
         cause.at = made.map(ToOwned::to_owned);
         gathered_if_another(since, &at, &key.to_string(), Some(&service.uid), cause, gathered);
     }
     for (name, endpoint) in &input.desired.endpoints {
-        let id = diff::endpoint::id(input, endpoint);
+        let id = private_endpoint::id(input, endpoint);
         let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
         let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
-        let at = diff::endpoint::address(name);
+        let at = private_endpoint::address(name);
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
     }
     let owners = Owners::of(live.values().map(AsRef::as_ref));
-    let (nodes, _) = view::nodes(world, &World::default(), &owners);
-    let own = diff::endpoint::own(input);
+    let (nodes, _) = sides::nodes(world, &World::default(), &owners);
+    let own = private_endpoint::own(input);
     for (at, node) in nodes {
         let ours =
             node.service.as_ref().is_some_and(|key| input.desired.services.contains_key(key));
@@ -171,12 +172,12 @@ fn gathered_if_another(
     cause.after = since.at.clone();
     let message = match at.kind {
         Kind::Service => {
-            "it was deleted and made again: its uid is another, and so is the default name of all that the controller makes for it"
+            "it was re-created: its uid is another, and so is the default name of all that the controller makes for it"
         }
         Kind::PrivateLinkService => {
-            "it was deleted and made again under its name: its alias is another, and whoever was connected is not"
+            "it was re-created under its name: its alias is another, and whoever was connected is not"
         }
-        _ => "it was deleted and made again under its name",
+        _ => "it was re-created under its name",
     };
     let mut difference = difference(Class::Recreated, at, Some(object), message, cause);
     difference.fields = vec![Field {
@@ -207,7 +208,7 @@ fn consumer(
     if was.status != "Approved" || now.is_some_and(|now| now.status == "Approved") {
         return None;
     }
-    let at = diff::controller::connection_address(&was.endpoint, &BTreeMap::new());
+    let at = endpoint_connection::address(&was.endpoint, &BTreeMap::new());
     let (message, by) = match now {
         None => (
             format!(

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::kubernetes::managers::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use crate::kubernetes::server_side_apply::{self, Element, FieldSet, Manager};
+use crate::marks::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 
 /// A field manager's claim.
 struct Claim {

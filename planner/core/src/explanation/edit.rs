@@ -1,18 +1,19 @@
-//! The smallest edit that avoids an effect, and how the same comes about with nobody cut off.
+//! The smallest edit that avoids an effect, and how the same comes about with nobody disconnected.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Actor, Change, Consumer, Effect, FieldDiff};
+use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown};
 use crate::desired::Target;
-use crate::diff::Input;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::node::private_link_service;
 use crate::planning::Planned;
-use crate::render::text::shown;
-use crate::view;
+use crate::planning::account::short;
 
-/// How a change comes about with nobody cut off: a second Service beside the first.
+/// How a change comes about with nobody disconnected: a second Service beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Beside {
@@ -50,31 +51,60 @@ pub(super) fn smallest(change: &Change, causes: &[Change]) -> Option<String> {
         (Action::Delete, Actor::Privlink) => Some(format!("Keep the document of {at}.")),
         (Action::Replace | Action::Update | Action::Await, _) => {
             let goes = matches!(change.action, Action::Delete | Action::Replace);
-            let matters = |field: &&FieldDiff| match at.kind {
-                Kind::Service if goes => OF_FRONTEND.iter().any(|it| field.path.contains(it)),
-                Kind::PrivateEndpoint => field.forces_replacement || !goes,
-                _ => true,
-            };
-            let mut fields: Vec<&FieldDiff> = root.fields.iter().filter(matters).collect();
-            if fields.is_empty() {
-                fields = root.fields.iter().collect();
-            }
-            let edits: Vec<String> = fields.into_iter().map(back).collect();
+            let edits: Vec<String> = telling(root, goes).into_iter().map(back).collect();
             (!edits.is_empty()).then(|| format!("In {at}: {}.", edits.join("; ")))
         }
         (Action::Delete, _) => None,
     }
 }
 
+/// The fields of a root that bring about what follows; all of them, where none is known to.
+pub(super) fn telling(root: &Change, goes: bool) -> Vec<&FieldDiff> {
+    let matters = |field: &&FieldDiff| match root.address.kind {
+        Kind::Service if goes => OF_FRONTEND.iter().any(|it| field.path.contains(it)),
+        Kind::PrivateEndpoint => field.forces_replacement || !goes,
+        _ => true,
+    };
+    let fields: Vec<&FieldDiff> = root.fields.iter().filter(matters).collect();
+    if fields.is_empty() { root.fields.iter().collect() } else { fields }
+}
+
+/// The way round in one sentence.
+pub(super) fn in_short(beside: &Beside, causes: &[Change]) -> String {
+    let service = causes.iter().find(|it| it.address.kind == Kind::Service);
+    let edited = service.map(|it| telling(it, true)).unwrap_or_default();
+    let keeps = match edited.as_slice() {
+        [field] if field.before.is_some() && field.after.is_some() => {
+            let plain = |value: &Option<serde_json::Value>| match value {
+                Some(serde_json::Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => String::new(),
+            };
+            format!("keep {}; put {} on", plain(&field.before), plain(&field.after))
+        }
+        _ => format!("keep Service {} as it is; make", beside.service),
+    };
+    format!("{keeps} a second Service beside this one, and move the endpoints to it")
+}
+
 /// How one field is put back.
 fn back(field: &FieldDiff) -> String {
+    let name = short(&field.path);
     match &field.before {
-        Some(before) => format!("set {} to {}", field.path, shown(before)),
-        None => format!("leave {} away", field.path),
+        Some(before) => format!("set `{name}` to `{}`", value(before)),
+        None => format!("leave `{name}` away"),
     }
 }
 
-/// The way round a change that cuts consumers off, if it is one and a Service is at its root.
+/// A value as it is written, fit to stand between backticks.
+fn value(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if !text.contains('`') => text.clone(),
+        other => shown(other).replace('`', "\\u0060"),
+    }
+}
+
+/// The way round a change that disconnects consumers, if it is one and a Service is at its root.
 pub(super) fn beside(
     input: &Input<'_>,
     planned: &Planned,
@@ -126,11 +156,13 @@ fn steps(
         format!("Keep Service {namespace}/{name} as it is: {}.", put_back.join("; "))
     });
     let set: Vec<String> = fields()
-        .filter_map(|field| Some(format!("{} {}", field.path, shown(field.after.as_ref()?))))
+        .filter_map(|field| {
+            Some(format!("`{}` set to `{}`", short(&field.path), value(field.after.as_ref()?)))
+        })
         .collect();
     let with = if set.is_empty() { String::new() } else { format!(", {}", set.join(", ")) };
     steps.push(format!(
-        "Add a second Service {namespace}/{second}: a copy of it with azure-pls-name {new}{with}."
+        "Add a second Service {namespace}/{second}: a copy of it with `azure-pls-name` set to `{new}`{with}."
     ));
     let of_first = |approval: &&crate::desired::EndpointApproval| {
         approval.service.value.namespace == namespace && approval.service.value.name == name
@@ -142,7 +174,7 @@ fn steps(
         ));
     }
     steps.push(format!(
-        "Apply: Private Link Service {new} comes beside {old}, and nobody is cut off. `privlink output` shows its alias."
+        "Apply: Private Link Service {new} comes beside {old}, and nobody is disconnected. `privlink output` shows its alias."
     ));
     for (endpoint, wanted) in &input.desired.endpoints {
         let reaches = |it: &Key| it.namespace == namespace && it.name == name;
@@ -156,8 +188,8 @@ fn steps(
     let prediction = &planned.prediction;
     let key = Key::new(namespace, name);
     let link = prediction.link_before(&key);
-    let others = link.map(view::consumers).unwrap_or_default();
-    let own = crate::diff::endpoint::own(input);
+    let others = link.map(private_link_service::consumers).unwrap_or_default();
+    let own = crate::node::private_endpoint::own(input);
     for consumer in others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
         steps.push(format!(
             "Ask the owner of {} (subscription {}) for a new endpoint to the new alias.",

@@ -2,8 +2,8 @@
 //! more.
 
 use crate::address::Kind;
-use crate::change::Evidence;
 use crate::code::Code;
+use crate::evidence::Evidence;
 
 const KUBERNETES: &str =
     "https://kubernetes.io/docs/concepts/services-networking/service/#loadbalancer";

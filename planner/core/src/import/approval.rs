@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
-use crate::view;
 
 use super::endpoint::{Links, Selected, asked};
 use super::{API_VERSION, Seen, free_name};
@@ -27,7 +27,7 @@ pub(super) fn documents(
             continue;
         }
         let (mut approved, mut rejected) = (Vec::new(), Vec::new());
-        for consumer in view::consumers(link) {
+        for consumer in private_link_service::consumers(link) {
             let id = ResourceId::new(&consumer.endpoint);
             let own = endpoints.iter().find(|endpoint| endpoint.id == id);
             let asks = own.and_then(|own| asked(own.live)).is_none_or(|asked| asked.is_manual);
@@ -77,7 +77,7 @@ fn short(name: &str) -> String {
 /// Says from which subscriptions others are connected that were not read: some of them may be the user's.
 fn note_unread(seen: &Seen<'_>, links: &Links<'_>, notes: &mut Vec<String>) {
     let mut unread = BTreeSet::new();
-    for consumer in links.values().flat_map(|link| view::consumers(link)) {
+    for consumer in links.values().flat_map(|link| private_link_service::consumers(link)) {
         let subscription = consumer.subscription.to_lowercase();
         let list =
             format!("/subscriptions/{subscription}/providers/microsoft.network/privateendpoints");

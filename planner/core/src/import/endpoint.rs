@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
-use crate::diff::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::kubernetes::service::Key;
+use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
@@ -242,7 +242,7 @@ fn zone_group(endpoint: &ResourceId, group: &Value) -> Value {
 
 /// A zone: by name, where it lies with the endpoint, else by id.
 fn zone_of(endpoint: &ResourceId, zone: &ResourceId) -> Value {
-    let by_name = crate::diff::dns::zone_id(zone.name(), endpoint);
+    let by_name = crate::node::dns_record::zone_id(zone.name(), endpoint);
     if by_name == *zone { zone.name().into() } else { zone.as_str().into() }
 }
 
@@ -272,7 +272,7 @@ fn record(
     for record in records {
         let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
         let leads = |it: &Value| it.as_str() == Some(address);
-        if !crate::diff::dns::addresses(record).any(leads) {
+        if !crate::node::dns_record::addresses(record).any(leads) {
             continue;
         }
         let id = ResourceId::new(text(record, "/id"));
@@ -280,8 +280,8 @@ fn record(
         let ttl = property("ttl").or_else(|| property("TTL")).and_then(Value::as_u64);
         match stack {
             Some(stack) if stack == seen.stack => found.push((true, id)),
-            None if crate::diff::dns::addresses(record).count() == 1
-                && ttl == Some(u64::from(crate::diff::dns::TTL)) =>
+            None if crate::node::dns_record::addresses(record).count() == 1
+                && ttl == Some(u64::from(crate::node::dns_record::TTL)) =>
             {
                 found.push((false, id));
             }
@@ -327,7 +327,7 @@ fn note_unsaid(id: &ResourceId, live: &Value, notes: &mut Vec<String>) {
     }
     if !unsaid.is_empty() {
         notes.push(format!(
-            "the private endpoint {id} has what a document cannot say; it stays until the endpoint is made anew: {}",
+            "the private endpoint {id} has what a document cannot say; it stays until the endpoint is re-created: {}",
             unsaid.join(", ")
         ));
     }

@@ -3,10 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::annotation::keys;
-use crate::diff::STACK_LABEL;
-use crate::diff::service::SYNC_ANNOTATION;
 use crate::kubernetes::server_side_apply::{self, Element, FieldSet};
 use crate::kubernetes::service::{Key, Service};
+use crate::marks::{STACK_LABEL, SYNC_ANNOTATION};
 use crate::snapshot::Reading;
 
 use super::{Error, Seen, Selection};

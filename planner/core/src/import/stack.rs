@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::diff::{STACK_LABEL, STACK_TAG};
 use crate::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
 use crate::kubernetes::managers;
 use crate::kubernetes::service::Key;
+use crate::marks::{STACK_LABEL, STACK_TAG};
 use crate::snapshot::Snapshot;
 
 use super::{API_VERSION, Error, Seen, Selection};

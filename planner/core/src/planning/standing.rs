@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect};
-use crate::code::Code;
+use crate::code::{Code, Severity};
 use crate::controller::predict;
 use crate::desired::Target;
-use crate::diagnostic::Severity;
-use crate::diff::endpoint;
-use crate::diff::{Gathered, Input, dns, service};
+use crate::diff::Gathered;
 use crate::finding;
+use crate::input::Input;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::prediction::{self, Prediction};
@@ -52,7 +52,10 @@ fn of_services(
 ) -> BTreeSet<(Address, Code)> {
     let errors = found.iter().filter(|it| it.severity == Severity::Error);
     let addresses: BTreeSet<&Address> = errors.map(|it| &it.address).collect();
-    let keys = prediction.live.keys().filter(|key| addresses.contains(&service::address(key)));
+    let keys = prediction
+        .live
+        .keys()
+        .filter(|key| addresses.contains(&crate::node::service::address(key)));
     let nudges: Vec<predict::Change> = keys.cloned().map(predict::Change::Nudge).collect();
     if nudges.is_empty() {
         return BTreeSet::new();
@@ -60,8 +63,11 @@ fn of_services(
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let as_it_is = prediction::predict(prediction.before.clone(), cluster, &nudges);
     let is_write = |change: &&predict::Change| !matches!(change, predict::Change::Nudge(_));
-    let written: BTreeSet<Address> =
-        changes.iter().filter(is_write).map(|change| service::address(change.key())).collect();
+    let written: BTreeSet<Address> = changes
+        .iter()
+        .filter(is_write)
+        .map(|change| crate::node::service::address(change.key()))
+        .collect();
     let findings = finding::find(input.desired, input.facts, &as_it_is).into_iter();
     let mut still: BTreeSet<(Address, Code)> = findings
         .filter(|it| !written.contains(&it.address) && found.contains(it))
@@ -70,7 +76,7 @@ fn of_services(
     for outcome in as_it_is.outcomes.iter().filter(|outcome| outcome.error.is_some()) {
         let now = prediction.outcome(&outcome.service);
         if now.is_some_and(|now| now.error == outcome.error) {
-            let at = service::address(&outcome.service);
+            let at = crate::node::service::address(&outcome.service);
             still.extend(finding::FAILURES.map(|code| (at.clone(), code)));
         }
     }
@@ -92,8 +98,8 @@ fn of_endpoints(
         .map(|it| &it.address)
         .collect();
     for (name, wanted) in &input.desired.endpoints {
-        let at = endpoint::address(name);
-        let id = endpoint::id(input, wanted);
+        let at = private_endpoint::address(name);
+        let id = private_endpoint::id(input, wanted);
         let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
         if written.contains(&at) {
             continue;
@@ -102,15 +108,16 @@ fn of_endpoints(
         still.insert((connection, Code::OwnEndpointRejected));
         // An endpoint that is wanted elsewhere is no more as its document says.
         let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
-        if subnet.is_some_and(|it| ResourceId::new(it) == endpoint::subnet_id(wanted, &id)) {
+        if subnet.is_some_and(|it| ResourceId::new(it) == private_endpoint::subnet_id(wanted, &id))
+        {
             still.insert((at.clone(), Code::NetworkMissing));
         }
-        if let Some((record, _)) = dns::target(wanted, &id) {
+        if let Some((record, _)) = dns_record::target(wanted, &id) {
             still.insert((record, Code::ZoneMissing));
         }
         if let Target::Service(key) = &wanted.target
             && prediction.link_before(&key.value).is_none()
-            && endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
+            && private_endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
         {
             still.insert((at, Code::NoPrivateLinkService));
         }
@@ -124,7 +131,7 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
     if !input.is_limited() {
         return;
     }
-    let own = endpoint::own(input);
+    let own = private_endpoint::own(input);
     let mut left = Vec::new();
     for change in &gathered.changes {
         let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
@@ -137,7 +144,7 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
                 severity: Code::LeftBehind.severity(),
                 address: at.clone(),
                 message: format!(
-                    "{} goes and cuts it off, and the plan is limited to other nodes",
+                    "{} goes and disconnects it, and the plan is limited to other objects",
                     change.address
                 ),
                 help: Some("Plan without the limit, or name it with --target too.".to_owned()),

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use crate::annotation::keys;
 use crate::arm::address::{in_subnet, ranges};
 use crate::desired::Service;
-use crate::diff::endpoint;
+use crate::node::{base_name, private_endpoint};
 use crate::prediction::Prediction;
+use crate::preflight::check::{check, text};
 use crate::resource_id::ResourceId;
-use crate::view::base_name;
 
-use super::judge::{check, text};
 use super::{Area, Check, Subject, Verdict};
 
 /// The subnet of NAT addresses.
@@ -22,10 +21,10 @@ pub(super) fn addresses(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
     for (name, wanted) in &input.desired.endpoints {
         let Some(address) = &wanted.address else { continue };
-        let id = endpoint::id(input, wanted);
-        let subnet = endpoint::subnet_id(wanted, &id);
+        let id = private_endpoint::id(input, wanted);
+        let subnet = private_endpoint::subnet_id(wanted, &id);
         let is_own = |holder: &str| is_interface_of(subject, holder, &id);
-        let at = endpoint::address(name).to_string();
+        let at = private_endpoint::address(name).to_string();
         checks.extend(one(subject, &at, IpAddr::V4(address.value), &subnet, &is_own));
     }
     for service in input.desired.services.values() {

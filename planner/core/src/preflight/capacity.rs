@@ -11,12 +11,11 @@ use crate::arm::address::{Prefix, ranges};
 use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
-use crate::diff::endpoint;
+use crate::node::{private_endpoint, private_link_service};
+use crate::preflight::check::{check, tally, text};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
 
-use super::judge::{check, tally, text};
 use super::right::is_policy_disabled;
 use super::{Area, Check, Subject, Verdict};
 
@@ -30,9 +29,9 @@ const ENDPOINTS_OF_NETWORK: usize = 1000;
 /// Endpoints that are wanted and not there yet, by id, with their subnet.
 fn new_endpoints(subject: &Subject<'_>) -> BTreeMap<String, ResourceId> {
     let input = subject.input;
-    let all = input.desired.endpoints.values().map(|it| (endpoint::id(input, it), it));
+    let all = input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
     all.filter(|(id, _)| !matches!(input.snapshot.resource(id), Observation::Present(_)))
-        .map(|(id, it)| (id.key(), endpoint::subnet_id(it, &id)))
+        .map(|(id, it)| (id.key(), private_endpoint::subnet_id(it, &id)))
         .collect()
 }
 
@@ -173,10 +172,9 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
     let after = &subject.prediction.after;
     let new = new_endpoints(subject);
-    let balancers = after
-        .private_link_services
-        .values()
-        .filter_map(|link| view::frontend_of(link)?.parent().map(|balancer| balancer.key()));
+    let balancers = after.private_link_services.values().filter_map(|link| {
+        private_link_service::frontend(link)?.parent().map(|balancer| balancer.key())
+    });
     for (balancer, count) in tally(balancers) {
         let what = "Private Link Services on a load balancer";
         checks.push(limit(&balancer, what, count, LINKS_OF_BALANCER));
@@ -198,9 +196,9 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                     .as_deref()
                     .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value)),
             };
-            reaches && new.contains_key(&endpoint::id(input, it).key())
+            reaches && new.contains_key(&private_endpoint::id(input, it).key())
         });
-        let count = view::consumers(link).len() + coming.count();
+        let count = private_link_service::consumers(link).len() + coming.count();
         checks.push(limit(&shown, "endpoints of a Private Link Service", count, ENDPOINTS_OF_LINK));
     }
     let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
@@ -218,7 +216,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         .desired
         .endpoints
         .values()
-        .filter_map(|it| endpoint::subnet_id(it, &endpoint::id(input, it)).parent())
+        .filter_map(|it| private_endpoint::subnet_id(it, &private_endpoint::id(input, it)).parent())
         .map(|network| network.key())
         .collect();
     for (network, count) in networks.into_iter().filter(|(network, _)| used.contains(network)) {

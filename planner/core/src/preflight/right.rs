@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::annotation::keys::PLS_RESOURCE_GROUP;
 use crate::arm::resource::Subnet;
 use crate::desired::{Approval, Dns, Services, Target};
-use crate::diff::{dns, endpoint};
+use crate::node::{dns_record, private_endpoint};
 use crate::resource_id::ResourceId;
 
 use super::{Actions, Needs, Phase, Subject, Verb};
@@ -235,7 +235,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
     }
     needs.registered.insert(input.facts.subscription.to_lowercase());
     for wanted in input.desired.endpoints.values() {
-        let id = endpoint::id(input, wanted);
+        let id = private_endpoint::id(input, wanted);
         let own = id.subscription().unwrap_or_default().to_lowercase();
         needs.registered.insert(own.clone());
         needs.tenants.insert(own);
@@ -277,7 +277,8 @@ fn group_of(id: &ResourceId) -> Option<String> {
 fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
     let input = subject.input;
     let facts = input.facts;
-    let endpoints = || input.desired.endpoints.values().map(|it| (endpoint::id(input, it), it));
+    let endpoints =
+        || input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
     let subscription =
         |id: &ResourceId| Some(format!("/subscriptions/{}", id.subscription()?).to_lowercase());
     let mut scopes: BTreeSet<String> = match on {
@@ -288,7 +289,7 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
         }
         On::NodeGroup => BTreeSet::from([group(&facts.subscription, &facts.resource_group)]),
         On::NetworkGroup => {
-            let networks = endpoints().map(|(id, it)| endpoint::subnet_id(it, &id));
+            let networks = endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id));
             let networks = networks.filter_map(|subnet| group_of(&subnet));
             networks.chain(group_of(&facts.virtual_network_id())).collect()
         }
@@ -302,7 +303,7 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
             .filter_map(|(id, _)| group_of(&id))
             .collect(),
         On::EndpointSubnet => {
-            endpoints().map(|(id, it)| endpoint::subnet_id(it, &id).key()).collect()
+            endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id).key()).collect()
         }
         On::AutomaticLink => endpoints()
             .filter(|(_, it)| it.approval == Approval::Automatic)
@@ -314,7 +315,7 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
         }
         On::RecordZone => endpoints()
             .filter_map(|(id, it)| match &it.dns {
-                Some(Dns::Record { zone, .. }) => Some(dns::zone_id(zone, &id).key()),
+                Some(Dns::Record { zone, .. }) => Some(dns_record::zone_id(zone, &id).key()),
                 _ => None,
             })
             .collect(),
@@ -324,7 +325,7 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
                     Some(Dns::ZoneGroup { zones, .. }) => zones.as_slice(),
                     _ => &[],
                 };
-                zones.iter().map(move |zone| dns::zone_id(zone, &id).key())
+                zones.iter().map(move |zone| dns_record::zone_id(zone, &id).key())
             })
             .collect(),
     };

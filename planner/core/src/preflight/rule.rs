@@ -6,10 +6,10 @@
 //! `LinkedAuthorizationFailed`.
 
 use crate::desired::{Approval, Target};
-use crate::diff::endpoint;
+use crate::node::private_endpoint;
+use crate::preflight::check::{check, text};
 use crate::snapshot::{Observation, Reading};
 
-use super::judge::{check, text};
 use super::{Answers, Area, Check, Needs, Subject, Verdict};
 
 /// Whether `Microsoft.Network` is registered where it is used.
@@ -60,9 +60,9 @@ pub(super) fn regions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     };
     for (name, wanted) in &input.desired.endpoints {
         let Some(location) = &wanted.location else { continue };
-        let subnet = endpoint::subnet_id(wanted, &endpoint::id(input, wanted));
+        let subnet = private_endpoint::subnet_id(wanted, &private_endpoint::id(input, wanted));
         let Some(network) = subnet.parent() else { continue };
-        of(endpoint::address(name).to_string(), &network, location);
+        of(private_endpoint::address(name).to_string(), &network, location);
     }
     if !input.desired.services.is_empty() && !input.facts.virtual_network.is_empty() {
         let network = input.facts.virtual_network_id();
@@ -82,7 +82,7 @@ pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec
         if wanted.approval != Approval::Automatic {
             continue;
         }
-        let id = endpoint::id(input, wanted);
+        let id = private_endpoint::id(input, wanted);
         let own = id.subscription().unwrap_or_default().to_lowercase();
         let other = match &wanted.target {
             Target::Id(id) => id.subscription().unwrap_or_default().to_lowercase(),
@@ -104,7 +104,7 @@ pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec
         checks.push(
             check(
                 Area::Tenant,
-                endpoint::address(name).to_string(),
+                private_endpoint::address(name).to_string(),
                 "one tenant, for approval: Automatic",
                 verdict,
                 found,

@@ -20,10 +20,11 @@ fn of_cluster(reading: Reading<Vec<Grant>>) -> Verdict {
 fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
     let (desired, snapshot) = (Default::default(), snapshot());
     let facts = crate::facts::Facts::default();
-    let options = crate::diff::Options {
+    let options = crate::input::Options {
         mode: crate::plan::Mode::Apply,
         adopt: false,
         max_disconnects: None,
+        today: None,
         max_deletes: None,
         unprotect: Vec::new(),
         accept: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use privlink_core::diff::{DNS_TAG, STACK_TAG};
+use privlink_core::marks::{DNS_TAG, STACK_TAG};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{List, Reading};
 use serde_json::Value;

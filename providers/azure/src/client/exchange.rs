@@ -1,11 +1,11 @@
 //! One exchange with ARM: a request, its reply, and what a failure is.
 
-use privlink_core::reason::{chain, is_tls};
+use privlink_model::reason::{chain, is_tls};
 use std::sync::atomic::Ordering;
 
 use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, HeaderName, IF_MATCH};
 use azure_core::http::{Context, Method, PipelineSendOptions, Request};
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;

@@ -4,7 +4,7 @@
 //! its own precondition, and read as somebody else's change. So the resource is read: when it says all
 //! that was written, the write did arrive, and what is left is to wait for it.
 
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 
 use super::ArmClient;

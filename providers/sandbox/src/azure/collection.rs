@@ -1,8 +1,8 @@
 //! Lists, by pages.
 
-use privlink_core::arm::azure::not_found;
-use privlink_core::arm::error::ArmError;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::azure::not_found;
+use privlink_model::arm::error::ArmError;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::fault::Effect;

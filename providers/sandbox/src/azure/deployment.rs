@@ -1,8 +1,8 @@
 //! Deployments of literal resources, which `az network lb create` uses instead of a PUT: the
 //! resources of an inline template are put in their order. Expressions are not evaluated.
 
-use privlink_core::arm::error::ArmError;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::error::ArmError;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Call};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ impl Directory {
     }
 }
 
-impl privlink_core::arm::private_endpoint::Directory for Directory {
+impl privlink_model::arm::private_endpoint::Directory for Directory {
     fn tenant_of(&self, subscription: &str) -> Option<String> {
         self.subscription(subscription).map(|subscription| subscription.tenant.clone())
     }

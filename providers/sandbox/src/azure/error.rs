@@ -1,7 +1,7 @@
 //! ARM's refusals.
 
-use privlink_core::arm::error::ArmError;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::error::ArmError;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::server::Answer;

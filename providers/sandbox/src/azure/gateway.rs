@@ -1,8 +1,8 @@
 //! What the resource manager itself answers: subscriptions, tenants, groups, resources, rights,
 //! resource providers, Resource Graph.
 
-use privlink_core::arm::error::ArmError;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::error::ArmError;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Call};

@@ -1,8 +1,8 @@
 //! What Azure hands out, drawn from the world's issuer.
 
-use privlink_core::arm::hand::Hand;
-use privlink_core::arm::world::World;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::hand::Hand;
+use privlink_model::arm::world::World;
+use privlink_model::resource_id::ResourceId;
 
 use crate::world::issuer::Issuer;
 

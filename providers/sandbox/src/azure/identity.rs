@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use privlink_core::arm::error::ArmError;
+use privlink_model::arm::error::ArmError;
 use serde_json::{Value, json};
 
 use super::base64url;

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use privlink_core::arm::azure::not_found;
-use privlink_core::arm::error::ArmError;
-use privlink_core::arm::private_endpoint::{alias_is_visible, approves_at_once};
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::azure::not_found;
+use privlink_model::arm::error::ArmError;
+use privlink_model::arm::private_endpoint::{alias_is_visible, approves_at_once};
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Call};
@@ -67,7 +67,7 @@ fn availability(state: &State, call: &Call, path: &Path) -> Result<Answer, ArmEr
     }
     let prefix = format!("{}/subnets/", network.key());
     let subnet = world.subnets.iter().find(|(key, subnet)| {
-        key.starts_with(&prefix) && privlink_core::arm::address::in_subnet(address, subnet)
+        key.starts_with(&prefix) && privlink_model::arm::address::in_subnet(address, subnet)
     });
     let free = |subnet: &ResourceId| {
         let version = if address.is_ipv4() { "IPv4" } else { "IPv6" };

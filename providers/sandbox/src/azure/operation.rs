@@ -1,7 +1,7 @@
 //! Long-running operations: they are accepted, answer `InProgress` for a while, and end.
 
-use privlink_core::arm::error::ArmError;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::error::ArmError;
+use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! ARM's paths.
 
-use privlink_core::resource_id::ResourceId;
+use privlink_model::resource_id::ResourceId;
 
 use crate::server::Call;
 

@@ -1,10 +1,10 @@
 //! Reading, writing and deleting resources.
 
-use privlink_core::arm::azure::{Azure, Done, not_found};
-use privlink_core::arm::dns::{is_private_dns, is_zone_group};
-use privlink_core::arm::error::ArmError;
-use privlink_core::arm::write;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::arm::azure::{Azure, Done, not_found};
+use privlink_model::arm::dns::{is_private_dns, is_zone_group};
+use privlink_model::arm::error::ArmError;
+use privlink_model::arm::write;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::fault::Effect;

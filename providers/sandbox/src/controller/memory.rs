@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use privlink_core::controller::memory::{Cached, Memory};
-use privlink_core::kubernetes::service::{Key, Service};
+use privlink_model::controller::memory::{Cached, Memory};
+use privlink_model::kubernetes::service::{Key, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! What the controller tells the API server: finalizers, status, events.
 
-use privlink_core::controller::outcome::{Event, EventType, Outcome};
-use privlink_core::kubernetes::server_side_apply::{SERVICE, Writer, track_update};
-use privlink_core::kubernetes::service::Key;
+use privlink_model::controller::outcome::{Event, EventType, Outcome};
+use privlink_model::kubernetes::server_side_apply::{SERVICE, Writer, track_update};
+use privlink_model::kubernetes::service::Key;
 use serde_json::{Value, json};
 
 use crate::clock;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use privlink_core::kubernetes::defaults::{self, Network};
-use privlink_core::kubernetes::service::Key;
+use privlink_model::kubernetes::defaults::{self, Network};
+use privlink_model::kubernetes::service::Key;
 use serde_json::{Value, json};
 
 use crate::state::State;

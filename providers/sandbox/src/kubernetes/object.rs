@@ -1,7 +1,7 @@
 //! Creating, replacing and deleting objects.
 
-use privlink_core::kubernetes::server_side_apply::{self, Writer};
-use privlink_core::kubernetes::service::Key;
+use privlink_model::kubernetes::server_side_apply::{self, Writer};
+use privlink_model::kubernetes::service::Key;
 use serde_json::{Value, json};
 
 use crate::clock;

@@ -1,6 +1,6 @@
 //! PATCH, in its four forms.
 
-use privlink_core::kubernetes::server_side_apply::{self, Conflict};
+use privlink_model::kubernetes::server_side_apply::{self, Conflict};
 use serde_json::Value;
 
 use crate::clock;

@@ -1,6 +1,6 @@
 //! Reading: one object, and lists by pages.
 
-use privlink_core::kubernetes::service::Key;
+use privlink_model::kubernetes::service::Key;
 use serde_json::{Map, Value, json};
 
 use crate::server::{Answer, Call};

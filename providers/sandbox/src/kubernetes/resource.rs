@@ -1,6 +1,6 @@
 //! The kinds the sandbox serves.
 
-use privlink_core::kubernetes::server_side_apply::{SERVICE, Schema};
+use privlink_model::kubernetes::server_side_apply::{SERVICE, Schema};
 use serde_json::{Value, json};
 
 /// One kind.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use privlink_core::kubernetes::service::Key;
+use privlink_model::kubernetes::service::Key;
 use serde_json::{Value, json};
 
 use crate::state::State;

@@ -1,6 +1,6 @@
 //! What the path of a request names.
 
-use privlink_core::kubernetes::service::Key;
+use privlink_model::kubernetes::service::Key;
 
 use crate::server::Call;
 

@@ -1,6 +1,6 @@
 //! What all writes have: who writes, whether by force, whether at all.
 
-use privlink_core::kubernetes::server_side_apply::Writer;
+use privlink_model::kubernetes::server_side_apply::Writer;
 use serde_json::{Value, json};
 
 use crate::server::Call;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use privlink_core::arm::address::in_subnet;
-use privlink_core::facts::{BackendPoolType, Facts, LoadBalancerSku};
-use privlink_core::kubernetes::node::Node;
-use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::Snapshot;
+use privlink_model::arm::address::in_subnet;
+use privlink_model::facts::{BackendPoolType, Facts, LoadBalancerSku};
+use privlink_model::kubernetes::node::Node;
+use privlink_model::resource_id::ResourceId;
+use privlink_model::snapshot::Snapshot;
 use serde_json::{Value, json};
 
 use crate::kubernetes::store::text;

@@ -1,8 +1,8 @@
 //! The first world: what the AKS documentation assumes, with a second subscription and a second
 //! tenant for consumers.
 
-use privlink_core::arm::world::Malformed;
-use privlink_core::facts::{Facts, Origin};
+use privlink_model::arm::world::Malformed;
+use privlink_model::facts::{Facts, Origin};
 use serde_json::{Value, json};
 
 use crate::azure::directory::{Directory, Subscription, Tenant};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use privlink_core::kubernetes::node::Node;
-use privlink_core::resource_id::ResourceId;
+use privlink_model::kubernetes::node::Node;
+use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::kubernetes::resource::Resource;

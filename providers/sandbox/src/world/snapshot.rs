@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use privlink_core::controller::sync::FINALIZER;
-use privlink_core::kubernetes::service::Service;
-use privlink_core::snapshot::{List, Reading, Snapshot};
+use privlink_model::controller::sync::FINALIZER;
+use privlink_model::kubernetes::service::Service;
+use privlink_model::snapshot::{List, Reading, Snapshot};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -106,7 +106,7 @@ impl World {
 
     fn take_resource(&mut self, resource: Value) -> Result<(), Error> {
         let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
-        let id = privlink_core::resource_id::ResourceId::new(id);
+        let id = privlink_model::resource_id::ResourceId::new(id);
         let location = resource.get("location").and_then(Value::as_str).unwrap_or("eastus");
         if let (Some(subscription), Some(group)) = (id.subscription(), id.resource_group()) {
             if self.directory.subscription(subscription).is_none() {

@@ -5,11 +5,14 @@ use serde_json::{Value, json};
 use crate::change::FieldDiff;
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
-use crate::diff::{DNS_TAG, Input, PROTECT_TAG, STACK_TAG, dns};
+use crate::input::Input;
+use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
+use crate::node::dns_record;
+use crate::node::private_endpoint::OWN_TAGS;
+use crate::node::private_endpoint::comparable;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
-use super::connection::live_connection;
 use super::reached::Reached;
 
 /// The body that is written.
@@ -62,54 +65,12 @@ fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> Value {
         if endpoint.protect {
             tags.insert(PROTECT_TAG.to_owned(), "true".into());
         }
-        let id = crate::diff::endpoint::id(input, endpoint);
-        if let Some(place) = dns::place(endpoint, &id) {
+        let id = crate::node::private_endpoint::id(input, endpoint);
+        if let Some(place) = dns_record::place(endpoint, &id) {
             tags.insert(DNS_TAG.to_owned(), place.into());
         }
     }
     tags
-}
-
-/// Of a live endpoint's tags, those that privlink writes.
-fn own_tags(mut tags: Value) -> Value {
-    if let Some(tags) = tags.as_object_mut() {
-        tags.retain(|tag, _| OWN_TAGS.contains(&tag.as_str()));
-        return Value::Object(std::mem::take(tags));
-    }
-    json!({})
-}
-
-/// The tags that privlink writes, and takes away again.
-const OWN_TAGS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
-
-/// What of an endpoint is compared: what privlink writes.
-pub(super) fn comparable(endpoint: &Value) -> Value {
-    let at = |pointer: &str| endpoint.at(pointer).cloned().unwrap_or_default();
-    let automatic = at("/properties/privateLinkServiceConnections/0");
-    let manual = at("/properties/manualPrivateLinkServiceConnections/0");
-    let (connection, approval) =
-        if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
-    let of = |pointer: &str| connection.at(pointer).cloned().unwrap_or_default();
-    let mut fields = json!({
-        "location": at("/location"),
-        "subnet": at("/properties/subnet/id"),
-        "approval": approval,
-        "connectionName": of("/name"),
-        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
-        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
-        "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
-        "tags": own_tags(at("/tags")),
-    });
-    if let Some(fields) = fields.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    fields
-}
-
-/// What a plan uses of a live endpoint.
-pub fn bound(live: &Value) -> Value {
-    let status = live_connection(live).map(|connection| connection.status);
-    json!({"fields": comparable(live), "status": status})
 }
 
 /// The fields of an endpoint that cannot change in place (ARM contract, table "In place?").
@@ -143,11 +104,6 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
         .collect()
-}
-
-/// Fields with their unknowns as words.
-pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    fields.into_iter().map(FieldDiff::shown).collect()
 }
 
 /// The live endpoint with what can change in place changed.

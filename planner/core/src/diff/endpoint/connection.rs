@@ -4,38 +4,19 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
-use crate::change::{Action, Actor, Change, Consumer, FieldDiff};
+use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::desired::{Approval, PrivateEndpoint};
+use crate::diff::Gathered;
 use crate::diff::approval::{self, Decision};
 use crate::diff::draft::{Draft, DraftKey, Stage};
-use crate::diff::{Gathered, Input};
+use crate::input::Input;
+use crate::node::consumer::Consumer;
+use crate::node::private_endpoint::live_connection;
 use crate::plan::{Finding, Op};
-use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
 use super::reached::Reached;
-
-/// A connection as its endpoint shows it.
-pub(super) struct LiveConnection {
-    pub(super) target: Option<String>,
-    pub(super) status: String,
-    pub(super) manual: bool,
-}
-
-pub(super) fn live_connection(live: &Value) -> Option<LiveConnection> {
-    let first = |list: &str| live.at(&format!("/properties/{list}/0/properties"));
-    let (connection, manual) =
-        first("privateLinkServiceConnections").map(|connection| (connection, false)).or_else(
-            || first("manualPrivateLinkServiceConnections").map(|connection| (connection, true)),
-        )?;
-    let text = |pointer: &str| connection.at(pointer).and_then(Value::as_str);
-    Some(LiveConnection {
-        target: text("/privateLinkServiceId").map(ToOwned::to_owned),
-        status: text("/privateLinkServiceConnectionState/status").unwrap_or_default().to_owned(),
-        manual,
-    })
-}
 
 /// The state Azure gives a new connection (ARM contract, table "States and mirroring").
 fn new_status(

@@ -5,14 +5,13 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
-use crate::diff::Input;
+use crate::input::Input;
+use crate::node::private_endpoint::{LiveConnection, live_connection};
+use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view;
-
-use super::connection::{LiveConnection, live_connection};
 
 /// The connection as the endpoint shows it, and the Private Link Service it names, as it was read.
 fn both<'a>(
@@ -26,7 +25,7 @@ fn both<'a>(
 }
 
 fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<String> {
-    let consumers = view::consumers(link).into_iter();
+    let consumers = private_link_service::consumers(link).into_iter();
     let mut own = consumers.filter(|it| ResourceId::new(&it.endpoint) == *id);
     own.next().map(|consumer| consumer.status)
 }
@@ -84,7 +83,7 @@ pub(super) fn disagreement(
         address: Address::new(Kind::EndpointConnection, at.name.clone()),
         message,
         help: Some(
-            "Azure settles this within minutes; if it stays, make the endpoint anew with --replace."
+            "Azure settles this within minutes; if it stays, re-create the endpoint with --replace."
                 .to_owned(),
         ),
         place: None,

@@ -5,26 +5,13 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::arm::address::Prefix;
 use crate::code::Code;
-use crate::desired::{PrivateEndpoint, Subnet};
-use crate::diff::{Gathered, Input};
+use crate::desired::PrivateEndpoint;
+use crate::diff::Gathered;
+use crate::input::Input;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-
-/// The id of an endpoint's subnet.
-pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> ResourceId {
-    match &endpoint.subnet {
-        Subnet::Id(id) => id.value.clone(),
-        Subnet::Named { virtual_network, name } => ResourceId::in_group(
-            id.subscription().unwrap_or_default(),
-            id.resource_group().unwrap_or_default(),
-            "Microsoft.Network/virtualNetworks",
-            virtual_network,
-        )
-        .child("subnets", name),
-    }
-}
 
 /// The endpoint's region: its own, or its virtual network's, which must then be readable.
 pub(super) fn location(

@@ -3,8 +3,8 @@
 use crate::arm::resource::PrivateLinkService;
 use crate::desired::{PrivateEndpoint, Target};
 use crate::kubernetes::service::Key;
+use crate::node::private_link_service;
 use crate::prediction::Prediction;
-use crate::view;
 
 /// What an endpoint is to reach.
 pub(super) struct Reached<'a> {
@@ -49,8 +49,9 @@ pub(super) fn reached<'a>(
             let key = name.value.clone();
             let link = prediction.link_after(&key)?;
             let before = prediction.before.private_link_services.get(&link.id().to_lowercase());
-            let remade =
-                before.is_some_and(|before| view::identity_of(before) != view::identity_of(link));
+            let remade = before.is_some_and(|before| {
+                private_link_service::identity(before) != private_link_service::identity(link)
+            });
             Some(Reached {
                 target: link.id().to_owned(),
                 service: Some(key),

@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
-use crate::diff::Input;
+use crate::input::Input;
+use crate::node::private_endpoint::{address, id, live_connection, subnet_id};
+use crate::node::{Owners, private_link_service};
 use crate::plan::{Finding, Mode};
 use crate::pointer::text;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
-use crate::view::{self, Owners};
 
-use super::connection::live_connection;
-use super::{address, id, leaving, subnet_id};
+use super::leaving;
 
 /// Desired state with the names in Azure of endpoints whose documents were renamed, and what to say of
 /// them; nothing if there is none. A document was renamed if there is no endpoint of its name, and of the
@@ -50,7 +50,7 @@ pub fn settle(input: &Input<'_>) -> Option<(Desired, Vec<Finding>)> {
             Target::Alias(alias) => alias.value.eq_ignore_ascii_case(&target),
             Target::Service(key) => {
                 let link = world.private_link_services.get(&target.to_lowercase());
-                let frontend = link.and_then(|link| view::frontend_of(link));
+                let frontend = link.and_then(|link| private_link_service::frontend(link));
                 frontend.is_some_and(|it| owners.of_name(it.name()) == Some(&key.value))
             }
         }

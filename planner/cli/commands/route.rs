@@ -1,0 +1,103 @@
+//! `route`: finds a sequence of edits that disconnects fewer consumers than doing all at once.
+
+use std::path::Path;
+
+use privlink_core::input::Input;
+use privlink_core::plan::Mode;
+use privlink_core::route::{self, Bounds, Route, Step};
+use privlink_core::yaml;
+use privlink_engine::session::Patience;
+use serde_json::Value;
+
+use crate::args::{self, Limits, RouteFormat};
+use crate::command_error::{CommandError, io};
+use crate::exit::Exit;
+use crate::input;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let sources = input::sources(&args.input.filename)?;
+    let written = args.out.as_ref().map(|_| sources.documents());
+    let (desired, snapshot) = super::sound_sources_and_observed(
+        sources,
+        &args.input,
+        &args.place,
+        args.observed.as_deref(),
+        ui,
+    )?;
+    let options = super::options(Mode::Apply, &Limits::default());
+    let bounds = Bounds {
+        edits: args.max_edits.into(),
+        states: usize::try_from(args.max_states).unwrap_or(usize::MAX),
+    };
+    let route = super::block_on(async {
+        let observed =
+            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
+        let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
+        let route =
+            route::find(&input, bounds).map_err(|error| CommandError::new(error.to_string()))?;
+        if let Some(connected) = observed.connected {
+            connected.close().await?;
+        }
+        Ok(route)
+    })?;
+    ui.print(&rendered(&route, args.output, ui)?)?;
+    if let (Some(folder), Some(written)) = (&args.out, written) {
+        write(folder, &route, &written, ui)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn rendered(route: &Route, output: RouteFormat, ui: &Ui) -> Result<String, CommandError> {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match output {
+        RouteFormat::Text => privlink_render::route::text(route, ui.style(), &mut text),
+        RouteFormat::Mermaid => privlink_render::route::mermaid(route, &mut text),
+        RouteFormat::Json => {
+            let value = serde_json::to_value(route)
+                .map_err(|error| CommandError::new(format!("the route: {error}")))?;
+            text = format!("{:#}\n", privlink_core::change::show_value(value));
+            Ok(())
+        }
+    };
+    Ok(text)
+}
+
+/// Writes each step into a folder of its own, none of which may be there.
+fn write(folder: &Path, route: &Route, written: &[Value], ui: &mut Ui) -> Result<(), CommandError> {
+    if route.steps.is_empty() {
+        ui.say("No folder is written: there are no steps.");
+        return Ok(());
+    }
+    for step in &route.steps {
+        let folder = folder.join(name(step));
+        let shown = folder.display().to_string();
+        if std::fs::symlink_metadata(&folder).is_ok() {
+            return Err(CommandError::new(format!("{shown} is there already"))
+                .hint("Choose another folder."));
+        }
+        std::fs::create_dir_all(&folder).map_err(io(&shown))?;
+        let text = yaml::stream(&route::documents(route, step, written));
+        let file = folder.join("stack.yaml");
+        std::fs::write(&file, text).map_err(io(&file.display().to_string()))?;
+    }
+    let folder = folder.display();
+    ui.say(&format!(
+        "Wrote {} folders below {folder}. Apply them in order: privlink apply -f {folder}/{}",
+        route.steps.len(),
+        route.steps.first().map(name).unwrap_or_default()
+    ));
+    Ok(())
+}
+
+/// The folder of a step: `1-change-default-web`.
+fn name(step: &Step) -> String {
+    let word = match step.edit {
+        route::Edit::Create => "create",
+        route::Edit::Update => "change",
+        route::Edit::Delete => "delete",
+        route::Edit::Sync => "sync",
+    };
+    format!("{}-{word}-{}", step.number, step.service.replace('/', "-"))
+}

@@ -1,0 +1,125 @@
+//! `apply --route`: carries a route out, one step after the other, each planned again from what is live.
+//!
+//! Nothing of a route is kept: after every step the route of what is left is searched anew, so that a run that
+//! was stopped goes on from wherever it got to, and one that finds the world moved stops.
+
+use privlink_core::code::Severity;
+use privlink_core::desired::{self, Desired};
+use privlink_core::diagnostic::Source;
+use privlink_core::input::Input;
+use privlink_core::plan::Mode;
+use privlink_core::plural::count;
+use privlink_core::route::{self, Bounds, Route, Verdict};
+use privlink_core::{document, yaml};
+use privlink_kubernetes::KeptLock;
+use serde_json::Value;
+
+use crate::args;
+use crate::command_error::CommandError;
+use crate::connect::Connected;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use crate::unreadable;
+
+use super::apply;
+
+/// What a route leads to.
+pub(super) struct Walk<'a> {
+    /// How plans are carried out.
+    pub(super) args: &'a args::Run,
+    /// Desired state.
+    pub(super) desired: &'a Desired,
+    /// Its documents as they are written.
+    pub(super) written: &'a [Value],
+}
+
+impl Walk<'_> {
+    /// Walks the route to its end.
+    pub(super) async fn run(
+        &self,
+        connected: &Connected,
+        lock: &KeptLock,
+        ui: &mut Ui,
+    ) -> Result<Exit, CommandError> {
+        let mut left: Option<(usize, usize)> = None;
+        loop {
+            let route = self.search(connected).await?;
+            let now = (route.cost.disconnects, route.steps.len());
+            if let Some((disconnects, steps)) = left
+                && (now.0 > disconnects || now.1 >= steps)
+            {
+                return Err(moved(&route));
+            }
+            left = Some(now);
+            ui.say(&privlink_render::route::headline(&route));
+            match route.verdict {
+                Verdict::AtOnce => return self.apply(self.desired, connected, lock, ui).await,
+                Verdict::None | Verdict::Unfinished => {
+                    let mut text = String::new();
+                    // Writing to a String cannot fail.
+                    let _ = privlink_render::route::text(&route, ui.style(), &mut text);
+                    ui.print(&text)?;
+                    return Ok(Exit::Refused);
+                }
+                Verdict::Found => {}
+            }
+            let Some(step) = route.steps.first() else { return Err(moved(&route)) };
+            if let Some(tool) = route.steps.iter().find_map(|step| step.by.as_ref()) {
+                return Err(CommandError::new(format!(
+                    "{tool} writes Services of this route, and privlink does not"
+                ))
+                .hint(
+                    "`privlink route --out FOLDER` writes the steps for that tool to carry out.",
+                ));
+            }
+            if route.steps.len() == 1 {
+                return self.apply(self.desired, connected, lock, ui).await;
+            }
+            let desired = self.desired_of(&route, step)?;
+            let exit = self.apply(&desired, connected, lock, ui).await?;
+            if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
+                return Ok(exit);
+            }
+            ui.say(&format!("{} left.", count(route.steps.len() - 1, "step")));
+        }
+    }
+
+    async fn search(&self, connected: &Connected) -> Result<Route, CommandError> {
+        let (snapshot, facts) = connected.observe().await;
+        unreadable::check(&snapshot, &facts)?;
+        let options = super::options(Mode::Apply, &self.args.limits);
+        let input = Input::new(self.desired, &snapshot, &facts, &options);
+        route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
+    }
+
+    /// What is desired for a step.
+    fn desired_of(&self, route: &Route, step: &route::Step) -> Result<Desired, CommandError> {
+        let text = yaml::stream(&route::documents(route, step, self.written));
+        let source = Source::new(&format!("step {}", step.number), &text)
+            .map_err(|problem| CommandError::diagnostics(vec![*problem]))?;
+        let namespace = self.desired.services.keys().next().map(|key| key.namespace.clone());
+        let options = desired::Options { namespace, stack_name: Some(self.desired.name.clone()) };
+        let (desired, problems) = desired::resolve(document::parse(&source), &options);
+        if problems.iter().any(|it| it.severity == Severity::Error) {
+            return Err(CommandError::diagnostics(problems));
+        }
+        Ok(desired)
+    }
+
+    async fn apply(
+        &self,
+        desired: &Desired,
+        connected: &Connected,
+        lock: &KeptLock,
+        ui: &mut Ui,
+    ) -> Result<Exit, CommandError> {
+        apply::from_desired(self.args, (desired, Mode::Apply), (connected, lock), ui).await
+    }
+}
+
+fn moved(route: &Route) -> CommandError {
+    let now = privlink_render::route::headline(route);
+    CommandError::new(format!("the world moved while the route was walked; now: {now}"))
+        .hint("Look at `privlink route` again.")
+        .exit(Exit::Stale)
+}

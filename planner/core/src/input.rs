@@ -1,0 +1,108 @@
+//! What a plan is made from: desired state, what was observed, facts, and what the user chose.
+
+use std::collections::BTreeSet;
+
+use crate::address::Address;
+use crate::code::Code;
+use crate::date::Day;
+use crate::desired::Desired;
+use crate::facts::Facts;
+use crate::plan::{Mode, Scope};
+use crate::snapshot::Snapshot;
+
+/// The units of a plan, and which of them it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The units the plan is about; all, if nothing limits it.
+    pub covered: Option<BTreeSet<Address>>,
+    /// The units to be made anew.
+    pub replaced: BTreeSet<Address>,
+}
+
+impl Selection {
+    /// Whether the plan is about this unit.
+    pub fn covers(&self, unit: &Address) -> bool {
+        self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
+    }
+
+    /// Whether the plan is about some units only.
+    pub fn is_limited(&self) -> bool {
+        self.covered.is_some()
+    }
+
+    /// Whether this unit is to be made anew whatever is found.
+    pub fn replaces(&self, unit: &Address) -> bool {
+        self.replaced.contains(unit)
+    }
+}
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Desired state.
+    pub desired: &'a Desired,
+    /// What was observed.
+    pub snapshot: &'a Snapshot,
+    /// What the model takes the cluster to be.
+    pub facts: &'a Facts,
+    /// What the user chose.
+    pub options: &'a Options,
+    /// What the options limit the plan to, once it is found out: nothing before.
+    pub selection: Option<&'a Selection>,
+}
+
+/// What the user chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Apply or destroy.
+    pub mode: Mode,
+    /// Whether objects that exist and are nobody's, or kubectl's, may be taken over.
+    pub adopt: bool,
+    /// How many consumers may be cut off, whatever the Stack says.
+    pub max_disconnects: Option<usize>,
+    /// What day it is: the core has no clock. Without one, consent that ends is none.
+    pub today: Option<Day>,
+    /// How many nodes may be deleted, whatever the Stack says.
+    pub max_deletes: Option<usize>,
+    /// Protected nodes that may go all the same.
+    pub unprotect: Vec<String>,
+    /// Findings that are errors and hold nothing back all the same.
+    pub accept: Vec<Code>,
+    /// What the plan is limited to, and what it makes anew.
+    pub scope: Scope,
+    /// The version of privlink.
+    pub tool_version: String,
+}
+
+impl<'a> Input<'a> {
+    /// What a plan is made from, limited by nothing yet.
+    pub const fn new(
+        desired: &'a Desired,
+        snapshot: &'a Snapshot,
+        facts: &'a Facts,
+        options: &'a Options,
+    ) -> Self {
+        Self { desired, snapshot, facts, options, selection: None }
+    }
+
+    /// Whether the plan is about this unit, see [`selection`].
+    pub fn covers(&self, unit: &Address) -> bool {
+        self.selection.is_none_or(|selection| selection.covers(unit))
+    }
+
+    /// Whether the plan is about some units only.
+    pub fn is_limited(&self) -> bool {
+        self.selection.is_some_and(Selection::is_limited)
+    }
+
+    /// Whether this unit is to be made anew whatever is found.
+    pub fn replaces(&self, unit: &Address) -> bool {
+        self.selection.is_some_and(|selection| selection.replaces(unit))
+    }
+
+    /// Whether objects that left the desired state are deleted: only when exactly one Stack document
+    /// says whose they are, or when everything is to go.
+    pub fn prunes(&self) -> bool {
+        self.desired.stack.is_some() || self.options.mode == Mode::Destroy
+    }
+}

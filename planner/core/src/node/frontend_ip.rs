@@ -1,0 +1,99 @@
+//! Frontends of load balancers, with the rules and probes on them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::{Frontend, LoadBalancer, Probe, Resource, Rule};
+use crate::node::fields::clean;
+use crate::node::{Owners, View, plain};
+use crate::resource_id::ResourceId;
+
+pub(crate) fn node(
+    balancer: &LoadBalancer,
+    frontend: &Frontend,
+    rules: &Rules<'_>,
+    owners: &Owners,
+) -> (Address, View) {
+    let name = frontend.name();
+    let service = owners.of_name(name);
+    let address = match service {
+        Some(key) if name.ends_with("-IPv6") => format!("{key}/IPv6"),
+        Some(key) => key.to_string(),
+        None => format!("{}/{name}", balancer.name()),
+    };
+    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
+    let mut fields = clean(frontend);
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("name".to_owned(), name.into());
+        fields.insert("loadBalancer".to_owned(), balancer.name().into());
+        let (rules, probes) = rules.on(&id, owners);
+        fields.insert("loadBalancingRules".to_owned(), rules);
+        fields.insert("probes".to_owned(), probes);
+    }
+    let view = plain(id.as_str(), service, fields);
+    (Address::new(Kind::FrontendIp, address), view)
+}
+
+/// The rules of a load balancer by their frontend's id in lower case, and its probes by name.
+pub(crate) struct Rules<'a> {
+    by_frontend: BTreeMap<String, Vec<&'a Rule>>,
+    probes: BTreeMap<&'a str, &'a Probe>,
+}
+
+impl<'a> Rules<'a> {
+    pub(crate) fn of(balancer: &'a LoadBalancer) -> Self {
+        let mut by_frontend: BTreeMap<String, Vec<&Rule>> = BTreeMap::new();
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            if let Some(frontend) = &rule.properties.frontend_ip_configuration {
+                by_frontend.entry(frontend.id().to_ascii_lowercase()).or_default().push(rule);
+            }
+        }
+        let probes = balancer.properties.probes.iter().flatten();
+        let probes = probes.map(|probe| (probe.name(), probe.as_ref())).collect();
+        Self { by_frontend, probes }
+    }
+
+    /// The rules on a frontend, and the probes they use. They are named by what follows the Service's
+    /// part of their name (`TCP-80`), so that they can be compared across a change of the frontend's
+    /// name.
+    fn on(&self, frontend: &ResourceId, owners: &Owners) -> (Value, Value) {
+        let mut rules = Map::new();
+        let mut probes = Map::new();
+        for rule in self.by_frontend.get(&frontend.key()).into_iter().flatten() {
+            let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
+            let mut properties = properties(*rule);
+            if let Some(fields) = properties.as_object_mut() {
+                fields.shift_remove("frontendIPConfiguration");
+                fields.shift_remove("backendAddressPools");
+                if let Some(probe) = &probe {
+                    fields.insert("probe".to_owned(), short_name(probe.name(), owners).into());
+                }
+            }
+            rules.insert(short_name(rule.name(), owners), properties);
+            if let Some(live) = probe.and_then(|probe| self.probes.get(probe.name())) {
+                probes.insert(short_name(live.name(), owners), self::properties(*live));
+            }
+        }
+        (Value::Object(rules), Value::Object(probes))
+    }
+}
+
+/// The properties of a resource, cleaned.
+fn properties<P: Serialize>(resource: &Resource<P>) -> Value {
+    match clean(&resource.properties) {
+        Value::Object(fields) if fields.is_empty() => Value::Null,
+        properties => properties,
+    }
+}
+
+/// What tells a rule or probe from others of its Service: `TCP-80` of `a257b...-apps-subnet-TCP-80`.
+fn short_name(name: &str, owners: &Owners) -> String {
+    if owners.of_name(name).is_none() {
+        return name.to_owned();
+    }
+    let start = ["-TCP-", "-UDP-", "-SCTP-"].iter().find_map(|protocol| name.rfind(protocol));
+    start.and_then(|at| name.get(at + 1..)).unwrap_or(name).to_owned()
+}

@@ -1,0 +1,71 @@
+//! Private Link Services.
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateLinkService;
+use crate::node::consumer::Consumer;
+use crate::node::fields::clean;
+use crate::node::{Owners, View, plain};
+use crate::resource_id::ResourceId;
+
+/// The address of a Private Link Service: its frontend's Service, or where it lies.
+pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> Address {
+    let id = ResourceId::new(service.id());
+    let on = frontend(service);
+    let owner = on.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
+    let name = owner.map_or_else(
+        || format!("{}/{}", id.resource_group().unwrap_or_default(), id.name()),
+        ToString::to_string,
+    );
+    Address::new(Kind::PrivateLinkService, name)
+}
+
+pub(crate) fn node(service: &PrivateLinkService, owners: &Owners) -> (Address, View) {
+    let id = ResourceId::new(service.id());
+    let on = frontend(service);
+    let owner = on.as_ref().and_then(|frontend| owners.of_name(frontend.name()));
+    let mut view = plain(id.as_str(), owner, clean(service));
+    view.identity = identity(service).map(ToOwned::to_owned);
+    view.consumers = consumers(service);
+    (address(service, owners), view)
+}
+
+/// The frontend a Private Link Service is on.
+pub(crate) fn frontend(service: &PrivateLinkService) -> Option<ResourceId> {
+    let frontends = service.properties.load_balancer_frontend_ip_configurations.as_deref()?;
+    frontends.first().map(|frontend| ResourceId::new(frontend.id()))
+}
+
+/// What tells a Private Link Service from another of the same name: its alias, which is made with it
+/// and never changes, and else its guid.
+pub(crate) fn identity(service: &PrivateLinkService) -> Option<&str> {
+    let guid = || service.properties.resource_guid.as_deref();
+    service.properties.alias.as_deref().or_else(guid)
+}
+
+/// What Azure and privlink write where nobody wrote anything.
+const NO_MESSAGE: [&str; 4] = ["", "Auto Approved", "Awaiting Approval", "Approved by privlink"];
+
+/// Who is connected to a Private Link Service, in order of their endpoints' ids.
+pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
+    let connections = service.properties.private_endpoint_connections.iter().flatten();
+    let mut consumers: Vec<Consumer> = connections
+        .map(|connection| {
+            let properties = &connection.properties;
+            let endpoint = properties.private_endpoint.as_ref().map(|endpoint| endpoint.id());
+            let state = properties.private_link_service_connection_state.as_ref();
+            let id = ResourceId::new(endpoint.unwrap_or_default());
+            Consumer {
+                endpoint: id.as_str().to_owned(),
+                subscription: id.subscription().unwrap_or_default().to_owned(),
+                request_message: state
+                    .and_then(|state| state.description.clone())
+                    .filter(|description| !NO_MESSAGE.contains(&description.as_str()))
+                    .unwrap_or_default(),
+                status: state.and_then(|state| state.status.clone()).unwrap_or_default(),
+                own: false,
+            }
+        })
+        .collect();
+    consumers.sort();
+    consumers
+}

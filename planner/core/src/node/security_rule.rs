@@ -1,0 +1,20 @@
+//! Security rules of network security groups.
+
+use std::sync::Arc;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::{NetworkSecurityGroup, SecurityRule};
+use crate::node::fields::clean;
+use crate::node::{View, plain};
+use crate::resource_id::ResourceId;
+
+pub(crate) fn nodes(group: &NetworkSecurityGroup) -> Vec<(Address, View)> {
+    let rules = group.properties.security_rules.iter().flatten();
+    let rule = |rule: &Arc<SecurityRule>| {
+        let name = format!("{}/{}", group.name(), rule.name());
+        let id = ResourceId::new(group.id()).child("securityRules", rule.name());
+        let view = plain(id.as_str(), None, clean(rule));
+        (Address::new(Kind::SecurityRule, name), view)
+    };
+    rules.map(rule).collect()
+}

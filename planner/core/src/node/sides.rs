@@ -1,0 +1,95 @@
+//! The nodes of two worlds, before and after, so that they can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::arm::world::{Shelf, World};
+use crate::node::{Owners, View};
+
+use super::{load_balancer, private_link_service, public_ip, security_rule, subnet};
+
+/// Nodes by address. Those that did not change are shared between worlds.
+pub(crate) type Nodes = BTreeMap<Address, Arc<View>>;
+
+/// The nodes of each resource, by the resource's id in lower case.
+type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
+
+/// The nodes of two worlds, addressed alike, so that they can be compared.
+pub(crate) fn nodes(before: &World, after: &World, owners: &Owners) -> (Nodes, Nodes) {
+    let nothing = (World::default(), Collected::new());
+    let nodes_before = collect(before, owners, (&nothing.0, &nothing.1));
+    let nodes_after = collect(after, owners, (before, &nodes_before));
+    let crowded = crowded(&nodes_before, &nodes_after);
+    (addressed(nodes_before, &crowded), addressed(nodes_after, &crowded))
+}
+
+/// Addresses that two nodes of one world would share: a Service may have a frontend on the internal
+/// and one on the public load balancer.
+fn crowded(before: &Collected, after: &Collected) -> BTreeSet<Address> {
+    let mut crowded = BTreeSet::new();
+    for world in [before, after] {
+        let mut seen = BTreeSet::new();
+        for (address, _) in world.values().flatten() {
+            if !seen.insert(address) {
+                crowded.insert(address.clone());
+            }
+        }
+    }
+    crowded
+}
+
+fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
+    nodes
+        .into_values()
+        .flatten()
+        .map(|(address, view)| {
+            if crowded.contains(&address) {
+                let holder = view.id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
+                let name = format!("{}/{holder}", address.name);
+                (Address::new(address.kind, name), view)
+            } else {
+                (address, view)
+            }
+        })
+        .collect()
+}
+
+/// The nodes of a world. Those of resources that are the very ones of `known` are taken from there.
+fn collect(world: &World, owners: &Owners, known: (&World, &Collected)) -> Collected {
+    let (other, known) = known;
+    let mut nodes = Collected::new();
+    each(&world.load_balancers, &other.load_balancers, known, &mut nodes, |balancer| {
+        load_balancer::nodes(balancer, owners)
+    });
+    each(&world.private_link_services, &other.private_link_services, known, &mut nodes, |link| {
+        vec![private_link_service::node(link, owners)]
+    });
+    each(&world.public_ip_addresses, &other.public_ip_addresses, known, &mut nodes, |address| {
+        vec![public_ip::node(address, owners)]
+    });
+    let groups = (&world.network_security_groups, &other.network_security_groups);
+    each(groups.0, groups.1, known, &mut nodes, security_rule::nodes);
+    each(&world.subnets, &other.subnets, known, &mut nodes, |it| vec![subnet::node(it)]);
+    nodes
+}
+
+fn each<T>(
+    shelf: &Shelf<T>,
+    other: &Shelf<T>,
+    known: &Collected,
+    nodes: &mut Collected,
+    make: impl Fn(&T) -> Vec<(Address, View)>,
+) {
+    for (key, resource) in shelf {
+        let is_known = other.get(key).is_some_and(|other| Arc::ptr_eq(other, resource));
+        let of_it = match known.get(key).filter(|_| is_known) {
+            Some(nodes) => nodes.clone(),
+            None => make(resource)
+                .into_iter()
+                .map(|(address, view)| (address, Arc::new(view)))
+                .collect(),
+        };
+        nodes.insert(key.clone(), of_it);
+    }
+}

@@ -1,0 +1,304 @@
+//! What a reader is told of a plan beside its changes: what each object is called, which change brings
+//! which about, the edit at the root of a disconnect, and how nobody is disconnected.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Address, Kind};
+use crate::change::{Action, Change, Effect, FieldDiff};
+use crate::desired::{Desired, Dns, PrivateEndpoint, Service, Subnet, Target};
+use crate::diagnostic::Span;
+use crate::explanation;
+use crate::input::Input;
+use crate::kubernetes::service::Key;
+use crate::plan::{Cause, Cluster, Excerpt, Plan};
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::unknown;
+
+use super::Planned;
+
+/// The prefix of the controller's annotations, which people leave away.
+const PREFIX: &str = "service.beta.kubernetes.io/";
+
+/// Adds to a plan what is told of it.
+pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
+    planned.plan.cluster = cluster(input.desired);
+    for change in &mut planned.plan.changes {
+        change.title = title(&planned.prediction, change);
+    }
+    let roots = brought_about(planned);
+    for (change, root) in planned.plan.changes.iter_mut().zip(roots) {
+        change.brought_about_by = root;
+    }
+    planned.plan.causes = causes(input, &planned.plan);
+    planned.plan.alternatives = explanation::alternatives(input, planned);
+    planned.plan.excerpts = excerpts(input.desired, &planned.plan);
+}
+
+fn cluster(desired: &Desired) -> Option<Cluster> {
+    let stack = desired.stack.as_ref()?;
+    let name = stack.cluster.as_ref()?.value.clone();
+    let resource_group = stack.resource_group.as_ref()?.value.clone();
+    Some(Cluster { name, resource_group })
+}
+
+/// As people call an object: by its name in its own control plane, and a frontend by its address.
+fn title(prediction: &Prediction, change: &Change) -> String {
+    let Address { kind, name } = &change.address;
+    let nodes = [prediction.nodes_before(), prediction.nodes_after()];
+    let found = |pointer: &str| {
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
+        views.find_map(|view| {
+            let text = view.fields.pointer(pointer)?.as_str()?;
+            (!unknown::is_unknown(text)).then(|| text.to_owned())
+        })
+    };
+    let in_azure = || {
+        let object = change.object.as_deref()?;
+        (!object.contains("known after apply)")).then(|| ResourceId::new(object).name().to_owned())
+    };
+    let called = match kind {
+        Kind::FrontendIp => {
+            let address = found("/properties/privateIPAddress");
+            address.unwrap_or_else(|| format!("of {}", bare(name)))
+        }
+        Kind::PublicIp => found("/properties/ipAddress").or_else(in_azure).unwrap_or(name.clone()),
+        Kind::PrivateLinkService => in_azure().unwrap_or_else(|| format!("of {}", bare(name))),
+        Kind::EndpointConnection | Kind::BackendPool => {
+            name.rsplit_once('/').map_or(name.as_str(), |(_, last)| last).to_owned()
+        }
+        _ => name.clone(),
+    };
+    format!("{} {called}", kind.title())
+}
+
+/// A Service's name without its namespace.
+fn bare(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(_, rest)| rest)
+}
+
+/// For each change, the object whose change brings it about.
+fn brought_about(planned: &Planned) -> Vec<Option<Address>> {
+    let changes = &planned.plan.changes;
+    let cutting = cutting(changes);
+    let changed = |at: &Address| {
+        let at = changes.binary_search_by(|it| it.address.cmp(at)).ok()?;
+        changes.get(at).filter(|it| it.is_change()).map(|it| it.address.clone())
+    };
+    let services = changes.iter().filter(|it| it.address.kind == Kind::Service && it.is_change());
+    let first_service = services.map(|it| &it.address).next();
+    let of = |change: &Change| {
+        if !change.is_change() {
+            return None;
+        }
+        let behind = behind(planned, change, &cutting);
+        let mut behind = behind.iter().chain(first_service.filter(|_| is_shared(&change.address)));
+        behind.find_map(|at| changed(at).filter(|it| *it != change.address))
+    };
+    changes.iter().map(of).collect()
+}
+
+/// Whether all Services have it together.
+const fn is_shared(address: &Address) -> bool {
+    matches!(
+        address.kind,
+        Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet
+    )
+}
+
+/// The Private Link Service that disconnects an endpoint, by the endpoint's id in lower case.
+fn cutting(changes: &[Change]) -> BTreeMap<String, &Address> {
+    let mut cutting = BTreeMap::new();
+    for change in changes.iter().filter(|it| it.address.kind == Kind::PrivateLinkService) {
+        if let Effect::ConsumersDisconnected(consumers) = &change.effect {
+            let ids = consumers.iter().map(|it| it.endpoint.to_lowercase());
+            cutting.extend(ids.map(|id| (id, &change.address)));
+        }
+    }
+    cutting
+}
+
+/// The objects whose change may have brought a change about, the likeliest first.
+fn behind(
+    planned: &Planned,
+    change: &Change,
+    cutting: &BTreeMap<String, &Address>,
+) -> Vec<Address> {
+    let Address { kind, name } = &change.address;
+    let alike = |kind: Kind| Address::new(kind, name.clone());
+    let needed = |kind: Kind| -> Vec<Address> {
+        let needs = planned.graph.needs(&change.address);
+        needs.map(|(need, _)| need).filter(|it| it.kind == kind).cloned().collect()
+    };
+    let goes = matches!(change.action, Action::Delete | Action::Replace);
+    match kind {
+        Kind::Service => Vec::new(),
+        Kind::PrivateLinkService if goes || change.action == Action::Create => {
+            vec![alike(Kind::FrontendIp), alike(Kind::Service)]
+        }
+        Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
+            let own = name.trim_end_matches("/IPv6");
+            vec![Address::new(Kind::Service, own)]
+        }
+        Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => {
+            let needed_by = planned.graph.needed_by(&change.address);
+            needed_by.map(|(from, _)| from.clone()).collect()
+        }
+        // One whose own document changed has no other cause.
+        Kind::PrivateEndpoint
+            if change.fields.iter().any(|it| it.path != "privateLinkServiceId") =>
+        {
+            Vec::new()
+        }
+        Kind::PrivateEndpoint => needed(Kind::PrivateLinkService),
+        Kind::EndpointConnection if matches!(change.action, Action::Approve | Action::Reject) => {
+            Vec::new()
+        }
+        Kind::EndpointConnection => {
+            let object = change.object.as_deref().unwrap_or_default().to_lowercase();
+            let cutting = cutting.get(&object).map(|it| (*it).clone());
+            std::iter::once(alike(Kind::PrivateEndpoint)).chain(cutting).collect()
+        }
+        Kind::DnsRecord => needed(Kind::PrivateEndpoint),
+    }
+}
+
+/// The edits at the roots of what disconnects, each once.
+fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
+    let mut roots: BTreeMap<&Address, &Change> = BTreeMap::new();
+    for change in &plan.changes {
+        if let Effect::ConsumersDisconnected(_) = change.effect {
+            let chain = plan.chain_to(change);
+            let root = chain.last().copied().unwrap_or(change);
+            roots.entry(&root.address).or_insert(root);
+        }
+    }
+    let mut causes = Vec::new();
+    for root in roots.into_values() {
+        let fields = explanation::edited(root);
+        let whole = |place: Option<String>| Cause {
+            address: root.address.clone(),
+            title: root.title.clone(),
+            field: None,
+            reason: root.reason.clone(),
+            place,
+            live: None,
+            wanted: None,
+        };
+        if fields.is_empty() {
+            let goes = root.action == Action::Delete;
+            causes.push(whole(if goes { None } else { place(input.desired, root, None) }));
+        }
+        causes.extend(fields.into_iter().map(|field| Cause {
+            field: Some(short(&field.path)),
+            live: field.before.clone(),
+            wanted: field.after.clone(),
+            ..whole(place(input.desired, root, Some(field)))
+        }));
+    }
+    causes
+}
+
+/// A field's shortest name that people know: an annotation's without the controller's prefix.
+pub fn short(path: &str) -> String {
+    let path = path.strip_prefix("metadata.").unwrap_or(path);
+    for map in ["annotations", "labels"] {
+        let key = path.strip_prefix(map).and_then(|it| it.strip_prefix("[\"")?.strip_suffix("\"]"));
+        if let Some(key) = key {
+            return key.strip_prefix(PREFIX).unwrap_or(key).to_owned();
+        }
+    }
+    path.strip_prefix("spec.")
+        .or_else(|| path.strip_prefix("properties."))
+        .unwrap_or(path)
+        .to_owned()
+}
+
+/// Where the input says what a change's field becomes; where the object is named, if it says nothing.
+fn place(desired: &Desired, change: &Change, field: Option<&FieldDiff>) -> Option<String> {
+    let Address { kind, name } = &change.address;
+    let path = field.map_or("", |field| field.path.as_str());
+    let span = match kind {
+        Kind::Service => {
+            let (namespace, name) = name.split_once('/')?;
+            let service = desired.services.get(&Key::new(namespace, name))?;
+            of_service(service, path).unwrap_or(&service.span)
+        }
+        Kind::PrivateEndpoint => {
+            let endpoint = desired.endpoints.get(name)?;
+            of_endpoint(endpoint, path).unwrap_or(&endpoint.name.span)
+        }
+        _ => return None,
+    };
+    Some(span.place().to_string())
+}
+
+fn of_service<'a>(service: &'a Service, path: &str) -> Option<&'a Span> {
+    let spec = &service.spec;
+    let annotation =
+        path.strip_prefix("metadata.annotations[\"").and_then(|it| it.strip_suffix("\"]"));
+    if let Some(key) = annotation {
+        return service.annotation(key).map(|value| &value.span);
+    }
+    match path.strip_prefix("spec.")?.split(['.', '[']).next()? {
+        "type" => spec.service_type.as_ref().map(|it| &it.span),
+        "loadBalancerIP" => spec.load_balancer_ip.as_ref().map(|it| &it.span),
+        "loadBalancerClass" => spec.load_balancer_class.as_ref().map(|it| &it.span),
+        "externalTrafficPolicy" => spec.external_traffic_policy.as_ref().map(|it| &it.span),
+        "ipFamilyPolicy" => spec.ip_family_policy.as_ref().map(|it| &it.span),
+        "ipFamilies" => spec.ip_families.first().map(|it| &it.span),
+        "loadBalancerSourceRanges" => spec.load_balancer_source_ranges.first().map(|it| &it.span),
+        "ports" => spec.ports.first()?.port.as_ref().map(|it| &it.span),
+        _ => None,
+    }
+}
+
+fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span> {
+    match path.split(['.', '[']).next()? {
+        "subnet" => Some(match &endpoint.subnet {
+            Subnet::Named { name, .. } => &name.span,
+            Subnet::Id(id) => &id.span,
+        }),
+        "location" => endpoint.location.as_ref().map(|it| &it.span),
+        "requestMessage" => endpoint.request_message.as_ref().map(|it| &it.span),
+        "address" | "ipConfigurations" => endpoint.address.as_ref().map(|it| &it.span),
+        "privateLinkServiceId" | "target" => Some(match &endpoint.target {
+            Target::Service(it) => &it.span,
+            Target::Id(it) => &it.span,
+            Target::Alias(it) => &it.span,
+        }),
+        "dns" => endpoint.dns.as_ref().map(|dns| match dns {
+            Dns::Record { name, .. } => &name.span,
+            Dns::ZoneGroup { zones, name } => {
+                zones.first().or(name.as_ref()).map_or(&endpoint.name.span, |it| &it.span)
+            }
+        }),
+        _ => None,
+    }
+}
+
+/// The lines around every place that a cause or a finding names.
+fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
+    let of_causes = plan.causes.iter().filter_map(|it| it.place.as_deref());
+    let of_findings = plan.findings.iter().filter_map(|it| it.place.as_deref());
+    let mut places: Vec<&str> = of_causes.chain(of_findings).collect();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    places.sort_unstable();
+    places.dedup();
+    let services = desired.services.values().map(|it| &it.span);
+    let endpoints = desired.endpoints.values().map(|it| &it.name.span);
+    let approvals = desired.approvals.values().map(|it| &it.name.span);
+    let stack = desired.stack.iter().map(|it| &it.name.span);
+    let spans = services.chain(endpoints).chain(approvals).chain(stack);
+    let sources: BTreeMap<&str, &Span> = spans.map(|span| (span.source().name(), span)).collect();
+    let excerpt = |place: &str| {
+        let mut parts = place.rsplitn(3, ':');
+        let (_, line) = (parts.next()?, parts.next()?.parse().ok()?);
+        let source = sources.get(parts.next()?)?.source();
+        let (first_line, lines) = source.excerpt(line, 1)?;
+        Some(Excerpt { place: place.to_owned(), first_line, lines })
+    };
+    places.into_iter().filter_map(excerpt).collect()
+}

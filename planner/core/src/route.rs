@@ -1,0 +1,421 @@
+//! A way from what is live to desired state that disconnects fewer consumers than doing all at once: a
+//! sequence of edits, each of one Service; or the proof that there is none.
+//!
+//! The prediction is the oracle. The search is over edits of the Services that differ and of those beside
+//! them: all that differs at once, a part of it, spare ports for a while, deletion, a sync. It is bounded
+//! and deterministic; parts of a stack that share nothing are searched apart.
+
+mod course;
+mod documents;
+mod harm;
+mod parts;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::arm::world::World;
+use crate::change::FieldDiff;
+use crate::compare;
+use crate::controller::cluster::Cluster;
+use crate::controller::predict::Change;
+use crate::diff::{self, Gathered};
+use crate::evidence::Evidence;
+use crate::import;
+use crate::input::Input;
+use crate::kubernetes::service::Key;
+use crate::node::consumer::Consumer;
+use crate::plan::Mode;
+use crate::prediction::{self, Prediction};
+
+pub use documents::documents;
+pub use harm::Cost;
+
+use course::Course;
+use harm::{Harm, Needs};
+use search::{Problem, Reached, State};
+
+/// The version of the JSON. Minor: a new optional field; major: all else.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// Where a search ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bounds {
+    /// How many edits a way may have.
+    pub edits: usize,
+    /// How many states are looked at.
+    pub states: usize,
+}
+
+impl Default for Bounds {
+    /// Ways of up to eight edits, among up to 5,000 states.
+    fn default() -> Self {
+        Self { edits: 8, states: 5_000 }
+    }
+}
+
+/// From what is live to desired state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The stack's name.
+    pub stack: String,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Whom doing all at once disconnects.
+    pub at_once: Vec<Consumer>,
+    /// What the controller fails at when all is done at once, by Service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fails: Vec<String>,
+    /// What the steps cost together.
+    pub cost: Cost,
+    /// The steps, in order; none where there is no better way than doing all at once.
+    pub steps: Vec<Step>,
+    /// What was searched.
+    pub searched: SearchNote,
+    /// Why the Private Link Services that are lost at once are lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Rule>,
+    /// What to do instead where there is no way: a second Private Link Service beside the first, with what to
+    /// wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<String>,
+}
+
+/// What a route comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Doing all at once disconnects nobody, and the controller fails at nothing.
+    AtOnce,
+    /// There is a way that disconnects fewer, or at which nothing fails.
+    Found,
+    /// There is none within the bounds, and all there is within them was looked at.
+    None,
+    /// None was found before the search ended at its bound of states.
+    Unfinished,
+}
+
+/// What was searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchNote {
+    /// Where it ends.
+    pub bounds: Bounds,
+    /// How many states were looked at.
+    pub states: usize,
+}
+
+/// Why a Private Link Service is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// The Private Link Service.
+    pub link: String,
+    /// Why, in words that fit after "because".
+    pub reason: String,
+    /// How sure that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What a step does to its Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Edit {
+    /// It is created.
+    Create,
+    /// It is changed.
+    Update,
+    /// It is deleted.
+    Delete,
+    /// It is synced as it is.
+    Sync,
+}
+
+/// One step: one edit of one Service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The Service, as `namespace/name`.
+    pub service: String,
+    /// What is done to it.
+    pub edit: Edit,
+    /// The tool that writes it, where it is not privlink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The fields that change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldDiff>,
+    /// Whom it disconnects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disconnects: Vec<Consumer>,
+    /// What nothing serves until a later step, such as `my-pls TCP 443`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unserved: Vec<String>,
+    /// The Private Link Services whose consumers' connections break and come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<String>,
+    /// The Services that differ from what is desired or live, as they are after it, by `namespace/name`; null
+    /// for those that there are not.
+    pub services: BTreeMap<String, Option<Value>>,
+    /// The Service through which each of the stack's endpoints is reached after it, by the endpoint's document.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, String>,
+}
+
+/// Finds the route.
+///
+/// # Errors
+///
+/// As for [`crate::planning::plan`].
+pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning::Error> {
+    let planned = crate::planning::plan(input)?;
+    let ground = Ground::of(input, &planned.prediction);
+    let at_once =
+        Harm::between(&planned.prediction.before, &planned.prediction.after, &Needs::default());
+    let mut route = Route {
+        format_version: FORMAT_VERSION.to_owned(),
+        stack: input.desired.name.clone(),
+        verdict: Verdict::AtOnce,
+        at_once: at_once.disconnected.clone(),
+        fails: fails(&planned.prediction),
+        cost: Cost { disconnects: at_once.disconnected.len(), ..Cost::default() },
+        steps: Vec::new(),
+        searched: SearchNote { bounds, states: 0 },
+        because: Vec::new(),
+        instead: Vec::new(),
+    };
+    if (at_once.disconnected.is_empty() && route.fails.is_empty())
+        || input.options.mode == Mode::Destroy
+    {
+        return Ok(route);
+    }
+    route.because = because(&planned);
+    match ground.search(&planned.prediction, bounds, &mut route.searched) {
+        Found::Way(way, cost) => {
+            route.verdict = Verdict::Found;
+            route.cost = cost;
+            route.steps = ground.steps(&way);
+        }
+        Found::Nothing { exhausted } => {
+            route.verdict = if exhausted { Verdict::None } else { Verdict::Unfinished };
+            route.instead = instead(input, &planned);
+        }
+    }
+    Ok(route)
+}
+
+/// What a search over parts came to.
+enum Found {
+    /// The steps, with what they cost together.
+    Way(Vec<Reached>, Cost),
+    /// There is none, or none was found.
+    Nothing { exhausted: bool },
+}
+
+/// What comes of editing Services at once.
+struct AtOnce {
+    disconnects: usize,
+    fails: bool,
+}
+
+impl AtOnce {
+    const fn is_well(&self) -> bool {
+        self.disconnects == 0 && !self.fails
+    }
+}
+
+/// What the controller fails at, by Service.
+fn fails(prediction: &Prediction) -> Vec<String> {
+    let failed = prediction.outcomes.iter().filter_map(|outcome| {
+        let error = outcome.error.as_ref()?;
+        Some(format!("Service {}: {error}", outcome.service))
+    });
+    failed.collect()
+}
+
+/// What a route is searched on.
+struct Ground<'a> {
+    input: &'a Input<'a>,
+    courses: Vec<Course>,
+    managers: BTreeMap<Key, String>,
+    cluster: Cluster,
+    needs: Needs,
+}
+
+impl<'a> Ground<'a> {
+    fn of(input: &'a Input<'a>, prediction: &Prediction) -> Self {
+        let cluster = prediction::cluster(input.snapshot, input.facts);
+        let live = input.snapshot.kubernetes.services_by_key();
+        let mut courses = Vec::new();
+        let mut managers = BTreeMap::new();
+        for (key, change) in changed(input) {
+            let object = live.get(&key).copied();
+            let from = object.map(|it| import::manifest(&key, it));
+            let wanted = input.desired.services.get(&key).map(|it| it.manifest.clone());
+            let course = match change {
+                Change::Delete(_) => Course::new(key.clone(), from, None),
+                Change::Nudge(_) => Course::unchanged(key.clone(), wanted.or(from)),
+                Change::Apply(stored) => {
+                    let plain = import::manifest(&key, &stored.object);
+                    Course::changed(key.clone(), from, wanted.map(|it| (it, plain)))
+                }
+            };
+            let actor = crate::node::service::actor(input, object);
+            if let crate::change::Actor::External(tool) = actor {
+                managers.insert(key.clone(), tool);
+            }
+            courses.push(course);
+        }
+        let wanted: BTreeSet<harm::Port> =
+            courses.iter().flat_map(|course| course.ports(&course.end())).collect();
+        let needs = Needs::of(&prediction.before, &wanted);
+        Self { input, courses, managers, cluster, needs }
+    }
+
+    /// Searches each part of the stack that loses somebody at once; the rest is done with the last step.
+    fn search(&self, prediction: &Prediction, bounds: Bounds, note: &mut SearchNote) -> Found {
+        let mut way = Vec::new();
+        let (mut world, mut cluster) = (prediction.before.clone(), self.cluster.clone());
+        let mut exhausted = true;
+        let mut cost = Cost::default();
+        for part in parts::of(&self.courses, prediction) {
+            let courses: Vec<&Course> =
+                part.iter().filter_map(|number| self.courses.get(*number)).collect();
+            let alone = self.at_once(&courses, &world, &cluster);
+            if alone.is_well() {
+                continue;
+            }
+            let variants = courses.iter().map(|course| course.start()).collect();
+            let problem = Problem {
+                courses,
+                managers: &self.managers,
+                stack: &self.input.desired.name,
+                needs: &self.needs,
+                // A way on which nothing fails is better than one that gets stuck, whatever it disconnects.
+                at_once: if alone.fails { usize::MAX } else { alone.disconnects },
+                bounds,
+            };
+            let searched =
+                problem.search(State { variants, world: world.clone(), cluster: cluster.clone() });
+            note.states += searched.states;
+            match searched.way {
+                Some(mut found) => {
+                    for reached in &mut found {
+                        reached.edited = part.get(reached.edited).copied().unwrap_or_default();
+                    }
+                    if let Some(last) = found.last() {
+                        world = last.state.world.clone();
+                        cluster = last.state.cluster.clone();
+                        cost = cost.plus(last.cost);
+                    }
+                    way.extend(found);
+                }
+                None => {
+                    cost.disconnects += alone.disconnects;
+                    exhausted = exhausted && searched.exhausted;
+                }
+            }
+        }
+        if way.is_empty() { Found::Nothing { exhausted } } else { Found::Way(way, cost) }
+    }
+
+    /// What comes of editing all of these Services at once.
+    fn at_once(&self, courses: &[&Course], world: &World, cluster: &Cluster) -> AtOnce {
+        let all: Vec<Change> = changed(self.input).into_values().collect();
+        let keys: BTreeSet<&Key> = courses.iter().map(|course| &course.key).collect();
+        let changes: Vec<Change> = all.into_iter().filter(|it| keys.contains(it.key())).collect();
+        let predicted = prediction::predict(world.clone(), cluster.clone(), &changes);
+        let harm = Harm::between(world, &predicted.after, &Needs::default());
+        AtOnce { disconnects: harm.disconnected.len(), fails: !fails(&predicted).is_empty() }
+    }
+
+    fn steps(&self, way: &[Reached]) -> Vec<Step> {
+        let mut manifests: BTreeMap<Key, Option<Value>> =
+            self.courses.iter().map(|it| (it.key.clone(), it.from.clone())).collect();
+        let mut steps = Vec::new();
+        for (number, reached) in way.iter().enumerate() {
+            let Some(course) = self.courses.get(reached.edited) else { continue };
+            let before = manifests.get(&course.key).cloned().flatten();
+            let after = reached.manifest.clone();
+            let edit = match (&before, &after) {
+                (None, _) => Edit::Create,
+                (_, None) => Edit::Delete,
+                (Some(before), Some(after)) if before == after => Edit::Sync,
+                _ => Edit::Update,
+            };
+            let fields = fields(before.as_ref(), after.as_ref());
+            manifests.insert(course.key.clone(), after);
+            let harm = &reached.harm;
+            let shown = |(link, (protocol, port)): &(String, harm::Port)| {
+                format!("{link} {protocol} {port}")
+            };
+            steps.push(Step {
+                number: number + 1,
+                service: course.key.to_string(),
+                edit,
+                by: self.managers.get(&course.key).cloned(),
+                fields,
+                disconnects: harm.disconnected.clone(),
+                unserved: harm.unserved.iter().map(shown).collect(),
+                interrupts: harm.interrupted.clone(),
+                services: manifests.iter().map(|(key, it)| (key.to_string(), it.clone())).collect(),
+                targets: documents::targets(self.input, &reached.state),
+            });
+        }
+        steps
+    }
+}
+
+/// What becomes of each Service of the stack, and of the Services beside it.
+fn changed(input: &Input<'_>) -> BTreeMap<Key, Change> {
+    let mut gathered = Gathered::default();
+    let changes = diff::service::diff(input, &mut gathered);
+    changes.into_iter().map(|change| (change.key().clone(), change)).collect()
+}
+
+/// The fields that an edit changes.
+fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            let fields = compare::fields(Some(before), Some(after));
+            fields.into_iter().map(FieldDiff::shown).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Why Private Link Services with consumers are lost at once.
+fn because(planned: &crate::planning::Planned) -> Vec<Rule> {
+    use crate::address::Kind;
+    use crate::change::Effect;
+    let lost = planned.plan.changes.iter().filter(|change| {
+        change.address.kind == Kind::PrivateLinkService
+            && matches!(change.effect, Effect::ConsumersDisconnected(_))
+    });
+    lost.map(|change| Rule {
+        link: change.address.to_string(),
+        reason: change.reason.clone(),
+        evidence: change.evidence,
+    })
+    .collect()
+}
+
+/// The way with gates: a second Private Link Service beside the first.
+fn instead(input: &Input<'_>, planned: &crate::planning::Planned) -> Vec<String> {
+    let links = because(planned);
+    let explained = links.iter().filter_map(|rule| {
+        let address = rule.link.parse().ok()?;
+        crate::explanation::of(input, planned, &address).ok()?.beside
+    });
+    explained.flat_map(|beside| beside.steps).collect()
+}

@@ -1,0 +1,163 @@
+//! No sequence of edits does less harm than the one that is found: held against all sequences of up to four.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use serde_json::json;
+
+use super::*;
+use crate::arm::resource::{
+    ConnectionState, EndpointConnection, EndpointConnectionProperties, Reference,
+};
+use crate::assumed;
+use crate::facts::Facts;
+
+const PREFIX: &str = "service.beta.kubernetes.io/azure-";
+
+fn manifest(name: &str, ports: &[i64], annotations: &[(&str, &str)]) -> Value {
+    let mut all: serde_json::Map<String, Value> = annotations
+        .iter()
+        .map(|(key, value)| (format!("{PREFIX}{key}"), Value::from(*value)))
+        .collect();
+    all.insert(format!("{PREFIX}load-balancer-internal"), "true".into());
+    let ports: Vec<Value> = ports
+        .iter()
+        .map(|port| json!({"name": format!("p{port}"), "port": port, "targetPort": 8443}))
+        .collect();
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": "default", "annotations": all},
+        "spec": {"type": "LoadBalancer", "selector": {"app": name}, "ports": ports},
+    })
+}
+
+const LINK: [(&str, &str); 3] =
+    [("pls-create", "true"), ("pls-name", "my-pls"), ("load-balancer-ipv4", "10.240.0.25")];
+const ADDRESS: [(&str, &str); 1] = [("load-balancer-ipv4", "10.240.0.25")];
+
+/// The Services of a stack, from and to, with a consumer on every Private Link Service.
+fn start(courses: &[Course]) -> State {
+    let (facts, mut cluster) = assumed::cluster(&Facts::default());
+    let services: Vec<Service> = courses
+        .iter()
+        .enumerate()
+        .filter_map(|(number, course)| {
+            let mut manifest = course.from.clone()?;
+            let uid = format!("{number}0000000-0000-0000-0000-000000000000");
+            manifest.get_mut("metadata")?.as_object_mut()?.insert("uid".to_owned(), uid.into());
+            stored(&manifest, None, FIELD_MANAGER, &cluster)
+        })
+        .collect();
+    let changes: Vec<Change> =
+        services.into_iter().map(|service| Change::Apply(Arc::new(service))).collect();
+    let world = assumed::world(&facts, &changes);
+    cluster.facts = Arc::new(facts);
+    let predicted = predict::predict(world, cluster.clone(), &changes, Rules::Azure);
+    cluster.services = predicted.services;
+    let mut world = predicted.world;
+    for link in world.private_link_services.values_mut() {
+        let connection = EndpointConnection {
+            properties: EndpointConnectionProperties {
+                private_endpoint: Some(Reference::to(
+                    "/subscriptions/s/resourceGroups/r/providers/Microsoft.Network/privateEndpoints/pe",
+                )),
+                private_link_service_connection_state: Some(ConnectionState {
+                    status: Some("Approved".to_owned()),
+                    ..ConnectionState::default()
+                }),
+                ..EndpointConnectionProperties::default()
+            },
+            ..EndpointConnection::default()
+        };
+        Arc::make_mut(link).properties.private_endpoint_connections = Some(vec![connection]);
+    }
+    State { variants: courses.iter().map(Course::start).collect(), world, cluster }
+}
+
+/// The least harm of any sequence of edits that ends as desired, by trying them all.
+fn least(problem: &Problem<'_>, state: &State, cost: Cost, edits: usize) -> Option<Cost> {
+    if problem.is_end(state) {
+        return Some(cost);
+    }
+    if edits == 0 {
+        return None;
+    }
+    let next = problem.next(state).into_iter();
+    next.filter_map(|(_, state, harm)| {
+        let cost = cost.plus(harm.cost()).plus(problem.absence(&state));
+        least(problem, &state, cost, edits - 1)
+    })
+    .min()
+}
+
+#[track_caller]
+fn agrees(courses: &[Course]) -> Option<Cost> {
+    const EDITS: usize = 4;
+    let start = start(courses);
+    let wanted = courses.iter().flat_map(|course| course.ports(&course.end())).collect();
+    let needs = Needs::of(&start.world, &wanted);
+    assert!(!needs.ports.is_empty(), "somebody is connected");
+    let problem = Problem {
+        courses: courses.iter().collect(),
+        managers: &BTreeMap::new(),
+        stack: "shop",
+        needs: &needs,
+        at_once: usize::MAX,
+        bounds: Bounds { edits: EDITS, states: 100_000 },
+    };
+    let expected = least(&problem, &start, Cost::default(), EDITS);
+    let searched = problem.search(start);
+    let found = searched.way.and_then(|way| way.last().map(|last| last.cost));
+    assert_eq!(found, expected);
+    found
+}
+
+fn key(name: &str) -> Key {
+    Key::new("default", name)
+}
+
+#[test]
+fn a_gateway_takes_a_services_place_and_nobody_is_disconnected() {
+    let courses = [
+        Course::new(key("nginx"), Some(manifest("nginx", &[443], &LINK)), None),
+        Course::new(key("gw"), None, Some(manifest("gw", &[443], &ADDRESS))),
+    ];
+    let cost = agrees(&courses);
+    assert_eq!(cost.map(|it| (it.disconnects, it.edits)), Some((0, 3)));
+}
+
+#[test]
+fn an_address_that_changes_disconnects_on_every_way() {
+    let moved =
+        [("pls-create", "true"), ("pls-name", "my-pls"), ("load-balancer-ipv4", "10.240.0.26")];
+    let course = Course::new(
+        key("web"),
+        Some(manifest("web", &[80], &LINK)),
+        Some(manifest("web", &[80], &moved)),
+    );
+    assert_eq!(agrees(&[course]).map(|it| it.disconnects), Some(1));
+}
+
+#[test]
+fn an_owner_that_leaves_a_shared_address_disconnects_nobody() {
+    let courses = [
+        Course::new(key("a"), Some(manifest("a", &[80], &LINK)), None),
+        Course::new(
+            key("b"),
+            Some(manifest("b", &[81], &ADDRESS)),
+            Some(manifest("b", &[80, 81], &ADDRESS)),
+        ),
+    ];
+    assert_eq!(agrees(&courses).map(|it| it.disconnects), Some(0));
+}
+
+#[test]
+fn a_renamed_link_needs_its_service_made_again() {
+    let renamed =
+        [("pls-create", "true"), ("pls-name", "other"), ("load-balancer-ipv4", "10.240.0.25")];
+    let course = Course::new(
+        key("web"),
+        Some(manifest("web", &[80], &LINK)),
+        Some(manifest("web", &[80], &renamed)),
+    );
+    assert_eq!(agrees(&[course]).map(|it| (it.disconnects, it.edits)), Some((1, 2)));
+}

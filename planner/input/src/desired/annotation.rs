@@ -1,0 +1,167 @@
+//! Annotations one by one.
+
+mod relations;
+
+use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
+use crate::code::Code;
+use crate::desired::{Annotation, Service};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::schema;
+use crate::schema::text::Refusal;
+
+/// Reports what the controller would refuse, misread or ignore in a Service's annotations.
+///
+/// A Service that the controller leaves alone (another type, or a load balancer class) is only told
+/// so.
+pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
+    if let Some((reason, span)) = left_alone(service) {
+        let first = service.annotations.iter().filter(|(key, _)| is_azures(key));
+        if let Some(annotation) = first.map(|(_, annotation)| annotation).min_by_key(|a| &a.key) {
+            problems.push(
+                Diagnostic::new(Code::AnnotationIgnored, reason)
+                    .at(&annotation.key, "read by nobody")
+                    .at(&span, "because of this")
+                    .help("remove the annotations, or make it a plain LoadBalancer Service"),
+            );
+        }
+        return;
+    }
+    for (key, annotation) in &service.annotations {
+        if let Some(known) = find(key) {
+            check_value(key, known.kind, annotation, problems);
+        } else if let Some((port, known)) = find_per_port(key) {
+            check_per_port(service, key, port, known, annotation, problems);
+        } else {
+            unknown(key, annotation, problems);
+        }
+    }
+    relations::check(service, problems);
+}
+
+/// Why the controller has nothing to do with a Service (`wantsLoadBalancer`).
+fn left_alone(service: &Service) -> Option<(String, Span)> {
+    if let Some(class) = &service.spec.load_balancer_class {
+        let reason =
+            format!("a Service with a load balancer class is not Azure's: `{}`", class.value);
+        return Some((reason, class.span.clone()));
+    }
+    match &service.spec.service_type {
+        Some(kind) if kind.value == "LoadBalancer" => None,
+        Some(kind) => {
+            let reason = format!("a Service of type {} gets no load balancer", kind.value);
+            Some((reason, kind.span.clone()))
+        }
+        None => {
+            let reason = "a Service without a type is ClusterIP and gets no load balancer";
+            Some((reason.to_owned(), service.span.clone()))
+        }
+    }
+}
+
+fn is_azures(key: &str) -> bool {
+    key.strip_prefix(PREFIX).is_some_and(|suffix| suffix.starts_with("azure-"))
+}
+
+fn check_value(key: &str, kind: Kind, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
+    for Refusal { code, message, help } in kind.check(&annotation.value.value) {
+        let name = short(key);
+        problems.push(
+            Diagnostic::new(code, message)
+                .at(&annotation.value.span, format!("in `{name}`"))
+                .help(help),
+        );
+    }
+}
+
+fn check_per_port(
+    service: &Service,
+    key: &str,
+    port: &str,
+    known: Option<&'static Known>,
+    annotation: &Annotation,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let Some(known) = known else {
+        unknown(key, annotation, problems);
+        return;
+    };
+    let is_its = |number: i64| number.to_string() == port;
+    let mut ports = service.spec.ports.iter();
+    let check = service.manifest.pointer("/spec/healthCheckNodePort");
+    let is_health_check = check.and_then(serde_json::Value::as_i64).is_some_and(is_its);
+    if !is_health_check
+        && !ports.any(|port| port.port.as_ref().is_some_and(|number| is_its(number.value)))
+    {
+        let message = format!("the Service has no port {port}");
+        problems.push(
+            Diagnostic::new(Code::AnnotationIgnored, message)
+                .at(&annotation.key, "read by nobody")
+                .help(format!("the ports of the Service: {}", port_numbers(service))),
+        );
+        return;
+    }
+    check_value(key, known.kind, annotation, problems);
+    if known.kind == Kind::Port {
+        check_probe_port(service, annotation, problems);
+    }
+}
+
+fn port_numbers(service: &Service) -> String {
+    let numbers = service.spec.ports.iter().filter_map(|port| port.port.as_ref());
+    let numbers: Vec<String> = numbers.map(|number| number.value.to_string()).collect();
+    if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
+}
+
+/// A port's name in any case, or a number from 0 to 65535 without blanks (recording 121).
+fn check_probe_port(service: &Service, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
+    let text = &annotation.value.value;
+    let is_number = text.parse().is_ok_and(|number: i64| (0..=65535).contains(&number));
+    let mut names = service.spec.ports.iter().filter_map(|port| port.name.as_ref());
+    if is_number || names.any(|name| name.eq_ignore_ascii_case(text)) {
+        return;
+    }
+    let names = service.spec.ports.iter().filter_map(|port| port.name.as_ref());
+    let names: Vec<String> = names.map(|name| format!("`{}`", name.value)).collect();
+    let help = if names.is_empty() {
+        "write a number; the Service's ports have no names".to_owned()
+    } else {
+        format!("write a number, or one of {}", names.join(", "))
+    };
+    problems.push(
+        Diagnostic::new(Code::UnknownPort, format!("the Service has no port named `{text}`"))
+            .at(&annotation.value.span, "")
+            .help(help),
+    );
+}
+
+/// Reports a key that looks as if it was meant for the controller but is none that it knows. Keys of
+/// others are none of our business.
+fn unknown(key: &str, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let suffixes = || KNOWN.iter().map(|known| known.suffix);
+    let lower = name.to_lowercase();
+    let is_meant = is_azures(key)
+        || (key.starts_with(PREFIX) && (name.starts_with("port_") || lower.starts_with("azure")))
+        || suffixes().any(|suffix| suffix == lower && suffix.starts_with("azure-"));
+    if !is_meant {
+        return;
+    }
+    let per_port = find_per_port(key).and_then(|(port, _)| {
+        let rest = name.strip_prefix("port_")?.strip_prefix(port)?.strip_prefix('_')?;
+        let suffixes = PER_PORT.iter().map(|known| known.suffix);
+        schema::closest(rest, suffixes).map(|close| format!("port_{port}_{close}"))
+    });
+    let close = per_port.or_else(|| schema::closest(name, suffixes()).map(ToOwned::to_owned));
+    let help = match close {
+        Some(close) => format!("did you mean `{PREFIX}{close}`?"),
+        None => "remove it: the controller ignores keys that it does not know".to_owned(),
+    };
+    problems.push(
+        Diagnostic::new(Code::UnknownAnnotation, format!("the controller knows no `{key}`"))
+            .at(&annotation.key, "has no effect")
+            .help(help),
+    );
+}
+
+#[cfg(test)]
+mod tests;

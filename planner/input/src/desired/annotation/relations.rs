@@ -1,0 +1,354 @@
+//! What must hold between the annotations and fields of one Service.
+
+use std::collections::BTreeSet;
+
+use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, list, short};
+use crate::code::Code;
+use crate::desired::{Annotation, Service};
+use crate::diagnostic::{Diagnostic, Spanned};
+use crate::schema::Text;
+
+/// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
+pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let reading = Reading::of(service);
+    scopes(service, reading, problems);
+    load_balancer_ip(service, problems);
+    source_ranges(service, problems);
+    probes(service, problems);
+    sctp(service, problems);
+    private_link(service, reading, problems);
+}
+
+/// How the controller reads the Service.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Exactly `true` (recordings 072 to 076).
+    internal: bool,
+    private_link: bool,
+}
+
+impl Reading {
+    fn of(service: &Service) -> Self {
+        let value = |key: &str| service.annotation(key).map(|value| value.value.as_str());
+        Self {
+            internal: value(keys::INTERNAL) == Some("true"),
+            private_link: value(keys::PLS_CREATE).is_some_and(is_true),
+        }
+    }
+}
+
+/// Whether an annotation that ignores case, but not blanks, is true.
+fn is_set(service: &Service, key: &str) -> bool {
+    service.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Annotations where they are not read.
+fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
+    let mut settings: Vec<(&str, &Annotation)> = Vec::new();
+    for (key, annotation) in &service.annotations {
+        let Some(known) = find(key) else { continue };
+        let reason = match known.scope {
+            Scope::Any => continue,
+            Scope::PrivateLink => {
+                settings.push((key, annotation));
+                continue;
+            }
+            Scope::Internal if !reading.internal => "it is read on internal load balancers only",
+            Scope::Public if reading.internal => "it is read on public load balancers only",
+            Scope::Internal | Scope::Public => continue,
+            Scope::Basic => "it is read with Basic load balancers only, which Azure retired",
+            Scope::Nowhere => "the controller no longer reads it",
+        };
+        problems.push(
+            Diagnostic::new(Code::AnnotationIgnored, format!("`{}` has no effect", short(key)))
+                .at(&annotation.key, reason)
+                .help("remove it"),
+        );
+    }
+    if reading.private_link {
+        return;
+    }
+    settings.sort_by_key(|(_, annotation)| &annotation.key);
+    let Some((_, first)) = settings.first() else { return };
+    let names: Vec<String> = settings.iter().map(|(key, _)| format!("`{}`", short(key))).collect();
+    // Without azure-pls-create the settings do nothing (recording 065).
+    problems.push(
+        Diagnostic::new(
+            Code::PrivateLinkOff,
+            format!("without `azure-pls-create` these do nothing: {}", names.join(", ")),
+        )
+        .at(&first.key, "no Private Link Service is asked for")
+        .help(format!("add {}: \"true\", or remove the settings", keys::PLS_CREATE)),
+    );
+}
+
+/// `spec.loadBalancerIP` is deprecated; the annotations win over it (recording 081).
+fn load_balancer_ip(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let Some(address) = service.spec.load_balancer_ip.as_ref().filter(|ip| !ip.is_empty()) else {
+        return;
+    };
+    if let Err(refusal) = Text::Address.check(address) {
+        problems.push(
+            Diagnostic::new(refusal.code, refusal.message)
+                .at(&address.span, "in `spec.loadBalancerIP`")
+                .help(refusal.help),
+        );
+    }
+    let key = if address.contains(':') { keys::IPV6 } else { keys::IPV4 };
+    let help = match service.annotations.get(key) {
+        Some(annotation) if !annotation.value.is_empty() => {
+            format!("remove it: `{}` wins over it", short(key))
+        }
+        _ => format!("write the annotation {key}: \"{}\" instead", address.value),
+    };
+    problems.push(
+        Diagnostic::new(
+            Code::DeprecatedLoadBalancerIp,
+            "`spec.loadBalancerIP` is deprecated since Kubernetes 1.24",
+        )
+        .at(&address.span, "")
+        .help(help),
+    );
+}
+
+/// Ranges of the spec, and both kinds at once (recordings 136, 137).
+fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let ranges = &service.spec.load_balancer_source_ranges;
+    for range in ranges {
+        if let Some(refusal) = bad_cidr(range.trim()) {
+            problems.push(
+                Diagnostic::new(refusal.code, refusal.message)
+                    .at(&range.span, "in `spec.loadBalancerSourceRanges`")
+                    .help(refusal.help),
+            );
+        }
+    }
+    let Some(first) = ranges.first() else { return };
+    for key in [keys::ALLOWED_IP_RANGES, keys::SOURCE_RANGES] {
+        let annotation = service.annotations.get(key).filter(|a| !a.value.trim().is_empty());
+        if let Some(annotation) = annotation {
+            problems.push(
+                Diagnostic::new(
+                    Code::SourceRangesConflict,
+                    format!(
+                        "`spec.loadBalancerSourceRanges` and `{}` exclude each other",
+                        short(key)
+                    ),
+                )
+                .at(
+                    &annotation.key,
+                    "the controller refuses both, after it wrote the load balancer",
+                )
+                .at(&first.span, "ranges of the other kind")
+                .help("move all ranges to one of the two"),
+            );
+        }
+    }
+}
+
+/// With externalTrafficPolicy Local, one HTTP probe asks the health check node port; only interval
+/// and number of the global annotations count (106, 107, 122). With a Private Link Service and the
+/// proxy protocol, Local is treated like Cluster.
+fn local_probe(service: &Service, local: &Spanned<String>, problems: &mut Vec<Diagnostic>) {
+    let is_ignored = |key: &str| match find_per_port(key) {
+        Some((_, known)) => known.is_some_and(|known| {
+            known.suffix.starts_with("health-probe") && known.suffix != "health-probe_port"
+        }),
+        None => key == keys::PROBE_PROTOCOL || key == keys::PROBE_PATH,
+    };
+    let ignored = service.annotations.iter().filter(|(key, _)| is_ignored(key));
+    let Some((key, annotation)) = ignored.min_by_key(|(_, annotation)| &annotation.key) else {
+        return;
+    };
+    problems.push(
+        Diagnostic::new(
+            Code::AnnotationIgnored,
+            format!("`{}` has no effect with externalTrafficPolicy Local", short(key)),
+        )
+        .at(&annotation.key, "the health check node port is probed instead")
+        .at(&local.span, "because of this")
+        .help("remove it, or use the policy Cluster"),
+    );
+}
+
+fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let spec = &service.spec;
+    let is_proxied = is_set(service, keys::PLS_CREATE) && is_set(service, keys::PLS_PROXY_PROTOCOL);
+    let local = spec.external_traffic_policy.as_ref();
+    let local = local.filter(|policy| policy.value == "Local" && !is_proxied);
+    if let Some(local) = local {
+        local_probe(service, local, problems);
+    }
+    probe_time(service, problems);
+    if local.is_none() {
+        probe_path(service, problems);
+    }
+}
+
+/// Interval times number of probes stays below 120 (116).
+fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let number = |key: &str, default: i64| {
+        let text = service.annotation(key);
+        text.map_or(Some(default), |text| text.trim().parse().ok())
+    };
+    if let (Some(interval), Some(count)) =
+        (number(keys::PROBE_INTERVAL, 5), number(keys::PROBE_COUNT, 2))
+        && interval.saturating_mul(count) >= 120
+    {
+        let place = service.annotation(keys::PROBE_INTERVAL);
+        let place = place.or_else(|| service.annotation(keys::PROBE_COUNT));
+        let message =
+            format!("{count} probes, one in {interval} seconds, take 120 seconds or more");
+        let diagnostic = Diagnostic::new(Code::AnnotationOutOfRange, message)
+            .help("lower the interval or the number of probes: the product must be below 120");
+        problems.push(match place {
+            Some(place) => diagnostic.at(&place.span, "the controller refuses this"),
+            None => diagnostic,
+        });
+    }
+}
+
+/// The path is ignored for TCP (112).
+fn probe_path(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let speaks_http = |text: &Spanned<String>| text.trim().to_ascii_lowercase().starts_with("http");
+    let mut protocols = service
+        .annotations
+        .iter()
+        .filter(|(key, _)| key.ends_with("probe-protocol") || key.ends_with("probe_protocol"))
+        .map(|(_, annotation)| &annotation.value)
+        .chain(service.spec.ports.iter().filter_map(|port| port.app_protocol.as_ref()));
+    if let Some(annotation) = service.annotations.get(keys::PROBE_PATH)
+        && !protocols.any(speaks_http)
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::AnnotationIgnored,
+                format!("`{}` has no effect on TCP probes", short(keys::PROBE_PATH)),
+            )
+            .at(&annotation.key, "no port is probed by HTTP")
+            .help(format!("add {}: \"Http\"", keys::PROBE_PROTOCOL)),
+        );
+    }
+}
+
+/// SCTP is for internal Standard load balancers (`SCTP is only supported on standard loadbalancer in
+/// internal mode`). The controller ignores case here, unlike elsewhere.
+fn sctp(service: &Service, problems: &mut Vec<Diagnostic>) {
+    if is_set(service, keys::INTERNAL) {
+        return;
+    }
+    let protocols = service.spec.ports.iter().filter_map(|port| port.protocol.as_ref());
+    for protocol in protocols.filter(|protocol| protocol.value == "SCTP") {
+        problems.push(
+            Diagnostic::new(Code::PublicSctp, "a public load balancer cannot serve SCTP")
+                .at(&protocol.span, "the controller refuses this")
+                .help(format!("add {}: \"true\"", keys::INTERNAL)),
+        );
+    }
+}
+
+fn private_link(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
+    let Some(create) = service.annotations.get(keys::PLS_CREATE) else { return };
+    if !reading.private_link {
+        return;
+    }
+    // Made and open to the Internet before it is refused (070); allowed without floating IP (071).
+    if !reading.internal && !is_set(service, keys::DISABLE_FLOATING_IP) {
+        let diagnostic = Diagnostic::new(
+            Code::PublicPrivateLink,
+            "a public load balancer cannot have a Private Link Service",
+        )
+        .at(&create.key, "refused after the load balancer is open to the Internet");
+        let diagnostic = match service.annotations.get(keys::INTERNAL) {
+            Some(internal) => diagnostic.at(&internal.value.span, "this does not make it internal"),
+            None => diagnostic,
+        };
+        problems.push(diagnostic.help(format!("add {}: \"true\"", keys::INTERNAL)));
+    }
+    // `IPv6 is not supported for private link service`, after the load balancer is made (142).
+    if let [family] = service.spec.ip_families.as_slice()
+        && family.value == "IPv6"
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::Ipv6PrivateLink,
+                "a Service that is IPv6 only cannot have a Private Link Service",
+            )
+            .at(&family.span, "Private Link is IPv4 only")
+            .at(&create.key, "asked for here")
+            .help("add IPv4 to `spec.ipFamilies`, or remove the annotation"),
+        );
+    }
+    addresses(service, problems);
+    approvals(service, problems);
+}
+
+/// No more static addresses than the count (033); the same twice counts once (037).
+fn addresses(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let Some(addresses) = service.annotation(keys::PLS_ADDRESSES) else { return };
+    let count_text = service.annotation(keys::PLS_ADDRESS_COUNT);
+    let count = match count_text {
+        Some(count) => count.trim().parse().ok().filter(|count| (1..=8).contains(count)),
+        None => Some(1),
+    };
+    let statics: BTreeSet<&str> = list(addresses).collect();
+    let Some(count) = count.filter(|count| *count < statics.len()) else { return };
+    let message = format!("{} static addresses, but a count of {count}", statics.len());
+    let diagnostic = Diagnostic::new(Code::TooManyStaticAddresses, message)
+        .at(&addresses.span, "the controller refuses this, after it wrote the load balancer");
+    let diagnostic = match count_text {
+        Some(count) => diagnostic.at(&count.span, "the count"),
+        None => diagnostic,
+    };
+    let help = if statics.len() <= 8 {
+        format!("write {}: \"{}\"", keys::PLS_ADDRESS_COUNT, statics.len())
+    } else {
+        "remove some: a Private Link Service has 8 addresses at most".to_owned()
+    };
+    problems.push(diagnostic.help(help));
+}
+
+/// Approval does not make visible, and Azure approves only who sees the Private Link Service. The
+/// controller checks neither list (057 to 059).
+fn approvals(service: &Service, problems: &mut Vec<Diagnostic>) {
+    let Some(approval) = service.annotation(keys::PLS_AUTO_APPROVAL) else { return };
+    let visibility = service.annotation(keys::PLS_VISIBILITY);
+    let visible: BTreeSet<String> = visibility
+        .map(|visibility| list(visibility).map(str::to_lowercase).collect())
+        .unwrap_or_default();
+    let approved: BTreeSet<&str> = list(approval).collect();
+    if approved.contains("*") {
+        problems.push(
+            Diagnostic::new(
+                Code::AutoApprovalWildcard,
+                "`*` has no special meaning in the auto-approval list",
+            )
+            .at(&approval.span, "")
+            .help("name the subscriptions that are approved without asking"),
+        );
+    }
+    if visible.contains("*") {
+        return;
+    }
+    let outside: Vec<&str> = approved
+        .into_iter()
+        .filter(|subscription| {
+            *subscription != "*" && !visible.contains(&subscription.to_lowercase())
+        })
+        .collect();
+    let Some(first) = outside.first() else { return };
+    let message = match outside.len() {
+        1 => format!("the subscription `{first}` is approved without asking, but sees nothing"),
+        count => format!("{count} subscriptions are approved without asking, but see nothing"),
+    };
+    let diagnostic = Diagnostic::new(Code::AutoApprovalOutsideVisibility, message)
+        .at(&approval.span, "approved here");
+    let diagnostic = match visibility {
+        Some(visibility) => diagnostic.at(&visibility.span, "visible to these"),
+        None => diagnostic,
+    };
+    problems.push(diagnostic.help(format!(
+        "add them to {PREFIX}azure-pls-visibility: who does not see a Private Link Service cannot \
+         ask for a connection"
+    )));
+}

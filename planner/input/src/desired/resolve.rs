@@ -1,0 +1,245 @@
+//! From documents to desired state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
+};
+use crate::code::Code;
+use crate::diagnostic::{self, Diagnostic, Span, Spanned};
+use crate::document::{self, Documents};
+use crate::kubernetes::service::Key;
+
+/// Checks what documents say together, applies defaults and resolves references.
+///
+/// Returns whatever is sound, and everything that is wrong: the documents' own diagnostics too,
+/// sorted. The result does not depend on the order of documents and files.
+pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnostic>) {
+    let Documents { stacks, services, endpoints, approvals, broken_names, diagnostics } = documents;
+    let mut resolve = Resolve { options, broken_names, diagnostics, assumed: Vec::new() };
+    let stack = resolve.stack(stacks);
+    let services = resolve.services(services);
+    let endpoints = resolve.endpoints(endpoints, stack.as_ref());
+    let approvals = resolve.approvals(approvals);
+    let name = match (&stack, &options.stack_name) {
+        (Some(stack), _) => stack.name.value.clone(),
+        (None, Some(name)) => stack_name(name),
+        (None, None) => "default".to_owned(),
+    };
+    resolve.note_namespace();
+    let desired = Desired { name, stack, services, endpoints, approvals };
+    let Resolve { broken_names, mut diagnostics, .. } = resolve;
+    for service in desired.services.values() {
+        super::annotation::lint(service, &mut diagnostics);
+    }
+    // Of what was not read at all, not even the names are known.
+    let unread = [Code::NotUtf8, Code::FileTooLarge, Code::TooManyDocuments];
+    let known = !diagnostics.iter().any(|diagnostic| unread.contains(&diagnostic.code));
+    checks::check(&desired, known.then_some(&broken_names), &mut diagnostics);
+    diagnostic::sort(&mut diagnostics);
+    (desired, diagnostics)
+}
+
+/// A stack's name from that of a file or folder: what a label cannot hold becomes `-`.
+fn stack_name(name: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = name.chars().map(allowed).take(63).collect();
+    let name = name.trim_matches(['-', '_', '.']);
+    if name.is_empty() { "default".to_owned() } else { name.to_owned() }
+}
+
+struct Resolve<'a> {
+    options: &'a Options,
+    broken_names: BTreeSet<String>,
+    diagnostics: Vec<Diagnostic>,
+    /// Where a namespace was left out and nobody says which it is.
+    assumed: Vec<Span>,
+}
+
+impl Resolve<'_> {
+    fn stack(&mut self, mut stacks: Vec<Stack>) -> Option<Stack> {
+        stacks.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+        let mut stacks = stacks.into_iter();
+        let first = stacks.next()?;
+        for other in stacks {
+            self.diagnostics.push(
+                Diagnostic::new(Code::SeveralStacks, "the input has several Stack documents")
+                    .at(&other.name.span, "another one")
+                    .at(&first.name.span, "the first")
+                    .help("plan one stack at a time"),
+            );
+        }
+        Some(first)
+    }
+
+    /// The namespace that was written, or the one that is meant without.
+    fn namespaced(&mut self, namespace: Option<&str>, name: &Spanned<String>) -> Key {
+        let namespace = match (namespace, &self.options.namespace) {
+            (Some(namespace), _) => namespace,
+            (None, Some(namespace)) => namespace,
+            (None, None) => {
+                self.assumed.push(name.span.clone());
+                "default"
+            }
+        };
+        Key::new(namespace, &name.value)
+    }
+
+    fn note_namespace(&mut self) {
+        let Some(first) = self.assumed.iter().min() else { return };
+        let count = self.assumed.len();
+        let label = if count == 1 { String::new() } else { format!("the first of {count} places") };
+        self.diagnostics.push(
+            Diagnostic::new(
+                Code::AssumedNamespace,
+                "no namespace is given and none is known: `default` is assumed",
+            )
+            .at(first, label)
+            .help("write `namespace`, or name the context with --context"),
+        );
+    }
+
+    fn services(&mut self, mut services: Vec<document::Service>) -> BTreeMap<Key, Service> {
+        services.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+        let mut resolved = BTreeMap::new();
+        for service in services {
+            let document::Service { name, namespace, annotations, spec, mut manifest } = service;
+            let full = self.namespaced(namespace.as_ref().map(|text| text.as_str()), &name);
+            let metadata = manifest.get_mut("metadata").and_then(serde_json::Value::as_object_mut);
+            if let Some(metadata) = metadata {
+                metadata.insert("namespace".to_owned(), full.namespace.clone().into());
+            }
+            let service =
+                Service { name: full.clone(), span: name.span, annotations, spec, manifest };
+            self.insert(&mut resolved, full, service, "Service", |service| &service.span);
+        }
+        resolved
+    }
+
+    /// Keeps the first of documents of one name, and reports the others.
+    fn insert<K: Ord + std::fmt::Display, V>(
+        &mut self,
+        map: &mut BTreeMap<K, V>,
+        key: K,
+        value: V,
+        kind: &str,
+        span: fn(&V) -> &Span,
+    ) {
+        let Some(first) = map.get(&key) else {
+            map.insert(key, value);
+            return;
+        };
+        self.diagnostics.push(
+            Diagnostic::new(
+                Code::DuplicateDocument,
+                format!("the {kind} `{key}` is there more than once"),
+            )
+            .at(span(&value), "again here")
+            .at(span(first), "first here")
+            .help("keep one of them, or give them different names"),
+        );
+    }
+
+    fn endpoints(
+        &mut self,
+        mut endpoints: Vec<document::PrivateEndpoint>,
+        stack: Option<&Stack>,
+    ) -> BTreeMap<String, PrivateEndpoint> {
+        endpoints.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+        let mut resolved = BTreeMap::new();
+        for endpoint in endpoints {
+            let endpoint = self.endpoint(endpoint, stack);
+            let key = endpoint.name.value.clone();
+            self.insert(&mut resolved, key, endpoint, "PrivateEndpoint", |endpoint| {
+                &endpoint.name.span
+            });
+        }
+        resolved
+    }
+
+    fn endpoint(
+        &mut self,
+        endpoint: document::PrivateEndpoint,
+        stack: Option<&Stack>,
+    ) -> PrivateEndpoint {
+        let target = match endpoint.target {
+            Target::Service(reference) => {
+                let full = self.reference(&reference.value);
+                Target::Service(Spanned::new(full, reference.value.name.span))
+            }
+            Target::Id(id) => Target::Id(id),
+            Target::Alias(alias) => Target::Alias(alias),
+        };
+        let is_alias = matches!(target, Target::Alias(_));
+        let approval = match &endpoint.approval {
+            Some(approval) if approval.value == Approval::Automatic && is_alias => {
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        Code::AliasNeedsManual,
+                        "an endpoint that reaches an alias cannot be approved automatically",
+                    )
+                    .at(&approval.span, "Azure takes an alias only in a manual connection")
+                    .help("write `approval: Manual`, or remove the line"),
+                );
+                Approval::Manual
+            }
+            Some(approval) => approval.value,
+            None if is_alias => Approval::Manual,
+            None => Approval::Automatic,
+        };
+        if let (Approval::Automatic, Some(message)) = (approval, &endpoint.request_message) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::UnreadMessage,
+                    "nobody reads the request message of an endpoint that is approved automatically",
+                )
+                .at(&message.span, "")
+                .help("write `approval: Manual`, or remove the message"),
+            );
+        }
+        let subscription =
+            endpoint.subscription.or_else(|| stack.and_then(|stack| stack.subscription.clone()));
+        PrivateEndpoint {
+            connection_name: endpoint
+                .connection_name
+                .or_else(|| endpoint.azure_name.clone())
+                .map_or_else(|| endpoint.name.value.clone(), |name| name.value),
+            name: endpoint.name,
+            protect: endpoint.protect,
+            azure_name: endpoint.azure_name,
+            subscription,
+            resource_group: endpoint.resource_group,
+            location: endpoint.location,
+            subnet: endpoint.subnet,
+            target,
+            approval,
+            request_message: endpoint.request_message,
+            address: endpoint.address,
+            dns: endpoint.dns,
+        }
+    }
+
+    fn reference(&mut self, reference: &document::ServiceRef) -> Key {
+        let namespace = reference.namespace.as_ref().map(|text| text.as_str());
+        self.namespaced(namespace, &reference.name)
+    }
+
+    fn approvals(
+        &mut self,
+        mut approvals: Vec<document::EndpointApproval>,
+    ) -> BTreeMap<String, EndpointApproval> {
+        approvals.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+        let mut resolved = BTreeMap::new();
+        for approval in approvals {
+            let service = self.reference(&approval.service);
+            let document::EndpointApproval { name, service: reference, approve, reject } = approval;
+            let key = name.value.clone();
+            let service = Spanned::new(service, reference.name.span);
+            let approval = EndpointApproval { name, service, approve, reject };
+            self.insert(&mut resolved, key, approval, "EndpointApproval", |approval| {
+                &approval.name.span
+            });
+        }
+        resolved
+    }
+}

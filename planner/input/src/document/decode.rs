@@ -1,0 +1,173 @@
+//! From a checked tree to our own kinds.
+
+use super::reader::Reader;
+use super::{
+    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
+    ServiceRef, Services, Stack, Subnet, Target,
+};
+use crate::diagnostic::Spanned;
+use crate::marks::PROTECT_LABEL;
+use crate::resource_id::ResourceId;
+use privlink_model::date;
+
+pub(super) fn stack(document: Reader<'_>) -> Option<Stack> {
+    let name = document.get("metadata")?.text("name")?;
+    let mut stack = Stack {
+        name,
+        subscription: None,
+        resource_group: None,
+        cluster: None,
+        context: None,
+        services: None,
+        facts: Facts::default(),
+        policy: Policy::default(),
+    };
+    if let Some(spec) = document.get("spec") {
+        stack.subscription = spec.text("subscription");
+        stack.resource_group = spec.text("resourceGroup");
+        stack.cluster = spec.text("cluster");
+        stack.context = spec.text("context");
+        stack.services = spec.text("services").and_then(services);
+        stack.facts = spec.get("facts").map(facts).unwrap_or_default();
+        stack.policy = spec.get("policy").map(policy).unwrap_or_default();
+    }
+    Some(stack)
+}
+
+fn services(text: Spanned<String>) -> Option<Spanned<Services>> {
+    let value = match text.as_str() {
+        "managed" => Services::Managed,
+        "external" => Services::External,
+        _ => return None,
+    };
+    Some(Spanned::new(value, text.span))
+}
+
+fn facts(facts: Reader<'_>) -> Facts {
+    Facts {
+        node_resource_group: facts.text("nodeResourceGroup"),
+        location: facts.text("location"),
+        cluster_name: facts.text("clusterName"),
+        kubernetes_version: facts.text("kubernetesVersion"),
+        virtual_network: facts.text("virtualNetwork"),
+        virtual_network_resource_group: facts.text("virtualNetworkResourceGroup"),
+        subnet: facts.text("subnet"),
+        security_group: facts.text("securityGroup"),
+        security_group_resource_group: facts.text("securityGroupResourceGroup"),
+        network_subscription: facts.text("networkSubscription"),
+        load_balancer_sku: facts.text("loadBalancerSku"),
+        load_balancer_name: facts.text("loadBalancerName"),
+        load_balancer_resource_group: facts.text("loadBalancerResourceGroup"),
+        private_link_service_resource_group: facts.text("privateLinkServiceResourceGroup"),
+        backend_pool_type: facts.text("backendPoolType"),
+        disable_outbound_snat: facts.boolean("disableOutboundSnat"),
+        health_probe_mode: facts.text("healthProbeMode"),
+        zones: facts.get("zones").map(|_| facts.texts("zones")),
+        ip_families: facts.get("ipFamilies").map(|_| facts.texts("ipFamilies")),
+        tags: facts.text_map("tags").map(|(key, _, value)| (key, value)).collect(),
+    }
+}
+
+fn policy(policy: Reader<'_>) -> Policy {
+    let count = |name: &str| {
+        let number = policy.integer(name)?;
+        u32::try_from(number.value).ok().map(|value| Spanned::new(value, number.span))
+    };
+    Policy {
+        max_disconnects: count("maxDisconnects"),
+        allow_disconnects: policy.items("allowDisconnects").filter_map(allowed).collect(),
+        max_deletes: count("maxDeletes"),
+        protect: policy.texts("protect"),
+    }
+}
+
+fn allowed(entry: Reader<'_>) -> Option<AllowedDisconnect> {
+    let until = entry.text("until")?;
+    Some(AllowedDisconnect {
+        endpoint: entry.text("endpoint")?,
+        until: Spanned::new(date::parse(&until.value)?, until.span),
+        reason: entry.text("reason"),
+    })
+}
+
+fn resource_id(text: Spanned<String>) -> Spanned<ResourceId> {
+    text.map(ResourceId::new)
+}
+
+fn service_ref(reference: Reader<'_>) -> Option<ServiceRef> {
+    Some(ServiceRef { namespace: reference.text("namespace"), name: reference.text("name")? })
+}
+
+pub(super) fn private_endpoint(document: Reader<'_>) -> Option<PrivateEndpoint> {
+    let spec = document.get("spec")?;
+    let target = target(spec.get("target")?)?;
+    let approval = spec.text("approval");
+    let approval = match (approval.as_ref().map(|text| text.as_str()), &target) {
+        (Some("Manual"), _) => Some(Approval::Manual),
+        (Some("Automatic"), _) => Some(Approval::Automatic),
+        _ => None,
+    }
+    .and_then(|value| approval.map(|text| Spanned::new(value, text.span)));
+    let metadata = document.get("metadata")?;
+    let is_protected = metadata
+        .text_map("labels")
+        .any(|(label, _, value)| label == PROTECT_LABEL && value.as_str() == "true");
+    Some(PrivateEndpoint {
+        name: metadata.text("name")?,
+        protect: is_protected,
+        azure_name: spec.text("name"),
+        subscription: spec.text("subscription"),
+        resource_group: spec.text("resourceGroup")?,
+        location: spec.text("location"),
+        subnet: subnet(spec.get("subnet")?)?,
+        connection_name: spec.text("connectionName"),
+        target,
+        approval,
+        request_message: spec.text("requestMessage"),
+        address: spec.parsed("address"),
+        dns: spec.get("dns").and_then(dns),
+    })
+}
+
+fn subnet(subnet: Reader<'_>) -> Option<Subnet> {
+    if let Some(id) = subnet.text("id") {
+        return Some(Subnet::Id(resource_id(id)));
+    }
+    let (virtual_network, name) = (subnet.text("virtualNetwork")?, subnet.text("name")?);
+    Some(Subnet::Named { virtual_network, name })
+}
+
+fn target(target: Reader<'_>) -> Option<Target<ServiceRef>> {
+    if let Some(service) = target.get("service") {
+        return Some(Target::Service(Spanned::new(service_ref(service)?, service.span())));
+    }
+    if let Some(id) = target.text("id") {
+        return Some(Target::Id(resource_id(id)));
+    }
+    target.text("alias").map(Target::Alias)
+}
+
+fn dns(dns: Reader<'_>) -> Option<Dns> {
+    if let Some(record) = dns.get("record") {
+        return Some(Dns::Record { zone: record.text("zone")?, name: record.text("name")? });
+    }
+    let group = dns.get("zoneGroup")?;
+    Some(Dns::ZoneGroup { name: group.text("name"), zones: group.texts("zones") })
+}
+
+pub(super) fn endpoint_approval(document: Reader<'_>) -> Option<EndpointApproval> {
+    let spec = document.get("spec")?;
+    Some(EndpointApproval {
+        name: document.get("metadata")?.text("name")?,
+        service: service_ref(spec.get("service")?)?,
+        approve: spec.items("approve").filter_map(consumer).collect(),
+        reject: spec.items("reject").filter_map(consumer).collect(),
+    })
+}
+
+fn consumer(consumer: Reader<'_>) -> Option<Consumer> {
+    if let Some(subscription) = consumer.text("subscription") {
+        return Some(Consumer::Subscription(subscription));
+    }
+    consumer.text("endpoint").map(resource_id).map(Consumer::Endpoint)
+}

@@ -1,0 +1,234 @@
+//! Our own kinds, as they were written.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::diagnostic::{Span, Spanned};
+use crate::resource_id::ResourceId;
+use privlink_model::date::Day;
+
+/// `kind: Stack`: where the desired state belongs, and what is known of the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// Its name; objects are marked with it.
+    pub name: Spanned<String>,
+    /// The subscription of the cluster, a GUID.
+    pub subscription: Option<Spanned<String>>,
+    /// The resource group of the cluster.
+    pub resource_group: Option<Spanned<String>>,
+    /// The AKS cluster's name.
+    pub cluster: Option<Spanned<String>>,
+    /// The kubeconfig context.
+    pub context: Option<Spanned<String>>,
+    /// Who writes the Services; found out from the live ones where it is not said.
+    pub services: Option<Spanned<Services>>,
+    /// Facts pinned by the user.
+    pub facts: Facts,
+    /// Safety limits.
+    pub policy: Policy,
+}
+
+/// Who writes the Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Services {
+    /// privlink does.
+    Managed,
+    /// Another tool does: Argo CD, Flux, Helm.
+    External,
+}
+
+/// Facts about the cluster that the user pins: what the controller's configuration holds. Named
+/// after ARM's and AKS's words; the controller's own key is given where it differs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The resource group of nodes and load balancers, `MC_...` (`resourceGroup`).
+    pub node_resource_group: Option<Spanned<String>>,
+    /// The region.
+    pub location: Option<Spanned<String>>,
+    /// The controller's `--cluster-name`, `kubernetes` on AKS: the load balancer's name.
+    pub cluster_name: Option<Spanned<String>>,
+    /// The version of Kubernetes, such as `1.33.1`.
+    pub kubernetes_version: Option<Spanned<String>>,
+    /// The cluster's virtual network (`vnetName`).
+    pub virtual_network: Option<Spanned<String>>,
+    /// Its resource group, if it is not the nodes' (`vnetResourceGroup`).
+    pub virtual_network_resource_group: Option<Spanned<String>>,
+    /// The subnet of internal frontends without an annotation (`subnetName`).
+    pub subnet: Option<Spanned<String>>,
+    /// The network security group (`securityGroupName`).
+    pub security_group: Option<Spanned<String>>,
+    /// Its resource group, if it is not the nodes'.
+    pub security_group_resource_group: Option<Spanned<String>>,
+    /// The subscription of the network, if it is another (`networkResourceSubscriptionID`).
+    pub network_subscription: Option<Spanned<String>>,
+    /// `standard` or `basic`.
+    pub load_balancer_sku: Option<Spanned<String>>,
+    /// The load balancer's name, if it is not the cluster's (`loadBalancerName`).
+    pub load_balancer_name: Option<Spanned<String>>,
+    /// The resource group of load balancers, if it is not the nodes'.
+    pub load_balancer_resource_group: Option<Spanned<String>>,
+    /// The resource group of Private Link Services, if it is not the nodes'.
+    pub private_link_service_resource_group: Option<Spanned<String>>,
+    /// `nodeIPConfiguration`, `nodeIP` or `podIP` (`loadBalancerBackendPoolConfigurationType`).
+    pub backend_pool_type: Option<Spanned<String>>,
+    /// Whether rules disable outbound SNAT (`disableOutboundSNAT`).
+    pub disable_outbound_snat: Option<Spanned<bool>>,
+    /// `servicenodeport` or `shared` (`clusterServiceLoadBalancerHealthProbeMode`).
+    pub health_probe_mode: Option<Spanned<String>>,
+    /// The region's zones for virtual machines, such as `1`, `2`, `3`; empty if it has none.
+    pub zones: Option<Vec<Spanned<String>>>,
+    /// The cluster's IP families, the default first.
+    pub ip_families: Option<Vec<Spanned<String>>>,
+    /// Tags that the controller puts on what it makes.
+    pub tags: BTreeMap<String, Spanned<String>>,
+}
+
+/// Safety limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// How many consumers a plan may disconnect; 0 if not said. Those of `allow_disconnects` do not count.
+    pub max_disconnects: Option<Spanned<u32>>,
+    /// Consumers that a plan may disconnect, each until a day.
+    pub allow_disconnects: Vec<AllowedDisconnect>,
+    /// How many objects a plan may delete; no limit if not said.
+    pub max_deletes: Option<Spanned<u32>>,
+    /// Objects that no plan may delete or re-create, as `Kind/name` or `Kind/namespace/name`.
+    pub protect: Vec<Spanned<String>>,
+}
+
+/// A consumer that a plan may disconnect, until a day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AllowedDisconnect {
+    /// Its private endpoint: the id, or the name in Azure.
+    pub endpoint: Spanned<String>,
+    /// The last day on which it may be disconnected.
+    pub until: Spanned<Day>,
+    /// Why.
+    pub reason: Option<Spanned<String>>,
+}
+
+/// A Service by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceRef {
+    /// Its namespace, where it was written.
+    pub namespace: Option<Spanned<String>>,
+    /// Its name.
+    pub name: Spanned<String>,
+}
+
+/// `kind: PrivateEndpoint`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrivateEndpoint {
+    /// Its document's name; in Azure too, unless it has another there.
+    pub name: Spanned<String>,
+    /// Whether its label protects it.
+    pub protect: bool,
+    /// Its name in Azure, where it is not the document's.
+    pub azure_name: Option<Spanned<String>>,
+    /// Its subscription, where it is not the stack's.
+    pub subscription: Option<Spanned<String>>,
+    /// Its resource group.
+    pub resource_group: Spanned<String>,
+    /// Its region, where it is not its virtual network's.
+    pub location: Option<Spanned<String>>,
+    /// Its subnet.
+    pub subnet: Subnet,
+    /// The connection's name, where it is not the endpoint's.
+    pub connection_name: Option<Spanned<String>>,
+    /// What it reaches.
+    pub target: Target<ServiceRef>,
+    /// Who approves it, where it was written.
+    pub approval: Option<Spanned<Approval>>,
+    /// What the provider reads with a request to be approved; at most 140 characters.
+    pub request_message: Option<Spanned<String>>,
+    /// Its static address.
+    pub address: Option<Spanned<Ipv4Addr>>,
+    /// Its name in a private DNS zone.
+    pub dns: Option<Dns>,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subnet {
+    /// By name, in the subscription and resource group of what lies in it.
+    Named {
+        /// The virtual network.
+        virtual_network: Spanned<String>,
+        /// The subnet.
+        name: Spanned<String>,
+    },
+    /// By id.
+    Id(Spanned<ResourceId>),
+}
+
+/// What a private endpoint reaches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target<S> {
+    /// The Private Link Service of a Service.
+    Service(Spanned<S>),
+    /// A Private Link Service, by id.
+    Id(Spanned<ResourceId>),
+    /// A Private Link Service, by alias.
+    Alias(Spanned<String>),
+}
+
+/// Who approves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Approval {
+    /// Azure, from the provider's auto-approval list or the caller's rights.
+    Automatic,
+    /// The provider, by hand.
+    Manual,
+}
+
+/// A private endpoint's name in DNS.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dns {
+    /// An A record that privlink keeps.
+    Record {
+        /// The private DNS zone: its name, in the endpoint's resource group, or its id.
+        zone: Spanned<String>,
+        /// The record's name within the zone.
+        name: Spanned<String>,
+    },
+    /// A zone group, through which Azure keeps the records.
+    ZoneGroup {
+        /// The group's name; `default` where it was not written.
+        name: Option<Spanned<String>>,
+        /// Private DNS zones: names, in the endpoint's resource group, or ids. One to five.
+        zones: Vec<Spanned<String>>,
+    },
+}
+
+/// `kind: EndpointApproval`: which consumers of a Service's Private Link Service are let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointApproval {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The Service.
+    pub service: ServiceRef,
+    /// Who is approved.
+    pub approve: Vec<Consumer>,
+    /// Who is rejected.
+    pub reject: Vec<Consumer>,
+}
+
+/// One or all endpoints of a consumer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Consumer {
+    /// Every endpoint of a subscription, a GUID.
+    Subscription(Spanned<String>),
+    /// One endpoint, by id.
+    Endpoint(Spanned<ResourceId>),
+}
+
+impl Consumer {
+    /// Where it was written.
+    pub fn span(&self) -> &Span {
+        match self {
+            Self::Subscription(subscription) => &subscription.span,
+            Self::Endpoint(endpoint) => &endpoint.span,
+        }
+    }
+}

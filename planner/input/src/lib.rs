@@ -1,0 +1,12 @@
+//! The input: [`yaml`] becomes [`document`]s, documents become [`desired`] state; [`diagnostic`]s say
+//! where something is wrong, what, and what to do about it.
+
+pub mod annotation;
+pub mod code;
+pub mod desired;
+pub mod diagnostic;
+pub mod document;
+pub mod schema;
+pub mod yaml;
+
+use privlink_model::{address, escape, kubernetes, marks, resource_id, unknown};

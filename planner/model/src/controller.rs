@@ -1,0 +1,51 @@
+//! The controller model: what cloud-provider-azure writes.
+//!
+//! [`sync::sync`] is one reaction of the controller: it takes Azure as it is, the cluster as the
+//! controller sees it, the controller's [`memory::Memory`] (caches with ages, pending retries, what it
+//! last synced), and a [`sync::Trigger`], and changes Azure and the memory. What it did is a
+//! [`outcome::Reaction`]: per Service the ordered writes, events, status, finalizers and error.
+//!
+//! [`predict::predict`] folds it over the Services of a cluster, live ones first, then by namespace
+//! and name: the final world, and an outcome per Service. It is what plans use.
+//!
+//! The code follows the controller's own functions, named in the docs, so that a rule is found where
+//! the controller has it.
+
+mod access;
+pub mod annotation;
+pub mod assume;
+mod backend_pool;
+mod balancer;
+mod cloud;
+pub mod cluster;
+mod failure;
+mod frontend;
+mod leaving;
+mod md5;
+pub mod memory;
+mod name;
+pub mod outcome;
+mod placement;
+pub mod predict;
+mod prefix;
+mod private_link;
+mod probe;
+mod public_ip;
+mod rule;
+mod scale_set;
+mod security_rules;
+mod selection;
+mod service_sync;
+pub mod sync;
+mod tags;
+mod value;
+
+/// The name of a Service's frontend: in a dual-stack Service IPv6's has a suffix.
+pub fn frontend_name(service: &crate::kubernetes::service::Service, ipv6: bool) -> String {
+    name::frontend(service, ipv6)
+}
+
+/// Tags in a text of the controller's configuration, `a=b,c=d`.
+pub fn parse_tags(text: &str) -> std::collections::BTreeMap<String, String> {
+    tags::parse(text)
+}

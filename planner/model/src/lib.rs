@@ -1,0 +1,25 @@
+//! The model: what cloud-provider-azure, Azure and the API server make of what they are given, as
+//! functions without effects, with the words in which all of privlink speaks of it.
+//!
+//! [`controller`] is what the cloud controller writes, [`arm`] what Azure stores and refuses,
+//! [`kubernetes`] what the API server stores; [`recording`] holds all three to recordings of the real
+//! controller. [`snapshot`] is one observation of both control planes, [`facts`] what the model needs to
+//! know of a cluster.
+
+pub mod address;
+pub mod arm;
+pub mod assumed;
+pub mod controller;
+pub mod date;
+pub mod escape;
+pub mod evidence;
+pub mod facts;
+pub mod kubernetes;
+pub mod marks;
+pub mod plural;
+pub mod pointer;
+pub mod reason;
+pub mod recording;
+pub mod resource_id;
+pub mod snapshot;
+pub mod unknown;

@@ -1,0 +1,32 @@
+//! What privlink marks objects with: labels, tags, annotations, and the names that it writes under.
+
+/// The label of a Service, and the tag of a resource, that says which stack owns it. Labels do not
+/// make the controller sync (recording 279), annotations do.
+pub const STACK_LABEL: &str = "privlink.dev/stack";
+
+/// [`STACK_LABEL`] as a tag: ARM refuses `/` in the names of tags.
+pub const STACK_TAG: &str = "privlink-stack";
+
+/// The label of a Service or of a document that protects its node: `true` holds every plan back that
+/// would delete or replace it.
+pub const PROTECT_LABEL: &str = "privlink.dev/protect";
+
+/// [`PROTECT_LABEL`] as a tag of an endpoint.
+pub const PROTECT_TAG: &str = "privlink-protect";
+
+/// The tag of an endpoint that says where privlink keeps its name, so that it is found when the document
+/// no longer says: the id of a record, or the name of a zone group.
+pub const DNS_TAG: &str = "privlink-dns";
+
+/// The tags and metadata that privlink marks resources with.
+pub const MARKS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
+
+/// The annotation whose change makes the controller sync.
+pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
+
+/// The field manager that owns what privlink writes.
+pub const FIELD_MANAGER: &str = "privlink";
+
+/// The field manager of the annotation that makes the controller sync: another one, so that the next
+/// apply does not take the annotation away.
+pub const SYNC_FIELD_MANAGER: &str = "privlink-sync";

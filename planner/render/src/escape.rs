@@ -1,0 +1,161 @@
+//! Making text from outside harmless where it is shown.
+
+use privlink_core::escape::terminal;
+use std::fmt::Write;
+
+/// What breaks up a mention, a reference or a link without being seen.
+const JOINT: &str = "&#8204;";
+
+/// Text within a paragraph or table cell of Markdown: nothing in it is markup, HTML, a mention, a
+/// reference, a link, mathematics, an emoji's name or a line break, on GitHub, GitLab or Azure DevOps.
+/// These look for references after entities are resolved, so a joiner stands behind each sign that
+/// starts one.
+pub fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut last = ' ';
+    let text = terminal(text);
+    let mut characters = text.chars().peekable();
+    // A colon that ends a word, and is its only one, starts no link and closes no emoji's name.
+    let mut is_first_colon = true;
+    while let Some(c) = characters.next() {
+        let ends = characters.peek().is_none_or(|it| *it == ' ');
+        match c {
+            ':' if is_first_colon && ends && last.is_alphanumeric() => safe.push(c),
+            '&' | '<' | '>' | '$' | '@' | '#' | '!' | '%' | '^' | ':' | '"' => {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "&#{};{JOINT}", u32::from(c));
+            }
+            // A table takes the backslash away before anything else is read.
+            '|' => safe.push_str("&#124;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' => {
+                safe.push('\\');
+                safe.push(c);
+                if c == '~' {
+                    safe.push_str(JOINT);
+                }
+            }
+            // `www.` starts a link.
+            '.' if matches!(last, 'w' | 'W') => {
+                safe.push_str(JOINT);
+                safe.push(c);
+            }
+            c => safe.push(c),
+        }
+        is_first_colon = c == ' ' || is_first_colon && c != ':';
+        last = c;
+    }
+    safe
+}
+
+/// Text as inline code of Markdown, also within a table.
+pub fn code(text: &str) -> String {
+    let text = terminal(text);
+    if text.trim().is_empty() || text.contains(['`', '|', '<', '\\']) {
+        // Backticks and pipes cannot be written in inline code within a table, nor blanks alone; HTML
+        // can hold them.
+        let mut safe = String::from("<code>");
+        for c in text.chars() {
+            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '-') {
+                safe.push(c);
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "&#{};", u32::from(c));
+                if c == '@' {
+                    // Addresses of mail become links after entities are resolved, in HTML too.
+                    safe.push_str(JOINT);
+                }
+            }
+        }
+        safe.push_str("</code>");
+        safe
+    } else {
+        format!("`{text}`")
+    }
+}
+
+/// A fence longer than any run of backticks in a text, for a code block around it.
+pub fn fence(text: &str) -> String {
+    let mut longest = 0;
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    "`".repeat((longest + 1).max(3))
+}
+
+/// Text as a quoted label of DOT.
+pub fn dot(text: &str) -> String {
+    terminal(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Text as a quoted label of Mermaid, whose entities are written `#nn;`. What could be a directive
+/// (`%%{`), Markdown (`1. `), mathematics (`$$`), an icon (`fa:`) or HTML is written so.
+pub fn mermaid(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in terminal(text).chars() {
+        if c.is_alphanumeric() || matches!(c, ' ' | '/' | '-' | ',') {
+            safe.push(c);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "#{};", u32::from(c));
+            if matches!(c, '$' | '\\') {
+                // `$$` starts mathematics and `\n` a line, also when they are written so.
+                safe.push_str("#8204;");
+            }
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}[2J`|<script>@team\n::error::]( \u{202e}x";
+
+    #[test]
+    fn markdown_text_holds_no_markup() {
+        let safe = markdown(HOSTILE);
+        assert!(!safe.contains(['<', '\n', '@', ':']), "{safe}");
+    }
+
+    #[test]
+    fn markdown_text_holds_no_reference_and_no_link() {
+        let text = "@team #12 !3 &4 %5 ^6 $7 ~bug GL#1 user/project!2 https://a.example www.a.example :tada:";
+        let safe = markdown(text);
+        // As the services look at it: entities resolved, the joiner in place.
+        let read = ["&#64;", "&#35;", "&#33;", "&#38;", "&#37;", "&#94;", "&#36;", "&#58;"];
+        for entity in read {
+            let all = safe.matches(entity).count();
+            assert_eq!(safe.matches(&format!("{entity}&#8204;")).count(), all, "{entity}: {safe}");
+        }
+        assert!(!safe.contains("www.") && safe.contains("www&#8204;.a.example"), "{safe}");
+        assert!(safe.contains("\\~&#8204;bug"), "{safe}");
+    }
+
+    #[test]
+    fn a_label_of_mermaid_holds_no_directive() {
+        let safe = mermaid("%%{init: {\"theme\": \"dark\"}}%% 1. \"]; click n0 $$x$$ fa:fa-x <b>");
+        assert!(!safe.contains(['%', '{', '}', '"', ']', '$', ':', '<', '>', '.']), "{safe}");
+        assert_eq!(mermaid("$$\\n"), "#36;#8204;#36;#8204;#92;#8204;n");
+    }
+
+    #[test]
+    fn inline_code_cannot_be_left() {
+        let safe = code(HOSTILE);
+        assert!(!safe.contains(['`', '|', '\n']) && !safe.contains("<script"), "{safe}");
+        assert_eq!(code("plain-name"), "`plain-name`");
+        assert_eq!(code(""), "<code></code>");
+        assert!(
+            !code("` www.a.example").contains("www."),
+            "HTML does not keep a link from being one"
+        );
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(fence("a ```` b"), "`````");
+        assert_eq!(fence("nothing"), "```");
+    }
+}

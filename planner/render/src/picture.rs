@@ -1,0 +1,141 @@
+//! A picture of what changes: the nodes of a plan that change, and what hangs on what among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::escape::mermaid as escaped;
+use crate::graph;
+use privlink_core::address::Address;
+use privlink_core::change::{Action, Change};
+use privlink_core::escape::{shorten, terminal};
+use privlink_core::graph::{Graph, Node, Ownership};
+use privlink_core::plan::Plan;
+
+/// The most characters of Mermaid that GitHub and GitLab draw (Mermaid's `maxTextSize`).
+pub const MAX_CHARACTERS: usize = 50_000;
+/// The most arrows that they draw (Mermaid's `maxEdges`).
+pub const MAX_EDGES: usize = 500;
+/// The most characters of a name.
+const NAME: usize = 100;
+
+/// How each action looks: as on GitHub, on both light and dark ground.
+const CLASSES: &str = "  classDef create fill:#dafbe1,stroke:#1a7f37,color:#1f2328
+  classDef update fill:#fff8c5,stroke:#9a6700,color:#1f2328
+  classDef replace fill:#ffebe9,stroke:#cf222e,color:#1f2328,stroke-width:3px
+  classDef delete fill:#ffebe9,stroke:#cf222e,color:#1f2328,stroke-dasharray:5 3
+  classDef wait fill:#ddf4ff,stroke:#0969da,color:#1f2328
+";
+
+/// What may be drawn, if it is worth a picture: all that changes, or what is destroyed or replaced.
+fn drawn(plan: &Plan) -> [Vec<&Change>; 2] {
+    let all: Vec<&Change> =
+        plan.changes.iter().filter(|it| it.is_change() && !it.only_follows()).collect();
+    let goes = |it: &&Change| matches!(it.action, Action::Delete | Action::Replace);
+    let destroyed: Vec<&Change> = all.iter().copied().filter(goes).collect();
+    [all, destroyed]
+}
+
+/// Whether a plan has enough for a picture: one node alone is none.
+pub(crate) fn is_worth_it(plan: &Plan) -> bool {
+    plan.changes.iter().filter(|it| it.is_change() && !it.only_follows()).count() > 1
+}
+
+/// The picture as a Mermaid flowchart, from what is needed to what needs it. Where all is too much to be
+/// drawn, what is destroyed or replaced is; nothing, where that is too much.
+pub fn mermaid(plan: &Plan) -> Option<String> {
+    drawn(plan).iter().find_map(|changes| flowchart(plan, changes))
+}
+
+fn flowchart(plan: &Plan, changes: &[&Change]) -> Option<String> {
+    // Names are 4 characters at least, so what is surely too long need not be written.
+    if changes.len() < 2 || changes.len() > MAX_CHARACTERS / 30 {
+        return None;
+    }
+    let mut text = String::from("flowchart LR\n");
+    for (at, change) in changes.iter().enumerate() {
+        let Address { kind, name } = &change.address;
+        let kind = kind.title().trim_end_matches(" of");
+        let called = change.title.strip_prefix(change.address.kind.title()).map(str::trim_start);
+        let called = called.filter(|it| !it.is_empty()).unwrap_or(name);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  n{at}[\"{kind}<br/>{}<br/>{} by {}\"]:::{}",
+            escaped(&shorten(called, NAME)),
+            change.action.word(),
+            escaped(&shorten(change.actor.as_str(), NAME)),
+            class(change.action)
+        );
+    }
+    let at = |address: &Address| changes.binary_search_by(|it| it.address.cmp(address)).ok();
+    let edges: BTreeSet<(usize, usize)> =
+        plan.needs.iter().filter_map(|need| Some((at(&need.on)?, at(&need.node)?))).collect();
+    if edges.len() > MAX_EDGES * 4 {
+        return None;
+    }
+    let edges: Vec<&(usize, usize)> = edges.iter().filter(|it| !is_spared(**it, &edges)).collect();
+    for (from, to) in &edges {
+        let _ = writeln!(text, "  n{from} --> n{to}");
+    }
+    text.push_str(CLASSES);
+    let fits = edges.len() <= MAX_EDGES && text.chars().count() <= MAX_CHARACTERS;
+    fits.then_some(text)
+}
+
+/// Whether other arrows lead the same way, over a node between: then this one tells nothing.
+fn is_spared((from, to): (usize, usize), edges: &BTreeSet<(usize, usize)>) -> bool {
+    let mut seen = BTreeSet::from([from]);
+    let mut next = vec![from];
+    while let Some(node) = next.pop() {
+        for (_, end) in edges.range((node, 0)..=(node, usize::MAX)) {
+            if (node, *end) == (from, to) {
+                continue;
+            }
+            if *end == to {
+                return true;
+            }
+            if seen.insert(*end) {
+                next.push(*end);
+            }
+        }
+    }
+    false
+}
+
+const fn class(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update | Action::Adopt | Action::Approve | Action::Reject => "update",
+        Action::Replace => "replace",
+        Action::Delete => "delete",
+        Action::Keep | Action::Await => "wait",
+    }
+}
+
+/// The picture as the lines of a tree, for where nothing draws Mermaid.
+pub fn tree(plan: &Plan) -> Option<Vec<String>> {
+    let fits = |changes: &&Vec<&Change>| (2..=MAX_EDGES).contains(&changes.len());
+    let drawn = drawn(plan);
+    let changes: BTreeMap<&Address, &Change> =
+        drawn.iter().find(fits)?.iter().map(|change| (&change.address, *change)).collect();
+    let mut graph = Graph::default();
+    for address in changes.keys() {
+        let node = Node { ownership: Ownership::Observed, detail: String::new() };
+        graph.add((*address).clone(), node);
+    }
+    for need in &plan.needs {
+        graph.need(&need.node, &need.on, need.why.clone());
+    }
+    let mut text = String::new();
+    let line = |address: &Address, _: &Node| {
+        let (symbol, word, actor) = changes.get(address).map_or(("", "", ""), |change| {
+            (change.action.symbol(), change.action.word(), change.actor.as_str())
+        });
+        let name = address.to_string();
+        let (name, actor) = (shorten(&name, NAME), shorten(actor, NAME));
+        format!("{symbol} {}: {word} by {}", terminal(&name), terminal(&actor))
+    };
+    // Writing to a String cannot fail.
+    let _ = graph::tree(&graph, &mut text, &line);
+    Some(text.lines().map(ToOwned::to_owned).collect())
+}

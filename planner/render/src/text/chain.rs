@@ -1,0 +1,167 @@
+//! What happens, in order: one row an object, each below the one that brings it about.
+
+use std::fmt::{self, Write};
+
+use crate::full;
+use crate::layout::{Cell, GAP, width};
+use crate::style::Label;
+use crate::summary;
+use privlink_core::change::{Action, Actor, Change, FieldDiff};
+use privlink_core::escape::terminal;
+use privlink_core::plan::Plan;
+use privlink_core::plan::chain::{Row, What};
+use privlink_core::planning::account::short;
+use privlink_core::plural::count;
+
+use super::Frame;
+
+/// The columns of a row's sign.
+const SIGN: usize = 3;
+/// The least width of the reasons beside which effects have a column of their own.
+const REASON: usize = 24;
+/// The most characters of a value.
+const VALUE: usize = 40;
+
+/// Writes the chain, if anything happens.
+pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let rows = plan.chain();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let title = match rows.as_slice() {
+        [_] => "What happens",
+        _ => "What happens, in this order",
+    };
+    writeln!(out, "{}", frame.style().paint(Label::Heading, title))?;
+    let names: Vec<String> = rows.iter().map(name).collect();
+    let widest = |texts: &mut dyn Iterator<Item = usize>, most: usize| {
+        texts.max().unwrap_or_default().min(most)
+    };
+    let columns = frame.layout.columns();
+    let name_width = widest(&mut names.iter().map(|it| width(it)), columns * 2 / 5);
+    let actors = rows.iter().map(|row| width(&terminal(actor(row.what.actor()))));
+    let actor_width = widest(&mut actors.into_iter(), 18);
+    let effects = rows.iter().map(|row| width(row.what.effect()));
+    let effect_width = widest(&mut effects.into_iter(), 30);
+    let left = columns.saturating_sub(SIGN + 1 + name_width + GAP + actor_width + GAP);
+    let reason_width = left.saturating_sub(effect_width + GAP);
+    for (row, name) in rows.iter().zip(&names) {
+        let action = row.what.action();
+        let label = full::label(action);
+        let by = terminal(actor(row.what.actor())).into_owned();
+        let (why, effect) = (why(&row.what), row.what.effect());
+        let mut cells = vec![
+            Cell::new(format!("{:>SIGN$}", action.symbol()), SIGN).labelled(Some(label)),
+            Cell::new(name.as_str(), name_width).labelled(Some(label)),
+            Cell::new(by, actor_width),
+        ];
+        if effect.is_empty() {
+            cells.push(Cell::new(why, left));
+        } else if reason_width >= REASON {
+            cells.push(Cell::new(why, reason_width));
+            cells.push(Cell::new(effect, effect_width).labelled(effect_label(effect)));
+        } else {
+            cells.push(Cell::new(format!("{why}; {effect}"), left).labelled(effect_label(effect)));
+        }
+        signed(frame, &cells, out)?;
+    }
+    writeln!(out)
+}
+
+/// A row whose first cell is its sign, one space away.
+fn signed(frame: &Frame<'_>, cells: &[Cell<'_>], out: &mut dyn Write) -> fmt::Result {
+    let Some((sign, rest)) = cells.split_first() else { return Ok(()) };
+    let mut text = String::new();
+    frame.layout.row(SIGN + 1, rest, &mut text)?;
+    for (at, line) in text.lines().enumerate() {
+        match line.get(SIGN..).filter(|_| at == 0) {
+            Some(line) => {
+                let sign = match sign.label {
+                    Some(label) => frame.style().paint(label, &sign.text).to_string(),
+                    None => sign.text.to_string(),
+                };
+                writeln!(out, "{sign}{line}")?;
+            }
+            None => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
+}
+
+fn name(row: &Row<'_>) -> String {
+    let title = row.what.title();
+    let title = terminal(&title);
+    match row.depth {
+        0 => title.into_owned(),
+        depth => format!("{}\u{2514} {title}", "  ".repeat(depth - 1)),
+    }
+}
+
+fn actor(actor: &Actor) -> &str {
+    match actor {
+        Actor::Azure => "Azure",
+        other => other.as_str(),
+    }
+}
+
+/// Effects are never told by colour alone: it goes with their words.
+fn effect_label(effect: &str) -> Option<Label> {
+    match effect {
+        "" | "new alias" => None,
+        effect if effect.starts_with("disconnected") => Some(Label::Error),
+        _ => Some(Label::Warning),
+    }
+}
+
+/// Why, on one line: what differs where that is little, and else the reason.
+pub(super) fn why(what: &What<'_>) -> String {
+    let change = match what {
+        What::Change(change) => change,
+        What::Connections { number: 1, .. } => return "goes with it".to_owned(),
+        What::Connections { .. } => return "go with it".to_owned(),
+    };
+    let text = match change.action {
+        Action::Update | Action::Adopt | Action::Await if !change.fields.is_empty() => {
+            edits(change)
+        }
+        _ => change.reason.clone(),
+    };
+    terminal(&text).into_owned()
+}
+
+fn edits(change: &Change) -> String {
+    let is_privlinks = change.actor != Actor::Controller;
+    let shown: Vec<String> = change.fields.iter().take(2).map(edit).collect();
+    let more = change.fields.len().saturating_sub(2);
+    let before = match change.action {
+        Action::Adopt => "exists, and is taken over: ",
+        _ => "",
+    };
+    let after = match change.action {
+        Action::Await => " (not written yet)",
+        _ => "",
+    };
+    if more > 0 && !is_privlinks {
+        return format!("{} ({})", change.reason, count(change.fields.len(), "field"));
+    }
+    let more = if more > 0 { format!("; {} more", count(more, "field")) } else { String::new() };
+    format!("{before}{}{more}{after}", shown.join("; "))
+}
+
+fn edit(field: &FieldDiff) -> String {
+    let name = short(&field.path);
+    let value = |value: &serde_json::Value| {
+        let text = summary::plain(value);
+        if text.chars().count() > VALUE {
+            format!("{}...", text.chars().take(VALUE - 3).collect::<String>())
+        } else {
+            text
+        }
+    };
+    match (&field.before, &field.after) {
+        (Some(before), Some(after)) => format!("{name} {} -> {}", value(before), value(after)),
+        (None, Some(after)) => format!("{name} set to {}", value(after)),
+        (Some(before), None) => format!("{name} {} removed", value(before)),
+        (None, None) => name,
+    }
+}

@@ -1,0 +1,100 @@
+//! The ways on from a plan that disconnects or is refused, each a command to paste.
+
+use std::fmt::{self, Write};
+
+use crate::layout::{GAP, width};
+use crate::style::Label;
+use crate::summary;
+use privlink_core::escape::terminal;
+use privlink_core::plan::{Cause, Plan};
+use privlink_core::plural::count;
+
+use super::Frame;
+
+/// How many alternatives and edits are told.
+const MOST: usize = 3;
+
+/// Writes them.
+pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let goes_on = !plan.refusals.is_empty();
+    if !goes_on && plan.alternatives.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", frame.style().paint(Label::Heading, "Instead"))?;
+    for alternative in plan.alternatives.iter().take(MOST) {
+        let steps = count(alternative.steps.len(), "step");
+        way("nobody disconnected", &format!("{} ({steps}):", alternative.summary), frame, out)?;
+        let words = ["privlink".to_owned(), "explain".to_owned(), alternative.address.to_string()];
+        let words: Vec<String> = words.into_iter().chain(arguments(frame.arguments)).collect();
+        frame.layout.command(&" ".repeat(INDENT), &words, out)?;
+    }
+    if plan.alternatives.len() > MOST {
+        way("", &format!("and {} more", plan.alternatives.len() - MOST), frame, out)?;
+    }
+    if goes_on {
+        go_ahead(plan, frame, out)?;
+    }
+    undo(plan, frame, out)?;
+    writeln!(out)
+}
+
+/// The columns before what is to be done.
+const INDENT: usize = 2 + "nobody disconnected".len() + GAP;
+
+fn way(name: &str, text: &str, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let head = format!("  {name}{}", " ".repeat(INDENT.saturating_sub(2 + width(name))));
+    frame.layout.paragraph(&head, &terminal(text), None, out)
+}
+
+/// What says where the stack is, as it was given.
+fn arguments(given: &[String]) -> Vec<String> {
+    if given.is_empty() {
+        return vec!["-f".to_owned(), "...".to_owned()];
+    }
+    given.to_vec()
+}
+
+/// The flags that override every refusal, or why there are none.
+fn go_ahead(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let mut flags = Vec::new();
+    for refusal in &plan.refusals {
+        match refusal.flag() {
+            Some(flag) => flags.extend(flag.split(' ').map(|it| terminal(it).into_owned())),
+            None => {
+                let text = format!("{}: {}", refusal.code, refusal.overridden_by);
+                return way("go ahead", &text, frame, out);
+            }
+        }
+    }
+    let words = ["privlink".to_owned(), frame.command.to_owned()];
+    let words: Vec<String> =
+        words.into_iter().chain(arguments(frame.all_arguments)).chain(flags).collect();
+    let head = format!("  {:<1$}", "go ahead", INDENT - 2);
+    frame.layout.command(&head, &words, out)
+}
+
+fn undo(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let mut name = if plan.causes.len() > 1 { "undo the edits" } else { "undo the edit" };
+    for cause in plan.causes.iter().take(MOST) {
+        if let Some(text) = back(cause) {
+            way(name, &text, frame, out)?;
+            name = "";
+        }
+    }
+    Ok(())
+}
+
+/// How one edit is undone.
+fn back(cause: &Cause) -> Option<String> {
+    let Cause { title, field, place, live, wanted, .. } = cause;
+    let field = field.as_ref()?;
+    let line = place.as_deref().map(summary::line_of);
+    Some(match (live, wanted, line) {
+        (Some(live), Some(_), Some(line)) => {
+            format!("set {line} back to {}", summary::plain(live))
+        }
+        (None, Some(_), Some(line)) => format!("remove {field} ({line})"),
+        (Some(live), _, _) => format!("in {title}, set {field} back to {}", summary::plain(live)),
+        (None, _, _) => format!("in {title}, leave {field} away"),
+    })
+}

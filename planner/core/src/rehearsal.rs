@@ -218,29 +218,12 @@ mod tests {
     use crate::desired::{Options, resolve};
     use crate::diagnostic::Source;
     use crate::document::parse;
-    use crate::plan::{Mode, Scope, Summary};
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n\
                            spec: {type: LoadBalancer, ports: [{port: 80}]}\n";
 
     fn empty() -> Plan {
-        Plan {
-            format_version: String::new(),
-            tool_version: String::new(),
-            stack: "shop".to_owned(),
-            mode: Mode::Apply,
-            redacted: false,
-            scope: Scope::default(),
-            facts: Vec::new(),
-            changes: Vec::new(),
-            steps: Vec::new(),
-            findings: Vec::new(),
-            refusals: Vec::new(),
-            awaiting_approval: Vec::new(),
-            summary: Summary::default(),
-            outputs: Vec::new(),
-            needs: Vec::new(),
-        }
+        Plan { stack: "shop".to_owned(), ..Plan::default() }
     }
 
     fn told(text: &str, answer: Answer) -> Plan {

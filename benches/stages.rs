@@ -10,7 +10,7 @@ use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
 use privlink_render::layout::Layout;
 use privlink_render::text::Frame;
-use privlink_render::{self as render, comment, style::Style};
+use privlink_render::{self as render, comment};
 
 use crate::stacks::Stack;
 

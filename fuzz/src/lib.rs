@@ -110,7 +110,8 @@ pub fn saved_plan(data: &[u8]) {
 
 fn show(plan: &Plan) {
     let mut text = String::new();
-    render::text::plan(plan, render::style::Style::default(), &mut text).unwrap();
+    let layout = render::layout::Layout::plain(render::layout::WIDTH);
+    render::text::plan(plan, &render::text::Frame::plain(layout), &mut text).unwrap();
     assert!(!text.contains('\u{1b}'), "an escape reaches the terminal");
     for flavour in [Flavour::GitHub, Flavour::AzureDevOps] {
         text.push_str(&comment::document(&[plan], &comment::Options::new(flavour)));

@@ -453,7 +453,8 @@ fn what_azure_failed_is_planned_and_written_again() {
 /// States that no field tells: plan and drift say them from one rule.
 #[test]
 fn what_is_silent_in_the_fields_is_told_by_plan_and_drift() {
-    let silent: [(&str, &str, fn(&mut Value)); 8] = [
+    type Break = fn(&mut Value);
+    let silent: [(&str, &str, Break); 8] = [
         ("connection-unknown", "disconnected", |world| status(world, "Removed")),
         ("connection-unknown", "disconnected", |world| status(world, "")),
         ("stranger-approved", "foreign", |world| {

@@ -86,14 +86,22 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         "preflight",
         [
             ("privlink preflight -f deploy/", "what is missing before an apply"),
-            ("privlink preflight -f deploy/ --role azure --for plan", "the least role that plans"),
-            ("privlink preflight -f deploy/ --role kubernetes", "the same for the cluster"),
+            ("privlink preflight --role azure --for plan", "the least role that plans"),
+            ("privlink preflight --role kubernetes --for plan", "the same for the cluster"),
+        ],
+    ),
+    (
+        "route",
+        [
+            ("privlink route -f deploy/", "the edits, one after the other, and whom each affects"),
+            ("privlink route -f deploy/ --out steps/", "a folder of manifests for each"),
+            ("privlink route -f deploy/ -o mermaid", "as a picture"),
         ],
     ),
     (
         "graph",
         [
-            ("privlink graph -f deploy/", "what hangs on what, as a tree"),
+            ("privlink graph -f deploy/", "what depends on what, as a tree"),
             ("privlink graph -f deploy/ -o mermaid", "as a picture"),
             ("privlink graph -f deploy/ -o dot", "for Graphviz"),
         ],

@@ -66,7 +66,5 @@ impl From<Exit> for ExitCode {
 
 /// Ends after clap's refusal, or its help: usage errors are errors like others, not clap's 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to complain about help.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Error.into() } else { Exit::Done.into() }
+    if crate::ui::usage(error) { Exit::Error.into() } else { Exit::Done.into() }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use privlink_core::reason::clean;
+use privlink_http::secret::hide;
 
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct ForgeError {
 
 impl ForgeError {
     pub(crate) fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: clean(message.as_ref()), help: None, wait: None }
+        Self { kind, message: clean(&hide(message.as_ref())), help: None, wait: None }
     }
 
     pub(crate) fn help(mut self, help: &'static str) -> Self {

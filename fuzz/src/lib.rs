@@ -28,11 +28,13 @@ use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
 use privlink_core::report::Report;
-use privlink_core::saved::SavedPlan;
+use privlink_core::saved::{SavedPlan, Unsound};
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_core::yaml;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour};
+use privlink_render::layout::Layout;
+use privlink_render::text::Frame;
 use serde_json::{Value, json};
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -103,14 +105,17 @@ pub fn saved_plan(data: &[u8]) {
     if let Ok(saved) = serde_json::from_str::<SavedPlan>(text) {
         show(&saved.plan);
         let sealed = saved.sealed();
-        assert_eq!(SavedPlan::parse(&sealed.to_text()).as_ref(), Ok(&sealed));
+        match SavedPlan::parse(&sealed.to_text()) {
+            Ok(read) => assert_eq!(read, sealed),
+            Err(why) => assert!(matches!(why, Unsound::Unexplained(_)), "{why}"),
+        }
         assert!(sound.is_err() || sound.as_ref() == Ok(&sealed), "an edited plan passes");
     }
 }
 
 fn show(plan: &Plan) {
     let mut text = String::new();
-    render::text::plan(plan, render::style::Style::default(), &mut text).unwrap();
+    render::text::plan(plan, &Frame::plain(Layout::default()), &mut text).unwrap();
     assert!(!text.contains('\u{1b}'), "an escape reaches the terminal");
     for flavour in [Flavour::GitHub, Flavour::AzureDevOps] {
         text.push_str(&comment::document(&[plan], &comment::Options::new(flavour)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::unknown::{CLOSE, OPEN, fill_mark, is_unknown, mark};
+use crate::unknown::{self, CLOSE, OPEN, is_unknown, mark};
 
 /// Values for marks ([`crate::unknown`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,18 +63,7 @@ impl Known {
         if !is_unknown(text) {
             return text.to_owned();
         }
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some(start) = rest.find(OPEN) {
-            let (before, marked) = rest.split_at(start);
-            filled.push_str(before);
-            let end = marked.find(CLOSE).map_or(marked.len(), |at| at + CLOSE.len_utf8());
-            let (mark, after) = marked.split_at(end);
-            filled.push_str(fill_mark(mark, |it| self.values.get(it)).unwrap_or(mark));
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
+        unknown::fill(text, |mark| self.values.get(mark).map(String::as_str))
     }
 
     /// The value with every mark in it that is known replaced.

@@ -112,14 +112,28 @@ pub fn cut(text: &str, limit: usize) -> String {
     kept
 }
 
-/// What a mark within another text stands for, by what the whole mark stands for: of a mark that was
-/// cut, the first characters.
-pub fn fill_mark<'v>(mark: &str, value: impl Fn(&str) -> Option<&'v String>) -> Option<&'v str> {
-    if let Some(value) = value(mark) {
-        return Some(value);
+/// The text with every mark in it that is known replaced by its value. `value` knows whole marks, brackets
+/// included; of a mark that was cut, the first characters are taken.
+pub fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
+    let of_mark = |mark: &str| -> Option<&'v str> {
+        if let Some(value) = value(mark) {
+            return Some(value);
+        }
+        let (base, first) = mark.strip_suffix(CLOSE)?.rsplit_once(FIRST)?;
+        value(&format!("{base}{CLOSE}"))?.get(..first.parse().ok()?)
+    };
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(OPEN) {
+        let (before, marked) = rest.split_at(start);
+        filled.push_str(before);
+        let end = marked.find(CLOSE).map_or(marked.len(), |at| at + CLOSE.len_utf8());
+        let (mark, after) = marked.split_at(end);
+        filled.push_str(of_mark(mark).unwrap_or(mark));
+        rest = after;
     }
-    let (base, first) = mark.strip_suffix(CLOSE)?.rsplit_once(FIRST)?;
-    value(&format!("{base}{CLOSE}"))?.get(..first.parse().ok()?)
+    filled.push_str(rest);
+    filled
 }
 
 /// The text as people and JSON see it: a text that is one mark alone becomes
@@ -182,9 +196,8 @@ mod tests {
         let short = cut(&name, 5);
         assert_eq!(show(&short), "a(uid known after apply)");
         assert_eq!(length(&short), Some(5));
-        let value = "257b965551374ad2b091ef3f07043ad".to_owned();
-        let (_, marked) = short.split_at(1);
-        assert_eq!(fill_mark(marked, |it| (it == uid).then_some(&value)), Some("257b"));
+        let value = "257b965551374ad2b091ef3f07043ad";
+        assert_eq!(fill(&short, |it| (it == uid).then_some(value)), "a257b");
         // Of an address nobody knows how long it will be.
         let name = cut(&format!("x-{}-y", mark("address", "pe")), 20);
         assert_eq!(show(&name), "(known after apply)");

@@ -191,7 +191,7 @@ mod tests {
         let text = azure_pipelines(&hostile("50%\r\n##vso[task.complete result=Failed;]"));
         let expected = "50%AZP25%0D%0A#\\#vso[task.complete result=Failed;]";
         assert_eq!(
-            text,
+            text.as_str(),
             format!("##vso[task.setvariable variable={NAME};isOutput=true]{expected}\n")
         );
     }

@@ -219,3 +219,163 @@ fn an_approval_that_rejects_the_stacks_own_endpoint_is_found() {
     let found = connected_with(approval, ("never written", ""));
     assert!(found.iter().any(|finding| finding["code"] == "own-endpoint-rejected"), "{found:#?}");
 }
+
+#[test]
+fn http_by_app_protocol_alone_asks_for_the_root() {
+    let port = "  ports: [{name: plain, port: 80, appProtocol: http}]\n";
+    let of = |more: &[(&str, &str)], spec: &str| {
+        let text = web(more, "").concat().replace("  ports: [{port: 80}]\n", spec);
+        findings(&[], &[text])
+    };
+    check_in(&of(&[], port), "probe-without-path");
+    let found = |found: Vec<Value>| found.iter().any(|it| it["code"] == "probe-without-path");
+    assert!(!found(of(&[("azure-load-balancer-health-probe-request-path", "/ok")], port)));
+    assert!(!found(of(&[("port_80_health-probe_protocol", "tcp")], port)));
+    assert!(!found(of(&[], "  ports: [{port: 80}]\n")));
+    let labelled = of(&[], &port.replace("  ports", "  externalTrafficPolicy: Local\n  ports"));
+    assert!(!found(labelled), "the node's health server is asked for /healthz");
+}
+
+#[test]
+fn a_load_balancer_without_node_ports_is_refused() {
+    let found = findings(&[], &web(&[], "  allocateLoadBalancerNodePorts: false\n"));
+    check_in(&found, "controller-fails");
+    let help = found.iter().find(|it| it["code"] == "controller-fails").unwrap();
+    assert!(help["help"].as_str().unwrap().contains("allocateLoadBalancerNodePorts"), "{help}");
+    let own = [("port_80_health-probe_port", "9000")];
+    let found = findings(&[], &web(&own, "  allocateLoadBalancerNodePorts: false\n"));
+    assert!(found.iter().all(|it| it["code"] != "controller-fails"), "{found:#?}");
+}
+
+#[test]
+fn the_proxy_protocol_reaches_neighbours() {
+    let pinned = ("azure-load-balancer-ipv4", "10.240.0.50");
+    let partner =
+        service("partner", &[INTERNAL, LINK, pinned, ("azure-pls-proxy-protocol", "true")], "");
+    let shared = service("shared", &[INTERNAL, pinned], "").replace("port: 80", "port: 81");
+    let billing = service("billing", &[INTERNAL], "  externalTrafficPolicy: Local\n");
+    let plain = service("plain", &[INTERNAL], "");
+    let found = findings(&[], &[partner, shared, billing, plain]);
+    let it = found.iter().find(|it| it["code"] == "proxy-protocol-probe").unwrap();
+    let message = it["message"].as_str().unwrap();
+    assert!(message.contains("default/shared (shares its frontend)"), "{message}");
+    assert!(message.contains("default/billing (is probed by HTTP)"), "{message}");
+    assert!(!message.contains("default/plain"), "{message}");
+}
+
+#[test]
+fn ranges_that_shut_the_nat_addresses_out_are_found() {
+    let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
+    let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
+    let ranges = "  loadBalancerSourceRanges: [10.1.0.0/24]\n";
+    check(&[], &web(&[LINK, subnet], ranges), "nat-addresses-shut-out");
+    let annotated = ("azure-allowed-ip-ranges", "10.1.0.0/24");
+    check(&[], &web(&[LINK, subnet, annotated, deny], ""), "nat-addresses-shut-out");
+    let open = findings(&[], &web(&[LINK, subnet, annotated], ""));
+    check_in(&open, "ranges-keep-nobody-out");
+    assert!(open.iter().all(|it| it["code"] != "nat-addresses-shut-out"), "{open:#?}");
+    // The whole network's range has the NAT subnet in it.
+    let all =
+        findings(&[], &web(&[LINK, subnet, deny, ("azure-allowed-ip-ranges", "10.0.0.0/8")], ""));
+    assert!(all.iter().all(|it| it["code"] != "nat-addresses-shut-out"), "{all:#?}");
+}
+
+#[test]
+fn another_nat_subnet_is_a_thing_that_cannot_change() {
+    let before = web(&[LINK, ("azure-pls-ip-configuration-subnet", "pls-subnet")], "");
+    let found = findings(&before, &web(&[LINK], ""));
+    check_in(&found, "link-cannot-move");
+    assert!(found.iter().all(|it| it["code"] != "nat-addresses-rewritten"), "{found:#?}");
+}
+
+#[test]
+fn a_failure_tells_what_is_deleted_before_it() {
+    let address = ("azure-load-balancer-ipv4", "10.240.0.60");
+    let before = web(&[LINK, address], "");
+    let after = web(&[LINK, address, ("azure-load-balancer-internal-subnet", "apps-subnet")], "");
+    let found = findings(&before, &after);
+    let it =
+        found.iter().find(|it| it["code"] == "partly-made").unwrap_or_else(|| panic!("{found:#?}"));
+    let message = it["message"].as_str().unwrap();
+    assert!(message.contains("delete the Private Link Service"), "{message}");
+    assert!(!message.contains("write the load balancer"), "{message}");
+    assert!(it["help"].as_str().unwrap().contains("aks-subnet"), "{it}");
+}
+
+#[test]
+fn an_ipv6_frontend_needs_one_of_ipv4_first() {
+    let only = "  ipFamilyPolicy: SingleStack\n  ipFamilies: [IPv6]\n";
+    check(&[], &web(&[], only), "service-invalid");
+}
+
+const ENDPOINT: &str = "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {name: web-pe}\nspec:\n  \
+                        resourceGroup: myOtherResourceGroup\n  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n  \
+                        target: {service: {namespace: default, name: web}}\n  dns: {zoneGroup: {zones: [privatelink.contoso.com]}}\n";
+
+#[test]
+fn a_zone_group_of_a_service_that_announces_nothing_stays_empty() {
+    let with = |more: &[(&str, &str)]| {
+        let mut documents = web(more, "");
+        documents.push(ENDPOINT.to_owned());
+        findings(&[], &documents)
+    };
+    check_in(&with(&[LINK]), "zone-group-empty");
+    check_in(&with(&[LINK, ("azure-pls-fqdns", "web.elsewhere.example")]), "zone-group-empty");
+    let named = with(&[LINK, ("azure-pls-fqdns", "web.privatelink.contoso.com")]);
+    assert!(named.iter().all(|it| it["code"] != "zone-group-empty"), "{named:#?}");
+}
+
+#[test]
+fn more_rules_than_a_network_interface_takes_are_found() {
+    let ports: Vec<String> =
+        (0..101).map(|it| format!("{{name: p{it}, port: {}}}", 8000 + it)).collect();
+    let services: Vec<String> = (0..3)
+        .map(|it| {
+            let text = service(&format!("web{it}"), &[INTERNAL], "");
+            text.replace("[{port: 80}]", &format!("[{}]", ports.join(", ")))
+        })
+        .collect();
+    let found = findings(&[], &services);
+    let it = found
+        .iter()
+        .find(|it| it["code"] == "limit-exceeded")
+        .unwrap_or_else(|| panic!("{found:#?}"));
+    assert!(it["message"].as_str().unwrap().contains("303"), "{it}");
+}
+
+#[test]
+fn what_the_api_server_refuses_is_found_at_its_place_before_the_apply() {
+    let found = findings(&[], &web(&[], "  clusterIP: 10.200.0.5\n"));
+    check_in(&found, "service-invalid");
+    let it = found.iter().find(|it| it["code"] == "service-invalid").unwrap();
+    assert!(it["message"].as_str().unwrap().contains("does not match the current range"), "{it}");
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_found_unless_the_input_makes_it() {
+    let with = |more: &str| {
+        let text = web(&[], "").concat().replace("metadata:\n", "metadata:\n  namespace: shop\n");
+        findings(&[], &[text, more.to_owned()])
+    };
+    check_in(&with(""), "namespace-missing");
+    let made = with("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+    assert!(made.iter().all(|it| it["code"] != "namespace-missing"), "{made:#?}");
+}
+
+/// What is missing, and what makes it, in a line each, for who plans an example in the wrong world.
+#[test]
+fn examples_that_need_a_cluster_of_their_own_say_so() {
+    for (name, command) in
+        [("dual-stack", "az aks update"), ("existing-network", "az network vnet create")]
+    {
+        let place = Workplace::with_example(name);
+        let run = place.run(&format!("plan -f examples/{name} --sandbox")).expect(3);
+        assert!(run.stdout.contains(command), "{}", run.stdout);
+        let line = run.stderr.lines().find(|line| line.contains("sandbox init")).unwrap();
+        let words = line.split("privlink ").nth(1).unwrap().split(',').next().unwrap();
+        std::fs::create_dir_all(place.path().join(".privlink/sandbox")).unwrap();
+        place.run(words).expect(0);
+        let flag = line.split_whitespace().find(|word| word.starts_with("--sandbox=")).unwrap();
+        place.run(&format!("plan -f examples/{name} {flag}")).expect(0);
+    }
+}

@@ -36,8 +36,9 @@ use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
-use privlink_core::plan::{Mode, Scope};
+use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning::{self, Planned};
+use privlink_core::rehearsal;
 use privlink_core::snapshot::Snapshot;
 use privlink_render::notice::Notice;
 use serde::Serialize;
@@ -184,7 +185,7 @@ fn sound_sources(
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
-    let Desired { name: _, stack, services, endpoints, approvals } = &desired;
+    let Desired { name: _, stack, services, endpoints, approvals, makers: _ } = &desired;
     if stack.is_none() && services.is_empty() && endpoints.is_empty() && approvals.is_empty() {
         return Err(CommandError::new("the input holds nothing to plan")
             .hint("A pipeline whose first command failed gives an empty stdin."));
@@ -269,6 +270,12 @@ fn options(mode: Mode, limits: &Limits) -> Options {
         scope: Scope { targets, excludes, replaces },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// Asks the API server whether it takes what the plan would apply, and tells what it refuses.
+async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected: &Connected) {
+    let answers = privlink_engine::rehearsal::ask(plan, &connected.session.kubernetes).await;
+    rehearsal::tell(plan, desired, &limits.accept, &answers);
 }
 
 /// Plans.

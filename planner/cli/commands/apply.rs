@@ -259,7 +259,8 @@ pub(super) async fn from_desired(
     };
     unreadable::check(&snapshot, &facts)?;
     let observed = super::Observed { snapshot, facts, connected: None };
-    let plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
+    let mut plan = super::planned(desired, &observed, mode, &args.limits)?.plan;
+    super::rehearse(&mut plan, desired, &args.limits, connected).await;
     let seen = (&observed.snapshot, &observed.facts);
     let met = !args.preflight
         || mode == Mode::Destroy

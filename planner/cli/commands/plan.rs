@@ -3,12 +3,13 @@
 mod stacks;
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use privlink_azure::ArmClient;
 use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
+use privlink_core::escape::terminal;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
@@ -34,9 +35,28 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
         None => {
             let from = From { observed: args.observed.as_deref(), arm: None, jobs };
             let plan = one(&args.input(), args, &from, ui)?;
-            show(&plan, args, ui)
+            let exit = show(&plan, args, ui)?;
+            if let (Some(_), Exit::Refused) = (&args.place.sandbox, exit) {
+                other_world(&args.filename, ui);
+            }
+            Ok(exit)
         }
         Some(folder) => stacks::run(folder, args, jobs, ui),
+    }
+}
+
+/// Says which world a folder brings along, where a plan in another one is refused: an example may need a
+/// cluster that is not as AKS makes it by default.
+fn other_world(paths: &[PathBuf], ui: &mut Ui) {
+    for folder in paths {
+        let world = folder.join("world").join("observed.json");
+        let Some(name) = folder.file_name().filter(|_| world.is_file()) else { continue };
+        let file = Path::new(".privlink/sandbox").join(name).with_extension("world.json");
+        let (world, file) = (world.display(), file.display());
+        ui.say(&terminal(&format!(
+            "help: {} needs a cluster of its own: privlink sandbox init {file} --from {world}, and --sandbox={file} from then on",
+            folder.display()
+        )));
     }
 }
 
@@ -101,7 +121,8 @@ async fn live(
     let (snapshot, facts) = connected.observe().await;
     unreadable::check(&snapshot, &facts)?;
     let observed = Observed { snapshot, facts, connected: None };
-    let planned = super::planned(desired, &observed, mode, &args.limits)?;
+    let mut planned = super::planned(desired, &observed, mode, &args.limits)?;
+    super::rehearse(&mut planned.plan, desired, &args.limits, &connected).await;
     let mut met = true;
     if args.preflight {
         let seen = (&observed.snapshot, &observed.facts);

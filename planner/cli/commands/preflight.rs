@@ -8,6 +8,7 @@ use privlink_core::input::{Input, Options};
 use privlink_core::plan::Mode;
 use privlink_core::planning;
 use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};
+use privlink_core::rehearsal;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -71,7 +72,12 @@ pub(super) async fn check(
     let needs = preflight::needs(&subject);
     let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
     let identity = session.arm.identity();
-    Ok(preflight::judge(&subject, &needs, &answers, identity))
+    let mut report = preflight::judge(&subject, &needs, &answers, identity);
+    if phase == Phase::Apply {
+        let said = privlink_engine::rehearsal::ask(&planned.plan, &session.kubernetes).await;
+        report.add(rehearsal::checks(desired, &said));
+    }
+    Ok(report)
 }
 
 /// Checks a stack before an apply, on stderr; whether nothing is missing.

@@ -27,6 +27,11 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
     let is_sound = !has_errors(diagnostics);
     // What a broken input comes to says nothing.
     let findings = if is_sound { foreseen(&loaded.desired)? } else { Vec::new() };
+    let severities: Vec<Severity> = diagnostics
+        .iter()
+        .map(|it| it.severity)
+        .chain(findings.iter().map(|it| it.severity))
+        .collect();
     let notices = diagnostics.iter().map(Notice::from);
     let notices: Vec<Notice> = notices.chain(findings.iter().map(Notice::from)).collect();
     ui.annotate(&notices);
@@ -40,7 +45,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
             // Writing to a String cannot fail.
             let _ = render::text::findings(&findings, ui.style(), &mut text);
             if is_sound {
-                text.push_str(&format!("{}\n", sound(&loaded.desired)));
+                text.push_str(&format!("{}\n", verdict(&loaded.desired, &severities)));
             }
             ui.print(&text)?;
         }
@@ -78,10 +83,20 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-fn sound(desired: &Desired) -> String {
+/// What the stack holds, and what was found: it is valid only where nobody has anything to look at.
+fn verdict(desired: &Desired, severities: &[Severity]) -> String {
     use privlink_core::plural::count;
+    let of = |severity: Severity| severities.iter().filter(|it| **it == severity).count();
+    let found = match (of(Severity::Error), of(Severity::Warning)) {
+        (0, 0) => "is valid".to_owned(),
+        (0, warnings) => format!("has {}", count(warnings, "warning")),
+        (errors, 0) => format!("has {}", count(errors, "error")),
+        (errors, warnings) => {
+            format!("has {} and {}", count(errors, "error"), count(warnings, "warning"))
+        }
+    };
     format!(
-        "Stack {} is sound: {}, {}, {}.",
+        "Stack {} {found}: {}, {}, {}.",
         privlink_core::escape::terminal(&desired.name),
         count(desired.services.len(), "Service"),
         count(desired.endpoints.len(), "private endpoint"),

@@ -1,12 +1,18 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
+mod endpoint;
+mod failure;
+mod limit;
+mod path;
+mod probe;
+
 use crate::address::{Address, Kind};
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
 use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
 use crate::desired::{Desired, Service};
-use crate::diagnostic::Spanned;
+use crate::diagnostic::{Span, Spanned};
 use crate::facts::{BackendPoolType, Facts, LoadBalancerSku};
 use crate::kubernetes::service as stored;
 use crate::node::private_link_service;
@@ -34,20 +40,27 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
         let Some(service) = desired.services.get(&outcome.service) else { continue };
         let subject = Subject { facts, prediction, service, outcome };
         let checks = [
-            error,
+            failure::error,
             becomes_public,
             link_recreated,
             link_stays,
             link_taken_over,
             link_elsewhere,
+            nat_subnet_moved,
             nat_addresses_rewritten,
-            proxy_protocol_probe,
+            probe::proxied,
+            probe::neighbours,
+            probe::without_path,
+            path::nat_addresses_shut_out,
+            path::ranges_open,
             nat_subnet_of_pods,
             cannot_have_link,
             subnet_changed,
         ];
         findings.extend(checks.iter().filter_map(|check| check(&subject)));
     }
+    findings.extend(endpoint::zone_groups(desired, prediction));
+    findings.extend(limit::exceeded(prediction));
     findings
 }
 
@@ -80,62 +93,21 @@ impl Subject<'_> {
 
     /// A finding placed at an annotation, or at the Service's name.
     fn finding(&self, code: Code, key: &str, message: String, help: &str) -> Finding {
-        let place = self.annotation(key).map(|value| value.span.place().to_string());
-        let place = place.unwrap_or_else(|| self.service.span.place().to_string());
+        let span = self.annotation(key).map(|value| &value.span);
+        self.finding_at(code, span.unwrap_or(&self.service.span), message, help)
+    }
+
+    /// A finding placed somewhere in the Service's manifest.
+    fn finding_at(&self, code: Code, span: &Span, message: String, help: &str) -> Finding {
         Finding {
             code,
             severity: code.severity(),
             address: Address::new(Kind::Service, self.service.name.to_string()),
             message: unknown::show(&message),
-            help: Some(help.to_owned()),
-            place: Some(place),
+            help: Some(unknown::show(help)),
+            place: Some(span.place().to_string()),
         }
     }
-}
-
-/// The controller will report an error (table of errors of the controller's reference; findings 11 to
-/// 16). Errors that have a finding of their own are told there.
-fn error(subject: &Subject<'_>) -> Option<Finding> {
-    let error = &brief(subject.outcome.error.as_ref()?);
-    let own = [
-        ("cannot change existing private link service name", Code::LinkCannotMove),
-        ("already has unmanaged private link service", Code::LinkBlocked),
-        ("already has existing private link service", Code::LinkBlocked),
-    ];
-    if let Some((_, code)) = own.iter().find(|(words, _)| error.contains(words)) {
-        let help = match code {
-            Code::LinkCannotMove => {
-                "Keep the name; for another one, put a second Service beside this one and move its consumers."
-            }
-            _ => "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
-        };
-        let message = format!("the controller will fail: {error}");
-        return Some(subject.finding(*code, "azure-pls-name", message, help));
-    }
-    let wrote = subject.outcome.writes.iter().any(|write| write.answer.is_ok());
-    let (code, partial) = if wrote {
-        (
-            Code::PartlyMade,
-            ", with the load balancer made and the rest not, and the Service without its new address",
-        )
-    } else {
-        (Code::ControllerFails, " and write nothing")
-    };
-    Some(subject.finding(
-        code,
-        "azure-pls-create",
-        format!("the controller will fail{partial}: {error}"),
-        "Correct what its message names; the controller tries again by itself.",
-    ))
-}
-
-/// An error on one line: the Azure SDK's errors draw the response over many.
-fn brief(error: &str) -> String {
-    let lines = error.lines().map(str::trim);
-    let telling = lines
-        .take_while(|line| !line.starts_with('{'))
-        .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
-    telling.collect::<Vec<_>>().join("; ")
 }
 
 /// A Service that is internal now becomes public: only exactly `true` is internal (finding 17).
@@ -250,6 +222,37 @@ fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
+/// The subnet of a Private Link Service's primary NAT address.
+fn primary_subnet(link: &PrivateLinkService) -> Option<&str> {
+    let all = || link.properties.ip_configurations.iter().flatten();
+    let primary = all().find(|it| it.properties.primary == Some(true)).or_else(|| all().next())?;
+    primary.properties.subnet.as_ref().map(|subnet| subnet.id())
+}
+
+/// Another NAT subnet under a live Private Link Service: the controller writes a new primary address
+/// there, and other tools refuse to, since Azure takes the primary subnet once (terraform-provider-azurerm,
+/// `azurerm_private_link_service`: "primary subnet_id once assigned can not be changed").
+fn nat_subnet_moved(subject: &Subject<'_>) -> Option<Finding> {
+    let (before, after) = (subject.link_before()?, subject.link_after()?);
+    if private_link_service::identity(before) != private_link_service::identity(after) {
+        return None;
+    }
+    let (old, new) = (primary_subnet(before)?, primary_subnet(after)?);
+    (!old.eq_ignore_ascii_case(new)).then(|| {
+        subject.finding(
+            Code::LinkCannotMove,
+            "azure-pls-ip-configuration-subnet",
+            format!(
+                "the NAT subnet of {} cannot change from {} to {} once it is there",
+                after.name(),
+                ResourceId::new(old).name(),
+                ResourceId::new(new).name()
+            ),
+            "Keep azure-pls-ip-configuration-subnet; for another subnet, put a second Service beside this one and move its consumers.",
+        )
+    })
+}
+
 /// Fewer or other NAT addresses: the controller rewrites them all, and Azure does not let any go
 /// (Private Link Service overview).
 fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
@@ -262,7 +265,11 @@ fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
         all.map(|configuration| configuration.name().to_owned()).collect()
     };
     let (old, new) = (names(before), names(after));
-    (!old.is_subset(&new)).then(|| {
+    let stays = || match (primary_subnet(before), primary_subnet(after)) {
+        (Some(old), Some(new)) => old.eq_ignore_ascii_case(new),
+        _ => true,
+    };
+    (!old.is_subset(&new) && stays()).then(|| {
         subject.finding(
             Code::NatAddressesRewritten,
             "azure-pls-ip-configuration-ip-address",
@@ -271,28 +278,6 @@ fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
                 after.name()
             ),
             "Only add NAT addresses; for fewer or others, make a second Service.",
-        )
-    })
-}
-
-/// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
-/// (controller's documentation of Private Link Services).
-fn proxy_protocol_probe(subject: &Subject<'_>) -> Option<Finding> {
-    let on = subject.says_true("azure-pls-create") && subject.says_true("azure-pls-proxy-protocol");
-    let untrimmed =
-        |key: &str| subject.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let probes_ports = untrimmed("azure-pls-create") && untrimmed("azure-pls-proxy-protocol");
-    (on && subject.is_local()).then(|| {
-        let what = if probes_ports {
-            "the probes go to the Service's own ports, on nodes without a pod too"
-        } else {
-            "the probe stays kube-proxy's, which cannot read the header, and fails everywhere"
-        };
-        subject.finding(
-            Code::ProxyProtocolProbe,
-            "azure-pls-proxy-protocol",
-            format!("with proxy protocol and externalTrafficPolicy Local, {what}"),
-            "Use externalTrafficPolicy Cluster, or write both annotations as exactly \"true\" and let the application answer probes.",
         )
     })
 }

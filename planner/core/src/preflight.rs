@@ -141,6 +141,23 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds requirements that were found out otherwise.
+    pub fn add(&mut self, checks: Vec<Check>) {
+        self.checks.extend(checks);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.checks.sort_by(|one, other| {
+            (one.area, &one.subject, &one.requirement).cmp(&(
+                other.area,
+                &other.subject,
+                &other.requirement,
+            ))
+        });
+        self.checks.dedup();
+    }
+
     /// How many requirements fare so.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == verdict).count()

@@ -7,6 +7,7 @@ pub mod observe;
 pub mod outputs;
 mod patience;
 pub mod preflight;
+pub mod rehearsal;
 pub mod resume;
 mod retry;
 pub mod session;

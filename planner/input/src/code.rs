@@ -93,6 +93,8 @@ codes! {
         AmbiguousText = "ambiguous-text", Warning;
         /// A word that is not one of those known.
         UnknownValue = "unknown-value", Error;
+        /// The API server would refuse a Service.
+        ServiceInvalid = "service-invalid", Error;
         /// A number out of its bounds, or a list with too many entries.
         OutOfRange = "out-of-range", Error;
         /// Text longer than Azure takes.
@@ -130,7 +132,7 @@ codes! {
         /// A Service is named that the input does not have.
         MissingService = "missing-service", Error;
         /// A Service is reached that asks for no Private Link Service.
-        TargetWithoutPrivateLink = "target-without-private-link", Warning;
+        TargetWithoutPrivateLink = "target-without-private-link", Error;
         /// An alias with automatic approval.
         AliasNeedsManual = "alias-needs-manual", Error;
         /// A request message that nobody reads.
@@ -202,6 +204,20 @@ codes! {
         NatAddressesRewritten = "nat-addresses-rewritten", Warning;
         /// Proxy protocol meets a probe that cannot read it.
         ProxyProtocolProbe = "proxy-protocol-probe", Warning;
+        /// A probe asks for `/`, since `appProtocol` says HTTP and nobody says which path.
+        ProbeWithoutPath = "probe-without-path", Warning;
+        /// What comes from a Private Link Service's NAT addresses is dropped.
+        NatAddressesShutOut = "nat-addresses-shut-out", Warning;
+        /// Source ranges that keep nobody out of the virtual network.
+        RangesKeepNobodyOut = "ranges-keep-nobody-out", Warning;
+        /// A zone group that will hold no record.
+        ZoneGroupEmpty = "zone-group-empty", Warning;
+        /// More of something than Azure has.
+        LimitExceeded = "limit-exceeded", Error;
+        /// A Service's namespace is not there, or goes.
+        NamespaceMissing = "namespace-missing", Error;
+        /// The API server was not asked by a dry run.
+        NotRehearsed = "not-rehearsed", Note;
         /// NAT addresses lie in the pods' subnet, with externalTrafficPolicy Local.
         NatSubnetOfPods = "nat-subnet-of-pods", Warning;
         /// The controller will change a subnet's network policy.
@@ -242,8 +258,6 @@ codes! {
         LeftBehind = "left-behind", Warning;
         /// Somebody asks to connect whom no EndpointApproval names.
         StrangerPending = "stranger-pending", Note;
-        /// The API server would refuse the Service that comes of the manifest and the live one.
-        ServiceInvalid = "service-invalid", Error;
         /// A field belongs to another field manager.
         FieldConflict = "field-conflict", Error;
         /// Something could not be read.

@@ -3,6 +3,7 @@
 mod annotation;
 mod checks;
 mod pinned;
+pub mod refusal;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use serde_json::Value;
 
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Policy, Port, ServiceSpec,
-    Services, Stack, Subnet, Target,
+    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Policy, Port,
+    ServiceSpec, Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
 pub use pinned::pinned;
@@ -42,6 +43,8 @@ pub struct Desired {
     pub endpoints: BTreeMap<String, PrivateEndpoint>,
     /// Approvals, by name.
     pub approvals: BTreeMap<String, EndpointApproval>,
+    /// Documents of other kinds that Services, or their namespaces, come of.
+    pub makers: Vec<Maker>,
 }
 
 /// A Service.
@@ -53,6 +56,8 @@ pub struct Service {
     pub span: Span,
     /// Its annotations, by key.
     pub annotations: BTreeMap<String, Annotation>,
+    /// The keys of its annotations that are not text, which were reported.
+    pub misread: BTreeMap<String, Span>,
     /// What findings need of its spec, with places.
     pub spec: ServiceSpec,
     /// The object to be applied, its namespace filled in.

@@ -4,6 +4,8 @@
 //! input is sound, so that a broken document does not hide the problems of the next.
 
 mod decode;
+mod maker;
+pub mod place;
 mod reader;
 mod service;
 mod shapes;
@@ -12,6 +14,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use maker::Maker;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
@@ -36,6 +39,8 @@ pub struct Documents {
     pub endpoints: Vec<PrivateEndpoint>,
     /// Approvals.
     pub approvals: Vec<EndpointApproval>,
+    /// Documents of other kinds that make Services, and namespaces.
+    pub makers: Vec<Maker>,
     /// Names in documents that were too broken to keep: a reference to one of them is not missing.
     pub broken_names: BTreeSet<String>,
     /// What is wrong.
@@ -45,11 +50,13 @@ pub struct Documents {
 impl Documents {
     /// Adds what another source held.
     pub fn append(&mut self, other: Self) {
-        let Self { stacks, services, endpoints, approvals, broken_names, diagnostics } = other;
+        let Self { stacks, services, endpoints, approvals, makers, broken_names, diagnostics } =
+            other;
         self.stacks.extend(stacks);
         self.services.extend(services);
         self.endpoints.extend(endpoints);
         self.approvals.extend(approvals);
+        self.makers.extend(makers);
         self.broken_names.extend(broken_names);
         self.diagnostics.extend(diagnostics);
     }
@@ -199,8 +206,24 @@ impl Parse<'_> {
             self.documents.diagnostics.push(problem);
             return Read::Ours;
         }
+        // Groups of custom resources are domains; Kubernetes' own have a Service in none but the core.
+        if kind == "Service" && !group.contains('.') {
+            let message = format!("there is no kind `Service` in `{group}`");
+            let problem = Diagnostic::new(Code::UnknownKind, message)
+                .at(&span_of("apiVersion"), "")
+                .help("write `apiVersion: v1`: the core group has no name");
+            self.documents.diagnostics.push(problem);
+            return Read::Ours;
+        }
+        self.documents.makers.extend(maker::maker(
+            Reader { source: self.source, node },
+            group,
+            kind,
+        ));
         let span = span_of("kind");
-        self.skipped.entry(kind.to_owned()).or_insert((0, span)).0 += 1;
+        // A Service of another group is no Service.
+        let kind = if kind == "Service" { format!("{kind}.{group}") } else { kind.to_owned() };
+        self.skipped.entry(kind).or_insert((0, span)).0 += 1;
         Read::Skipped
     }
 

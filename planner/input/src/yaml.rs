@@ -49,6 +49,11 @@ impl Range {
         Span::new(source, start, line.trim_end().len().max(1))
     }
 
+    /// Whether an offset in bytes lies in it.
+    pub fn holds(self, offset: usize) -> bool {
+        (self.start as usize..self.end.max(self.start + 1) as usize).contains(&offset)
+    }
+
     /// The text it covers.
     pub fn text(self, source: &Source) -> &str {
         source.text().get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -92,6 +97,17 @@ pub struct Entry<'a> {
     pub key_range: Range,
     /// The value.
     pub value: Node<'a>,
+}
+
+/// The keys that an entry stands for if its key was split at its dots, as `--set a.b=c` of Helm does: the
+/// ways from the entry to what is no mapping, with dots between.
+pub(crate) fn joined(entry: &Entry<'_>) -> Vec<String> {
+    let below = entry.value.entries();
+    if below.is_empty() {
+        return vec![entry.key.clone().into_owned()];
+    }
+    let rest = below.iter().flat_map(joined);
+    rest.map(|rest| format!("{}.{rest}", entry.key)).collect()
 }
 
 impl<'a> Node<'a> {

@@ -19,7 +19,7 @@ mod backend;
 pub mod dns;
 pub mod error;
 pub mod hand;
-mod load_balancer;
+pub mod load_balancer;
 mod network_security_group;
 pub mod private_endpoint;
 mod private_link_service;

@@ -6,3 +6,4 @@ pub mod node;
 pub mod server_side_apply;
 pub mod service;
 pub mod sync_events;
+pub mod validation;

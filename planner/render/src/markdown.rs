@@ -136,7 +136,7 @@ fn edits(plan: &Plan, options: &Options<'_>) -> Vec<String> {
 /// Text in which what stands between backticks is code.
 fn mixed(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return prose(text);
     }
     let part = |(at, part): (usize, &&str)| match at % 2 {

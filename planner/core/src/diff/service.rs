@@ -11,12 +11,15 @@ use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::Write;
 use crate::controller::predict;
-use crate::desired;
+use crate::desired::{self, refusal};
 use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::kubernetes::sync_events;
+use crate::kubernetes::validation::minor_version;
+use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::marks::{FIELD_MANAGER, SYNC_ANNOTATION};
 use crate::node::fields;
 use crate::node::service::{actor, address, comparable, mark, stack_of};
@@ -24,6 +27,7 @@ use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
+use crate::unknown;
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
@@ -126,7 +130,7 @@ fn one(
     if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
         refuse_adoption(key, live, gathered);
     }
-    refuse_invalid(key, wanted, &stored, gathered);
+    refuse_invalid(input, (key, wanted), live, &stored, gathered);
     let change = change(key, actor.clone(), live, adopts, fields);
     gathered.changes.push(change);
     let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
@@ -163,7 +167,7 @@ fn replace(
     let network = Network { ip_families: input.facts.ip_families.clone() };
     let Ok(merged) = merge(None, &manifest, &actor) else { return Vec::new() };
     let stored = defaults::create(merged, &network, &mut Marks);
-    refuse_invalid(key, wanted, &stored, gathered);
+    refuse_invalid(input, (key, wanted), None, &stored, gathered);
     let at = address(key);
     let reason = "--replace asks for it: deleted and created again, with another uid";
     let mut change = Change::new(at.clone(), Action::Replace, actor, reason);
@@ -209,31 +213,88 @@ fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> b
         .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
-/// The API server takes several ports only if each has a name of its own (`ValidateService` of
-/// kubernetes/pkg/apis/core/validation). A port that somebody else added to the live Service stays
-/// beside the manifest's, since server-side apply merges ports by number and protocol.
-fn refuse_invalid(key: &Key, wanted: &desired::Service, stored: &Value, gathered: &mut Gathered) {
-    let ports = stored.at("/spec/ports").and_then(Value::as_array);
-    let ports = ports.map(Vec::as_slice).unwrap_or_default();
-    let names: BTreeSet<&str> =
-        ports.iter().filter_map(|port| port.get("name")?.as_str()).collect();
-    if ports.len() < 2 || names.len() == ports.len() {
-        return;
+/// What the API server would refuse of the Service that comes of the manifest, of what others wrote on
+/// the live one, and of what other Services have. A port that somebody else added to the live Service
+/// stays beside the manifest's, since server-side apply merges ports by number and protocol.
+fn refuse_invalid(
+    input: &Input<'_>,
+    (key, wanted): (&Key, &desired::Service),
+    live: Option<&Value>,
+    stored: &Value,
+    gathered: &mut Gathered,
+) {
+    let others = input.snapshot.kubernetes.services.objects();
+    let taken = match pins_anything(stored, live) {
+        true => Taken::of(others.filter(|it| &crate::kubernetes::defaults::key_of(it) != key)),
+        false => Taken::default(),
+    };
+    let families = &input.facts.ip_families;
+    let cluster = Cluster { families, ranges: &[], taken: &taken };
+    let mut causes = validation::allocated(stored, live, &cluster);
+    if causes.is_empty() {
+        causes.extend(live.map(|live| validation::updated(stored, live)).unwrap_or_default());
+        let version = match &input.snapshot.kubernetes.version {
+            Reading::Present(version) => minor_version(version),
+            Reading::Absent | Reading::Unreadable(_) => None,
+        };
+        causes.extend(validation::service(stored, version));
+        causes.dedup();
     }
-    gathered.findings.push(Finding {
-        code: Code::ServiceInvalid,
-        severity: Code::ServiceInvalid.severity(),
-        address: address(key),
-        message: format!(
-            "it would have {} ports, and the API server takes several only if each has a name of its own",
-            ports.len()
-        ),
-        help: Some(
-            "Name the ports. If the live Service has one that the manifest has not, somebody else added it: take it out there."
-                .to_owned(),
-        ),
-        place: Some(wanted.span.place().to_string()),
-    });
+    for cause in &causes {
+        let place = refusal::locate(&wanted.span, cause);
+        let place = place.map_or_else(|| wanted.span.place(), |place| place.span.place());
+        gathered.findings.push(Finding {
+            code: Code::ServiceInvalid,
+            severity: Code::ServiceInvalid.severity(),
+            address: address(key),
+            message: unknown::show(&refusal::told(cause)),
+            help: Some(live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
+                let mut help = refusal::help(cause).to_owned();
+                if let Some(first) = help.get_mut(..1) {
+                    first.make_ascii_uppercase();
+                }
+                help + "."
+            })),
+            place: Some(place.to_string()),
+        });
+    }
+}
+
+/// Whether a Service asks for a node port or an address that it has not got yet.
+fn pins_anything(stored: &Value, live: Option<&Value>) -> bool {
+    let given = |object: &Value| -> Vec<Value> {
+        let ports = object.at("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+        let ports = ports.filter_map(|port| port.get("nodePort").filter(|it| it.is_i64()));
+        let addresses = object.at("/spec/clusterIPs").and_then(Value::as_array);
+        let known = |it: &&Value| it.as_str().is_some_and(|it| !unknown::is_unknown(it));
+        ports.chain(addresses.into_iter().flatten().filter(known)).cloned().collect()
+    };
+    let had = live.map(given).unwrap_or_default();
+    given(stored).iter().any(|it| !had.contains(it))
+}
+
+/// The way out where the manifest and somebody else's port do not go together.
+fn added_by(cause: &Cause, wanted: &desired::Service, live: &Value) -> Option<String> {
+    if !cause.field.starts_with("spec.ports[") {
+        return None;
+    }
+    let number = |port: &Value| port.get("port").and_then(Value::as_i64);
+    let ports = |object: &Value| -> Vec<Value> {
+        object.at("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let own = ports(&wanted.manifest);
+    let is_own = |port: &Value| own.iter().any(|own| number(own) == number(port));
+    let other = ports(live).into_iter().find(|port| !is_own(port))?;
+    let author = managers::author(live);
+    let whose = author.tool.map_or_else(|| "another field manager".to_owned(), |it| it.to_string());
+    let port = number(&other)?;
+    let named = match other.get("name").and_then(Value::as_str) {
+        Some(name) => format!("port {port}, named {name}"),
+        None => format!("port {port}"),
+    };
+    Some(format!(
+        "The live Service has {named}, which the manifest has not and {whose} owns: take it out there first, or name the ports apart."
+    ))
 }
 
 /// As whom a Service is applied.

@@ -87,7 +87,7 @@ const fn ground(rule: &'static str, evidence: Option<Evidence>, link: &'static s
 
 /// What a code rests on. Numbers are those of `docs/controller-findings.md`.
 pub fn of_code(code: Code) -> Ground {
-    use Evidence::{Documented, Recorded, RecordedFromAzure};
+    use Evidence::{Documented, Guessed, Recorded, RecordedFromAzure};
     let own = |rule| ground(rule, None, KUBERNETES);
     match code {
         Code::YamlSyntax
@@ -126,6 +126,19 @@ pub fn of_code(code: Code) -> Ground {
         }
         Code::SubnetChanged => {
             ground("the policy is set and never set back (finding 13)", Some(Recorded), SUBNET)
+        }
+        Code::ServiceInvalid | Code::NamespaceMissing | Code::NotRehearsed => {
+            ground("what the API server refuses (ValidateService)", Some(Documented), APPLY)
+        }
+        Code::ProbeWithoutPath => {
+            ground("appProtocol makes a probe of GET / (finding 26)", Some(Recorded), BALANCER)
+        }
+        Code::NatAddressesShutOut | Code::RangesKeepNobodyOut => {
+            ground("which packets security rules and kube-proxy drop", Some(Documented), LINK)
+        }
+        Code::LimitExceeded => ground("Azure's limits", Some(Documented), BALANCER),
+        Code::ZoneGroupEmpty => {
+            ground("a zone group writes what its target announces", Some(Guessed), DNS)
         }
         Code::NatAddressesRewritten => {
             ground("NAT addresses can be added, not taken away", Some(Documented), SERVICE)

@@ -1,6 +1,4 @@
-//! Room in subnets, their policies, and Azure's limits
-//! (learn.microsoft.com, "Azure Private Link limits": 8 Private Link Services on a load balancer, 8 NAT
-//! addresses, 1000 endpoints on a Private Link Service and in a virtual network).
+//! Room in subnets, their policies, and Azure's limits ([`crate::limit`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,6 +9,7 @@ use crate::arm::address::{Prefix, ranges};
 use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
+use crate::limit::{self, Limit};
 use crate::node::{private_endpoint, private_link_service};
 use crate::preflight::check::{check, tally, text};
 use crate::resource_id::ResourceId;
@@ -21,10 +20,6 @@ use super::{Area, Check, Subject, Verdict};
 
 /// Addresses of a subnet that Azure keeps: the first four and the last.
 const RESERVED: u128 = 5;
-const LINKS_OF_BALANCER: usize = 8;
-const NAT_ADDRESSES: usize = 8;
-const ENDPOINTS_OF_LINK: usize = 1000;
-const ENDPOINTS_OF_NETWORK: usize = 1000;
 
 /// Endpoints that are wanted and not there yet, by id, with their subnet.
 fn new_endpoints(subject: &Subject<'_>) -> BTreeMap<String, ResourceId> {
@@ -160,11 +155,10 @@ fn policies(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
-fn limit(subject: &str, what: &str, count: usize, limit: usize) -> Check {
-    let verdict = if count <= limit { Verdict::Met } else { Verdict::Missing };
-    let required = format!("at most {limit} {what}");
-    check(Area::Quota, subject, required, verdict, format!("it will be {count}"))
-        .or("Spread them over more of these.")
+fn limit(subject: &str, count: usize, limit: &Limit) -> Check {
+    let verdict = if count <= limit.most { Verdict::Met } else { Verdict::Missing };
+    let required = format!("at most {} {}", limit.most, limit.what);
+    check(Area::Quota, subject, required, verdict, format!("it will be {count}")).or(limit.help)
 }
 
 /// Azure's limits, once all is done.
@@ -172,18 +166,13 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
     let after = &subject.prediction.after;
     let new = new_endpoints(subject);
-    let balancers = after.private_link_services.values().filter_map(|link| {
-        private_link_service::frontend(link)?.parent().map(|balancer| balancer.key())
-    });
-    for (balancer, count) in tally(balancers) {
-        let what = "Private Link Services on a load balancer";
-        checks.push(limit(&balancer, what, count, LINKS_OF_BALANCER));
+    for it in limit::of_controller(after) {
+        checks.push(limit(&it.of, it.count, it.limit));
     }
     for link in after.private_link_services.values() {
         let shown = crate::unknown::show(link.id());
         let nat = link.properties.ip_configurations.iter().flatten().count();
-        let what = "NAT addresses of a Private Link Service";
-        checks.push(limit(&shown, what, nat, NAT_ADDRESSES));
+        checks.push(limit(&shown, nat, &limit::NAT_ADDRESSES));
         let coming = input.desired.endpoints.values().filter(|it| {
             let reaches = match &it.target {
                 Target::Service(key) => {
@@ -199,7 +188,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             reaches && new.contains_key(&private_endpoint::id(input, it).key())
         });
         let count = private_link_service::consumers(link).len() + coming.count();
-        checks.push(limit(&shown, "endpoints of a Private Link Service", count, ENDPOINTS_OF_LINK));
+        checks.push(limit(&shown, count, &limit::ENDPOINTS_OF_LINK));
     }
     let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
     let live: BTreeSet<(&str, String)> = live
@@ -220,7 +209,6 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         .map(|network| network.key())
         .collect();
     for (network, count) in networks.into_iter().filter(|(network, _)| used.contains(network)) {
-        let what = "endpoints in a virtual network";
-        checks.push(limit(&network, what, count, ENDPOINTS_OF_NETWORK));
+        checks.push(limit(&network, count, &limit::ENDPOINTS_OF_NETWORK));
     }
 }

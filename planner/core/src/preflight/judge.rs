@@ -21,22 +21,16 @@ pub fn judge(subject: &Subject<'_>, needs: &Needs, answers: &Answers, identity: 
     capacity::rooms(subject, &mut checks);
     capacity::limits(subject, &mut checks);
     address::addresses(subject, &mut checks);
-    checks.sort_by(|one, other| {
-        (one.area, &one.subject, &one.requirement).cmp(&(
-            other.area,
-            &other.subject,
-            &other.requirement,
-        ))
-    });
-    checks.dedup();
-    Report {
+    let mut report = Report {
         format_version: FORMAT_VERSION.to_owned(),
         stack: subject.input.desired.name.clone(),
         phase: subject.phase,
         identity: identity.to_owned(),
         facts: planning::facts(subject.input.facts),
         checks,
-    }
+    };
+    report.sort();
+    report
 }
 
 fn own(needs: &Needs, answers: &Answers, checks: &mut Vec<Check>) {

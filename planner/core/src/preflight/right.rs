@@ -404,12 +404,62 @@ fn of_controller(subject: &Subject<'_>, needed: &mut Actions) {
             let key = subnet.id().to_lowercase();
             need(key.clone(), join, "puts NAT addresses into it");
             let before = subject.prediction.before.subnets.get(&key);
-            if before.is_some_and(|subnet| !is_policy_disabled(subnet)) {
+            if let Some(subnet) = before.filter(|subnet| !is_policy_disabled(subnet)) {
                 let action = "Microsoft.Network/virtualNetworks/subnets/write";
                 need(key, action, "disables its privateLinkServiceNetworkPolicies");
+                for (scope, action) in linked(&subnet.properties.other) {
+                    need(scope, action, "writes a subnet that refers to it");
+                }
             }
         }
     }
+    for subnet in subnets_of_pools(subject) {
+        need(subnet, join, "puts nodes of a pool in it behind load balancers");
+    }
+}
+
+/// What a subnet may refer to, with the action that ARM checks on it when the subnet is written
+/// (`LinkedAuthorizationFailed`; permissions of Microsoft.Network).
+const OF_SUBNETS: [(&str, &str); 5] = [
+    ("natGateway", "Microsoft.Network/natGateways/join/action"),
+    ("routeTable", "Microsoft.Network/routeTables/join/action"),
+    ("networkSecurityGroup", "Microsoft.Network/networkSecurityGroups/join/action"),
+    ("serviceEndpointPolicies", "Microsoft.Network/serviceEndpointPolicies/join/action"),
+    ("ipAllocations", "Microsoft.Network/ipAllocations/join/action"),
+];
+
+/// What a live subnet refers to, and the action needed there to write the subnet.
+fn linked(properties: &serde_json::Map<String, Value>) -> Vec<(String, &'static str)> {
+    let id = |value: &Value| value.get("id")?.as_str().map(str::to_lowercase);
+    OF_SUBNETS
+        .iter()
+        .flat_map(|(field, action)| {
+            let ids: Vec<String> = match properties.get(*field) {
+                Some(Value::Array(items)) => items.iter().filter_map(id).collect(),
+                Some(one) => id(one).into_iter().collect(),
+                None => Vec::new(),
+            };
+            ids.into_iter().map(|id| (id, *action))
+        })
+        .collect()
+}
+
+/// The subnets of the cluster's node pools, where they are not AKS's own network. The controller writes
+/// scale sets to put nodes behind a load balancer, and each refers to its subnet.
+fn subnets_of_pools(subject: &Subject<'_>) -> BTreeSet<String> {
+    let clusters =
+        subject.input.snapshot.resources_of_type("Microsoft.ContainerService/managedClusters");
+    let group = &subject.input.facts.resource_group;
+    let own = clusters.filter(|cluster| {
+        let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
+        nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
+    });
+    own.flat_map(|cluster| {
+        let pools = cluster.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
+        let subnets = pools.into_iter().flatten().filter_map(|pool| pool.get("vnetSubnetID"));
+        subnets.filter_map(|it| it.as_str().map(str::to_lowercase)).collect::<Vec<_>>()
+    })
+    .collect()
 }
 
 /// What the controller needs where Private Link Services are.

@@ -1,13 +1,18 @@
 //! Annotations one by one.
 
-mod relations;
+mod effect;
+pub(super) mod relations;
+
+use std::collections::BTreeSet;
 
 use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
 use crate::code::Code;
-use crate::desired::{Annotation, Service};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::desired::{Annotation, Maker, Service, ServiceSpec};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::kubernetes::service::Key;
 use crate::schema;
 use crate::schema::text::Refusal;
+use effect::is_about_probes;
 
 /// Reports what the controller would refuse, misread or ignore in a Service's annotations.
 ///
@@ -32,10 +37,45 @@ pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
         } else if let Some((port, known)) = find_per_port(key) {
             check_per_port(service, key, port, known, annotation, problems);
         } else {
-            unknown(key, annotation, problems);
+            unknown(key, &annotation.key, problems);
+        }
+    }
+    // That a value is not text was reported; its key may be wrong all the same.
+    for (key, span) in &service.misread {
+        if find(key).is_none() && find_per_port(key).is_none_or(|(_, known)| known.is_none()) {
+            unknown(key, span, problems);
         }
     }
     relations::check(service, problems);
+}
+
+/// Reports what the controller would refuse, misread or ignore in the annotations that a Gateway gives to
+/// the Service of type LoadBalancer that is made of it: those that do not hang on the Service's ports,
+/// which only its maker knows.
+pub(super) fn lint_gateway(gateway: &Maker, problems: &mut Vec<Diagnostic>) {
+    let hangs_on_ports = |key: &str| find_per_port(key).is_some() || is_about_probes(key);
+    let annotations = gateway.annotations.iter().filter(|(key, _)| !hangs_on_ports(key));
+    let kind = Spanned::new("LoadBalancer".to_owned(), gateway.name.span.clone());
+    let service = Service {
+        name: Key::new(gateway.namespace.clone().unwrap_or_default(), gateway.name.value.clone()),
+        span: gateway.name.span.clone(),
+        annotations: annotations.map(|(key, it)| (key.clone(), it.clone())).collect(),
+        misread: gateway.misread.clone(),
+        spec: ServiceSpec { service_type: Some(kind), ..ServiceSpec::default() },
+        manifest: serde_json::Value::Null,
+    };
+    if service.annotations.keys().chain(service.misread.keys()).any(|key| is_azures(key)) {
+        lint(&service, problems);
+    }
+}
+
+/// The known keys that the keys of a Service which the controller does not know are probably meant for,
+/// and those whose values were not text: nobody can tell what holds of them.
+pub(super) fn meant(service: &Service) -> BTreeSet<String> {
+    let unknown = service.annotations.keys().chain(service.misread.keys());
+    let unknown = unknown.filter(|key| find(key).is_none() && find_per_port(key).is_none());
+    let meant = unknown.filter_map(|key| close_to(key)).map(|suffix| format!("{PREFIX}{suffix}"));
+    meant.chain(service.misread.keys().cloned()).collect()
 }
 
 /// Why the controller has nothing to do with a Service (`wantsLoadBalancer`).
@@ -82,7 +122,7 @@ fn check_per_port(
     problems: &mut Vec<Diagnostic>,
 ) {
     let Some(known) = known else {
-        unknown(key, annotation, problems);
+        unknown(key, &annotation.key, problems);
         return;
     };
     let is_its = |number: i64| number.to_string() == port;
@@ -134,31 +174,51 @@ fn check_probe_port(service: &Service, annotation: &Annotation, problems: &mut V
     );
 }
 
-/// Reports a key that looks as if it was meant for the controller but is none that it knows. Keys of
-/// others are none of our business.
-fn unknown(key: &str, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
+/// Whether a key looks as if it was meant for the controller. Keys of others are none of our business.
+fn is_meant(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let lower = name.to_lowercase();
+    let mut suffixes = KNOWN.iter().map(|known| known.suffix);
+    is_azures(key)
+        || (key.starts_with(PREFIX) && (name.starts_with("port_") || lower.starts_with("azure")))
+        || suffixes.any(|suffix| suffix == lower && suffix.starts_with("azure-"))
+}
+
+/// The known suffix that a key was probably meant to have.
+fn close_to(key: &str) -> Option<&'static str> {
+    if !is_meant(key) {
+        return None;
+    }
     let name = key.rsplit('/').next().unwrap_or(key);
     let suffixes = || KNOWN.iter().map(|known| known.suffix);
-    let lower = name.to_lowercase();
-    let is_meant = is_azures(key)
-        || (key.starts_with(PREFIX) && (name.starts_with("port_") || lower.starts_with("azure")))
-        || suffixes().any(|suffix| suffix == lower && suffix.starts_with("azure-"));
-    if !is_meant {
+    // Some keep to `azure-load-balancer-` where the controller says `azure-` alone
+    // (`azure-load-balancer-pip-name` was documented).
+    let shorter = || {
+        let own = format!("azure-{}", name.strip_prefix("azure-load-balancer-")?);
+        suffixes().find(|suffix| *suffix == own)
+    };
+    schema::closest(name, suffixes()).or_else(shorter)
+}
+
+/// Reports a key that looks as if it was meant for the controller but is none that it knows.
+fn unknown(key: &str, span: &Span, problems: &mut Vec<Diagnostic>) {
+    if !is_meant(key) {
         return;
     }
+    let name = key.rsplit('/').next().unwrap_or(key);
     let per_port = find_per_port(key).and_then(|(port, _)| {
         let rest = name.strip_prefix("port_")?.strip_prefix(port)?.strip_prefix('_')?;
         let suffixes = PER_PORT.iter().map(|known| known.suffix);
         schema::closest(rest, suffixes).map(|close| format!("port_{port}_{close}"))
     });
-    let close = per_port.or_else(|| schema::closest(name, suffixes()).map(ToOwned::to_owned));
+    let close = per_port.or_else(|| close_to(key).map(ToOwned::to_owned));
     let help = match close {
         Some(close) => format!("did you mean `{PREFIX}{close}`?"),
         None => "remove it: the controller ignores keys that it does not know".to_owned(),
     };
     problems.push(
         Diagnostic::new(Code::UnknownAnnotation, format!("the controller knows no `{key}`"))
-            .at(&annotation.key, "has no effect")
+            .at(span, "has no effect")
             .help(help),
     );
 }

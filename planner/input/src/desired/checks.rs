@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Consumer, Desired, Dns, PrivateEndpoint, Service, Stack, Subnet, Target};
+use super::annotation::relations::may_ask_for_private_link;
+use super::{Consumer, Desired, Dns, Maker, PrivateEndpoint, Service, Stack, Subnet, Target};
 use crate::annotation::keys;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::schema::text::minor_version;
+use crate::kubernetes::service::Key;
+use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
 /// not missing: its document was reported already. Without the list, no reference is.
@@ -42,7 +44,7 @@ fn references(
     for (service, kind, name) in endpoints.chain(approvals) {
         match desired.services.get(&service.value) {
             Some(found) => {
-                if !is_private_link_wanted(found) {
+                if !may_have_private_link(desired, found) {
                     problems.push(
                         Diagnostic::new(
                             Code::TargetWithoutPrivateLink,
@@ -62,6 +64,11 @@ fn references(
                 let names = desired.services.keys().map(|name| name.name.as_str());
                 let help = match crate::schema::closest(&service.value.name, names) {
                     Some(close) => format!("did you mean `{close}`?"),
+                    None if let Some(maker) = maker_of(desired, &service.value) => format!(
+                        "{} `{}` of the input may make it: write its Service down as it will be, and set \
+                         `services: external` in the Stack",
+                        maker.kind, maker.name.value
+                    ),
                     None => "add its manifest to the input; to reach what is not part of it, give \
                              the endpoint an `id` or an `alias`"
                         .to_owned(),
@@ -77,6 +84,24 @@ fn references(
             }
         }
     }
+}
+
+/// Whether there may be a Private Link Service for a Service: it asks for one, or shares the frontend of
+/// another that does (`serviceRequiresPLS`; the controller's documentation, shared addresses).
+fn may_have_private_link(desired: &Desired, service: &Service) -> bool {
+    let shares = |other: &Service| {
+        other.name != service.name
+            && pinned_addresses(other).any(|it| pinned_addresses(service).any(|own| own == it))
+    };
+    may_ask_for_private_link(service)
+        || desired.services.values().any(|other| is_private_link_wanted(other) && shares(other))
+}
+
+/// The document of the input that a Service may come of.
+fn maker_of<'a>(desired: &'a Desired, service: &Key) -> Option<&'a Maker> {
+    let gateways = desired.makers.iter().filter(|maker| maker.is_gateway());
+    let mut makers = gateways.chain(desired.makers.iter().filter(|maker| !maker.is_gateway()));
+    makers.find(|maker| maker.may_make(&service.name))
 }
 
 /// Whether the controller makes a PLS for a Service: trimmed and without regard to case

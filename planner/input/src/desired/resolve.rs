@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
+    refusal,
 };
 use crate::code::Code;
 use crate::diagnostic::{self, Diagnostic, Span, Spanned};
@@ -15,7 +16,8 @@ use crate::kubernetes::service::Key;
 /// Returns whatever is sound, and everything that is wrong: the documents' own diagnostics too,
 /// sorted. The result does not depend on the order of documents and files.
 pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnostic>) {
-    let Documents { stacks, services, endpoints, approvals, broken_names, diagnostics } = documents;
+    let Documents { stacks, services, endpoints, approvals, mut makers, broken_names, diagnostics } =
+        documents;
     let mut resolve = Resolve { options, broken_names, diagnostics, assumed: Vec::new() };
     let stack = resolve.stack(stacks);
     let services = resolve.services(services);
@@ -27,15 +29,20 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
         (None, None) => "default".to_owned(),
     };
     resolve.note_namespace();
-    let desired = Desired { name, stack, services, endpoints, approvals };
+    makers.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+    let desired = Desired { name, stack, services, endpoints, approvals, makers };
     let Resolve { broken_names, mut diagnostics, .. } = resolve;
     for service in desired.services.values() {
         super::annotation::lint(service, &mut diagnostics);
+    }
+    for gateway in desired.makers.iter().filter(|maker| maker.is_gateway()) {
+        super::annotation::lint_gateway(gateway, &mut diagnostics);
     }
     // Of what was not read at all, not even the names are known.
     let unread = [Code::NotUtf8, Code::FileTooLarge, Code::TooManyDocuments];
     let known = !diagnostics.iter().any(|diagnostic| unread.contains(&diagnostic.code));
     checks::check(&desired, known.then_some(&broken_names), &mut diagnostics);
+    refusal::check(&desired, &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
     (desired, diagnostics)
 }
@@ -103,14 +110,21 @@ impl Resolve<'_> {
         services.sort_by(|one, other| one.name.span.cmp(&other.name.span));
         let mut resolved = BTreeMap::new();
         for service in services {
-            let document::Service { name, namespace, annotations, spec, mut manifest } = service;
+            let document::Service { name, namespace, annotations, misread, spec, mut manifest } =
+                service;
             let full = self.namespaced(namespace.as_ref().map(|text| text.as_str()), &name);
             let metadata = manifest.get_mut("metadata").and_then(serde_json::Value::as_object_mut);
             if let Some(metadata) = metadata {
                 metadata.insert("namespace".to_owned(), full.namespace.clone().into());
             }
-            let service =
-                Service { name: full.clone(), span: name.span, annotations, spec, manifest };
+            let service = Service {
+                name: full.clone(),
+                span: name.span,
+                annotations,
+                misread,
+                spec,
+                manifest,
+            };
             self.insert(&mut resolved, full, service, "Service", |service| &service.span);
         }
         resolved

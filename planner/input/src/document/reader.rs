@@ -1,9 +1,10 @@
 //! Taking values out of a tree that was checked. What does not fit is left out: it was reported.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Source, Span, Spanned};
-use crate::yaml::{Node, Value};
+use crate::yaml::{self, Node, Value};
 
 /// A node with the source it is from.
 #[derive(Clone, Copy)]
@@ -80,5 +81,18 @@ impl<'a> Reader<'a> {
             let value = Self { source: self.source, node: &entry.value }.as_text()?;
             Some((entry.key.clone().into_owned(), entry.key_range.span(self.source), value))
         })
+    }
+
+    /// The keys of a mapping of text to text whose values are not text. A key that was split at its dots
+    /// into mappings is put together again.
+    pub(super) fn misread(self, name: &str) -> BTreeMap<String, Span> {
+        let mut keys = BTreeMap::new();
+        let entries = self.get(name).map(|field| field.node.entries()).unwrap_or_default();
+        for entry in entries.iter().filter(|entry| entry.value.as_str().is_none()) {
+            for key in yaml::joined(entry) {
+                keys.insert(key, entry.key_range.span(self.source));
+            }
+        }
+        keys
     }
 }

@@ -16,6 +16,8 @@ pub struct Service {
     pub namespace: Option<Spanned<String>>,
     /// Its annotations that are text, by key.
     pub annotations: BTreeMap<String, Annotation>,
+    /// The keys of its annotations that are not text, which the API server refuses.
+    pub misread: BTreeMap<String, Span>,
     /// What the checks need of its spec, with places.
     pub spec: ServiceSpec,
     /// The object as it was written, without what only servers write: what is to be applied.
@@ -103,6 +105,7 @@ pub(super) fn service(document: Reader<'_>) -> Option<Service> {
         name,
         namespace: metadata.text("namespace"),
         annotations,
+        misread: metadata.misread("annotations"),
         spec: document.get("spec").map(spec).unwrap_or_default(),
         manifest: manifest(document),
     })

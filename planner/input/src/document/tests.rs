@@ -231,7 +231,11 @@ fn misspelt_kinds_are_not_skipped() {
     );
     assert_eq!(
         read("serving.knative.dev/v1", "Service"),
-        ["2:7 skipped-kind: skipped 1 document of other kinds: 1 Service"]
+        ["2:7 skipped-kind: skipped 1 document of other kinds: 1 Service.serving.knative.dev"]
+    );
+    assert_eq!(
+        read("core/v1", "Service"),
+        ["1:13 unknown-kind: there is no kind `Service` in `core`"]
     );
 }
 

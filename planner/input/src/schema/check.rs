@@ -138,6 +138,21 @@ impl Check<'_, '_> {
                         self.report(Code::AmbiguousText, &message, range, String::new(), help);
                     }
                 }
+                Value::Mapping(_) if yaml::joined(entry).iter().any(|key| key.contains('/')) => {
+                    let keys = yaml::joined(entry);
+                    let key = keys.iter().find(|key| key.contains('/'));
+                    let key = key.map(String::as_str).unwrap_or_default();
+                    let message = format!(
+                        "the {what} `{}` is a mapping, not text: it looks like `{key}` split at its dots",
+                        entry.key
+                    );
+                    let (domain, name) = key.split_once('/').unwrap_or((key, ""));
+                    let help = format!(
+                        "escape the dots in --set and in Terraform: {}/{name}",
+                        domain.replace('.', "\\.")
+                    );
+                    self.report(code, &message, entry.key_range, String::new(), help);
+                }
                 Value::Sequence(_) | Value::Mapping(_) => {
                     let message = format!(
                         "the {what} `{}` is {}, not text",

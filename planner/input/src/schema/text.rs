@@ -367,15 +367,7 @@ fn is_alias(text: &str) -> bool {
 }
 
 fn is_version(text: &str) -> bool {
-    minor_version(text).is_some()
-}
-
-/// Major and minor of a version of Kubernetes: `v1.33.1` gives 1 and 33.
-pub fn minor_version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
-    let major = parts.next()?.parse().ok()?;
-    let minor = parts.next()?.parse().ok()?;
-    Some((major, minor))
+    privlink_model::kubernetes::validation::minor_version(text).is_some()
 }
 
 /// Whether a text is an address range in CIDR form whose host bits are zero, as the controller wants

@@ -50,6 +50,11 @@ impl Issuer for Marks {
     }
 }
 
+/// A Service's namespace and name, as its object says.
+pub fn key_of(service: &Value) -> Key {
+    fill::key_of(service)
+}
+
 /// The Service as the API server reads it from a request: with the defaults that hang on nothing but
 /// itself, which count as written by whoever wrote the request (unless it is an apply).
 pub fn read(service: Value) -> Value {

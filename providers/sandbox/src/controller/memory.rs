@@ -32,9 +32,9 @@ impl Controller {
             "securityGroups": caches(&memory.security_groups),
             "placements": memory.placements,
             "nodePlacements": memory.node_placements,
+            "placementsRecorded": memory.placements_recorded,
             "settledNodes": memory.settled_nodes,
             "localPlacements": by_service(&memory.local_placements),
-            "placementsRecorded": memory.placements_recorded,
         })
     }
 
@@ -61,9 +61,9 @@ impl Controller {
             security_groups: parsed_caches("securityGroups", field("securityGroups"))?,
             placements: parsed("placements", map(field("placements")))?,
             node_placements: parsed("nodePlacements", map(field("nodePlacements")))?,
+            placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
             settled_nodes: parsed("settledNodes", list(field("settledNodes")))?,
             local_placements: parsed_by_service("localPlacements", &field("localPlacements"))?,
-            placements_recorded: field("placementsRecorded").as_bool().unwrap_or_default(),
         };
         Ok(Self {
             memory,

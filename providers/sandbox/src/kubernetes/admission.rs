@@ -5,18 +5,22 @@ use std::collections::BTreeSet;
 
 use privlink_model::kubernetes::defaults::{self, Network};
 use privlink_model::kubernetes::service::Key;
+use privlink_model::kubernetes::validation::minor_version;
+use privlink_model::kubernetes::validation::{self, Cause, Cluster, NODE_PORTS, Taken};
 use serde_json::{Value, json};
 
 use crate::state::State;
 use crate::world::issuer::Issuer;
 
 use super::resource::Resource;
-use super::status::{Cause, Refusal};
+use super::status::Refusal;
 use super::write::Write;
 use super::{service, store};
 
-/// The first and the last node port there are (`--service-node-port-range`).
-const NODE_PORTS: (i64, u32) = (30_000, 2_768);
+/// The range of cluster IPs of IPv4, AKS's default (`--service-cluster-ip-range`).
+const SERVICE_RANGE: &str = "10.0.0.0/16";
+/// How many node ports there are.
+const NODE_PORT_COUNT: u32 = 2_768;
 
 /// The object with the kind, name and namespace of its path, which it must not contradict.
 pub(super) fn named(state: &mut State, write: &Write, mut object: Value) -> Result<Value, Refusal> {
@@ -145,6 +149,9 @@ pub(super) fn applied(write: &Write, config: Value) -> Result<Value, Refusal> {
             wrong.path, wrong.expected, wrong.value
         )));
     }
+    if let Some(key) = service::port_twice(&known).filter(|_| resource.kind == "Service") {
+        return Err(refuse(format!(".spec.ports: duplicate entries for key {key}")));
+    }
     Ok(known)
 }
 
@@ -168,7 +175,7 @@ pub(super) fn completed(
         return Ok(object);
     }
     let network = Network { ip_families: state.world.facts.ip_families.clone() };
-    let taken = Taken::of(state, &store::key_of(&object));
+    let taken = taken(state, &store::key_of(&object));
     let causes = service::before_defaults(&object);
     let name = store::key_of(&object).name;
     if !causes.is_empty() {
@@ -181,7 +188,16 @@ pub(super) fn completed(
         Some(live) => defaults::update(object, live, &network, &mut issuer),
         None => defaults::create(object, &network, &mut issuer),
     };
-    let causes = service::invalid(&completed, live, &taken, &network.ip_families);
+    let ranges = [SERVICE_RANGE.to_owned()];
+    let cluster = Cluster { families: &network.ip_families, ranges: &ranges, taken: &taken };
+    let mut causes = validation::allocated(&completed, live, &cluster);
+    if causes.is_empty() {
+        causes.extend(live.map(|live| validation::updated(&completed, live)).unwrap_or_default());
+        causes.extend(validation::service(
+            &completed,
+            minor_version(&state.world.kubernetes.version),
+        ));
+    }
     if causes.is_empty() { Ok(completed) } else { Err(Refusal::invalid("Service", &name, &causes)) }
 }
 
@@ -194,26 +210,11 @@ fn lease_causes(object: &Value) -> Vec<Cause> {
     wrong.map(|value| Cause::invalid(field, value, why)).into_iter().collect()
 }
 
-/// What other Services have.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) node_ports: BTreeSet<i64>,
-    pub(super) cluster_ips: BTreeSet<String>,
-}
-
-impl Taken {
-    fn of(state: &State, own: &Key) -> Self {
-        let mut taken = Self::default();
-        let Some(services) = Resource::find("", "services") else { return taken };
-        for (_, object) in state.world.kubernetes.shelf(services).filter(|(key, _)| *key != own) {
-            taken.node_ports.extend(node_ports(object));
-            let addresses = object.pointer("/spec/clusterIPs").and_then(Value::as_array);
-            for address in addresses.into_iter().flatten() {
-                taken.cluster_ips.extend(address.as_str().map(ToOwned::to_owned));
-            }
-        }
-        taken
-    }
+/// What Services other than this one have.
+fn taken(state: &State, own: &Key) -> Taken {
+    let Some(services) = Resource::find("", "services") else { return Taken::default() };
+    let others = state.world.kubernetes.shelf(services).filter(|(key, _)| *key != own);
+    Taken::of(others.map(|(_, object)| object))
 }
 
 /// The node ports of a Service, its health check's included.
@@ -253,9 +254,9 @@ impl defaults::Issuer for ServiceIssuer<'_> {
 
     fn node_port(&mut self, service: &Key, port: &str) -> Value {
         let of = format!("nodePort {service} {port}");
-        let start = self.issuer.number(&of, NODE_PORTS.1);
-        let free = (0..NODE_PORTS.1)
-            .map(|step| NODE_PORTS.0 + i64::from((start + step) % NODE_PORTS.1))
+        let start = self.issuer.number(&of, NODE_PORT_COUNT);
+        let free = (0..NODE_PORT_COUNT)
+            .map(|step| NODE_PORTS.start() + i64::from((start + step) % NODE_PORT_COUNT))
             .find(|number| {
                 !self.taken.node_ports.contains(number) && !self.own_ports.contains(number)
             });

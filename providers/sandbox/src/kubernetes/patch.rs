@@ -8,9 +8,10 @@ use crate::server::{Answer, Call};
 use crate::state::State;
 
 use super::admission;
-use super::status::{Cause, Refusal};
+use super::status::Refusal;
 use super::write::Write;
 use super::{object, service};
+use privlink_model::kubernetes::validation::Cause;
 
 /// Answers a PATCH.
 pub(super) fn patch(state: &mut State, call: &Call, write: &Write) -> Result<Answer, Refusal> {

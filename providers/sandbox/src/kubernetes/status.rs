@@ -1,5 +1,6 @@
 //! `metav1.Status`: the API server's refusals.
 
+use privlink_model::kubernetes::validation::Cause;
 use serde_json::{Value, json};
 
 use crate::server::Answer;
@@ -17,47 +18,8 @@ pub(crate) struct Refusal {
     pub details: Option<Value>,
 }
 
-/// One cause of an `Invalid` or a `Conflict`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
-    /// `FieldValueRequired`, `FieldValueInvalid`, `FieldManagerConflict`, ...
-    pub reason: &'static str,
-    /// What is wrong, with the field's name left out.
-    pub message: String,
-    /// The field.
-    pub field: String,
-}
-
-impl Cause {
-    /// A field that must be there.
-    pub(crate) fn required(field: impl Into<String>) -> Self {
-        let (reason, message) = ("FieldValueRequired", "Required value".to_owned());
-        Self { reason, message, field: field.into() }
-    }
-
-    /// A field with a value that cannot be; `value` as the API server quotes it.
-    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
-        let message = format!("Invalid value: {value}: {why}");
-        Self { reason: "FieldValueInvalid", message, field: field.into() }
-    }
-
-    /// A second item with the same value.
-    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        let message = format!("Duplicate value: {value}");
-        Self { reason: "FieldValueDuplicate", message, field: field.into() }
-    }
-
-    /// A value that is none of those there are.
-    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
-        let quoted: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
-        let message =
-            format!("Unsupported value: {value}: supported values: {}", quoted.join(", "));
-        Self { reason: "FieldValueNotSupported", message, field: field.into() }
-    }
-
-    fn json(&self) -> Value {
-        json!({"reason": self.reason, "message": self.message, "field": self.field})
-    }
+fn json_of(cause: &Cause) -> Value {
+    json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
 }
 
 impl Refusal {
@@ -101,7 +63,7 @@ impl Refusal {
 
     /// 409 of an apply: fields of other managers.
     pub(crate) fn apply_conflict(message: String, causes: &[Cause]) -> Self {
-        let causes: Vec<Value> = causes.iter().map(Cause::json).collect();
+        let causes: Vec<Value> = causes.iter().map(json_of).collect();
         Self { details: Some(json!({"causes": causes})), ..Self::new(409, "Conflict", message) }
     }
 
@@ -114,7 +76,7 @@ impl Refusal {
             many => format!("[{}]", many.join(", ")),
         };
         let message = format!("{kind} {name:?} is invalid: {all}");
-        let causes: Vec<Value> = causes.iter().map(Cause::json).collect();
+        let causes: Vec<Value> = causes.iter().map(json_of).collect();
         let details = Some(json!({"name": name, "kind": kind, "causes": causes}));
         Self { details, ..Self::new(422, "Invalid", message) }
     }

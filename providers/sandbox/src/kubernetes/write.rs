@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::server::Call;
 use crate::state::State;
 
-use super::status::{Cause, Refusal};
+use super::status::Refusal;
 use super::store;
 use super::target::Target;
+use privlink_model::kubernetes::validation::Cause;
 
 /// A request that writes.
 #[derive(Clone, Debug)]

@@ -1,9 +1,13 @@
 //! What must hold between the annotations and fields of one Service.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
+use super::effect::{Probes, is_about_probes};
+use super::meant;
 use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, list, short};
 use crate::code::Code;
+use crate::code::Severity;
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::schema::Text;
@@ -13,6 +17,7 @@ pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
     let reading = Reading::of(service);
     scopes(service, reading, problems);
     load_balancer_ip(service, problems);
+    addresses_asked_for(service, reading, problems);
     source_ranges(service, problems);
     probes(service, problems);
     sctp(service, problems);
@@ -24,17 +29,36 @@ pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
 struct Reading {
     /// Exactly `true` (recordings 072 to 076).
     internal: bool,
+    /// Whether what says so is itself wrong, and was reported: advice that follows from it would be as
+    /// wrong.
+    internal_unclear: bool,
     private_link: bool,
+    /// The same of `private_link`.
+    private_link_unclear: bool,
 }
 
 impl Reading {
     fn of(service: &Service) -> Self {
         let value = |key: &str| service.annotation(key).map(|value| value.value.as_str());
+        let meant = meant(service);
+        let unclear = |key: &str| {
+            let is_refused = |value| find(key).is_some_and(|it| !it.kind.check(value).is_empty());
+            value(key).map_or_else(|| meant.contains(key), is_refused)
+        };
         Self {
             internal: value(keys::INTERNAL) == Some("true"),
+            internal_unclear: unclear(keys::INTERNAL),
             private_link: value(keys::PLS_CREATE).is_some_and(is_true),
+            private_link_unclear: unclear(keys::PLS_CREATE),
         }
     }
+}
+
+/// Whether a Service may ask for a Private Link Service, as far as can be told: it does, or the annotation
+/// that would say so is itself wrong, which was reported.
+pub(crate) fn may_ask_for_private_link(service: &Service) -> bool {
+    let reading = Reading::of(service);
+    reading.private_link || reading.private_link_unclear
 }
 
 /// Whether an annotation that ignores case, but not blanks, is true.
@@ -53,6 +77,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
                 settings.push((key, annotation));
                 continue;
             }
+            Scope::Internal | Scope::Public if reading.internal_unclear => continue,
             Scope::Internal if !reading.internal => "it is read on internal load balancers only",
             Scope::Public if reading.internal => "it is read on public load balancers only",
             Scope::Internal | Scope::Public => continue,
@@ -65,7 +90,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
                 .help("remove it"),
         );
     }
-    if reading.private_link {
+    if reading.private_link || reading.private_link_unclear {
         return;
     }
     settings.sort_by_key(|(_, annotation)| &annotation.key);
@@ -111,6 +136,43 @@ fn load_balancer_ip(service: &Service, problems: &mut Vec<Diagnostic>) {
     );
 }
 
+/// Addresses that do not go with the rest: a public one on an internal load balancer, and any beside a
+/// choice of load balancers, which the controller refuses where there are several (`azure_loadbalancer.go`,
+/// `getEligibleLoadBalancersForService`) and reads nowhere where there is one.
+fn addresses_asked_for(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
+    let annotated = [keys::IPV4, keys::IPV6].into_iter().filter_map(|key| service.annotation(key));
+    let asked = annotated.chain(&service.spec.load_balancer_ip).filter(|it| !it.trim().is_empty());
+    let asked: Vec<&Spanned<String>> = asked.collect();
+    for address in asked.iter().filter(|_| reading.internal) {
+        let Ok(IpAddr::V4(own)) = address.parse() else { continue };
+        let shared = own.octets().first() == Some(&100)
+            && own.octets().get(1).is_some_and(|it| it & 0xc0 == 64);
+        if !own.is_private() && !shared && !own.is_loopback() && !own.is_link_local() {
+            let message =
+                format!("`{own}` is no private address, and the load balancer is internal");
+            let mut problem = Diagnostic::new(Code::BadAddress, message)
+                .at(&address.span, "it must be in the frontend's subnet")
+                .help("choose an address of the subnet, or leave it out");
+            // Networks may have public ranges.
+            problem.severity = Severity::Warning;
+            problems.push(problem);
+        }
+    }
+    if let (Some(first), Some(chosen)) =
+        (asked.first(), service.annotations.get(keys::CONFIGURATIONS))
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::AnnotationIgnored,
+                format!("`{}` is of no use beside an address", short(keys::CONFIGURATIONS)),
+            )
+            .at(&chosen.key, "with several load balancers the controller refuses both at once")
+            .at(&first.span, "the address")
+            .help("remove one of the two"),
+        );
+    }
+}
+
 /// Ranges of the spec, and both kinds at once (recordings 136, 137).
 fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
     let ranges = &service.spec.load_balancer_source_ranges;
@@ -146,43 +208,60 @@ fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// With externalTrafficPolicy Local, one HTTP probe asks the health check node port; only interval
-/// and number of the global annotations count (106, 107, 122). With a Private Link Service and the
-/// proxy protocol, Local is treated like Cluster.
-fn local_probe(service: &Service, local: &Spanned<String>, problems: &mut Vec<Diagnostic>) {
-    let is_ignored = |key: &str| match find_per_port(key) {
-        Some((_, known)) => known.is_some_and(|known| {
-            known.suffix.starts_with("health-probe") && known.suffix != "health-probe_port"
-        }),
-        None => key == keys::PROBE_PROTOCOL || key == keys::PROBE_REQUEST_PATH,
-    };
-    let ignored = service.annotations.iter().filter(|(key, _)| is_ignored(key));
-    let Some((key, annotation)) = ignored.min_by_key(|(_, annotation)| &annotation.key) else {
+fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
+    probe_time(service, problems);
+    let about: Vec<_> =
+        service.annotations.iter().filter(|(key, _)| is_about_probes(key)).collect();
+    if about.is_empty() {
         return;
-    };
-    problems.push(
-        Diagnostic::new(
-            Code::AnnotationIgnored,
-            format!("`{}` has no effect with externalTrafficPolicy Local", short(key)),
-        )
-        .at(&annotation.key, "the health check node port is probed instead")
-        .at(&local.span, "because of this")
-        .help("remove it, or use the policy Cluster"),
-    );
+    }
+    let Some(probes) = Probes::of(service) else { return };
+    for (key, annotation) in about {
+        // Keys of ports that are not there, and keys that are not known, were reported.
+        let is_known = match find_per_port(key) {
+            Some((port, known)) => known.is_some() && has_port(service, port),
+            None => find(key).is_some(),
+        };
+        if is_known && !probes.reads(key) {
+            problems.push(not_read(service, key, annotation));
+        }
+    }
 }
 
-fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let spec = &service.spec;
-    let is_proxied = is_set(service, keys::PLS_CREATE) && is_set(service, keys::PLS_PROXY_PROTOCOL);
-    let local = spec.external_traffic_policy.as_ref();
-    let local = local.filter(|policy| policy.value == "Local" && !is_proxied);
+fn has_port(service: &Service, port: &str) -> bool {
+    let mut ports = service.spec.ports.iter().filter_map(|it| it.port.as_ref());
+    ports.any(|it| it.value.to_string() == port)
+}
+
+/// An annotation about probes that no probe hangs on. With externalTrafficPolicy Local one HTTP probe
+/// asks the health check node port, but for ports that name a probe's port of their own (106, 107, 122).
+fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic {
+    let local = service.spec.external_traffic_policy.as_ref().filter(|it| it.value == "Local");
+    let ignored = |message: String| Diagnostic::new(Code::AnnotationIgnored, message);
+    let key = short(key);
     if let Some(local) = local {
-        local_probe(service, local, problems);
+        return ignored(format!("`{key}` has no effect with externalTrafficPolicy Local"))
+            .at(&annotation.key, "the health check node port is probed instead")
+            .at(&local.span, "because of this")
+            .help("remove it, use the policy Cluster, or name the port that is probed with port_<port>_health-probe_port");
     }
-    probe_time(service, problems);
-    if local.is_none() {
-        probe_path(service, problems);
+    if key.ends_with("path") {
+        // The path is ignored for TCP (112).
+        let own = match find_per_port(&annotation_key(key)) {
+            Some((port, _)) => format!("{PREFIX}port_{port}_health-probe_protocol"),
+            None => keys::PROBE_PROTOCOL.to_owned(),
+        };
+        return ignored(format!("`{key}` has no effect on TCP probes"))
+            .at(&annotation.key, "no port is probed by HTTP, or each has a path of its own")
+            .help(format!("add {own}: \"Http\", or remove it"));
     }
+    ignored(format!("`{key}` has no effect"))
+        .at(&annotation.key, "no probe of the Service hangs on it")
+        .help("remove it: ports say their own, or are not probed")
+}
+
+fn annotation_key(short: &str) -> String {
+    format!("{PREFIX}{short}")
 }
 
 /// Interval times number of probes stays below 120 (116).
@@ -208,29 +287,6 @@ fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The path is ignored for TCP (112).
-fn probe_path(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let speaks_http = |text: &Spanned<String>| text.trim().to_ascii_lowercase().starts_with("http");
-    let mut protocols = service
-        .annotations
-        .iter()
-        .filter(|(key, _)| key.ends_with("probe-protocol") || key.ends_with("probe_protocol"))
-        .map(|(_, annotation)| &annotation.value)
-        .chain(service.spec.ports.iter().filter_map(|port| port.app_protocol.as_ref()));
-    if let Some(annotation) = service.annotations.get(keys::PROBE_REQUEST_PATH)
-        && !protocols.any(speaks_http)
-    {
-        problems.push(
-            Diagnostic::new(
-                Code::AnnotationIgnored,
-                format!("`{}` has no effect on TCP probes", short(keys::PROBE_REQUEST_PATH)),
-            )
-            .at(&annotation.key, "no port is probed by HTTP")
-            .help(format!("add {}: \"Http\"", keys::PROBE_PROTOCOL)),
-        );
-    }
-}
-
 /// SCTP is for internal Standard load balancers (`SCTP is only supported on standard loadbalancer in
 /// internal mode`). The controller ignores case here, unlike elsewhere.
 fn sctp(service: &Service, problems: &mut Vec<Diagnostic>) {
@@ -253,7 +309,8 @@ fn private_link(service: &Service, reading: Reading, problems: &mut Vec<Diagnost
         return;
     }
     // Made and open to the Internet before it is refused (070); allowed without floating IP (071).
-    if !reading.internal && !is_set(service, keys::DISABLE_FLOATING_IP) {
+    let public = !reading.internal && !reading.internal_unclear;
+    if public && !is_set(service, keys::DISABLE_FLOATING_IP) {
         let diagnostic = Diagnostic::new(
             Code::PublicPrivateLink,
             "a public load balancer cannot have a Private Link Service",

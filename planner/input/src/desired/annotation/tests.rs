@@ -3,8 +3,14 @@ use crate::desired::{Options, resolve};
 use crate::diagnostic::Source;
 use crate::document::parse;
 
-/// The codes of the problems of a Service with annotations and a spec, in order of place.
+/// The codes of the problems of a Service with annotations and a spec, in order of place. A spec without
+/// ports gets one.
 fn codes(annotations: &[(&str, &str)], spec: &str) -> Vec<String> {
+    let spec = if spec.contains("ports") {
+        spec.to_owned()
+    } else {
+        spec.replacen('{', "{ports: [{name: http, port: 80}], ", 1)
+    };
     let mut text =
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: default\n  \
                     annotations:\n    other/annotation: x\n"
@@ -84,10 +90,8 @@ fn annotations_where_they_are_not_read_are_reported() {
 #[test]
 fn private_link_needs_an_internal_ipv4_frontend() {
     check(&[CREATE], &["public-private-link"]);
-    check(
-        &[("azure-load-balancer-internal", "True"), CREATE],
-        &["internal-not-true", "public-private-link"],
-    );
+    // What makes it internal is wrong itself: what follows is not told.
+    check(&[("azure-load-balancer-internal", "True"), CREATE], &["internal-not-true"]);
     check(&[CREATE, ("azure-disable-load-balancer-floating-ip", "true")], &[]);
     let only = "{type: LoadBalancer, ipFamilies: [IPv6]}";
     check_spec(&[INTERNAL, CREATE], only, &["ipv6-private-link"]);
@@ -149,4 +153,120 @@ fn probes_are_checked() {
     check(&[(port, "HTTP")], &[]);
     check(&[(port, "8080")], &[]);
     check(&[(port, "https")], &["unknown-port"]);
+}
+
+/// What is said of a Service's text.
+fn said(text: &str) -> Vec<String> {
+    let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
+    let show = |it: &crate::diagnostic::Diagnostic| {
+        format!("{}: {} ({})", it.code, it.message, it.help.as_deref().unwrap_or_default())
+    };
+    problems.iter().map(show).filter(|it| !it.starts_with("skipped-kind")).collect()
+}
+
+fn manifest(annotations: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  namespace: shop\n  annotations:\n{annotations}\
+         spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n"
+    )
+}
+
+/// A port that names its probe's port has a probe of its own under Local, which reads the rest.
+#[test]
+fn a_port_with_a_probe_port_is_probed_under_local_too() {
+    let local = "{type: LoadBalancer, externalTrafficPolicy: Local, ports: [{name: a, port: 80}, {name: b, port: 81}]}";
+    let path = ("azure-load-balancer-health-probe-request-path", "/ready");
+    let port = ("service.beta.kubernetes.io/port_80_health-probe_port", "9000");
+    let protocol = ("service.beta.kubernetes.io/port_80_health-probe_protocol", "http");
+    check_spec(&[INTERNAL, path, port, protocol], local, &[]);
+    check_spec(&[INTERNAL, path, port], local, &["annotation-ignored"]);
+    check_spec(&[INTERNAL, path, protocol], local, &["annotation-ignored", "annotation-ignored"]);
+    // With the PROXY protocol, Local is probed like Cluster.
+    let proxied = [INTERNAL, CREATE, ("azure-pls-proxy-protocol", "true"), path, protocol];
+    check_spec(&proxied, local, &[]);
+}
+
+#[test]
+fn a_misspelt_key_is_told_once_and_without_its_consequences() {
+    let crate_ = "    service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
+                  service.beta.kubernetes.io/azure-pls-crate: ";
+    let name = "\n    service.beta.kubernetes.io/azure-pls-name: shop-pls\n";
+    let found = said(&manifest(&format!("{crate_}\"true\"{name}")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("did you mean `service.beta.kubernetes.io/azure-pls-create`?"));
+    // Without quotes both are told: the value, and the key.
+    let found = said(&manifest(&format!("{crate_}true{name}")));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|it| it.contains("did you mean")), "{found:?}");
+    assert!(found.iter().any(|it| it.starts_with("annotation-not-text")), "{found:?}");
+}
+
+#[test]
+fn nothing_follows_from_a_switch_that_is_itself_wrong() {
+    let subnet = "    service.beta.kubernetes.io/azure-load-balancer-internal-subnet: apps\n";
+    for internal in ["true", "\"True\"", "\"yes\""] {
+        let key = "service.beta.kubernetes.io/azure-load-balancer-internal";
+        let found = said(&manifest(&format!("    {key}: {internal}\n{subnet}")));
+        assert_eq!(found.len(), 1, "{internal}: {found:?}");
+    }
+}
+
+#[test]
+fn keys_split_at_their_dots_are_put_together() {
+    let found = said(&manifest(
+        "    service:\n      beta:\n        kubernetes:\n          io/azure-load-balancer-internal: \"true\"\n",
+    ));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains(
+            "`service.beta.kubernetes.io/azure-load-balancer-internal` split at its dots"
+        )
+    );
+    assert!(
+        found[0].contains("service\\.beta\\.kubernetes\\.io/azure-load-balancer-internal"),
+        "{found:?}"
+    );
+}
+
+const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: shop}\n\
+                       spec:\n  gatewayClassName: istio\n  infrastructure:\n    annotations:\n      \
+                       service.beta.kubernetes.io/azure-load-balancer-internal: ";
+
+#[test]
+fn annotations_that_a_gateway_passes_on_are_checked_as_a_services() {
+    let found = said(&format!("{GATEWAY}\"True\"\n"));
+    assert!(found.len() == 1 && found[0].starts_with("internal-not-true"), "{found:?}");
+    assert_eq!(said(&format!("{GATEWAY}\"true\"\n")), Vec::<String>::new());
+    let ports = "      service.beta.kubernetes.io/port_15021_no_lb_rule: \"true\"\n";
+    assert_eq!(said(&format!("{GATEWAY}\"true\"\n{ports}")), Vec::<String>::new());
+}
+
+#[test]
+fn a_service_that_a_gateway_may_make_is_missing_with_a_way_out() {
+    let endpoint = "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {name: pe}\nspec:\n  \
+                    resourceGroup: rg\n  subnet: {virtualNetwork: vnet, name: pe}\n  \
+                    target: {service: {namespace: shop, name: edge-istio}}\n";
+    let found = said(&format!("{GATEWAY}\"true\"\n{endpoint}"));
+    assert!(found.len() == 1 && found[0].starts_with("missing-service"), "{found:?}");
+    assert!(
+        found[0].contains("Gateway `edge`") && found[0].contains("services: external"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn addresses_that_do_not_go_with_the_rest_are_told() {
+    check(&[INTERNAL, ("azure-load-balancer-ipv4", "20.51.7.9")], &["bad-address"]);
+    check(&[("azure-load-balancer-ipv4", "20.51.7.9")], &[]);
+    let address = ("azure-load-balancer-ipv4", "10.240.0.9");
+    check(
+        &[INTERNAL, address, ("azure-load-balancer-configurations", "a")],
+        &["annotation-ignored"],
+    );
+    let found =
+        said(&manifest("    service.beta.kubernetes.io/azure-load-balancer-pip-name: shop\n"));
+    assert!(
+        found[0].contains("did you mean `service.beta.kubernetes.io/azure-pip-name`?"),
+        "{found:?}"
+    );
 }

@@ -16,6 +16,13 @@ use crate::arm::rules::Rules;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
+/// The code for an address outside its subnet.
+pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
+/// The code for a load balancer with frontends of IPv6 alone.
+pub const NO_IPV4: &str = "AtleastOneIpV4RequiredForIpV6LbFrontendIpConfiguration";
+/// Words of the refusal of a probe's port.
+pub const PROBE_PORT: &str = "a probe's port must be";
+
 impl Azure<'_> {
     pub(super) fn check_load_balancer(
         &self,
@@ -48,6 +55,8 @@ impl Azure<'_> {
         }
         if self.rules == Rules::Azure {
             self.check_as_azure(id, properties)?;
+            probe_ports(body)?;
+            some_ipv4(body)?;
         }
         Ok(())
     }
@@ -124,7 +133,7 @@ impl Azure<'_> {
             let ranges: Vec<&str> = ranges(subnet).collect();
             return Err(ArmError::new(
                 400,
-                "PrivateIPAddressNotInSubnet",
+                NOT_IN_SUBNET,
                 format!(
                     "Private static IP address {text} does not belong to the range of subnet prefix {}.",
                     ranges.join(", ")
@@ -196,6 +205,35 @@ impl Azure<'_> {
         }
         Ok(())
     }
+}
+
+/// A probe's port is 1 to 65535 (ARM's description of the type). That ARM refuses another is reported
+/// (Azure/AKS 3165, 3453); its code is not.
+fn probe_ports(body: &LoadBalancer) -> Result<(), ArmError> {
+    for probe in body.properties.probes.iter().flatten() {
+        let port = probe.properties.port.as_ref().and_then(Value::as_i64);
+        if let Some(port) = port.filter(|port| !(1..=65535).contains(port)) {
+            let message =
+                format!("Probe {} has port {port}: {PROBE_PORT} 1 to 65535.", probe.name());
+            return Err(ArmError::new(400, "InvalidRequestFormat", message));
+        }
+    }
+    Ok(())
+}
+
+/// A load balancer has a frontend of IPv4 before it has one of IPv6 (cloud-provider-azure 1831).
+fn some_ipv4(body: &LoadBalancer) -> Result<(), ArmError> {
+    let mut frontends = body.properties.frontend_ip_configurations.iter().flatten().peekable();
+    let is_ipv6 =
+        |it: &Arc<Frontend>| it.properties.private_ip_address_version.as_deref() == Some("IPv6");
+    if frontends.peek().is_none() || !frontends.all(is_ipv6) {
+        return Ok(());
+    }
+    let message = format!(
+        "Load balancer {} needs at least one IPv4 frontend IP configuration for its IPv6 ones.",
+        body.name()
+    );
+    Err(ArmError::new(400, NO_IPV4, message))
 }
 
 fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {

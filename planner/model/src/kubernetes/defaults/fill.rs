@@ -79,13 +79,14 @@ pub(super) fn defaulted(mut service: Value) -> Value {
     let (external, inside) = (is_external(&service), needs_cluster_ip(&service));
     let has_external_addresses = !is_unset(service.at("/spec/externalIPs"));
     let balanced = text(&service, "/spec/type") == "LoadBalancer";
+    let seconds = service.at("/spec/sessionAffinityConfig/clientIP/timeoutSeconds");
+    let for_how_long = seconds.filter(|seconds| !seconds.is_null()).is_some();
     if let Some(spec) = spec_of(&mut service) {
         if spec.get("sessionAffinity") == Some(&json!("ClientIP")) {
-            fill(
-                spec,
-                "sessionAffinityConfig",
-                json!({"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}),
-            );
+            if !for_how_long {
+                let config = json!({"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}});
+                spec.insert("sessionAffinityConfig".to_owned(), config);
+            }
         } else {
             spec.shift_remove("sessionAffinityConfig");
         }
@@ -117,12 +118,29 @@ pub(super) fn keep_allocated(service: &mut Value, live: &Value) {
         }
         keep(service, live, "ipFamilyPolicy");
         keep(service, live, "ipFamilies");
+        release_second(service, live);
     }
     if needs_node_ports(live) && needs_node_ports(service) {
         keep_node_ports(service, live);
     }
     if needs_health_port(live) && needs_health_port(service) {
         keep(service, live, "healthCheckNodePort");
+    }
+}
+
+/// With the policy `SingleStack`, a second family and address that were not asked for go. Two families
+/// that the request itself names with that policy stay, and are refused.
+fn release_second(service: &mut Value, live: &Value) {
+    if text(service, "/spec/ipFamilyPolicy") != "SingleStack" {
+        return;
+    }
+    for field in ["clusterIPs", "ipFamilies"] {
+        let pointer = format!("/spec/{field}");
+        if service.at(&pointer) == live.at(&pointer)
+            && let Some(items) = service.pointer_mut(&pointer).and_then(Value::as_array_mut)
+        {
+            items.truncate(1);
+        }
     }
 }
 
@@ -257,9 +275,7 @@ fn allocate_families(service: &mut Value, network: &Network) {
     if families.is_empty() {
         families.extend(network.ip_families.first().cloned());
     }
-    if policy == "SingleStack" {
-        families.truncate(1);
-    } else {
+    if policy != "SingleStack" {
         let headless_pair = ["IPv4", "IPv6"].map(ToOwned::to_owned);
         let all: &[String] =
             if headless && without_selector { &headless_pair } else { &network.ip_families };

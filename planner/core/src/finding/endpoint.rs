@@ -1,0 +1,67 @@
+//! Names that nobody will resolve.
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateLinkService;
+use crate::code::Code;
+use crate::desired::{Desired, Dns, Target};
+use crate::diagnostic::Spanned;
+use crate::plan::Finding;
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+
+/// Zone groups that will hold no record: Azure writes those names that what is reached announces, and a
+/// Private Link Service announces its `fqdns` alone. Guessed from reports (hashicorp/terraform-provider-azurerm
+/// 9408, MicrosoftDocs/azure-docs 98098).
+pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, endpoint) in &desired.endpoints {
+        let Some(Dns::ZoneGroup { zones, .. }) = &endpoint.dns else { continue };
+        let (link, whose) = match &endpoint.target {
+            Target::Service(key) => {
+                (prediction.link_after(&key.value), format!("Service {}", key.value))
+            }
+            Target::Id(id) => {
+                let link = prediction.after.private_link_services.get(&id.key());
+                (link.map(AsRef::as_ref), format!("Private Link Service {}", id.name()))
+            }
+            // Nobody but its provider can tell what an alias announces.
+            Target::Alias(_) => continue,
+        };
+        let (Some(link), Some(first)) = (link, zones.first()) else { continue };
+        let Some(why) = why_empty(link, zones) else { continue };
+        findings.push(Finding {
+            code: Code::ZoneGroupEmpty,
+            severity: Code::ZoneGroupEmpty.severity(),
+            address: Address::new(Kind::PrivateEndpoint, name.clone()),
+            message: format!(
+                "its zone group will keep no record, as far as is known: {whose} {why}"
+            ),
+            help: Some(
+                "Set azure-pls-fqdns on the Service to names within the zone, or use dns.record, which privlink writes.".to_owned(),
+            ),
+            place: Some(first.span.place().to_string()),
+        });
+    }
+    findings
+}
+
+/// Why no zone gets a record of a Private Link Service.
+fn why_empty(link: &PrivateLinkService, zones: &[Spanned<String>]) -> Option<String> {
+    let names: Vec<&String> = link.properties.fqdns.iter().flatten().collect();
+    if names.is_empty() {
+        return Some("announces no name (azure-pls-fqdns)".to_owned());
+    }
+    let zones: Vec<String> = zones
+        .iter()
+        .map(|zone| ResourceId::new(zone.value.as_str()).name().to_lowercase())
+        .collect();
+    let is_in = |name: &&&String| {
+        let name = name.to_lowercase();
+        zones.iter().any(|zone| name == *zone || name.ends_with(&format!(".{zone}")))
+    };
+    if names.iter().any(|name| is_in(&name)) {
+        return None;
+    }
+    let names: Vec<&str> = names.iter().map(|it| it.as_str()).collect();
+    Some(format!("announces no name within {}: {}", zones.join(", "), names.join(", ")))
+}

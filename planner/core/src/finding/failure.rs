@@ -1,0 +1,184 @@
+//! Errors that the controller will report.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::annotation::keys;
+use crate::arm::address::in_subnet;
+use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, PROBE_PORT};
+use crate::arm::resource::{PrivateLinkService, Subnet};
+use crate::code::Code;
+use crate::controller::outcome::{Method, Write};
+use crate::diagnostic::Span;
+use crate::node::private_link_service;
+use crate::plan::Finding;
+
+use super::Subject;
+
+/// The controller will report an error (table of errors of the controller's reference; findings 11 to
+/// 16). Errors that have a finding of their own are told there.
+pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
+    let error = &brief(subject.outcome.error.as_ref()?);
+    let own = [
+        ("cannot change existing private link service name", Code::LinkCannotMove),
+        ("already has unmanaged private link service", Code::LinkBlocked),
+        ("already has existing private link service", Code::LinkBlocked),
+    ];
+    if let Some((_, code)) = own.iter().find(|(words, _)| error.contains(words)) {
+        let help = match code {
+            Code::LinkCannotMove => {
+                "Keep the name; for another one, put a second Service beside this one and move its consumers."
+            }
+            _ => "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
+        };
+        let message = format!("the controller will fail: {error}");
+        return Some(subject.finding(*code, "azure-pls-name", message, help));
+    }
+    let did = Done::of(subject);
+    let (code, key) = match did {
+        Done::Nothing => (Code::ControllerFails, cause_of(subject, error)),
+        Done::Something(_) => (Code::PartlyMade, cause_of(subject, error)),
+    };
+    let message = match did {
+        Done::Nothing => format!("the controller will fail and write nothing: {error}"),
+        Done::Something(what) => format!("the controller will {what}, and then fail: {error}"),
+    };
+    let Cause { span, help } = key;
+    Some(subject.finding_at(code, span, message, &help))
+}
+
+/// What the controller does before it fails.
+enum Done {
+    Nothing,
+    /// In words that stand after "will".
+    Something(String),
+}
+
+impl Done {
+    fn of(subject: &Subject<'_>) -> Self {
+        let done: Vec<_> = subject.outcome.writes.iter().filter(|it| it.answer.is_ok()).collect();
+        let of_type = |write: &&&Write, kind: &str| {
+            let collection = write.id.collection().map(|it| it.key()).unwrap_or_default();
+            collection.ends_with(kind)
+        };
+        let mut parts = Vec::new();
+        let deleted =
+            |it: &&&Write| it.method == Method::Delete && of_type(it, "/privatelinkservices");
+        for write in done.iter().filter(deleted) {
+            parts.push(format!(
+                "delete the Private Link Service {}, which {}",
+                write.id.name(),
+                cut_off(subject.prediction.before.private_link_services.get(&write.id.key()))
+            ));
+        }
+        let balancer = |it: &&&Write| it.method == Method::Put && of_type(it, "/loadbalancers");
+        if done.iter().any(|it| balancer(&it)) {
+            parts.push("write the load balancer, but not the Service's status".to_owned());
+        }
+        match (parts.is_empty(), done.first()) {
+            (true, None) => Self::Nothing,
+            (true, Some(first)) => {
+                let verb = if first.method == Method::Delete { "delete" } else { "write" };
+                Self::Something(format!("{verb} {}", first.id.name()))
+            }
+            (false, _) => Self::Something(parts.join(" and ")),
+        }
+    }
+}
+
+/// Who loses a Private Link Service, in words that stand after "which".
+fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
+    let consumers = link.map(|link| private_link_service::consumers(link)).unwrap_or_default();
+    let mut connected = consumers.into_iter().filter(|it| it.status == "Approved").peekable();
+    if connected.peek().is_none() {
+        return "nobody is connected to".to_owned();
+    }
+    let names: Vec<String> = connected.map(|it| it.endpoint).collect();
+    format!("cuts off {}", names.join(", "))
+}
+
+/// Where the cause of a failure is, and what helps.
+struct Cause<'a> {
+    span: &'a Span,
+    help: String,
+}
+
+fn cause_of<'a>(subject: &Subject<'a>, error: &str) -> Cause<'a> {
+    let service = subject.service;
+    // The controller's error names ARM's code, and the refusal has its words.
+    let refused = subject.outcome.writes.iter().rev().find_map(|it| it.answer.as_ref().err());
+    let error = refused.map_or_else(|| error.to_owned(), |it| format!("{error} {}", it.message));
+    let create = service.annotation(keys::PLS_CREATE).map_or(&service.span, |it| &it.span);
+    if error.contains("failed to get subnet") {
+        let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
+        return Cause { span, help: missing_subnet(subject) };
+    }
+    if error.contains(NOT_IN_SUBNET)
+        && let Some(cause) = other_subnet(subject)
+    {
+        return cause;
+    }
+    if error.contains(NO_IPV4) {
+        let help = "Ask for IPv4 as well (spec.ipFamilyPolicy: PreferDualStack, spec.ipFamilies: [IPv4, IPv6]): a load balancer needs a frontend of IPv4 before one of IPv6.";
+        let span = service.spec.ip_families.first().map_or(&service.span, |it| &it.span);
+        return Cause { span, help: help.to_owned() };
+    }
+    if error.contains(PROBE_PORT) {
+        let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
+        return Cause { span: create, help: help.to_owned() };
+    }
+    let help = "Correct what its message names; the controller tries again by itself.";
+    Cause { span: create, help: help.to_owned() }
+}
+
+/// What makes the subnet that a Service asks for.
+fn missing_subnet(subject: &Subject<'_>) -> String {
+    let facts = subject.facts;
+    let named = subject.service.annotation(keys::INTERNAL_SUBNET).map(|it| it.value.as_str());
+    let subnet = named.filter(|it| !it.is_empty()).unwrap_or(&facts.subnet);
+    let (group, network) = (facts.virtual_network_group(), &facts.virtual_network);
+    let known =
+        subject.prediction.before.virtual_networks.contains_key(&facts.virtual_network_id().key());
+    let made = if known {
+        String::new()
+    } else {
+        format!("az network vnet create --resource-group {group} --name {network}, then ")
+    };
+    format!(
+        "Name a subnet of {network} that is there, or make this one: {made}az network vnet subnet create --resource-group {group} --vnet-name {network} --name {subnet} --address-prefixes RANGE."
+    )
+}
+
+/// The address asked for is in another subnet than the frontend's.
+fn other_subnet<'a>(subject: &Subject<'a>) -> Option<Cause<'a>> {
+    let service = subject.service;
+    let asked = service.annotation(keys::IPV4).filter(|it| !it.is_empty());
+    let asked = asked.or(service.spec.load_balancer_ip.as_ref())?;
+    let address: IpAddr = asked.value.parse().ok()?;
+    let network = subject.facts.virtual_network_id().key();
+    let mut subnets = subject.prediction.before.subnets.values();
+    let own = |it: &&Arc<Subnet>| it.id().to_ascii_lowercase().starts_with(&format!("{network}/"));
+    let holds = subnets.find(|it| own(it) && in_subnet(address, it));
+    let named = service.annotation(keys::INTERNAL_SUBNET).map(|it| it.value.as_str());
+    let now = named.unwrap_or(&subject.facts.subnet);
+    let help = match holds {
+        Some(subnet) => format!(
+            "{address} is in {}, the frontend in {now}: set azure-load-balancer-internal-subnet to {}.",
+            subnet.name(),
+            subnet.name()
+        ),
+        None => format!(
+            "{address} is in no subnet of the cluster's network: choose an address of {now}, or leave it out."
+        ),
+    };
+    Some(Cause { span: &asked.span, help })
+}
+
+/// An error on one line: the Azure SDK's errors draw the response over many.
+fn brief(error: &str) -> String {
+    let lines = error.lines().map(str::trim);
+    let telling = lines
+        .take_while(|line| !line.starts_with('{'))
+        .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
+    telling.collect::<Vec<_>>().join("; ")
+}

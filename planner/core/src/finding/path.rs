@@ -1,0 +1,199 @@
+//! Paths that no packet takes, and ranges that keep nobody out.
+
+use std::net::IpAddr;
+
+use crate::annotation::keys;
+use crate::arm::address::{Prefix, ranges};
+use crate::arm::resource::{NetworkSecurityGroup, PrivateLinkService, SecurityRule};
+use crate::code::Code;
+use crate::plan::Finding;
+use crate::resource_id::ResourceId;
+
+use super::Subject;
+
+/// Where a Private Link Service's traffic comes from: its static NAT addresses, or else the ranges of
+/// its subnets.
+struct Nat {
+    subnet: String,
+    ranges: Vec<Prefix>,
+}
+
+impl Nat {
+    fn of(subject: &Subject<'_>, link: &PrivateLinkService) -> Self {
+        let mut nat = Self { subnet: String::new(), ranges: Vec::new() };
+        for configuration in link.properties.ip_configurations.iter().flatten() {
+            let properties = &configuration.properties;
+            let subnet = properties.subnet.as_ref().map(|it| it.id()).unwrap_or_default();
+            nat.subnet = ResourceId::new(subnet).name().to_owned();
+            let is_static = properties.private_ip_allocation_method.as_deref() == Some("Static");
+            let address = properties.private_ip_address.as_deref().filter(|_| is_static);
+            match address.and_then(|it| it.parse::<IpAddr>().ok()) {
+                Some(address) => {
+                    let bits = if address.is_ipv4() { 32 } else { 128 };
+                    nat.ranges.push(Prefix { address, bits });
+                }
+                None => {
+                    let subnet = subject.prediction.after.subnets.get(&subnet.to_lowercase());
+                    let known = subnet.into_iter().flat_map(|it| ranges(it).collect::<Vec<_>>());
+                    nat.ranges
+                        .extend(known.filter_map(Prefix::parse).filter(|it| it.address.is_ipv4()));
+                }
+            }
+        }
+        nat.ranges.sort();
+        nat.ranges.dedup();
+        nat
+    }
+
+    fn is_within(&self, allowed: &[Prefix]) -> bool {
+        let holds =
+            |own: &Prefix| allowed.iter().any(|it| it.bits <= own.bits && it.contains(own.address));
+        self.ranges.iter().all(holds)
+    }
+
+    /// `pls-subnet, 10.242.0.0/24`.
+    fn shown(&self) -> String {
+        let ranges: Vec<String> =
+            self.ranges.iter().map(|it| format!("{}/{}", it.address, it.bits)).collect();
+        format!("{}, {}", self.subnet, ranges.join(", "))
+    }
+}
+
+/// All traffic of private endpoints comes from the NAT addresses. kube-proxy drops what
+/// `spec.loadBalancerSourceRanges` does not have (`newBaseServiceInfo`), and a security rule that denies
+/// drops it before.
+pub(super) fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
+    let link = subject.link_after()?;
+    let nat = Nat::of(subject, link);
+    if nat.ranges.is_empty() {
+        return None;
+    }
+    let said = &subject.service.spec.load_balancer_source_ranges;
+    let allowed: Vec<Prefix> = said.iter().filter_map(|it| Prefix::parse(it.trim())).collect();
+    let (span, why) = if !said.is_empty() && allowed.len() == said.len() && !nat.is_within(&allowed)
+    {
+        let first = said.first()?;
+        (&first.span, "spec.loadBalancerSourceRanges does not have them, and kube-proxy drops what it does not have".to_owned())
+    } else {
+        let rule = denying(subject, &nat)?;
+        let keys = [keys::ALLOWED_IP_RANGES, keys::SOURCE_RANGES, DENY_ALL];
+        let place = keys.iter().find_map(|key| subject.service.annotation(key));
+        let span = place.map_or(&subject.service.span, |value| &value.span);
+        (span, format!("the security rule {rule} denies them"))
+    };
+    Some(subject.finding_at(
+        Code::NatAddressesShutOut,
+        span,
+        format!(
+            "no consumer of the Private Link Service gets through: its NAT addresses ({}) are shut out; {why}",
+            nat.shown()
+        ),
+        "Add the NAT subnet's range to the ranges.",
+    ))
+}
+
+const DENY_ALL: &str =
+    "service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges";
+
+/// The rule of the cluster's security group that denies what comes from the NAT addresses to a frontend
+/// port of the Service.
+fn denying<'a>(subject: &Subject<'a>, nat: &Nat) -> Option<&'a str> {
+    let facts = subject.facts;
+    let groups = &subject.prediction.after.network_security_groups;
+    let group = groups.values().find(|it| it.name().eq_ignore_ascii_case(&facts.security_group))?;
+    let frontend = crate::node::private_link_service::frontend(subject.link_after()?)?;
+    let balancer = subject.prediction.after.load_balancers.get(&frontend.parent()?.key())?;
+    let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
+    let own = frontends.into_iter().find(|it| it.name().eq_ignore_ascii_case(frontend.name()))?;
+    let address = own.properties.private_ip_address.as_deref()?;
+    let service = subject.prediction.services.get(&subject.outcome.service)?;
+    service.ports.iter().find_map(|port| {
+        let packet = Packet { nat, address, port: port.port, protocol: &port.protocol };
+        packet.denied_by(group)
+    })
+}
+
+/// What comes from the NAT addresses to one port.
+struct Packet<'a> {
+    nat: &'a Nat,
+    address: &'a str,
+    port: i64,
+    protocol: &'a str,
+}
+
+impl Packet<'_> {
+    /// The first rule that is about it, if that denies.
+    fn denied_by<'a>(&self, group: &'a NetworkSecurityGroup) -> Option<&'a str> {
+        let mut rules: Vec<&SecurityRule> =
+            group.properties.security_rules.iter().flatten().map(AsRef::as_ref).collect();
+        rules.sort_by_key(|rule| rule.properties.priority);
+        let first = rules.into_iter().find(|rule| self.is_met_by(rule))?;
+        let access = first.properties.access.as_deref().unwrap_or_default();
+        access.eq_ignore_ascii_case("Deny").then(|| first.name())
+    }
+
+    fn is_met_by(&self, rule: &SecurityRule) -> bool {
+        let it = &rule.properties;
+        let all = |one: &Option<String>, many: &Option<Vec<String>>| -> Vec<String> {
+            one.iter().chain(many.iter().flatten()).filter(|it| !it.is_empty()).cloned().collect()
+        };
+        let is = |text: &Option<String>, word: &str| {
+            text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word))
+        };
+        let source = |text: &String| {
+            let whole = text == "*" || text.eq_ignore_ascii_case("VirtualNetwork");
+            whole || range(text).is_some_and(|range| self.nat.is_within(&[range]))
+        };
+        let destination = |text: &String| {
+            let whole = text == "*" || text.eq_ignore_ascii_case("VirtualNetwork");
+            let holds = || {
+                let address = self.address.parse::<IpAddr>().ok();
+                range(text).zip(address).is_some_and(|(range, own)| range.contains(own))
+            };
+            whole || text.eq_ignore_ascii_case(self.address) || holds()
+        };
+        let port = |text: &String| {
+            let bounds = text.split_once('-').unwrap_or((text, text));
+            let number = |text: &str| text.trim().parse::<i64>().ok();
+            text == "*"
+                || number(bounds.0)
+                    .zip(number(bounds.1))
+                    .is_some_and(|(from, to)| (from..=to).contains(&self.port))
+        };
+        is(&it.direction, "Inbound")
+            && (is(&it.protocol, "*") || is(&it.protocol, self.protocol))
+            && all(&it.source_address_prefix, &it.source_address_prefixes).iter().any(source)
+            && all(&it.destination_address_prefix, &it.destination_address_prefixes)
+                .iter()
+                .any(destination)
+            && all(&it.destination_port_range, &it.destination_port_ranges).iter().any(port)
+    }
+}
+
+/// A range, or an address as a range of one.
+fn range(text: &str) -> Option<Prefix> {
+    let one = || {
+        let address: IpAddr = text.parse().ok()?;
+        Some(Prefix { address, bits: if address.is_ipv4() { 32 } else { 128 } })
+    };
+    Prefix::parse(text).or_else(one)
+}
+
+/// Ranges in an annotation allow, and nothing denies the rest: every security group lets the virtual
+/// network in (default rule `AllowVnetInBound`, 65000).
+pub(super) fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
+    let service = subject.service;
+    let internal = service.annotation(keys::INTERNAL).is_some_and(|it| it.value == "true");
+    let denies = service.annotation(DENY_ALL).is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let key = [keys::ALLOWED_IP_RANGES, keys::SOURCE_RANGES];
+    let said =
+        key.iter().find_map(|key| service.annotation(key)).filter(|it| !it.trim().is_empty())?;
+    (internal && !denies && subject.outcome.error.is_none()).then(|| {
+        subject.finding_at(
+            Code::RangesKeepNobodyOut,
+            &said.span,
+            "the ranges do not keep the virtual network out: on an internal load balancer they only add to what the network's own rule allows".to_owned(),
+            "Set azure-deny-all-except-load-balancer-source-ranges: \"true\", with the NAT subnet's range among the ranges if there is a Private Link Service; or leave the ranges out.",
+        )
+    })
+}

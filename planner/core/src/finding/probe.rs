@@ -1,0 +1,189 @@
+//! Probes that cannot succeed.
+
+use std::collections::BTreeMap;
+
+use crate::arm::resource::{PrivateLinkService, Probe, Rule};
+use crate::code::Code;
+use crate::kubernetes::service::Key;
+use crate::node::private_link_service;
+use crate::plan::Finding;
+use crate::resource_id::ResourceId;
+
+use super::{PREFIX, Subject};
+
+/// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
+/// (controller's documentation of Private Link Services).
+pub(super) fn proxied(subject: &Subject<'_>) -> Option<Finding> {
+    let on = subject.says_true("azure-pls-create") && subject.says_true("azure-pls-proxy-protocol");
+    let untrimmed =
+        |key: &str| subject.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let probes_ports = untrimmed("azure-pls-create") && untrimmed("azure-pls-proxy-protocol");
+    (on && subject.is_local()).then(|| {
+        let what = if probes_ports {
+            "the probes go to the Service's own ports, on nodes without a pod too"
+        } else {
+            "the probe stays kube-proxy's, which cannot read the header, and fails everywhere"
+        };
+        subject.finding(
+            Code::ProxyProtocolProbe,
+            "azure-pls-proxy-protocol",
+            format!("with proxy protocol and externalTrafficPolicy Local, {what}"),
+            "Use externalTrafficPolicy Cluster, or write both annotations as exactly \"true\" and let the application answer probes.",
+        )
+    })
+}
+
+/// A rule of a load balancer with its probe, if it has one.
+struct Probed<'a> {
+    service: &'a Key,
+    rule: &'a Rule,
+    probe: Option<&'a Probe>,
+}
+
+/// The rules of a load balancer that Services own.
+fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
+    let owners = subject.prediction.owners();
+    let Some(balancer) = subject.prediction.after.load_balancers.get(balancer) else {
+        return Vec::new();
+    };
+    let properties = &balancer.properties;
+    let probes: BTreeMap<String, &Probe> = properties
+        .probes
+        .iter()
+        .flatten()
+        .map(|probe| (probe.name().to_lowercase(), probe.as_ref()))
+        .collect();
+    let rules = properties.load_balancing_rules.iter().flatten();
+    let rules = rules.filter_map(|rule| Some((owners.of_name(rule.name())?, rule)));
+    rules
+        .map(|(service, rule)| {
+            let id = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
+            let probe = id.and_then(|id| probes.get(&id.name().to_lowercase()).copied());
+            Probed { service, rule, probe }
+        })
+        .collect()
+}
+
+fn is_http(probe: &Probe) -> bool {
+    let protocol = probe.properties.protocol.as_deref().unwrap_or_default();
+    protocol.eq_ignore_ascii_case("Http") || protocol.eq_ignore_ascii_case("Https")
+}
+
+fn is_proxied(link: &PrivateLinkService) -> bool {
+    link.properties.enable_proxy_protocol == Some(true)
+}
+
+/// The header comes before the probes of other Services on the load balancer too, and on one frontend
+/// before all connections (kubernetes/kubernetes pull request 121819; reported, and documented badly).
+/// Told where the Private Link Service is, or at the neighbour if that is nobody's of the input.
+pub(super) fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
+    let own = subject.link_after().filter(|link| is_proxied(link))?;
+    if !subject.says_true("azure-pls-create") {
+        return None;
+    }
+    let frontend = private_link_service::frontend(own)?;
+    // The frontend is a child of its load balancer, in a collection.
+    let balancer = frontend.parent()?;
+    let key = &subject.outcome.service;
+    let mut hit: BTreeMap<&Key, &str> = BTreeMap::new();
+    for Probed { service, rule, probe } in probed(subject, &balancer.key()) {
+        if service == key {
+            continue;
+        }
+        let on = rule.properties.frontend_ip_configuration.as_ref();
+        if on.is_some_and(|on| frontend.key().eq_ignore_ascii_case(on.id())) {
+            hit.insert(service, "shares its frontend");
+        } else if probe.is_some_and(is_http) {
+            hit.entry(service).or_insert("is probed by HTTP");
+        }
+    }
+    if hit.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = hit.iter().map(|(key, why)| format!("{key} ({why})")).collect();
+    Some(subject.finding(
+        Code::ProxyProtocolProbe,
+        "azure-pls-proxy-protocol",
+        format!(
+            "the PROXY protocol of {} reaches other Services on load balancer {}, which do not expect its header: {}",
+            own.name(),
+            balancer.name(),
+            named.join(", ")
+        ),
+        "Give those Services TCP probes (azure-load-balancer-health-probe-protocol: tcp) and this one an address of its own, or use no PROXY protocol.",
+    ))
+}
+
+/// A gateway by its labels, and what answers probes of it.
+const GATEWAYS: [(&str, &str, &str); 2] = [
+    (
+        "app.kubernetes.io/name",
+        "ingress-nginx",
+        "Set azure-load-balancer-health-probe-request-path: /healthz, which ingress-nginx answers, or appProtocol: tcp.",
+    ),
+    (
+        "istio",
+        "ingressgateway",
+        "Set port_<port>_health-probe_port: 15021 and port_<port>_health-probe_request-path: /healthz/ready, which Istio answers, or appProtocol: tcp.",
+    ),
+];
+
+/// `appProtocol` makes the probe HTTP, and nobody says which path: a gateway without a default backend
+/// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
+pub(super) fn without_path(subject: &Subject<'_>) -> Option<Finding> {
+    let key = &subject.outcome.service;
+    let balancers = subject.prediction.after.load_balancers.keys();
+    let own: Vec<Probed<'_>> = balancers
+        .flat_map(|balancer| probed(subject, balancer))
+        .filter(|it| it.service == key)
+        .collect();
+    let is_asked_for = |port: i64| {
+        let of_port = |suffix: &str| {
+            let own = format!("{PREFIX}port_{port}_health-probe_{suffix}");
+            subject.service.annotation(&own).is_some()
+        };
+        of_port("protocol") || of_port("request-path")
+    };
+    if subject.annotation("azure-load-balancer-health-probe-request-path").is_some() {
+        return None;
+    }
+    let mut found = Vec::new();
+    for port in &subject.service.spec.ports {
+        let (Some(number), Some(protocol)) = (&port.port, &port.app_protocol) else { continue };
+        let is_root = |it: &&Probed<'_>| {
+            it.rule.properties.frontend_port == Some(number.value)
+                && it.probe.is_some_and(|probe| {
+                    is_http(probe) && probe.properties.request_path.as_deref() == Some("/")
+                })
+        };
+        if own.iter().any(|it| is_root(&it)) && !is_asked_for(number.value) {
+            let name = port.name.as_ref().map(|name| name.value.clone());
+            found.push((name.unwrap_or_else(|| number.value.to_string()), protocol));
+        }
+    }
+    let (_, first) = found.first()?;
+    let named: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let ports = if let [one] = named.as_slice() {
+        format!("port {one} is")
+    } else {
+        format!("ports {} are", named.join(", "))
+    };
+    let labels = subject.service.manifest.get("metadata").and_then(|it| it.get("labels"));
+    let selector = subject.service.manifest.get("spec").and_then(|it| it.get("selector"));
+    let has = |(key, value, _): &&(&str, &str, &str)| {
+        let of = |map: Option<&serde_json::Value>| map?.get(*key)?.as_str().map(|it| it == *value);
+        of(labels) == Some(true) || of(selector) == Some(true)
+    };
+    let help = GATEWAYS.iter().find(has).map_or(
+        "Set azure-load-balancer-health-probe-request-path to a path that is answered with 200, or appProtocol: tcp.",
+        |(_, _, help)| help,
+    );
+    Some(subject.finding_at(
+        Code::ProbeWithoutPath,
+        &first.span,
+        format!(
+            "{ports} probed by GET / on the node port, since appProtocol says so; a gateway without a default backend answers 404, and no traffic comes through"
+        ),
+        help,
+    ))
+}

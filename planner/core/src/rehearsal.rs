@@ -1,0 +1,260 @@
+//! What the API server says to what a plan would apply, before anything is written: a dry run of each
+//! Service that privlink applies.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::code::Code;
+use crate::desired::{Desired, refusal};
+use crate::kubernetes::service::Key;
+use crate::node::service::address;
+use crate::plan::{Finding, Op, Plan, Refusal};
+use crate::preflight::{Area, Check, Verdict};
+
+/// What was said of one Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It would be taken.
+    Taken,
+    /// Its namespace is not there.
+    NoNamespace,
+    /// Its namespace is being deleted.
+    Terminating,
+    /// It would be refused, in the API server's words.
+    Refused(String),
+    /// It could not be asked, or it was not answered; why, for a person.
+    Unasked(String),
+}
+
+/// What was said of the Services of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers(pub Vec<(Key, Answer)>);
+
+/// The Services that a plan applies, with what it sends. One that is deleted first is not among them: the
+/// API server would compare with what is to go.
+pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
+    let deleted: BTreeSet<(&String, &String)> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.op {
+            Op::DeleteService { namespace, name, .. } => Some((namespace, name)),
+            _ => None,
+        })
+        .collect();
+    let steps = plan.steps.iter().filter_map(|step| match &step.op {
+        Op::ApplyService { namespace, name, manifest, .. } => Some((namespace, name, manifest)),
+        _ => None,
+    });
+    let kept = steps.filter(|(namespace, name, _)| !deleted.contains(&(*namespace, *name)));
+    kept.map(|(namespace, name, manifest)| (Key::new(namespace, name), manifest)).collect()
+}
+
+/// Tells in the plan what was said of its Services: refusals, each at its place in the input, hold it back
+/// unless they are accepted. Namespaces that the same input makes count as there.
+pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answers) {
+    let mut found = Vec::new();
+    let mut namespaces = BTreeSet::new();
+    for (key, answer) in &answers.0 {
+        let namespace = &key.namespace;
+        let told = |plan: &Plan, code: Code| {
+            plan.findings.iter().any(|it| it.code == code && it.address == address(key))
+        };
+        match answer {
+            Answer::NoNamespace if !is_made(desired, namespace) => {
+                if namespaces.insert(namespace) {
+                    found.push(namespace_finding(desired, key, "is not there"));
+                }
+            }
+            Answer::Terminating => {
+                if namespaces.insert(namespace) {
+                    found.push(namespace_finding(
+                        desired,
+                        key,
+                        "is being deleted, and takes nothing new",
+                    ));
+                }
+            }
+            Answer::Refused(words) if !told(plan, Code::ServiceInvalid) => {
+                found.push(refused(desired, key, words));
+            }
+            Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
+        }
+    }
+    found.extend(unasked(answers));
+    for finding in &found {
+        let is_error = finding.severity == crate::code::Severity::Error;
+        if is_error && !accept.contains(&finding.code) {
+            plan.refusals.push(Refusal {
+                code: finding.code,
+                message: format!("{}: {}", finding.address, finding.message),
+                overridden_by: format!("--accept {}", finding.code),
+            });
+        }
+    }
+    plan.refusals.sort();
+    plan.refusals.dedup();
+    plan.findings.extend(found);
+    plan.findings.sort_by(|one, other| {
+        (&one.address, one.code, &one.message).cmp(&(&other.address, other.code, &other.message))
+    });
+}
+
+/// Whether the input has the Namespace.
+fn is_made(desired: &Desired, namespace: &str) -> bool {
+    desired.makers.iter().any(|maker| maker.is_namespace() && maker.name.value == namespace)
+}
+
+fn namespace_finding(desired: &Desired, key: &Key, what: &str) -> Finding {
+    let namespace = &key.namespace;
+    let place = desired.services.get(key).map(|service| {
+        let place = crate::document::place::place(&service.span, "metadata.namespace", None);
+        place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
+    });
+    Finding {
+        code: Code::NamespaceMissing,
+        severity: Code::NamespaceMissing.severity(),
+        address: address(key),
+        message: format!("its namespace {namespace} {what}"),
+        help: Some(format!(
+            "Make it first (kubectl create namespace {namespace}), correct the name, or put its Namespace into the input and apply that before."
+        )),
+        place,
+    }
+}
+
+fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
+    let (field, message) = field_of(words);
+    let cause = crate::kubernetes::validation::Cause {
+        reason: "",
+        message: message.to_owned(),
+        field: field.to_owned(),
+    };
+    let place = desired.services.get(key).map(|service| {
+        let place = refusal::locate(&service.span, &cause);
+        place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
+    });
+    Finding {
+        code: Code::ServiceInvalid,
+        severity: Code::ServiceInvalid.severity(),
+        address: address(key),
+        message: format!("the API server refuses it: {words}"),
+        help: Some("Change the manifest as the message says.".to_owned()),
+        place,
+    }
+}
+
+/// The field that a refusal is about, and what is said of it: `Service "web" is invalid: spec.type: ...`.
+fn field_of(words: &str) -> (&str, &str) {
+    let rest = words.split_once(" is invalid: ").map_or(words, |(_, rest)| rest);
+    rest.trim_start_matches('[').split_once(": ").unwrap_or(("", rest))
+}
+
+/// That nobody could ask is said once.
+fn unasked(answers: &Answers) -> Option<Finding> {
+    let (key, why) = answers.0.iter().find_map(|(key, answer)| match answer {
+        Answer::Unasked(why) => Some((key, why)),
+        _ => None,
+    })?;
+    Some(Finding {
+        code: Code::NotRehearsed,
+        severity: Code::NotRehearsed.severity(),
+        address: Address::new(Kind::Service, key.to_string()),
+        message: format!(
+            "the API server was not asked by a dry run whether it takes what would be applied: {why}"
+        ),
+        help: Some(
+            "Nothing, if this identity is only to plan: the same rules were checked without it."
+                .to_owned(),
+        ),
+        place: None,
+    })
+}
+
+/// The same as requirements of a preflight.
+pub fn checks(desired: &Desired, answers: &Answers) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (key, answer) in &answers.0 {
+        let (verdict, reason, help) = match answer {
+            Answer::Taken => (Verdict::Met, "a dry run was taken".to_owned(), None),
+            Answer::NoNamespace if is_made(desired, &key.namespace) => (
+                Verdict::Unknown,
+                "its namespace is in the input, and not there yet".to_owned(),
+                None,
+            ),
+            Answer::NoNamespace => (
+                Verdict::Missing,
+                format!("namespace {} is not there", key.namespace),
+                Some(format!("Make it first: kubectl create namespace {}", key.namespace)),
+            ),
+            Answer::Terminating => (
+                Verdict::Missing,
+                format!("namespace {} is being deleted", key.namespace),
+                Some("Wait until it is gone, and make it again.".to_owned()),
+            ),
+            Answer::Refused(words) => (
+                Verdict::Missing,
+                words.clone(),
+                Some("Change the manifest as the message says.".to_owned()),
+            ),
+            Answer::Unasked(why) => (Verdict::Unknown, why.clone(), None),
+        };
+        checks.push(Check {
+            area: Area::Kubernetes,
+            subject: format!("Service {key}"),
+            requirement: "is taken by the API server".to_owned(),
+            verdict,
+            reason,
+            help,
+        });
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{Options, resolve};
+    use crate::diagnostic::Source;
+    use crate::document::parse;
+
+    const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n\
+                           spec: {type: LoadBalancer, ports: [{port: 80}]}\n";
+
+    fn empty() -> Plan {
+        Plan { stack: "shop".to_owned(), ..Plan::default() }
+    }
+
+    fn told(text: &str, answer: Answer) -> Plan {
+        let (desired, _) =
+            resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
+        let mut plan = empty();
+        tell(&mut plan, &desired, &[], &Answers(vec![(Key::new("shop", "web"), answer)]));
+        plan
+    }
+
+    #[test]
+    fn a_namespace_that_is_not_there_holds_the_plan_back_unless_the_input_makes_it() {
+        let plan = told(SERVICE, Answer::NoNamespace);
+        assert_eq!(plan.refusals.len(), 1);
+        assert_eq!(plan.findings[0].place.as_deref(), Some("a.yaml:5:14"));
+        let with =
+            format!("{SERVICE}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n");
+        assert_eq!(told(&with, Answer::NoNamespace).findings, []);
+    }
+
+    #[test]
+    fn a_refusal_is_told_at_its_place() {
+        let words = "Service \"web\" is invalid: spec.ports[0].port: Invalid value: 80: no";
+        let plan = told(SERVICE, Answer::Refused(words.to_owned()));
+        assert_eq!(plan.findings[0].place.as_deref(), Some("a.yaml:6:43"));
+        assert_eq!(plan.refusals.len(), 1);
+    }
+
+    #[test]
+    fn that_nobody_may_ask_is_a_note() {
+        let plan = told(SERVICE, Answer::Unasked("forbidden".to_owned()));
+        assert_eq!((plan.findings.len(), plan.refusals.len()), (1, 0));
+    }
+}

@@ -1,0 +1,49 @@
+//! Asks the API server, by dry runs, whether it takes what a plan would apply. Nothing is stored.
+
+use futures::StreamExt;
+use privlink_core::kubernetes::service::Key;
+use privlink_core::plan::Plan;
+use privlink_core::rehearsal::{Answer, Answers, asked};
+use privlink_kubernetes::{ErrorKind, KubernetesClient, KubernetesError};
+
+use crate::retry::retried;
+
+/// How many Services are asked about at once.
+const AT_ONCE: usize = 8;
+
+/// Asks about every Service that the plan applies, in the order of its steps. Once the identity turns out
+/// to be one that may not, nothing more is asked.
+pub async fn ask(plan: &Plan, kubernetes: &KubernetesClient) -> Answers {
+    let mut services = asked(plan).into_iter();
+    let Some((key, manifest)) = services.next() else { return Answers::default() };
+    let first = answer(retried(async || kubernetes.apply_service(manifest, true).await).await);
+    let go_on = !matches!(first, Answer::Unasked(_));
+    let mut answers = vec![(key, first)];
+    if go_on {
+        let rest = futures::stream::iter(services).map(|(key, manifest): (Key, _)| async move {
+            let asked = retried(async || kubernetes.apply_service(manifest, true).await).await;
+            (key, answer(asked))
+        });
+        answers.extend(rest.buffered(AT_ONCE).collect::<Vec<_>>().await);
+    }
+    Answers(answers)
+}
+
+fn answer<T>(asked: Result<T, KubernetesError>) -> Answer {
+    let Err(error) = asked else { return Answer::Taken };
+    // An API server that deletes a namespace forbids what is new in it, by the same status as a missing
+    // right (`plugin/pkg/admission/namespace/lifecycle`).
+    if error.message.contains("because it is being terminated") {
+        return Answer::Terminating;
+    }
+    match error.kind {
+        ErrorKind::Missing if error.message.contains("namespaces") => Answer::NoNamespace,
+        // Conflicts are found without asking, with their managers.
+        ErrorKind::Conflict => Answer::Taken,
+        ErrorKind::Invalid if error.message.contains("does not support dry run") => {
+            Answer::Unasked(error.message.clone())
+        }
+        ErrorKind::Invalid => Answer::Refused(error.message.clone()),
+        _ => Answer::Unasked(error.to_string()),
+    }
+}

@@ -9,7 +9,6 @@ use privlink_azure::ArmClient;
 use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
-use privlink_core::escape::terminal;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
@@ -53,10 +52,10 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
         let Some(name) = folder.file_name().filter(|_| world.is_file()) else { continue };
         let file = Path::new(".privlink/sandbox").join(name).with_extension("world.json");
         let (world, file) = (world.display(), file.display());
-        ui.say(&terminal(&format!(
+        ui.say(&format!(
             "help: {} needs a cluster of its own: privlink sandbox init {file} --from {world}, and --sandbox={file} from then on",
             folder.display()
-        )));
+        ));
     }
 }
 

@@ -62,6 +62,10 @@ fn placeless(mut plan: Plan) -> Plan {
     for finding in &mut plan.findings {
         finding.place = None;
     }
+    for cause in &mut plan.causes {
+        cause.place = None;
+    }
+    plan.excerpts.clear();
     plan
 }
 

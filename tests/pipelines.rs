@@ -381,3 +381,20 @@ fn workflows_and_the_page_use_commands_and_flags_that_exist() {
     let expected = ["apply", "comment", "drift", "observe", "plan", "preflight"];
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn every_format_of_outputs_is_the_same_under_every_agent() {
+    let place = Workplace::with_example("private-link");
+    place.run("apply -f examples/private-link --sandbox=world.json --auto-approve").expect(0);
+    for format in ["text", "json", "dotenv", "github", "azure-pipelines"] {
+        let words = format!("output -f examples/private-link --sandbox=world.json -o {format}");
+        let plain = place.run(&words).expect(0).stdout;
+        for agent in [("TF_BUILD", "True"), ("GITHUB_ACTIONS", "true")] {
+            let run = with(&place, &words, &[agent]).expect(0);
+            assert_eq!(run.stdout, plain, "{format} under {}", agent.0);
+        }
+        let sets =
+            plain.lines().filter(|it| it.starts_with("##vso[task.setvariable variable=")).count();
+        assert_eq!(sets > 0, format == "azure-pipelines", "{plain}");
+    }
+}

@@ -4,7 +4,10 @@
 
 mod support;
 
+use privlink_core::plan::Op;
+use privlink_core::saved::SavedPlan;
 use serde_json::Value;
+use support::serving::Serving;
 use support::{Workplace, edit_json};
 
 const SANDBOX: &str = "--sandbox --controller-timeout 20";
@@ -137,4 +140,68 @@ fn a_plan_that_was_carried_out_says_so() {
     place.run(&format!("apply plan.json {SANDBOX}")).expect(0);
     let again = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
     assert!(again.stderr.contains("This plan was carried out already"), "{}", again.stderr);
+}
+
+/// Reads a saved plan, lets it be changed, and seals it anew, as whoever can write the file can.
+fn reseal(place: &Workplace, edit: impl FnOnce(&mut SavedPlan)) {
+    let file = place.path().join("plan.json");
+    let mut saved = SavedPlan::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    edit(&mut saved);
+    std::fs::write(&file, saved.sealed().to_text()).unwrap();
+}
+
+#[test]
+fn a_sealed_plan_that_does_what_it_does_not_show_is_refused() {
+    let hidden_change = |saved: &mut SavedPlan| saved.plan.changes.clear();
+    let other_object = |saved: &mut SavedPlan| {
+        for step in &mut saved.plan.steps {
+            if let Op::PutResource { id, .. } | Op::DeleteResource { id } = &mut step.op {
+                id.push_str("-victim");
+            }
+            if let Op::ApplyService { name, .. } = &mut step.op {
+                name.push_str("-victim");
+            }
+        }
+    };
+    let unbound = |saved: &mut SavedPlan| saved.bindings.clear();
+    for edit in [hidden_change, other_object, unbound] {
+        let place = with_before();
+        save(&place, "--max-disconnects 1", 0);
+        reseal(&place, edit);
+        for words in [format!("apply plan.json {SANDBOX}"), "show plan.json".to_owned()] {
+            let refused = place.run(&words).expect(1);
+            assert!(refused.stderr.contains("it does what it does not show"), "{}", refused.stderr);
+        }
+    }
+}
+
+#[test]
+fn only_the_plan_that_was_looked_at_is_applied_if_its_digest_is_given() {
+    let place = with_before();
+    save(&place, "--max-disconnects 1", 0);
+    let saved = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
+    let digest = SavedPlan::parse(&saved).unwrap().digest;
+    let other = digest.replace(|c: char| c.is_ascii_digit(), "f");
+    let refused =
+        place.run(&format!("apply plan.json --expect-digest {other} {SANDBOX}")).expect(1);
+    assert!(
+        refused.stderr.contains(&digest) && refused.stderr.contains(&other),
+        "{}",
+        refused.stderr
+    );
+    place.run(&format!("apply plan.json --expect-digest {digest} {SANDBOX}")).expect(0);
+}
+
+#[test]
+fn a_plan_is_carried_out_where_it_was_made_and_nowhere_else() {
+    let place = Workplace::with_example("internal-load-balancer");
+    let other = Workplace::empty();
+    let (here, there) = (Serving::start(&place, &["--tls"]), Serving::start(&other, &["--tls"]));
+    let variables = [("PRIVLINK_ARM_TOKEN", "t"), ("PRIVLINK_AUTH", "token")];
+    here.run(&place, "plan -f examples/internal-load-balancer --out plan.json", &variables)
+        .expect(0);
+    std::fs::copy(place.path().join("plan.json"), other.path().join("plan.json")).unwrap();
+    let refused = there.run(&other, "apply plan.json", &variables).expect(1);
+    assert!(refused.stderr.contains("plan.json is not for here"), "{}", refused.stderr);
+    here.run(&place, "apply plan.json", &variables).expect(0);
 }

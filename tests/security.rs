@@ -14,6 +14,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use support::http::call;
+use support::serving::Serving;
 use support::{Workplace, edit_json, root};
 
 const WORLD: &str = "--sandbox=world.json";
@@ -258,6 +260,213 @@ fn gather(folder: &Path, sources: &mut String) {
             gather(&path, sources);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             sources.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// Places and files under `.privlink` that a repository may have committed as links.
+#[test]
+fn no_link_under_privlinks_own_folder_is_followed() {
+    let plan = "plan -f examples/private-link --sandbox";
+    let world = ".privlink/sandbox/private-link.json";
+    for link in [format!("{world}.lock"), format!("{world}.new")] {
+        let place = Workplace::with_example("private-link");
+        let precious = place.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        fs::create_dir_all(place.path().join(".privlink/sandbox")).unwrap();
+        symlink(&precious, place.path().join(&link)).unwrap();
+        place.run(plan);
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious", "{link}");
+    }
+    let apply = "apply -f examples/private-link --auto-approve --sandbox=world.json";
+    for (link, words) in
+        [(".privlink", plan), (".privlink/sandbox", plan), (".privlink/journal", apply)]
+    {
+        let place = Workplace::with_example("private-link");
+        let elsewhere = place.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::create_dir_all(place.path().join(link).parent().unwrap()).unwrap();
+        symlink(&elsewhere, place.path().join(link)).unwrap();
+        let refused = place.run(words).expect(1);
+        assert!(refused.stderr.contains("is a link, which is not followed"), "{}", refused.stderr);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}");
+    }
+}
+
+#[test]
+fn privlinks_own_folders_are_for_the_user_alone() {
+    let place = Workplace::with_example("private-link");
+    place.run("apply -f examples/private-link --auto-approve --sandbox").expect(0);
+    for folder in [".privlink", ".privlink/sandbox", ".privlink/journal"] {
+        assert_eq!(mode(&place.path().join(folder)), 0o700, "{folder}");
+    }
+}
+
+#[test]
+fn what_sandbox_serve_writes_follows_no_link() {
+    let place = Workplace::empty();
+    let precious = place.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    symlink(&precious, place.path().join("world.ca.pem")).unwrap();
+    symlink(&precious, place.path().join("log")).unwrap();
+    drop(Serving::start(&place, &["--tls"]));
+    let refused = place.run("sandbox serve world.json --request-log log").expect(1);
+    assert!(refused.stderr.contains("is a link"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+#[test]
+fn stacks_are_not_looked_for_through_links_that_lead_out() {
+    let place = Workplace::empty();
+    for folder in ["outside", "stacks"] {
+        fs::create_dir(place.path().join(folder)).unwrap();
+    }
+    fs::write(place.path().join("outside/a.yaml"), "password: hunter2\nkind: Service\n").unwrap();
+    symlink("../outside", place.path().join("stacks/evil")).unwrap();
+    for words in ["plan --stacks stacks --sandbox", "drift --each -f stacks --sandbox"] {
+        let refused = place.run(words).expect(1);
+        assert!(refused.stderr.contains("leads out of stacks"), "{}", refused.stderr);
+        assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("hunter2"));
+    }
+}
+
+#[test]
+fn no_part_of_a_webhooks_url_is_shown() {
+    let place = Workplace::with_example("private-link");
+    let url = "http://user:p4ssw0rd@127.0.0.1:1/services/SECRETPATH?token=s3cr3t-t0ken";
+    let words = format!("drift -f examples/private-link {WORLD} --webhook {url} -vvv");
+    let run = place.run(&words).expect(1);
+    for secret in ["SECRETPATH", "p4ssw0rd", "s3cr3t-t0ken"] {
+        assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{}", run.stderr);
+    }
+    assert!(run.stderr.contains("the webhook could not be reached"), "{}", run.stderr);
+}
+
+/// The status of a request with these headers.
+fn status(server: &str, path: &str, headers: &str) -> String {
+    use std::io::{Read, Write};
+    let host = server.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\n{headers}Connection: close\r\nAuthorization: Bearer x\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_sandbox_answers_no_page_of_a_browser() {
+    let place = Workplace::empty();
+    let serving = Serving::start(&place, &[]);
+    for (server, path) in [
+        (&serving.arm, "/sandbox/world"),
+        (&serving.kubernetes, "/sandbox/world"),
+        (&serving.kubernetes, "/api/v1/services"),
+    ] {
+        let own = format!("Host: {}\r\n", server.trim_start_matches("http://"));
+        for headers in
+            [own.clone(), "Host: localhost:1\r\n".to_owned(), "Host: [::1]\r\n".to_owned()]
+        {
+            assert_eq!(status(server, path, &headers), "200", "{path} {headers}");
+        }
+        for foreign in [
+            "Host: evil.example\r\n".to_owned(),
+            "Host: 127.0.0.1.evil.example:80\r\n".to_owned(),
+            format!("{own}Origin: http://evil.example\r\n"),
+            format!("{own}Origin: null\r\n"),
+            format!("{own}Sec-Fetch-Site: cross-site\r\n"),
+        ] {
+            assert_eq!(status(server, path, &foreign), "403", "{path} {foreign}");
+        }
+    }
+}
+
+#[test]
+fn no_proxy_is_asked_for_what_is_on_this_machine() {
+    let place = Workplace::with_example("private-link");
+    let serving = Serving::start(&place, &["--tls"]);
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let names =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let mut variables: Vec<(&str, &str)> = names.map(|name| (name, address.as_str())).to_vec();
+    variables.extend([
+        ("NO_PROXY", ""),
+        ("PRIVLINK_ARM_TOKEN", "arm-s3cret"),
+        ("PRIVLINK_AUTH", "token"),
+    ]);
+    serving.run(&place, "plan -f examples/private-link", &variables).expect(0);
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
+#[test]
+fn the_words_of_a_locks_holder_act_on_no_terminal() {
+    let place = Workplace::with_example("private-link");
+    let serving = Serving::start(&place, &["--tls"]);
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let hostile =
+        "who\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}\u{9b}31m\n::error::x ##vso[task.complete]";
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "privlink-private-link", "namespace": "default"},
+        "spec": {"holderIdentity": hostile, "leaseDurationSeconds": 1, "acquireTime": hostile,
+                 "renewTime": "2026-01-01T00:00:00.000000Z"},
+    });
+    let variables =
+        [("PRIVLINK_ARM_TOKEN", "arm-s3cret"), ("PRIVLINK_AUTH", "token"), ("TF_BUILD", "True")];
+    for words in ["unlock -f examples/private-link --yes", "apply -f examples/private-link --yes"] {
+        call(
+            &serving.kubernetes,
+            "DELETE",
+            &format!("{leases}/privlink-private-link"),
+            "application/json",
+            &Value::Null,
+        );
+        let (status, _) = call(&serving.kubernetes, "POST", leases, "application/json", &lease);
+        assert_eq!(status, 201);
+        let run = serving.run(&place, words, &variables).expect(0);
+        assert!(run.stderr.contains("who\\u{1b}[2J"), "{}", run.stderr);
+        let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!run.stderr.contains(acts) && !run.stderr.contains("##vso"), "{:?}", run.stderr);
+        assert!(
+            !run.stderr.lines().any(|line| line.trim_start().starts_with("::")),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn the_log_passes_the_same_gate() {
+    let place = Workplace::with_example("private-link");
+    let serving = Serving::start(&place, &["--tls"]);
+    let message =
+        "arm-s3cret-token \u{202e}\u{9b}2J ##vso[task.setvariable variable=PATH]x ##[error]";
+    let fault = json!([{"path": "/loadBalancers", "times": 1,
+        "effect": {"status": {"status": 503, "code": "A\u{202e}", "message": message}}}]);
+    let variables = [
+        ("PRIVLINK_ARM_TOKEN", "arm-s3cret-token"),
+        ("PRIVLINK_AUTH", "token"),
+        ("TF_BUILD", "True"),
+    ];
+    for format in ["text", "json"] {
+        let (status, _) =
+            call(&serving.kubernetes, "POST", "/sandbox/faults", "application/json", &fault);
+        assert_eq!(status, 204);
+        let words = format!("plan -f examples/private-link -vv --log-format {format}");
+        let run = serving.run(&place, &words, &variables).expect(0);
+        assert!(run.stderr.contains("trying again"), "{}", run.stderr);
+        let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!run.stderr.contains(acts), "{:?}", run.stderr);
+        // Annotations are commands of ours.
+        let of_ours = |line: &&str| line.starts_with("##vso[task.logissue ");
+        for line in run.stderr.lines().filter(|line| !of_ours(line)) {
+            for not in ["##vso", "##[", "arm-s3cret-token"] {
+                assert!(!line.contains(not), "{not}: {line}");
+            }
         }
     }
 }

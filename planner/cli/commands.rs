@@ -61,7 +61,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Validate(args) => validate::run(&args, ui),
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
-            Some(file) => apply::saved(file, &args.run, ui),
+            Some(file) => apply::saved(file, args.expect_digest.as_deref(), &args.run, ui),
             None if args.route => apply::route(&args.input(), &args.run, ui),
             None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
         },

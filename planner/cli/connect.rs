@@ -6,7 +6,7 @@ use std::time::Duration;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
-use privlink_core::saved::SavedPlan;
+use privlink_core::saved::{Home, SavedPlan};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
@@ -113,6 +113,16 @@ impl Connected {
         (snapshot, facts)
     }
 
+    /// Which cluster and which Azure these are.
+    pub(crate) async fn home(&self) -> Result<Home, CommandError> {
+        let Session { kubernetes, arm, .. } = &self.session;
+        let cluster = kubernetes.cluster_uid().await;
+        let cluster =
+            cluster.map_err(|error| CommandError::new(error.to_string()).hint(error.help()))?;
+        let arm = self.sandbox.is_none().then(|| arm.endpoint().to_owned());
+        Ok(Home { cluster, arm })
+    }
+
     /// Observes the cluster, and just these lists of Azure.
     pub(crate) async fn observe_lists(&self, lists: &[String]) -> Snapshot {
         let Session { kubernetes, arm, .. } = &self.session;
@@ -196,6 +206,7 @@ async fn kubernetes(
 pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
     let environment = Environment::process();
     let mut settings = privlink_azure::Settings::default();
+    settings.told = crate::ui::beside;
     let (cloud, identity) = match sandbox {
         Some(running) => {
             settings.poll_interval = Duration::from_millis(50);

@@ -1,10 +1,8 @@
 //! Exit codes.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use privlink_core::escape::terminal;
 
 /// How a command ended. `docs/exit-codes.md` tells users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +68,11 @@ impl From<Exit> for ExitCode {
 
 /// Ends after clap's refusal, or its help: usage errors are errors like others, not clap's 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to complain about help.
-    let _ = error.print();
-    if let Some(tip) = tip(error) {
-        let _ = writeln!(std::io::stderr(), "\n  tip: {tip}");
+    if crate::ui::usage(error, tip(error).as_deref()) {
+        Exit::Error.into()
+    } else {
+        Exit::Done.into()
     }
-    if error.use_stderr() { Exit::Error.into() } else { Exit::Done.into() }
 }
 
 /// What clap cannot know: files are named with `-f`.
@@ -84,7 +81,7 @@ fn tip(error: &clap::Error) -> Option<String> {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(word)))
             if !word.starts_with('-') =>
         {
-            Some(format!("did you mean `-f {}`?", terminal(word)))
+            Some(format!("did you mean `-f {word}`?"))
         }
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(words)))
             if words.iter().any(|it| it.contains("<PLAN>") || it.contains("--filename")) =>

@@ -164,7 +164,7 @@ pub(crate) fn is_manifest(file: &Path) -> bool {
 
 /// Refuses a link that leads out of the folder it was found in: lines of what is read are shown, and
 /// whoever may commit to the folder may have put it there.
-fn within(folder: &Path, file: &Path) -> Result<(), CommandError> {
+pub(crate) fn within(folder: &Path, file: &Path) -> Result<(), CommandError> {
     let shown = file.display().to_string();
     let is = std::fs::canonicalize(file).map_err(io(&shown))?;
     let of = std::fs::canonicalize(folder).map_err(io(&folder.display().to_string()))?;

@@ -6,6 +6,7 @@ mod command_error;
 mod commands;
 mod connect;
 mod exit;
+mod gate;
 mod input;
 mod invocation;
 mod pin;

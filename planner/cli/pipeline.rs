@@ -1,10 +1,9 @@
 //! What runs the command, if that is a pipeline: what its agent is told, and kept from being told.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use privlink_render::notice::Notice;
-use privlink_render::pipeline::{self, Agent};
+use privlink_render::pipeline::{self, Agent, Commands};
 
 use crate::args;
 
@@ -36,11 +35,6 @@ impl Pipeline {
         Self { agent, root: root.map(PathBuf::from) }
     }
 
-    /// Output that gives the agent no command.
-    pub(crate) fn guard<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.agent.is_some() { pipeline::guard(text) } else { Cow::Borrowed(text) }
-    }
-
     /// A file's path from the root of the repository, as code scanning and annotations want it.
     pub(crate) fn below_root(&self, file: &str) -> String {
         let absolute = absolute(file);
@@ -53,7 +47,7 @@ impl Pipeline {
     }
 
     /// Commands that annotate the input.
-    pub(crate) fn annotations(&self, notices: &[Notice]) -> String {
+    pub(crate) fn annotations(&self, notices: &[Notice]) -> Commands {
         match self.agent {
             Some(agent @ Agent::GitHubActions) => {
                 pipeline::annotations(agent, notices, &|file| self.below_root(file))
@@ -62,17 +56,17 @@ impl Pipeline {
                 let path = |file: &str| absolute(file).display().to_string();
                 pipeline::annotations(agent, notices, &path)
             }
-            None => String::new(),
+            None => Commands::default(),
         }
     }
 
     /// The command that shows an error beside the run.
-    pub(crate) fn error(&self, message: &str) -> String {
+    pub(crate) fn error(&self, message: &str) -> Commands {
         self.agent.map(|agent| pipeline::error(agent, message)).unwrap_or_default()
     }
 
     /// The command that shows a warning beside the run.
-    pub(crate) fn warning(&self, message: &str) -> String {
+    pub(crate) fn warning(&self, message: &str) -> Commands {
         self.agent.map(|agent| pipeline::warning(agent, message)).unwrap_or_default()
     }
 }

@@ -8,8 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use privlink_core::escape::terminal;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::Plan;
-use privlink_render::pipeline::guard;
 use privlink_render::style::{Label, Style};
+
+use crate::gate::Gate;
 
 /// What is shown of a run.
 #[derive(Debug)]
@@ -82,9 +83,10 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        let text = Gate { style: self.style, is_read_by_agent: true }.pass(text);
         let shown = match &self.bars {
             Some(bars) => bars.println(text),
-            None => writeln!(std::io::stderr(), "{}", guard(text)),
+            None => writeln!(std::io::stderr(), "{text}"),
         };
         // There is nowhere to tell that stderr cannot be written.
         drop(shown);

@@ -7,10 +7,12 @@ use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
 use privlink_core::escape::terminal;
 use privlink_render::layout::{self, Layout};
 use privlink_render::notice::Notice;
+use privlink_render::pipeline::Commands;
 use privlink_render::style::{Label, Style};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};
+use crate::gate::{Gate, Log};
 use crate::invocation::Invocation;
 use crate::pipeline::Pipeline;
 
@@ -31,7 +33,7 @@ pub(crate) struct Ui {
 struct Kept {
     out: String,
     err: String,
-    commands: Mutex<String>,
+    commands: Mutex<Commands>,
 }
 
 impl Ui {
@@ -45,7 +47,7 @@ impl Ui {
             invocation: Invocation::of_process(),
             kept: None,
         };
-        log(global, ui.err);
+        log(global, ui.gate(ui.err));
         ui
     }
 
@@ -65,7 +67,7 @@ impl Ui {
     pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
         let Kept { out, err, commands } = other.kept.unwrap_or_default();
         if !err.is_empty() {
-            self.say(err.trim_end());
+            self.show(err.trim_end());
         }
         self.command(&commands.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.print(&out)
@@ -96,48 +98,58 @@ impl Ui {
         &self.pipeline
     }
 
-    /// Writes a result. A closed pipe is not an error: whoever read it had enough.
+    /// What a stream's text passes.
+    fn gate(&self, style: Style) -> Gate {
+        Gate { style, is_read_by_agent: self.pipeline.agent.is_some() }
+    }
+
+    /// Writes a result, which may have several lines and colours. A closed pipe is not an error: whoever
+    /// read it had enough.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CommandError> {
         if let Some(kept) = &mut self.kept {
             kept.out.push_str(text);
             return Ok(());
         }
-        let mut out = io::stdout().lock();
-        match out.write_all(self.pipeline.guard(text).as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(io("stdout")),
-        }
+        write_out(&self.gate(self.out).pass(text))
     }
 
-    /// Says something beside the result.
-    pub(crate) fn say(&mut self, text: &str) {
+    /// Writes a result that is commands for the pipeline's agent.
+    pub(crate) fn instruct(&mut self, commands: &Commands) -> Result<(), CommandError> {
+        write_out(&privlink_http::secret::hide(commands.as_str()))
+    }
+
+    /// Says something beside the result, in one line: whatever it holds is shown as text.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.show(&terminal(line));
+    }
+
+    /// Shows something beside the result that is rendered already, with lines and colours.
+    pub(crate) fn show(&mut self, text: &str) {
         if let Some(kept) = &mut self.kept {
             kept.err.push_str(text);
             kept.err.push('\n');
             return;
         }
         // There is nowhere to tell that stderr cannot be written.
-        let _ = writeln!(io::stderr(), "{}", self.pipeline.guard(text));
+        let _ = writeln!(io::stderr(), "{}", self.gate(self.err).pass(text));
     }
 
     /// Says something that went wrong beside the result.
     pub(crate) fn warn(&mut self, error: &CommandError) {
         let head = self.err.paint(Label::Warning, "warning");
-        self.say(&format!("{head}: {}", terminal(&error.message)));
+        self.show(&format!("{head}: {}", terminal(&error.message)));
         self.hints(error);
         self.command(&self.pipeline.warning(&error.message));
     }
 
     /// Gives the pipeline's agent commands, which it reads on stderr too.
-    pub(crate) fn command(&self, text: &str) {
+    pub(crate) fn command(&self, commands: &Commands) {
         if let Some(kept) = &self.kept {
-            kept.commands.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+            kept.commands.lock().unwrap_or_else(PoisonError::into_inner).append(commands);
             return;
         }
-        if !text.is_empty() {
-            // There is nowhere to tell that stderr cannot be written.
-            let _ = write!(io::stderr(), "{text}");
-        }
+        // There is nowhere to tell that stderr cannot be written.
+        let _ = write!(io::stderr(), "{}", privlink_http::secret::hide(commands.as_str()));
     }
 
     /// Annotates the input with what is to be told of it, if a pipeline's agent takes that.
@@ -149,7 +161,7 @@ impl Ui {
     pub(crate) fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
         if !diagnostics.is_empty() {
             let text = render(diagnostics, self.err, self.width);
-            self.say(text.trim_end());
+            self.show(text.trim_end());
             let notices: Vec<Notice> = diagnostics.iter().map(Notice::from).collect();
             self.annotate(&notices);
         }
@@ -160,7 +172,7 @@ impl Ui {
         self.diagnostics(&error.diagnostics);
         if !error.message.is_empty() {
             let head = self.err.paint(Label::Error, "error");
-            self.say(&format!("{head}: {}", terminal(&error.message)));
+            self.show(&format!("{head}: {}", terminal(&error.message)));
             self.command(&self.pipeline.error(&error.message));
         }
         self.hints(error);
@@ -168,7 +180,7 @@ impl Ui {
 
     fn hints(&mut self, error: &CommandError) {
         for hint in &error.hints {
-            self.say(&format!("  help: {}", terminal(hint)));
+            self.show(&format!("  help: {}", terminal(hint)));
         }
     }
 
@@ -178,15 +190,55 @@ impl Ui {
         Ok(line()?.trim() == word)
     }
 
-    /// Asks at the terminal.
+    /// Asks at the terminal, in one line.
     pub(crate) fn ask(&mut self, question: &str) -> Result<(), CommandError> {
         if !io::stdin().is_terminal() {
             return Err(CommandError::new("there is no terminal to confirm at")
                 .hint("Give --auto-approve to apply without being asked."));
         }
         let mut err = io::stderr().lock();
-        write!(err, "{question} ").and_then(|()| err.flush()).map_err(io("stderr"))
+        write!(err, "{} ", self.gate(self.err).line(&terminal(question)))
+            .and_then(|()| err.flush())
+            .map_err(io("stderr"))
     }
+}
+
+fn write_out(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(io("stdout")),
+    }
+}
+
+/// Says how the command is called wrongly and what may be meant, or its help; whether that went to stderr. The words may be
+/// anybody's: a pipeline's variables stand in them.
+pub(crate) fn usage(error: &clap::Error, tip: Option<&str>) -> bool {
+    let is_wrong = error.use_stderr();
+    let is_terminal =
+        if is_wrong { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let style = style(When::Auto, is_terminal);
+    let is_read_by_agent = Pipeline::detect(crate::args::Pipeline::Auto).agent.is_some();
+    let rendered = error.render();
+    let mut text = if style.colour { rendered.ansi().to_string() } else { rendered.to_string() };
+    if let Some(tip) = tip {
+        text.push_str(&format!("\n  tip: {}\n", terminal(tip)));
+    }
+    let text = Gate { style, is_read_by_agent }.pass(&text);
+    // A closed pipe is no reason to complain about help.
+    let _ = if is_wrong {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        io::stdout().write_all(text.as_bytes())
+    };
+    is_wrong
+}
+
+/// Says something in the middle of a call, in one line.
+pub(crate) fn beside(line: &str) {
+    let gate = Gate { style: Style::default(), is_read_by_agent: true };
+    // There is nowhere to tell that stderr cannot be written.
+    let _ = writeln!(io::stderr(), "{}", gate.line(&terminal(line)));
 }
 
 /// The next line that is typed.
@@ -228,7 +280,7 @@ fn style(when: When, is_terminal: bool) -> Style {
     Style { colour }
 }
 
-fn log(global: &Global, style: Style) {
+fn log(global: &Global, gate: Gate) {
     let level = match global.verbose {
         0 => "off",
         1 => "privlink=info",
@@ -236,8 +288,8 @@ fn log(global: &Global, style: Style) {
         _ => "privlink=trace",
     };
     let builder = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(style.colour)
+        .with_writer(Log(gate))
+        .with_ansi(gate.style.colour)
         .with_env_filter(tracing_subscriber::EnvFilter::new(level));
     // A second logger in one process is refused; the first one does.
     let _ = match global.log_format {

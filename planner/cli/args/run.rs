@@ -16,6 +16,9 @@ pub(crate) struct Apply {
         "target", "exclude", "replace", "verify", "route",
     ])]
     pub(crate) plan: Option<PathBuf>,
+    /// The digest that the saved plan must have, as `plan --out` told it
+    #[arg(long, value_name = "SHA256", requires = "plan")]
+    pub(crate) expect_digest: Option<String>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     pub(crate) filename: Vec<PathBuf>,
@@ -89,7 +92,7 @@ pub(crate) struct Run {
     pub(crate) timeout: Vec<(Option<WaitKind>, Duration)>,
     /// How long the controller may take for one Service, in seconds: the same as --timeout for service,
     /// private-link-service and deletion
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=YEAR))]
     pub(crate) controller_timeout: Option<u64>,
 }
 
@@ -108,12 +111,15 @@ pub(crate) struct Turn {
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,
     /// How long to wait for another run to let go of the stack, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=YEAR))]
     pub(crate) lock_timeout: u64,
     /// After how many seconds without a sign of life another run may take the stack over
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) lease_duration: u64,
 }
+
+/// The longest that a wait may be told to take, in seconds: as good as for ever, and no clock overflows.
+const YEAR: u64 = 365 * 24 * 3600;
 
 fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
     let (kind, limit) = match text.split_once('=') {
@@ -128,7 +134,9 @@ fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
         unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
     };
     let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
-    // A year is as good as for ever, and does not overflow a clock.
-    let seconds = number.saturating_mul(factor).min(365 * 24 * 3600);
+    let seconds = number.saturating_mul(factor);
+    if seconds > YEAR {
+        return Err("a year is the longest".to_owned());
+    }
     Ok((kind, Duration::from_secs(seconds)))
 }

@@ -84,8 +84,19 @@ pub(super) fn forget(
 }
 
 /// Carries a saved plan out, as it is: nothing is asked.
-pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, CommandError> {
+pub(crate) fn saved(
+    file: &Path,
+    digest: Option<&str>,
+    args: &args::Run,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
     let saved = super::file::read_plan(file)?;
+    if let Some(expected) = digest.filter(|it| !it.eq_ignore_ascii_case(&saved.digest)) {
+        let shown = file.display();
+        let found = &saved.digest;
+        return Err(CommandError::new(format!("{shown} has the digest {found}, not {expected}"))
+            .hint("It is another plan than the one that was looked at."));
+    }
     if saved.plan.redacted {
         let shown = file.display();
         return Err(CommandError::new(format!("{shown} was planned from a redacted snapshot"))
@@ -93,11 +104,24 @@ pub(crate) fn saved(file: &Path, args: &args::Run, ui: &mut Ui) -> Result<Exit, 
     }
     super::block_on(async {
         let connected = connect::connect_saved(&saved, &args.turn.place, patience(args)).await?;
+        elsewhere(file, &saved, &connected).await?;
         let exit =
             locked(&args.turn, &saved.plan.stack, &What::Saved(&saved), &connected, ui).await;
         connected.close().await?;
         told(&args.turn, (&saved.plan.stack, saved.plan.mode), exit, ui)
     })
+}
+
+/// Refuses a plan that was made for another cluster or another Azure.
+async fn elsewhere(
+    file: &Path,
+    saved: &SavedPlan,
+    connected: &Connected,
+) -> Result<(), CommandError> {
+    let Some(home) = &saved.home else { return Ok(()) };
+    let Some(why) = home.differs_from(&connected.home().await?) else { return Ok(()) };
+    Err(CommandError::new(format!("{} is not for here: {why}", file.display()))
+        .hint("Choose the context and the cloud that it was made with, or plan again."))
 }
 
 /// Tells a failure of the run as the last event, where events are asked for.
@@ -281,7 +305,7 @@ async fn verified(
     let layout = Layout { style: ui.talk_style(), ..ui.layout() };
     let frame = Frame::plain(layout);
     let text = super::plan::rendering(&plan, Format::Text, &frame, ui.pipeline());
-    ui.say(text.trim_end());
+    ui.show(text.trim_end());
     Ok(Exit::Partly)
 }
 
@@ -396,14 +420,15 @@ async fn confirmed(
         let consumers = count(cut, "consumer");
         (
             format!(
-                "\n{consumers} will be disconnected. Type {cut} to disconnect, anything else to stop:"
+                "{consumers} will be disconnected. Type {cut} to disconnect, anything else to stop:"
             ),
             cut.to_string(),
         )
     } else {
-        let question = "\nDo you want to go on? Only `yes` is taken for a yes:";
+        let question = "Do you want to go on? Only `yes` is taken for a yes:";
         (question.to_owned(), "yes".to_owned())
     };
+    ui.show("");
     ui.ask(&question)?;
     let (tell, told) = tokio::sync::oneshot::channel();
     // A thread of its own, and not the runtime's, which would wait at its end for a line to be typed.

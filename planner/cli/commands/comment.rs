@@ -57,7 +57,7 @@ pub(super) fn environment() -> Environment {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     Environment::new(std::env::vars_os().filter_map(text), |path| {
-        std::fs::read_to_string(path).ok()
+        super::file::read_text(std::path::Path::new(path)).ok()
     })
 }
 

@@ -9,7 +9,6 @@ use std::time::Instant;
 use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Look, Report, Since, StackReport};
-use privlink_core::escape;
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
@@ -18,7 +17,7 @@ use privlink_render as render;
 use privlink_render::style::Style;
 
 use crate::args::{Drift, DriftFormat, Where};
-use crate::command_error::{CommandError, io};
+use crate::command_error::CommandError;
 use crate::connect;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     };
     publish(args, &looked, ui)?;
     if let Err(why) = &delivered {
-        ui.say(&format!("warning: {}", escape::terminal(why)));
+        ui.say(&format!("warning: {why}"));
     }
     Ok(exit(args, &looked, delivered.is_ok()))
 }
@@ -131,7 +130,7 @@ fn failed(name: &str, source: &Source, error: &CommandError, ui: &mut Ui) -> Sta
 /// An earlier snapshot or a saved plan.
 fn since(path: &Path) -> Result<Since, CommandError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(io(&shown))?;
+    let text = super::file::read_text(path)?;
     match SavedPlan::parse(&text) {
         Ok(saved) => Ok(Since::of_plan(&saved)),
         Err(not_a_plan) => match super::file::read_snapshot(path) {

@@ -7,7 +7,6 @@ use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
-use privlink_core::escape::terminal;
 use privlink_core::facts::Facts;
 use privlink_core::import::{self, Import, Kind, Place, Selection};
 use privlink_core::kubernetes::service::Key;
@@ -16,6 +15,8 @@ use privlink_core::snapshot::Snapshot;
 use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};
 use privlink_engine::session::Patience;
+
+use privlink_file::Readers;
 
 use crate::args::{self, Limits, Where};
 use crate::command_error::{CommandError, io};
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
     import.notes.extend(shortfalls(&import, snapshot, &args.place));
     let unreadable = crate::unreadable::lines(snapshot);
     for note in unreadable.iter().chain(&import.notes) {
-        ui.say(&format!("note: {}", terminal(note)));
+        ui.say(&format!("note: {note}"));
     }
     match &args.out {
         Some(folder) => {
@@ -187,17 +188,11 @@ fn write(folder: &Path, force: bool, import: &Import) -> Result<(), CommandError
         return Err(CommandError::new(format!("{} is there already", file.display()))
             .hint("Choose another folder, or give --force to replace it."));
     }
-    for kind in there {
-        let file = folder.join(kind.file());
-        std::fs::remove_file(&file).map_err(io(&file.display().to_string()))?;
-    }
     for (kind, documents) in &import.documents {
         let file = folder.join(kind.file());
         let shown = file.display().to_string();
-        let mut options = std::fs::OpenOptions::new();
-        let mut open = options.write(true).create_new(true).open(&file).map_err(io(&shown))?;
         let text = yaml::stream(documents);
-        std::io::Write::write_all(&mut open, text.as_bytes()).map_err(io(&shown))?;
+        privlink_file::replace_text(&file, Readers::All, &text).map_err(io(&shown))?;
     }
     Ok(())
 }

@@ -13,10 +13,13 @@ use crate::ui::Ui;
 /// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Where all locks lie, whatever the context's namespace: two runs of a stack must meet. `default` is in
+/// every cluster, and cannot be deleted.
+pub(super) const NAMESPACE: &str = "default";
+
 /// The lock of a stack.
 pub(super) fn of(stack: &str, connected: &Connected) -> Lock {
-    let client = &connected.session.kubernetes;
-    Lock::new(client, client.default_namespace(), &lease_name(stack))
+    Lock::new(&connected.session.kubernetes, NAMESPACE, &lease_name(stack))
 }
 
 /// What to say when the lock cannot be read or written.
@@ -37,7 +40,11 @@ pub(super) async fn take(
     let until = Instant::now() + Duration::from_secs(args.lock_timeout);
     let mut told = false;
     loop {
-        let kept = match lock.acquire(&identity, duration).await.map_err(failed)? {
+        let kept = match lock
+            .acquire(&identity, duration, until.saturating_duration_since(Instant::now()))
+            .await
+            .map_err(failed)?
+        {
             Acquisition::Acquired(kept) => kept,
             Acquisition::HeldBy(holder) if Instant::now() + PAUSE < until => {
                 if !told {

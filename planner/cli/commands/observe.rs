@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     })?;
     let unreadable = unreadable::lines(&snapshot);
     for what in &unreadable {
-        ui.say(&privlink_core::escape::terminal(what));
+        ui.say(what);
     }
     if args.redact {
         snapshot = redact(&snapshot, &own(&loaded, &snapshot, &facts));

@@ -24,7 +24,10 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
         OutputFormat::Text => super::apply::outputs_text(&read),
         OutputFormat::Dotenv => outputs::dotenv(&read),
         OutputFormat::Github => outputs::github(&read),
-        OutputFormat::AzurePipelines => outputs::azure_pipelines(&read),
+        OutputFormat::AzurePipelines => {
+            ui.instruct(&outputs::azure_pipelines(&read))?;
+            return Ok(Exit::Done);
+        }
         OutputFormat::Json => {
             let mut nodes: Map<String, Value> = Map::new();
             for (output, value) in read {

@@ -9,9 +9,8 @@ use privlink_azure::ArmClient;
 use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
-use privlink_core::escape::terminal;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::saved::{self, SavedPlan};
+use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour, Options};
@@ -53,10 +52,10 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
         let Some(name) = folder.file_name().filter(|_| world.is_file()) else { continue };
         let file = Path::new(".privlink/sandbox").join(name).with_extension("world.json");
         let (world, file) = (world.display(), file.display());
-        ui.say(&terminal(&format!(
+        ui.say(&format!(
             "help: {} needs a cluster of its own: privlink sandbox init {file} --from {world}, and --sandbox={file} from then on",
             folder.display()
-        )));
+        ));
     }
 }
 
@@ -86,25 +85,26 @@ fn one(
     let (desired, snapshot) =
         super::sound_and_observed(input, &args.place, from.observed, from.jobs, ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let (observed, plan, met) = match snapshot {
+    let (observed, made, home) = match snapshot {
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
             unreadable::check(&observed.snapshot, &observed.facts)?;
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
-            (observed, planned.plan, true)
+            (observed, Made { plan: planned.plan, met: true }, None)
         }
         None => super::block_on(live(&desired, args, mode, from.arm, ui))?,
     };
     if let Some(file) = &args.out {
-        let saved = seal(plan.clone(), &observed, &args.place);
+        let saved = SavedPlan { home, ..seal(made.plan.clone(), &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
         // A sandbox is named again; all else is in the plan.
         let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
         let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
         let file = crate::invocation::quoted(&file.display().to_string());
-        ui.say(&format!("Saved {file}. Apply it: privlink apply {file}{sandbox}"));
+        ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
+        ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
     }
-    Ok(Made { plan, met })
+    Ok(made)
 }
 
 /// Plans one stack against what is there now.
@@ -114,7 +114,7 @@ async fn live(
     mode: Mode,
     arm: Option<&ArmClient>,
     ui: &mut Ui,
-) -> Result<(Observed, Plan, bool), CommandError> {
+) -> Result<(Observed, Made, Option<Home>), CommandError> {
     let connected =
         connect::connect_sharing(desired, &args.place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
@@ -127,8 +127,9 @@ async fn live(
         let seen = (&observed.snapshot, &observed.facts);
         met = super::preflight::passed(desired, seen, &connected, ui).await?;
     }
+    let home = if args.out.is_some() { Some(connected.home().await?) } else { None };
     connected.close().await?;
-    Ok((observed, planned.plan, met))
+    Ok((observed, Made { plan: planned.plan, met }, home))
 }
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -160,7 +161,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     Ok(if has_changes { Exit::Changes } else { Exit::Done })
 }
 
-/// A plan with what it is bound to.
+/// A plan with what it is bound to, not sealed yet.
 fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
     let Observed { snapshot, facts, .. } = observed;
     SavedPlan {
@@ -168,11 +169,11 @@ fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
         digest: String::new(),
         subscription: facts.subscription.clone(),
         context: place.context.clone(),
+        home: None,
         lists: snapshot.azure.keys().cloned().collect(),
         bindings: binding::bind(&plan, snapshot),
         plan,
     }
-    .sealed()
 }
 
 /// A plan in a format, as it looks on stdout.

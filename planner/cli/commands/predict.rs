@@ -16,7 +16,7 @@ use privlink_render as render;
 use serde_json::json;
 
 use crate::args::{self, DataFormat};
-use crate::command_error::{CommandError, io};
+use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
 use crate::ui::Ui;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Predict, ui: &mut Ui) -> Result<Exit, CommandErro
 /// Replays a recording of the real controller.
 fn recording(path: &Path, format: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
     let shown = path.display().to_string();
-    let text = std::fs::read(path).map_err(io(&shown))?;
+    let text = super::file::read(path)?;
     let recording: Recording = serde_json::from_slice(&text)
         .map_err(|error| CommandError::new(format!("{shown} is no recording: {error}")))?;
     let predictions = replay(&recording);

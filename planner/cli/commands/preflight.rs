@@ -67,7 +67,7 @@ pub(super) async fn check(
         input: &input,
         prediction: &planned.prediction,
         phase,
-        lock_namespace: session.kubernetes.default_namespace(),
+        lock_namespace: super::lock::NAMESPACE,
     };
     let needs = preflight::needs(&subject);
     let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
@@ -89,7 +89,7 @@ pub(super) async fn passed(
 ) -> Result<bool, CommandError> {
     let report = check(desired, snapshot, facts, Phase::Apply, connected).await?;
     let style = ui.talk_style();
-    ui.say(text(&report, style).trim_end());
+    ui.show(text(&report, style).trim_end());
     Ok(report.count(Verdict::Missing) == 0)
 }
 

@@ -7,6 +7,7 @@ use privlink_core::plan::Mode;
 use privlink_core::route::{self, Bounds, Route, Step};
 use privlink_core::yaml;
 use privlink_engine::session::Patience;
+use privlink_file::Readers;
 use serde_json::Value;
 
 use crate::args::{self, Limits, RouteFormat};
@@ -80,7 +81,8 @@ fn write(folder: &Path, route: &Route, written: &[Value], ui: &mut Ui) -> Result
         std::fs::create_dir_all(&folder).map_err(io(&shown))?;
         let text = yaml::stream(&route::documents(route, step, written));
         let file = folder.join("stack.yaml");
-        std::fs::write(&file, text).map_err(io(&file.display().to_string()))?;
+        privlink_file::replace_text(&file, Readers::All, &text)
+            .map_err(io(&file.display().to_string()))?;
     }
     let folder = folder.display();
     ui.say(&format!(

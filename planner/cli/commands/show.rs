@@ -5,14 +5,13 @@ use privlink_core::report::Report;
 use privlink_render as render;
 
 use crate::args::{Format, Show};
-use crate::command_error::{CommandError, io};
+use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let shown = args.file.display().to_string();
     // A run that was killed may have left half a character.
-    let bytes = std::fs::read(&args.file).map_err(io(&shown))?;
+    let bytes = super::file::read(&args.file)?;
     match event::read(&String::from_utf8_lossy(&bytes)) {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {

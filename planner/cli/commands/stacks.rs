@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use privlink_azure::ArmClient;
+use privlink_core::diagnostic::MAX_SOURCE_BYTES;
 use privlink_core::drift::shell_word;
 
 use crate::args::{Input, Where};
@@ -116,13 +117,15 @@ pub(super) fn shared_arm(place: &Where) -> Option<ArmClient> {
 const DEEPEST: usize = 8;
 
 /// The stacks below folders: every folder with manifests is one, and every file of a folder in which
-/// several files hold a Stack document. A file that is named is one by itself.
+/// several files hold a Stack document. A file that is named is one by itself. A link that leads out of a
+/// folder that is named is refused.
 pub(super) fn below(flags: &Input, ui: &mut Ui) -> Result<Vec<Source>, CommandError> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for path in &flags.filename {
         if path.is_dir() {
-            walk(flags, path, DEEPEST, &mut seen, &mut found, ui)?;
+            let mut walk = Walk { flags, root: path, seen: &mut seen, found: &mut found };
+            walk.folder(path, DEEPEST, ui)?;
         } else {
             found.push(Source::with(flags, path.clone()));
         }
@@ -134,53 +137,66 @@ pub(super) fn below(flags: &Input, ui: &mut Ui) -> Result<Vec<Source>, CommandEr
     Ok(found)
 }
 
-fn walk(
-    flags: &Input,
-    folder: &Path,
-    depth: usize,
-    seen: &mut BTreeSet<PathBuf>,
-    found: &mut Vec<Source>,
-    ui: &mut Ui,
-) -> Result<(), CommandError> {
-    let shown = folder.display().to_string();
-    // A link back to a folder above is not followed twice.
-    let is = std::fs::canonicalize(folder).map_err(io(&shown))?;
-    if depth == 0 || !seen.insert(is) {
-        return Ok(());
+/// A walk through the folders below one that is named.
+struct Walk<'a> {
+    flags: &'a Input,
+    root: &'a Path,
+    seen: &'a mut BTreeSet<PathBuf>,
+    found: &'a mut Vec<Source>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, depth: usize, ui: &mut Ui) -> Result<(), CommandError> {
+        let shown = folder.display().to_string();
+        // A link back to a folder above is not followed twice.
+        let is = std::fs::canonicalize(folder).map_err(io(&shown))?;
+        if depth == 0 || !self.seen.insert(is) {
+            return Ok(());
+        }
+        let mut folders = Vec::new();
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(io(&shown))? {
+            let path = entry.map_err(io(&shown))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() && !name.starts_with('.') {
+                input::within(self.root, &path)?;
+                folders.push(path);
+            } else if input::is_manifest(&path) {
+                input::within(self.root, &path)?;
+                files.push(path);
+            }
+        }
+        folders.sort();
+        files.sort();
+        self.files(folder, files, ui);
+        folders.iter().try_for_each(|it| self.folder(it, depth - 1, ui))
     }
-    let mut folders = Vec::new();
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io(&shown))? {
-        let path = entry.map_err(io(&shown))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && !name.starts_with('.') {
-            folders.push(path);
-        } else if input::is_manifest(&path) {
-            files.push(path);
+
+    /// The stacks in a folder's own files.
+    fn files(&mut self, folder: &Path, files: Vec<PathBuf>, ui: &mut Ui) {
+        let may_hold =
+            if files.len() > 1 { files.iter().filter(|it| may_hold_stack(it)).count() } else { 0 };
+        // Nothing is parsed twice but where it matters.
+        let (own, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+            files.into_iter().partition(|file| may_hold > 1 && holds_stack(file));
+        if own.len() > 1 {
+            for file in rest {
+                let file = file.display();
+                ui.say(&format!(
+                    "note: {file} is left out: it holds no Stack, and files beside it do"
+                ));
+            }
+            self.found.extend(own.into_iter().map(|file| Source::with(self.flags, file)));
+        } else if !own.is_empty() || !rest.is_empty() {
+            self.found.push(Source::with(self.flags, folder.to_owned()));
         }
     }
-    folders.sort();
-    files.sort();
-    let may_hold =
-        if files.len() > 1 { files.iter().filter(|it| may_hold_stack(it)).count() } else { 0 };
-    // Nothing is parsed twice but where it matters.
-    let (own, rest): (Vec<PathBuf>, Vec<PathBuf>) =
-        files.into_iter().partition(|file| may_hold > 1 && holds_stack(file));
-    if own.len() > 1 {
-        for file in rest {
-            let file = file.display();
-            ui.say(&format!("note: {file} is left out: it holds no Stack, and files beside it do"));
-        }
-        found.extend(own.into_iter().map(|file| Source::with(flags, file)));
-    } else if !own.is_empty() || !rest.is_empty() {
-        found.push(Source::with(flags, folder.to_owned()));
-    }
-    folders.iter().try_for_each(|it| walk(flags, it, depth - 1, seen, found, ui))
 }
 
 /// Whether a file's text has the word.
 fn may_hold_stack(file: &Path) -> bool {
-    std::fs::read(file).is_ok_and(|text| text.windows(5).any(|word| word == b"Stack"))
+    privlink_file::read(file, MAX_SOURCE_BYTES)
+        .is_ok_and(|text| text.windows(5).any(|word| word == b"Stack"))
 }
 
 /// Whether a file holds a Stack document; one that cannot be read holds none that shows.

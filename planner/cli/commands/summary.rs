@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use privlink_core::plan::Plan;
+use privlink_file::Readers;
 use privlink_render::comment::{Flavour, Options, document};
-use privlink_render::pipeline::Agent;
+use privlink_render::pipeline::{Agent, summary};
 
 use crate::command_error::{CommandError, io};
 use crate::ui::Ui;
@@ -58,15 +59,15 @@ fn append(page: &Page<'_>) -> Result<(), CommandError> {
         return Ok(());
     };
     let mut options = std::fs::OpenOptions::new();
-    let mut summary = options.append(true).create(true).open(&file).map_err(io(WHAT))?;
-    let there = summary.metadata().map_err(io(WHAT))?.len();
+    let mut page_of_run = options.append(true).create(true).open(&file).map_err(io(WHAT))?;
+    let there = page_of_run.metadata().map_err(io(WHAT))?.len();
     let most = Flavour::StepSummary.bytes();
     let bytes = most.saturating_sub(usize::try_from(there).unwrap_or(most));
     let text = if bytes < LEAST { String::new() } else { page(Flavour::StepSummary, bytes) };
     if text.is_empty() || text.len() > bytes {
         return Err(CommandError::new(format!("{WHAT} has no room for this")));
     }
-    summary.write_all(text.as_bytes()).map_err(io(WHAT))
+    page_of_run.write_all(text.as_bytes()).map_err(io(WHAT))
 }
 
 fn upload(page: &Page<'_>, ui: &Ui) -> Result<(), CommandError> {
@@ -74,7 +75,7 @@ fn upload(page: &Page<'_>, ui: &Ui) -> Result<(), CommandError> {
     let Some(folder) = folder.filter(|folder| folder.is_absolute()) else { return Ok(()) };
     let file = folder.join(format!("privlink-{}.md", std::process::id()));
     let text = page(Flavour::AzureDevOps, Flavour::AzureDevOps.bytes());
-    std::fs::write(&file, text).map_err(io(WHAT))?;
-    ui.command(&format!("##vso[task.uploadsummary]{}\n", file.display()));
+    privlink_file::replace_text(&file, Readers::All, &text).map_err(io(WHAT))?;
+    ui.command(&summary(&file.display().to_string()));
     Ok(())
 }

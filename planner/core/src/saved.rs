@@ -1,6 +1,8 @@
 //! Saved plans: a plan in a file, with what it is bound to, and a seal that shows whether somebody
 //! changed it.
 
+mod explained;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,12 +25,45 @@ pub struct SavedPlan {
     /// The kubeconfig context it was made with, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Where it was made; absent if it was made from a saved observation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
     /// The lists it was made from, to be read again.
     pub lists: Vec<String>,
     /// The objects it is about, as they were.
     pub bindings: Vec<Binding>,
     /// The plan.
     pub plan: Plan,
+}
+
+/// Which cluster and which Azure a plan was made against. It is carried out nowhere else: an address in
+/// it may mean another object there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Home {
+    /// The uid of the cluster's namespace `kube-system`, where it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// ARM's endpoint; absent in a sandbox, which has another each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+}
+
+impl Home {
+    /// Why what was made here is not carried out there; nothing where both are the same, as far as both
+    /// are known.
+    pub fn differs_from(&self, there: &Self) -> Option<String> {
+        let parts = [
+            ("cluster whose kube-system has the uid", &self.cluster, &there.cluster),
+            ("Azure at", &self.arm, &there.arm),
+        ];
+        parts.into_iter().find_map(|(what, here, there)| match (here, there) {
+            (Some(here), Some(there)) if here != there => {
+                Some(format!("it was made for the {what} {here}, and this is {there}"))
+            }
+            _ => None,
+        })
+    }
 }
 
 /// Why a file is no plan to carry out.
@@ -43,6 +78,9 @@ pub enum Unsound {
     /// Its digest does not match.
     #[error("it was changed after it was saved: its digest does not match")]
     Changed,
+    /// What it does is not what it shows.
+    #[error("it does what it does not show: {0}")]
+    Unexplained(String),
 }
 
 impl SavedPlan {
@@ -84,7 +122,13 @@ impl SavedPlan {
             return Err(Unsound::OtherVersion(head.format_version));
         }
         let saved: Self = serde_json::from_str(text).map_err(broken)?;
-        if saved.digest == saved.computed_digest() { Ok(saved) } else { Err(Unsound::Changed) }
+        if saved.digest != saved.computed_digest() {
+            return Err(Unsound::Changed);
+        }
+        match explained::first_gap(&saved) {
+            Some(gap) => Err(Unsound::Unexplained(gap)),
+            None => Ok(saved),
+        }
     }
 }
 
@@ -106,6 +150,7 @@ mod tests {
             digest: String::new(),
             subscription: "s".into(),
             context: None,
+            home: None,
             lists: vec!["/a".into()],
             bindings: Vec::new(),
             plan,

@@ -3,6 +3,7 @@
 //! The order is the [`Frontier`]'s; this is the loop around it. All that happens is told as events.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -19,6 +20,8 @@ use crate::session::Session;
 /// Where a step tells how it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Teller {
+    /// The stack that is worked on.
+    pub(crate) stack: Arc<str>,
     step: usize,
     address: Address,
     events: mpsc::UnboundedSender<Event>,
@@ -58,9 +61,10 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();
     let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
     let (events, mut heard) = mpsc::unbounded_channel();
+    let stack: Arc<str> = Arc::from(plan.stack.as_str());
     let teller = |id: usize| {
         let address = steps.get(&id).map(|step| step.change.clone())?;
-        Some(Teller { step: id, address, events: events.clone() })
+        Some(Teller { stack: Arc::clone(&stack), step: id, address, events: events.clone() })
     };
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();

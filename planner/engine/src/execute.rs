@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
+use privlink_core::marks::STACK_TAG;
 use privlink_core::plan::{Op, Step};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown::{self, mark};
@@ -251,6 +252,9 @@ async fn put(
         None => Precondition::Absent,
     };
     let kind = kind_of_write(&id);
+    if etag.is_some() {
+        not_anothers(session, teller, &id, kind).await?;
+    }
     let notes = Notes::new(session, teller);
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);
@@ -283,9 +287,34 @@ async fn learn_address(
     Ok(())
 }
 
+/// Looks once more at the mark of what is about to be written or deleted, whatever the plan says: another
+/// stack's is left alone.
+async fn not_anothers(
+    session: &Session,
+    teller: &Teller,
+    id: &ResourceId,
+    kind: WaitKind,
+) -> Result<(), Failure> {
+    // A zone group has no mark of its own; it is its endpoint's.
+    let is_group = id.segment("privateDnsZoneGroups").is_some();
+    let marked = id.parent().filter(|_| is_group).unwrap_or_else(|| id.clone());
+    let get = async || session.arm.get(&marked).await;
+    let Some(live) = told(session, teller, kind, get).await? else { return Ok(()) };
+    let marks = [live.get("tags"), live.pointer("/properties/metadata")];
+    let mark = marks.into_iter().flatten().find_map(|it| it.get(STACK_TAG)?.as_str());
+    match mark {
+        Some(other) if other != &*teller.stack => Err(Failure::new(format!(
+            "it is marked as stack {other}'s, and this is stack {}; plan again",
+            teller.stack
+        ))),
+        _ => Ok(()),
+    }
+}
+
 async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(id)));
     let kind = WaitKind::Deletion;
+    not_anothers(session, teller, &id, kind).await?;
     let notes = Notes::new(session, teller);
     let progress = |progress: Progress<'_>| notes.take(&progress);
     let deadline = Instant::now() + session.patience.deadline(kind);

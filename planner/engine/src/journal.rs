@@ -1,10 +1,13 @@
 //! The journal: a run's events, one JSON object a line, on disk before the run goes on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use privlink_core::event::{self, Event, EventKind};
+
+/// The most bytes of a journal: many times what a run of thousands of steps tells.
+const MOST_BYTES: usize = 64 << 20;
 
 /// An append-only journal.
 #[derive(Debug)]
@@ -20,14 +23,10 @@ impl Journal {
     ///
     /// When the folder or the file cannot be made.
     pub fn begin(folder: &Path, stack: &str) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
+        privlink_file::private_folder(folder)?;
+        let stamp = stamp(jiff::Timestamp::now());
         let path = folder.join(format!("{}-{stamp}-{}.jsonl", safe(stack), std::process::id()));
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(&path)?, path })
+        Ok(Self { file: privlink_file::create_new(&path)?, path })
     }
 
     /// Goes on with a journal. A last line that was cut off is ended, so that the next is whole.
@@ -36,7 +35,7 @@ impl Journal {
     ///
     /// When the file cannot be written.
     pub fn go_on(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().append(true).read(true).open(path)?;
+        let mut file = privlink_file::open_or_create(path)?;
         let mut last = [b'\n'];
         if file.seek(SeekFrom::End(0))? > 0 {
             file.seek(SeekFrom::End(-1))?;
@@ -75,21 +74,33 @@ pub struct Found {
     pub events: Vec<Event>,
 }
 
-/// The newest journal of a stack in a folder, if there is one that can be read.
+/// How far a clock may have been ahead of this one.
+const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// A time as names of journals hold it. They sort by it.
+fn stamp(time: jiff::Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%S%.3fZ").to_string()
+}
+
+/// The newest journal of a stack in a folder, if there is one that can be read. One of a time to come does
+/// not count: it would be the newest for ever, and keep real ones from being found.
 pub fn newest(folder: &Path, stack: &str) -> Option<Found> {
     let prefix = format!("{}-", safe(stack));
+    let now = jiff::Timestamp::now();
+    let latest = format!("{prefix}{}", stamp(now.checked_add(SKEW).unwrap_or(now)));
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(&prefix) && name.ends_with(".jsonl")
+            let is_past = name.get(..latest.len()).is_some_and(|start| start <= latest.as_str());
+            name.starts_with(&prefix) && name.ends_with(".jsonl") && is_past
         })
         .collect();
     // The names hold times, and sort by them.
     paths.sort();
     paths.into_iter().rev().find_map(|path| {
-        let bytes = std::fs::read(&path).ok()?;
+        let bytes = privlink_file::read(&path, MOST_BYTES).ok()?;
         let events = event::read(&String::from_utf8_lossy(&bytes))?;
         // One stack's name may begin as another's.
         let is_it = events
@@ -103,4 +114,28 @@ pub fn newest(folder: &Path, stack: &str) -> Option<Found> {
 fn safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     name.chars().map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::event;
+
+    #[test]
+    fn a_journal_of_a_time_to_come_does_not_hide_real_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = |stack: &str| {
+            let stack = stack.to_owned();
+            event(
+                EventKind::Begun { stack, mode: privlink_core::plan::Mode::Apply, steps: 1 },
+                None,
+            )
+        };
+        let mut journal = Journal::begin(folder.path(), "shop").unwrap();
+        journal.append(&begun("shop")).unwrap();
+        let real = journal.path().to_owned();
+        let line = std::fs::read(&real).unwrap();
+        std::fs::write(folder.path().join("shop-20990101T000000.000Z-1.jsonl"), line).unwrap();
+        assert_eq!(newest(folder.path(), "shop").unwrap().path, real);
+    }
 }

@@ -125,15 +125,18 @@ async fn a_lock_is_held_by_one_and_taken_over_from_the_dead() {
     let sandbox = sandbox().await;
     let lock = Lock::new(&kubernetes(&sandbox).await, "default", "privlink-shop");
     let second = Duration::from_secs(1);
-    let Acquisition::Acquired(kept) = lock.acquire("a", second).await.unwrap() else {
+    let Acquisition::Acquired(kept) = lock.acquire("a", second, Duration::ZERO).await.unwrap()
+    else {
         panic!("it is free");
     };
-    let Acquisition::HeldBy(holder) = lock.acquire("b", second).await.unwrap() else {
+    let Acquisition::HeldBy(holder) = lock.acquire("b", second, Duration::ZERO).await.unwrap()
+    else {
         panic!("it is held");
     };
     assert_eq!(holder.identity, "a");
     drop(kept);
-    let Acquisition::Acquired(kept) = lock.acquire("b", second).await.unwrap() else {
+    let Acquisition::Acquired(kept) = lock.acquire("b", second, Duration::ZERO).await.unwrap()
+    else {
         panic!("its holder is dead");
     };
     assert_eq!(kept.taken_from.as_ref().map(|holder| holder.identity.as_str()), Some("a"));

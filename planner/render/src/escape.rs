@@ -1,7 +1,52 @@
 //! Making text from outside harmless where it is shown.
 
-use privlink_core::escape::terminal;
+use std::borrow::Cow;
 use std::fmt::Write;
+
+use privlink_core::escape::{is_hidden, terminal};
+
+use crate::style::Style;
+
+/// All that is written, on its way out: what does something to a terminal or reorders text is spelled as
+/// JSON spells it, so that what is JSON stays the same JSON. Line breaks and tabs stay, and where output is
+/// coloured the sequences that set colours.
+pub fn gate(text: &str, style: Style) -> Cow<'_, str> {
+    let acts = |c: char| !matches!(c, '\n' | '\t') && is_hidden(c);
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find(acts) {
+        let (before, behind) = rest.split_at(at);
+        safe.push_str(before);
+        if style.colour
+            && let Some((sequence, after)) = colour(behind)
+        {
+            safe.push_str(sequence);
+            rest = after;
+            continue;
+        }
+        let mut characters = behind.chars();
+        for unit in characters.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+        rest = characters.as_str();
+    }
+    safe.push_str(rest);
+    Cow::Owned(safe)
+}
+
+/// A sequence at the start of a text that sets colours, and what is behind it. Concealing is no colour.
+fn colour(text: &str) -> Option<(&str, &str)> {
+    let codes = text.strip_prefix("\u{1b}[")?;
+    let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    let (codes, behind) = codes.split_at(end);
+    let after = behind.strip_prefix('m')?;
+    let conceals = codes.split(';').any(|code| code.trim_start_matches('0') == "8");
+    (!conceals).then(|| text.split_at(text.len() - after.len()))
+}
 
 /// What breaks up a mention, a reference or a link without being seen.
 const JOINT: &str = "&#8204;";
@@ -111,6 +156,31 @@ pub fn mermaid(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_acts_is_spelled_out_on_the_way_out() {
+        let plain = Style { colour: false };
+        assert_eq!(gate("a\n\tb é", plain), "a\n\tb é");
+        let text = "a\u{1b}[31mred\u{1b}[0m \u{9b}2J \u{7f}\u{202e}\r\u{e0041}";
+        let safe = gate(text, plain);
+        assert!(!safe.chars().any(is_hidden), "{safe}");
+        assert_eq!(gate(&safe, plain), safe);
+        let coloured = gate(text, Style { colour: true });
+        assert!(coloured.starts_with("a\u{1b}[31mred\u{1b}[0m \\u009b2J"), "{coloured}");
+        for acts in ["\u{1b}[2J", "\u{1b}[8m", "\u{1b}[1;08m", "\u{1b}]0;x\u{7}", "\u{1b}["] {
+            assert!(!gate(acts, Style { colour: true }).contains('\u{1b}'), "{acts:?}");
+        }
+    }
+
+    #[test]
+    fn json_stays_the_same_json_on_the_way_out() {
+        let value =
+            serde_json::json!({"a\u{7f}": ["\u{9b}31m", "\u{202e}", "\u{e0041}", "\u{85}"]});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let safe = gate(&text, Style::default());
+        assert!(safe.is_ascii(), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+    }
 
     const HOSTILE: &str = "a\u{1b}[2J`|<script>@team\n::error::]( \u{202e}x";
 

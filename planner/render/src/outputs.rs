@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::pipeline::{self, Commands};
 use privlink_core::plan::Output;
 
 /// An output with its value, if it has one.
@@ -112,16 +113,8 @@ fn delimiter(value: &str) -> String {
 }
 
 /// Logging commands that set output variables of an Azure Pipelines step.
-pub fn azure_pipelines(outputs: &[Read]) -> String {
-    variables(outputs)
-        .into_iter()
-        .map(|(name, value)| {
-            // Names hold nothing that would need escaping. A percent sign comes first (Azure Pipelines,
-            // "Formatting commands").
-            let value = value.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A");
-            format!("##vso[task.setvariable variable={name};isOutput=true]{value}\n")
-        })
-        .collect()
+pub fn azure_pipelines(outputs: &[Read]) -> Commands {
+    pipeline::variables(&variables(outputs))
 }
 
 #[cfg(test)]
@@ -169,7 +162,7 @@ mod tests {
     fn an_output_without_a_value_is_no_variable() {
         let (output, _) = read(Kind::PrivateEndpoint, "pe", "address", "");
         let outputs = [(output, None)];
-        assert_eq!(dotenv(&outputs) + &github(&outputs) + &azure_pipelines(&outputs), "");
+        assert_eq!(dotenv(&outputs) + &github(&outputs) + azure_pipelines(&outputs).as_str(), "");
     }
 
     #[test]
@@ -196,9 +189,9 @@ mod tests {
     #[test]
     fn an_azure_pipelines_value_is_one_command() {
         let text = azure_pipelines(&hostile("50%\r\n##vso[task.complete result=Failed;]"));
-        let expected = "50%AZP25%0D%0A##vso[task.complete result=Failed;]";
+        let expected = "50%AZP25%0D%0A#\\#vso[task.complete result=Failed;]";
         assert_eq!(
-            text,
+            text.as_str(),
             format!("##vso[task.setvariable variable={NAME};isOutput=true]{expected}\n")
         );
     }

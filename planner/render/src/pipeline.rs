@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::notice::Notice;
 use privlink_core::code::Severity;
-use privlink_core::escape::shorten;
+use privlink_core::escape::{shorten, terminal};
 
 /// Agents that read commands in output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,23 @@ pub enum Agent {
     AzurePipelines,
 }
 
+/// Commands for an agent. They are made here alone, of text that ends none of them early and does
+/// nothing else either; whoever writes output lets nothing else pass that an agent takes for a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands(String);
+
+impl Commands {
+    /// The commands, one a line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Adds others.
+    pub fn append(&mut self, other: &Self) {
+        self.0.push_str(&other.0);
+    }
+}
+
 /// The most annotations of one kind that GitHub shows of a step; the rest is dropped without a word.
 const MOST: usize = 10;
 /// The most characters of an annotation.
@@ -25,7 +42,7 @@ const LENGTH: usize = 2_000;
 /// Annotations, one a line. `file` makes of a path what the agent takes: one from the root of the
 /// repository for GitHub, an absolute one for Azure Pipelines. Where there are more than are shown, the
 /// last one says how many.
-pub fn annotations(agent: Agent, notices: &[Notice], file: &dyn Fn(&str) -> String) -> String {
+pub fn annotations(agent: Agent, notices: &[Notice], file: &dyn Fn(&str) -> String) -> Commands {
     let mut text = String::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         let all: Vec<&Notice> = notices.iter().filter(|it| it.severity == severity).collect();
@@ -42,17 +59,32 @@ pub fn annotations(agent: Agent, notices: &[Notice], file: &dyn Fn(&str) -> Stri
             text.push_str(&problem(agent, severity, &more));
         }
     }
-    text
+    Commands(text)
 }
 
 /// An error that is in no file.
-pub fn error(agent: Agent, message: &str) -> String {
-    problem(agent, Severity::Error, message)
+pub fn error(agent: Agent, message: &str) -> Commands {
+    Commands(problem(agent, Severity::Error, message))
 }
 
 /// A warning that is about no file.
-pub fn warning(agent: Agent, message: &str) -> String {
-    problem(agent, Severity::Warning, message)
+pub fn warning(agent: Agent, message: &str) -> Commands {
+    Commands(problem(agent, Severity::Warning, message))
+}
+
+/// The command by which Azure Pipelines shows a file of Markdown beside the run.
+pub fn summary(file: &str) -> Commands {
+    Commands(format!("##vso[task.uploadsummary]{}\n", azure_data(file)))
+}
+
+/// The commands by which Azure Pipelines sets output variables of a step. Names are letters, digits and
+/// underscores.
+pub fn variables(variables: &[(String, String)]) -> Commands {
+    let set = |(name, value): &(String, String)| {
+        let value = azure_data(value);
+        format!("##vso[task.setvariable variable={name};isOutput=true]{value}\n")
+    };
+    Commands(variables.iter().map(set).collect())
 }
 
 fn problem(agent: Agent, severity: Severity, message: &str) -> String {
@@ -67,12 +99,16 @@ fn problem(agent: Agent, severity: Severity, message: &str) -> String {
     }
 }
 
+/// The agents' own escapes, a percent sign first (Azure Pipelines, "Formatting commands"); what else acts
+/// on a terminal is spelled out.
 fn github_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    terminal(&text).into_owned()
 }
 
 fn azure_data(text: &str) -> String {
-    text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A");
+    terminal(&text).into_owned()
 }
 
 const fn level(severity: Severity) -> &'static str {
@@ -178,7 +214,7 @@ mod tests {
     }
 
     fn annotated(agent: Agent, notices: &[Notice]) -> String {
-        annotations(agent, notices, &|file| format!("deploy/{file}"))
+        annotations(agent, notices, &|file| format!("deploy/{file}")).as_str().to_owned()
     }
 
     #[test]
@@ -194,6 +230,23 @@ mod tests {
             "##vso[task.logissue type=error;sourcepath=deploy/a,b:c%3Bd%5De%AZP25.yaml;linenumber=3;\
              columnnumber=7;code=becomes-public;]100%AZP25%0D%0A::error::x.\n"
         );
+    }
+
+    #[test]
+    fn a_command_acts_on_no_terminal() {
+        let mut hostile = notice(Severity::Error, "a\u{1b}[2J\u{9b}\u{202e}");
+        hostile.place =
+            Some(Place { file: "a\u{1b}]0;x\u{7}\n\u{202e}.yaml".into(), line: 1, column: 1 });
+        for agent in [Agent::GitHubActions, Agent::AzurePipelines] {
+            let text = annotated(agent, std::slice::from_ref(&hostile))
+                + error(agent, "b\u{1b}[2J").as_str()
+                + summary("c\u{1b}.md\n").as_str()
+                + variables(&[("A".to_owned(), "\u{85}d".to_owned())]).as_str();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 4, "{text:?}");
+            let acts = |c: char| c != '\n' && privlink_core::escape::is_hidden(c);
+            assert!(!text.contains(acts), "{text:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::code::{Code, Severity};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
-    Alternative, Cause, Cluster, Counts, Excerpt, FactNote, Finding, Mode, Need, Op, Plan, Refusal,
-    Scope, Step, Summary,
+    Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op, Plan,
+    Refusal, Scope, Step, Summary,
 };
 use privlink_render::comment::{Flavour, Options, document};
 use privlink_render::pipeline::guard;
@@ -122,6 +122,11 @@ fn plan(text: &str, changes: usize) -> Plan {
             place: format!("{text}:7:3"),
             first_line: 6,
             lines: vec![text.to_owned(); 3],
+        }],
+        consents: vec![Consent {
+            endpoint: text.to_owned(),
+            until: text.to_owned(),
+            reason: Some(text.to_owned()),
         }],
         cluster: Some(Cluster { name: text.to_owned(), resource_group: text.to_owned() }),
         outputs: Vec::new(),

@@ -11,7 +11,7 @@ use azure_core::http::headers::{AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Request, StatusCode};
 use azure_core::time::OffsetDateTime;
-use privlink_http::is_loopback;
+use privlink_http::{is_loopback, secret};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::{Origin, Url};
@@ -148,6 +148,7 @@ impl ArmAuthorization {
         }
         match slot.credential.get_token(&[&self.scope], None).await {
             Ok(token) => {
+                secret::hold(token.token.secret());
                 slot.token = Some(token.clone());
                 Ok(token)
             }

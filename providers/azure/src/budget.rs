@@ -10,6 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How long a call waits for its bucket that has no deadline of its own.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Shorter waits are not told.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
 /// Which bucket a request draws from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
@@ -42,12 +48,30 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Waits until the subscription's bucket has a token, and takes it.
-    pub(crate) async fn spend(&self, subscription: &str, class: Class) {
+    /// Waits until the subscription's bucket has a token, and takes it. `told` hears of a wait for a
+    /// bucket that ARM had closed.
+    ///
+    /// # Errors
+    /// How long the bucket stays closed, where that is beyond the deadline, or, without one, beyond five
+    /// minutes. Nothing was waited for.
+    pub(crate) async fn spend(
+        &self,
+        subscription: &str,
+        class: Class,
+        deadline: Option<Instant>,
+        told: &dyn Fn(Duration),
+    ) -> Result<(), Duration> {
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + LONGEST);
         loop {
             let wait = self.take(subscription, class);
             if wait.is_zero() {
-                return;
+                return Ok(());
+            }
+            if Instant::now() + wait > deadline {
+                return Err(wait);
+            }
+            if wait >= WORTH_TELLING {
+                told(wait);
             }
             tokio::time::sleep(wait).await;
         }
@@ -97,16 +121,16 @@ mod tests {
         let budget = Budget::default();
         let start = Instant::now();
         for _ in 0..250 {
-            budget.spend("S", Class::Read).await;
+            budget.spend("S", Class::Read, None, &|_| {}).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         for _ in 0..50 {
-            budget.spend("s", Class::Read).await;
+            budget.spend("s", Class::Read, None, &|_| {}).await.unwrap();
         }
         let waited = start.elapsed().as_secs_f64();
         assert!((1.9..2.2).contains(&waited), "{waited}");
-        budget.spend("s", Class::Write).await;
-        budget.spend("other", Class::Read).await;
+        budget.spend("s", Class::Write, None, &|_| {}).await.unwrap();
+        budget.spend("other", Class::Read, None, &|_| {}).await.unwrap();
         assert!((start.elapsed().as_secs_f64() - waited).abs() < 0.001);
     }
 
@@ -115,7 +139,25 @@ mod tests {
         let budget = Budget::default();
         let start = Instant::now();
         budget.close("s", Class::Write, Duration::from_secs(17));
-        budget.spend("s", Class::Write).await;
+        budget.spend("s", Class::Write, None, &|_| {}).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(17));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_bucket_is_not_waited_for_beyond_a_deadline() {
+        let budget = Budget::default();
+        let start = Instant::now();
+        budget.close("s", Class::Write, Duration::from_secs(3600));
+        let soon = Some(start + Duration::from_secs(5));
+        for deadline in [soon, None] {
+            let closed = budget.spend("s", Class::Write, deadline, &|_| {}).await;
+            assert_eq!(closed, Err(Duration::from_secs(3600)));
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        budget.close("s", Class::Read, Duration::from_secs(60));
+        let told = std::cell::Cell::new(None);
+        budget.spend("s", Class::Read, None, &|wait| told.set(Some(wait))).await.unwrap();
+        assert_eq!(told.get(), Some(Duration::from_secs(60)));
+        assert_eq!(start.elapsed(), Duration::from_secs(60));
     }
 }

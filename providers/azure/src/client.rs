@@ -40,6 +40,8 @@ pub struct Settings {
     pub most_pages: usize,
     /// How many bytes one reply may have, after decompression: many times what a page of ARM's has.
     pub most_bytes: usize,
+    /// Who hears that ARM asked all calls of a kind to wait.
+    pub told: fn(&str),
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(5),
             most_pages: 2000,
             most_bytes: 256 << 20,
+            told: |_| {},
         }
     }
 }
@@ -190,6 +193,11 @@ impl ArmClient {
         &self.inner.identity
     }
 
+    /// ARM's endpoint, as it is configured.
+    pub fn endpoint(&self) -> &str {
+        self.inner.endpoint.as_str()
+    }
+
     /// How many requests were made so far, repetitions included.
     pub fn calls(&self) -> Calls {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -279,6 +287,7 @@ impl ArmClient {
         let mut call = self.call(Doing::Write, Method::Put, id.as_str())?;
         call.body = Some(body);
         call.precondition = precondition;
+        call.deadline = Some(wait.deadline);
         if *precondition == Precondition::Absent && self.get(id).await?.is_some() {
             return Err(self.error(&call, ErrorKind::Stale, "it is there already"));
         }
@@ -306,6 +315,7 @@ impl ArmClient {
     ) -> Result<Deletion, ArmError> {
         let mut call = self.call(Doing::Delete, Method::Delete, id.as_str())?;
         call.precondition = precondition;
+        call.deadline = Some(wait.deadline);
         let reply = match self.send(&call).await.and_then(|reply| self.check(&call, reply)) {
             Err(error) if error.is_absence() => return Ok(Deletion::WasAbsent),
             other => other?,

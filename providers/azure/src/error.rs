@@ -1,5 +1,6 @@
 //! What can go wrong between this tool and ARM.
 
+use privlink_http::secret::hide;
 use privlink_model::reason::clean;
 use std::fmt;
 use std::ops::Deref;
@@ -134,7 +135,7 @@ impl ArmError {
             identity: identity.to_owned(),
             status: None,
             code: None,
-            message: clean(message.as_ref()),
+            message: clean(&hide(message.as_ref())),
             details: Vec::new(),
             retry_after: None,
             request_id: None,
@@ -152,7 +153,11 @@ impl ArmError {
     /// Takes code, message and details from an ARM error object (`{code, message, details}`).
     pub(crate) fn describe(&mut self, error: &Value) {
         let text = |value: &Value, name: &str| {
-            value.get(name).and_then(Value::as_str).map(clean).filter(|text| !text.is_empty())
+            value
+                .get(name)
+                .and_then(Value::as_str)
+                .map(|text| clean(&hide(text)))
+                .filter(|text| !text.is_empty())
         };
         self.0.code = text(error, "code");
         if let Some(message) = text(error, "message") {

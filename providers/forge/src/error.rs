@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use privlink_http::secret::hide;
 use privlink_model::reason::clean;
 
 /// What kind of failure it is.
@@ -41,7 +42,7 @@ pub struct ForgeError {
 
 impl ForgeError {
     pub(crate) fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: clean(message.as_ref()), help: None, wait: None }
+        Self { kind, message: clean(&hide(message.as_ref())), help: None, wait: None }
     }
 
     pub(crate) fn help(mut self, help: &'static str) -> Self {

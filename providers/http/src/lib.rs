@@ -1,20 +1,60 @@
 //! HTTP as every client of privlink speaks it: TLS by one provider, no redirect followed, and plain HTTP
 //! to literal loopback addresses only.
 
+pub mod secret;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The beginnings of a client. It follows no redirect, which would carry a token past the check of the
-/// host. Proxy variables are honoured unless it is `direct`, which loopback addresses and the metadata
-/// service of a virtual machine need.
+/// host. Proxy variables are honoured but for loopback literals, unless it is `direct`, which the metadata
+/// service of a virtual machine needs.
 pub fn client(direct: bool) -> reqwest::ClientBuilder {
     install_crypto();
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    if direct { builder.no_proxy() } else { builder }
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if direct { builder } else { with_proxies(builder, &|name| std::env::var(name).ok()) }
+}
+
+/// The proxies that variables name, upper case first as curl and Go have it. None is asked for a loopback
+/// address, whatever they say: what is sent there is not for others, and may be plain.
+fn with_proxies(
+    mut builder: reqwest::ClientBuilder,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> reqwest::ClientBuilder {
+    let either = |name: &str| {
+        let named = variable(name).or_else(|| variable(&name.to_ascii_lowercase()));
+        named.filter(|value| !value.trim().is_empty())
+    };
+    let spared = format!("127.0.0.0/8,::1,{}", either("NO_PROXY").unwrap_or_default());
+    let spared = reqwest::NoProxy::from_string(&spared);
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+        let Some(url) = either(name) else { continue };
+        let proxy = match name {
+            "HTTPS_PROXY" => reqwest::Proxy::https(url),
+            "HTTP_PROXY" => reqwest::Proxy::http(url),
+            _ => reqwest::Proxy::all(url),
+        };
+        // One that is no URL is none, as for everybody else who reads these variables.
+        if let Ok(proxy) = proxy {
+            builder = builder.proxy(proxy.no_proxy(spared.clone()));
+        }
+    }
+    builder
+}
+
+/// Whether one of the variables names this proxy.
+pub fn is_proxy_of_environment(proxy: &str) -> bool {
+    let same = |url: String| url.trim_end_matches('/') == proxy.trim_end_matches('/');
+    ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"]
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()])
+        .filter_map(|name| std::env::var(name).ok())
+        .any(same)
 }
 
 /// One TLS provider for the whole process: without a default, the first TLS connection fails.

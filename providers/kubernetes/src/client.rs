@@ -105,6 +105,22 @@ impl KubernetesClient {
         version.map(str::to_owned).ok_or_else(|| self.protocol(&call, "the reply has no version"))
     }
 
+    /// The uid of the namespace `kube-system`, which is as old as the cluster and tells it from others;
+    /// nothing where there is none, or where the account may not read it.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn cluster_uid(&self) -> Result<Option<String>, KubernetesError> {
+        let path = String::from("/api/v1/namespaces/kube-system");
+        let call = Call::get(Doing::Read, "Namespace kube-system", path);
+        let namespace = match self.optional(self.call(&call).await) {
+            Err(error) if error.kind == ErrorKind::Denied => None,
+            other => other?,
+        };
+        let uid = namespace.as_ref().and_then(|it| it.pointer("/metadata/uid")?.as_str());
+        Ok(uid.map(str::to_owned))
+    }
+
     /// All Services of all namespaces.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use http::header::USER_AGENT;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use privlink_http::is_loopback;
+use privlink_http::{is_loopback, is_proxy_of_environment, secret};
 use privlink_model::reason::chain;
 
 use crate::error::{Doing, ErrorKind, KubernetesError};
@@ -73,10 +73,32 @@ impl Connection {
             Self::InCluster => in_cluster()?,
             Self::Url { url, namespace } => (at(url, namespace)?, url.clone()),
         };
+        // A proxy is not asked for what is on this machine, unless the kubeconfig itself says so: it would
+        // be sent the token in clear text.
+        let is_local = config.cluster_url.host().is_some_and(is_loopback);
+        let named = config.proxy_url.as_ref().map(ToString::to_string);
+        if is_local && named.is_some_and(|it| is_proxy_of_environment(&it)) {
+            config.proxy_url = None;
+        }
+        hold_secrets(&config);
         config.headers.push((USER_AGENT, HeaderValue::from_static(crate::USER_AGENT)));
         // What is repeated is decided by the caller, who knows what a repetition does.
         config.default_retry = false;
         Ok((config, name))
+    }
+}
+
+/// Remembers what the kubeconfig holds, for it not to be shown. What an exec plugin gives is not known
+/// here; it has the shape of a token.
+fn hold_secrets(config: &Config) {
+    use kube::config::AuthInfo;
+    use secrecy::ExposeSecret;
+    let AuthInfo { token, password, client_key_data, token_file, .. } = &config.auth_info;
+    for held in [token, password, client_key_data].into_iter().flatten() {
+        secret::hold(held.expose_secret());
+    }
+    if let Some(held) = token_file.as_ref().and_then(|it| std::fs::read_to_string(it).ok()) {
+        secret::hold(&held);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong between this tool and an API server.
 
+use privlink_http::secret::hide;
 use privlink_model::reason::{chain, clean, is_tls};
 use std::fmt;
 use std::ops::Deref;
@@ -127,7 +128,7 @@ impl KubernetesError {
             identity: identity.to_owned(),
             status: None,
             reason: None,
-            message: clean(message.as_ref()),
+            message: clean(&hide(message.as_ref())),
             conflicts: Vec::new(),
             retry_after: None,
         }))
@@ -248,7 +249,11 @@ fn conflicts(body: &Value) -> Vec<Conflict> {
 }
 
 fn text(value: &Value, name: &str) -> Option<String> {
-    value.get(name).and_then(Value::as_str).map(clean).filter(|text| !text.is_empty())
+    value
+        .get(name)
+        .and_then(Value::as_str)
+        .map(|text| clean(&hide(text)))
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Lock {
 
     /// Takes the lock as `identity`, to be renewed within `duration`. A free lock is taken at once.
     /// A held one is watched: it is refused when its holder is seen to renew it, and taken over when
-    /// it stayed unchanged for as long as its holder said. An identity is one run's: where a Lease
+    /// it stayed unchanged for as long as its holder said. Where that is longer than `at_most` and than
+    /// `duration`, it is refused after these: a Lease may name any time. An identity is one run's: where a Lease
     /// has it already, an attempt before this one took it and did not hear of it.
     ///
     /// # Errors
@@ -99,10 +100,19 @@ impl Lock {
         &self,
         identity: &str,
         duration: Duration,
+        at_most: Duration,
     ) -> Result<Acquisition, KubernetesError> {
         let mut seen: Option<(String, Instant)> = None;
+        let watched = at_most.max(duration);
+        let mut failures = 0;
         loop {
-            let lease = self.read().await?;
+            let lease = match self.read().await {
+                Err(error) if may_pass(&error, &mut failures) => {
+                    tokio::time::sleep(pause(&error)).await;
+                    continue;
+                }
+                outcome => outcome?,
+            };
             let dead = match lease.as_ref().and_then(holder) {
                 None => None,
                 // Ours already: the reply to the write that took it was lost.
@@ -115,6 +125,9 @@ impl Lock {
                             return Ok(Acquisition::HeldBy(current));
                         }
                         Some((_, since)) if since.elapsed() >= patience => Some(current),
+                        Some((_, since)) if since.elapsed() >= watched => {
+                            return Ok(Acquisition::HeldBy(current));
+                        }
                         _ => {
                             seen.get_or_insert((version, Instant::now()));
                             let look = patience / 20;
@@ -130,6 +143,10 @@ impl Lock {
                 Ok(lease) => return Ok(self.keep(lease, identity, duration, dead)),
                 // Somebody was faster; see who.
                 Err(error) if error.kind == ErrorKind::Stale => {}
+                // If it arrived all the same, the Lease is ours when it is read again.
+                Err(error) if may_pass(&error, &mut failures) => {
+                    tokio::time::sleep(pause(&error)).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -202,7 +219,9 @@ impl Lock {
                     renewed = sent;
                 }
                 Ok(Ok(None)) => {
-                    lost.send_replace(Some(String::from("another holder took it over")));
+                    lost.send_replace(Some(String::from(
+                        "another holder took it over, or it was deleted",
+                    )));
                     return Ok(());
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "the lock could not be renewed"),
@@ -238,6 +257,8 @@ impl Lock {
                     }
                 }
             }
+            // Somebody deleted it: the next run finds it free.
+            Err(error) if error.kind == ErrorKind::Missing => Ok(None),
             outcome => outcome.map(Some),
         }
     }
@@ -337,6 +358,17 @@ impl KeptLock {
         }
         (&mut self.task).await.unwrap_or(Ok(()))
     }
+}
+
+/// Whether a failure to read or write the Lease is one that may pass; each counts, up to a few.
+fn may_pass(error: &KubernetesError, failures: &mut u32) -> bool {
+    *failures += 1;
+    error.is_retryable() && *failures < 5
+}
+
+/// How long to wait before the Lease is looked at again.
+fn pause(error: &KubernetesError) -> Duration {
+    error.retry_after.unwrap_or(Duration::from_millis(500)).min(Duration::from_secs(10))
 }
 
 /// The holder, if the lock is held.

@@ -148,12 +148,12 @@ async fn rights(server: &ApiServer) {
 async fn lock(server: &ApiServer) {
     let lock = || async { Lock::new(&server.client("boss").await, "default", "privlink-test") };
     let duration = Duration::from_secs(15);
-    let first = lock().await.acquire("first", duration).await.unwrap();
+    let first = lock().await.acquire("first", duration, Duration::ZERO).await.unwrap();
     let Acquisition::Acquired(kept) = first else { panic!("it was free") };
-    let second = lock().await.acquire("second", duration).await.unwrap();
+    let second = lock().await.acquire("second", duration, Duration::ZERO).await.unwrap();
     assert!(matches!(&second, Acquisition::HeldBy(it) if it.identity == "first"));
     kept.release().await.unwrap();
-    let third = lock().await.acquire("third", duration).await.unwrap();
+    let third = lock().await.acquire("third", duration, Duration::ZERO).await.unwrap();
     let Acquisition::Acquired(kept) = third else { panic!("it was released") };
     kept.release().await.unwrap();
 }

@@ -45,8 +45,8 @@ impl Fault {
     /// # Errors
     /// The file cannot be read, or is not such a list.
     pub fn read_all(path: &Path) -> Result<Vec<Self>, Error> {
-        let text =
-            std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+        let text = privlink_file::read(path, privlink_file::MOST_BYTES)
+            .map_err(|source| Error::File { path: path.to_owned(), source })?;
         serde_json::from_slice(&text)
             .map_err(|error| Error::Format { path: path.to_owned(), reason: error.to_string() })
     }

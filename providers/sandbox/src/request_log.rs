@@ -1,6 +1,6 @@
 //! What was asked of the sandbox.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -45,10 +45,7 @@ impl RequestLog {
     /// The file cannot be opened for appending.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Error> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        let file = privlink_file::open_or_create(path)
             .map_err(|source| Error::File { path: path.to_owned(), source })?;
         Ok(Self { file: Some(file), ..Self::default() })
     }

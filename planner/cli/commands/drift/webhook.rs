@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use privlink_core::drift::Report;
 use privlink_core::reason;
-use privlink_http::is_loopback;
+use privlink_http::{is_loopback, secret};
 
 use crate::args::Drift;
 use crate::command_error::CommandError;
@@ -37,7 +37,10 @@ impl Webhook {
         let token = match &args.webhook_token {
             None => None,
             Some(name) => match std::env::var(name) {
-                Ok(token) if !token.trim().is_empty() => Some(token.trim().to_owned()),
+                Ok(token) if !token.trim().is_empty() => {
+                    secret::hold(&token);
+                    Some(token.trim().to_owned())
+                }
                 _ => {
                     return Err(CommandError::new(format!(
                         "the environment variable {name} holds no token for the webhook"
@@ -45,13 +48,16 @@ impl Webhook {
                 }
             },
         };
+        for part in [text.as_str(), url.as_str(), url.path(), url.password().unwrap_or_default()] {
+            secret::hold(part);
+        }
         Ok(Some(Self { url, token }))
     }
 
     /// Sends the report; why that failed, fit to be shown.
     pub(super) async fn deliver(&self, report: &Report) -> Result<(), String> {
         let body = serde_json::to_vec(report).map_err(|error| error.to_string())?;
-        let client = self.client().map_err(|error| self.why(&error))?;
+        let client = self.client().map_err(why)?;
         let mut last = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
@@ -74,7 +80,7 @@ impl Webhook {
                         break;
                     }
                 }
-                Err(error) => last = self.why(&error),
+                Err(error) => last = why(error),
             }
         }
         Err(format!("{last}; the report was not delivered"))
@@ -84,12 +90,10 @@ impl Webhook {
         // Proxy variables would be asked for loopback too.
         privlink_http::client(self.url.scheme() == "http").timeout(TIMEOUT).build()
     }
+}
 
-    /// An error without the URL.
-    fn why(&self, error: &reqwest::Error) -> String {
-        let text = reason::clean(&reason::chain(error));
-        let host = self.url.host_str().unwrap_or_default();
-        let shown = text.replace(self.url.as_str(), host);
-        format!("the webhook could not be reached: {shown}")
-    }
+/// An error without the URL: what it is wrapped in names it too, so no part of it is kept.
+fn why(error: reqwest::Error) -> String {
+    let text = reason::clean(&secret::hide(&reason::chain(&error.without_url())));
+    format!("the webhook could not be reached: {text}")
 }

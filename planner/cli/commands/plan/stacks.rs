@@ -100,7 +100,7 @@ fn shown(
     match planned((folder, stack), args, arm, &mut ui) {
         Ok((exit, total)) => Shown { ui, exit, total: Some(total) },
         Err(error) => {
-            ui.say(&format!("{}:", privlink_core::escape::terminal(&stack.name())));
+            ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
             Shown { ui, exit: error.exit, total: None }
         }

@@ -56,7 +56,7 @@ pub fn kubernetes(phase: Phase) -> String {
         (
             In::Lock,
             "lock",
-            "Bind it with a RoleBinding in the namespace of the kubeconfig's context.",
+            "Bind it with a RoleBinding in the namespace default, where the locks of all stacks lie.",
         ),
     ] {
         let mut rules: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();

@@ -10,7 +10,7 @@ const HARMLESS: &[&str] = &["apiVersion", "kind", "metadata", "name", "namespace
 /// Replaces the values in every document that holds a Secret, byte for byte by `*`, so that places
 /// stay right. It goes by lines and not by structure, since such a document may not be YAML at all.
 pub(super) fn hide_secrets(text: &str) -> Cow<'_, str> {
-    if !text.contains("Secret") {
+    if !may_hold_secret(text) {
         return Cow::Borrowed(text);
     }
     let mut hidden = String::with_capacity(text.len());
@@ -26,11 +26,43 @@ pub(super) fn hide_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(hidden)
 }
 
+/// Whether a text has the word, or an escape by which it may be written.
+fn may_hold_secret(text: &str) -> bool {
+    text.contains("Secret") || text.contains('\\')
+}
+
+/// Whether a document is a Secret or holds one. What names its kind may be quoted, escaped, tagged,
+/// anchored, folded or on the next line, so every kind counts that is not plainly another.
 fn holds_secret(chunk: &str) -> bool {
-    chunk.split("Secret").any(|before| {
-        let before = before.trim_end_matches(['"', '\'']).trim_end();
-        let key = before.strip_suffix(':').map(|key| key.trim_end_matches(['"', '\'']));
-        key.is_some_and(|key| key.ends_with("kind"))
+    let mut others = 0;
+    for (at, word) in chunk.match_indices("kind") {
+        match kind(chunk.get(at + word.len()..).unwrap_or_default()) {
+            Some(name) if name.is_empty() || name == "Secret" => return true,
+            Some(_) => others += 1,
+            None => {}
+        }
+    }
+    has_escaped_key(chunk) || others == 0 && chunk.contains("Secret")
+}
+
+/// The kind that stands behind the key; empty if it is not written plainly, nothing if this is no key.
+fn kind(behind: &str) -> Option<&str> {
+    let behind = behind.trim_start_matches(['"', '\'']).trim_start();
+    if behind.starts_with('#') {
+        return Some("");
+    }
+    let value = behind.strip_prefix(':')?.trim_start();
+    let line = value.split(['\n', ',', '}']).next().unwrap_or_default();
+    let name = line.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    Some(if is_plain { name } else { "" })
+}
+
+/// Whether a quoted key has an escape, by which it may be any key.
+fn has_escaped_key(chunk: &str) -> bool {
+    let quoted = chunk.split('"').collect::<Vec<_>>();
+    quoted.windows(2).any(|pair| {
+        matches!(pair, [key, behind] if key.contains('\\') && behind.trim_start().starts_with(':'))
     })
 }
 
@@ -66,6 +98,34 @@ mod tests {
             "kind: ConfigMap\ndata: {a: b}\n---\napiVersion: v1\nkind: Secret\nmetadata:\n  \
              name: db\nstringData:\n  p: ******* **\n  q: *\n    *******\n"
         );
+    }
+
+    #[test]
+    fn secrets_are_hidden_however_their_kind_is_spelled() {
+        for kind in [
+            "kind: &k Secret",
+            "kind: !!str Secret",
+            "kind: \"Sec\\u0072et\"",
+            "kind: >-\n  Secret",
+            "? kind\n: Secret",
+            "kind:\n  Secret",
+            "\"kind\" : Secret",
+            "kind: *k # Secret",
+            "kind: Secret # a",
+            "\"k\\u0069nd\": Secret",
+            "? \"kind\"\n: Secret",
+            "kind: |\n  Secret",
+            "? kind # a\n: Secret",
+        ] {
+            let text = format!("apiVersion: v1\n{kind}\nstringData:\n  password: hunter2\n");
+            let hidden = hide_secrets(&text);
+            assert!(!hidden.contains("hunter2"), "{hidden}");
+            assert_eq!(hidden.len(), text.len());
+        }
+        let other = "kind: Service\nmetadata: {name: a}\nspec: {a: Secret}\n";
+        assert_eq!(hide_secrets(other), other);
+        let none = "metadata: {name: a, x: \"\\n\"}\n---\nkind: Service # Secret\nb: c\n";
+        assert_eq!(hide_secrets(none), none);
     }
 
     #[test]

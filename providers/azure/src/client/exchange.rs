@@ -2,9 +2,11 @@
 
 use privlink_model::reason::{chain, is_tls};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, HeaderName, IF_MATCH};
 use azure_core::http::{Context, Method, PipelineSendOptions, Request};
+use azure_core::time::{OffsetDateTime, to_rfc3339};
 use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -29,6 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) url: Url,
     pub(crate) body: Option<&'a Value>,
     pub(crate) precondition: &'a Precondition,
+    /// Until when the call may wait for its turn; five minutes where nothing says.
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl ArmClient {
@@ -53,7 +57,7 @@ impl ArmClient {
         url.set_path(path);
         url.query_pairs_mut().append_pair("api-version", version);
         let precondition = &Precondition::None;
-        Ok(Call { doing, resource: path, method, url, body: None, precondition })
+        Ok(Call { doing, resource: path, method, url, body: None, precondition, deadline: None })
     }
 
     /// An absolute URL from a reply.
@@ -71,7 +75,8 @@ impl ArmClient {
     ) -> Result<Reply, ArmError> {
         let mut attempt = 1;
         loop {
-            let error = match self.send(call).await.and_then(|reply| self.check(call, reply)) {
+            let sent = self.send_until(call, deadline.or(call.deadline)).await;
+            let error = match sent.and_then(|reply| self.check(call, reply)) {
                 Ok(reply) => return Ok(reply),
                 Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => error,
@@ -90,6 +95,14 @@ impl ArmClient {
 
     /// One request and its reply, whatever its status.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, ArmError> {
+        self.send_until(call, call.deadline).await
+    }
+
+    async fn send_until(
+        &self,
+        call: &Call<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Reply, ArmError> {
         let class = class(call.method);
         let subscription = subscription(&call.url);
         let counter = match (class, call.doing) {
@@ -97,7 +110,18 @@ impl ArmClient {
             (Class::Read, _) => &self.inner.reads,
             (Class::Write | Class::Delete, _) => &self.inner.writes,
         };
-        self.inner.budget.spend(&subscription, class).await;
+        let told = |wait: Duration| {
+            tracing::info!(seconds = wait.as_secs(), subscription, "Azure asked to wait");
+            (self.inner.settings.told)(&format!("Azure asked to wait: {} s", wait.as_secs()));
+        };
+        let turn = self.inner.budget.spend(&subscription, class, deadline, &told).await;
+        if let Err(wait) = turn {
+            let until = OffsetDateTime::now_utc() + wait;
+            let message = format!("throttled until {}", to_rfc3339(&until));
+            let mut error = self.error(call, ErrorKind::Throttled, message);
+            error.failure_mut().retry_after = Some(wait);
+            return Err(error);
+        }
         let mut request = self.request(call);
         counter.fetch_add(1, Ordering::Relaxed);
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };

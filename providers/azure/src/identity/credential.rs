@@ -128,7 +128,7 @@ impl Maker<'_> {
         Ok(ClientSecretCredential::new(
             &self.tenant("AZURE_TENANT_ID", name)?,
             self.need("AZURE_CLIENT_ID", name)?,
-            Secret::new(self.need("AZURE_CLIENT_SECRET", name)?),
+            Secret::new(held(self.need("AZURE_CLIENT_SECRET", name)?)),
             Some(ClientSecretCredentialOptions { client_options: self.options() }),
         )?)
     }
@@ -143,6 +143,12 @@ impl Maker<'_> {
         let options = Some(self.assertion_options());
         Ok(ClientAssertionCredential::new(tenant, client, certificate, options)?)
     }
+}
+
+/// A secret, remembered for it not to be shown.
+fn held(secret: String) -> String {
+    privlink_http::secret::hold(&secret);
+    secret
 }
 
 /// How calls for tokens are repeated. azure_core's default is a minute of tries, which the client's

@@ -10,6 +10,7 @@ use azure_core::http::{
     ClientMethodOptions, ClientOptions, Method, Pipeline, Request, Transport, Url,
 };
 use azure_identity::ClientAssertion;
+use privlink_http::secret;
 use serde::Deserialize;
 
 use super::Environment;
@@ -61,7 +62,9 @@ impl GitHubToken {
             ..ClientOptions::default()
         };
         let pipeline = Pipeline::new(None, None, options, Vec::new(), Vec::new(), None);
-        Ok(Self { url, token: Secret::new(need(token)?), pipeline })
+        let token = need(token)?;
+        secret::hold(&token);
+        Ok(Self { url, token: Secret::new(token), pipeline })
     }
 }
 
@@ -82,6 +85,7 @@ impl ClientAssertion for GitHubToken {
             .into_body()
             .json()
             .with_context(ErrorKind::Credential, "GitHub's answer holds no OIDC token")?;
+        secret::hold(&answer.value);
         Ok(answer.value)
     }
 }

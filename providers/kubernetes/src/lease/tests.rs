@@ -19,6 +19,7 @@ impl Store {
         match (method, lease.as_ref()) {
             ("GET", None) => return Answer::refusal(404, "NotFound"),
             ("GET", Some(live)) => return Answer::ok(live),
+            ("PUT", None) => return Answer::refusal(404, "NotFound"),
             ("POST", Some(_)) => return Answer::refusal(409, "AlreadyExists"),
             ("PUT", Some(live)) if version(live) != version(&seen.body) => {
                 return Answer::refusal(409, "Conflict");
@@ -45,7 +46,7 @@ impl Store {
 }
 
 async fn acquire(lock: &Lock, identity: &str) -> Result<KeptLock, Holder> {
-    match lock.acquire(identity, DURATION).await.unwrap() {
+    match lock.acquire(identity, DURATION, Duration::ZERO).await.unwrap() {
         Acquisition::Acquired(kept) => Ok(kept),
         Acquisition::HeldBy(holder) => Err(holder),
     }
@@ -138,4 +139,39 @@ async fn breaking_it_open_needs_the_holder_that_was_seen() {
     lock.break_open(&seen).await.unwrap();
     assert_eq!(store.holder(), None);
     assert!(kept.until_lost().await.contains("another holder"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_names_a_long_time_is_not_waited_for() {
+    let store = Store::default();
+    drop(acquire(&store.lock(), "a").await.unwrap());
+    store.0.lock().unwrap().as_mut().unwrap()["spec"]["leaseDurationSeconds"] =
+        Value::from(u64::from(u32::MAX));
+    let start = Instant::now();
+    let holder = acquire(&store.lock(), "b").await.unwrap_err();
+    assert_eq!(holder.identity, "a");
+    assert!(start.elapsed() < DURATION * 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_learns_at_its_next_renewal_that_its_lease_was_deleted() {
+    let store = Store::default();
+    let kept = acquire(&store.lock(), "a").await.unwrap();
+    *store.0.lock().unwrap() = None;
+    let start = Instant::now();
+    assert!(kept.until_lost().await.contains("deleted"));
+    assert!(start.elapsed() <= DURATION / 4, "{:?}", start.elapsed());
+    assert_eq!(store.holder(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_passes_does_not_keep_from_the_lock() {
+    let failures = Arc::new(Mutex::new(vec![429, 503]));
+    let (store, left) = (Store::default(), failures.clone());
+    let (client, _) = client(move |seen| match left.lock().unwrap().pop() {
+        Some(status) => Answer::refusal(status, "TooManyRequests"),
+        None => store.answer(seen),
+    });
+    acquire(&Lock::new(&client, "default", "l"), "a").await.unwrap();
+    assert!(failures.lock().unwrap().is_empty());
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use privlink_file::Readers;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +17,7 @@ use crate::Error;
 /// The file cannot be written, or no certificate made.
 pub(super) fn acceptor(authority_file: &Path) -> Result<TlsAcceptor, Error> {
     let (authority, config) = make().map_err(|reason| Error::Certificate { reason })?;
-    std::fs::write(authority_file, authority)
+    privlink_file::replace_text(authority_file, Readers::All, &authority)
         .map_err(|source| Error::File { path: authority_file.to_owned(), source })?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -27,6 +27,9 @@ pub(super) async fn handle(
 ) -> Response {
     let shared = &server.shared;
     let (parts, body) = request.into_parts();
+    if let Some(why) = foreign(&parts) {
+        return Answer::text(403, "text/plain", why).into_response(shared);
+    }
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         let text = format!("the body is not whole, or larger than {BODY_LIMIT} bytes");
         return Answer::text(413, "text/plain", &text).into_response(shared);
@@ -76,6 +79,27 @@ pub(super) async fn handle(
         Effect::HalfAnswer => half(answer.into_response(shared)).await,
         _ => answer.into_response(shared),
     }
+}
+
+/// Why a request is refused that a page in a browser may have made: a world may hold what was observed of a
+/// real cluster, and a page may send requests to loopback addresses, or have a name of its own lead there.
+fn foreign(parts: &http::request::Parts) -> Option<&'static str> {
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let is_own = |host: &str| {
+        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let name = name.map_or(host, |(name, _)| name);
+        name.eq_ignore_ascii_case("localhost") || privlink_http::is_loopback(name)
+    };
+    let hosts = [header("host"), parts.uri.authority().map(|it| it.as_str())];
+    if !hosts.into_iter().flatten().all(is_own) {
+        return Some("the sandbox answers to loopback addresses and to localhost");
+    }
+    if header("origin").is_some() {
+        return Some("the sandbox answers no page of a browser");
+    }
+    // What a user types into a browser's address field is `none`.
+    let site = header("sec-fetch-site").unwrap_or("none");
+    (site != "none").then_some("the sandbox answers no page of a browser")
 }
 
 /// The answer: of who is asked, or of the fault in their place.

@@ -1,14 +1,13 @@
 //! The world's file: one JSON document, replaced as a whole, under a lock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::{Error, World};
+use privlink_file::Readers;
 
-/// How many bytes are written at once.
-const BUFFER: usize = 256 * 1024;
+use crate::{Error, World};
 
 /// How long to wait between two tries for the lock.
 const LOCK_POLL: Duration = Duration::from_millis(25);
@@ -27,15 +26,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options
-}
-
 impl WorldFile {
     /// Takes the lock of a world file, whether the file is there or not. Folders that are missing are
     /// made, the last of them with a `.gitignore` for all that is in it.
@@ -46,10 +36,7 @@ impl WorldFile {
         let lock_path = beside(path, ".lock");
         let failed = |source| Error::File { path: lock_path.clone(), source };
         make_folder(path).map_err(failed)?;
-        let mut lock = owner_only(OpenOptions::new().read(true).write(true).create(true))
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(failed)?;
+        let mut lock = privlink_file::open_or_create(&lock_path).map_err(failed)?;
         let deadline = Instant::now() + wait;
         loop {
             match lock.try_lock() {
@@ -69,7 +56,6 @@ impl WorldFile {
             }
         }
         lock.set_len(0).map_err(failed)?;
-        lock.rewind().map_err(failed)?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
@@ -79,7 +65,7 @@ impl WorldFile {
     /// # Errors
     /// It cannot be read, or is not a world of a version this build reads.
     pub fn read(&self) -> Result<Option<World>, Error> {
-        let text = match fs::read(&self.path) {
+        let text = match privlink_file::read(&self.path, privlink_file::MOST_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::File { path: self.path.clone(), source }),
@@ -94,17 +80,11 @@ impl WorldFile {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, world: &World) -> Result<(), Error> {
-        let temporary = beside(&self.path, ".new");
-        let failed = |source| Error::File { path: temporary.clone(), source };
-        let file = owner_only(OpenOptions::new().write(true).create(true).truncate(true))
-            .open(&temporary)
-            .map_err(failed)?;
-        let mut out = BufWriter::with_capacity(BUFFER, file);
-        serde_json::to_writer(&mut out, world).map_err(|error| failed(error.into()))?;
-        out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)?;
-        drop(out);
-        fs::rename(&temporary, &self.path)
-            .map_err(|source| Error::File { path: self.path.clone(), source })
+        privlink_file::replace(&self.path, Readers::Owner, |mut file| {
+            serde_json::to_writer(&mut file, world)?;
+            file.write_all(b"\n")
+        })
+        .map_err(|source| Error::File { path: self.path.clone(), source })
     }
 }
 
@@ -112,9 +92,10 @@ fn make_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
-    if folder.exists() {
+    let was_there = fs::symlink_metadata(folder).is_ok();
+    privlink_file::private_folder(folder)?;
+    if was_there {
         return Ok(());
     }
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join(".gitignore"), "*\n")
+    privlink_file::replace_text(&folder.join(".gitignore"), Readers::All, "*\n")
 }

@@ -56,13 +56,12 @@ impl Azure<'_> {
         if self.rules == Rules::Azure {
             self.check_as_azure(id, properties)?;
             probe_ports(body)?;
-            some_ipv4(body)?;
         }
         Ok(())
     }
 
     /// What users report that Azure refuses besides: a load balancer with IPv6 frontends alone
-    /// (cloud-provider-azure #1831), and a probe without a port (Azure/AKS #3165; its code is synthetic).
+    /// (cloud-provider-azure #1831).
     fn check_as_azure(
         &self,
         id: &ResourceId,
@@ -80,23 +79,13 @@ impl Azure<'_> {
         if !frontends.is_empty() && frontends.iter().all(is_ipv6) {
             return Err(ArmError::new(
                 400,
-                "AtleastOneIpV4RequiredForIpV6LbFrontendIpConfiguration",
+                NO_IPV4,
                 format!(
                     "Load balancer {id} has IPv6 frontend IP configurations; at least one IPv4 frontend IP configuration is required."
                 ),
             ));
         }
-        let mut probes = properties.probes.iter().flatten();
-        let portless =
-            probes.find(|probe| probe.properties.port.as_ref().and_then(Value::as_i64) == Some(0));
-        match portless {
-            None => Ok(()),
-            Some(probe) => Err(ArmError::new(
-                400,
-                "InvalidProbePort",
-                format!("Probe {} has port 0; a port is between 1 and 65535.", probe.name()),
-            )),
-        }
+        Ok(())
     }
 
     fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
@@ -219,21 +208,6 @@ fn probe_ports(body: &LoadBalancer) -> Result<(), ArmError> {
         }
     }
     Ok(())
-}
-
-/// A load balancer has a frontend of IPv4 before it has one of IPv6 (cloud-provider-azure 1831).
-fn some_ipv4(body: &LoadBalancer) -> Result<(), ArmError> {
-    let mut frontends = body.properties.frontend_ip_configurations.iter().flatten().peekable();
-    let is_ipv6 =
-        |it: &Arc<Frontend>| it.properties.private_ip_address_version.as_deref() == Some("IPv6");
-    if frontends.peek().is_none() || !frontends.all(is_ipv6) {
-        return Ok(());
-    }
-    let message = format!(
-        "Load balancer {} needs at least one IPv4 frontend IP configuration for its IPv6 ones.",
-        body.name()
-    );
-    Err(ArmError::new(400, NO_IPV4, message))
 }
 
 fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {

@@ -205,8 +205,8 @@ async fn kubernetes(
 /// A client of ARM.
 pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
     let environment = Environment::process();
-    let mut settings = privlink_azure::Settings::default();
-    settings.told = crate::ui::beside;
+    let mut settings =
+        privlink_azure::Settings { told: crate::ui::beside, ..privlink_azure::Settings::default() };
     let (cloud, identity) = match sandbox {
         Some(running) => {
             settings.poll_interval = Duration::from_millis(50);

@@ -102,7 +102,6 @@ fn plan(text: &str, changes: usize) -> Plan {
             overridden_by: text.to_owned(),
         }],
         awaiting_approval: vec![consumer(0)],
-        consents: Vec::new(),
         summary: Summary { privlink: counts, ..Summary::default() },
         causes: vec![Cause {
             address: address(Kind::Service, 0),

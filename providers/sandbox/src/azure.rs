@@ -21,6 +21,7 @@ use privlink_model::arm::rules::Rules;
 use crate::kubernetes::resource::Resource;
 use crate::server::{Answer, Call};
 use crate::state::State;
+use crate::world::World;
 
 use hand::AzureHand;
 
@@ -75,7 +76,21 @@ fn admit(state: &State, call: &Call) -> Result<(), ArmError> {
 /// Does something to what Azure holds, by Azure's rules, and brings up to date what follows from it.
 pub(crate) fn with_azure<T>(state: &mut State, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
     occupy_node_addresses(state);
-    let world = &mut state.world;
+    let result = acting(&mut state.world, |azure| {
+        let result = act(azure);
+        private_endpoint::reflect(azure);
+        result
+    });
+    state.touch();
+    result
+}
+
+/// Brings up to date what Azure shows of what is in its subnets.
+pub(crate) fn reflect(world: &mut World) {
+    acting(world, private_endpoint::reflect);
+}
+
+fn acting<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
     let mut hand = AzureHand { issuer: &mut world.issuer };
     let mut faults = Vec::new();
     let mut azure = Azure {
@@ -84,10 +99,7 @@ pub(crate) fn with_azure<T>(state: &mut State, act: impl FnOnce(&mut Azure<'_>) 
         hand: &mut hand,
         faults: &mut faults,
     };
-    let result = act(&mut azure);
-    private_endpoint::reflect(&mut azure);
-    state.touch();
-    result
+    act(&mut azure)
 }
 
 /// The addresses of Nodes are taken in the cluster's subnet, though no resource shows them.

@@ -5,6 +5,7 @@ use privlink_model::arm::world::Malformed;
 use privlink_model::facts::{Facts, Origin};
 use serde_json::{Value, json};
 
+use crate::azure;
 use crate::azure::directory::{Directory, Subscription, Tenant};
 
 use super::World;
@@ -58,6 +59,7 @@ impl World {
             debug_assert_eq!(known, Ok(()));
         }
         world.add_machines();
+        azure::reflect(&mut world);
         world
     }
 }

@@ -303,7 +303,7 @@ fn sarif_is_as_its_schema_says() {
     check(&std::fs::read_to_string(place.path().join("plan.sarif")).unwrap(), 2);
     let place = Workplace::with_example("bad-many");
     let problems = place.run("validate -f examples/bad-many -o sarif").expect(1);
-    let log = check(&problems.stdout, 16);
+    let log = check(&problems.stdout, 15);
     let first = &log["runs"][0]["results"][0];
     assert_eq!(first["locations"][0]["physicalLocation"]["region"]["startLine"], 6);
     assert!(!validator.is_valid(&json!({"version": "2.1.0"})), "the schema refuses what is none");

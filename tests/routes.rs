@@ -225,10 +225,10 @@ const PAIRS: &[Pair] = pairs! {
         with "pe" "default/web" "default/web";
     "internal to public":
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/web 443 internal=no"]
-        with "pe" "default/web" "default/web";
+        with "pe" "default/web" "my-pls";
     "no load balancer any more":
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/web 443 type=ClusterIP"]
-        with "pe" "default/web" "default/web";
+        with "pe" "default/web" "my-pls";
     "the Service is deleted":
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls", "default/other 80"] => ["default/other 80"]
         with "pe" "default/web" "my-pls";

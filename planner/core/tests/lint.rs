@@ -20,6 +20,7 @@ const FAIL_BY_THE_WORLD: &[&str] = &[
     "016-pls-subnet-missing",
     "078-ipv4-out-of-subnet",
     "083-ipv4-taken-by-node",
+    "180-pls-resource-group-missing",
     "232-pls-name-taken-unmanaged",
     "252-bad-then-delete",
     "324-arm-pls-put-412-once",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use privlink_core::address::Address;
+use privlink_core::change::{Action, Change};
 use privlink_core::event::{Event, EventKind};
 use privlink_core::frontier::Frontier;
 use privlink_core::plan::{Plan, Step};
@@ -22,6 +23,8 @@ use crate::session::Session;
 pub(crate) struct Teller {
     /// The stack that is worked on.
     pub(crate) stack: Arc<str>,
+    /// Whether the plan shows that the object is taken over, whosever it was.
+    pub(crate) adopts: bool,
     step: usize,
     address: Address,
     events: mpsc::UnboundedSender<Event>,
@@ -64,7 +67,10 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     let stack: Arc<str> = Arc::from(plan.stack.as_str());
     let teller = |id: usize| {
         let address = steps.get(&id).map(|step| step.change.clone())?;
-        Some(Teller { stack: Arc::clone(&stack), step: id, address, events: events.clone() })
+        let is_it = |it: &&Change| it.address == address && it.action == Action::Adopt;
+        let adopts = plan.changes.iter().any(|it| is_it(&it));
+        let (stack, events) = (Arc::clone(&stack), events.clone());
+        Some(Teller { stack, adopts, step: id, address, events })
     };
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();

@@ -188,12 +188,13 @@ fn links_that_cannot_be_listed_fail_only_those_that_ask() {
 }
 
 #[test]
-fn links_of_a_group_that_is_not_there_are_none() {
-    // `privatelinkservice.NewCache`: 404 of the list is an empty list.
+fn a_list_of_links_that_is_404_fails_the_sync() {
+    // As recorded of a group that does not exist (180): it is no empty list.
     let web = internal("web", &[("azure-pls-create", "true")]);
     let fault = json!({"method": "GET", "path": "/privateLinkServices", "status": 404});
     let last = Run::new().fault(fault).apply(&[web]).last();
-    assert_eq!(messages(&last, "EnsuredLoadBalancer").len(), 1, "{:?}", last.events);
+    let failed = messages(&last, "SyncLoadBalancerFailed");
+    assert!(failed.len() == 1 && failed[0].contains("get PLS: GET "), "{:?}", last.events);
 }
 
 #[test]

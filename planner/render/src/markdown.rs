@@ -94,7 +94,7 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
         );
         let numbered = alternative.steps.iter().enumerate();
         let items =
-            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, mixed(step))).collect();
+            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, prose(step))).collect();
         section(Rank::Finding, "step", head, items, "\n</details>\n\n")
     }));
     sections.push(section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"));
@@ -131,19 +131,6 @@ fn edits(plan: &Plan, options: &Options<'_>) -> Vec<String> {
         }
     };
     plan.causes.iter().take(MOST).map(one).collect()
-}
-
-/// Text in which what stands between backticks is code.
-fn mixed(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return prose(text);
-    }
-    let part = |(at, part): (usize, &&str)| match at % 2 {
-        0 => prose(part),
-        _ => code(part),
-    };
-    parts.iter().enumerate().map(part).collect()
 }
 
 fn refusals(plan: &Plan) -> Vec<String> {
@@ -259,9 +246,9 @@ fn findings(plan: &Plan) -> Vec<String> {
             Severity::Error => "**error**, refused",
         };
         let place = place.as_deref().map(|it| format!(" at {}", code(it))).unwrap_or_default();
-        let help = help.as_deref().map(|it| format!(" {}", mixed(it))).unwrap_or_default();
+        let help = help.as_deref().map(|it| format!(" {}", prose(it))).unwrap_or_default();
         let (slug, address) = (code(slug.as_str()), code(&address.to_string()));
-        format!("- {severity} {slug} {address}{place}: {}.{help}\n", mixed(message))
+        format!("- {severity} {slug} {address}{place}: {}.{help}\n", prose(message))
     };
     plan.untold().map(one).collect()
 }

@@ -138,7 +138,11 @@ async fn bad_services_are_refused_in_the_servers_words() {
     assert!(refused.message.contains(".metadata.annotations.a: expected string"), "{refused:?}");
     object = plain("web", 80);
     object["spec"]["ports"] = json!([{"port": 80}, {"port": 80}]);
-    let refused = status(apply(&api, &object).await.unwrap_err());
+    // An apply has no two entries of one key; what else is wrong with them is told of a create.
+    let twice = status(apply(&api, &object).await.unwrap_err());
+    assert!(twice.message.contains("duplicate entries for key"), "{twice:?}");
+    let typed: Service = serde_json::from_value(object.clone()).unwrap();
+    let refused = status(api.create(&PostParams::default(), &typed).await.unwrap_err());
     assert_eq!(refused.code, 422);
     let fields: Vec<String> =
         refused.details.unwrap().causes.into_iter().map(|cause| cause.field).collect();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::annotation::relations::may_ask_for_private_link;
 use super::{Consumer, Desired, Dns, Maker, PrivateEndpoint, Service, Stack, Subnet, Target};
 use crate::annotation::keys;
-use crate::code::Code;
+use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::kubernetes::service::Key;
 use privlink_model::kubernetes::validation::minor_version;
@@ -45,18 +45,20 @@ fn references(
         match desired.services.get(&service.value) {
             Some(found) => {
                 if !may_have_private_link(desired, found) {
-                    problems.push(
-                        Diagnostic::new(
-                            Code::TargetWithoutPrivateLink,
-                            format!(
-                                "the Service `{}` asks for no Private Link Service",
-                                found.name
-                            ),
-                        )
-                        .at(&service.span, format!("reached by the {kind} `{}`", name.value))
-                        .at(&found.span, "this Service")
-                        .help(format!("add the annotation {}: \"true\" to it", keys::PLS_CREATE)),
-                    );
+                    // At an address of its own choice it may join a frontend that has a Private Link Service
+                    // from a Service which is not of the input: only the prediction knows.
+                    let is_pinned = pinned_addresses(found).next().is_some();
+                    let mut problem = Diagnostic::new(
+                        Code::TargetWithoutPrivateLink,
+                        format!("the Service `{}` asks for no Private Link Service", found.name),
+                    )
+                    .at(&service.span, format!("reached by the {kind} `{}`", name.value))
+                    .at(&found.span, "this Service")
+                    .help(format!("add the annotation {}: \"true\" to it", keys::PLS_CREATE));
+                    if is_pinned {
+                        problem.severity = Severity::Warning;
+                    }
+                    problems.push(problem);
                 }
             }
             None if broken_names.is_none_or(|names| names.contains(&service.value.name)) => {}

@@ -291,6 +291,10 @@ fn with_every_field() -> Vec<String> {
              backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n"
         ),
     );
+    let stack = stack.replace(
+        "maxDeletes: 5,",
+        "maxDeletes: 5, allowDisconnects: [{endpoint: pe, until: 2026-12-05, reason: it moves}],",
+    );
     let named = ENDPOINT_TEXT.replace(
         "spec:\n",
         &format!("spec:\n  name: in-azure\n  subscription: {GUID}\n  requestMessage: please\n"),

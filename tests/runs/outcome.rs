@@ -67,7 +67,8 @@ fn outputs_are_variables_that_nobody_else_can_set() {
     assert!(github.ends_with(&format!("\n{shown}\n{delimiter}\n")), "{github}");
     let pipelines = outputs("azure-pipelines");
     assert!(pipelines.lines().all(|line| line.starts_with("##vso[task.setvariable variable=")));
-    assert!(state(&pipelines).contains("]Pending%0AEVIL=$(id)%0D##vso["), "{pipelines}");
+    // A command within the value is broken up, whatever the agent makes of it.
+    assert!(state(&pipelines).contains("]Pending%0AEVIL=$(id)%0D#\\#vso["), "{pipelines}");
     let text = outputs("text");
     assert!(!text.contains("##vso") && text.contains("Pending\\nEVIL"), "{text}");
     assert!(dotenv.contains("PRIVATE_LINK_SERVICE__DEFAULT__"), "{dotenv}");

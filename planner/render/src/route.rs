@@ -37,12 +37,7 @@ pub fn text(route: &Route, style: Style, out: &mut dyn Write) -> fmt::Result {
     }
     for rule in &route.because {
         let sure = rule.evidence.map_or("", privlink_core::explanation::ground::certainty);
-        writeln!(
-            out,
-            "  {} would be lost because {}",
-            terminal(&rule.link),
-            terminal(&rule.reason)
-        )?;
+        writeln!(out, "  {} would be lost: {}", terminal(&rule.link), terminal(&rule.reason))?;
         if !sure.is_empty() {
             writeln!(out, "  How sure: {sure}")?;
         }

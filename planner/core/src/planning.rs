@@ -15,12 +15,13 @@ use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
 use crate::graph::Graph;
-use crate::health::{self, Join};
+use crate::health;
 use crate::input::Input;
 use crate::inventory::Inventory;
+use crate::join::{self, Join};
 use crate::node::private_endpoint;
 use crate::plan::{
-    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
+    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
 use crate::prediction::{self, Prediction};
 use crate::safety;
@@ -61,7 +62,7 @@ impl Error {
 /// Desired state with what lives under another name under that one, for whoever reads it beside what is
 /// live without a plan of its own.
 pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
-    diff::endpoint::settled(input, &Inventory::of(input.snapshot))
+    join::settled(input, &Inventory::of(input.snapshot))
 }
 
 /// Plans.
@@ -72,37 +73,37 @@ pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
     let inventory = Inventory::of(input.snapshot);
-    let desired = diff::endpoint::settled(input, &inventory);
+    let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Inventory { world, malformed, .. } = inventory;
     let input = &Input { selection: Some(&selection), ..*input };
-    let own = private_endpoint::own(input);
-    let leaving = diff::endpoint::leaving(input);
+    let leaving = join::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
-    let world = diff::endpoint::without(world, &leaving);
+    let world = join::without(world, &leaving);
     let prediction = prediction::predict(world, cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
-    diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
-    diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
-    diff::approval::diff(input, &prediction, &own, &mut gathered);
+    let join = Join::of(input, &prediction);
+    diff::endpoint::diff(&join, &leaving, &mut gathered);
+    diff::controller::diff(&join, &mut gathered);
+    diff::approval::diff(&join, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
     gathered.findings.extend(by_hand::find(input));
-    gathered.findings.extend(health::find(&Join { input, prediction: &prediction, own: &own }));
+    gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
     standing::soften(input, &prediction, &changes, &mut gathered);
     standing::left_behind(input, &mut gathered);
     for what in malformed {
-        gathered.refusals.push(Refusal {
-            code: crate::code::Code::Unreadable,
-            message: format!("a resource does not look as ARM's do: {what}"),
-            overridden_by: "none: it is a bug, please report it".to_owned(),
-        });
+        gathered.refusals.push(Refusal::of_plan(
+            crate::code::Code::Unreadable,
+            format!("a resource does not look as ARM's do: {what}"),
+            Override::never("it is a bug, please report it"),
+        ));
     }
-    let graph = stack_graph::of(input, &prediction, &own);
+    let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
-    plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
+    plan.needs = stack_graph::needs(input, &prediction, &join.own, &plan.changes);
     let mut planned = Planned { plan, prediction, graph };
     account::give(input, &mut planned);
     Ok(planned)

@@ -10,7 +10,7 @@ use crate::binding::Binding;
 use crate::plan::Plan;
 
 /// The version of the file's format. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// A plan to be carried out as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -12,6 +12,7 @@ use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
 use crate::facts::{Facts, Origin};
+use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::service::address;
@@ -25,14 +26,9 @@ use crate::unknown;
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
 
-/// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
-/// with their address.
-pub fn diff(
-    facts: &Facts,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+/// Diffs all that the controller owns.
+pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+    let (prediction, own) = (join.prediction, &join.own);
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(&prediction.outcomes);
@@ -59,7 +55,7 @@ pub fn diff(
             gathered.changes.push(change);
         }
     }
-    await_controller(facts, prediction, gathered);
+    await_controller(join.input.facts, prediction, gathered);
     order_sharers(prediction, gathered);
 }
 

@@ -14,7 +14,7 @@ use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 
-use super::reached::Reached;
+use super::target::Reached;
 
 /// The body that is written.
 pub(super) fn body(
@@ -110,7 +110,7 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
 }
 
 /// The live endpoint with what can change in place changed.
-pub(super) fn updated(live: &Value, body: &Value) -> Value {
+pub(crate) fn updated(live: &Value, body: &Value) -> Value {
     let mut updated = live.clone();
     if let (Some(tags), Some(wanted)) = (
         updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),

@@ -17,7 +17,7 @@ use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
-use crate::plan::{Alternative, Finding, Refusal};
+use crate::plan::{Alternative, Finding, Refusal, RouteNote};
 use crate::planning::Planned;
 use crate::snapshot::Observation;
 
@@ -57,6 +57,9 @@ pub struct Explanation {
     /// The smallest edit that avoids the effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
+    /// The route that disconnects fewer, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// How the same comes about with no consumer disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
@@ -114,6 +117,7 @@ pub fn of(
         findings: findings.cloned().collect(),
         refusals: refusals.cloned().collect(),
         edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
+        route: planned.plan.route.filter(|_| cuts),
         beside: edit::beside(input, planned, change.as_ref(), &causes),
         links: ground::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
         change,

@@ -30,7 +30,7 @@ pub(crate) use region::Region;
 pub(crate) use renamed::settled;
 
 /// A stack, joined.
-pub(crate) struct Join<'a> {
+pub struct Join<'a> {
     /// Desired state, settled, with what was observed and what the user chose.
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
@@ -41,7 +41,7 @@ pub(crate) struct Join<'a> {
 
 impl<'a> Join<'a> {
     /// Joins. `input` is settled, see [`settled`].
-    pub(crate) fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
+    pub fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
         Self { input, prediction, own: private_endpoint::own(input) }
     }
 

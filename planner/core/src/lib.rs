@@ -23,7 +23,7 @@ mod health;
 pub mod import;
 pub mod input;
 pub mod inventory;
-mod join;
+pub mod join;
 pub mod known;
 pub mod limit;
 pub mod node;

@@ -69,6 +69,9 @@ pub struct Plan {
     /// How the same comes about with nobody disconnected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// The route that disconnects fewer than the plan, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// The consent by name that the plan makes use of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
@@ -121,6 +124,18 @@ pub struct Alternative {
     pub summary: String,
     /// What to do, in order.
     pub steps: Vec<String>,
+}
+
+/// A sequence of edits that comes to the same as the plan and disconnects fewer consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNote {
+    /// How many consumers it disconnects.
+    pub disconnects: usize,
+    /// How many the plan disconnects.
+    pub at_once: usize,
+    /// How many edits it has.
+    pub steps: usize,
 }
 
 /// Consent to disconnect one consumer, as the Stack's `allowDisconnects` gives it.

@@ -14,7 +14,7 @@ use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::node::Node;
-use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
+use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::sides::Nodes;
@@ -168,6 +168,23 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
     }
 }
 
+/// A Service as the API server stores it once a field manager applies a manifest and takes the fields that
+/// others own.
+pub(crate) fn stored_by(
+    manifest: &Value,
+    live: Option<&Value>,
+    facts: &Facts,
+    manager: &str,
+) -> Result<Value, Vec<Conflict>> {
+    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
+    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)?;
+    let network = Network { ip_families: facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
 /// A Service as the API server will store it once a manifest is applied, whoever applies it: fields
 /// that others own are taken. A Service that is not there yet gets `uid`, or an unknown one.
 ///
@@ -180,14 +197,8 @@ pub fn stored(
     facts: &Facts,
     uid: Option<&str>,
 ) -> Result<Service, String> {
-    let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
-    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)
+    let mut object = stored_by(manifest, live, facts, FIELD_MANAGER)
         .map_err(|conflicts| server_side_apply::conflict_message(&conflicts))?;
-    let network = Network { ip_families: facts.ip_families.clone() };
-    let mut object = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
-    };
     if let (None, Some(uid)) = (live, uid)
         && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
     {

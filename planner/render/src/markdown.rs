@@ -59,6 +59,7 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let mut sections = vec![
         section(Rank::Destructive, "edit", "> \n".to_owned(), edits(plan, options), "\n"),
         section(Rank::Destructive, "refusal", String::new(), refusals(plan), "\n"),
+        section(Rank::Destructive, "route", String::new(), route(plan), "\n"),
         section(Rank::Destructive, "consent", String::new(), consents(plan), "\n"),
         section(
             Rank::Destructive,
@@ -149,6 +150,15 @@ fn refusals(plan: &Plan) -> Vec<String> {
         format!("- **Refused** ({code}): {message}. Override: {by}\n")
     });
     refusals.collect()
+}
+
+/// The route that disconnects fewer.
+fn route(plan: &Plan) -> Vec<String> {
+    let one = |note| {
+        let text = prose(&summary::route(note));
+        format!("- **Step by step:** {text}: {}\n", code("privlink route -f ..."))
+    };
+    plan.route.map(one).into_iter().collect()
 }
 
 /// The consent that is made use of.

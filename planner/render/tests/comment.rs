@@ -97,6 +97,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         }],
         findings: vec![finding; changes.min(30)],
         refusals: vec![Refusal::of_plan(Code::Protected, text, Override::never(text))],
+        route: Some(RouteNote { disconnects: 0, at_once: 9, steps: 4 }),
         awaiting_approval: vec![consumer(0)],
         summary: Summary { privlink: counts, ..Summary::default() },
         causes: vec![Cause {

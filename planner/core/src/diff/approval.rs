@@ -116,7 +116,7 @@ pub fn decide(
 }
 
 /// Decides on the live connections of others.
-pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
     let Join { input, prediction, own } = join;
     if input.options.mode == Mode::Destroy {
         return;

@@ -27,7 +27,7 @@ use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
 
 /// Diffs all that the controller owns.
-pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
     let (prediction, own) = (join.prediction, &join.own);
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();

@@ -23,7 +23,7 @@ use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, dns, ownership};
 
 /// Diffs all endpoints of the stack.
-pub(crate) fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
     for live in leaving {
         delete(join, live, gathered);
     }

@@ -24,6 +24,7 @@ pub mod import;
 pub mod input;
 pub mod inventory;
 pub mod known;
+pub mod landed;
 pub mod limit;
 pub mod node;
 mod order;

@@ -82,8 +82,9 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let leaving = diff::endpoint::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
     let world = diff::endpoint::without(world, &leaving);
-    let prediction = prediction::predict(world, cluster, &changes);
+    let mut prediction = diff::finish::first(world, &cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
+    diff::finish::finish(input, cluster, &changes, &mut prediction, &mut gathered);
     diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
     diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
     diff::approval::diff(input, &prediction, &own, &mut gathered);

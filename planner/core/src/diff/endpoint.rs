@@ -34,6 +34,7 @@ use crate::snapshot::Observation;
 
 pub use renamed::settled;
 
+pub(crate) use body::unlanded;
 use body::{body, updated};
 use connection::connection;
 use reached::{Reached, reached};
@@ -186,7 +187,10 @@ fn one(
     let Some(location) = location(input, endpoint, &subnet, at, gathered) else { return };
     gathered.findings.extend(misplaced(input, endpoint, &subnet, at));
     let body = body(input, endpoint, &reached, &subnet, &location);
-    let fields = live.map(|live| body::compare(live, &body));
+    let mut fields = live.map(|live| body::compare(live, &body));
+    if let (Some(live), Some(fields)) = (live, &mut fields) {
+        gathered.findings.extend(body::message_that_stays((at, endpoint), live, fields));
+    }
     let owner = live.and_then(stack_of);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_unmarked = live.is_some() && owner.is_none() && !input.options.adopt;

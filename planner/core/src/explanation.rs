@@ -24,7 +24,7 @@ use crate::snapshot::Observation;
 pub use edit::Beside;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "3.0";
 
 /// All there is to say of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,11 +97,10 @@ pub fn of(
     let chain: BTreeSet<&Address> =
         causes.iter().map(|it| &it.address).chain(std::iter::once(address)).collect();
     let findings = planned.plan.findings.iter().filter(|it| chain.contains(&it.address));
-    let named = address.to_string();
     let cuts =
         matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
     let refusals = planned.plan.refusals.iter().filter(|refusal| {
-        refusal.message.contains(&named)
+        refusal.address.as_ref() == Some(address)
             || cuts && refusal.code == crate::code::Code::TooManyDisconnects
     });
     Ok(Explanation {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::change::{FieldDiff, show_value};
 use crate::compare;
-use crate::diff::endpoint;
+use crate::join;
 use crate::kubernetes::server_side_apply::{SERVICE, Writer, applied};
 use crate::marks::FIELD_MANAGER;
 use crate::node::dns_record;
@@ -21,7 +21,7 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
             let (live, body) = (dns_record::comparable(live), dns_record::comparable(body));
             compare::fields(Some(&live), Some(&body))
         }
-        false => endpoint::unlanded(live, body),
+        false => join::unlanded(live, body),
     };
     said(&fields)
 }

@@ -238,7 +238,7 @@ impl AtOnce {
 fn fails(prediction: &Prediction) -> Vec<String> {
     let failed = prediction.outcomes.iter().filter_map(|outcome| {
         let error = outcome.error.as_ref()?;
-        Some(format!("Service {}: {error}", outcome.service))
+        Some(format!("Service {}: {}", outcome.service, error.text))
     });
     failed.collect()
 }

@@ -8,23 +8,17 @@ use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
-use crate::facts::Facts;
+use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::{View, endpoint_connection};
-use crate::prediction::Prediction;
 use crate::unknown;
 
 use super::{Gathered, awaited};
 
-/// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
-/// with their address.
-pub fn diff(
-    facts: &Facts,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+/// Diffs all that the controller owns.
+pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+    let (prediction, own) = (join.prediction, &join.own);
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(prediction.syncs());
@@ -51,7 +45,7 @@ pub fn diff(
             gathered.changes.push(change);
         }
     }
-    awaited::draft(facts, prediction, gathered);
+    awaited::draft(join.input.facts, prediction, gathered);
 }
 
 type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;

@@ -24,7 +24,7 @@ use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::marks::{FIELD_MANAGER, SYNC_ANNOTATION};
 use crate::node::fields;
 use crate::node::service::{actor, address, comparable, mark, stack_of};
-use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
@@ -78,11 +78,8 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
         );
         gathered.changes.push(change);
     }
-    gathered.refusals.push(Refusal {
-        code: Code::Unreadable,
-        message,
-        overridden_by: "none: make them readable".to_owned(),
-    });
+    let instead = Override::never("make them readable");
+    gathered.refusals.push(Refusal::of_plan(Code::Unreadable, message, instead));
 }
 
 fn one(
@@ -155,11 +152,12 @@ fn replace(
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
     if actor != Actor::Privlink {
-        gathered.refusals.push(Refusal {
-            code: Code::NotReplaceable,
-            message: format!("{} is written by {}", address(key), actor.as_str()),
-            overridden_by: "none: delete it there, and let that tool make it again".to_owned(),
-        });
+        gathered.refusals.push(Refusal::of(
+            Code::NotReplaceable,
+            &address(key),
+            format!("{} is written by {}", address(key), actor.as_str()),
+            Override::never("delete it there, and let that tool make it again"),
+        ));
         return vec![predict::Change::Nudge(key.clone())];
     }
     if stack_of(live) != Some(input.desired.name.as_str()) && !input.options.adopt {
@@ -329,11 +327,9 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) 
             place: None,
         });
     }
-    gathered.refusals.push(Refusal {
-        code: Code::FieldConflict,
-        message: format!("{address} has fields that another manager owns"),
-        overridden_by: "none: a conflict is never forced".to_owned(),
-    });
+    let message = format!("{address} has fields that another manager owns");
+    let never = Override::never("a conflict is never forced");
+    gathered.refusals.push(Refusal::of(Code::FieldConflict, &address, message, never));
 }
 
 fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
@@ -341,11 +337,7 @@ fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
         || "it was not made by privlink".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
-    gathered.refusals.push(Refusal {
-        code: Code::NotAdopted,
-        message: format!("{} exists already, and {owner}", address(key)),
-        overridden_by: "--adopt".to_owned(),
-    });
+    gathered.refusals.push(super::ownership::not_adopted(&address(key), &owner));
 }
 
 /// The fields of a new object, as they are written.
@@ -455,6 +447,13 @@ fn is_pending(input: &Input<'_>, live: &Value) -> bool {
     now.is_ok_and(|now| sync_events::is_pending(live, events.objects(), now))
 }
 
+/// Whether a sync brings the Service's own status or its cleanup finalizer back.
+fn mends(live: &Service, outcome: &Outcome) -> bool {
+    let lost = |finalizer: &&String| !live.finalizers.contains(*finalizer);
+    outcome.error.is_none()
+        && (outcome.status.is_some() || outcome.finalizers.iter().any(|it| lost(&it)))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
 /// 33).
@@ -468,7 +467,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
             .any(|stage| written.contains(&DraftKey::new(&at, *stage)));
         let writes = groups.are_mended_by(outcome);
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        if is_written || !writes {
+        if is_written || !writes && !mends(live, outcome) {
             continue;
         }
         if is_pending(input, &live.object) {
@@ -486,7 +485,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         if !ours && !input.options.adopt {
             refuse_adoption(&outcome.service, &live.object, gathered);
         }
-        let reason = "Azure is not as the controller would leave it, and only a sync mends that";
+        let reason = "it is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
         let before = live.annotations.get(SYNC_ANNOTATION);
         let to = next_sync(before);

@@ -17,7 +17,7 @@ use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 
-use super::reached::Reached;
+use super::target::Reached;
 
 /// The body that is written.
 pub(super) fn body(
@@ -125,18 +125,17 @@ fn takes_message(live: &Value) -> bool {
     live_connection(live).is_none_or(|it| it.manual && it.status == "Pending")
 }
 
-/// Takes out another request message where it would not land.
+/// What is found where the request message is another one, and would not land.
 pub(super) fn message_that_stays(
-    (at, endpoint): (&Address, &PrivateEndpoint),
+    (at, wanted): (&Address, &PrivateEndpoint),
     live: &Value,
-    fields: &mut Vec<FieldDiff>,
+    body: &Value,
 ) -> Option<Finding> {
-    if takes_message(live) {
+    let differs = compare(live, body).iter().any(|field| field.path == "requestMessage");
+    if !differs || takes_message(live) {
         return None;
     }
-    let stays = fields.iter().position(|field| field.path == "requestMessage")?;
-    fields.remove(stays);
-    let place = endpoint.request_message.as_ref().map_or(&endpoint.name.span, |it| &it.span);
+    let place = wanted.request_message.as_ref().map_or(&wanted.name.span, |it| &it.span);
     Some(Finding {
         code: Code::MessageStays,
         severity: Code::MessageStays.severity(),
@@ -152,7 +151,7 @@ pub(super) fn message_that_stays(
 }
 
 /// The live endpoint with what can change in place changed.
-pub(super) fn updated(live: &Value, body: &Value) -> Value {
+pub(crate) fn updated(live: &Value, body: &Value) -> Value {
     let mut updated = live.clone();
     if let (Some(tags), Some(wanted)) = (
         updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),

@@ -21,7 +21,7 @@ use crate::input::Input;
 use crate::node::private_endpoint;
 use crate::prediction::Prediction;
 
-pub(crate) use body::updated;
+pub(crate) use body::{unlanded, updated};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_written, without};
 pub(crate) use peer::Peer;

@@ -25,6 +25,7 @@ pub mod input;
 pub mod inventory;
 pub mod join;
 pub mod known;
+pub mod landed;
 pub mod limit;
 pub mod node;
 mod order;

@@ -4,6 +4,7 @@ pub mod account;
 mod standing;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::address::{Address, Kind};
 use crate::by_hand;
@@ -19,7 +20,7 @@ use crate::health;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
-use crate::node::private_endpoint;
+use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
@@ -36,6 +37,8 @@ pub struct Planned {
     pub prediction: Prediction,
     /// The stack's graph.
     pub graph: Graph,
+    /// What the stack wants, by its object: `namespace/name` or an id in Azure.
+    pub subjects: BTreeMap<Address, String>,
 }
 
 /// Why there is no plan.
@@ -82,8 +85,9 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let leaving = join::leaving(input);
     let changes = diff::service::diff(input, &mut gathered);
     let world = join::without(world, &leaving);
-    let prediction = prediction::predict(world, cluster, &changes);
+    let mut prediction = diff::finish::first(world, &cluster, &changes);
     diff::service::nudge(input, &prediction, &mut gathered);
+    diff::finish::finish(input, cluster, &changes, &mut prediction, &mut gathered);
     let join = Join::of(input, &prediction);
     diff::endpoint::diff(&join, &leaving, &mut gathered);
     diff::controller::diff(&join, &mut gathered);
@@ -104,9 +108,33 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
     plan.needs = stack_graph::needs(input, &prediction, &join.own, &plan.changes);
-    let mut planned = Planned { plan, prediction, graph };
+    let subjects = subjects(&join);
+    let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);
     Ok(planned)
+}
+
+/// The objects that the stack wants, as far as the plan is about them.
+fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
+    let Join { input, prediction, .. } = join;
+    let services = input.desired.services.keys();
+    let services = services.map(|key| (service::address(key), key.to_string()));
+    let mut subjects: BTreeMap<Address, String> = services.collect();
+    for (address, view) in prediction.nodes_after() {
+        let wanted =
+            |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
+        if view.service.as_ref().is_some_and(wanted) {
+            subjects.insert(address.clone(), view.id.as_str().to_owned());
+        }
+    }
+    for endpoint in join.endpoints() {
+        if let Some((record, id)) = dns_record::target(endpoint.wanted, &endpoint.id) {
+            subjects.insert(record, id.as_str().to_owned());
+        }
+        subjects.insert(endpoint.at, endpoint.id.as_str().to_owned());
+    }
+    subjects.retain(|address, _| input.covers(address));
+    subjects
 }
 
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {

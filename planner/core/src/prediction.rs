@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::arm::hand;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
@@ -35,6 +36,11 @@ pub struct Prediction {
     pub services: BTreeMap<Key, Arc<Service>>,
     /// What each sync did, in order.
     pub outcomes: Vec<Outcome>,
+    /// What second syncs do that the first leave undone, in order.
+    pub finishing: Vec<Outcome>,
+    /// Azure between the first syncs and the second, where there are any.
+    between: Option<Box<World>>,
+    hand: hand::Marks,
     derived: OnceLock<Box<Derived>>,
 }
 
@@ -53,10 +59,46 @@ impl Prediction {
         self.outcomes.iter().rev().find(|outcome| &outcome.service == service)
     }
 
+    /// All syncs, in order.
+    pub fn syncs(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().chain(&self.finishing)
+    }
+
+    /// Azure once the first sync of each Service is done.
+    pub fn between(&self) -> &World {
+        self.between.as_deref().unwrap_or(&self.after)
+    }
+
+    /// What comes of changes once all that is predicted so far is done.
+    pub fn then(&self, cluster: Cluster, changes: &[Change]) -> predict::Prediction {
+        let cluster = Cluster { services: self.services.clone(), ..cluster };
+        let (world, hand) = (self.after.clone(), self.hand.clone());
+        predict::predict_after(world, cluster, changes, Rules::Azure, hand)
+    }
+
+    /// Goes on with more first syncs.
+    pub fn go_on(&mut self, then: predict::Prediction) {
+        self.after = then.world;
+        self.services = then.services;
+        self.outcomes.extend(then.outcomes);
+        self.hand = then.hand;
+    }
+
+    /// Goes on with second syncs.
+    pub fn finish(&mut self, then: predict::Prediction) {
+        self.between = Some(Box::new(std::mem::replace(&mut self.after, then.world)));
+        self.services = then.services;
+        self.finishing = then.outcomes;
+        self.hand = then.hand;
+    }
+
     fn derived(&self) -> &Derived {
         self.derived.get_or_init(|| {
             let services = self.live.values().chain(self.services.values());
-            let owners = Owners::of(services.map(AsRef::as_ref), &[&self.before, &self.after]);
+            let owners = Owners::of(
+                services.map(AsRef::as_ref),
+                &[&self.before, self.between(), &self.after],
+            );
             let nodes = sides::nodes(&self.before, &self.after, &owners);
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })
@@ -164,6 +206,9 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         live,
         services: predicted.services,
         outcomes: predicted.outcomes,
+        finishing: Vec::new(),
+        between: None,
+        hand: predicted.hand,
         derived: OnceLock::new(),
     }
 }

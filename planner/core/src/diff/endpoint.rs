@@ -113,6 +113,9 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathe
         gathered.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));
     }
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
+    if !remade {
+        gathered.findings.extend(endpoint.message_that_stays(&body));
+    }
     let stays = endpoint.seen().filter(|_| !remade);
     let dropped = dns::drop_group(join.input, endpoint.wanted, id, stays, gathered);
     if let Some((action, reason)) = &action {

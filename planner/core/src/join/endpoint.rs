@@ -88,7 +88,12 @@ impl<'a> Endpoint<'a> {
 
     /// What of the live endpoint differs from the body that is written.
     pub(crate) fn fields(&self, body: &Value) -> Vec<FieldDiff> {
-        self.seen().map(|live| body::compare(live, body)).unwrap_or_default()
+        self.seen().map(|live| body::unlanded(live, body)).unwrap_or_default()
+    }
+
+    /// What is found where the request message is another one, and would not land.
+    pub(crate) fn message_that_stays(&self, body: &Value) -> Option<Finding> {
+        body::message_that_stays((&self.at, self.wanted), self.seen()?, body)
     }
 
     /// The connection, as the live endpoint shows it.

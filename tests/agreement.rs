@@ -291,6 +291,7 @@ fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackRepor
     let options = Options {
         mode: Mode::Apply,
         adopt: false,
+        guard: None,
         max_disconnects: Some(99),
         today: None,
         max_deletes: Some(99),

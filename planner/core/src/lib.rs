@@ -19,6 +19,7 @@ pub mod finding;
 pub mod forget;
 pub mod frontier;
 pub mod graph;
+pub mod guard;
 mod health;
 pub mod import;
 pub mod input;
@@ -41,6 +42,7 @@ pub mod route;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
+pub mod unread;
 mod writer;
 
 pub use privlink_input::{annotation, code, desired, diagnostic, document, schema, yaml};

@@ -33,6 +33,10 @@ use crate::unknown;
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
 
+mod written;
+
+pub use written::written;
+
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
 pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> {
@@ -47,6 +51,12 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
             if input.covers(&address(key)) {
                 seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
             }
+        }
+    }
+    let gone = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    for key in gone.filter(|it| live.contains_key(it) && !input.desired.services.contains_key(it)) {
+        if input.covers(&address(key)) {
+            seen.extend(written(input, key, None, gathered));
         }
     }
     for (key, object) in &live {

@@ -201,7 +201,7 @@ fn use_snapshot(snapshot: &Snapshot) {
         let input = Input::new(&DESIRED, snapshot, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);
-            let bindings = binding::bind(&planned.plan, snapshot);
+            let bindings = binding::bind(&planned.plan, &planned.subjects, snapshot);
             assert!(binding::moved(&bindings, snapshot).is_empty(), "a plan is stale at once");
         }
     }

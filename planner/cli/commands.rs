@@ -39,7 +39,7 @@ use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::planning::{self, Planned};
+use privlink_core::planning::Planned;
 use privlink_core::rehearsal;
 use privlink_core::snapshot::Snapshot;
 use privlink_render::notice::Notice;
@@ -297,11 +297,13 @@ fn planned(
     }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
-        let failure = CommandError::new(error.to_string());
-        match error.help() {
-            Some(help) => failure.hint(help),
-            None => failure,
-        }
-    })
+    privlink_core::route::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
+        |error| {
+            let failure = CommandError::new(error.to_string());
+            match error.help() {
+                Some(help) => failure.hint(help),
+                None => failure,
+            }
+        },
+    )
 }

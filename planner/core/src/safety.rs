@@ -10,7 +10,7 @@ use crate::code::{Code, Severity};
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
 use crate::node::private_endpoint;
-use crate::plan::{Finding, Mode, Refusal, disconnected};
+use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
 
 pub(crate) use consent::Given;
@@ -37,15 +37,15 @@ fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<R
     let all = disconnected(changes);
     let cut = given.without(&all).len();
     let without = if cut < all.len() { " without consent" } else { "" };
-    (cut > allowed).then(|| Refusal {
-        code: Code::TooManyDisconnects,
-        message: format!(
-            "{} would be disconnected{without}; {allowed} may be",
-            count(cut, "consumer")
-        ),
-        overridden_by: format!(
-            "--max-disconnects {cut}, or allowDisconnects or maxDisconnects of the Stack"
-        ),
+    (cut > allowed).then(|| {
+        Refusal::of_plan(
+            Code::TooManyDisconnects,
+            format!("{} would be disconnected{without}; {allowed} may be", count(cut, "consumer")),
+            Override::flag_or(
+                format!("--max-disconnects {cut}"),
+                "allowDisconnects or maxDisconnects",
+            ),
+        )
     })
 }
 
@@ -64,10 +64,12 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .filter(|change| change.actor == Actor::Privlink)
         .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
         .count();
-    (gone > allowed).then(|| Refusal {
-        code: Code::TooManyDeletes,
-        message: format!("{} would be deleted; {allowed} may be", count(gone, "object")),
-        overridden_by: format!("--max-deletes {gone}, or maxDeletes of the Stack"),
+    (gone > allowed).then(|| {
+        Refusal::of_plan(
+            Code::TooManyDeletes,
+            format!("{} would be deleted; {allowed} may be", count(gone, "object")),
+            Override::flag_or(format!("--max-deletes {gone}"), "maxDeletes"),
+        )
     })
 }
 
@@ -99,15 +101,16 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let is_lifted = |change: &Change| input.options.unprotect.contains(&change.address.to_string());
     let refusal = |change: &Change| {
         let by = by(change).filter(|_| !is_lifted(change))?;
-        Some(Refusal {
-            code: Code::Protected,
-            message: format!(
+        Some(Refusal::of(
+            Code::Protected,
+            &change.address,
+            format!(
                 "{} is protected by {by} and would be {}",
                 change.address,
                 change.action.word()
             ),
-            overridden_by: format!("--unprotect {}", change.address),
-        })
+            Override::flag(format!("--unprotect {}", change.address)),
+        ))
     };
     changes.iter().filter(goes).filter_map(refusal).collect()
 }
@@ -162,11 +165,8 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     };
     let refusal = |address: &Address| {
         let advice = advice(address)?;
-        Some(Refusal {
-            code: Code::NotReplaceable,
-            message: format!("{address} is not privlink's to re-create"),
-            overridden_by: format!("none: {advice}"),
-        })
+        let message = format!("{address} is not privlink's to re-create");
+        Some(Refusal::of(Code::NotReplaceable, address, message, Override::never(advice)))
     };
     input.options.scope.replaces.iter().filter_map(refusal).collect()
 }
@@ -177,10 +177,6 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .filter(|finding| !input.options.accept.contains(&finding.code))
-        .map(|finding| Refusal {
-            code: finding.code,
-            message: format!("{}: {}", finding.address, finding.message),
-            overridden_by: format!("--accept {}", finding.code),
-        })
+        .map(Refusal::of_finding)
         .collect()
 }

@@ -39,7 +39,7 @@ use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::planning::Planned;
+use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
 use privlink_core::snapshot::Snapshot;
 use privlink_render::notice::Notice;

@@ -13,7 +13,7 @@ use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::planning::Planned;
+use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
 use privlink_render as render;

@@ -18,7 +18,6 @@ use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
-use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection};
 use crate::inventory::Inventory;

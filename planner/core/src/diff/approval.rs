@@ -6,8 +6,8 @@ use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
 use crate::code::Code;
 use crate::input::Input;
-use crate::join::decision::{Decision, decision};
 use crate::join::Join;
+use crate::join::decision::{Decision, decision};
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::endpoint_connection::address as connection_address;
@@ -19,7 +19,7 @@ use super::Gathered;
 use super::draft::{Draft, Stage};
 
 /// Adds a decision as a change and a draft, the last of the drafts.
-pub fn decide(
+pub(crate) fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,

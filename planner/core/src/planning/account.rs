@@ -10,12 +10,11 @@ use crate::diagnostic::Span;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
-use crate::planned::Planned;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
+use crate::planned::Planned;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-
 
 /// The prefix of the controller's annotations, which people leave away.
 const PREFIX: &str = "service.beta.kubernetes.io/";

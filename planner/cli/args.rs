@@ -36,7 +36,7 @@ pub(crate) use drift::{Drift, DriftFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
-pub(crate) use guard::{Guard, GuardCommand, GuardReview};
+pub(crate) use guard::{Guard, GuardCommand, GuardReview, GuardServe};
 pub(crate) use import::Import;
 pub(crate) use man::{Man, ManFormat};
 pub(crate) use observe::Observe;

@@ -62,7 +62,8 @@ fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandErr
     let base = args::Input { filename: args.base.clone(), ..args.input() };
     let observed = args.observed.as_deref();
     let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
-    Ok(Some(Guarded { gone: base.services.into_keys().collect() }))
+    let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
+    Ok(Some(Guarded { gone }))
 }
 
 /// Says which world a folder brings along, where a plan in another one is refused: an example may need a

@@ -51,7 +51,7 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
             seen.extend(apply(input, &service, gathered));
         }
     }
-    let gone = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    let gone = input.options.guard.iter().flat_map(|guarded| guarded.gone.keys());
     for key in gone.filter(|it| live.contains_key(it) && !input.desired.services.contains_key(it)) {
         if input.covers(&address(key)) {
             seen.extend(written(input, key, None, gathered));

@@ -19,7 +19,7 @@ use super::Gathered;
 use super::draft::{Draft, Stage};
 
 /// Adds a decision as a change and a draft, the last of the drafts.
-pub fn decide(
+pub(crate) fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,

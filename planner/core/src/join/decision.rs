@@ -7,7 +7,7 @@ use crate::resource_id::ResourceId;
 
 /// What is decided on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It is let in.
     Approve,
     /// It is turned away.
@@ -16,7 +16,7 @@ pub enum Decision {
 
 impl Decision {
     /// The state it gives the connection.
-    pub const fn status(self) -> &'static str {
+    pub(crate) const fn status(self) -> &'static str {
         match self {
             Self::Approve => "Approved",
             Self::Reject => "Rejected",
@@ -26,7 +26,7 @@ impl Decision {
 
 /// What the stack's approvals decide on an endpoint that asks for a Service, given its connection's
 /// state. A rejection wins; a rejected connection is never turned round.
-pub fn decision(
+pub(crate) fn decision(
     input: &Input<'_>,
     service: Option<&Key>,
     endpoint: &ResourceId,
@@ -47,7 +47,7 @@ pub fn decision(
 }
 
 /// The EndpointApproval that turns an endpoint away which asks for a Service.
-pub fn rejecting<'a>(
+pub(crate) fn rejecting<'a>(
     input: &Input<'a>,
     service: Option<&Key>,
     endpoint: &ResourceId,

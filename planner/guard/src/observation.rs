@@ -11,6 +11,7 @@ use privlink_azure::ArmClient;
 use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::facts::Facts;
 use privlink_core::guard::policy::Mode;
+use privlink_core::inventory::Azure;
 use privlink_core::marks::GUARD_LABEL;
 use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_core::unread;
@@ -43,6 +44,8 @@ pub(crate) struct Observation {
 pub(crate) struct Read {
     /// Both control planes.
     pub(crate) snapshot: Snapshot,
+    /// Azure in it.
+    pub(crate) azure: Azure,
     /// What the cluster is taken to be.
     pub(crate) facts: Facts,
     /// When Azure was read.
@@ -127,10 +130,11 @@ impl Observer {
             self.metrics.failed(Failure::Refresh);
             tracing::warn!(%why, "the cluster or Azure could not be read");
         }
+        let azure = Azure::of(&snapshot);
         self.known.send_modify(|known| {
             known.failure.clone_from(&failure);
             if failure.is_none() {
-                known.read = Some(Arc::new(Read { snapshot, facts, at: began }));
+                known.read = Some(Arc::new(Read { snapshot, azure, facts, at: began }));
             }
         });
     }

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use privlink_core::facts::Facts;
+use privlink_core::inventory::Azure;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -76,7 +77,8 @@ impl Shared {
             azure: BTreeMap::new(),
             index: Index::default(),
         };
-        Arc::new(Read { snapshot, facts: Facts::default(), at: Instant::now() })
+        let azure = Azure::default();
+        Arc::new(Read { snapshot, azure, facts: Facts::default(), at: Instant::now() })
     }
 }
 

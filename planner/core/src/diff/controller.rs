@@ -11,7 +11,7 @@ use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
-use crate::facts::{Facts, Origin};
+use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::service::address;
@@ -295,9 +295,9 @@ fn await_controller(facts: &Facts, prediction: &Prediction, gathered: &mut Gathe
 
 /// Fields that hang on facts nobody knows: they are predicted, but not waited for.
 fn unsure(facts: &Facts) -> Vec<&'static str> {
-    let hanging = [("zones", "zones"), ("disableOutboundSnat", "disableOutboundSnat")];
-    let is_assumed = |fact: &str| facts.source(fact) == Origin::Assumed;
-    hanging.into_iter().filter(|(fact, _)| is_assumed(fact)).map(|(_, field)| field).collect()
+    let hanging = [(Fact::Zones, "zones"), (Fact::DisableOutboundSnat, "disableOutboundSnat")];
+    let is_assumed = |fact: Fact| facts.source(fact) == Origin::Assumed;
+    hanging.into_iter().filter(|(fact, _)| is_assumed(*fact)).map(|(_, field)| field).collect()
 }
 
 /// What ARM must show once the controller is done with a Service.

@@ -19,6 +19,9 @@ use super::Subject;
 /// 16). Errors that have a finding of their own are told there.
 pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     let error = &brief(subject.outcome.error.as_ref()?);
+    if let Some(found) = group_missing(subject) {
+        return Some(found);
+    }
     let own = [
         ("cannot change existing private link service name", Code::LinkCannotMove),
         ("already has unmanaged private link service", Code::LinkBlocked),
@@ -45,6 +48,28 @@ pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = key;
     Some(subject.finding_at(code, span, message, &help))
+}
+
+/// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
+/// the group, and fails (recordings 180 and 181).
+fn group_missing(subject: &Subject<'_>) -> Option<Finding> {
+    let error = subject.outcome.error.as_ref()?;
+    if !error.contains("get PLS: ") || !error.contains("ERROR CODE: ResourceGroupNotFound") {
+        return None;
+    }
+    let key = "azure-pls-resource-group";
+    let annotated = subject.annotation(key).map(|group| group.trim().to_owned());
+    let group = annotated
+        .filter(|group| !group.is_empty())
+        .unwrap_or_else(|| subject.facts.private_link_service_group());
+    let message = format!(
+        "the resource group {group} does not exist, so no Private Link Service is made: the controller \
+         will fail with the load balancer made and the Service without its new address"
+    );
+    let help = format!(
+        "Make the group first (az group create --name {group} ...), or name one that exists."
+    );
+    Some(subject.finding(Code::ResourceGroupMissing, key, message, &help))
 }
 
 /// What the controller does before it fails.

@@ -30,8 +30,13 @@ struct Subject<'a> {
 }
 
 /// The codes under which a failure of the controller is told.
-pub const FAILURES: [Code; 4] =
-    [Code::ControllerFails, Code::PartlyMade, Code::LinkBlocked, Code::LinkCannotMove];
+pub const FAILURES: [Code; 5] = [
+    Code::ControllerFails,
+    Code::PartlyMade,
+    Code::LinkBlocked,
+    Code::LinkCannotMove,
+    Code::ResourceGroupMissing,
+];
 
 /// All findings of a prediction.
 pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {

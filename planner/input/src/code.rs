@@ -198,6 +198,8 @@ codes! {
         LinkTakenOver = "link-taken-over", Warning;
         /// A Private Link Service of somebody else is in the way.
         LinkBlocked = "link-blocked", Error;
+        /// The resource group of a Private Link Service is not there.
+        ResourceGroupMissing = "resource-group-missing", Error;
         /// A Private Link Service cannot be renamed, nor moved to another resource group.
         LinkCannotMove = "link-cannot-move", Error;
         /// All NAT addresses of a Private Link Service are written anew.

@@ -118,6 +118,11 @@ pub fn of_code(code: Code) -> Ground {
         Code::LinkCannotMove => {
             ground("a Private Link Service keeps name and group (finding 9)", Some(Recorded), LINK)
         }
+        Code::ResourceGroupMissing => ground(
+            "a list of Private Link Services that fails ends the sync (finding 42)",
+            Some(Recorded),
+            LINK,
+        ),
         Code::LinkBlocked => {
             ground("a frontend has one Private Link Service", Some(Documented), LINK)
         }

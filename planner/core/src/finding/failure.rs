@@ -30,6 +30,7 @@ pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
             Code::LinkBlocked,
             "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
         )),
+        failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
         failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
     };
     if let Some((code, help)) = own {
@@ -46,6 +47,24 @@ pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, span, message, &help))
+}
+
+/// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
+/// the group, and fails (recordings 180 and 181).
+fn group_missing(subject: &Subject<'_>) -> Finding {
+    let key = "azure-pls-resource-group";
+    let annotated = subject.annotation(key).map(|group| group.trim().to_owned());
+    let group = annotated
+        .filter(|group| !group.is_empty())
+        .unwrap_or_else(|| subject.facts.private_link_service_group());
+    let message = format!(
+        "the resource group {group} does not exist, so no Private Link Service is made: the controller \
+         will fail with the load balancer made and the Service without its new address"
+    );
+    let help = format!(
+        "Make the group first (az group create --name {group} ...), or name one that exists."
+    );
+    subject.finding(Code::ResourceGroupMissing, key, message, &help)
 }
 
 /// What the controller does before it fails.

@@ -9,6 +9,7 @@ use crate::annotation::keys;
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::kubernetes::service::Key;
+use privlink_model::facts::Fact;
 use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
@@ -118,8 +119,8 @@ pub(crate) fn is_private_link_wanted(service: &Service) -> bool {
 /// the controller up to August 2026 take the first one's away (recording 233), later ones refuse.
 fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let default_group = desired.stack.as_ref().and_then(|stack| {
-        let facts = &stack.facts;
-        facts.private_link_service_resource_group.as_ref().or(facts.node_resource_group.as_ref())
+        let group = stack.facts.text(Fact::PrivateLinkServiceResourceGroup);
+        group.or_else(|| stack.facts.text(Fact::ResourceGroup))
     });
     let mut seen: BTreeMap<(String, String), &Spanned<String>> = BTreeMap::new();
     let wanted = desired.services.values().filter(|service| is_private_link_wanted(service));
@@ -131,7 +132,7 @@ fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .annotation(keys::PLS_RESOURCE_GROUP)
             .map(|group| group.trim())
             .filter(|group| !group.is_empty())
-            .or(default_group.map(|group| group.as_str()))
+            .or(default_group.as_ref().map(|group| group.value))
             .unwrap_or_default();
         let key = (group.to_lowercase(), name.trim().to_lowercase());
         if let Some(first) = seen.get(&key) {
@@ -287,8 +288,8 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
         annotation.map_or_else(|| service.span.clone(), |annotation| annotation.key.clone())
     };
     let Some(first) = wants.map(place).min() else { return };
-    if let Some(version) = &stack.facts.kubernetes_version
-        && minor_version(version).is_some_and(|version| version < (1, 22))
+    if let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule)
+        && minor_version(version.value).is_some_and(|version| version < (1, 22))
     {
         problems.push(
             Diagnostic::new(
@@ -300,7 +301,7 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("upgrade the cluster to 1.22 or later"),
         );
     }
-    if let Some(sku) = &stack.facts.load_balancer_sku
+    if let Some(sku) = stack.facts.text(Fact::LoadBalancerSku)
         && sku.value == "basic"
     {
         problems.push(
@@ -313,7 +314,7 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("move the cluster to Standard load balancers: Azure has retired Basic ones"),
         );
     }
-    if let Some(pool) = &stack.facts.backend_pool_type
+    if let Some(pool) = stack.facts.text(Fact::BackendPoolType)
         && pool.value != "nodeIPConfiguration"
     {
         problems.push(
@@ -330,8 +331,8 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 
 /// `azure-disable-load-balancer-nsg-rule` is unknown to releases before 1.35.
 fn nsg_rule_annotation(desired: &Desired, stack: &Stack, problems: &mut Vec<Diagnostic>) {
-    let Some(version) = &stack.facts.kubernetes_version else { return };
-    if minor_version(version).is_none_or(|version| version >= (1, 35)) {
+    let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule) else { return };
+    if minor_version(version.value).is_none_or(|version| version >= (1, 35)) {
         return;
     }
     for service in desired.services.values() {

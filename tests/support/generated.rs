@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
-use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -15,6 +14,7 @@ use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
 use privlink_engine::session::{Patience, Session};

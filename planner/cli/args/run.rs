@@ -131,7 +131,7 @@ fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
-        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
+        unit => return Err(format!("unknown unit `{unit}`; write 90s, 5m or 1h")),
     };
     let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
     let seconds = number.saturating_mul(factor);

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::change::{Actor, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::desired;
 use crate::input::Input;
@@ -16,6 +15,7 @@ use crate::kubernetes::server_side_apply::{self, Manager, SERVICE, Writer};
 use crate::marks::FIELD_MANAGER;
 use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::plan::Finding;
+use crate::rule::{Example, basis, rules};
 use crate::unknown;
 use crate::writer::{Writers, is_own};
 
@@ -137,14 +137,7 @@ pub(crate) fn find(input: &Input<'_>) -> Vec<Finding> {
         let set = Compared::of(input, wanted, live, actor).map(|it| it.set_by_hand());
         let set = set.unwrap_or_default();
         if !set.is_empty() {
-            findings.push(Finding {
-                code: Code::SetByHand,
-                severity: Code::SetByHand.severity(),
-                address: at,
-                message: message(&set),
-                help: None,
-                place: None,
-            });
+            findings.push(Finding::new(SET_BY_HAND, at, message(&set)));
         }
     }
     findings
@@ -169,4 +162,17 @@ fn message(set: &[Set]) -> String {
         verbs[0],
         verbs[1]
     )
+}
+
+rules! {
+    /// Somebody set annotations of the controller or fields of `spec` on a live Service of the stack, with
+    /// a field manager of their own. Server-side apply takes nothing from another manager, so an apply
+    /// leaves them, and the plan changes nothing of them. Drift shows each with who set it and when.
+    SET_BY_HAND = "set-by-hand", Note, [Desired, Live], {
+        basis: basis::APPLY,
+        advice: "`privlink drift` prints how to undo each. To keep one, write it into the manifest.",
+        example: Example::live(
+            r#"service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"   # kubectl annotate; not in the manifest"#,
+        ),
+    }
 }

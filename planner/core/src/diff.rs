@@ -12,6 +12,7 @@ pub mod dns;
 pub mod draft;
 pub mod endpoint;
 mod ownership;
+pub(crate) mod rules;
 pub mod selection;
 pub mod service;
 

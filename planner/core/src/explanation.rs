@@ -1,7 +1,7 @@
 //! Why an object is as it is, what the plan does with it and why, and how that is avoided.
 
 mod edit;
-pub mod ground;
+mod kinds;
 
 use std::collections::BTreeSet;
 
@@ -13,18 +13,20 @@ use crate::address::{Address, Kind};
 use crate::change::{Actor, Change, Effect, FieldDiff};
 use crate::diff::selection;
 use crate::diff::selection::Misnamed;
+use crate::evidence::Evidence;
 use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
 use crate::plan::{Alternative, Finding, Refusal};
 use crate::planning::Planned;
+use crate::rule;
 use crate::snapshot::Observation;
 
 pub use edit::Beside;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "2.1";
 
 /// All there is to say of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,13 +103,12 @@ pub fn of(
     let cuts =
         matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
     let refusals = planned.plan.refusals.iter().filter(|refusal| {
-        refusal.message.contains(&named)
-            || cuts && refusal.code == crate::code::Code::TooManyDisconnects
+        refusal.message.contains(&named) || cuts && refusal.code == rule::TOO_MANY_DISCONNECTS
     });
     Ok(Explanation {
         format_version: FORMAT_VERSION.to_owned(),
         address: address.clone(),
-        what: ground::what(address.kind).to_owned(),
+        what: kinds::what(address.kind).to_owned(),
         owner: owner(planned, address, change.as_ref()),
         object: object(input, planned, address, change.as_ref()),
         state: state(input, planned, address),
@@ -116,7 +117,7 @@ pub fn of(
         refusals: refusals.cloned().collect(),
         edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
         beside: edit::beside(input, planned, change.as_ref(), &causes),
-        links: ground::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
+        links: kinds::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
         change,
         causes,
     })
@@ -128,7 +129,9 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
     }
     match (planned.graph.node(address).map(|node| node.ownership), address.kind) {
         (Some(Ownership::External), _) => "another tool",
-        (Some(Ownership::Observed), Kind::Subnet) => "nobody here; the controller sets its policy",
+        (Some(Ownership::Observed), Kind::Subnet) => {
+            "not managed here; the controller sets its policy"
+        }
         (_, Kind::Service | Kind::PrivateEndpoint | Kind::DnsRecord) => "privlink",
         (Some(_), Kind::EndpointConnection) => "azure; privlink decides on it",
         (None, Kind::EndpointConnection) => "its consumer; the stack decides on it",
@@ -248,5 +251,5 @@ fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
 fn certainty(change: Option<&Change>, causes: &[Change]) -> String {
     let Some(change) = change else { return "it was read, not predicted".to_owned() };
     let evidence = causes.iter().chain(std::iter::once(change)).filter_map(|it| it.evidence).max();
-    evidence.map_or("it is privlink's own doing", ground::certainty).to_owned()
+    evidence.map_or("it is privlink's own doing", Evidence::in_words).to_owned()
 }

@@ -2,16 +2,16 @@
 //! that no write of privlink or of the controller would change, so that they are neither a change of a plan
 //! nor a difference of fields. A plan says them as findings, a look for drift as differences.
 
-mod azure;
-mod kubernetes;
+pub(crate) mod azure;
+pub(crate) mod kubernetes;
 
 use std::collections::BTreeMap;
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::input::Input;
 use crate::plan::{Finding, Mode};
 use crate::prediction::Prediction;
+use crate::rule::Code;
 
 /// What rules look at: desired state, the snapshot, and Azure and the Services as they are.
 pub(crate) struct Join<'a> {
@@ -47,6 +47,5 @@ pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
 }
 
 fn finding(code: Code, address: Address, message: String, help: &str) -> Finding {
-    let help = Some(help.to_owned());
-    Finding { code, severity: code.severity(), address, message, help, place: None }
+    Finding::new(code, address, message).help(help)
 }

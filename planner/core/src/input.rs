@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::date::Day;
 use crate::desired::Desired;
 use crate::facts::Facts;
 use crate::plan::{Mode, Scope};
+use crate::rule::Code;
 use crate::snapshot::Snapshot;
 
 /// The units of a plan, and which of them it is about.

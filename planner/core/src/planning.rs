@@ -23,6 +23,7 @@ use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
 };
 use crate::prediction::{self, Prediction};
+use crate::rule;
 use crate::safety;
 use crate::stack_graph;
 
@@ -95,7 +96,7 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     standing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal {
-            code: crate::code::Code::Unreadable,
+            code: rule::UNREADABLE,
             message: format!("a resource does not look as ARM's do: {what}"),
             overridden_by: "none: it is a bug, please report it".to_owned(),
         });

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::{Code, Severity};
 use crate::desired::AllowedDisconnect;
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
@@ -13,6 +12,7 @@ use crate::node::private_endpoint;
 use crate::plan::{Consent, Finding, Mode, Refusal, disconnected};
 use crate::plural::count;
 use crate::resource_id::ResourceId;
+use crate::rule::{At, Example, Severity, basis, rules};
 
 /// Checks the changes against the Stack's policy and the flags that override it.
 pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
@@ -39,9 +39,9 @@ fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
     let cut = all.iter().filter(|consumer| !named(consumer)).count();
     let without = if cut < all.len() { " without consent" } else { "" };
     (cut > allowed).then(|| Refusal {
-        code: Code::TooManyDisconnects,
+        code: TOO_MANY_DISCONNECTS,
         message: format!(
-            "{} would be disconnected{without}; {allowed} may be",
+            "{} would be disconnected{without}; allowed: {allowed}",
             count(cut, "consumer")
         ),
         overridden_by: format!(
@@ -79,7 +79,7 @@ pub(crate) fn consents(input: &Input<'_>, changes: &[Change]) -> (Vec<Consent>, 
         let (code, message, help) = if !lasts(input, entry) {
             let message =
                 format!("its disconnect was allowed until {}, which is over", until.value);
-            (Code::ConsentExpired, message, "Remove the entry, or set a later day.")
+            (CONSENT_EXPIRED, message, "Remove the entry, or set a later day.")
         } else if is_needed {
             used.push(Consent {
                 endpoint: endpoint.value.clone(),
@@ -94,16 +94,17 @@ pub(crate) fn consents(input: &Input<'_>, changes: &[Change]) -> (Vec<Consent>, 
                 "its disconnect is allowed until {}, and this plan does not disconnect it",
                 until.value
             );
-            (Code::ConsentUnused, message, "Remove the entry once what it was for is done.")
+            (CONSENT_UNUSED, message, "Remove the entry once what it was for is done.")
         };
-        findings.push(Finding {
-            code,
-            severity: code.severity(),
-            address: Address::new(Kind::PrivateEndpoint, ResourceId::new(&endpoint.value).name()),
-            message,
-            help: Some(help.to_owned()),
-            place: Some(endpoint.span.place().to_string()),
-        });
+        findings.push(
+            Finding::new(
+                code,
+                Address::new(Kind::PrivateEndpoint, ResourceId::new(&endpoint.value).name()),
+                message,
+            )
+            .help(help)
+            .at(&endpoint.span),
+        );
     }
     used.sort();
     (used, findings)
@@ -125,8 +126,8 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
         .count();
     (gone > allowed).then(|| Refusal {
-        code: Code::TooManyDeletes,
-        message: format!("{} would be deleted; {allowed} may be", count(gone, "object")),
+        code: TOO_MANY_DELETES,
+        message: format!("{} would be deleted; allowed: {allowed}", count(gone, "object")),
         overridden_by: format!("--max-deletes {gone}, or maxDeletes of the Stack"),
     })
 }
@@ -160,7 +161,7 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let refusal = |change: &Change| {
         let by = by(change).filter(|_| !is_lifted(change))?;
         Some(Refusal {
-            code: Code::Protected,
+            code: PROTECTED,
             message: format!(
                 "{} is protected by {by} and would be {}",
                 change.address,
@@ -211,7 +212,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
             Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
                 let name = name.trim_end_matches("/IPv6");
                 Some(format!(
-                    "only the controller makes it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
+                    "only the controller creates it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
                 ))
             }
             Kind::DnsRecord => Some("a record is changed in place, and nothing is gained".to_owned()),
@@ -223,7 +224,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let refusal = |address: &Address| {
         let advice = advice(address)?;
         Some(Refusal {
-            code: Code::NotReplaceable,
+            code: NOT_REPLACEABLE,
             message: format!("{address} is not privlink's to re-create"),
             overridden_by: format!("none: {advice}"),
         })
@@ -243,4 +244,84 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
             overridden_by: format!("--accept {}", finding.code),
         })
         .collect()
+}
+
+rules! {
+    /// `--replace` names an object that privlink does not write: one of the controller's, or an endpoint of
+    /// another owner. The refusal names the smallest edit with the same effect.
+    NOT_REPLACEABLE = "not-replaceable", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "What the refusal says; often `--replace` of the Service.",
+        example: Example::live("privlink plan -f deploy/ --replace FrontendIp/default/web"),
+    }
+
+    /// The plan would disconnect more consumers than are allowed: none, unless the Stack's
+    /// `allowDisconnects` names them, or `maxDisconnects` or `--max-disconnects` allow a number. Endpoints
+    /// of this stack that the plan re-creates count too.
+    TOO_MANY_DISCONNECTS = "too-many-disconnects", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at who is listed. `privlink explain ADDRESS` says how nobody is disconnected. If \
+            they know about it, name them in `allowDisconnects`, each until a day, or allow their \
+            number.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.26"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+        ).at(At::Connected),
+    }
+
+    /// A disconnect was allowed by `allowDisconnects` until a day that has passed (in UTC). The entry has
+    /// no effect any more.
+    CONSENT_EXPIRED = "consent-expired", Warning, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Remove the entry, or set a later day.",
+        example: Example::new(
+            At::Stack,
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2020-01-01}]}",
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2999-12-31}]}",
+        ),
+    }
+
+    /// `allowDisconnects` allows a disconnect that this plan does not cause. Until that day it would allow
+    /// one.
+    CONSENT_UNUSED = "consent-unused", Note, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Remove the entry once it has served its purpose.",
+        example: Example::new(
+            At::Stack,
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2999-12-31}]}",
+            "policy: {maxDisconnects: 1}",
+        ),
+    }
+
+    /// The plan would delete more objects than the Stack's `maxDeletes` allows.
+    TOO_MANY_DELETES = "too-many-deletes", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at what is deleted; if that is intended, allow that number.",
+        example: Example::live("policy: {maxDeletes: 5}   # and six documents were removed"),
+    }
+
+    /// A protected object would be deleted or re-created: by the Stack's policy, or by a label
+    /// `privlink.dev/protect: "true"`. On a Service, live or desired, the label protects its frontends and
+    /// its Private Link Service too; on a PrivateEndpoint document it becomes the tag `privlink-protect`,
+    /// which holds when the document is gone.
+    PROTECTED = "protected", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Take it off the list, remove the label first, or give `--unprotect` for this run.",
+        example: Example::live(
+            "policy: {protect: [PrivateLinkService/default/web]}   # and its Service gets another address",
+        ),
+    }
 }

@@ -10,7 +10,7 @@ use crate::binding::Binding;
 use crate::plan::Plan;
 
 /// The version of the file's format. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// A plan to be carried out as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -174,7 +174,7 @@ mod tests {
         let text = saved().to_text();
         let cut = text.get(..text.len() / 2).unwrap();
         assert!(matches!(SavedPlan::parse(cut), Err(Unsound::Broken(_))));
-        let newer = text.replacen("\"1.0\"", "\"2.0\"", 1);
-        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("2.0".into())));
+        let newer = text.replacen("\"2.0\"", "\"3.0\"", 1);
+        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("3.0".into())));
     }
 }

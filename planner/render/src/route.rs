@@ -36,7 +36,7 @@ pub fn text(route: &Route, style: Style, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "  {}", terminal(failure))?;
     }
     for rule in &route.because {
-        let sure = rule.evidence.map_or("", privlink_core::explanation::ground::certainty);
+        let sure = rule.evidence.map_or("", privlink_core::evidence::Evidence::in_words);
         writeln!(out, "  {} would be lost: {}", terminal(&rule.link), terminal(&rule.reason))?;
         if !sure.is_empty() {
             writeln!(out, "  How sure: {sure}")?;

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
 use crate::input::Input;
@@ -15,6 +14,7 @@ use crate::node::dns_record::{group, record, records, tag, target, zone_id};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::{Observation, Reading};
 
 use super::Gathered;
@@ -79,7 +79,7 @@ pub fn diff(
             return;
         }
         gathered.refusals.push(Refusal {
-            code: Code::NotAdopted,
+            code: rule::NOT_ADOPTED,
             message: format!("{at} exists already, and is not marked as this stack's"),
             overridden_by: "--adopt".to_owned(),
         });
@@ -147,7 +147,7 @@ pub fn written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
 /// record goes before its endpoint's tag does, by which it would be found again.
 pub fn prune(input: &Input<'_>, gathered: &mut Gathered) {
     let reason = match input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "it carries the stack's mark and left the desired state",
     };
     for (at, id) in gone(input).into_iter().filter(|(at, _)| input.covers(at)) {
@@ -221,12 +221,13 @@ fn zone_missing(
         }
         None => return None,
     };
-    Some(Finding {
-        code: Code::ZoneMissing,
-        severity: Code::ZoneMissing.severity(),
-        address: at.clone(),
-        message: format!("the private DNS zone {} is not there", zone.value),
-        help: Some("Make the zone first, or name one that exists.".to_owned()),
-        place: Some(zone.span.place().to_string()),
-    })
+    Some(
+        Finding::new(
+            rule::ZONE_MISSING,
+            at.clone(),
+            format!("the private DNS zone {} is not there", zone.value),
+        )
+        .help("Create the zone first, or name one that exists.")
+        .at(&zone.span),
+    )
 }

@@ -16,7 +16,6 @@ use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::desired::PrivateEndpoint;
 use crate::diff::ownership::{refuse_unreadable, unmarked};
@@ -30,6 +29,7 @@ use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 pub use renamed::settled;
@@ -130,7 +130,7 @@ fn delete(
     let Some(id) = live.get("id").and_then(Value::as_str).map(ResourceId::new) else { return };
     let Some(at) = own.get(&id.key()).cloned() else { return };
     let reason = match input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
@@ -140,7 +140,7 @@ fn delete(
         Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
-        "goes with its endpoint",
+        "deleted with its endpoint",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
     let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
@@ -163,17 +163,7 @@ fn one(
 ) {
     let id = id(input, endpoint);
     let Some(reached) = reached(prediction, endpoint) else {
-        gathered.findings.push(Finding {
-            code: Code::NoPrivateLinkService,
-            severity: Code::NoPrivateLinkService.severity(),
-            address: at.clone(),
-            message: "its Service will have no Private Link Service to connect to".to_owned(),
-            help: Some(
-                "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
-                    .to_owned(),
-            ),
-            place: Some(endpoint.name.span.place().to_string()),
-        });
+        gathered.findings.push(Finding::new(rule::NO_PRIVATE_LINK_SERVICE, at.clone(), "its Service will have no Private Link Service to connect to").help("Set azure-pls-create to \"true\" on the Service, and look at what else is found of it.").at(&endpoint.name.span));
         return;
     };
     let live = match input.snapshot.resource(&id) {
@@ -214,7 +204,7 @@ fn one(
     let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
     if overwrites && !wishes.ours && !input.options.adopt {
         gathered.refusals.push(Refusal {
-            code: Code::NotAdopted,
+            code: rule::NOT_ADOPTED,
             message: format!("{at} exists already, and is not marked as this stack's"),
             overridden_by: "--adopt".to_owned(),
         });

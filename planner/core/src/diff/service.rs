@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::Write;
 use crate::controller::predict;
@@ -26,6 +25,7 @@ use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::plan::{Finding, Mode, Op, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
+use crate::rule;
 use crate::snapshot::Reading;
 use crate::unknown;
 
@@ -78,7 +78,7 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
         gathered.changes.push(change);
     }
     gathered.refusals.push(Refusal {
-        code: Code::Unreadable,
+        code: rule::UNREADABLE,
         message,
         overridden_by: "none: make them readable".to_owned(),
     });
@@ -155,9 +155,9 @@ fn replace(
 ) -> Vec<predict::Change> {
     if actor != Actor::Privlink {
         gathered.refusals.push(Refusal {
-            code: Code::NotReplaceable,
+            code: rule::NOT_REPLACEABLE,
             message: format!("{} is written by {}", address(key), actor.as_str()),
-            overridden_by: "none: delete it there, and let that tool make it again".to_owned(),
+            overridden_by: "none: delete it there, and let that tool create it again".to_owned(),
         });
         return vec![predict::Change::Nudge(key.clone())];
     }
@@ -243,20 +243,18 @@ fn refuse_invalid(
     for cause in &causes {
         let place = refusal::locate(&wanted.span, cause);
         let place = place.map_or_else(|| wanted.span.place(), |place| place.span.place());
-        gathered.findings.push(Finding {
-            code: Code::ServiceInvalid,
-            severity: Code::ServiceInvalid.severity(),
-            address: address(key),
-            message: unknown::show(&refusal::told(cause)),
-            help: Some(live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
+        let message = unknown::show(&refusal::told(cause));
+        let mut found = Finding::new(rule::SERVICE_INVALID, address(key), message).help(
+            live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
                 let mut help = refusal::help(cause).to_owned();
                 if let Some(first) = help.get_mut(..1) {
                     first.make_ascii_uppercase();
                 }
                 help + "."
-            })),
-            place: Some(place.to_string()),
-        });
+            }),
+        );
+        found.place = Some(place.to_string());
+        gathered.findings.push(found);
     }
 }
 
@@ -317,19 +315,17 @@ fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value,
 fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
     let address = address(key);
     for Conflict { manager, field } in conflicts {
-        gathered.findings.push(Finding {
-            code: Code::FieldConflict,
-            severity: Code::FieldConflict.severity(),
-            address: address.clone(),
-            message: format!("{field} belongs to field manager {manager}, with another value"),
-            help: Some(
-                "Remove the field from the manifest, or have that manager give it up.".to_owned(),
-            ),
-            place: None,
-        });
+        gathered.findings.push(
+            Finding::new(
+                rule::FIELD_CONFLICT,
+                address.clone(),
+                format!("{field} belongs to field manager {manager}, with another value"),
+            )
+            .help("Remove the field from the manifest, or have that manager give it up."),
+        );
     }
     gathered.refusals.push(Refusal {
-        code: Code::FieldConflict,
+        code: rule::FIELD_CONFLICT,
         message: format!("{address} has fields that another manager owns"),
         overridden_by: "none: a conflict is never forced".to_owned(),
     });
@@ -337,11 +333,11 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) 
 
 fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
     let owner = stack_of(live).map_or_else(
-        || "it was not made by privlink".to_owned(),
+        || "privlink did not create it".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
     gathered.refusals.push(Refusal {
-        code: Code::NotAdopted,
+        code: rule::NOT_ADOPTED,
         message: format!("{} exists already, and {owner}", address(key)),
         overridden_by: "--adopt".to_owned(),
     });
@@ -394,7 +390,7 @@ fn delete(
 ) -> Option<predict::Change> {
     let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
@@ -475,12 +471,11 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         let before = live.annotations.get(SYNC_ANNOTATION);
         let to = before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1));
         change.object = Some(outcome.service.to_string());
-        change.fields = vec![FieldDiff {
-            path: format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
-            before: before.map(|it| it.clone().into()),
-            after: Some(to.to_string().into()),
-            forces_replacement: false,
-        }];
+        change.fields = vec![FieldDiff::new(
+            format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
+            before.map(|it| it.clone().into()),
+            Some(to.to_string().into()),
+        )];
         gathered.changes.push(change);
         let Key { namespace, name } = outcome.service.clone();
         let op = Op::Nudge { namespace, name, to: to.to_string() };

@@ -8,7 +8,6 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::change::{Action, Change};
-use crate::code::Code;
 use crate::controller::predict;
 use crate::diff;
 use crate::diff::approval::{self, Decision};
@@ -20,6 +19,7 @@ use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 use super::Look;
@@ -66,7 +66,7 @@ fn bodies(input: &Input<'_>, look: &Look<'_>, prediction: &Prediction, gathered:
     diff::endpoint::diff(input, prediction, &leaving, &mut planned);
     let unread = |at: &Address| {
         planned.refusals.iter().find(|refusal| {
-            refusal.code == Code::Unreadable
+            refusal.code == rule::UNREADABLE
                 && refusal.message.starts_with(&format!("{at} could not"))
         })
     };
@@ -106,7 +106,7 @@ fn network_unread(input: &Input<'_>, finding: &Finding) -> Option<String> {
     let wanted = input.desired.endpoints.get(&finding.address.name)?;
     let network = subnet_id(wanted, &id(input, wanted)).parent()?;
     let why = match input.snapshot.resource(&network) {
-        _ if finding.code != Code::NetworkMissing => return None,
+        _ if finding.code != rule::NETWORK_MISSING => return None,
         Observation::Present(_) | Observation::Absent => return None,
         Observation::Unreadable(why) => why,
         Observation::NotObserved => "it was not asked for",
@@ -121,11 +121,11 @@ fn in_the_way(input: &Input<'_>, look: &Look<'_>, finding: &Finding) -> Option<D
         .is_some_and(|wanted| input.snapshot.resource(&id(input, wanted)) == Observation::Absent);
     let (class, message) = match finding.code {
         // The endpoint is told of by its own state, if it is there.
-        Code::NoPrivateLinkService if is_absent => (
+        rule::NO_PRIVATE_LINK_SERVICE if is_absent => (
             Class::Missing,
             "it is not in Azure, and neither is a Private Link Service for it to reach".to_owned(),
         ),
-        Code::NetworkMissing | Code::ZoneMissing => (Class::Missing, finding.message.clone()),
+        rule::NETWORK_MISSING | rule::ZONE_MISSING => (Class::Missing, finding.message.clone()),
         _ => return None,
     };
     let cause = Cause::by(By::Unknown);

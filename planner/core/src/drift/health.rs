@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::address::Address;
 use crate::arm::world::World;
-use crate::code::Code;
 use crate::health::{self, Join};
 use crate::input::Input;
+use crate::rule;
 
 use super::class::Class;
 use super::endpoint::as_it_is;
@@ -23,9 +23,9 @@ pub(super) fn compare(
     let prediction = as_it_is(input, world);
     for finding in health::find(&Join { input, prediction: &prediction, own }) {
         let (class, by) = match finding.code {
-            Code::StrangerApproved => (Class::Foreign, By::Consumer),
-            Code::ConnectionUnknown => (Class::Disconnected, By::Provider),
-            Code::CleanupLost | Code::ExternalAddresses | Code::NoReadyNode => {
+            rule::STRANGER_APPROVED => (Class::Foreign, By::Consumer),
+            rule::CONNECTION_UNKNOWN => (Class::Disconnected, By::Provider),
+            rule::CLEANUP_LOST | rule::EXTERNAL_ADDRESSES | rule::NO_READY_NODE => {
                 (Class::Unhealthy, By::SomebodyInKubernetes)
             }
             _ => (Class::Unhealthy, By::AzureOrSomebodyInIt),

@@ -7,11 +7,11 @@ use crate::annotation::keys;
 use crate::arm::address::in_subnet;
 use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, PROBE_PORT};
 use crate::arm::resource::{PrivateLinkService, Subnet};
-use crate::code::Code;
 use crate::controller::outcome::{Method, Write};
 use crate::diagnostic::Span;
 use crate::node::private_link_service;
 use crate::plan::Finding;
+use crate::rule::{At, Example, basis, rules};
 
 use super::Subject;
 
@@ -20,24 +20,24 @@ use super::Subject;
 pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     let error = &brief(subject.outcome.error.as_ref()?);
     let own = [
-        ("cannot change existing private link service name", Code::LinkCannotMove),
-        ("already has unmanaged private link service", Code::LinkBlocked),
-        ("already has existing private link service", Code::LinkBlocked),
+        ("cannot change existing private link service name", LINK_CANNOT_MOVE),
+        ("already has unmanaged private link service", LINK_BLOCKED),
+        ("already has existing private link service", LINK_BLOCKED),
     ];
     if let Some((_, code)) = own.iter().find(|(words, _)| error.contains(words)) {
-        let help = match code {
-            Code::LinkCannotMove => {
+        let help = match *code {
+            LINK_CANNOT_MOVE => {
                 "Keep the name; for another one, put a second Service beside this one and move its consumers."
             }
-            _ => "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
+            _ => "Delete that Private Link Service, or remove the azure-pls-* annotations.",
         };
         let message = format!("the controller will fail: {error}");
         return Some(subject.finding(*code, "azure-pls-name", message, help));
     }
     let did = Done::of(subject);
     let (code, key) = match did {
-        Done::Nothing => (Code::ControllerFails, cause_of(subject, error)),
-        Done::Something(_) => (Code::PartlyMade, cause_of(subject, error)),
+        Done::Nothing => (CONTROLLER_FAILS, cause_of(subject, error)),
+        Done::Something(_) => (PARTLY_MADE, cause_of(subject, error)),
     };
     let message = match did {
         Done::Nothing => format!("the controller will fail and write nothing: {error}"),
@@ -94,7 +94,7 @@ fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
         return "nobody is connected to".to_owned();
     }
     let names: Vec<String> = connected.map(|it| it.endpoint).collect();
-    format!("cuts off {}", names.join(", "))
+    format!("disconnects {}", names.join(", "))
 }
 
 /// Where the cause of a failure is, and what helps.
@@ -145,7 +145,7 @@ fn missing_subnet(subject: &Subject<'_>) -> String {
         format!("az network vnet create --resource-group {group} --name {network}, then ")
     };
     format!(
-        "Name a subnet of {network} that is there, or make this one: {made}az network vnet subnet create --resource-group {group} --vnet-name {network} --name {subnet} --address-prefixes RANGE."
+        "Name a subnet of {network} that exists, or create this one: {made}az network vnet subnet create --resource-group {group} --vnet-name {network} --name {subnet} --address-prefixes RANGE."
     )
 }
 
@@ -181,4 +181,85 @@ fn brief(error: &str) -> String {
         .take_while(|line| !line.starts_with('{'))
         .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
     telling.collect::<Vec<_>>().join("; ")
+}
+
+rules! {
+    /// The controller will report an error for this Service (an event `SyncLoadBalancerFailed`) and write
+    /// nothing to Azure. It tries again after 5, 10, 20 s and more, and fails again.
+    CONTROLLER_FAILS = "controller-fails", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("errors come late in a sync (findings 11 to 16)", basis::link::LINK),
+        advice: "Correct what the controller's message names, or accept it with `--accept \
+            controller-fails`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "no-such-subnet"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "apps-subnet"
+            "#,
+        ),
+    }
+
+    /// The controller will report an error with part of its work done, and the message says which part. It
+    /// writes the load balancer first, and looks at Private Link settings only then: the load balancer
+    /// serves, the Private Link Service is not made, and the Service's status stays as it was (empty, for a
+    /// new Service). Where the frontend is to change, the Private Link Service is deleted before, and
+    /// consumers are disconnected although nothing else is done.
+    PARTLY_MADE = "partly-made", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("errors come late in a sync (findings 11 to 16)", basis::link::LINK),
+        advice: "Correct what the controller's message names, or accept it with `--accept partly-made`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "no-such-subnet"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "pls-subnet"
+            "#,
+        ),
+    }
+
+    /// A Private Link Service that is managed elsewhere is on the Service's frontend: without the
+    /// controller's tags, or owned by another Service. The controller refuses.
+    LINK_BLOCKED = "link-blocked", Error, [Desired, Live, Predicted], {
+        basis: basis::documented("a frontend has one Private Link Service", basis::link::LINK),
+        advice: "Delete the other one, or remove the `azure-pls-*` annotations and use it unchanged.",
+        example: Example::live(
+            r#"service.beta.kubernetes.io/azure-pls-create: "true"   # while another tool made one"#,
+        ),
+    }
+
+    /// A Private Link Service can be neither renamed nor moved to another resource group, and its NAT
+    /// subnet cannot change: the controller writes a new primary address, and other tools refuse to. A new
+    /// name is refused at every sync; for another group the controller tries to create a second one on the
+    /// same frontend, which Azure refuses.
+    LINK_CANNOT_MOVE = "link-cannot-move", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("a Private Link Service keeps name and group (finding 9)", basis::link::LINK),
+        advice: "Keep the name, the group and the subnet. For others, create a second Service and move \
+            the consumers.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "old-name"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "new-name"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "old-name"
+            "#,
+        ),
+    }
 }

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::arm::address::Prefix;
-use crate::code::Code;
 use crate::desired::PrivateEndpoint;
 use crate::diff::Gathered;
 use crate::input::Input;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 /// The endpoint's region: its own, or its virtual network's, which must then be readable.
@@ -33,14 +33,15 @@ pub(super) fn location(
         Observation::Unreadable(why) => why,
         Observation::NotObserved => "was not asked for",
     };
-    gathered.findings.push(Finding {
-        code: Code::NetworkMissing,
-        severity: Code::NetworkMissing.severity(),
-        address: at.clone(),
-        message: format!("its virtual network {network} {why}"),
-        help: Some("Name a virtual network that exists, or make it first.".to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    });
+    gathered.findings.push(
+        Finding::new(
+            rule::NETWORK_MISSING,
+            at.clone(),
+            format!("its virtual network {network} {why}"),
+        )
+        .help("Name a virtual network that exists, or create it first.")
+        .at(&endpoint.name.span),
+    );
     None
 }
 
@@ -61,9 +62,9 @@ pub(super) fn misplaced(
     };
     let (code, message, help) = match subnets.iter().find(is_it) {
         None => (
-            Code::NetworkMissing,
+            rule::NETWORK_MISSING,
             format!("its subnet {} is not in virtual network {parent}", subnet.name()),
-            "Name a subnet that exists, or make it first.",
+            "Name a subnet that exists, or create it first.",
         ),
         Some(live) => {
             let address = endpoint.address.as_ref()?;
@@ -79,7 +80,7 @@ pub(super) fn misplaced(
                 return None;
             }
             (
-                Code::BadAddress,
+                rule::BAD_ADDRESS,
                 format!(
                     "its address {} is not in its subnet {}, {}",
                     address.value,
@@ -90,12 +91,5 @@ pub(super) fn misplaced(
             )
         }
     };
-    Some(Finding {
-        code,
-        severity: code.severity(),
-        address: at.clone(),
-        message,
-        help: Some(help.to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    })
+    Some(Finding::new(code, at.clone(), message).help(help).at(&endpoint.name.span))
 }

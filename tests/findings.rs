@@ -58,7 +58,6 @@ fn check_in(found: &[Value], code: &str) {
     assert!(!it["help"].as_str().unwrap().is_empty(), "{it}");
 }
 
-const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
 const LINK: (&str, &str) = ("azure-pls-create", "true");
 
 fn web(more: &[(&str, &str)], spec: &str) -> Vec<String> {

@@ -49,6 +49,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("unreadable", "a list that could not be read: tests/failures.rs"),
     ("unmarked", "an object without a mark: tests/import.rs"),
     ("not-adopted", "an object of another owner: tests/failures.rs"),
+    ("message-stays", "a connection that was decided on: tests/runs"),
+    (
+        "consent-misread",
+        "an annotation of a Service that is reviewed: tests/guard.rs, tests/consent.rs",
+    ),
     ("too-many-deletes", "the flag --max-deletes: tests/failures.rs"),
     ("protected", "a document that was removed: tests/failures.rs"),
 ];

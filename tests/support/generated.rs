@@ -14,7 +14,7 @@ use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
-use privlink_core::rule::Severity;
+use privlink_core::rule::{self, Severity};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Cluster, Group, Targets};
 use privlink_engine::session::{Patience, Session};
@@ -239,12 +239,13 @@ pub(crate) fn planned(
 ) -> Plan {
     let options = Options {
         mode,
+        guard: None,
         adopt: false,
         max_disconnects: Some(99),
         today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
-        accept: Vec::new(),
+        accept: vec![rule::BECOMES_PUBLIC],
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };

@@ -107,7 +107,7 @@ pub(crate) struct Turn {
     /// Show ids, all fields and every consumer in text
     #[arg(long)]
     pub(crate) full: bool,
-    /// Ask nothing; safety rules hold all the same
+    /// Ask nothing; safety rules still hold
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,
     /// How long to wait for another run to let go of the stack, in seconds

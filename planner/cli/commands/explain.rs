@@ -7,6 +7,7 @@ use privlink_core::explanation::{self, Explanation};
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::planning::{self, Planned};
+use privlink_core::route;
 use privlink_core::rule::{self, Rule};
 use privlink_core::schema;
 use privlink_engine::session::Patience;
@@ -102,7 +103,7 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
         let settled = planning::settled(&input);
         let input = Input { desired: &settled, ..input };
-        let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
+        let planned = route::planned(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = meant(what, &planned).and_then(|address| {
             explanation::of(&input, &planned, &address)
                 .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))

@@ -87,7 +87,7 @@ pub enum EventKind {
     Ended,
     /// The plan may not be carried out; nothing was done.
     Refused {
-        /// What speaks against it.
+        /// Why it is refused.
         refusals: Vec<Refusal>,
     },
     /// What came of it all: the last event of a command.

@@ -18,7 +18,7 @@ use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
-use crate::plan::{Alternative, Finding, Refusal};
+use crate::plan::{Alternative, Finding, Refusal, RouteNote};
 use crate::planning::Planned;
 use crate::rule;
 use crate::snapshot::Observation;
@@ -26,7 +26,7 @@ use crate::snapshot::Observation;
 pub use edit::Beside;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.1";
+pub const FORMAT_VERSION: &str = "3.0";
 
 /// All there is to say of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,11 +54,14 @@ pub struct Explanation {
     pub certainty: String,
     /// What was found of it, and of what brings its change about.
     pub findings: Vec<Finding>,
-    /// What speaks against the plan because of it.
+    /// The refusals of the plan that are about it.
     pub refusals: Vec<Refusal>,
     /// The smallest edit that avoids the effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
+    /// The route that disconnects fewer, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// How the same comes about with no consumer disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
@@ -99,11 +102,11 @@ pub fn of(
     let chain: BTreeSet<&Address> =
         causes.iter().map(|it| &it.address).chain(std::iter::once(address)).collect();
     let findings = planned.plan.findings.iter().filter(|it| chain.contains(&it.address));
-    let named = address.to_string();
     let cuts =
         matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
     let refusals = planned.plan.refusals.iter().filter(|refusal| {
-        refusal.message.contains(&named) || cuts && refusal.code == rule::TOO_MANY_DISCONNECTS
+        refusal.address.as_ref() == Some(address)
+            || cuts && refusal.code == rule::TOO_MANY_DISCONNECTS
     });
     Ok(Explanation {
         format_version: FORMAT_VERSION.to_owned(),
@@ -116,6 +119,7 @@ pub fn of(
         findings: findings.cloned().collect(),
         refusals: refusals.cloned().collect(),
         edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
+        route: planned.plan.route.filter(|_| cuts),
         beside: edit::beside(input, planned, change.as_ref(), &causes),
         links: kinds::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
         change,

@@ -1,4 +1,4 @@
-//! The plan: changes, the steps that carry them out in order, and what speaks against it.
+//! The plan: changes, the steps that carry them out in order, and why it is refused.
 //!
 //! A plan is plain data. It survives JSON, holds no handle, closure or clock, and leaves no choices to
 //! whoever carries it out: payload, order and precondition are in the step.
@@ -17,6 +17,8 @@ use crate::change::{Action, Actor, Change, Effect};
 use crate::diagnostic::Span;
 use crate::node::consumer::Consumer;
 use crate::rule::{self, Code, Severity};
+
+pub use crate::refusal::{Override, Refusal};
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "3.0";
@@ -48,7 +50,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What a reader should know.
     pub findings: Vec<Finding>,
-    /// What speaks against carrying it out.
+    /// Why it is refused, if it is.
     pub refusals: Vec<Refusal>,
     /// Connections that wait for somebody's approval once all is done.
     pub awaiting_approval: Vec<Consumer>,
@@ -68,6 +70,9 @@ pub struct Plan {
     /// How the same comes about with nobody disconnected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// The route that disconnects fewer than the plan, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// The consent by name that the plan makes use of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
@@ -120,6 +125,18 @@ pub struct Alternative {
     pub summary: String,
     /// What to do, in order.
     pub steps: Vec<String>,
+}
+
+/// A sequence of edits that comes to the same as the plan and disconnects fewer consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNote {
+    /// How many consumers it disconnects.
+    pub disconnects: usize,
+    /// How many the plan disconnects.
+    pub at_once: usize,
+    /// How many edits it has.
+    pub steps: usize,
 }
 
 /// Consent to disconnect one consumer, as the Stack's `allowDisconnects` gives it.
@@ -263,33 +280,17 @@ impl Finding {
         self
     }
 
+    /// With its place in the input, as `file:line:column`, if it has one there.
+    #[must_use]
+    pub fn placed(mut self, place: Option<String>) -> Self {
+        self.place = place;
+        self
+    }
+
     /// The same found before the plan: it holds nothing back.
     pub(crate) fn held_before(&mut self) {
         self.pre_existing = true;
         self.severity = self.severity.min(Severity::Warning);
-    }
-}
-
-/// A safety rule that does not let the plan be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusal {
-    /// The rule's code.
-    #[serde(deserialize_with = "rule::deserialize")]
-    #[schemars(with = "String")]
-    pub code: Code,
-    /// What it holds against the plan.
-    pub message: String,
-    /// The flag, or the field of the Stack, that overrides it.
-    pub overridden_by: String,
-}
-
-impl Refusal {
-    /// The flag that overrides it, if there is one: with it the override begins.
-    pub fn flag(&self) -> Option<&str> {
-        let flag = self.overridden_by.split(',').next()?.trim();
-        let is_flag = flag.strip_prefix("--")?.starts_with(|it: char| it.is_ascii_lowercase());
-        is_flag.then_some(flag)
     }
 }
 
@@ -598,10 +599,9 @@ impl Plan {
     /// The refusals that no finding tells.
     pub fn objections(&self) -> impl Iterator<Item = &Refusal> {
         let is_told = |refusal: &&Refusal| {
-            self.findings.iter().any(|it| {
-                it.code == refusal.code
-                    && refusal.message == format!("{}: {}", it.address, it.message)
-            })
+            self.findings
+                .iter()
+                .any(|it| it.code == refusal.code && refusal.address.as_ref() == Some(&it.address))
         };
         self.refusals.iter().filter(move |it| !is_told(it))
     }

@@ -86,11 +86,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     for finding in &found {
         let is_error = finding.severity == Severity::Error;
         if is_error && !accept.contains(&finding.code) {
-            plan.refusals.push(Refusal {
-                code: finding.code,
-                message: format!("{}: {}", finding.address, finding.message),
-                overridden_by: format!("--accept {}", finding.code),
-            });
+            plan.refusals.push(Refusal::of_finding(finding));
         }
     }
     plan.refusals.sort();
@@ -229,7 +225,7 @@ rules! {
     }
 
     /// The API server was not asked by a dry run whether it takes what would be applied, for example since
-    /// the identity only reads. The rules that privlink knows were checked all the same.
+    /// the identity only reads. The rules that privlink knows were still checked.
     NOT_REHEARSED = "not-rehearsed", Note, [Desired, Live, Planned], {
         basis: basis::API_SERVER,
         advice: "Nothing, if the identity is only to plan.",

@@ -11,6 +11,7 @@ pub use crate::finding::failure::*;
 pub use crate::finding::private_link::*;
 pub use crate::health::azure::*;
 pub use crate::health::kubernetes::*;
+pub use crate::safety::consent::*;
 pub use crate::safety::*;
 
 /// The rules of a plan, a preflight and a look for drift, in order of what they need to see.
@@ -24,11 +25,14 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::endpoint::RULES,
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,
+    crate::diff::finish::RULES,
+    crate::join::body::RULES,
     crate::rehearsal::RULES,
     crate::by_hand::RULES,
     crate::health::azure::RULES,
     crate::health::kubernetes::RULES,
     crate::safety::RULES,
+    crate::safety::consent::RULES,
     crate::drift::rules::RULES,
     crate::preflight::rules::RULES,
 ];

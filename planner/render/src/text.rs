@@ -105,7 +105,7 @@ fn head(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     writeln!(out)
 }
 
-/// What speaks against the plan, and else whom it disconnects: the first that is read.
+/// Why the plan is refused, and else whom it disconnects: the first that is read.
 fn objections(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let cut = plan.summary.consumers_disconnected;
     let mut is_told = false;

@@ -12,8 +12,8 @@ use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
-    Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op, Plan,
-    Refusal, Scope, Step, Summary,
+    Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
+    Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
 };
 use privlink_core::rule;
 use privlink_render::comment::{Flavour, Options, document};
@@ -88,11 +88,8 @@ fn plan(text: &str, changes: usize) -> Plan {
             locks: Vec::new(),
         }],
         findings: vec![finding; changes.min(30)],
-        refusals: vec![Refusal {
-            code: rule::PROTECTED,
-            message: text.to_owned(),
-            overridden_by: text.to_owned(),
-        }],
+        refusals: vec![Refusal::of_plan(rule::PROTECTED, text, Override::never(text))],
+        route: Some(RouteNote { disconnects: 0, at_once: 9, steps: 4 }),
         awaiting_approval: vec![consumer(0)],
         summary: Summary { privlink: counts, ..Summary::default() },
         causes: vec![Cause {

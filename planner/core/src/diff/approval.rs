@@ -6,12 +6,12 @@ use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
 use crate::desired;
 use crate::input::Input;
+use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};
-use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::rule;
 
@@ -116,12 +116,8 @@ pub fn decide(
 }
 
 /// Decides on the live connections of others.
-pub fn diff(
-    input: &Input<'_>,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+    let Join { input, prediction, own } = join;
     if input.options.mode == Mode::Destroy {
         return;
     }

@@ -1,7 +1,7 @@
 //! Objects that are nobody's, and objects that nobody could read.
 
 use crate::address::Address;
-use crate::plan::{Finding, Refusal};
+use crate::plan::{Finding, Override, Refusal};
 use crate::rule;
 
 use super::Gathered;
@@ -18,9 +18,16 @@ pub(super) fn unmarked(at: &Address) -> Finding {
 
 /// Refuses to plan for a resource that could not be read.
 pub(super) fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
-    gathered.refusals.push(Refusal {
-        code: rule::UNREADABLE,
-        message: format!("{at} could not be read ({why}), so nothing is planned for it"),
-        overridden_by: "none: make it readable".to_owned(),
-    });
+    gathered.refusals.push(Refusal::of(
+        rule::UNREADABLE,
+        at,
+        format!("{at} could not be read ({why}), so nothing is planned for it"),
+        Override::never("make it readable"),
+    ));
+}
+
+/// Refuses to take over an object that exists. `whose` says whose it is, in words that stand after "and".
+pub(super) fn not_adopted(at: &Address, whose: &str) -> Refusal {
+    let message = format!("{at} exists already, and {whose}");
+    Refusal::of(rule::NOT_ADOPTED, at, message, Override::flag("--adopt"))
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::compare;
-use crate::controller::outcome::Write;
+use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict;
 use crate::desired::{self, refusal};
 use crate::input::Input;
@@ -22,7 +23,7 @@ use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::marks::{FIELD_MANAGER, SYNC_ANNOTATION};
 use crate::node::fields;
 use crate::node::service::{actor, address, comparable, mark, stack_of};
-use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::rule;
@@ -31,6 +32,10 @@ use crate::unknown;
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
+
+mod written;
+
+pub use written::written;
 
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
@@ -46,6 +51,12 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
             if input.covers(&address(key)) {
                 seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
             }
+        }
+    }
+    let gone = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    for key in gone.filter(|it| live.contains_key(it) && !input.desired.services.contains_key(it)) {
+        if input.covers(&address(key)) {
+            seen.extend(written(input, key, None, gathered));
         }
     }
     for (key, object) in &live {
@@ -77,11 +88,8 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
         );
         gathered.changes.push(change);
     }
-    gathered.refusals.push(Refusal {
-        code: rule::UNREADABLE,
-        message,
-        overridden_by: "none: make them readable".to_owned(),
-    });
+    let instead = Override::never("make them readable");
+    gathered.refusals.push(Refusal::of_plan(rule::UNREADABLE, message, instead));
 }
 
 fn one(
@@ -154,11 +162,12 @@ fn replace(
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
     if actor != Actor::Privlink {
-        gathered.refusals.push(Refusal {
-            code: rule::NOT_REPLACEABLE,
-            message: format!("{} is written by {}", address(key), actor.as_str()),
-            overridden_by: "none: delete it there, and let that tool create it again".to_owned(),
-        });
+        gathered.refusals.push(Refusal::of(
+            rule::NOT_REPLACEABLE,
+            &address(key),
+            format!("{} is written by {}", address(key), actor.as_str()),
+            Override::never("delete it there, and let that tool create it again"),
+        ));
         return vec![predict::Change::Nudge(key.clone())];
     }
     if stack_of(live) != Some(input.desired.name.as_str()) && !input.options.adopt {
@@ -324,11 +333,9 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) 
             .help("Remove the field from the manifest, or have that manager give it up."),
         );
     }
-    gathered.refusals.push(Refusal {
-        code: rule::FIELD_CONFLICT,
-        message: format!("{address} has fields that another manager owns"),
-        overridden_by: "none: a conflict is never forced".to_owned(),
-    });
+    let message = format!("{address} has fields that another manager owns");
+    let never = Override::never("a conflict is never forced");
+    gathered.refusals.push(Refusal::of(rule::FIELD_CONFLICT, &address, message, never));
 }
 
 fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
@@ -336,11 +343,7 @@ fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
         || "privlink did not create it".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
-    gathered.refusals.push(Refusal {
-        code: rule::NOT_ADOPTED,
-        message: format!("{} exists already, and {owner}", address(key)),
-        overridden_by: "--adopt".to_owned(),
-    });
+    gathered.refusals.push(super::ownership::not_adopted(&address(key), &owner));
 }
 
 /// The fields of a new object, as they are written.
@@ -401,6 +404,32 @@ fn delete(
     Some(predict::Change::Delete(key.clone()))
 }
 
+/// Security groups as they were last written, to tell writes that change something from those that repeat
+/// what is there.
+pub(super) struct Groups(BTreeMap<String, Value>);
+
+impl Groups {
+    /// The security groups of a world.
+    pub(super) fn of(world: &World) -> Self {
+        let groups = world.network_security_groups.values();
+        Self(groups.map(|it| (it.id().to_lowercase(), fields::clean(it.as_ref()))).collect())
+    }
+
+    /// Whether a sync writes anything, once it is done. Writes to a security group that change no rule do
+    /// not count: those of public Services are repeated at every sync (finding 28). What Azure refuses
+    /// mends nothing.
+    pub(super) fn are_mended_by(&mut self, outcome: &Outcome) -> bool {
+        let mut writes = false;
+        for write in &outcome.writes {
+            writes |= match self.0.get_mut(&write.id.key()) {
+                Some(group) => changes_group(write, group),
+                None => write.answer.is_ok(),
+            };
+        }
+        writes
+    }
+}
+
 /// Whether a write to a security group changes it; the group is then as written.
 fn changes_group(write: &Write, group: &mut Value) -> bool {
     let written = write.body.as_ref().map(|body| fields::clean(&body.to_value()));
@@ -424,31 +453,27 @@ fn is_pending(input: &Input<'_>, live: &Value) -> bool {
     now.is_ok_and(|now| sync_events::is_pending(live, events.objects(), now))
 }
 
+/// Whether a sync brings the Service's own status or its cleanup finalizer back.
+fn mends(live: &Service, outcome: &Outcome) -> bool {
+    let lost = |finalizer: &&String| !live.finalizers.contains(*finalizer);
+    outcome.error.is_none()
+        && (outcome.status.is_some() || outcome.finalizers.iter().any(|it| lost(&it)))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
-/// 33). Writes to a security group that change no rule do not count: those of public Services are
-/// repeated at every sync (finding 28).
+/// 33).
 pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
-    let mut groups: BTreeMap<String, Value> = BTreeMap::new();
-    for group in prediction.before.network_security_groups.values() {
-        groups.insert(group.id().to_lowercase(), fields::clean(group.as_ref()));
-    }
+    let mut groups = Groups::of(&prediction.before);
     for outcome in &prediction.outcomes {
         let at = address(&outcome.service);
         let is_written = [Stage::Write, Stage::Delete]
             .iter()
             .any(|stage| written.contains(&DraftKey::new(&at, *stage)));
-        let mut writes = false;
-        for write in &outcome.writes {
-            writes |= match groups.get_mut(&write.id.key()) {
-                Some(group) => changes_group(write, group),
-                // What Azure refuses mends nothing.
-                None => write.answer.is_ok(),
-            };
-        }
+        let writes = groups.are_mended_by(outcome);
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        if is_written || !writes {
+        if is_written || !writes && !mends(live, outcome) {
             continue;
         }
         if is_pending(input, &live.object) {
@@ -466,19 +491,26 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         if !ours && !input.options.adopt {
             refuse_adoption(&outcome.service, &live.object, gathered);
         }
-        let reason = "Azure is not as the controller would leave it, and only a sync mends that";
+        let reason = "it is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
         let before = live.annotations.get(SYNC_ANNOTATION);
-        let to = before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1));
+        let to = next_sync(before);
         change.object = Some(outcome.service.to_string());
-        change.fields = vec![FieldDiff::new(
-            format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
-            before.map(|it| it.clone().into()),
-            Some(to.to_string().into()),
-        )];
+        change.fields = vec![sync_field(before, &to)];
         gathered.changes.push(change);
         let Key { namespace, name } = outcome.service.clone();
-        let op = Op::Nudge { namespace, name, to: to.to_string() };
+        let op = Op::Nudge { namespace, name, to };
         gathered.drafts.push(Draft::new(&at, Stage::Write, op));
     }
+}
+
+/// What the annotation of syncs becomes.
+pub(super) fn next_sync(before: Option<&String>) -> String {
+    before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1)).to_string()
+}
+
+/// How the annotation of syncs changes.
+pub(super) fn sync_field(before: Option<&String>, to: &str) -> FieldDiff {
+    let path = format!("metadata.annotations[{SYNC_ANNOTATION:?}]");
+    FieldDiff::new(path, before.map(|it| it.clone().into()), Some(to.into()))
 }

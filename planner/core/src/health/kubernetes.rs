@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::service::address;
 use crate::plan::Finding;
@@ -13,7 +14,7 @@ use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
 
-use super::{Join, finding};
+use super::finding;
 
 /// The finalizer of the service controller (`LoadBalancerCleanupFinalizer` of
 /// k8s.io/cloud-provider/service/helpers).

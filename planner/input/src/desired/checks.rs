@@ -257,7 +257,7 @@ rules! {
     }
 
     /// A Service is to be reached that asks for no Private Link Service, and shares no address with one
-    /// that does. Where the annotation is there and misspelt, or no text, that alone is told.
+    /// that does. Where the annotation is there and misspelt, or no text, only that is reported.
     TARGET_WITHOUT_PRIVATE_LINK = "target-without-private-link", Error, [Desired], {
         basis: basis::ENDPOINT,
         advice: "Add `service.beta.kubernetes.io/azure-pls-create: \"true\"` to the Service.",

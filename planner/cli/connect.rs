@@ -163,7 +163,7 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
     use privlink_sandbox::Error;
     let hint = match &error {
         Error::Format { path, .. } | Error::Version { path, .. } => {
-            Some(format!("Make it anew with `privlink sandbox reset {}`.", path.display()))
+            Some(format!("Re-create it with `privlink sandbox reset {}`.", path.display()))
         }
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())

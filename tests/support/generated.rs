@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
-use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -16,6 +15,7 @@ use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule::{self, Severity};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
@@ -246,7 +246,7 @@ pub(crate) fn planned(
         today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
-        accept: vec![Code::BecomesPublic],
+        accept: vec![rule::BECOMES_PUBLIC],
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };

@@ -1,9 +1,5 @@
 //! `import`: writes documents of what is live.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -11,10 +7,13 @@ use privlink_core::facts::Facts;
 use privlink_core::import::{self, Import, Kind, Place, Selection};
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Mode;
+use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};
 use privlink_engine::session::Patience;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use privlink_file::Readers;
 
@@ -89,7 +88,7 @@ fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
     let place = place(&targets, &args.place);
     if place.subscription.is_empty() {
-        return Err(CommandError::new("the snapshot does not tell which cluster it is of")
+        return Err(CommandError::new("the snapshot does not say which cluster it is from")
             .hint("Give --subscription, --resource-group and --cluster."));
     }
     let pinned = desired::pinned(&nothing, Some(&place.subscription));

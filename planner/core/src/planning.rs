@@ -31,6 +31,7 @@ use crate::plan::{
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::safety::{self, Given};
 use crate::stack_graph;
 
@@ -137,7 +138,7 @@ fn complete(
     standing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal::of_plan(
-            crate::code::Code::Unreadable,
+            rule::UNREADABLE,
             format!("a resource does not look as ARM's do: {what}"),
             Override::never("it is a bug, please report it"),
         ));

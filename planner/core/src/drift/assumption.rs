@@ -204,12 +204,11 @@ pub(super) fn status(prediction: &Prediction, at: &Address) -> Vec<FieldDiff> {
     let told = prediction.outcome(key).and_then(|outcome| outcome.status.as_ref());
     let live = prediction.live.get(key).map(|service| &service.ingress);
     match (told, live) {
-        (Some(told), Some(live)) if told != live => vec![FieldDiff {
-            path: "status.loadBalancer.ingress".to_owned(),
-            before: Some(live.clone().into()),
-            after: Some(told.clone().into()),
-            forces_replacement: false,
-        }],
+        (Some(told), Some(live)) if told != live => vec![FieldDiff::new(
+            "status.loadBalancer.ingress",
+            Some(live.clone().into()),
+            Some(told.clone().into()),
+        )],
         _ => Vec::new(),
     }
 }

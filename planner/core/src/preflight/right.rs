@@ -107,7 +107,7 @@ pub(super) const OWN: &[Right] = &[
         Phase::Apply,
         On::EndpointGroup,
         "Microsoft.Network/privateEndpoints/write",
-        "makes endpoints",
+        "creates endpoints",
     ),
     right(
         Phase::Apply,
@@ -173,7 +173,7 @@ pub(super) const OWN: &[Right] = &[
         Phase::Apply,
         On::ZoneGroupEndpoint,
         "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/write",
-        "makes zone groups",
+        "creates zone groups",
     ),
     right(
         Phase::Apply,

@@ -250,7 +250,7 @@ static ENDPOINT_METADATA: Object = object(&[
     optional(
         "labels",
         TAGS,
-        "privlink.dev/protect: \"true\" holds back plans that would delete or replace it.",
+        "privlink.dev/protect: \"true\" refuses plans that would delete or re-create it.",
     ),
     optional("annotations", TAGS, "Not used; kustomize may set them."),
 ]);

@@ -2,6 +2,7 @@ use privlink_model::facts::Fact;
 use serde_json::json;
 
 use super::*;
+use crate::rule::{self, Severity};
 
 fn read(text: &str) -> Documents {
     parse(&Source::new("a.yaml", text).unwrap())
@@ -265,7 +266,7 @@ fn what_is_no_manifest_is_refused() {
 #[test]
 fn duplicate_keys_of_foreign_documents_are_warnings() {
     let documents = read("apiVersion: v1\nkind: ConfigMap\ndata: {a: 1, a: 2}\n");
-    assert_eq!(documents.diagnostics[0].code, Code::DuplicateKey);
+    assert_eq!(documents.diagnostics[0].code, rule::DUPLICATE_KEY);
     assert_eq!(documents.diagnostics[0].severity, Severity::Warning);
 }
 

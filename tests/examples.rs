@@ -153,7 +153,7 @@ fn frontend_recreated() {
     let plan = example.run("plan", "").expect(3).stdout;
     assert!(plan.lines().count() <= 26, "{plan}");
     assert!(plan.lines().nth(2).unwrap().starts_with("1 consumer would be disconnected"), "{plan}");
-    assert!(plan.trim_end().ends_with("1 consumer would be disconnected; 0 may be."), "{plan}");
+    assert!(plan.trim_end().ends_with("1 consumer would be disconnected; allowed: 0."), "{plan}");
     assert_eq!(plan.matches("myAKSServicePE").count(), 2, "once in the table, once in the chain");
     example.run("apply", &format!("--auto-approve {PATIENCE}")).expect(3);
     example.apply(0, "--max-disconnects 1", "No changes.");

@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use generated::{SERVICES, Version, desired, observed, planned, session, version};
-use privlink_core::code::{Code, Severity};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use privlink_core::facts::Facts;
@@ -31,6 +30,7 @@ use privlink_core::plan::{Mode as PlanMode, Op, Scope, disconnected};
 use privlink_core::planning;
 use privlink_core::prediction;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule::{Code, Severity};
 use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_engine::apply::apply;
 use privlink_sandbox::World;
@@ -206,7 +206,7 @@ fn a_deletion_says_whom_it_hits_and_what_is_protected_stays() {
         "{answer}"
     );
     assert!(
-        answer["warnings"][0].as_str().unwrap().ends_with("no load balancer any more"),
+        answer["warnings"][0].as_str().unwrap().ends_with("no longer of type LoadBalancer"),
         "{answer}"
     );
 }
@@ -246,7 +246,7 @@ fn nobody_is_held_back_who_is_not_to_be() {
     let (old, code) = live.review(&edit, "--mode enforce --max-age 60");
     assert_eq!((old["auditAnnotations"]["verdict"].as_str(), code), (Some("unknown"), 0), "{old}");
     let warning = old["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("privlink cannot tell what this does to Azure: "), "{warning}");
+    assert!(warning.starts_with("privlink cannot predict what this does to Azure: "), "{warning}");
     let (closed, code) = live.review(&edit, "--mode enforce --max-age 60 --fail-closed");
     assert_eq!((closed["allowed"].as_bool(), code), (Some(false), 3), "{closed}");
     let beta = live.place.path().join("beta.json");

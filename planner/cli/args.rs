@@ -26,8 +26,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
-use privlink_core::code::Code;
 use privlink_core::input::Guarded;
+use privlink_core::rule::{self, Code};
 use privlink_core::schema;
 
 pub(crate) use comment::Comment;
@@ -189,13 +189,13 @@ pub(crate) struct Limits {
     /// How many consumers may be disconnected, beside those that the Stack names
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_disconnects: Option<usize>,
-    /// How many objects may be deleted, whatever the Stack says
+    /// How many objects may be deleted; overrides the Stack
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_deletes: Option<usize>,
-    /// A protected object that may be deleted or re-created all the same; may be repeated
+    /// A protected object that may be deleted or re-created anyway; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<String>,
-    /// A finding that is an error and holds nothing back all the same; may be repeated
+    /// A finding that is an error and is accepted: it does not refuse the plan; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
     /// Only this object and what it needs; may be repeated
@@ -229,17 +229,17 @@ fn identity(text: &str) -> Result<String, String> {
     }
     let all = IDENTITIES.join(", ");
     Err(match schema::closest(name, IDENTITIES.into_iter()) {
-        Some(close) => format!("`{text}` is no identity; did you mean `{close}`?"),
-        None => format!("`{text}` is no identity; it is one of {all}"),
+        Some(close) => format!("unknown identity `{text}`; did you mean `{close}`?"),
+        None => format!("unknown identity `{text}`; known are {all}"),
     })
 }
 
 fn code(text: &str) -> Result<Code, String> {
-    let names = || Code::ALL.iter().map(|code| code.as_str());
-    let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
-    found.ok_or_else(|| match schema::closest(text, names()) {
-        Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
-        None => format!("`{text}` is no code; `privlink explain` lists them"),
+    let names = rule::all().map(|rule| rule.code.as_str());
+    let found = rule::find(text).map(|rule| rule.code);
+    found.ok_or_else(|| match schema::closest(text, names) {
+        Some(close) => format!("unknown code `{text}`; did you mean `{close}`?"),
+        None => format!("unknown code `{text}`; `privlink explain` lists all codes"),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn check(snapshot: &Snapshot, facts: &Facts) -> Result<(), CommandErr
     Err(match others.len() {
         0 => error.hint(rest),
         more => error
-            .hint(format!("{more} more could not be read; `privlink observe` tells all."))
+            .hint(format!("{more} more could not be read; `privlink observe` shows all."))
             .hint(rest),
     })
 }

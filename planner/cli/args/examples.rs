@@ -41,7 +41,7 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         "plan",
         [
             ("privlink plan -f deploy/", "what would change, and who would be disconnected"),
-            ("privlink plan -f deploy/ --out plan.json", "save it, to be applied as it is"),
+            ("privlink plan -f deploy/ --out plan.json", "save it, to be applied unchanged"),
             ("privlink plan -f deploy/ --full", "with all fields and ids"),
         ],
     ),
@@ -88,7 +88,7 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         [
             ("privlink show plan.json", "a saved plan"),
             ("privlink show plan.json --full", "with all fields and ids"),
-            ("privlink show .privlink/journal/shop-1.jsonl", "what came of a run"),
+            ("privlink show .privlink/journal/shop-1.jsonl", "the outcome of a run"),
         ],
     ),
     (

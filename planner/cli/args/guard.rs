@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use privlink_core::code::Code;
 use privlink_core::guard::policy::{self, Policy};
+use privlink_core::rule::Code;
 
 use super::{Where, code};
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::code::Code;
 use crate::join::{Join, Set};
 use crate::plan::Finding;
+use crate::rule::{Example, basis, rules};
 use crate::writer::Writers;
 
 /// What a plan says of the fields of the stack's live Services that were set by hand: one line for each.
@@ -20,14 +20,7 @@ pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
         let differing = service.differing();
         let set = differing.map(|differing| service.set_by_hand(&differing)).unwrap_or_default();
         if !set.is_empty() {
-            findings.push(Finding {
-                code: Code::SetByHand,
-                severity: Code::SetByHand.severity(),
-                address: service.at.clone(),
-                message: message(&set),
-                help: None,
-                place: None,
-            });
+            findings.push(Finding::new(SET_BY_HAND, service.at.clone(), message(&set)));
         }
     }
     findings
@@ -52,4 +45,17 @@ fn message(set: &[Set]) -> String {
         verbs[0],
         verbs[1]
     )
+}
+
+rules! {
+    /// Somebody set annotations of the controller or fields of `spec` on a live Service of the stack, with
+    /// a field manager of their own. Server-side apply takes nothing from another manager, so an apply
+    /// leaves them, and the plan changes nothing of them. Drift shows each with who set it and when.
+    SET_BY_HAND = "set-by-hand", Note, [Desired, Live], {
+        basis: basis::APPLY,
+        advice: "`privlink drift` prints how to undo each. To keep one, write it into the manifest.",
+        example: Example::live(
+            r#"service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"   # kubectl annotate; not in the manifest"#,
+        ),
+    }
 }

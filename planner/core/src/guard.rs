@@ -11,9 +11,6 @@ pub mod review;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::code::{Code, Severity};
 use crate::date::Day;
 use crate::desired::{self, Desired, Stack};
 use crate::diagnostic::{Diagnostic, Source};
@@ -27,8 +24,10 @@ use crate::plan::{Alternative, Consent, Finding, Mode as PlanMode, Refusal, Scop
 use crate::planned::Planned;
 use crate::planning;
 use crate::pointer::At;
+use crate::rule::{self, Code, Severity};
 use crate::snapshot::{Reading, Snapshot};
 use crate::unread;
+use serde_json::Value;
 
 use harm::Harm;
 use policy::{Mode, Policy};
@@ -210,7 +209,7 @@ pub fn decide(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Decision {
 /// many seconds old it may be.
 pub fn stale(taken_at: &str, now: u64, most: u64) -> Option<String> {
     let Ok(taken) = taken_at.parse::<jiff::Timestamp>() else {
-        return Some("nobody knows when the cluster and Azure were read".to_owned());
+        return Some("it is not known when the cluster and Azure were read".to_owned());
     };
     let taken = u64::try_from(taken.as_second()).unwrap_or_default();
     let age = now.saturating_sub(taken);
@@ -279,7 +278,7 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
         Ok(planned) => planned,
         Err(why) => return Outcome::Unknown(why.to_string()),
     };
-    let unreadable = planned.plan.refusals.iter().find(|it| it.code == Code::Unreadable);
+    let unreadable = planned.plan.refusals.iter().find(|it| it.code == rule::UNREADABLE);
     if let Some(refusal) = unreadable {
         return Outcome::Unknown(refusal.message.clone());
     }
@@ -379,8 +378,8 @@ fn judgement(
 fn is_worth_telling(finding: &Finding, harms: &[Harm]) -> bool {
     let names = |harm: &Harm| harm.consumers.contains(&finding.address.name);
     match finding.code {
-        Code::LinkRecreated if !harms.is_empty() => false,
-        Code::ConsentExpired | Code::ConsentMisread => {
+        rule::LINK_RECREATED if !harms.is_empty() => false,
+        rule::CONSENT_EXPIRED | rule::CONSENT_MISREAD => {
             finding.address.kind == crate::address::Kind::Service || harms.iter().any(names)
         }
         code => finding.severity >= Severity::Warning && finding.severity == code.severity(),
@@ -403,14 +402,14 @@ fn as_it_is(
 /// What is wrong with a Service as a document, as a finding about it.
 fn of_diagnostic(request: &Request, diagnostic: &Diagnostic) -> Option<Finding> {
     // What only a document can have: the object was taken by the API server's own checks.
-    let is_of_object = !matches!(diagnostic.code, Code::AssumedNamespace | Code::FileTooLarge);
-    (diagnostic.severity >= Severity::Warning && is_of_object).then(|| Finding {
-        code: diagnostic.code,
-        severity: diagnostic.severity,
-        address: address(&request.key),
-        message: diagnostic.message.clone(),
-        help: diagnostic.help.clone(),
-        place: None,
+    let is_of_object = !matches!(diagnostic.code, rule::ASSUMED_NAMESPACE | rule::FILE_TOO_LARGE);
+    (diagnostic.severity >= Severity::Warning && is_of_object).then(|| {
+        let (code, message) = (diagnostic.code, diagnostic.message.clone());
+        Finding {
+            severity: diagnostic.severity,
+            help: diagnostic.help.clone(),
+            ..Finding::new(code, address(&request.key), message)
+        }
     })
 }
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::date::Day;
 use crate::desired::Desired;
 use crate::diagnostic::Span;
 use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::plan::{Mode, Scope};
+use crate::rule::Code;
 use crate::snapshot::Snapshot;
 
 /// The units of a plan, and which of them it is about.

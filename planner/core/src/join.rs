@@ -5,7 +5,7 @@
 //! differs: that is worked out here, and plan, drift, forget and the rules over what is live read it. What
 //! they make of it differs, and what they see cannot.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod decision;
 mod endpoint;
 mod marked;

@@ -40,14 +40,15 @@ pub mod refusal;
 pub mod rehearsal;
 pub mod report;
 pub mod route;
+pub mod rule;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
 pub mod unread;
 mod writer;
 
-pub use privlink_input::{annotation, code, desired, diagnostic, document, schema, yaml};
+pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
-    address, arm, assumed, controller, date, escape, evidence, facts, kubernetes, marks, plural,
-    pointer, reason, recording, resource_id, snapshot, unknown,
+    address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, marks,
+    plural, pointer, reason, recording, resource_id, snapshot, unknown,
 };

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::code::Code;
+use crate::rule::Code;
 
 /// A safety rule that does not let the plan be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +14,7 @@ use crate::code::Code;
 pub struct Refusal {
     /// The rule's code.
     #[schemars(with = "String")]
+    #[serde(deserialize_with = "crate::rule::deserialize")]
     pub code: Code,
     /// The object it is about; nothing, if it is about the plan as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

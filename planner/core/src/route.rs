@@ -40,7 +40,7 @@ use harm::{Harm, Needs};
 use search::{Problem, Reached, State};
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// Where a search ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,17 +1,17 @@
 //! Safety rules: what a plan must not do unless somebody says so.
 
-mod consent;
+pub(crate) mod consent;
 
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::{Code, Severity};
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
 use crate::node::private_endpoint;
 use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
+use crate::rule::{At, Example, Severity, basis, rules};
 
 pub(crate) use consent::Given;
 
@@ -39,8 +39,11 @@ fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<R
     let without = if cut < all.len() { " without consent" } else { "" };
     (cut > allowed).then(|| {
         Refusal::of_plan(
-            Code::TooManyDisconnects,
-            format!("{} would be disconnected{without}; {allowed} may be", count(cut, "consumer")),
+            TOO_MANY_DISCONNECTS,
+            format!(
+                "{} would be disconnected{without}; allowed: {allowed}",
+                count(cut, "consumer")
+            ),
             Override::flag_or(
                 format!("--max-disconnects {cut}"),
                 "allowDisconnects or maxDisconnects",
@@ -66,8 +69,8 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .count();
     (gone > allowed).then(|| {
         Refusal::of_plan(
-            Code::TooManyDeletes,
-            format!("{} would be deleted; {allowed} may be", count(gone, "object")),
+            TOO_MANY_DELETES,
+            format!("{} would be deleted; allowed: {allowed}", count(gone, "object")),
             Override::flag_or(format!("--max-deletes {gone}"), "maxDeletes"),
         )
     })
@@ -102,7 +105,7 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let refusal = |change: &Change| {
         let by = by(change).filter(|_| !is_lifted(change))?;
         Some(Refusal::of(
-            Code::Protected,
+            PROTECTED,
             &change.address,
             format!(
                 "{} is protected by {by} and would be {}",
@@ -154,7 +157,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
             Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
                 let name = name.trim_end_matches("/IPv6");
                 Some(format!(
-                    "only the controller makes it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
+                    "only the controller creates it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
                 ))
             }
             Kind::DnsRecord => Some("a record is changed in place, and nothing is gained".to_owned()),
@@ -166,7 +169,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let refusal = |address: &Address| {
         let advice = advice(address)?;
         let message = format!("{address} is not privlink's to re-create");
-        Some(Refusal::of(Code::NotReplaceable, address, message, Override::never(advice)))
+        Some(Refusal::of(NOT_REPLACEABLE, address, message, Override::never(advice)))
     };
     input.options.scope.replaces.iter().filter_map(refusal).collect()
 }
@@ -179,4 +182,60 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
         .filter(|finding| !input.options.accept.contains(&finding.code))
         .map(Refusal::from)
         .collect()
+}
+
+rules! {
+    /// `--replace` names an object that privlink does not write: one of the controller's, or an endpoint of
+    /// another owner. The refusal names the smallest edit with the same effect.
+    NOT_REPLACEABLE = "not-replaceable", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "What the refusal says; often `--replace` of the Service.",
+        example: Example::live("privlink plan -f deploy/ --replace FrontendIp/default/web"),
+    }
+
+    /// The plan would disconnect more consumers than are allowed: none, unless the Stack's
+    /// `allowDisconnects` names them, or `maxDisconnects` or `--max-disconnects` allow a number. Endpoints
+    /// of this stack that the plan re-creates count too.
+    TOO_MANY_DISCONNECTS = "too-many-disconnects", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at who is listed. `privlink explain ADDRESS` says how nobody is disconnected. If \
+            they know about it, name them in `allowDisconnects`, each until a day, or allow their \
+            number.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.26"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+        ).at(At::Connected),
+    }
+
+    /// The plan would delete more objects than the Stack's `maxDeletes` allows.
+    TOO_MANY_DELETES = "too-many-deletes", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at what is deleted; if that is intended, allow that number.",
+        example: Example::live("policy: {maxDeletes: 5}   # and six documents were removed"),
+    }
+
+    /// A protected object would be deleted or re-created: by the Stack's policy, or by a label
+    /// `privlink.dev/protect: "true"`. On a Service, live or desired, the label protects its frontends and
+    /// its Private Link Service too; on a PrivateEndpoint document it becomes the tag `privlink-protect`,
+    /// which holds when the document is gone.
+    PROTECTED = "protected", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Take it off the list, remove the label first, or give `--unprotect` for this run.",
+        example: Example::live(
+            "policy: {protect: [PrivateLinkService/default/web]}   # and its Service gets another address",
+        ),
+    }
 }

@@ -25,7 +25,7 @@ pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result 
     }
     state(&it.state, out)?;
     match &it.change {
-        None => writeln!(out, "\nThe plan leaves it as it is.")?,
+        None => writeln!(out, "\nThe plan leaves it unchanged.")?,
         Some(change) => {
             writeln!(out, "\nThe plan:\n")?;
             full::change(change, style, out)?;

@@ -1,6 +1,4 @@
 //! What the guard says of a write: warnings that clients show, and why it is refused.
-
-use privlink_core::code::Code;
 use privlink_core::date::Day;
 use privlink_core::escape::terminal;
 use privlink_core::guard::harm::Harm;
@@ -9,6 +7,7 @@ use privlink_core::guard::{Decision, Judgement, Outcome, Verdict};
 use privlink_core::marks::{CONSENT_ANNOTATION, PROTECT_LABEL};
 use privlink_core::plan::{Consent, Refusal};
 use privlink_core::plural::count;
+use privlink_core::rule::{self, Code};
 
 /// The most characters of a warning (Kubernetes, "Admission webhook response: warnings").
 pub const LONGEST: usize = 120;
@@ -43,7 +42,7 @@ pub fn warnings(decision: &Decision, today: Day) -> Vec<String> {
     let mut warnings = match &decision.outcome {
         Outcome::Passed(_) => Vec::new(),
         Outcome::Unknown(why) => {
-            vec![format!("privlink cannot tell what this does to Azure: {why}")]
+            vec![format!("privlink cannot predict what this does to Azure: {why}")]
         }
         Outcome::Judged(judgement) => of_judgement(judgement),
     };
@@ -83,7 +82,7 @@ fn of_judgement(judgement: &Judgement) -> Vec<String> {
 
 /// Whether those who are disconnected say it already.
 fn is_told_by_harm(refusal: &Refusal) -> bool {
-    refusal.code == Code::TooManyDisconnects
+    refusal.code == rule::TOO_MANY_DISCONNECTS
 }
 
 /// Whom a write disconnects, in one line of so many characters: names are left out from the end until it fits.
@@ -114,8 +113,8 @@ fn way_on(judgement: &Judgement, today: Day) -> String {
     let number: usize = judgement.harms.iter().map(|harm| harm.consumers.len()).sum();
     let first = judgement.refusals.first();
     match first.map(|it| it.code) {
-        Some(Code::Protected) => format!("take the label {PROTECT_LABEL} off first"),
-        Some(Code::TooManyDisconnects) => {
+        Some(rule::PROTECTED) => format!("take the label {PROTECT_LABEL} off first"),
+        Some(rule::TOO_MANY_DISCONNECTS) => {
             format!("consent: {CONSENT_ANNOTATION}: {number}@{today}")
         }
         _ => first.map(|it| it.code.to_string()).unwrap_or_default(),
@@ -129,7 +128,7 @@ fn refusal(request: &Request, decision: &Decision, today: Day) -> String {
         Outcome::Unknown(why) => {
             let why = shown(why);
             return format!(
-                "privlink cannot tell what this does to Azure, and is to refuse then (--fail-closed): {why}"
+                "privlink cannot predict what this does to Azure, and --fail-closed refuses then: {why}"
             );
         }
         Outcome::Passed(_) => return String::new(),
@@ -145,7 +144,7 @@ fn refusal(request: &Request, decision: &Decision, today: Day) -> String {
         }
     }
     let is = |code: Code| judgement.refusals.iter().any(|it| it.code == code);
-    if is(Code::TooManyDisconnects) {
+    if is(rule::TOO_MANY_DISCONNECTS) {
         if let Some(alternative) = judgement.alternatives.first() {
             sentences.push(format!("Nobody is disconnected this way: {}", alternative.summary));
         }
@@ -157,11 +156,11 @@ fn refusal(request: &Request, decision: &Decision, today: Day) -> String {
              in place of the number; or name them in allowDisconnects of the Stack"
         ));
     }
-    if is(Code::Protected) {
+    if is(rule::PROTECTED) {
         sentences.push(format!("To go ahead, take the label {PROTECT_LABEL} off first"));
     }
     for finding in
-        judgement.findings.iter().filter(|it| it.code != Code::TooManyDisconnects && is(it.code))
+        judgement.findings.iter().filter(|it| it.code != rule::TOO_MANY_DISCONNECTS && is(it.code))
     {
         sentences.extend(finding.help.as_ref().map(|help| help.trim_end_matches('.').to_owned()));
     }

@@ -24,6 +24,7 @@ pub mod prediction;
 pub mod preflight;
 pub mod report;
 pub mod route;
+pub mod rule;
 pub mod sarif;
 pub mod schemas;
 pub mod snapshot;

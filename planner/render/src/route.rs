@@ -41,7 +41,7 @@ pub fn text(route: &Route, layout: Layout, out: &mut dyn Write) -> fmt::Result {
         plain("  ", failure, out)?;
     }
     for rule in &route.because {
-        let sure = rule.evidence.map_or("", privlink_core::explanation::ground::certainty);
+        let sure = rule.evidence.map_or("", privlink_core::evidence::Evidence::in_words);
         plain("  ", &format!("{} would be lost: {}", rule.link, rule.reason), out)?;
         if !sure.is_empty() {
             plain("  ", &format!("How sure: {sure}"), out)?;

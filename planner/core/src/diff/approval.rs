@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
-use crate::code::Code;
 use crate::input::Input;
 use crate::join::Join;
 use crate::join::decision::{Decision, decision};
@@ -14,6 +13,7 @@ use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};
 use crate::resource_id::ResourceId;
+use crate::rule;
 
 use super::Gathered;
 use super::draft::{Draft, Stage};
@@ -101,11 +101,10 @@ fn foreign(
             }
         }
         None if consumer.status == "Pending" => {
-            let finding = Finding {
-                code: Code::StrangerPending,
-                severity: Code::StrangerPending.severity(),
-                address: at,
-                message: format!(
+            let finding = Finding::new(
+                rule::STRANGER_PENDING,
+                at,
+                format!(
                     "{} of subscription {} asks to connect{}, and no EndpointApproval names it",
                     consumer.endpoint,
                     consumer.subscription,
@@ -114,11 +113,8 @@ fn foreign(
                         message => format!(" ({message:?})"),
                     },
                 ),
-                help: Some(
-                    "List it under `approve` or `reject` of an EndpointApproval.".to_owned(),
-                ),
-                place: None,
-            };
+            )
+            .help("List it under `approve` or `reject` of an EndpointApproval.");
             gathered.findings.push(finding);
         }
         None => {}

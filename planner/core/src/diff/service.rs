@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict;
@@ -27,6 +26,7 @@ use crate::node::service::{actor, address, comparable, stack_of};
 use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
+use crate::rule;
 use crate::snapshot::Reading;
 use crate::unknown;
 
@@ -87,7 +87,7 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
         gathered.changes.push(change);
     }
     let instead = Override::never("make them readable");
-    gathered.refusals.push(Refusal::of_plan(Code::Unreadable, message, instead));
+    gathered.refusals.push(Refusal::of_plan(rule::UNREADABLE, message, instead));
 }
 
 fn apply(
@@ -152,10 +152,10 @@ fn replace(
     let key = *key;
     if *actor != Actor::Privlink {
         gathered.refusals.push(Refusal::of(
-            Code::NotReplaceable,
+            rule::NOT_REPLACEABLE,
             at,
             format!("{at} is written by {}", actor.as_str()),
-            Override::never("delete it there, and let that tool make it again"),
+            Override::never("delete it there, and let that tool create it again"),
         ));
         return vec![predict::Change::Nudge(key.clone())];
     }
@@ -219,20 +219,18 @@ fn refuse_invalid(
     for cause in &causes {
         let place = refusal::locate(&wanted.span, cause);
         let place = place.map_or_else(|| wanted.span.place(), |place| place.span.place());
-        gathered.findings.push(Finding {
-            code: Code::ServiceInvalid,
-            severity: Code::ServiceInvalid.severity(),
-            address: address(key),
-            message: unknown::show(&refusal::told(cause)),
-            help: Some(live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
+        let message = unknown::show(&refusal::told(cause));
+        let mut found = Finding::new(rule::SERVICE_INVALID, address(key), message).help(
+            live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
                 let mut help = refusal::help(cause).to_owned();
                 if let Some(first) = help.get_mut(..1) {
                     first.make_ascii_uppercase();
                 }
                 help + "."
-            })),
-            place: Some(place.to_string()),
-        });
+            }),
+        );
+        found.place = Some(place.to_string());
+        gathered.findings.push(found);
     }
 }
 
@@ -276,25 +274,23 @@ fn added_by(cause: &Cause, wanted: &desired::Service, live: &Value) -> Option<St
 fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
     let address = address(key);
     for Conflict { manager, field } in conflicts {
-        gathered.findings.push(Finding {
-            code: Code::FieldConflict,
-            severity: Code::FieldConflict.severity(),
-            address: address.clone(),
-            message: format!("{field} belongs to field manager {manager}, with another value"),
-            help: Some(
-                "Remove the field from the manifest, or have that manager give it up.".to_owned(),
-            ),
-            place: None,
-        });
+        gathered.findings.push(
+            Finding::new(
+                rule::FIELD_CONFLICT,
+                address.clone(),
+                format!("{field} belongs to field manager {manager}, with another value"),
+            )
+            .help("Remove the field from the manifest, or have that manager give it up."),
+        );
     }
     let message = format!("{address} has fields that another manager owns");
     let never = Override::never("a conflict is never forced");
-    gathered.refusals.push(Refusal::of(Code::FieldConflict, &address, message, never));
+    gathered.refusals.push(Refusal::of(rule::FIELD_CONFLICT, &address, message, never));
 }
 
 fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
     let owner = stack_of(live).map_or_else(
-        || "it was not made by privlink".to_owned(),
+        || "privlink did not create it".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
     gathered.refusals.push(super::ownership::not_adopted(&address(key), &owner));
@@ -339,7 +335,7 @@ fn delete(
 ) -> Option<predict::Change> {
     let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
@@ -457,10 +453,6 @@ pub(super) fn next_sync(before: Option<&String>) -> String {
 
 /// How the annotation of syncs changes.
 pub(super) fn sync_field(before: Option<&String>, to: &str) -> FieldDiff {
-    FieldDiff {
-        path: format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
-        before: before.map(|it| it.clone().into()),
-        after: Some(to.into()),
-        forces_replacement: false,
-    }
+    let path = format!("metadata.annotations[{SYNC_ANNOTATION:?}]");
+    FieldDiff::new(path, before.map(|it| it.clone().into()), Some(to.into()))
 }

@@ -155,11 +155,11 @@ fn edited(
             (message, Cause::by(By::Tool))
         }
         _ if !adopted => (
-            "it exists, and this stack did not make it".to_owned(),
+            "it exists, and this stack did not create it".to_owned(),
             Cause::by(By::DesiredState),
         ),
         _ => (
-            "desired state says what was not applied, or somebody took it away, which leaves no trace"
+            "desired state says what was not applied, or somebody removed it, which leaves no trace"
                 .to_owned(),
             Cause::by(By::DesiredState),
         ),

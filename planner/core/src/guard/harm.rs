@@ -36,7 +36,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deleted => "its Service is deleted",
-            Self::NoLoadBalancer => "its Service is no load balancer any more",
+            Self::NoLoadBalancer => "its Service is no longer of type LoadBalancer",
             Self::Sync(Reason::AddressChanged) => "its address changes",
             Self::Sync(Reason::SubnetChanged) => "its subnet changes",
             Self::Sync(Reason::NameChanged) => "its frontend gets another name",
@@ -46,7 +46,7 @@ impl Cause {
             }
             Self::Sync(Reason::TakenOver) => "another frontend takes it over",
             Self::Sync(Reason::Failed) => "its provisioning had failed",
-            Self::Sync(Reason::FrontendWent | Reason::Unwanted) => "its frontend goes",
+            Self::Sync(Reason::FrontendWent | Reason::Unwanted) => "its frontend is deleted",
             Self::Sync(Reason::Wanted | Reason::Differs | Reason::PolicyEnabled)
             | Self::Unnamed => "it is re-created",
         }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use crate::code::Code;
 use crate::marks::GUARD_LABEL;
 use crate::pointer::At;
+use crate::rule::{self, Code};
+use serde_json::Value;
 
 use super::review::Request;
 
@@ -59,7 +58,7 @@ pub struct Policy {
 
 /// The codes that refuse unless others are chosen: consumers are disconnected, an internal load balancer becomes
 /// public, a protected Service goes.
-pub const REFUSES: [Code; 3] = [Code::TooManyDisconnects, Code::BecomesPublic, Code::Protected];
+pub const REFUSES: [Code; 3] = [rule::TOO_MANY_DISCONNECTS, rule::BECOMES_PUBLIC, rule::PROTECTED];
 
 impl Default for Policy {
     fn default() -> Self {

@@ -18,7 +18,7 @@ const KIND: &str = "AdmissionReview";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is not JSON, or not of that shape.
-    #[error("it is no AdmissionReview: {0}")]
+    #[error("it is not an AdmissionReview: {0}")]
     Malformed(String),
     /// It is of another kind or version.
     #[error("it is {0}, and only AdmissionReview of {API_VERSION} is answered")]

@@ -14,7 +14,6 @@ use crate::node;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
 use crate::planned::Planned;
 use crate::prediction::Prediction;
-use crate::resource_id::ResourceId;
 use crate::unknown;
 
 /// The prefix of the controller's annotations, which people leave away.
@@ -54,8 +53,9 @@ fn title(prediction: &Prediction, change: &Change) -> String {
         })
     };
     let in_azure = || {
-        let object = change.object.as_deref()?;
-        (!object.contains("known after apply)")).then(|| ResourceId::new(object).name().to_owned())
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
+        let view = views.find(|view| !unknown::is_unknown(view.id.as_str()))?;
+        Some(view.id.name().to_owned())
     };
     let called = match kind {
         Kind::FrontendIp => {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::Change;
-use crate::code::Code;
 use crate::date::{self, Day};
 use crate::input::Input;
 use crate::marks::CONSENT_ANNOTATION;
@@ -15,6 +14,7 @@ use crate::plan::{Consent, Finding, disconnected};
 use crate::plural::count;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::rule::{At, Code, Example, basis, rules};
 
 /// All consent that is given.
 #[derive(Clone, Debug, Default)]
@@ -208,18 +208,21 @@ fn read(text: &str) -> Option<(Whom, Day)> {
 fn expired(entry: &Entry) -> Finding {
     let message = match &entry.whom {
         Whom::Endpoint(_) if entry.service.is_none() => {
-            format!("its disconnect was allowed until {}, which is over", entry.until)
+            format!("its disconnect was allowed until {}, which has passed", entry.until)
         }
         Whom::Endpoint(endpoint) => {
-            format!("the disconnect of {endpoint} was allowed until {}, which is over", entry.until)
+            format!(
+                "the disconnect of {endpoint} was allowed until {}, which has passed",
+                entry.until
+            )
         }
         Whom::Number(number) => format!(
-            "that {} be disconnected was allowed until {}, which is over",
+            "that {} be disconnected was allowed until {}, which has passed",
             count(*number, "consumer"),
             entry.until
         ),
     };
-    finding(entry, Code::ConsentExpired, message, "Remove the entry, or set a later day.")
+    finding(entry, CONSENT_EXPIRED, message, "Remove the entry, or set a later day.")
 }
 
 fn unused(entry: &Entry) -> Finding {
@@ -235,36 +238,60 @@ fn unused(entry: &Entry) -> Finding {
             entry.until
         ),
         Whom::Number(number) => format!(
-            "{} may be disconnected until {}, and this plan disconnects nobody who is not named",
+            "{} may be disconnected until {}, and this plan disconnects no consumer that is not named",
             count(*number, "consumer"),
             entry.until
         ),
     };
-    finding(entry, Code::ConsentUnused, what, "Remove the entry once what it was for is done.")
+    finding(entry, CONSENT_UNUSED, what, "Remove the entry once what it was for is done.")
 }
 
 fn finding(entry: &Entry, code: Code, message: String, help: &str) -> Finding {
-    Finding {
-        code,
-        severity: code.severity(),
-        address: entry.address(),
-        message,
-        help: Some(help.to_owned()),
-        place: entry.place.clone(),
-    }
+    Finding::new(code, entry.address(), message).help(help).placed(entry.place.clone())
 }
 
 fn misread(at: &Address, part: &str, place: Option<String>) -> Finding {
-    Finding {
-        code: Code::ConsentMisread,
-        severity: Code::ConsentMisread.severity(),
-        address: at.clone(),
-        message: format!("{CONSENT_ANNOTATION} says `{part}`, which is no consent"),
-        help: Some(
-            "Write ENDPOINT@DAY or NUMBER@DAY, such as pe-shop@2026-12-05; several behind commas."
-                .to_owned(),
+    Finding::new(
+        CONSENT_MISREAD,
+        at.clone(),
+        format!("{CONSENT_ANNOTATION} says `{part}`, which cannot be read as consent"),
+    )
+    .help("Write ENDPOINT@DAY or NUMBER@DAY, such as pe-shop@2026-12-05; several separated by commas.")
+    .placed(place)
+}
+
+rules! {
+    /// A disconnect was allowed by `allowDisconnects` until a day that has passed (in UTC). The entry has
+    /// no effect any more.
+    CONSENT_EXPIRED = "consent-expired", Warning, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Remove the entry, or set a later day.",
+        example: Example::new(
+            At::Stack,
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2020-01-01}]}",
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2999-12-31}]}",
         ),
-        place,
+    }
+
+    /// `allowDisconnects` allows a disconnect that this plan does not cause. Until that day it would allow
+    /// one.
+    CONSENT_UNUSED = "consent-unused", Note, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Remove the entry once it has served its purpose.",
+        example: Example::new(
+            At::Stack,
+            "policy: {allowDisconnects: [{endpoint: web-pe, until: 2999-12-31}]}",
+            "policy: {maxDisconnects: 1}",
+        ),
+    }
+
+    /// A Service's annotation `privlink.dev/allow-disconnects` is to consent to a disconnect, and has something else
+    /// than `ENDPOINT@DAY` or `NUMBER@DAY`. What cannot be read consents to nothing.
+    CONSENT_MISREAD = "consent-misread", Warning, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Write an endpoint's name or id, or how many consumers, and the last day, such as \
+            `app-pe@2026-12-05`; several separated by commas.",
+        example: Example::live(r#"privlink.dev/allow-disconnects: "app-pe until Friday""#),
     }
 }
 

@@ -237,7 +237,7 @@ fn azure_that_is_gone_leaves_answers_in_time_and_sigterm_ends_it_in_order() {
     let answer = guard.review(&edit);
     assert_eq!(answer["allowed"], true, "{answer}");
     let warning = answer["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("privlink cannot tell what this does to Azure: "), "{warning}");
+    assert!(warning.starts_with("privlink cannot predict what this does to Azure: "), "{warning}");
     guard.signal("-TERM");
     guard.until("it is not ready", || guard.probe("readyz").0 != 200);
     guard.until("it ended", || guard.probe("healthz").0 == 0);

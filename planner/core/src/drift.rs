@@ -25,6 +25,7 @@ pub mod since;
 
 use std::collections::BTreeMap;
 
+use crate::contradiction;
 use crate::diff;
 use crate::input::Input;
 use crate::inventory::Inventory;
@@ -64,7 +65,10 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
     let own = private_endpoint::own(input);
-    if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
+    if let Some(contradiction) = contradiction::find(input.facts, &inventory) {
+        let why = contradiction.help().to_owned();
+        gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
+    } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }
     endpoint::compare(input, look, (world, &own), &mut gathered);

@@ -198,6 +198,8 @@ codes! {
         LinkTakenOver = "link-taken-over", Warning;
         /// A Private Link Service of somebody else is in the way.
         LinkBlocked = "link-blocked", Error;
+        /// The cluster of a Stack is not in its resource group.
+        ClusterMissing = "cluster-missing", Error;
         /// The resource group of a Private Link Service is not there.
         ResourceGroupMissing = "resource-group-missing", Error;
         /// A Private Link Service cannot be renamed, nor moved to another resource group.

@@ -18,7 +18,8 @@ use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::code::Code;
 use crate::compare;
-use crate::desired::PrivateEndpoint;
+use crate::controller::outcome::Outcome;
+use crate::desired::{PrivateEndpoint, Target};
 use crate::diff::ownership::{refuse_unreadable, unmarked};
 use crate::input::Input;
 use crate::node::consumer::Consumer;
@@ -155,6 +156,19 @@ fn delete(
     }
 }
 
+/// What to do where a Service will have no Private Link Service: one that the controller fails at has a
+/// finding of its own.
+fn help_without_link(prediction: &Prediction, endpoint: &PrivateEndpoint) -> &'static str {
+    let Target::Service(target) = &endpoint.target else { return "Look at what it is to reach." };
+    let is_it = |outcome: &&Outcome| outcome.service == target.value;
+    let outcome = prediction.outcomes.iter().find(is_it);
+    if outcome.is_some_and(|outcome| outcome.error.is_some()) {
+        "Mend what is found of the Service: the controller fails before it makes one."
+    } else {
+        "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
+    }
+}
+
 fn one(
     input: &Input<'_>,
     prediction: &Prediction,
@@ -168,10 +182,7 @@ fn one(
             severity: Code::NoPrivateLinkService.severity(),
             address: at.clone(),
             message: "its Service will have no Private Link Service to connect to".to_owned(),
-            help: Some(
-                "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
-                    .to_owned(),
-            ),
+            help: Some(help_without_link(prediction, endpoint).to_owned()),
             place: Some(endpoint.name.span.place().to_string()),
         });
         return;

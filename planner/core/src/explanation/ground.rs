@@ -203,6 +203,7 @@ pub fn of_code(code: Code) -> Ground {
         | Code::NotAdopted
         | Code::NotReplaceable
         | Code::LeftBehind
+        | Code::ClusterMissing
         | Code::Unreadable => own("a safety rule of privlink"),
         _ => own("what the API server, the controller or Azure would refuse or misread"),
     }

@@ -186,8 +186,9 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
             wanted: None,
         };
         if fields.is_empty() {
-            let goes = root.action == Action::Delete;
-            causes.push(whole(if goes { None } else { place(input.desired, root, None) }));
+            // What goes has no place; a nudge has no edit.
+            let has_none = root.action == Action::Delete || !root.fields.is_empty();
+            causes.push(whole(if has_none { None } else { place(input.desired, root, None) }));
         }
         causes.extend(fields.into_iter().map(|field| Cause {
             field: Some(short(&field.path)),

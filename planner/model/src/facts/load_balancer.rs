@@ -10,7 +10,7 @@ pub struct LoadBalancerConfiguration {
     /// Its name, without `-internal`.
     pub name: String,
     /// The scale set whose nodes are its own (`primaryVMSet`).
-    #[serde(rename = "scaleSet")]
+    #[serde(rename = "scaleSet", alias = "primaryVmSet")]
     pub primary_vm_set: String,
     /// Whether new Services may be placed on it; yes if not said.
     pub allow_service_placement: Option<bool>,

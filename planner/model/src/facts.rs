@@ -9,7 +9,7 @@ mod load_balancer;
 mod observed;
 mod table;
 
-pub use load_balancer::LoadBalancerConfiguration;
+pub use load_balancer::{LoadBalancerConfiguration, POOL_TAG};
 pub use observed::{Missing, Place, find, infer, missing_cluster, node_subnets};
 pub use table::{Fact, Facts, Read, Row, TABLE};
 

@@ -234,6 +234,7 @@ async fn seen(
     }
     let connected = connect::connect(desired, place, patience).await?;
     let (snapshot, facts) = connected.observe().await;
+    unreadable::cluster(&snapshot, &connected.targets, desired)?;
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
@@ -241,6 +242,7 @@ async fn seen(
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
     let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
     let targets = pin::targets(desired, place, &pinned)?;
+    unreadable::cluster(&snapshot, &targets, desired)?;
     let facts = targets.facts(&snapshot, &pinned);
     Ok(Observed { snapshot, facts, connected: None })
 }

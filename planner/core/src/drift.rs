@@ -26,6 +26,7 @@ pub mod since;
 
 use std::collections::BTreeMap;
 
+use crate::contradiction;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
@@ -64,7 +65,10 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
-    if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
+    if let Some(contradiction) = contradiction::find(input.facts, &inventory) {
+        let why = contradiction.help().to_owned();
+        gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
+    } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.

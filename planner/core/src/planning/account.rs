@@ -186,9 +186,12 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
             wanted: None,
         };
         if fields.is_empty() {
-            let goes = root.action == Action::Delete;
-            let place =
-                if goes { was_written(input, root) } else { place(input.desired, root, None) };
+            let place = match root.action {
+                Action::Delete => was_written(input, root),
+                // A sync has no edit.
+                _ if !root.fields.is_empty() => None,
+                _ => place(input.desired, root, None),
+            };
             causes.push(whole(place));
         }
         causes.extend(fields.into_iter().map(|field| Cause {

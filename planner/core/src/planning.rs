@@ -21,7 +21,7 @@ use crate::facts::{Facts, Origin, TABLE};
 use crate::finding;
 use crate::health;
 use crate::input::{Input, Selection};
-use crate::inventory::Inventory;
+use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint, service};
@@ -79,33 +79,40 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::diff(input, &mut gathered);
-    complete(input, inventory, &changes, gathered)
+    let Inventory { world, malformed, .. } = inventory;
+    complete(input, Azure { world, malformed }, &changes, gathered)
 }
 
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
-/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it. Azure is
+/// the snapshot's, worked out once for many writes.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
+pub fn written(
+    input: &Input<'_>,
+    azure: &Azure,
+    key: &Key,
+    stored: Option<&Value>,
+) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::written(input, key, stored, &mut gathered);
-    complete(input, Inventory::of(input.snapshot), &changes, gathered)
+    complete(input, azure.clone(), &changes, gathered)
 }
 
 /// What the controller makes of changes to Services, with all that follows from it.
 fn complete(
     input: &Input<'_>,
-    inventory: Inventory,
+    azure: Azure,
     changes: &[predict::Change],
     mut gathered: Gathered,
 ) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
-    let Inventory { world, malformed, .. } = inventory;
+    let Azure { world, malformed } = azure;
     let leaving = join::leaving(input);
     let world = join::without(world, &leaving);
     let mut prediction = diff::finish::first(world, &cluster, changes);

@@ -31,8 +31,13 @@ pub(crate) fn check(snapshot: &Snapshot, facts: &Facts) -> Result<(), CommandErr
     let kubernetes = of_kubernetes(snapshot).into_iter().filter(|(what, _)| *what != "Events");
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
     let needed = azure.filter(|(path, _)| is_essential(path, facts));
-    let failures: Vec<&str> =
-        kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect();
+    let mut failures: Vec<&str> = Vec::new();
+    for (_, why) in kubernetes.chain(needed).filter_map(failed) {
+        // Who is not reached at all is told of once, and not for every list.
+        if !failures.contains(&why) {
+            failures.push(why);
+        }
+    }
     let Some((first, others)) = failures.split_first() else { return Ok(()) };
     let error = CommandError::new(privlink_core::escape::terminal(first));
     let rest = "What cannot be read is not taken for absent, so nothing is planned.";

@@ -84,7 +84,7 @@ impl Whose {
 }
 
 /// Names in natural order, three and more that count up as one.
-fn folded(mut names: Vec<String>) -> Vec<String> {
+pub(crate) fn folded(mut names: Vec<String>) -> Vec<String> {
     names.sort_by(|one, other| natural(one, other));
     let mut folded = Vec::new();
     let mut rest = names.as_slice();

@@ -24,7 +24,10 @@ pub struct Notice {
 impl Notice {
     /// All that a plan tells: why it is refused, and what was found.
     pub fn of_plan(plan: &Plan) -> Vec<Self> {
-        let refusals = plan.refusals.iter().map(Self::from);
+        let refusals = plan
+            .refusals
+            .iter()
+            .map(|refusal| Self { place: caused(plan, refusal), ..Self::from(refusal) });
         refusals.chain(plan.findings.iter().map(Self::from)).collect()
     }
 
@@ -76,6 +79,18 @@ impl From<&Refusal> for Notice {
             address: None,
         }
     }
+}
+
+/// Where a refusal comes from: where a finding of its code is about its object, or else the edit that brings
+/// the disconnects about.
+fn caused(plan: &Plan, refusal: &Refusal) -> Option<Place> {
+    let is_it = |it: &&Finding| {
+        it.code == refusal.code && refusal.address.as_ref().is_none_or(|at| it.address == *at)
+    };
+    let found = plan.findings.iter().find(is_it).and_then(|it| it.place.as_deref());
+    let edit = || plan.causes.iter().find_map(|it| it.place.as_deref());
+    let is_cut = refusal.code == Code::TooManyDisconnects;
+    found.or_else(|| is_cut.then(edit)?).and_then(place)
 }
 
 /// A place of the form `file:line:column`; the file may hold colons.

@@ -14,7 +14,7 @@ use privlink_core::code::{Code, Severity};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
-    Override, Plan, Refusal, Scope, Step, Summary,
+    Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
 };
 use privlink_render::comment::{Flavour, Options, document};
 use privlink_render::pipeline::guard;

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::plan::Need;
 
 use super::class::{Class, Weight};
+use super::repair::Repair;
 
 /// The version of the report's JSON. Minor: a new optional field or a new class; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What a run found, over all its stacks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// See [`FORMAT_VERSION`].
@@ -75,7 +77,7 @@ pub struct Summary {
 }
 
 /// What was found in one stack.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackReport {
     /// The stack's name.
@@ -92,8 +94,12 @@ pub struct StackReport {
     /// Why it could not be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// All nodes looked at, in order of address.
+    /// All objects looked at, in order of address.
+    #[serde(rename = "objects")]
     pub nodes: Vec<Node>,
+    /// What hangs on what among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// What differs, in order of address and class.
     pub differences: Vec<Difference>,
     /// What could not be read.
@@ -121,23 +127,25 @@ impl StackReport {
         self.error.is_none() && self.unreadable.is_empty()
     }
 
-    /// The differences of a node.
+    /// The differences of an object.
     pub fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.address == *address)
     }
 }
 
-/// One node that was looked at.
+/// One object that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// The node.
+    /// The object.
     pub address: Address,
+    /// As people call it.
+    pub title: String,
     /// How it stands: the worst of its differences.
     pub state: State,
 }
 
-/// How a node stands.
+/// How an object stands.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -156,16 +164,18 @@ pub enum State {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// What kind of difference.
     pub class: Class,
     /// How much that weighs.
     pub weight: Weight,
-    /// The node.
+    /// The object.
     pub address: Address,
-    /// The object in its own control plane: an ARM id, or `namespace/name`.
+    /// As people call it: `Private Link Service my-pls`.
+    pub title: String,
+    /// Its name in its own control plane: an ARM id, or `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// What is so, in a sentence.
@@ -177,12 +187,12 @@ pub struct Difference {
     pub fields: Vec<Field>,
     /// Whether it goes away without anybody doing anything.
     pub heals: Heals,
-    /// The command or edit that repairs it.
+    /// What repairs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repair: Option<String>,
-    /// Consumers that the controller's next sync would cut off.
+    pub repair: Option<Repair>,
+    /// Consumers that the controller's next sync would disconnect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cuts_off: Vec<String>,
+    pub disconnects: Vec<String>,
     /// The assumed fact it hangs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hangs_on: Option<String>,

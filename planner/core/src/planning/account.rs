@@ -24,7 +24,7 @@ const PREFIX: &str = "service.beta.kubernetes.io/";
 pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     planned.plan.cluster = cluster(input.desired);
     for change in &mut planned.plan.changes {
-        change.title = title(&planned.prediction, change);
+        change.title = title(&planned.prediction, &change.address, change.object.as_deref());
     }
     let roots = brought_about(planned);
     for (change, root) in planned.plan.changes.iter_mut().zip(roots) {
@@ -43,18 +43,19 @@ fn cluster(desired: &Desired) -> Option<Cluster> {
 }
 
 /// As people call an object: by its name in its own control plane, and a frontend by its address.
-fn title(prediction: &Prediction, change: &Change) -> String {
-    let Address { kind, name } = &change.address;
+pub(crate) fn title(prediction: &Prediction, address: &Address, object: Option<&str>) -> String {
+    let Address { kind, name } = address;
     let nodes = [prediction.nodes_before(), prediction.nodes_after()];
     let found = |pointer: &str| {
-        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
         views.find_map(|view| {
             let text = view.fields.pointer(pointer)?.as_str()?;
             (!unknown::is_unknown(text)).then(|| text.to_owned())
         })
     };
+    let view = || nodes.iter().find_map(|nodes| nodes.get(address));
     let in_azure = || {
-        let object = change.object.as_deref()?;
+        let object = object.or_else(|| Some(view()?.id.as_str()))?;
         (!object.contains("known after apply)")).then(|| ResourceId::new(object).name().to_owned())
     };
     let called = match kind {

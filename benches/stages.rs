@@ -37,6 +37,7 @@ pub(crate) fn facts(desired: &Desired, snapshot: &Snapshot) -> Facts {
 pub(crate) fn options() -> input::Options {
     input::Options {
         mode: Mode::Apply,
+        guard: None,
         adopt: false,
         max_disconnects: None,
         today: None,

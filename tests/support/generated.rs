@@ -239,6 +239,7 @@ pub(crate) fn planned(
 ) -> Plan {
     let options = Options {
         mode,
+        guard: None,
         adopt: false,
         max_disconnects: Some(99),
         today: None,

@@ -4,42 +4,33 @@ pub mod account;
 mod standing;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::by_hand;
 use crate::change::Change;
+use crate::controller::predict;
 use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
-use crate::graph::Graph;
 use crate::health;
-use crate::input::Input;
+use crate::input::{Input, Selection};
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
+use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
-use crate::safety;
+use crate::safety::{self, Given};
 use crate::stack_graph;
-
-/// A plan with what it was made from.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// What the controller is predicted to do.
-    pub prediction: Prediction,
-    /// The stack's graph.
-    pub graph: Graph,
-    /// What the stack wants, by its object: `namespace/name` or an id in Azure.
-    pub subjects: BTreeMap<Address, String>,
-}
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,24 +70,49 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::diff(input, &mut gathered);
+    complete(input, inventory, &changes, gathered)
+}
+
+/// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
+    let mut gathered = Gathered::default();
+    let covered = Some(BTreeSet::from([service::address(key)]));
+    let selection = Selection { covered, ..Selection::default() };
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::written(input, key, stored, &mut gathered);
+    complete(input, Inventory::of(input.snapshot), &changes, gathered)
+}
+
+/// What the controller makes of changes to Services, with all that follows from it.
+fn complete(
+    input: &Input<'_>,
+    inventory: Inventory,
+    changes: &[predict::Change],
+    mut gathered: Gathered,
+) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Inventory { world, malformed, .. } = inventory;
-    let input = &Input { selection: Some(&selection), ..*input };
     let leaving = join::leaving(input);
-    let changes = diff::service::diff(input, &mut gathered);
     let world = join::without(world, &leaving);
-    let mut prediction = diff::finish::first(world, &cluster, &changes);
+    let mut prediction = diff::finish::first(world, &cluster, changes);
     diff::service::nudge(input, &prediction, &mut gathered);
-    diff::finish::finish(input, cluster, &changes, &mut prediction, &mut gathered);
+    diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
     let join = Join::of(input, &prediction);
     diff::endpoint::diff(&join, &leaving, &mut gathered);
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
-    gathered.findings.extend(by_hand::find(input));
+    gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
-    standing::soften(input, &prediction, &changes, &mut gathered);
+    standing::soften(input, &prediction, changes, &mut gathered);
     standing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal::of_plan(
@@ -142,8 +158,9 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
-    refusals.extend(safety::check(input, &changes));
-    let (consents, told) = safety::consents(input, &changes);
+    let given = Given::of(input, prediction);
+    refusals.extend(safety::check(input, &given, &changes));
+    let (consents, told) = given.used(input, &changes);
     findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();

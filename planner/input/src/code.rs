@@ -274,6 +274,8 @@ codes! {
         TooManyDisconnects = "too-many-disconnects", Error;
         /// A disconnect was allowed until a day that is over.
         ConsentExpired = "consent-expired", Warning;
+        /// An annotation is to give consent, and cannot be read.
+        ConsentMisread = "consent-misread", Warning;
         /// A disconnect is allowed that this plan does not bring.
         ConsentUnused = "consent-unused", Note;
         /// More objects would be deleted than may be.

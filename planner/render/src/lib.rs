@@ -3,6 +3,7 @@
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
+pub mod admission_policy;
 pub(crate) mod budget;
 pub mod comment;
 pub(crate) mod consumers;
@@ -12,6 +13,7 @@ pub mod explanation;
 pub mod fleet;
 pub(crate) mod full;
 pub mod graph;
+pub mod guard;
 pub mod json;
 pub mod layout;
 mod markdown;

@@ -8,7 +8,7 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateLinkService, SecurityRule};
 use crate::code::Code;
 use crate::connection_status::ConnectionStatus;
-use crate::diff::approval;
+use crate::join::decision;
 use crate::node::dns_record;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
@@ -87,7 +87,7 @@ pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
             if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
                 || join.own.contains_key(&id.key())
                 || by_itself
-                || approval::names(join.input, key, &id)
+                || decision::names(join.input, key, &id)
                 || !join.input.covers(&at)
             {
                 continue;

@@ -10,12 +10,14 @@ use crate::diagnostic::Span;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node;
+use crate::node::consumer::owner;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
+use crate::planned::Planned;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
 use crate::unknown;
-
-use super::Planned;
 
 /// The prefix of the controller's annotations, which people leave away.
 const PREFIX: &str = "service.beta.kubernetes.io/";
@@ -30,9 +32,25 @@ pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     for (change, root) in planned.plan.changes.iter_mut().zip(roots) {
         change.brought_about_by = root;
     }
+    name_owners(input, &mut planned.plan);
     planned.plan.causes = causes(input, &planned.plan);
     planned.plan.alternatives = explanation::alternatives(input, planned);
     planned.plan.excerpts = excerpts(input.desired, &planned.plan);
+}
+
+/// Says of consumers who are not the stack's whose they are, as far as their tags were read.
+fn name_owners(input: &Input<'_>, plan: &mut Plan) {
+    let effects = plan.changes.iter_mut().filter_map(|change| match &mut change.effect {
+        Effect::ConsumersDisconnected(consumers) => Some(consumers),
+        Effect::None | Effect::BriefInterruption => None,
+    });
+    let all = effects.flatten().chain(&mut plan.awaiting_approval);
+    for consumer in all.filter(|it| !it.own) {
+        let id = ResourceId::new(&consumer.endpoint);
+        if let Observation::Present(live) = input.snapshot.resource(&id) {
+            consumer.owner = owner(live);
+        }
+    }
 }
 
 fn cluster(desired: &Desired) -> Option<Cluster> {
@@ -188,7 +206,9 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
         };
         if fields.is_empty() {
             let goes = root.action == Action::Delete;
-            causes.push(whole(if goes { None } else { place(input.desired, root, None) }));
+            let place =
+                if goes { was_written(input, root) } else { place(input.desired, root, None) };
+            causes.push(whole(place));
         }
         causes.extend(fields.into_iter().map(|field| Cause {
             field: Some(short(&field.path)),
@@ -276,6 +296,13 @@ fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span
         }),
         _ => None,
     }
+}
+
+/// Where a Service that others are about to delete was written until now.
+fn was_written(input: &Input<'_>, gone: &Change) -> Option<String> {
+    let mut all = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    let found = all.find(|(key, _)| node::service::address(key) == gone.address)?;
+    Some(found.1.place().to_string())
 }
 
 /// The lines around every place that a cause or a finding names.

@@ -76,6 +76,9 @@ fn sorted(stack: &StackReport) -> impl Iterator<Item = &Difference> {
     Urgency::ALL.into_iter().flat_map(|urgency| super::of_urgency(stack, urgency))
 }
 
+/// How many fields stand in a row of the table; all are below it.
+const FIELDS: usize = 2;
+
 fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
     if stack.differences.is_empty() {
         return Ok(());
@@ -91,8 +94,11 @@ fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
             Weight::Drift => (by(&super::who(cause)), heals.as_str()),
             _ => (String::new(), ""),
         };
-        let (object, message) = (code(&super::object(difference)), markdown(message));
-        writeln!(out, "| {word} | {object} | {message} | {by} | {} |", markdown(heals))?;
+        let object = code(&super::object(difference));
+        let mut what = markdown(message);
+        let fields = difference.fields.iter().take(FIELDS);
+        fields.for_each(|it| what.push_str(&format!("<br>{}", code(&super::field(it)))));
+        writeln!(out, "| {word} | {object} | {what} | {by} | {} |", markdown(heals))?;
     }
     writeln!(out)
 }

@@ -6,8 +6,9 @@ use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::Gathered;
-use crate::diff::approval::{self, Decision};
+use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
+use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Op};
@@ -58,7 +59,7 @@ pub(super) fn connection(
         }];
         gathered.changes.push(change);
     }
-    let decision = approval::decision(join.input, reached.service.as_ref(), id, &status);
+    let decision = decision(join.input, reached.service.as_ref(), id, &status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
@@ -90,6 +91,7 @@ pub(super) fn connection(
                 .unwrap_or_default(),
             status: status.clone(),
             own: true,
+            owner: None,
         });
     }
     let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);

@@ -86,9 +86,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Sandbox(args) => sandbox::run(args.command, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => {
-            let mut text = Vec::new();
-            clap_complete::generate(args.shell, &mut Args::command(), "privlink", &mut text);
-            ui.print(&String::from_utf8_lossy(&text))?;
+            ui.print(&crate::completion::script(args.shell)?)?;
             Ok(Exit::Done)
         }
         Command::Man(args) => man::run(&args, ui),

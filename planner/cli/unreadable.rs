@@ -23,7 +23,13 @@ pub(crate) fn lines(snapshot: &Snapshot) -> Vec<String> {
 /// # Errors
 /// If so.
 pub(crate) fn check(snapshot: &Snapshot, facts: &Facts) -> Result<(), CommandError> {
-    let failures = unread::essential(snapshot, facts);
+    let mut failures: Vec<&str> = Vec::new();
+    for why in unread::essential(snapshot, facts) {
+        // Who is not reached at all is told of once, and not for every list.
+        if !failures.contains(&why) {
+            failures.push(why);
+        }
+    }
     let Some((first, others)) = failures.split_first() else { return Ok(()) };
     let error = CommandError::new(privlink_core::escape::terminal(first));
     let rest = "What cannot be read is not taken for absent, so nothing is planned.";

@@ -278,7 +278,7 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
         Ok(planned) => planned,
         Err(why) => return Outcome::Unknown(why.to_string()),
     };
-    let unreadable = planned.plan.refusals.iter().find(|it| it.code == Code::Unreadable);
+    let unreadable = planned.plan.refusals.iter().find(|it| it.code == rule::UNREADABLE);
     if let Some(refusal) = unreadable {
         return Outcome::Unknown(refusal.message.clone());
     }

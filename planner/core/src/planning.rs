@@ -137,7 +137,9 @@ fn complete(
     }
     let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
-    plan.needs = stack_graph::needs(input, &prediction, &join.own, &plan.changes);
+    let changing = plan.changes.iter().filter(|it| it.is_change());
+    let changing = changing.map(|it| it.address.clone()).collect();
+    plan.needs = stack_graph::needs(input, &prediction, &join.own, &changing);
     let subjects = subjects(&join);
     let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);

@@ -160,6 +160,7 @@ fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
         request_message: String::new(),
         status: "Approved".to_owned(),
         own: true,
+        owner: None,
     }])
 }
 

@@ -9,7 +9,7 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::scene::{Endpoint, Service, stack};
 use support::{Workplace, edit_json};
 

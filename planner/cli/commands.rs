@@ -32,7 +32,6 @@ mod walk;
 use std::future::Future;
 use std::path::Path;
 
-use clap::CommandFactory;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;

@@ -10,9 +10,9 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use privlink_core::annotation::keys;
-use privlink_core::rule;
 use privlink_core::desired::Desired;
 use privlink_core::escape::terminal;
+use privlink_core::rule;
 
 use crate::args::Args;
 use crate::command_error::CommandError;
@@ -51,7 +51,7 @@ fn beginning(typed: &OsStr, all: impl Iterator<Item = String>) -> Vec<Completion
 
 /// Codes of findings.
 pub(crate) fn codes(typed: &OsStr) -> Vec<CompletionCandidate> {
-    beginning(typed, Code::ALL.iter().map(|code| code.as_str().to_owned()))
+    beginning(typed, rule::all().map(|rule| rule.code.as_str().to_owned()))
 }
 
 /// Contexts of the kubeconfig.

@@ -7,9 +7,9 @@ use crate::escape::{code, markdown};
 use crate::layout::{Cell, Layout, width};
 use crate::style::Label;
 use crate::summary;
-use privlink_core::rule;
 use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
+use privlink_core::rule;
 
 /// What came of a stack, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -97,6 +97,11 @@ fn caused(plan: &Plan, refusal: &Refusal) -> Option<Place> {
     found.or_else(|| is_cut.then(edit)?).and_then(place)
 }
 
+/// What is added to a finding that is so before the plan.
+pub(crate) const fn standing(pre_existing: bool) -> &'static str {
+    if pre_existing { " (pre-existing; this plan neither causes nor worsens it)" } else { "" }
+}
+
 /// A place of the form `file:line:column`; the file may hold colons.
 fn place(text: &str) -> Option<Place> {
     let mut parts = text.rsplitn(3, ':');

@@ -74,7 +74,9 @@ fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
 /// What to do where a Service will have no Private Link Service: one that the controller fails at has a
 /// finding of its own.
 fn help_without_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> &'static str {
-    let Target::Service(target) = &endpoint.wanted.target else { return "Look at what it is to reach." };
+    let Target::Service(target) = &endpoint.wanted.target else {
+        return "Look at what it is to reach.";
+    };
     let is_it = |outcome: &&Outcome| outcome.service == target.value;
     let outcome = join.prediction.outcomes.iter().find(is_it);
     if outcome.is_some_and(|outcome| outcome.error.is_some()) {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
-use crate::rule;
 use crate::input::Input;
 use crate::node::{dns_record, private_endpoint};
 use crate::planning::{self, account};
 use crate::prediction::Prediction;
+use crate::rule;
 use crate::unknown;
 
 use super::class::{Class, Weight};

@@ -5,9 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::rule;
 use crate::kubernetes::service::Key;
 use crate::plan::Refusal;
+use crate::rule::{self, Code};
 
 /// What repairs a difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]

@@ -220,7 +220,8 @@ fn consumer(
     cause.after = since.at.clone();
     let object = Some(was.endpoint.as_str());
     let mut difference = difference(Class::ConsumerGone, &at, object, message, cause);
-    let advice = "ask the consumer; if it was removed on purpose, take a new snapshot for the next look";
+    let advice =
+        "ask the consumer; if it was removed on purpose, take a new snapshot for the next look";
     difference.repair = Some(Repair::advice(advice));
     Some(difference)
 }

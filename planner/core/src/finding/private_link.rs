@@ -1,6 +1,7 @@
 //! What becomes of a Service's Private Link Service.
 
 use super::Subject;
+use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome;
 use crate::facts::{BackendPoolType, LoadBalancerSku};
 use crate::node::private_link_service;

@@ -138,7 +138,7 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     refused(&guest.call("PATCH", &by_argo, APPLY, &applied).await, EFFECT);
     refused(&guest.call("DELETE", SERVICE, JSON, &Value::Null).await, "its Service is deleted");
     let away = json!({"spec": {"type": "ClusterIP"}});
-    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no load balancer any more");
+    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no longer of type LoadBalancer");
 
     // What does no harm, and what is nobody's business.
     for harmless in [

@@ -282,10 +282,20 @@ fn a_render_is_guarded_without_a_stack() {
     // What the base has and the render has not is about to be deleted.
     let other =
         "apiVersion: v1\nkind: Service\nmetadata: {name: other}\nspec: {ports: [{port: 80}]}\n";
-    std::fs::write(live.place.path().join("other.yaml"), other).unwrap();
-    plan("-f other.yaml").expect(0);
-    let gone = plan(&format!("-f other.yaml --base {service}")).expect(3);
-    assert!(gone.stdout.contains("myAKSServicePE"), "{}", gone.stdout);
+    let output = live.place.path().join("output");
+    for (tree, application, text) in [
+        ("base", "shop.yaml", std::fs::read_to_string(live.place.path().join(service)).unwrap()),
+        ("base", "other.yaml", other.to_owned()),
+        ("target", "other.yaml", other.to_owned()),
+    ] {
+        std::fs::create_dir_all(output.join(tree)).unwrap();
+        std::fs::write(output.join(tree).join(application), text).unwrap();
+    }
+    plan("-f output/target").expect(0);
+    let gone = plan("-f output/target --base output/base").expect(3);
+    for told in ["myAKSServicePE", "output/base/shop.yaml:"] {
+        assert!(gone.stdout.contains(told), "{told}: {}", gone.stdout);
+    }
 }
 
 // ---- the law: a verdict is what a plan says ----

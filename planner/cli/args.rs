@@ -36,7 +36,7 @@ pub(crate) use drift::{Drift, DriftFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
-pub(crate) use guard::{Guard, GuardCommand, GuardReview};
+pub(crate) use guard::{Guard, GuardCommand, GuardReview, GuardServe};
 pub(crate) use import::Import;
 pub(crate) use man::{Man, ManFormat};
 pub(crate) use observe::Observe;
@@ -308,7 +308,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),
-    /// Show a saved plan, or what came of a run by its journal
+    /// Show a saved plan, or the outcome of a run from its journal
     Show(Show),
     /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
     Comment(Comment),

@@ -38,7 +38,7 @@ use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::planning::Planned;
+use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
 use privlink_core::rule;
 use privlink_core::snapshot::Snapshot;

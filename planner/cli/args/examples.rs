@@ -24,8 +24,8 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
                 "refuse what does harm: exit code 3",
             ),
             (
-                "privlink guard review review.json --observed snapshot.json -f stack.yaml",
-                "with the consent of a Stack",
+                "privlink guard serve -f stack.yaml --certificate tls.crt --key tls.key",
+                "serve as an admission webhook",
             ),
         ],
     ),

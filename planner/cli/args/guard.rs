@@ -1,5 +1,6 @@
 //! `guard`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
@@ -21,6 +22,66 @@ pub(crate) struct Guard {
 pub(crate) enum GuardCommand {
     /// Judge one AdmissionReview against a snapshot, contacting nothing, and print the answer
     Review(GuardReview),
+    /// Serve as an admission webhook
+    Serve(Box<GuardServe>),
+}
+
+/// `guard serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GuardServe {
+    #[command(flatten, next_help_heading = "Policy")]
+    pub(crate) policy: GuardPolicy,
+    #[command(flatten, next_help_heading = "Cluster and Azure")]
+    pub(crate) place: Where,
+    /// How often Azure is read, in seconds; the cluster is watched
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) refresh: u64,
+    /// How old what was read of Azure may be, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) max_age: u64,
+    /// How long an answer may take, in milliseconds; the webhook's timeoutSeconds is to be longer
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=30_000))]
+    pub(crate) deadline: u64,
+    /// How many writes are judged at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: u16,
+    /// How long it goes on answering after SIGTERM, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) drain: u64,
+    #[command(flatten, next_help_heading = "Serving")]
+    pub(crate) serving: GuardServing,
+}
+
+/// Where and how the guard serves.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GuardServing {
+    /// Where /validate is served, with TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub(crate) listen: SocketAddr,
+    /// Where /healthz, /readyz and /metrics are served, without TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub(crate) probes: SocketAddr,
+    /// The certificate, as PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "key", required_unless_present = "self_signed")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its key, as PEM: PKCS#8, PKCS#1 or SEC1
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Make an authority, keep it in this Secret of the own namespace, and issue certificates for --service
+    #[arg(long, value_name = "SECRET", conflicts_with = "certificate", requires_all = ["own_namespace", "service"])]
+    pub(crate) self_signed: Option<String>,
+    /// The Service by which the API server calls
+    #[arg(long, value_name = "NAME", requires = "self_signed")]
+    pub(crate) service: Option<String>,
+    /// The ValidatingWebhookConfiguration whose caBundle is written
+    #[arg(long, value_name = "NAME", requires = "self_signed")]
+    pub(crate) webhook: Option<String>,
+    /// The namespace that the guard runs in, which it leaves alone
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    pub(crate) own_namespace: Option<String>,
+    /// Whose client certificates callers must have, as PEM: the API server's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// `guard review`.

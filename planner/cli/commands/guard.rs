@@ -1,5 +1,7 @@
 //! `guard`: what one write to a Service does to Azure, asked before the API server takes it.
 
+mod serve;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,7 @@ const MOST_BYTES: u64 = 8 << 20;
 pub(crate) fn run(command: GuardCommand, ui: &mut Ui) -> Result<Exit, CommandError> {
     match command {
         GuardCommand::Review(args) => review(&args, ui),
+        GuardCommand::Serve(args) => serve::run(&args, ui),
     }
 }
 

@@ -13,7 +13,7 @@ use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::planning::Planned;
+use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -62,7 +62,8 @@ fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandErr
     let base = args::Input { filename: args.base.clone(), ..args.input() };
     let observed = args.observed.as_deref();
     let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
-    Ok(Some(Guarded { gone: base.services.into_keys().collect() }))
+    let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
+    Ok(Some(Guarded { gone }))
 }
 
 /// Says which world a folder brings along, where a plan in another one is refused: an example may need a

@@ -19,7 +19,7 @@ use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
 use crate::plan::{Alternative, Finding, Refusal, RouteNote};
-use crate::planning::Planned;
+use crate::planned::Planned;
 use crate::rule;
 use crate::snapshot::Observation;
 

@@ -1,10 +1,11 @@
 //! What a plan is made from: desired state, what was observed, facts, and what the user chose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::date::Day;
 use crate::desired::Desired;
+use crate::diagnostic::Span;
 use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::plan::{Mode, Scope};
@@ -80,8 +81,9 @@ pub struct Options {
 /// Services that others write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guarded {
-    /// Those of them that are about to be deleted, as far as they are there and desired state has them not.
-    pub gone: BTreeSet<Key>,
+    /// Those of them that are about to be deleted, as far as they are there and desired state has them not, with where they
+    /// were written until now.
+    pub gone: BTreeMap<Key, Span>,
 }
 
 impl<'a> Input<'a> {

@@ -31,6 +31,7 @@ pub mod limit;
 pub mod node;
 mod order;
 pub mod plan;
+pub mod planned;
 pub mod planning;
 pub mod prediction;
 pub mod preflight;

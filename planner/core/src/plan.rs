@@ -294,6 +294,18 @@ impl Finding {
     }
 }
 
+/// The refusal of a finding that is an error.
+impl From<&Finding> for Refusal {
+    fn from(finding: &Finding) -> Self {
+        Self::of(
+            finding.code,
+            &finding.address,
+            format!("{}: {}", finding.address, finding.message),
+            Override::flag(format!("--accept {}", finding.code)),
+        )
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -18,7 +18,6 @@ use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin};
 use crate::finding;
-use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection};
 use crate::inventory::Inventory;
@@ -28,23 +27,11 @@ use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 use crate::rule;
 use crate::safety::{self, Given};
 use crate::stack_graph;
-
-/// A plan with what it was made from.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// What the controller is predicted to do.
-    pub prediction: Prediction,
-    /// The stack's graph.
-    pub graph: Graph,
-    /// What the stack wants, by its object: `namespace/name` or an id in Azure.
-    pub subjects: BTreeMap<Address, String>,
-}
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +110,7 @@ fn complete(
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
-    gathered.findings.extend(by_hand::find(input));
+    gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
     standing::soften(input, &prediction, changes, &mut gathered);

@@ -86,7 +86,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     for finding in &found {
         let is_error = finding.severity == Severity::Error;
         if is_error && !accept.contains(&finding.code) {
-            plan.refusals.push(Refusal::of_finding(finding));
+            plan.refusals.push(Refusal::from(finding));
         }
     }
     plan.refusals.sort();

@@ -29,7 +29,7 @@ use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::plan::{Mode, RouteNote, Scope};
-use crate::planning::Planned;
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 
 pub use documents::documents;
@@ -430,7 +430,7 @@ fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
 }
 
 /// Why Private Link Services with consumers are lost at once.
-fn because(planned: &crate::planning::Planned) -> Vec<Rule> {
+fn because(planned: &crate::planned::Planned) -> Vec<Rule> {
     use crate::address::Kind;
     use crate::change::Effect;
     let lost = planned.plan.changes.iter().filter(|change| {
@@ -446,7 +446,7 @@ fn because(planned: &crate::planning::Planned) -> Vec<Rule> {
 }
 
 /// The way with gates: a second Private Link Service beside the first.
-fn instead(input: &Input<'_>, planned: &crate::planning::Planned) -> Vec<String> {
+fn instead(input: &Input<'_>, planned: &crate::planned::Planned) -> Vec<String> {
     let links = because(planned);
     let explained = links.iter().filter_map(|rule| {
         let address = rule.link.parse().ok()?;

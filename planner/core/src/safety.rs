@@ -180,7 +180,7 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .filter(|finding| !input.options.accept.contains(&finding.code))
-        .map(Refusal::of_finding)
+        .map(Refusal::from)
         .collect()
 }
 

@@ -4,7 +4,7 @@ use crate::address::Kind;
 use crate::change::{Change, Effect};
 use crate::controller::outcome::Reason;
 use crate::kubernetes::service::Key;
-use crate::planning::Planned;
+use crate::planned::Planned;
 use crate::resource_id::ResourceId;
 
 /// A Private Link Service that goes, with those who are connected to it.

@@ -5,8 +5,9 @@ use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::Gathered;
-use crate::diff::approval::{self, Decision};
+use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
+use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::consumer::Consumer;
 use crate::plan::{Finding, Op};
@@ -53,7 +54,7 @@ pub(super) fn connection(
         change.fields = vec![FieldDiff::new("status", None, Some(status.clone().into()))];
         gathered.changes.push(change);
     }
-    let decision = approval::decision(join.input, reached.service.as_ref(), id, &status);
+    let decision = decision(join.input, reached.service.as_ref(), id, &status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());

@@ -13,7 +13,9 @@ use crate::plan::Op;
 
 use super::super::Gathered;
 use super::super::draft::{Draft, Stage};
-use super::{changed, created};
+use crate::join::service::changed;
+
+use super::created;
 
 /// Diffs one Service that somebody else writes, or deletes if it is stored no more. Returns what the controller will
 /// see; a write that changes no field is a sync all the same.

@@ -9,7 +9,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::scene::{Endpoint, Service, stack};
 use support::{Workplace, edit_json};
 
@@ -287,4 +287,55 @@ fn examples_that_need_a_cluster_of_their_own_say_so() {
         let flag = line.split_whitespace().find(|word| word.starts_with("--sandbox=")).unwrap();
         place.run(&format!("plan -f examples/{name} {flag}")).expect(0);
     }
+}
+
+/// The AKS API has the load balancers of a cluster with several, and a Stack may say them. Where neither
+/// does, what is on the other one would look like something to delete.
+#[test]
+fn a_cluster_with_several_load_balancers_is_planned_as_it_is_configured_or_not_at_all() {
+    let place = Workplace::with_example("internal-load-balancer");
+    let text = format!("{}{}", stack(""), web(&[LINK], "").concat());
+    std::fs::write(place.path().join("app.yaml"), &text).unwrap();
+    place
+        .run("apply -f app.yaml --sandbox=w.json --auto-approve --controller-timeout 20")
+        .expect(0);
+    let world = place.path().join("w.json");
+    edit_json(&world, |world| {
+        let moved = world["azure"].to_string().replace("kubernetes-internal", "lb-two-internal");
+        world["azure"] = serde_json::from_str(&moved).unwrap();
+    });
+    let refused = place.run("plan -f app.yaml --sandbox=w.json").expect(1);
+    assert!(refused.stderr.contains("lb-two-internal"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("loadBalancers"), "{}", refused.stderr);
+
+    let pinned = "  facts: {loadBalancers: [{name: kubernetes}, {name: lb-two}]}\n";
+    let pinned = text.replacen("---\n", &format!("{pinned}---\n"), 1);
+    std::fs::write(place.path().join("pinned.yaml"), pinned).unwrap();
+    let plan = place.run("plan -f pinned.yaml --sandbox=w.json").expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+
+    edit_json(&world, |world| {
+        let resources = world["azure"].as_array_mut().unwrap();
+        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
+        for name in ["kubernetes", "lb-two"] {
+            let id = format!(
+                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
+                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
+            );
+            let properties = json!({"primaryAgentPoolName": "nodepool1"});
+            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
+        }
+    });
+    let plan = place.run("plan -f app.yaml --sandbox=w.json").expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+}
+
+#[test]
+fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
+    let after = web(&[LINK, ("azure-pls-resource-group", "nope-rg")], "");
+    let found = findings(&[], &after);
+    check_in(&found, "resource-group-missing");
+    let it = found.iter().find(|it| it["code"] == "resource-group-missing").unwrap();
+    assert!(it["message"].as_str().unwrap().contains("nope-rg"), "{it}");
+    assert!(found.iter().all(|it| it["code"] != "partly-made"), "{found:#?}");
 }

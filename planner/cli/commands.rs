@@ -54,7 +54,6 @@ use crate::pin;
 use crate::pipeline::Pipeline;
 use crate::ui::Ui;
 use crate::unreadable;
-use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
 /// Runs the command.
@@ -242,7 +241,7 @@ async fn seen(
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
     let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
     let targets = pin::targets(desired, place, &pinned)?;
-    let facts = observation::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     Ok(Observed { snapshot, facts, connected: None })
 }
 

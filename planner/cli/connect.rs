@@ -110,7 +110,7 @@ impl Connected {
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
         let Session { kubernetes, arm, .. } = &self.session;
         let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
-        let facts = observe::facts(&snapshot, &self.targets, &self.pinned);
+        let facts = self.targets.facts(&snapshot, &self.pinned);
         (snapshot, facts)
     }
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use privlink_core::desired::{self, Desired, Stack};
 use privlink_core::guard::{self, Seen, review};
-use privlink_engine::observe as observation;
 use privlink_render as render;
 
 use crate::args::{GuardCommand, GuardReview, Input};
@@ -56,7 +55,7 @@ fn review(args: &GuardReview, ui: &mut Ui) -> Result<Exit, CommandError> {
     if let Some(cluster) = targets.cluster.as_ref().filter(|_| pinned.subscription.is_empty()) {
         pinned.subscription.clone_from(&cluster.group.subscription);
     }
-    let facts = observation::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     let today = super::plan::today();
     let trouble = args
         .max_age

@@ -92,7 +92,7 @@ fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
             .hint("Give --subscription, --resource-group and --cluster."));
     }
     let pinned = desired::pinned(&nothing, Some(&place.subscription));
-    let facts = observation::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     Ok(Read { snapshot, facts, place })
 }
 
@@ -153,7 +153,7 @@ fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String
     }
     let pinned = desired::pinned(&desired, pin::subscription(&desired, flags).as_deref());
     let Ok(targets) = pin::targets(&desired, flags, &pinned) else { return shortfalls };
-    let facts = observation::facts(snapshot, &targets, &pinned);
+    let facts = targets.facts(snapshot, &pinned);
     let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };
     match super::planned(&desired, &observed, Mode::Apply, &Limits::default()) {
         Err(error) => shortfalls.push(error.message),

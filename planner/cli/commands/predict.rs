@@ -97,7 +97,7 @@ fn predicted(
         Some(path) => {
             let snapshot = super::file::read_snapshot(path)?;
             let targets = crate::pin::targets_of_snapshot(desired, &place, &pinned, &snapshot);
-            let facts = privlink_engine::observe::facts(&snapshot, &targets, &pinned);
+            let facts = targets.facts(&snapshot, &pinned);
             let (world, malformed) = prediction::world(&snapshot);
             if let Some(what) = malformed.first() {
                 return Err(CommandError::new(format!("the snapshot: {what}")));

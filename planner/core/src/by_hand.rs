@@ -1,11 +1,12 @@
 //! What somebody set by hand on a Service of the stack and an apply leaves alone: server-side apply takes
 //! nothing from another field manager, so it is no change of a plan. Plan and drift tell of it alike.
 
+use std::collections::BTreeSet;
+
 use crate::join::{Join, Set};
 use crate::plan::Finding;
 use crate::rule::{Example, basis, rules};
 use crate::writer::Writers;
-use std::collections::BTreeSet;
 
 /// What a plan says of the fields of the stack's live Services that were set by hand: one line for each.
 pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {

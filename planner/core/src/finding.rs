@@ -36,8 +36,13 @@ type Check = fn(&Subject<'_>) -> Option<Finding>;
 const CHECKS: &[Check] = &[becomes_public, subnet_changed];
 
 /// The codes under which a failure of the controller is reported.
-pub const FAILURES: [Code; 4] =
-    [rule::CONTROLLER_FAILS, rule::PARTLY_MADE, rule::LINK_BLOCKED, rule::LINK_CANNOT_MOVE];
+pub const FAILURES: [Code; 5] = [
+    rule::CONTROLLER_FAILS,
+    rule::PARTLY_MADE,
+    rule::LINK_BLOCKED,
+    rule::LINK_CANNOT_MOVE,
+    rule::RESOURCE_GROUP_MISSING,
+];
 
 /// All findings of a prediction.
 pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {

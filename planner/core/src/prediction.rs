@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::arm::hand;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
-use crate::arm::world::World;
+use crate::arm::world::{World, group_key};
 use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
@@ -20,7 +20,8 @@ use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::sides::Nodes;
 use crate::node::{Owners, private_link_service, sides};
-use crate::snapshot::{Reading, Snapshot};
+use crate::resource_id::ResourceId;
+use crate::snapshot::{List, Reading, Snapshot};
 
 /// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
 /// it is kept.
@@ -159,8 +160,11 @@ fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
 pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
     let mut world = World::default();
     let mut malformed = Vec::new();
-    for reading in snapshot.azure.values() {
-        let Reading::Present(resources) = reading else { continue };
+    for (path, reading) in &snapshot.azure {
+        let Reading::Present(resources) = reading else {
+            world.missing_groups.extend(missing_group(path, reading));
+            continue;
+        };
         for resource in resources {
             if let Err(error) = world.insert_shared(resource) {
                 malformed.push(error.to_string());
@@ -168,6 +172,14 @@ pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
         }
     }
     (world, malformed)
+}
+
+/// The resource group that a list says is not there: ARM answers 404 to a list of a group's resources
+/// for no other reason (recorded: `ResourceGroupNotFound`).
+fn missing_group(path: &str, reading: &Reading<List>) -> Option<String> {
+    let (_, collection) = path.rsplit_once("/providers/")?;
+    let of_group = collection.split('/').count() == 2;
+    (of_group && *reading == Reading::Absent).then(|| group_key(&ResourceId::new(path))).flatten()
 }
 
 /// The Services of a snapshot; those that could not be read are none.

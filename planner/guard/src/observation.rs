@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use privlink_azure::ArmClient;
 use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::facts::Facts;
+use privlink_core::group::Group;
 use privlink_core::guard::policy::Mode;
 use privlink_core::marks::GUARD_LABEL;
 use privlink_core::snapshot::{Kubernetes, Reading, Snapshot};
 use privlink_core::unread;
-use privlink_engine::observe::{self, Group, Targets};
+use privlink_engine::observe::{self, Targets};
 use privlink_kubernetes::KubernetesClient;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -121,7 +122,7 @@ impl Observer {
         let targets = self.targets_of_live().await;
         let began = Instant::now();
         let snapshot = observe::observe(&targets, &self.kubernetes, &self.arm).await;
-        let facts = observe::facts(&snapshot, &targets, &self.pinned);
+        let facts = targets.facts(&snapshot, &self.pinned);
         let failure = unread::essential(&snapshot, &facts).first().map(|why| (*why).to_owned());
         if let Some(why) = &failure {
             self.metrics.failed(Failure::Refresh);

@@ -30,6 +30,7 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
             LINK_BLOCKED,
             "Delete that Private Link Service, or remove the azure-pls-* annotations.",
         )),
+        failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
         failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
     };
     if let Some((code, help)) = own {
@@ -46,6 +47,24 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, span, message, &help))
+}
+
+/// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
+/// the group, and fails (recordings 180 and 181).
+fn group_missing(subject: &Subject<'_>) -> Finding {
+    let key = "azure-pls-resource-group";
+    let annotated = subject.annotation(key).map(|group| group.trim().to_owned());
+    let group = annotated
+        .filter(|group| !group.is_empty())
+        .unwrap_or_else(|| subject.facts.private_link_service_group());
+    let message = format!(
+        "the resource group {group} does not exist, so no Private Link Service is made: the controller \
+         will fail with the load balancer made and the Service without its new address"
+    );
+    let help = format!(
+        "Make the group first (az group create --name {group} ...), or name one that exists."
+    );
+    subject.finding(RESOURCE_GROUP_MISSING, key, message, &help)
 }
 
 /// What the controller does before it fails.
@@ -206,6 +225,28 @@ rules! {
             r#"
             service.beta.kubernetes.io/azure-load-balancer-internal: "true"
             service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "apps-subnet"
+            "#,
+        ),
+    }
+
+    /// The resource group that a Private Link Service is to be in does not exist. The controller makes the
+    /// load balancer, cannot list the group, and fails; the Service gets no address.
+    RESOURCE_GROUP_MISSING = "resource-group-missing", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded(
+            "a list of Private Link Services that fails ends the sync (finding 42)",
+            basis::link::LINK,
+        ),
+        advice: "Make the group, or name one that exists. The controller tries again by itself.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-resource-group: nope-rg
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
             "#,
         ),
     }

@@ -65,6 +65,12 @@ pub(super) const OWN: &[Right] = &[
         "Microsoft.ContainerService/managedClusters/read",
         "facts",
     ),
+    right(
+        Phase::Plan,
+        On::ClusterGroup,
+        "Microsoft.ContainerService/managedClusters/loadBalancers/read",
+        "facts",
+    ),
     right(Phase::Plan, On::NodeGroup, "Microsoft.Network/loadBalancers/read", "frontends, rules"),
     right(Phase::Plan, On::NodeGroup, "Microsoft.Network/privateLinkServices/read", "consumers"),
     right(

@@ -9,6 +9,7 @@ use crate::annotation::keys;
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, Severity, basis, rules};
+use privlink_model::facts::Fact;
 use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
@@ -119,8 +120,8 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
         annotation.map_or_else(|| service.span.clone(), |annotation| annotation.key.clone())
     };
     let Some(first) = wants.map(place).min() else { return };
-    if let Some(version) = &stack.facts.kubernetes_version
-        && minor_version(version).is_some_and(|version| version < (1, 22))
+    if let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule)
+        && minor_version(version.value).is_some_and(|version| version < (1, 22))
     {
         problems.push(
             Diagnostic::new(
@@ -132,7 +133,7 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("upgrade the cluster to 1.22 or later"),
         );
     }
-    if let Some(sku) = &stack.facts.load_balancer_sku
+    if let Some(sku) = stack.facts.text(Fact::LoadBalancerSku)
         && sku.value == "basic"
     {
         problems.push(
@@ -145,7 +146,7 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("move the cluster to Standard load balancers: Azure has retired Basic ones"),
         );
     }
-    if let Some(pool) = &stack.facts.backend_pool_type
+    if let Some(pool) = stack.facts.text(Fact::BackendPoolType)
         && pool.value != "nodeIPConfiguration"
     {
         problems.push(
@@ -162,8 +163,8 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 
 /// `azure-disable-load-balancer-nsg-rule` is unknown to releases before 1.35.
 fn nsg_rule_annotation(desired: &Desired, stack: &Stack, problems: &mut Vec<Diagnostic>) {
-    let Some(version) = &stack.facts.kubernetes_version else { return };
-    if minor_version(version).is_none_or(|version| version >= (1, 35)) {
+    let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule) else { return };
+    if minor_version(version.value).is_none_or(|version| version >= (1, 35)) {
         return;
     }
     for service in desired.services.values() {

@@ -9,6 +9,7 @@ use super::{Consumer, Desired, Dns, PrivateEndpoint, Service, Subnet};
 use crate::annotation::keys;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::rule::{At, Example, basis, rules};
+use privlink_model::facts::Fact;
 
 /// Reports everything that is there twice.
 pub(super) fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
@@ -23,8 +24,8 @@ pub(super) fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 /// the controller up to August 2026 take the first one's away (recording 233), later ones refuse.
 fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let default_group = desired.stack.as_ref().and_then(|stack| {
-        let facts = &stack.facts;
-        facts.private_link_service_resource_group.as_ref().or(facts.node_resource_group.as_ref())
+        let group = stack.facts.text(Fact::PrivateLinkServiceResourceGroup);
+        group.or_else(|| stack.facts.text(Fact::ResourceGroup))
     });
     let mut seen: BTreeMap<(String, String), &Spanned<String>> = BTreeMap::new();
     let wanted = desired.services.values().filter(|service| is_private_link_wanted(service));
@@ -36,7 +37,7 @@ fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .annotation(keys::PLS_RESOURCE_GROUP)
             .map(|group| group.trim())
             .filter(|group| !group.is_empty())
-            .or(default_group.map(|group| group.as_str()))
+            .or(default_group.as_ref().map(|group| group.value))
             .unwrap_or_default();
         let key = (group.to_lowercase(), name.trim().to_lowercase());
         if let Some(first) = seen.get(&key) {

@@ -6,14 +6,15 @@ use crate::document::place;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::rule::{At, Example, Severity, basis, rules};
+use privlink_model::facts::Fact;
 use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports what no cluster's API server would take, as far as it was not reported already. Node ports
 /// and cluster IPs that two Services of the input want are refused to the second.
 pub fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let stack = desired.stack.as_ref();
-    let version = stack.and_then(|stack| stack.facts.kubernetes_version.as_ref());
-    let version = version.and_then(|version| minor_version(version));
+    let version = stack.and_then(|stack| stack.facts.text(Fact::KnowsDisableNsgRule));
+    let version = version.and_then(|version| minor_version(version.value));
     let families = ["IPv4", "IPv6"].map(str::to_owned);
     let network = Network { ip_families: families.to_vec() };
     let mut taken = Taken::default();

@@ -4,22 +4,8 @@
 
 mod support;
 
+use support::scene::Service;
 use support::{STACK, Workplace};
-
-/// A Service with these annotations, written without their prefix.
-fn service(name: &str, annotations: &[(&str, &str)]) -> String {
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
-        .collect();
-    format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}\
-         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
-    )
-}
-
-const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
-const CREATE: (&str, &str) = ("azure-pls-create", "true");
 
 /// An endpoint of a consumer's subscription, to a Private Link Service by id.
 const PARTNER: &str = "apiVersion: privlink.dev/v1alpha1
@@ -78,10 +64,10 @@ impl Place {
 #[test]
 fn rejecting_a_connection_in_use_cuts_a_consumer_off() {
     let place = Place::new();
-    let app = service(
-        "app",
-        &[INTERNAL, CREATE, ("azure-pls-name", "my-pls"), ("azure-pls-visibility", "*")],
-    );
+    let app = Service::linked("app")
+        .annotation("azure-pls-name", "my-pls")
+        .annotation("azure-pls-visibility", "*")
+        .yaml();
     place.write("approve.yaml", &format!("{STACK}{app}{}", approval("approve")));
     place.write("reject.yaml", &format!("{STACK}{app}{}", approval("reject")));
     place.write("partner.yaml", PARTNER);
@@ -92,7 +78,7 @@ fn rejecting_a_connection_in_use_cuts_a_consumer_off() {
     place.apply("approve.yaml", "");
     let refused = place.plan("reject.yaml").expect(3);
     assert!(
-        refused.stdout.contains("1 consumer would be disconnected; 0 may be"),
+        refused.stdout.contains("1 consumer would be disconnected; allowed: 0"),
         "{}",
         refused.stdout
     );
@@ -106,7 +92,7 @@ fn rejecting_a_connection_in_use_cuts_a_consumer_off() {
 fn a_finding_refuses_nothing_when_nothing_is_to_be_done() {
     let place = Place::new();
     let named = |name: &str| {
-        format!("{STACK}{}", service("app", &[INTERNAL, CREATE, ("azure-pls-name", name)]))
+        format!("{STACK}{}", Service::linked("app").annotation("azure-pls-name", name).yaml())
     };
     place.write("before.yaml", &named("one"));
     place.write("after.yaml", &named("two"));
@@ -123,9 +109,12 @@ fn what_two_syncs_take_is_planned_and_done_at_once() {
     let place = Place::new();
     place.write(
         "public.yaml",
-        &format!("{STACK}{}", service("app", &[("azure-load-balancer-internal", "false")])),
+        &format!(
+            "{STACK}{}",
+            Service::public("app").annotation("azure-load-balancer-internal", "false").yaml()
+        ),
     );
-    place.write("internal.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("internal.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
     place.apply("public.yaml", "");
     assert_eq!(place.plan("public.yaml").expect(0).last_line(), "No changes.");
     // The security rule for the public address stays after the first sync.
@@ -138,7 +127,7 @@ fn what_two_syncs_take_is_planned_and_done_at_once() {
 #[test]
 fn destroy_says_destroy() {
     let place = Place::new();
-    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
     place.apply("app.yaml", "");
     let run = place.0.run("destroy -f app.yaml --sandbox=world.json --auto-approve").expect(0);
     assert_eq!(run.last_line(), "Destroy complete: 2 steps done.");
@@ -147,7 +136,7 @@ fn destroy_says_destroy() {
 #[test]
 fn a_file_by_two_paths_is_read_once() {
     let place = Place::new();
-    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
     let absolute = place.0.path().join("app.yaml");
     let absolute = absolute.to_str().unwrap();
     place.0.run_args(&["validate", "-f", "app.yaml", "-f", ".", "-f", absolute]).expect(0);
@@ -156,7 +145,7 @@ fn a_file_by_two_paths_is_read_once() {
 #[test]
 fn the_uid_of_a_service_that_is_not_there_is_an_error() {
     let place = Place::new();
-    place.write("app.yaml", &service("app", &[INTERNAL]));
+    place.write("app.yaml", &Service::internal("app").yaml());
     let uid = "11111111-2222-3333-4444-555555555555";
     let known =
         place.0.run(&format!("predict -f app.yaml --uid default/app={uid} -o json")).expect(0);
@@ -168,7 +157,7 @@ fn the_uid_of_a_service_that_is_not_there_is_an_error() {
 #[test]
 fn a_broken_world_says_how_to_make_it_anew() {
     let place = Place::new();
-    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
     place.write("world.json", "{");
     let run = place.plan("app.yaml").expect(1);
     assert!(run.stderr.contains("privlink sandbox reset world.json"), "{}", run.stderr);
@@ -178,7 +167,7 @@ fn a_broken_world_says_how_to_make_it_anew() {
 
 /// A Service with a Private Link Service, and an endpoint to it with these lines in its spec.
 fn connected(lines: &str) -> String {
-    let app = service("app", &[INTERNAL, CREATE, ("azure-pls-name", "my-pls")]);
+    let app = Service::linked("app").annotation("azure-pls-name", "my-pls").yaml();
     format!(
         "{STACK}{app}---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: app-pe}}\n\
          spec:\n  resourceGroup: myOtherResourceGroup\n  target: {{service: {{namespace: default, name: app}}}}\n{lines}"
@@ -272,7 +261,7 @@ fn a_broken_file_of_faults_is_not_taken_for_a_world() {
     place.write("faults.json", "[{\"effekt\": 1}]");
     let run = place.0.run("sandbox serve world.json --faults faults.json").expect(1);
     assert!(
-        run.stderr.contains("faults.json is no list of faults: unknown field"),
+        run.stderr.contains("faults.json is not a list of faults: unknown field"),
         "{}",
         run.stderr
     );
@@ -295,7 +284,7 @@ fn every_code_is_explained() {
 fn a_stack_that_nobody_works_on_needs_no_unlocking() {
     let place = Workplace::with_example("private-link");
     let unlocked = place.run("unlock -f examples/private-link --sandbox").expect(0);
-    assert!(unlocked.stderr.contains("Nobody holds"), "{}", unlocked.stderr);
+    assert!(unlocked.stderr.contains("lock is free"), "{}", unlocked.stderr);
 }
 
 #[test]
@@ -311,7 +300,7 @@ fn an_input_that_holds_nothing_is_an_error() {
 #[test]
 fn a_wait_that_no_clock_can_hold_is_a_usage_error() {
     let place = Place::new();
-    place.write("app.yaml", &format!("{STACK}{}", service("app", &[INTERNAL])));
+    place.write("app.yaml", STACK);
     for flag in ["--lock-timeout", "--controller-timeout", "--timeout"] {
         let apply = "apply -f app.yaml --sandbox=world.json --auto-approve";
         let run = place.0.run(&format!("{apply} {flag} 18446744073709551615")).expect(1);

@@ -153,10 +153,40 @@ fn frontend_recreated() {
     let plan = example.run("plan", "").expect(3).stdout;
     assert!(plan.lines().count() <= 26, "{plan}");
     assert!(plan.lines().nth(2).unwrap().starts_with("1 consumer would be disconnected"), "{plan}");
-    assert!(plan.trim_end().ends_with("1 consumer would be disconnected; 0 may be."), "{plan}");
+    assert!(plan.trim_end().ends_with("1 consumer would be disconnected; allowed: 0."), "{plan}");
     assert_eq!(plan.matches("myAKSServicePE").count(), 2, "once in the table, once in the chain");
     example.run("apply", &format!("--auto-approve {PATIENCE}")).expect(3);
     example.apply(0, "--max-disconnects 1", "No changes.");
+    example.destroy("");
+}
+
+#[test]
+fn nginx_to_gateway() {
+    let example = Example::new("nginx-to-gateway");
+    example.goldens(3);
+    let plan = example.run("plan", "").expect(3).stdout;
+    assert!(plan.contains("0 instead of 1 disconnected"), "{plan}");
+    for (width, file) in [("80", "route-80.txt"), ("100", "route.txt")] {
+        let route = example.wide(width, "route", "").expect(0).stdout;
+        assert_golden(&format!("nginx-to-gateway/{file}"), &route);
+        let most: usize = width.parse().unwrap();
+        assert!(route.lines().all(|line| line.chars().count() <= most), "{route}");
+    }
+    let json = example.run("route", "-o json").expect(0).stdout;
+    assert_golden("nginx-to-gateway/route.json", &json);
+    let alias = || {
+        let snapshot = example.run("observe", "").expect(0).stdout;
+        let snapshot: serde_json::Value = serde_json::from_str(&snapshot).unwrap();
+        let lists = snapshot["azure"].as_object().unwrap().iter();
+        let mut links = lists.filter(|(path, _)| path.ends_with("/privatelinkservices"));
+        links.find_map(|(_, list)| {
+            list["present"][0]["properties"]["alias"].as_str().map(str::to_owned)
+        })
+    };
+    let before = alias();
+    assert!(before.is_some());
+    example.apply(0, "--route", "No changes.");
+    assert_eq!(alias(), before, "the Private Link Service is still the one that was connected to");
     example.destroy("");
 }
 
@@ -206,8 +236,13 @@ fn every_example_has_a_readme_and_is_tested() {
         let readme = root().join("examples").join(&name).join("README.md");
         assert!(readme.exists(), "{name} has no README.md");
         let tested = APPLIED.contains(&name.as_str())
-            || ["endpoint-in-other-subscription", "frontend-recreated", "gitops-guard"]
-                .contains(&name.as_str());
+            || [
+                "endpoint-in-other-subscription",
+                "frontend-recreated",
+                "gitops-guard",
+                "nginx-to-gateway",
+            ]
+            .contains(&name.as_str());
         assert!(tested, "{name} is not tested");
     }
 }

@@ -19,7 +19,7 @@ const LINK: &str = "PrivateLinkService/default/app";
 /// A Service with an address of its own, and an endpoint to it.
 fn at(address: &str) -> String {
     let own = format!("    service.beta.kubernetes.io/azure-load-balancer-ipv4: {address}\n");
-    format!("{}{}", service("app", &own), endpoint(""))
+    format!("{}{}", service("app").lines(&own).yaml(), endpoint().yaml())
 }
 
 /// A place in which the Service is to move from .25 to .26.
@@ -105,11 +105,22 @@ fn a_node_that_stays_is_explained_without_a_plan() {
     assert!(link.get("change").is_none() && link.get("beside").is_none(), "{link:#}");
     assert_eq!(link["state"]["consumers"][0]["status"], "Approved");
     let text = explain(&place, LINK, "").expect(0).stdout;
-    assert!(text.contains("The plan leaves it as it is."), "{text}");
+    assert!(text.contains("The plan leaves it unchanged."), "{text}");
     let observed = "observe -f shop.yaml --sandbox=world.json --out snapshot.json";
     place.run(observed).expect(0);
     let offline = place.run(&format!("explain {LINK} -f shop.yaml --observed snapshot.json"));
     assert_eq!(offline.expect(0).stdout, text);
+}
+
+#[test]
+fn an_object_is_explained_by_its_end_and_by_its_name_in_azure() {
+    let place = moving();
+    let text = explain(&place, LINK, "").expect(0).stdout;
+    for short in ["PrivateLinkService/default/app", "app-pls"] {
+        assert_eq!(explain(&place, short, "").expect(0).stdout, text, "{short}");
+    }
+    let several = explain(&place, "app", "").expect(1).stderr;
+    assert!(several.contains("several objects end with `app`"), "{several}");
 }
 
 #[test]
@@ -125,7 +136,7 @@ fn what_is_no_node_is_an_error_with_what_may_have_been_meant() {
 fn a_code_has_its_rule_and_how_sure_it_is() {
     let place = Place::new();
     let text = place.run("explain link-recreated").expect(0).stdout;
-    for part in ["Rule: ", "How sure: recorded", "See https://", "What to do: "] {
+    for part in ["Rule: ", "How sure: recorded", "See <https://", "What to do: "] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     let json = place.run("explain link-recreated -o json").expect(0).stdout;

@@ -1,4 +1,4 @@
-//! Every finding of a prediction shows when its case comes up, with a place and a way out.
+//! What findings say in cases that the examples of their rules (`tests/rules.rs`) do not show.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,24 +9,9 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use support::scene::{Endpoint, Service, stack};
 use support::{Workplace, edit_json};
-
-const STACK: &str = "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: findings}\nspec:\n  \
-    subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
-    cluster: myAKSCluster\n";
-
-/// A Service `web` with these annotations (without their prefix) and this spec.
-fn service(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
-        .collect();
-    format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}spec:\n  \
-         type: LoadBalancer\n  ports: [{{port: 80}}]\n  selector: {{app: web}}\n{spec}"
-    )
-}
 
 /// The findings of a plan from one desired state to another, in a sandbox of its own.
 fn findings(before: &[String], after: &[String]) -> Vec<Value> {
@@ -41,7 +26,7 @@ fn findings_after(
 ) -> Vec<Value> {
     let place = Workplace::with_example("internal-load-balancer");
     let write = |name: &str, services: &[String]| {
-        let text = format!("{STACK}{}", services.concat());
+        let text = format!("{}{}", stack(""), services.concat());
         std::fs::write(place.path().join(name), text).unwrap();
     };
     write("before.yaml", before);
@@ -51,7 +36,7 @@ fn findings_after(
             .run("apply -f before.yaml --sandbox --auto-approve --controller-timeout 20")
             .expect(0);
     }
-    let world = place.path().join(".privlink/sandbox/findings.json");
+    let world = place.path().join(".privlink/sandbox/shop.json");
     if world.exists() {
         edit_json(&world, |world| meddle(world["azure"].as_array_mut().unwrap()));
     }
@@ -73,24 +58,10 @@ fn check_in(found: &[Value], code: &str) {
     assert!(!it["help"].as_str().unwrap().is_empty(), "{it}");
 }
 
-const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");
 const LINK: (&str, &str) = ("azure-pls-create", "true");
 
 fn web(more: &[(&str, &str)], spec: &str) -> Vec<String> {
-    let annotations: Vec<(&str, &str)> =
-        [INTERNAL].into_iter().chain(more.iter().copied()).collect();
-    vec![service("web", &annotations, spec)]
-}
-
-#[test]
-fn an_internal_service_that_loses_its_annotation_becomes_public() {
-    let public = vec![service("web", &[("azure-load-balancer-tcp-idle-timeout", "5")], "")];
-    check(&web(&[], ""), &public, "becomes-public");
-}
-
-#[test]
-fn a_missing_subnet_fails_the_controller_before_it_writes() {
-    check(&[], &web(&[("azure-load-balancer-internal-subnet", "nowhere")], ""), "controller-fails");
+    vec![Service::internal("web").annotations(more).lines(spec).yaml()]
 }
 
 /// `already has unmanaged private link service` (pkg/provider/azure_privatelinkservice.go).
@@ -108,67 +79,9 @@ fn a_private_link_service_without_the_controllers_tags_blocks() {
 }
 
 #[test]
-fn a_missing_nat_subnet_leaves_the_work_half_done() {
-    let after = web(&[LINK, ("azure-pls-ip-configuration-subnet", "nowhere")], "");
-    check(&[], &after, "partly-made");
-}
-
-#[test]
-fn another_address_makes_the_link_anew() {
-    let before = web(&[LINK, ("azure-load-balancer-ipv4", "10.240.0.25")], "");
-    let after = web(&[LINK, ("azure-load-balancer-ipv4", "10.240.0.26")], "");
-    check(&before, &after, "link-recreated");
-}
-
-#[test]
-fn a_link_that_is_no_longer_asked_for_stays() {
-    check(&web(&[LINK], ""), &web(&[], ""), "link-stays");
-}
-
-#[test]
-fn a_link_cannot_be_renamed() {
-    let before = web(&[LINK, ("azure-pls-name", "one")], "");
-    check(&before, &web(&[LINK, ("azure-pls-name", "two")], ""), "link-cannot-move");
-}
-
-#[test]
 fn a_link_cannot_change_its_group() {
     let after = web(&[LINK, ("azure-pls-resource-group", "myResourceGroup")], "");
     check(&web(&[LINK], ""), &after, "link-cannot-move");
-}
-
-#[test]
-fn a_link_name_in_use_is_taken_over() {
-    let one = service("one", &[INTERNAL, LINK, ("azure-pls-name", "shared")], "");
-    let two = service("two", &[INTERNAL], "");
-    // The first Service is left out of the second input without being pruned: its name is in use by
-    // what is live only.
-    let taker = service("two", &[INTERNAL, LINK, ("azure-pls-name", "shared")], "");
-    let kept = service("one", &[INTERNAL, LINK], "");
-    check(&[one, two], &[kept, taker], "link-taken-over");
-}
-
-#[test]
-fn fewer_nat_addresses_rewrite_them_all() {
-    let count = |count| web(&[LINK, ("azure-pls-ip-configuration-ip-address-count", count)], "");
-    check(&count("2"), &count("1"), "nat-addresses-rewritten");
-}
-
-#[test]
-fn proxy_protocol_meets_the_local_probe() {
-    let after =
-        web(&[LINK, ("azure-pls-proxy-protocol", "true")], "  externalTrafficPolicy: Local\n");
-    check(&[], &after, "proxy-protocol-probe");
-}
-
-#[test]
-fn nat_addresses_in_the_nodes_subnet_meet_the_local_policy() {
-    check(&[], &web(&[LINK], "  externalTrafficPolicy: Local\n"), "nat-subnet-of-pods");
-}
-
-#[test]
-fn a_link_changes_its_subnet() {
-    check(&[], &web(&[LINK], ""), "subnet-changed");
 }
 
 #[test]
@@ -182,9 +95,9 @@ fn static_nat_addresses_survive_that_their_link_is_made_anew() {
 
 #[test]
 fn several_ports_need_names() {
-    let two = service("web", &[INTERNAL], "").replace("[{port: 80}]", "[{port: 80}, {port: 81}]");
+    let two = Service::internal("web").line("ports: [{port: 80}, {port: 81}]").yaml();
     let place = Workplace::with_example("internal-load-balancer");
-    std::fs::write(place.path().join("two.yaml"), format!("{STACK}{two}")).unwrap();
+    std::fs::write(place.path().join("two.yaml"), format!("{}{two}", stack(""))).unwrap();
     let plan = place.run("plan -f two.yaml --sandbox");
     let said = format!("{}{}", plan.stdout, plan.stderr);
     assert!(plan.code != 0 && said.contains("name"), "{said}");
@@ -222,39 +135,38 @@ fn an_approval_that_rejects_the_stacks_own_endpoint_is_found() {
 
 #[test]
 fn http_by_app_protocol_alone_asks_for_the_root() {
-    let port = "  ports: [{name: plain, port: 80, appProtocol: http}]\n";
-    let of = |more: &[(&str, &str)], spec: &str| {
-        let text = web(more, "").concat().replace("  ports: [{port: 80}]\n", spec);
-        findings(&[], &[text])
-    };
+    let port = "ports: [{name: plain, port: 80, appProtocol: http}]";
+    let of = |more: &[(&str, &str)], spec: &str| findings(&[], &web(more, spec));
     check_in(&of(&[], port), "probe-without-path");
     let found = |found: Vec<Value>| found.iter().any(|it| it["code"] == "probe-without-path");
     assert!(!found(of(&[("azure-load-balancer-health-probe-request-path", "/ok")], port)));
     assert!(!found(of(&[("port_80_health-probe_protocol", "tcp")], port)));
-    assert!(!found(of(&[], "  ports: [{port: 80}]\n")));
-    let labelled = of(&[], &port.replace("  ports", "  externalTrafficPolicy: Local\n  ports"));
+    assert!(!found(of(&[], "ports: [{port: 80}]")));
+    let labelled = of(&[], &format!("externalTrafficPolicy: Local\n{port}"));
     assert!(!found(labelled), "the node's health server is asked for /healthz");
 }
 
 #[test]
 fn a_load_balancer_without_node_ports_is_refused() {
-    let found = findings(&[], &web(&[], "  allocateLoadBalancerNodePorts: false\n"));
+    let found = findings(&[], &web(&[], "allocateLoadBalancerNodePorts: false"));
     check_in(&found, "controller-fails");
     let help = found.iter().find(|it| it["code"] == "controller-fails").unwrap();
     assert!(help["help"].as_str().unwrap().contains("allocateLoadBalancerNodePorts"), "{help}");
     let own = [("port_80_health-probe_port", "9000")];
-    let found = findings(&[], &web(&own, "  allocateLoadBalancerNodePorts: false\n"));
+    let found = findings(&[], &web(&own, "allocateLoadBalancerNodePorts: false"));
     assert!(found.iter().all(|it| it["code"] != "controller-fails"), "{found:#?}");
 }
 
 #[test]
 fn the_proxy_protocol_reaches_neighbours() {
     let pinned = ("azure-load-balancer-ipv4", "10.240.0.50");
-    let partner =
-        service("partner", &[INTERNAL, LINK, pinned, ("azure-pls-proxy-protocol", "true")], "");
-    let shared = service("shared", &[INTERNAL, pinned], "").replace("port: 80", "port: 81");
-    let billing = service("billing", &[INTERNAL], "  externalTrafficPolicy: Local\n");
-    let plain = service("plain", &[INTERNAL], "");
+    let partner = Service::linked("partner")
+        .annotations(&[pinned, ("azure-pls-proxy-protocol", "true")])
+        .yaml();
+    let shared =
+        Service::internal("shared").annotations(&[pinned]).line("ports: [{port: 81}]").yaml();
+    let billing = Service::internal("billing").lines("externalTrafficPolicy: Local").yaml();
+    let plain = Service::internal("plain").yaml();
     let found = findings(&[], &[partner, shared, billing, plain]);
     let it = found.iter().find(|it| it["code"] == "proxy-protocol-probe").unwrap();
     let message = it["message"].as_str().unwrap();
@@ -267,7 +179,7 @@ fn the_proxy_protocol_reaches_neighbours() {
 fn ranges_that_shut_the_nat_addresses_out_are_found() {
     let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
     let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
-    let ranges = "  loadBalancerSourceRanges: [10.1.0.0/24]\n";
+    let ranges = "loadBalancerSourceRanges: [10.1.0.0/24]";
     check(&[], &web(&[LINK, subnet], ranges), "nat-addresses-shut-out");
     let annotated = ("azure-allowed-ip-ranges", "10.1.0.0/24");
     check(&[], &web(&[LINK, subnet, annotated, deny], ""), "nat-addresses-shut-out");
@@ -304,19 +216,16 @@ fn a_failure_tells_what_is_deleted_before_it() {
 
 #[test]
 fn an_ipv6_frontend_needs_one_of_ipv4_first() {
-    let only = "  ipFamilyPolicy: SingleStack\n  ipFamilies: [IPv6]\n";
+    let only = "ipFamilyPolicy: SingleStack\nipFamilies: [IPv6]";
     check(&[], &web(&[], only), "service-invalid");
 }
-
-const ENDPOINT: &str = "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {name: web-pe}\nspec:\n  \
-                        resourceGroup: myOtherResourceGroup\n  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n  \
-                        target: {service: {namespace: default, name: web}}\n  dns: {zoneGroup: {zones: [privatelink.contoso.com]}}\n";
 
 #[test]
 fn a_zone_group_of_a_service_that_announces_nothing_stays_empty() {
     let with = |more: &[(&str, &str)]| {
         let mut documents = web(more, "");
-        documents.push(ENDPOINT.to_owned());
+        let zones = "dns: {zoneGroup: {zones: [privatelink.contoso.com]}}";
+        documents.push(Endpoint::new("web-pe", "web").lines(zones).yaml());
         findings(&[], &documents)
     };
     check_in(&with(&[LINK]), "zone-group-empty");
@@ -331,8 +240,8 @@ fn more_rules_than_a_network_interface_takes_are_found() {
         (0..101).map(|it| format!("{{name: p{it}, port: {}}}", 8000 + it)).collect();
     let services: Vec<String> = (0..3)
         .map(|it| {
-            let text = service(&format!("web{it}"), &[INTERNAL], "");
-            text.replace("[{port: 80}]", &format!("[{}]", ports.join(", ")))
+            let service = Service::internal(&format!("web{it}"));
+            service.line(&format!("ports: [{}]", ports.join(", "))).yaml()
         })
         .collect();
     let found = findings(&[], &services);
@@ -345,7 +254,7 @@ fn more_rules_than_a_network_interface_takes_are_found() {
 
 #[test]
 fn what_the_api_server_refuses_is_found_at_its_place_before_the_apply() {
-    let found = findings(&[], &web(&[], "  clusterIP: 10.200.0.5\n"));
+    let found = findings(&[], &web(&[], "clusterIP: 10.200.0.5"));
     check_in(&found, "service-invalid");
     let it = found.iter().find(|it| it["code"] == "service-invalid").unwrap();
     assert!(it["message"].as_str().unwrap().contains("does not match the current range"), "{it}");
@@ -354,7 +263,7 @@ fn what_the_api_server_refuses_is_found_at_its_place_before_the_apply() {
 #[test]
 fn a_namespace_that_is_not_there_is_found_unless_the_input_makes_it() {
     let with = |more: &str| {
-        let text = web(&[], "").concat().replace("metadata:\n", "metadata:\n  namespace: shop\n");
+        let text = Service::internal("web").namespace("shop").yaml();
         findings(&[], &[text, more.to_owned()])
     };
     check_in(&with(""), "namespace-missing");
@@ -378,4 +287,55 @@ fn examples_that_need_a_cluster_of_their_own_say_so() {
         let flag = line.split_whitespace().find(|word| word.starts_with("--sandbox=")).unwrap();
         place.run(&format!("plan -f examples/{name} {flag}")).expect(0);
     }
+}
+
+/// The AKS API has the load balancers of a cluster with several, and a Stack may say them. Where neither
+/// does, what is on the other one would look like something to delete.
+#[test]
+fn a_cluster_with_several_load_balancers_is_planned_as_it_is_configured_or_not_at_all() {
+    let place = Workplace::with_example("internal-load-balancer");
+    let text = format!("{}{}", stack(""), web(&[LINK], "").concat());
+    std::fs::write(place.path().join("app.yaml"), &text).unwrap();
+    place
+        .run("apply -f app.yaml --sandbox=w.json --auto-approve --controller-timeout 20")
+        .expect(0);
+    let world = place.path().join("w.json");
+    edit_json(&world, |world| {
+        let moved = world["azure"].to_string().replace("kubernetes-internal", "lb-two-internal");
+        world["azure"] = serde_json::from_str(&moved).unwrap();
+    });
+    let refused = place.run("plan -f app.yaml --sandbox=w.json").expect(1);
+    assert!(refused.stderr.contains("lb-two-internal"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("loadBalancers"), "{}", refused.stderr);
+
+    let pinned = "  facts: {loadBalancers: [{name: kubernetes}, {name: lb-two}]}\n";
+    let pinned = text.replacen("---\n", &format!("{pinned}---\n"), 1);
+    std::fs::write(place.path().join("pinned.yaml"), pinned).unwrap();
+    let plan = place.run("plan -f pinned.yaml --sandbox=w.json").expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+
+    edit_json(&world, |world| {
+        let resources = world["azure"].as_array_mut().unwrap();
+        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
+        for name in ["kubernetes", "lb-two"] {
+            let id = format!(
+                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
+                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
+            );
+            let properties = json!({"primaryAgentPoolName": "nodepool1"});
+            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
+        }
+    });
+    let plan = place.run("plan -f app.yaml --sandbox=w.json").expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+}
+
+#[test]
+fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
+    let after = web(&[LINK, ("azure-pls-resource-group", "nope-rg")], "");
+    let found = findings(&[], &after);
+    check_in(&found, "resource-group-missing");
+    let it = found.iter().find(|it| it["code"] == "resource-group-missing").unwrap();
+    assert!(it["message"].as_str().unwrap().contains("nope-rg"), "{it}");
+    assert!(found.iter().all(|it| it["code"] != "partly-made"), "{found:#?}");
 }

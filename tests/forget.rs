@@ -5,23 +5,15 @@
 mod support;
 
 use serde_json::Value;
+use support::scene::{Endpoint, Service};
 use support::{Run, STACK, Workplace, read_json};
 
-fn service(name: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
-         service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
-         service.beta.kubernetes.io/azure-pls-create: \"true\"\n    \
-         service.beta.kubernetes.io/azure-pls-name: {name}\nspec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n"
-    )
+fn linked(name: &str) -> String {
+    Service::linked(name).annotation("azure-pls-name", name).yaml()
 }
 
-fn endpoint(name: &str, lines: &str) -> String {
-    format!(
-        "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
-         resourceGroup: myOtherResourceGroup\n  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
-         target: {{service: {{name: app}}}}\n{lines}"
-    )
+fn endpoint(name: &str) -> Endpoint {
+    Endpoint::new(name, "app")
 }
 
 /// A record, as lines of an endpoint's spec.
@@ -37,7 +29,7 @@ impl Place {
     }
 
     fn write(&self, documents: &[String]) {
-        std::fs::write(self.0.path().join("shop.yaml"), documents.join("---\n")).unwrap();
+        std::fs::write(self.0.path().join("shop.yaml"), documents.concat()).unwrap();
     }
 
     fn run(&self, words: &str) -> Run {
@@ -79,8 +71,9 @@ impl Place {
 #[test]
 fn what_is_forgotten_and_left_out_stays_as_it_is() {
     let place = Place::new();
-    let (app, other) = (service("app"), service("other"));
-    let all = [STACK.to_owned(), app.clone(), other, endpoint("app-pe", &record("app"))];
+    let (app, other) = (linked("app"), linked("other"));
+    let all =
+        [STACK.to_owned(), app.clone(), other, endpoint("app-pe").lines(&record("app")).yaml()];
     place.apply(&all);
     let before = place.lives();
     let run =
@@ -106,10 +99,10 @@ fn what_is_forgotten_and_left_out_stays_as_it_is() {
 #[test]
 fn only_what_the_stack_has_marked_is_forgotten() {
     let place = Place::new();
-    place.apply(&[STACK.to_owned(), service("app"), endpoint("app-pe", "")]);
+    place.apply(&[STACK.to_owned(), linked("app"), endpoint("app-pe").yaml()]);
     let wrong = place.run("forget PrivateEndpoint/other --auto-approve").expect(1);
     assert!(
-        wrong.stderr.contains("PrivateEndpoint/other is no object that stack shop has marked"),
+        wrong.stderr.contains("PrivateEndpoint/other is not an object that stack shop has marked"),
         "{}",
         wrong.stderr
     );
@@ -119,7 +112,7 @@ fn only_what_the_stack_has_marked_is_forgotten() {
         wrong.stderr
     );
     let controlled = place.run("forget PrivateLinkService/default/app --auto-approve").expect(1);
-    assert!(controlled.stderr.contains("is no object that"), "{}", controlled.stderr);
+    assert!(controlled.stderr.contains("is not an object that"), "{}", controlled.stderr);
     let asked = place.run("forget Service/default/app").expect(1);
     assert!(asked.stderr.contains("--auto-approve"), "{}", asked.stderr);
     place.run("forget Service/default/app --auto-approve").expect(0);
@@ -129,11 +122,11 @@ fn only_what_the_stack_has_marked_is_forgotten() {
 #[test]
 fn a_renamed_endpoint_document_makes_nothing_again() {
     let place = Place::new();
-    let documents = |endpoint: String| [STACK.to_owned(), service("app"), endpoint];
-    place.apply(&documents(endpoint("app-pe", &record("app"))));
+    let documents = |endpoint: String| [STACK.to_owned(), linked("app"), endpoint];
+    place.apply(&documents(endpoint("app-pe").lines(&record("app")).yaml()));
     let before = place.lives();
     // Of itself: the only endpoint that left is the one that came.
-    place.write(&documents(endpoint("shop-pe", &record("app"))));
+    place.write(&documents(endpoint("shop-pe").lines(&record("app")).yaml()));
     let plan = place.quiet();
     assert!(
         plan.stdout.contains("note[endpoint-renamed]")
@@ -144,12 +137,14 @@ fn a_renamed_endpoint_document_makes_nothing_again() {
     // Whoever looks for drift knows it under its new name too.
     place.run("drift").expect(0);
     // And said.
-    place.write(&documents(endpoint("shop-pe", &format!("  name: app-pe\n{}", record("app")))));
+    place.write(&documents(
+        endpoint("shop-pe").lines(&format!("  name: app-pe\n{}", record("app"))).yaml(),
+    ));
     let plan = place.quiet();
     assert!(!plan.stdout.contains("endpoint-renamed"), "{}", plan.stdout);
     assert_eq!(place.lives(), before);
     // A name in Azure that is asked for is another endpoint.
-    place.write(&documents(endpoint("shop-pe", "  name: shop-pe\n")));
+    place.write(&documents(endpoint("shop-pe").lines("  name: shop-pe\n").yaml()));
     let plan = place.run("plan").expect(0);
     assert!(plan.stdout.contains("1 created"), "{}", plan.stdout);
 }
@@ -158,7 +153,7 @@ fn a_renamed_endpoint_document_makes_nothing_again() {
 fn endpoints_that_could_be_one_another_are_not_mixed_up() {
     let place = Place::new();
     let both = |one: &str, other: &str| {
-        [STACK.to_owned(), service("app"), endpoint(one, ""), endpoint(other, "")]
+        [STACK.to_owned(), linked("app"), endpoint(one).yaml(), endpoint(other).yaml()]
     };
     place.apply(&both("one-pe", "other-pe"));
     place.write(&both("one-pe", "new-pe"));
@@ -180,11 +175,11 @@ fn a_renamed_stack_and_a_renamed_approval_make_nothing_again() {
     let place = Place::new();
     let approval = |name: &str| {
         format!(
-            "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {{name: {name}}}\nspec:\n  \
+            "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {{name: {name}}}\nspec:\n  \
              service: {{name: app}}\n  approve: [{{subscription: 11111111-1111-1111-1111-111111111111}}]\n"
         )
     };
-    let rest = || [service("app"), endpoint("app-pe", &record("app"))];
+    let rest = || [linked("app"), endpoint("app-pe").lines(&record("app")).yaml()];
     let documents = |stack: &str, name: &str| {
         let stack = STACK.replace("name: shop", &format!("name: {stack}"));
         [vec![stack, approval(name)], rest().to_vec()].concat()

@@ -22,8 +22,22 @@ fn sow(target: &str, reads: fn(&[u8])) {
 
 /// What is put into an input, or in the place of a part of it.
 const PARTS: [&str; 16] = [
-    "null", "-1", "18446744073709551615", "1e999", "\u{202e}", "\u{1b}[31m", "{}", "[]", "&a ", "*a",
-    "!!str ", "---\n", "\"", "\u{e000}", "a: b\n", "../..",
+    "null",
+    "-1",
+    "18446744073709551615",
+    "1e999",
+    "\u{202e}",
+    "\u{1b}[31m",
+    "{}",
+    "[]",
+    "&a ",
+    "*a",
+    "!!str ",
+    "---\n",
+    "\"",
+    "\u{e000}",
+    "a: b\n",
+    "../..",
 ];
 
 /// Changes an input in one place.
@@ -99,4 +113,14 @@ macro_rules! seeds {
     };
 }
 
-seeds!(documents, annotations, saved_plan, snapshot, journal, arm, kubernetes, next_link);
+seeds!(
+    admission,
+    documents,
+    annotations,
+    saved_plan,
+    snapshot,
+    journal,
+    arm,
+    kubernetes,
+    next_link
+);

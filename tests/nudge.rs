@@ -19,7 +19,7 @@ const SERVICE: &str = "Service/default/app";
 fn applied() -> Place {
     let place = Place::new();
     let own = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25\n";
-    place.write(&format!("{}{}", service("app", own), endpoint("")));
+    place.write(&format!("{}{}", service("app").lines(own).yaml(), endpoint().yaml()));
     place.apply("").expect(0);
     place
 }
@@ -64,8 +64,8 @@ fn a_link_that_was_deleted_just_now_comes_back_when_the_cache_is_old() {
     let place = applied();
     // Another sync reads the link into the controller's cache.
     let own = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25\n";
-    let other_port = service("app", own).replace("port: 80", "port: 81");
-    place.write(&format!("{other_port}{}", endpoint("")));
+    let other_port = service("app").lines(own).yaml().replace("port: 80", "port: 81");
+    place.write(&format!("{other_port}{}", endpoint().yaml()));
     place.apply("").expect(0);
     place.remove("/privatelinkservices/app-pls");
     is_nudged(&place);
@@ -98,7 +98,7 @@ fn a_sync_that_would_cut_consumers_off_is_not_brought_about() {
 fn a_frontend_that_was_left_on_the_internal_load_balancer_goes() {
     let place = Place::new();
     let internal =
-        service("app", "").replace("azure-pls-create: \"true\"", "azure-pls-create: \"false\"");
+        service("app").yaml().replace("azure-pls-create: \"true\"", "azure-pls-create: \"false\"");
     place.write(&internal);
     place.apply("").expect(0);
     let left = place.find("/loadbalancers/kubernetes-internal").unwrap();

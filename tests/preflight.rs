@@ -225,7 +225,7 @@ fn facts_are_shown_with_their_sources() {
     let text = place.run(&format!("preflight {STACK}")).expect(0).stdout;
     for (fact, source) in [
         ("disableOutboundSnat = true", "pinned"),
-        ("backendPoolType = nodeIpConfiguration", "read"),
+        ("backendPoolType = nodeIPConfiguration", "read"),
         ("securityGroup = aks-agentpool-nsg", "inferred"),
         ("zones = ", "assumed"),
     ] {

@@ -20,19 +20,23 @@ const NO_SUBNET: &str =
 #[test]
 fn an_accepted_finding_is_not_asked_for_again() {
     let place = Place::new();
-    place.write(&service("app", NO_SUBNET));
+    place.write(&service("app").lines(NO_SUBNET).yaml());
     place.plan("").expect(3);
     place.apply("--accept partly-made").expect(0);
     let plan = place.plan("").expect(0);
     assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
     // The load balancer is made by now, and the rest fails as before.
     assert!(plan.stdout.contains("warning[controller-fails]"), "{}", plan.stdout);
-    place.write(&format!("{}{}", service("app", NO_SUBNET), service("other", "")));
+    place.write(&format!("{}{}", service("app").lines(NO_SUBNET).yaml(), service("other").yaml()));
     let plan = place.planned();
     assert_eq!(finding(&plan, "controller-fails").unwrap()["severity"], "warning");
     assert_eq!(plan["refusals"], serde_json::json!([]));
     // What another Service brings is still asked for.
-    place.write(&format!("{}{}", service("app", NO_SUBNET), service("other", NO_SUBNET)));
+    place.write(&format!(
+        "{}{}",
+        service("app").lines(NO_SUBNET).yaml(),
+        service("other").lines(NO_SUBNET).yaml()
+    ));
     let refused = place.plan("").expect(3).stdout;
     assert!(
         refused.contains("error[partly-made]") && refused.contains("Service/default/other"),
@@ -40,7 +44,7 @@ fn an_accepted_finding_is_not_asked_for_again() {
     );
     assert_eq!(refused.matches("error[").count(), 1, "{refused}");
     // Neither does a change of the Service itself that leaves the failure as it is.
-    let other_port = service("app", NO_SUBNET).replace("port: 80", "port: 81");
+    let other_port = service("app").lines(NO_SUBNET).yaml().replace("port: 80", "port: 81");
     place.write(&other_port);
     assert_eq!(place.planned()["refusals"], serde_json::json!([]));
 }
@@ -51,7 +55,11 @@ fn an_own_endpoint_that_would_be_rejected_again_is_kept() {
     let reject = "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\n\
                   metadata: {name: nobody}\nspec:\n  service: {namespace: default, name: app}\n  \
                   reject: [{subscription: 00000000-0000-0000-0000-000000000000}]\n";
-    place.write(&format!("{}{}{reject}", service("app", ""), endpoint("  approval: Manual\n")));
+    place.write(&format!(
+        "{}{}{reject}",
+        service("app").yaml(),
+        endpoint().lines("  approval: Manual\n").yaml()
+    ));
     place.apply("").expect(0);
     let plan = place.planned();
     let kept = change(&plan, ENDPOINT).unwrap();
@@ -59,7 +67,11 @@ fn an_own_endpoint_that_would_be_rejected_again_is_kept() {
     assert!(kept["reason"].as_str().unwrap().contains("EndpointApproval nobody"), "{kept}");
     assert_eq!(place.plan("").expect(0).last_line(), "No changes.");
     // Without the approval's word it asks again.
-    place.write(&format!("{}{}", service("app", ""), endpoint("  approval: Manual\n")));
+    place.write(&format!(
+        "{}{}",
+        service("app").yaml(),
+        endpoint().lines("  approval: Manual\n").yaml()
+    ));
     let plan = place.planned();
     assert_eq!(change(&plan, ENDPOINT).unwrap()["action"], "replace");
 }
@@ -67,7 +79,7 @@ fn an_own_endpoint_that_would_be_rejected_again_is_kept() {
 #[test]
 fn an_endpoint_that_is_disconnected_is_made_anew() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     place.apply("").expect(0);
     place.edit("/privateendpoints/app-pe", |endpoint| {
         set_status(&mut endpoint["properties"]["privateLinkServiceConnections"][0], "Disconnected");
@@ -83,7 +95,7 @@ fn an_endpoint_that_is_disconnected_is_made_anew() {
 #[test]
 fn an_endpoint_whose_link_is_another_is_made_anew() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     place.apply("").expect(0);
     place.edit("/privatelinkservices/app-pls", |link| {
         link["properties"]["privateEndpointConnections"] = serde_json::json!([]);
@@ -99,7 +111,7 @@ fn an_endpoint_whose_link_is_another_is_made_anew() {
 #[test]
 fn two_ends_that_disagree_are_found() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     place.apply("").expect(0);
     place.edit("/privatelinkservices/app-pls", |link| {
         set_status(&mut link["properties"]["privateEndpointConnections"][0], "Pending");
@@ -117,10 +129,10 @@ const GROUP: &str = "  dns: {zoneGroup: {zones: [privatelink.contoso.com]}}\n";
 #[test]
 fn a_record_that_nobody_wants_any_more_goes() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint(RECORD)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(RECORD).yaml()));
     place.apply("").expect(0);
     assert!(place.has("/privatednszones/privatelink.contoso.com/a/app"));
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     let plan = place.planned();
     let gone = change(&plan, "DnsRecord/privatelink.contoso.com/app").unwrap();
     assert_eq!(gone["action"], "delete");
@@ -132,9 +144,9 @@ fn a_record_that_nobody_wants_any_more_goes() {
 #[test]
 fn a_record_that_is_left_out_is_still_found_later() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint(RECORD)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(RECORD).yaml()));
     place.apply("").expect(0);
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     // The endpoint's tag, by which the record is found, stays as long as the record does.
     let left_out = "--exclude DnsRecord/privatelink.contoso.com/app";
     assert!(place.apply(left_out).expect(0).stdout.contains("No changes. Left out: DnsRecord"));
@@ -145,9 +157,9 @@ fn a_record_that_is_left_out_is_still_found_later() {
 #[test]
 fn a_record_goes_with_its_endpoint() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint(RECORD)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(RECORD).yaml()));
     place.apply("").expect(0);
-    place.write(&service("app", ""));
+    place.write(&service("app").yaml());
     place.apply("--max-disconnects 1").expect(0);
     assert!(!place.has("/privatednszones/privatelink.contoso.com/a/app"));
     assert!(!place.has("/privateendpoints/app-pe"));
@@ -157,10 +169,10 @@ fn a_record_goes_with_its_endpoint() {
 #[test]
 fn a_zone_group_that_nobody_wants_any_more_goes() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint(GROUP)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(GROUP).yaml()));
     place.apply("").expect(0);
     assert!(place.has("/privateendpoints/app-pe/privatednszonegroups/default"));
-    place.write(&format!("{}{}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().yaml()));
     let plan = place.planned();
     assert_eq!(change(&plan, "DnsRecord/app-pe/default").unwrap()["action"], "delete");
     place.apply("").expect(0);
@@ -171,10 +183,10 @@ fn a_zone_group_that_nobody_wants_any_more_goes() {
 #[test]
 fn a_zone_group_of_another_name_takes_the_place_of_the_first() {
     let place = Place::new();
-    place.write(&format!("{}{}", service("app", ""), endpoint(GROUP)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(GROUP).yaml()));
     place.apply("").expect(0);
     let named = GROUP.replace("zones:", "name: second, zones:");
-    place.write(&format!("{}{}", service("app", ""), endpoint(&named)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(&named).yaml()));
     place.apply("").expect(0);
     assert!(!place.has("/privatednszonegroups/default"));
     assert!(place.has("/privatednszonegroups/second"));
@@ -185,7 +197,7 @@ fn a_zone_group_of_another_name_takes_the_place_of_the_first() {
 fn a_zone_group_in_a_zone_that_is_not_there_is_found_before_the_apply() {
     let place = Place::new();
     let group = GROUP.replace("privatelink.contoso.com", "nowhere.example");
-    place.write(&format!("{}{}", service("app", ""), endpoint(&group)));
+    place.write(&format!("{}{}", service("app").yaml(), endpoint().lines(&group).yaml()));
     let plan = place.planned();
     let found = finding(&plan, "zone-missing").unwrap();
     assert!(found["message"].as_str().unwrap().contains("nowhere.example"), "{found}");
@@ -213,7 +225,7 @@ const OPEN: &str = "    service.beta.kubernetes.io/azure-pls-visibility: \"*\"\n
 #[test]
 fn a_stranger_is_told_of_without_any_approval() {
     let place = Place::new();
-    place.write(&service("app", OPEN));
+    place.write(&service("app").lines(OPEN).yaml());
     place.apply("").expect(0);
     partner(&place);
     let plan = place.planned();
@@ -229,12 +241,12 @@ fn a_consumer_that_is_cut_off_is_listed_with_what_it_wrote() {
     let approve = "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\n\
                    metadata: {name: partners}\nspec:\n  service: {namespace: default, name: app}\n  \
                    approve: [{subscription: 11111111-1111-1111-1111-111111111111}]\n";
-    place.write(&format!("{}{approve}", service("app", OPEN)));
+    place.write(&format!("{}{approve}", service("app").lines(OPEN).yaml()));
     place.apply("").expect(0);
     partner(&place);
     place.apply("").expect(0);
     let moved = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.77\n";
-    place.write(&format!("{}{approve}", service("app", &format!("{OPEN}{moved}"))));
+    place.write(&format!("{}{approve}", service("app").lines(&format!("{OPEN}{moved}")).yaml()));
     let plan = place.planned();
     let link = change(&plan, "PrivateLinkService/default/app").unwrap();
     assert_eq!(link["action"], "replace");
@@ -257,20 +269,20 @@ fn two_endpoints_of_one_name_in_two_groups_go_both() {
          name: app-pe\n  resourceGroup: myResourceGroup\n  subnet: {{id: {subnet}}}\n  \
          target: {{service: {{namespace: default, name: app}}}}\n"
     );
-    place.write(&format!("{}{}{other}", service("app", ""), endpoint("")));
+    place.write(&format!("{}{}{other}", service("app").yaml(), endpoint().yaml()));
     place.apply("").expect(0);
     let ids = ["myotherresourcegroup", "myresourcegroup"].map(|group| {
         format!("/resourcegroups/{group}/providers/microsoft.network/privateendpoints/app-pe")
     });
     assert!(ids.iter().all(|id| place.has(id)));
     // One alone is called by its name.
-    place.write(&format!("{}{other}", service("app", "")));
+    place.write(&format!("{}{other}", service("app").yaml()));
     let plan = place.planned();
     let group = "00000000-0000-0000-0000-000000000000/myOtherResourceGroup";
     let leaving = format!("PrivateEndpoint/{group}/app-pe");
     assert_eq!(change(&plan, ENDPOINT).unwrap()["action"], "delete", "{plan:#}");
     assert!(change(&plan, &leaving).is_none(), "{plan:#}");
-    place.write(&service("app", ""));
+    place.write(&service("app").yaml());
     let plan = place.planned();
     assert_eq!(change(&plan, &leaving).unwrap()["action"], "delete", "{plan:#}");
     assert!(change(&plan, ENDPOINT).is_none(), "{plan:#}");
@@ -286,9 +298,9 @@ fn two_endpoints_of_one_name_in_two_groups_go_both() {
 #[test]
 fn a_load_balancer_that_one_service_leaves_to_another_is_said_to_hang_on_the_order() {
     let place = Place::new();
-    place.write(&service("app", ""));
+    place.write(&service("app").yaml());
     place.apply("").expect(0);
-    place.write(&service("web", ""));
+    place.write(&service("web").yaml());
     let plan = place.planned();
     let balancer = change(&plan, "LoadBalancer/kubernetes-internal").unwrap();
     assert_eq!(

@@ -27,7 +27,7 @@ fn applied() -> Place {
 }
 
 fn all(more: &str) -> String {
-    format!("{}{}{}", service("app", more), service("other", ""), endpoint(""))
+    format!("{}{}{}", service("app").lines(more).yaml(), service("other").yaml(), endpoint().yaml())
 }
 
 /// The addresses that are changed, and the plan.
@@ -178,15 +178,16 @@ fn destroy_is_limited_the_other_way_round() {
 #[test]
 fn labels_protect_services_and_endpoints() {
     let place = Place::new();
-    let labelled = service("app", "").replace(
+    let labelled = service("app").yaml().replace(
         "  annotations:\n",
         "  labels: {privlink.dev/protect: \"true\"}\n  annotations:\n",
     );
-    let kept = endpoint("")
+    let kept = endpoint()
+        .yaml()
         .replace("name: app-pe", "name: app-pe, labels: {privlink.dev/protect: \"true\"}");
     place.write(&format!("{labelled}{kept}"));
     place.apply("").expect(0);
-    place.write(&service("other", ""));
+    place.write(&service("other").yaml());
     let refused = place.plan("--max-disconnects 1").expect(3).stdout;
     for address in [SERVICE, LINK, ENDPOINT] {
         let said = format!("{address} is protected by the label");

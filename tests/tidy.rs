@@ -118,3 +118,48 @@ fn every_folder_is_in_the_code_map() {
         }
     }
 }
+
+/// Words that one has to read twice, and what is said instead.
+const PLAIN: &[(&str, &str)] = &[
+    ("made anew", "re-created"),
+    ("makes it anew", "re-creates it"),
+    ("hangs on", "depends on"),
+    ("hang on", "depend on"),
+    ("cut off", "disconnected"),
+    ("cuts off", "disconnects"),
+    ("is told", "is reported"),
+    ("are told", "are reported"),
+    ("speaks against", "refuses"),
+    ("all the same", "anyway"),
+    ("so already", "pre-existing"),
+    ("nobody's", "unmanaged"),
+    ("somebody else's", "another owner's"),
+    ("what came of", "the outcome of"),
+    ("lies in it", "is in it"),
+    ("lies on it", "is on it"),
+    ("goes with its", "is deleted with its"),
+];
+
+#[test]
+fn what_users_read_is_plain() {
+    let mut places: Vec<std::path::PathBuf> = ["docs", "golden", "schemas", "examples"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder)))
+        .collect();
+    places.push(root().join("README.md"));
+    let mut found = Vec::new();
+    for place in places {
+        let Ok(text) = fs::read_to_string(&place) else { continue };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (word, instead) in PLAIN.iter().filter(|(word, _)| text.contains(word)) {
+            found.push(format!("{}: \"{word}\", say \"{instead}\"", place.display()));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// All files below a folder.
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

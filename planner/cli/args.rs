@@ -7,11 +7,13 @@ pub(crate) mod examples;
 mod explain;
 mod forget;
 mod graph;
+mod guard;
 mod import;
 mod man;
 mod observe;
 mod output;
 mod plan;
+mod policy;
 mod predict;
 mod preflight;
 mod route;
@@ -24,7 +26,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
-use privlink_core::code::Code;
+use privlink_core::input::Guarded;
+use privlink_core::rule::{self, Code};
 use privlink_core::schema;
 
 pub(crate) use comment::Comment;
@@ -33,11 +36,13 @@ pub(crate) use drift::{Drift, DriftFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
+pub(crate) use guard::{Guard, GuardCommand, GuardReview, GuardServe};
 pub(crate) use import::Import;
 pub(crate) use man::{Man, ManFormat};
 pub(crate) use observe::Observe;
 pub(crate) use output::{OutputFormat, Outputs};
 pub(crate) use plan::Plan;
+pub(crate) use policy::AdmissionPolicy;
 pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
 pub(crate) use route::{Route, RouteFormat};
@@ -175,19 +180,22 @@ impl Where {
 /// What a plan may do.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Limits {
+    /// Whether every Service is for others to write; a flag of `plan` alone.
+    #[arg(skip)]
+    pub(crate) guard: Option<Guarded>,
     /// Take over objects that exist and that this stack did not make
     #[arg(long)]
     pub(crate) adopt: bool,
     /// How many consumers may be disconnected, beside those that the Stack names
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_disconnects: Option<usize>,
-    /// How many objects may be deleted, whatever the Stack says
+    /// How many objects may be deleted; overrides the Stack
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_deletes: Option<usize>,
-    /// A protected object that may be deleted or re-created all the same; may be repeated
+    /// A protected object that may be deleted or re-created anyway; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<String>,
-    /// A finding that is an error and holds nothing back all the same; may be repeated
+    /// A finding that is an error and is accepted: it does not refuse the plan; may be repeated
     #[arg(long, value_name = "CODE", value_parser = code)]
     pub(crate) accept: Vec<Code>,
     /// Only this object and what it needs; may be repeated
@@ -221,17 +229,17 @@ fn identity(text: &str) -> Result<String, String> {
     }
     let all = IDENTITIES.join(", ");
     Err(match schema::closest(name, IDENTITIES.into_iter()) {
-        Some(close) => format!("`{text}` is no identity; did you mean `{close}`?"),
-        None => format!("`{text}` is no identity; it is one of {all}"),
+        Some(close) => format!("unknown identity `{text}`; did you mean `{close}`?"),
+        None => format!("unknown identity `{text}`; known are {all}"),
     })
 }
 
 fn code(text: &str) -> Result<Code, String> {
-    let names = || Code::ALL.iter().map(|code| code.as_str());
-    let found = Code::ALL.iter().copied().find(|code| code.as_str() == text);
-    found.ok_or_else(|| match schema::closest(text, names()) {
-        Some(close) => format!("`{text}` is no code; did you mean `{close}`?"),
-        None => format!("`{text}` is no code; `privlink explain` lists them"),
+    let names = rule::all().map(|rule| rule.code.as_str());
+    let found = rule::find(text).map(|rule| rule.code);
+    found.ok_or_else(|| match schema::closest(text, names) {
+        Some(close) => format!("unknown code `{text}`; did you mean `{close}`?"),
+        None => format!("unknown code `{text}`; `privlink explain` lists all codes"),
     })
 }
 
@@ -316,6 +324,10 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
+    /// Judge writes to Services before the API server takes them
+    Guard(Guard),
+    /// Print a ValidatingAdmissionPolicy for what needs no observation
+    Policy(AdmissionPolicy),
     /// Finds edits, one after the other, that disconnect fewer consumers than doing all at once
     Route(Route),
     /// Show what was made: addresses, names, aliases, connection states

@@ -81,7 +81,7 @@ impl Artefact {
             }
             Self::Snapshot => "`--observed FILE` plans from it.",
             Self::World => "`--sandbox=FILE` uses it.",
-            Self::Journal => "`privlink show FILE` shows what came of the run.",
+            Self::Journal => "`privlink show FILE` shows the outcome of the run.",
         }
     }
 }

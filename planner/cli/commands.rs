@@ -9,12 +9,14 @@ mod explain;
 mod file;
 mod forget;
 mod graph;
+mod guard;
 mod import;
 mod lock;
 mod man;
 mod observe;
 mod output;
 mod plan;
+mod policy;
 mod predict;
 mod preflight;
 mod route;
@@ -31,14 +33,14 @@ use std::future::Future;
 use std::path::Path;
 
 use clap::CommandFactory;
-use privlink_core::code::Code;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::planning::{self, Planned};
+use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
+use privlink_core::rule;
 use privlink_core::snapshot::Snapshot;
 use privlink_render::notice::Notice;
 use serde::Serialize;
@@ -52,7 +54,6 @@ use crate::pin;
 use crate::pipeline::Pipeline;
 use crate::ui::Ui;
 use crate::unreadable;
-use privlink_engine::observe as observation;
 use privlink_engine::session::Patience;
 
 /// Runs the command.
@@ -78,6 +79,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
+        Command::Guard(args) => guard::run(args.command, ui),
+        Command::Policy(args) => policy::run(&args, ui),
         Command::Route(args) => route::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
@@ -176,7 +179,7 @@ fn sound_sources(
     // Only the context's namespace may have to be asked for; stdin cannot be read again.
     let again = namespace.is_none().then(|| sources.clone());
     let mut loaded = input::resolved(sources, input, namespace);
-    let is_assumed = |it: &Diagnostic| it.code == Code::AssumedNamespace;
+    let is_assumed = |it: &Diagnostic| it.code == rule::ASSUMED_NAMESPACE;
     if let Some(sources) = again
         && loaded.diagnostics.iter().any(is_assumed)
     {
@@ -197,7 +200,7 @@ fn sound_sources(
 fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
     let file = |file: &str| pipeline.below_root(file);
-    privlink_render::sarif::log(notices, version, &explain::describe, &file)
+    privlink_render::sarif::log(notices, version, &file)
 }
 
 /// What a command works on: a snapshot, and what is known of the cluster.
@@ -238,7 +241,7 @@ async fn seen(
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
     let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
     let targets = pin::targets(desired, place, &pinned)?;
-    let facts = observation::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     Ok(Observed { snapshot, facts, connected: None })
 }
 
@@ -250,6 +253,7 @@ fn jobs(asked: Option<std::num::NonZeroUsize>) -> usize {
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
     let Limits {
+        guard,
         adopt,
         max_disconnects,
         max_deletes,
@@ -261,6 +265,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
     } = limits.clone();
     Options {
         mode,
+        guard,
         adopt,
         max_disconnects,
         today: Some(plan::today()),
@@ -286,16 +291,18 @@ fn planned(
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
     if mode == Mode::Destroy && !limits.replace.is_empty() {
-        return Err(CommandError::new("--replace: what is destroyed is not made again")
+        return Err(CommandError::new("--replace: what is destroyed is not re-created")
             .hint("Leave --destroy away, or --replace."));
     }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
-        let failure = CommandError::new(error.to_string());
-        match error.help() {
-            Some(help) => failure.hint(help),
-            None => failure,
-        }
-    })
+    privlink_core::route::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
+        |error| {
+            let failure = CommandError::new(error.to_string());
+            match error.help() {
+                Some(help) => failure.hint(help),
+                None => failure,
+            }
+        },
+    )
 }

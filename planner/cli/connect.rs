@@ -110,7 +110,7 @@ impl Connected {
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
         let Session { kubernetes, arm, .. } = &self.session;
         let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
-        let facts = observe::facts(&snapshot, &self.targets, &self.pinned);
+        let facts = self.targets.facts(&snapshot, &self.pinned);
         (snapshot, facts)
     }
 
@@ -163,7 +163,7 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
     use privlink_sandbox::Error;
     let hint = match &error {
         Error::Format { path, .. } | Error::Version { path, .. } => {
-            Some(format!("Make it anew with `privlink sandbox reset {}`.", path.display()))
+            Some(format!("Re-create it with `privlink sandbox reset {}`.", path.display()))
         }
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())

@@ -1,15 +1,14 @@
 //! Files into desired state.
 
+use privlink_core::desired::{self, Desired, Options};
+use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
+use privlink_core::document::{self, Documents};
+use privlink_core::rule::{self, Severity};
+use privlink_core::yaml;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use privlink_core::code::{Code, Severity};
-use privlink_core::desired::{self, Desired, Options};
-use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
-use privlink_core::document::{self, Documents};
-use privlink_core::yaml;
 
 use crate::args;
 use crate::artefact::Artefact;
@@ -127,7 +126,7 @@ fn skipped(name: &str, artefact: Artefact, is_named: bool) -> Result<Diagnostic,
             CommandError::new(format!("{name} is {what}, not desired state")).hint(artefact.help())
         );
     }
-    Ok(Diagnostic::new(Code::SkippedKind, format!("skipped {name}: it is {what}")))
+    Ok(Diagnostic::new(rule::SKIPPED_KIND, format!("skipped {name}: it is {what}")))
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.

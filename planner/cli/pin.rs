@@ -4,10 +4,11 @@ use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::desired::{Desired, Dns, Subnet, Target};
 use privlink_core::diagnostic::Spanned;
 use privlink_core::facts::Facts;
+use privlink_core::group::{Cluster, Group};
 use privlink_core::node::dns_record;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{Cluster, Group, Targets};
+use privlink_engine::observe::Targets;
 
 use crate::args::Where;
 use crate::command_error::CommandError;

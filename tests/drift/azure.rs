@@ -368,7 +368,7 @@ fn what_hangs_on_an_assumed_fact_is_unverified() {
     let report = crate::world::checked(&run.expect(0).stdout);
     let differences = report["stacks"][0]["differences"].as_array().unwrap();
     assert_eq!(classes(differences), [told("unverified", FRONTEND)]);
-    assert_eq!(differences[0]["hangsOn"], "disableOutboundSnat");
+    assert_eq!(differences[0]["dependsOn"], "disableOutboundSnat");
     // Pinned, it is known, and the difference is one.
     applied.rewrite(
         "stack.yaml",

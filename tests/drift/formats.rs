@@ -98,7 +98,9 @@ fn metrics_keep_the_last_success_and_leave_no_half_file() {
     assert_eq!(success(), 42);
     std::fs::write(applied.place.path().join("now.json"), "{").unwrap();
     let run = applied.place.run(&format!("{LOOK} --prometheus drift.prom -o json")).expect(1);
-    assert!(checked(&run.stdout)["stacks"][0]["error"].as_str().unwrap().contains("no snapshot"));
+    assert!(
+        checked(&run.stdout)["stacks"][0]["error"].as_str().unwrap().contains("not a snapshot")
+    );
     assert_eq!(success(), 42);
     let names = std::fs::read_dir(applied.place.path()).unwrap();
     let names: Vec<String> =

@@ -9,7 +9,7 @@ fn what_was_applied_has_not_drifted() {
     let applied = Applied::private_link();
     let report = applied.report(0, "");
     assert_eq!(report["summary"]["drift"], 0);
-    let nodes = report["stacks"][0]["nodes"].as_array().unwrap();
+    let nodes = report["stacks"][0]["objects"].as_array().unwrap();
     assert!(nodes.iter().all(|node| node["state"] == "in-sync"), "{nodes:?}");
     let kinds: Vec<&str> =
         nodes.iter().map(|it| it["address"].as_str().unwrap().split('/').next().unwrap()).collect();

@@ -14,7 +14,7 @@ fn diff(applied: &Applied, code: i32) -> Value {
 
 fn nodes(diff: &Value) -> Vec<(String, String)> {
     let text = |it: &Value, field: &str| it[field].as_str().unwrap().to_owned();
-    let nodes = diff["nodes"].as_array().unwrap().iter();
+    let nodes = diff["objects"].as_array().unwrap().iter();
     nodes.map(|it| (text(it, "what"), text(it, "address"))).collect()
 }
 
@@ -55,7 +55,7 @@ fn nodes_that_change_come_and_go_are_told() {
         ]
     );
     let markdown = applied.place.run("diff old.json new.json -o markdown").expect(0).stdout;
-    assert!(markdown.contains("4 nodes differ: 3 changed, 1 removed."), "{markdown}");
+    assert!(markdown.contains("4 objects differ: 3 changed, 1 removed."), "{markdown}");
     let text = applied.place.run("diff old.json new.json --exit-code").expect(2).stdout;
     assert!(text.contains("properties.enableProxyProtocol: false -> true"), "{text}");
 }
@@ -71,7 +71,7 @@ fn what_was_made_anew_is_told_by_its_identity() {
     let found = nodes(&diff);
     assert!(found.contains(&node("recreated", "Service/default/internal-app")), "{found:?}");
     assert!(found.contains(&node("recreated", "FrontendIp/default/internal-app")), "{found:?}");
-    assert_eq!(diff["nodes"][0]["fields"][0]["path"], "metadata.uid");
+    assert_eq!(diff["objects"][0]["fields"][0]["path"], "metadata.uid");
 }
 
 #[test]

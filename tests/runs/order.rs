@@ -25,8 +25,8 @@ fn two_links() -> String {
                subnet: {virtualNetwork: consumer-vnet, name: pe-subnet}\n";
     [
         STACK.to_owned(),
-        service("one", visible),
-        service("two", visible),
+        service("one").lines(visible).yaml(),
+        service("two").lines(visible).yaml(),
         endpoint("near-1", "one", near),
         endpoint("near-2", "one", near),
         endpoint("far", "two", far),

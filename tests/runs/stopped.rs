@@ -119,7 +119,7 @@ fn a_saved_plan_that_was_carried_out_in_part_says_how_to_go_on() {
     served.run("unlock -f examples/private-link --yes").expect(0);
     let stale = served.run("apply plan.json").expect(4);
     assert!(stale.stderr.contains("A run of this plan did 1 of its 4 steps"), "{}", stale.stderr);
-    assert!(stale.stderr.contains("it goes on from what is live"), "{}", stale.stderr);
+    assert!(stale.stderr.contains("it continues from what is live"), "{}", stale.stderr);
     served.run("plan -f examples/private-link --out plan.json").expect(0);
     served.run("apply plan.json").expect(0);
     assert_eq!(difference(&portrait(&undisturbed.world()), &portrait(&served.world())), None);

@@ -1,11 +1,10 @@
 //! What must hold of the world after every round.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use privlink_core::code::Code;
 use privlink_core::plan::Finding;
+use privlink_core::rule;
 use privlink_sandbox::{Entry, World};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::generated::{ENDPOINTS, SERVICES, Version, is_own};
 
@@ -60,7 +59,7 @@ pub(crate) fn whole(world: &World, version: &Version, findings: &[Finding]) {
     // while its frontend lives; the plan says so.
     let staying: BTreeSet<String> = findings
         .iter()
-        .filter(|it| it.code == Code::LinkStays)
+        .filter(|it| it.code == rule::LINK_STAYS)
         .map(|it| format!("{}-pls", it.address.name.rsplit('/').next().unwrap()))
         .collect();
     let found = own(named(azure, "/privatelinkservices"));

@@ -6,17 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
-use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
-use privlink_core::facts::{Facts, Origin};
+use privlink_core::facts::{Fact, Facts, Origin};
+use privlink_core::group::{Cluster, Group};
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule::{self, Severity};
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, Cluster, Group, Targets};
+use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::World;
@@ -230,9 +231,9 @@ pub(crate) async fn session(served: &Served) -> Session {
 pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
     let targets = targets();
     let mut pinned = Facts { subscription: OWN.to_owned(), ..Facts::default() };
-    pinned.sources.insert("subscription".to_owned(), Origin::Pinned);
+    pinned.sources.insert(Fact::Subscription, Origin::Pinned);
     let snapshot = observe::observe(&targets, &session.kubernetes, &session.arm).await;
-    let facts = observe::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)
 }
 
@@ -243,12 +244,13 @@ pub(crate) fn planned(
 ) -> Plan {
     let options = Options {
         mode,
+        guard: None,
         adopt: false,
         max_disconnects: Some(99),
         today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
-        accept: vec![Code::BecomesPublic],
+        accept: vec![rule::BECOMES_PUBLIC],
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };

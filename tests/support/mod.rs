@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
 pub(crate) mod http;
+pub(crate) mod scene;
 pub(crate) mod serving;
 
 use std::fs;
@@ -128,7 +129,13 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 /// Compares text with a file under golden/; with UPDATE_GOLDEN set, writes it.
 #[track_caller]
 pub(crate) fn assert_golden(path: &str, found: &str) {
-    let file: PathBuf = root().join("golden").join(path);
+    assert_same_as(&format!("golden/{path}"), found);
+}
+
+/// Compares text with a file of the repository that is made from the source; with UPDATE_GOLDEN set, writes it.
+#[track_caller]
+pub(crate) fn assert_same_as(path: &str, found: &str) {
+    let file: PathBuf = root().join(path);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, found).unwrap();
@@ -138,7 +145,7 @@ pub(crate) fn assert_golden(path: &str, found: &str) {
     if expected != found {
         let diff = similar::TextDiff::from_lines(&expected, found);
         let diff = diff.unified_diff().header(path, "found").to_string();
-        panic!("golden/{path} differs; look at it, then update with UPDATE_GOLDEN=1\n{diff}");
+        panic!("{path} differs; look at it, then update with UPDATE_GOLDEN=1\n{diff}");
     }
 }
 

@@ -7,30 +7,20 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+pub(crate) use crate::support::scene::{Endpoint, Service};
 use crate::support::{Run, STACK, Workplace, edit_json, read_json};
 
 /// The address of the endpoint in these tests.
 pub(crate) const ENDPOINT: &str = "PrivateEndpoint/app-pe";
 
-/// A Service with a Private Link Service of the same name, and these annotations beside.
-pub(crate) fn service(name: &str, more: &str) -> String {
-    format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
-         service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \
-         service.beta.kubernetes.io/azure-pls-create: \"true\"\n    \
-         service.beta.kubernetes.io/azure-pls-name: {name}-pls\n{more}\
-         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
-    )
+/// A Service with a Private Link Service that is named after it.
+pub(crate) fn service(name: &str) -> Service {
+    Service::linked(name).annotation("azure-pls-name", &format!("{name}-pls"))
 }
 
 /// An endpoint to the Service `app`.
-pub(crate) fn endpoint(more: &str) -> String {
-    format!(
-        "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: app-pe}}\nspec:\n  \
-         resourceGroup: myOtherResourceGroup\n  \
-         subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
-         target: {{service: {{namespace: default, name: app}}}}\n{more}"
-    )
+pub(crate) fn endpoint() -> Endpoint {
+    Endpoint::new("app-pe", "app")
 }
 
 /// A working folder with nothing in it, and a world.

@@ -107,7 +107,7 @@ pub(crate) struct Turn {
     /// Show ids, all fields and every consumer in text
     #[arg(long)]
     pub(crate) full: bool,
-    /// Ask nothing; safety rules hold all the same
+    /// Ask nothing; safety rules still hold
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,
     /// How long to wait for another run to let go of the stack, in seconds
@@ -131,7 +131,7 @@ fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
-        unit => return Err(format!("`{unit}` is no unit; write 90s, 5m or 1h")),
+        unit => return Err(format!("unknown unit `{unit}`; write 90s, 5m or 1h")),
     };
     let number: u64 = number.parse().map_err(|_| "write it as 90s, 5m or 1h".to_owned())?;
     let seconds = number.saturating_mul(factor);

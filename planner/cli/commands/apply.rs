@@ -326,8 +326,8 @@ fn stale(moved: &[Moved], run: Option<RunOf>) -> CommandError {
         format!("A run of this plan did {done} of its {}", count(steps, "step"))
     };
     error
-        .hint(format!("{was}: `privlink show {}` tells.", journal.display()))
-        .hint(format!("{again}: it goes on from what is live."))
+        .hint(format!("{was}: `privlink show {}` shows it.", journal.display()))
+        .hint(format!("{again}: it continues from what is live."))
 }
 
 async fn carry_out(
@@ -387,7 +387,7 @@ async fn carry_out(
             Ok(exit)
         }
         Some(why) => Err(CommandError::new(format!("the run was stopped: {why}"))
-            .hint("Apply desired state again: it goes on from what is live.")
+            .hint("Apply desired state again: it continues from what is live.")
             .exit(exit)),
         None => Ok(exit),
     }

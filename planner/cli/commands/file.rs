@@ -13,7 +13,7 @@ pub(super) fn read_snapshot(path: &Path) -> Result<Snapshot, CommandError> {
     let shown = path.display().to_string();
     let text = read(path)?;
     let snapshot: Snapshot = serde_json::from_slice(&text)
-        .map_err(|error| CommandError::new(format!("{shown} is no snapshot: {error}")))?;
+        .map_err(|error| CommandError::new(format!("{shown} is not a snapshot: {error}")))?;
     let major = |version: &str| version.split('.').next().map(ToOwned::to_owned);
     if major(&snapshot.format_version) != major(privlink_core::snapshot::FORMAT_VERSION) {
         return Err(CommandError::new(format!(
@@ -39,7 +39,8 @@ pub(super) fn unredacted(path: &Path, snapshot: &Snapshot) -> Result<(), Command
 /// Reads a saved plan.
 pub(super) fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let shown = path.display().to_string();
-    let meant = "A saved plan is meant, which `plan --out` makes; desired state is given with -f.";
+    let meant =
+        "This takes a saved plan, as `plan --out` writes it; desired state is given with -f.";
     let text = read_text(path).map_err(|error| error.hint(meant))?;
     SavedPlan::parse(&text).map_err(|error| {
         let is_other = matches!(error, Unsound::Broken(_));

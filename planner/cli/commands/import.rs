@@ -1,9 +1,5 @@
 //! `import`: writes documents of what is live.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -11,10 +7,13 @@ use privlink_core::facts::Facts;
 use privlink_core::import::{self, Import, Kind, Place, Selection};
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Mode;
+use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};
 use privlink_engine::session::Patience;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use privlink_file::Readers;
 
@@ -89,11 +88,11 @@ fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
     let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
     let place = place(&targets, &args.place);
     if place.subscription.is_empty() {
-        return Err(CommandError::new("the snapshot does not tell which cluster it is of")
+        return Err(CommandError::new("the snapshot does not say which cluster it is from")
             .hint("Give --subscription, --resource-group and --cluster."));
     }
     let pinned = desired::pinned(&nothing, Some(&place.subscription));
-    let facts = observation::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     Ok(Read { snapshot, facts, place })
 }
 
@@ -154,7 +153,7 @@ fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String
     }
     let pinned = desired::pinned(&desired, pin::subscription(&desired, flags).as_deref());
     let Ok(targets) = pin::targets(&desired, flags, &pinned) else { return shortfalls };
-    let facts = observation::facts(snapshot, &targets, &pinned);
+    let facts = targets.facts(snapshot, &pinned);
     let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };
     match super::planned(&desired, &observed, Mode::Apply, &Limits::default()) {
         Err(error) => shortfalls.push(error.message),

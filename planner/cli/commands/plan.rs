@@ -11,8 +11,9 @@ use privlink_core::address::Address;
 use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
+use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
-use privlink_core::planning::Planned;
+use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -32,6 +33,9 @@ use super::Observed;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let mut args = args.clone();
+    args.limits.guard = guarded(&args, ui)?;
+    let args = &args;
     let jobs = super::jobs(args.jobs);
     match &args.stacks {
         None => {
@@ -45,6 +49,21 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
         }
         Some(folder) => stacks::run(folder, args, jobs, ui),
     }
+}
+
+/// What others write, if nothing is privlink's: of the Services that were rendered before, those that are no more.
+fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandError> {
+    if !args.guard {
+        return Ok(None);
+    }
+    if args.base.is_empty() {
+        return Ok(Some(Guarded::default()));
+    }
+    let base = args::Input { filename: args.base.clone(), ..args.input() };
+    let observed = args.observed.as_deref();
+    let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
+    let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
+    Ok(Some(Guarded { gone }))
 }
 
 /// Says which world a folder brings along, where a plan in another one is refused: an example may need a
@@ -222,8 +241,13 @@ pub(super) fn today() -> Day {
 
 /// The minutes since 1970.
 fn minutes() -> u64 {
+    seconds() / 60
+}
+
+/// The seconds since 1970.
+pub(super) fn seconds() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |it| it.as_secs() / 60)
+    since.map_or(0, |it| it.as_secs())
 }
 
 /// How a plan is shown as text.

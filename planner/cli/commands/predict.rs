@@ -33,7 +33,7 @@ fn recording(path: &Path, format: DataFormat, ui: &mut Ui) -> Result<Exit, Comma
     let shown = path.display().to_string();
     let text = super::file::read(path)?;
     let recording: Recording = serde_json::from_slice(&text)
-        .map_err(|error| CommandError::new(format!("{shown} is no recording: {error}")))?;
+        .map_err(|error| CommandError::new(format!("{shown} is not a recording: {error}")))?;
     let predictions = replay(&recording);
     if format == DataFormat::Json {
         let steps: Vec<_> = predictions.iter().map(shape::StepPrediction::to_value).collect();
@@ -97,7 +97,7 @@ fn predicted(
         Some(path) => {
             let snapshot = super::file::read_snapshot(path)?;
             let targets = crate::pin::targets_of_snapshot(desired, &place, &pinned, &snapshot);
-            let facts = privlink_engine::observe::facts(&snapshot, &targets, &pinned);
+            let facts = targets.facts(&snapshot, &pinned);
             let (world, malformed) = prediction::world(&snapshot);
             if let Some(what) = malformed.first() {
                 return Err(CommandError::new(format!("the snapshot: {what}")));

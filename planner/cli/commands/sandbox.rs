@@ -71,7 +71,7 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
     let shown = file.display().to_string();
     if file.exists() {
         return Err(CommandError::new(format!("{shown} exists already"))
-            .hint("Make it anew with `privlink sandbox reset`."));
+            .hint("Re-create it with `privlink sandbox reset`."));
     }
     let world = match from {
         None => World::first(),
@@ -96,7 +96,7 @@ fn serve(
         options.faults = privlink_sandbox::Fault::read_all(&path).map_err(|error| match error {
             privlink_sandbox::Error::Format { path, reason } => {
                 let path = path.display();
-                CommandError::new(format!("{path} is no list of faults: {reason}"))
+                CommandError::new(format!("{path} is not a list of faults: {reason}"))
                     .hint("docs/sandbox.md describes the format.")
             }
             other => sandbox_error(other),

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
 
 async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Some(holder) = lock.holder().await.map_err(super::lock::failed)? else {
-        ui.say("Nobody holds the stack's lock.");
+        ui.say("The stack's lock is free.");
         return Ok(Exit::Done);
     };
     let question = format!(

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use privlink_core::assumed;
-use privlink_core::code::Severity;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, Diagnostic};
 use privlink_core::finding;
 use privlink_core::plan::Finding;
 use privlink_core::prediction;
+use privlink_core::rule::Severity;
 use privlink_render as render;
 use privlink_render::notice::Notice;
 use serde_json::json;

@@ -2,14 +2,13 @@
 //!
 //! Nothing of a route is kept: after every step the route of what is left is searched anew, so that a run that
 //! was stopped goes on from wherever it got to, and one that finds the world moved stops.
-
-use privlink_core::code::Severity;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::plural::count;
 use privlink_core::route::{self, Bounds, Route, Verdict};
+use privlink_core::rule::Severity;
 use privlink_core::{document, yaml};
 use privlink_kubernetes::KeptLock;
 use serde_json::Value;
@@ -57,7 +56,7 @@ impl Walk<'_> {
                 Verdict::None | Verdict::Unfinished => {
                     let mut text = String::new();
                     // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, ui.style(), &mut text);
+                    let _ = privlink_render::route::text(&route, ui.layout(), &mut text);
                     ui.print(&text)?;
                     return Ok(Exit::Refused);
                 }

@@ -23,7 +23,7 @@ use crate::snapshot::{Observation, Reading, Snapshot};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// The object: an ARM id, or `namespace/name`.
     pub object: String,
@@ -34,7 +34,7 @@ pub struct Binding {
 /// A field that moved since a plan was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// The field; empty for the whole object.
     pub field: String,

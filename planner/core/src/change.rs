@@ -9,7 +9,9 @@ use crate::address::{Address, Kind};
 use crate::escape::{escaped, terminal};
 use crate::evidence::Evidence;
 use crate::node::consumer::Consumer;
-use crate::unknown;
+use crate::unknown::{holds_unknown, show_text};
+
+pub use crate::unknown::show_value;
 
 /// What becomes of an object.
 #[derive(
@@ -27,13 +29,13 @@ use crate::unknown;
 )]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// It comes into being.
+    /// It is created.
     Create,
     /// It changes in place.
     Update,
-    /// It is deleted and created again; whoever hangs on it loses it in between.
+    /// It is deleted and created again; whoever depends on it loses it in between.
     Replace,
-    /// It goes.
+    /// It is deleted.
     Delete,
     /// It stays as it is.
     Keep,
@@ -118,10 +120,13 @@ pub struct FieldDiff {
     #[schemars(with = "Option<Value>")]
     pub before: Option<Value>,
     /// What it will be; absent when it will not be set. What is handed out later reads
-    /// `(known after apply)`, alone or within a longer text.
+    /// `(known after apply)`, alone or within a longer text; see `afterUnknown`.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Option<Value>")]
     pub after: Option<Value>,
+    /// Whether `after`, or a part of it, is handed out later, and words stand in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_unknown: bool,
     /// Whether this field cannot change in place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forces_replacement: bool,
@@ -133,15 +138,27 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 }
 
 impl FieldDiff {
-    /// The field with its unknowns as words.
+    /// A field that can change in place.
+    pub fn new(path: impl Into<String>, before: Option<Value>, after: Option<Value>) -> Self {
+        Self { path: path.into(), before, after, after_unknown: false, forces_replacement: false }
+    }
+
+    /// The field with its unknowns as words, and said to be unknown.
     #[must_use]
     pub fn shown(self) -> Self {
+        let after_unknown = self.after_unknown || self.after.as_ref().is_some_and(holds_unknown);
         Self {
             path: show_text(self.path),
             before: self.before.map(show_value),
             after: self.after.map(show_value),
+            after_unknown,
             ..self
         }
+    }
+
+    /// What it will be, on one line.
+    pub fn after_line(&self) -> Option<String> {
+        self.after.as_ref().map(|value| one_line_of(value, self.after_unknown))
     }
 }
 
@@ -150,36 +167,18 @@ pub fn shown(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
     fields.into_iter().map(FieldDiff::shown).collect()
 }
 
-/// A value on one line. Unknowns stand bare, so that they are not taken for text.
+/// A value on one line.
 pub fn one_line(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.contains(" known after apply)") => terminal(text).into_owned(),
-        Value::String(text) if text == "(known after apply)" => terminal(text).into_owned(),
-        other => escaped(other.to_string()),
-    }
+    escaped(value.to_string())
 }
 
-/// A value with its unknowns as words.
-#[must_use]
-pub fn show_value(value: Value) -> Value {
+/// A value on one line, of which a part may be unknown: such text stands bare, so that it is not taken for
+/// text.
+pub fn one_line_of(value: &Value, is_unknown: bool) -> String {
     match value {
-        Value::String(text) => Value::String(show_text(text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(show_value).collect()),
-        Value::Object(mut fields) => {
-            if fields.keys().any(|key| unknown::is_unknown(key)) {
-                let fields = fields.into_iter();
-                Value::Object(fields.map(|(key, it)| (show_text(key), show_value(it))).collect())
-            } else {
-                fields.values_mut().for_each(|value| *value = show_value(value.take()));
-                Value::Object(fields)
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        Value::String(text) if is_unknown => terminal(text).into_owned(),
+        other => one_line(other),
     }
-}
-
-fn show_text(text: String) -> String {
-    if unknown::is_unknown(&text) { unknown::show(&text) } else { text }
 }
 
 /// What a change does to traffic.

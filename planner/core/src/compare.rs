@@ -44,12 +44,7 @@ fn compare(
                 });
             }
         }
-        _ => diffs.push(FieldDiff {
-            path: path.clone(),
-            before: before.cloned(),
-            after: after.cloned(),
-            forces_replacement: false,
-        }),
+        _ => diffs.push(FieldDiff::new(path.clone(), before.cloned(), after.cloned())),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod draft;
 pub mod endpoint;
 pub mod finish;
 mod ownership;
+pub(crate) mod rules;
 pub mod selection;
 pub mod service;
 

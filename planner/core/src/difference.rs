@@ -19,7 +19,7 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading, Snapshot};
 
 /// The version of the comparison's JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What differs between two snapshots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,28 +31,29 @@ pub struct SnapshotDiff {
     pub old: String,
     /// When the second was taken.
     pub new: String,
-    /// The nodes that differ, in order of address.
+    /// The objects that differ, in order of address.
+    #[serde(rename = "objects")]
     pub nodes: Vec<NodeDiff>,
     /// What one of them does not show, so that it was not compared.
     pub not_compared: Vec<String>,
 }
 
-/// One node that differs.
+/// One object that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeDiff {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// The object in its own control plane: an ARM id, or `namespace/name`.
     pub object: String,
     /// What became of it.
     pub what: What,
-    /// The fields that differ; none of a node that came or went.
+    /// The fields that differ; none of an object that was created or deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
 }
 
-/// What became of a node.
+/// What became of an object.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -242,12 +243,11 @@ fn node(at: &Address, before: Option<&Shown>, after: Option<&Shown>) -> Option<N
             match identities.filter(|(old, new)| old.1 != new.1) {
                 Some((old, new)) => {
                     fields.retain(|field| field.path != old.0);
-                    let identity = FieldDiff {
-                        path: old.0.to_owned(),
-                        before: Some(old.1.clone().into()),
-                        after: Some(new.1.clone().into()),
-                        forces_replacement: false,
-                    };
+                    let identity = FieldDiff::new(
+                        old.0,
+                        Some(old.1.clone().into()),
+                        Some(new.1.clone().into()),
+                    );
                     fields.insert(0, identity);
                     (What::Recreated, fields)
                 }

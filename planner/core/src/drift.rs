@@ -21,6 +21,7 @@ mod orphan;
 mod progress;
 mod repair;
 mod report;
+pub(crate) mod rules;
 pub mod since;
 
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ pub struct Event {
     /// The step, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<usize>,
-    /// The node, if it is about one.
+    /// The object, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
     /// What happened.
@@ -40,7 +40,7 @@ pub enum EventKind {
         /// What it does, for a person.
         doing: String,
     },
-    /// A step tells how it goes.
+    /// A step reports its progress.
     Progress {
         /// What is seen, for a person.
         state: String,
@@ -59,7 +59,7 @@ pub enum EventKind {
     },
     /// A step succeeded.
     Succeeded {
-        /// What came of it, if there is something to tell.
+        /// The outcome, if there is more to say.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
@@ -87,7 +87,7 @@ pub enum EventKind {
     Ended,
     /// The plan may not be carried out; nothing was done.
     Refused {
-        /// What speaks against it.
+        /// Why it is refused.
         refusals: Vec<Refusal>,
     },
     /// What came of it all: the last event of a command.

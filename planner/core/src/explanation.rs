@@ -1,7 +1,7 @@
 //! Why an object is as it is, what the plan does with it and why, and how that is avoided.
 
 mod edit;
-pub mod ground;
+mod kinds;
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,14 @@ use crate::address::{Address, Kind};
 use crate::change::{Actor, Change, Effect, FieldDiff};
 use crate::diff::selection;
 use crate::diff::selection::Misnamed;
+use crate::evidence::Evidence;
 use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
-use crate::plan::{Alternative, Finding, Refusal};
-use crate::planning::Planned;
+use crate::plan::{Alternative, Finding, Refusal, RouteNote};
+use crate::planned::Planned;
+use crate::rule;
 use crate::snapshot::Observation;
 
 pub use edit::Beside;
@@ -52,11 +54,14 @@ pub struct Explanation {
     pub certainty: String,
     /// What was found of it, and of what brings its change about.
     pub findings: Vec<Finding>,
-    /// What speaks against the plan because of it.
+    /// The refusals of the plan that are about it.
     pub refusals: Vec<Refusal>,
     /// The smallest edit that avoids the effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
+    /// The route that disconnects fewer, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// How the same comes about with no consumer disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
@@ -101,12 +106,12 @@ pub fn of(
         matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
     let refusals = planned.plan.refusals.iter().filter(|refusal| {
         refusal.address.as_ref() == Some(address)
-            || cuts && refusal.code == crate::code::Code::TooManyDisconnects
+            || cuts && refusal.code == rule::TOO_MANY_DISCONNECTS
     });
     Ok(Explanation {
         format_version: FORMAT_VERSION.to_owned(),
         address: address.clone(),
-        what: ground::what(address.kind).to_owned(),
+        what: kinds::what(address.kind).to_owned(),
         owner: owner(planned, address, change.as_ref()),
         object: object(input, planned, address, change.as_ref()),
         state: state(input, planned, address),
@@ -114,8 +119,9 @@ pub fn of(
         findings: findings.cloned().collect(),
         refusals: refusals.cloned().collect(),
         edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
+        route: planned.plan.route.filter(|_| cuts),
         beside: edit::beside(input, planned, change.as_ref(), &causes),
-        links: ground::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
+        links: kinds::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
         change,
         causes,
     })
@@ -127,7 +133,9 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
     }
     match (planned.graph.node(address).map(|node| node.ownership), address.kind) {
         (Some(Ownership::External), _) => "another tool",
-        (Some(Ownership::Observed), Kind::Subnet) => "nobody here; the controller sets its policy",
+        (Some(Ownership::Observed), Kind::Subnet) => {
+            "not managed here; the controller sets its policy"
+        }
         (_, Kind::Service | Kind::PrivateEndpoint | Kind::DnsRecord) => "privlink",
         (Some(_), Kind::EndpointConnection) => "azure; privlink decides on it",
         (None, Kind::EndpointConnection) => "its consumer; the stack decides on it",
@@ -247,5 +255,5 @@ fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
 fn certainty(change: Option<&Change>, causes: &[Change]) -> String {
     let Some(change) = change else { return "it was read, not predicted".to_owned() };
     let evidence = causes.iter().chain(std::iter::once(change)).filter_map(|it| it.evidence).max();
-    evidence.map_or("it is privlink's own doing", ground::certainty).to_owned()
+    evidence.map_or("it is privlink's own doing", Evidence::in_words).to_owned()
 }

@@ -1,24 +1,24 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
-mod endpoint;
-mod failure;
-mod limit;
-mod path;
-mod probe;
+pub(crate) mod endpoint;
+pub(crate) mod failure;
+pub(crate) mod limit;
+pub(crate) mod nat;
+pub(crate) mod path;
+pub(crate) mod private_link;
+pub(crate) mod probe;
 
 use crate::address::{Address, Kind};
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
-use crate::code::Code;
 use crate::controller::outcome::{self, Outcome};
 use crate::desired::{Desired, Service};
 use crate::diagnostic::{Span, Spanned};
-use crate::facts::{BackendPoolType, Facts, LoadBalancerSku};
+use crate::facts::Facts;
 use crate::kubernetes::service as stored;
-use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
-use crate::resource_id::ResourceId;
+use crate::rule::{self, At, Code, Example, basis, rules};
 use crate::unknown;
 
 /// One Service with what is predicted of it.
@@ -30,8 +30,13 @@ struct Subject<'a> {
 }
 
 /// The codes under which a failure of the controller is told.
-pub const FAILURES: [Code; 4] =
-    [Code::ControllerFails, Code::PartlyMade, Code::LinkBlocked, Code::LinkCannotMove];
+pub const FAILURES: [Code; 5] = [
+    rule::CONTROLLER_FAILS,
+    rule::PARTLY_MADE,
+    rule::LINK_BLOCKED,
+    rule::LINK_CANNOT_MOVE,
+    rule::RESOURCE_GROUP_MISSING,
+];
 
 /// All findings of a prediction.
 pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
@@ -42,19 +47,19 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
         let checks = [
             failure::error,
             becomes_public,
-            link_recreated,
-            link_stays,
-            link_taken_over,
-            link_elsewhere,
-            nat_subnet_moved,
-            nat_addresses_rewritten,
+            private_link::link_recreated,
+            private_link::link_stays,
+            private_link::link_taken_over,
+            private_link::link_elsewhere,
+            nat::nat_subnet_moved,
+            nat::nat_addresses_rewritten,
             probe::proxied,
             probe::neighbours,
             probe::without_path,
             path::nat_addresses_shut_out,
             path::ranges_open,
-            nat_subnet_of_pods,
-            cannot_have_link,
+            nat::nat_subnet_of_pods,
+            private_link::cannot_have_link,
             subnet_changed,
         ];
         findings.extend(checks.iter().filter_map(|check| check(&subject)));
@@ -99,14 +104,13 @@ impl Subject<'_> {
 
     /// A finding placed somewhere in the Service's manifest.
     fn finding_at(&self, code: Code, span: &Span, message: String, help: &str) -> Finding {
-        Finding {
+        Finding::new(
             code,
-            severity: code.severity(),
-            address: Address::new(Kind::Service, self.service.name.to_string()),
-            message: unknown::show(&message),
-            help: Some(unknown::show(help)),
-            place: Some(span.place().to_string()),
-        }
+            Address::new(Kind::Service, self.service.name.to_string()),
+            unknown::show(&message),
+        )
+        .help(unknown::show(help))
+        .at(span)
     }
 }
 
@@ -123,7 +127,7 @@ fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
     let is_balanced = stored.is_some_and(|service| service.wants_load_balancer());
     (is_balanced && was == Some(true) && internal(stored) == Some(false)).then(|| {
         subject.finding(
-            Code::BecomesPublic,
+            BECOMES_PUBLIC,
             "azure-load-balancer-internal",
             "its load balancer is internal and will be public".to_owned(),
             "Keep azure-load-balancer-internal at exactly \"true\" unless the Internet is to reach it.",
@@ -131,205 +135,12 @@ fn becomes_public(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
-/// The Private Link Service goes and comes back as another resource (finding 6).
-fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
-    let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if private_link_service::identity(before) == private_link_service::identity(after) {
-        return None;
-    }
-    let consumers: Vec<String> = private_link_service::consumers(before)
-        .into_iter()
-        .filter(|consumer| consumer.status == "Approved")
-        .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
-        .collect();
-    let cut = if consumers.is_empty() {
-        "nobody is connected to it".to_owned()
-    } else {
-        format!("this disconnects {}", consumers.join(", "))
-    };
-    Some(subject.finding(
-        Code::LinkRecreated,
-        "azure-load-balancer-ipv4",
-        format!(
-            "its Private Link Service {} will be re-created, since its frontend is; {cut}",
-            before.name()
-        ),
-        "Keep the address and the subnet; to change them, put a second Service beside this one and move its consumers.",
-    ))
-}
-
-/// `azure-pls-create` went, and the Private Link Service stays (finding 2).
-fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
-    if subject.says_true("azure-pls-create") {
-        return None;
-    }
-    let link = subject.link_after()?;
-    let owner = link.tags.as_ref()?.get("k8s-azure-owner-service")?;
-    owner.eq_ignore_ascii_case(&subject.outcome.service.to_string()).then(|| {
-        subject.finding(
-            Code::LinkStays,
-            "azure-pls-create",
-            format!(
-                "its Private Link Service {} stays although azure-pls-create is not \"true\"",
-                link.name()
-            ),
-            "Nothing deletes it while its frontend lives; to be rid of it, delete the Service or change its address.",
-        )
-    })
-}
-
-/// A Private Link Service of that name is on another frontend, and is taken over (finding 3).
-fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
-    let taken = |effect: &&outcome::Effect| effect.reason == outcome::Reason::TakenOver;
-    let effect = subject.outcome.effects.iter().find(taken)?;
-    Some(subject.finding(
-        Code::LinkTakenOver,
-        "azure-pls-name",
-        format!(
-            "the Private Link Service {} is on another frontend now, which loses it without a word",
-            effect.id.name()
-        ),
-        "Choose another azure-pls-name.",
-    ))
-}
-
-/// Another resource group does not move a Private Link Service: a second one is made, which Azure
-/// refuses on the same frontend (finding 7 of the traps, recording 213).
-fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
-    let before = subject.link_before()?;
-    let wanted =
-        subject.annotation("azure-pls-resource-group").map(|group| group.trim().to_owned());
-    let wanted = wanted
-        .filter(|group| !group.is_empty())
-        .unwrap_or_else(|| subject.facts.private_link_service_group());
-    let lies_in = ResourceId::new(before.id()).resource_group()?.to_owned();
-    let same_frontend = subject.link_after().is_some_and(|after| {
-        private_link_service::identity(after) == private_link_service::identity(before)
-    });
-    (subject.says_true("azure-pls-create")
-        && same_frontend
-        && !wanted.eq_ignore_ascii_case(&lies_in))
-    .then(|| {
-        subject.finding(
-            Code::LinkCannotMove,
-            "azure-pls-resource-group",
-            format!(
-                "its Private Link Service {} lies in {lies_in} and cannot move to {wanted}",
-                before.name()
-            ),
-            "Leave azure-pls-resource-group as it was; for another one, make a second Service.",
-        )
-    })
-}
-
-/// The subnet of a Private Link Service's primary NAT address.
-fn primary_subnet(link: &PrivateLinkService) -> Option<&str> {
-    let all = || link.properties.ip_configurations.iter().flatten();
-    let primary = all().find(|it| it.properties.primary == Some(true)).or_else(|| all().next())?;
-    primary.properties.subnet.as_ref().map(|subnet| subnet.id())
-}
-
-/// Another NAT subnet under a live Private Link Service: the controller writes a new primary address
-/// there, and other tools refuse to, since Azure takes the primary subnet once (terraform-provider-azurerm,
-/// `azurerm_private_link_service`: "primary subnet_id once assigned can not be changed").
-fn nat_subnet_moved(subject: &Subject<'_>) -> Option<Finding> {
-    let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if private_link_service::identity(before) != private_link_service::identity(after) {
-        return None;
-    }
-    let (old, new) = (primary_subnet(before)?, primary_subnet(after)?);
-    (!old.eq_ignore_ascii_case(new)).then(|| {
-        subject.finding(
-            Code::LinkCannotMove,
-            "azure-pls-ip-configuration-subnet",
-            format!(
-                "the NAT subnet of {} cannot change from {} to {} once it is there",
-                after.name(),
-                ResourceId::new(old).name(),
-                ResourceId::new(new).name()
-            ),
-            "Keep azure-pls-ip-configuration-subnet; for another subnet, put a second Service beside this one and move its consumers.",
-        )
-    })
-}
-
-/// Fewer or other NAT addresses: the controller rewrites them all, and Azure does not let any go
-/// (Private Link Service overview).
-fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
-    let (before, after) = (subject.link_before()?, subject.link_after()?);
-    if private_link_service::identity(before) != private_link_service::identity(after) {
-        return None;
-    }
-    let names = |link: &PrivateLinkService| -> std::collections::BTreeSet<String> {
-        let all = link.properties.ip_configurations.iter().flatten();
-        all.map(|configuration| configuration.name().to_owned()).collect()
-    };
-    let (old, new) = (names(before), names(after));
-    let stays = || match (primary_subnet(before), primary_subnet(after)) {
-        (Some(old), Some(new)) => old.eq_ignore_ascii_case(new),
-        _ => true,
-    };
-    (!old.is_subset(&new) && stays()).then(|| {
-        subject.finding(
-            Code::NatAddressesRewritten,
-            "azure-pls-ip-configuration-ip-address",
-            format!(
-                "all NAT addresses of {} are written anew; Azure may refuse to take any away",
-                after.name()
-            ),
-            "Only add NAT addresses; for fewer or others, make a second Service.",
-        )
-    })
-}
-
-/// With externalTrafficPolicy Local, connections from NAT addresses in the nodes' own subnet are
-/// dropped (kubernetes/kubernetes issue 95555).
-fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
-    if !subject.is_local() || !subject.says_true("azure-pls-create") {
-        return None;
-    }
-    let link = subject.link_after()?;
-    let subnet = link.properties.ip_configurations.as_ref()?.first()?.properties.subnet.as_ref()?;
-    let facts = subject.facts;
-    (ResourceId::new(subnet.id()) == facts.subnet_id(&facts.subnet)).then(|| {
-        subject.finding(
-            Code::NatSubnetOfPods,
-            "azure-pls-ip-configuration-subnet",
-            "its NAT addresses lie in the nodes' subnet, and with externalTrafficPolicy Local such traffic may be dropped"
-                .to_owned(),
-            "Set azure-pls-ip-configuration-subnet to another subnet.",
-        )
-    })
-}
-
-/// Load balancers that Azure puts no Private Link Service on; the controller tries (ARM contract,
-/// `PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer`).
-fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
-    if !subject.says_true("azure-pls-create") {
-        return None;
-    }
-    let facts = subject.facts;
-    let (code, what) = if facts.load_balancer_sku == LoadBalancerSku::Basic {
-        (Code::BasicLoadBalancer, "load balancers of SKU Basic")
-    } else if facts.backend_pool_type != BackendPoolType::NodeIpConfiguration {
-        (Code::IpBasedPool, "backend pools by IP address")
-    } else {
-        return None;
-    };
-    Some(subject.finding(
-        code,
-        "azure-pls-create",
-        format!("the cluster has {what}, and Azure puts no Private Link Service on those"),
-        "Use a cluster with the Standard SKU and backend pools of type nodeIPConfiguration.",
-    ))
-}
-
 /// The controller will change a subnet that it does not own, and never back (finding 13).
 fn subnet_changed(subject: &Subject<'_>) -> Option<Finding> {
     let changed = |effect: &&outcome::Effect| effect.reason == outcome::Reason::PolicyEnabled;
     let effect = subject.outcome.effects.iter().find(changed)?;
     Some(subject.finding(
-        Code::SubnetChanged,
+        SUBNET_CHANGED,
         "azure-pls-ip-configuration-subnet",
         format!(
             "the controller will set privateLinkServiceNetworkPolicies of subnet {} to Disabled, and never back",
@@ -337,4 +148,34 @@ fn subnet_changed(subject: &Subject<'_>) -> Option<Finding> {
         ),
         "If Terraform or Bicep keeps that subnet, set the same there, or they will undo each other.",
     ))
+}
+
+rules! {
+    /// The Service is internal now, and will be public: the controller takes only exactly `true` for
+    /// internal.
+    BECOMES_PUBLIC = "becomes-public", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("only exactly \"true\" is internal (finding 17)", basis::link::INTERNAL),
+        advice: "Write `\"true\"`, or accept it with `--accept becomes-public`.",
+        example: Example::change(
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "false""#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+        ),
+    }
+
+    /// The controller sets `privateLinkServiceNetworkPolicies` of the Private Link Service's subnet to
+    /// `Disabled` before it makes one, and never back. If Terraform, Bicep or a person owns that subnet,
+    /// the change shows up there as drift.
+    SUBNET_CHANGED = "subnet-changed", Note, [Desired, Live, Predicted], {
+        basis: basis::recorded("the policy is set and never set back (finding 13)", basis::link::SUBNET),
+        advice: "Set the same where the subnet is kept.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            "#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+        ),
+    }
 }

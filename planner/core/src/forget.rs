@@ -19,7 +19,7 @@ use crate::snapshot::Observation;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An address names nothing that carries the stack's mark.
-    #[error("{address} is no object that stack {stack} has marked")]
+    #[error("{address} is not an object that stack {stack} has marked")]
     NotMarked {
         /// The address.
         address: Address,
@@ -60,20 +60,19 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
     let (mut changes, mut drafts) = (Vec::new(), Vec::new());
     for Marked { at, live } in chosen {
         let Some((object, op)) = release(at, live) else { continue };
-        let reason = "taken out of the stack, and stays as it is";
+        let reason = "taken out of the stack, and stays unchanged";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
         change.title = format!("{} {}", at.kind.title(), at.name);
         change.object = Some(object);
-        change.fields = vec![FieldDiff {
-            path: match at.kind {
+        change.fields = vec![FieldDiff::new(
+            match at.kind {
                 Kind::Service => format!("metadata.labels[{STACK_LABEL:?}]"),
                 Kind::DnsRecord => format!("metadata.{STACK_TAG}"),
                 _ => format!("tags.{STACK_TAG}"),
             },
-            before: Some(input.desired.name.clone().into()),
-            after: None,
-            forces_replacement: false,
-        }];
+            Some(input.desired.name.clone().into()),
+            None,
+        )];
         changes.push(change);
         drafts.push(Draft::new(at, Stage::Write, op));
     }

@@ -2,13 +2,13 @@
 //! that no write of privlink or of the controller would change, so that they are neither a change of a plan
 //! nor a difference of fields. A plan says them as findings, a look for drift as differences.
 
-mod azure;
-mod kubernetes;
+pub(crate) mod azure;
+pub(crate) mod kubernetes;
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::join::Join;
 use crate::plan::{Finding, Mode};
+use crate::rule::Code;
 
 type Rule = fn(&Join<'_>, &mut Vec<Finding>);
 
@@ -34,6 +34,5 @@ pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
 }
 
 fn finding(code: Code, address: Address, message: String, help: &str) -> Finding {
-    let help = Some(help.to_owned());
-    Finding { code, severity: code.severity(), address, message, help, place: None }
+    Finding::new(code, address, message).help(help)
 }

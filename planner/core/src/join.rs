@@ -5,13 +5,15 @@
 //! differs: that is worked out here, and plan, drift, forget and the rules over what is live read it. What
 //! they make of it differs, and what they see cannot.
 
-mod body;
+pub(crate) mod body;
+pub(crate) mod decision;
 mod endpoint;
 mod marked;
 mod peer;
 mod record;
 mod region;
 mod renamed;
+pub(crate) mod service;
 mod target;
 
 use std::collections::BTreeMap;
@@ -28,9 +30,10 @@ pub(crate) use peer::Peer;
 pub(crate) use record::{Record, Unzoned};
 pub(crate) use region::Region;
 pub(crate) use renamed::settled;
+pub(crate) use service::{Service, Set};
 
 /// A stack, joined.
-pub(crate) struct Join<'a> {
+pub struct Join<'a> {
     /// Desired state, settled, with what was observed and what the user chose.
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
@@ -41,7 +44,7 @@ pub(crate) struct Join<'a> {
 
 impl<'a> Join<'a> {
     /// Joins. `input` is settled, see [`settled`].
-    pub(crate) fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
+    pub fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
         Self { input, prediction, own: private_endpoint::own(input) }
     }
 
@@ -50,4 +53,15 @@ impl<'a> Join<'a> {
         let wanted = self.input.desired.endpoints.iter();
         wanted.map(|(name, wanted)| Endpoint::of(self.input, self.prediction, name, wanted))
     }
+    /// The desired Services, each beside the live one. None of them is live where Services could not be read.
+    pub(crate) fn services(&self) -> impl Iterator<Item = Service<'a>> + use<'a> {
+        services(self.input)
+    }
+}
+
+/// The desired Services, each beside the live one, for whoever comes before the prediction.
+pub(crate) fn services<'a>(input: &'a Input<'a>) -> impl Iterator<Item = Service<'a>> + use<'a> {
+    let live = input.snapshot.kubernetes.services_by_key();
+    let wanted = input.desired.services.iter();
+    wanted.map(move |(key, wanted)| Service::of(input, key, wanted, live.get(key).copied()))
 }

@@ -19,17 +19,19 @@ pub mod finding;
 pub mod forget;
 pub mod frontier;
 pub mod graph;
+pub mod guard;
 mod health;
 pub mod import;
 pub mod input;
 pub mod inventory;
-mod join;
+pub mod join;
 pub mod known;
 pub mod landed;
 pub mod limit;
 pub mod node;
 mod order;
 pub mod plan;
+pub mod planned;
 pub mod planning;
 pub mod prediction;
 pub mod preflight;
@@ -38,13 +40,15 @@ pub mod refusal;
 pub mod rehearsal;
 pub mod report;
 pub mod route;
+pub mod rule;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
+pub mod unread;
 mod writer;
 
-pub use privlink_input::{annotation, code, desired, diagnostic, document, schema, yaml};
+pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
-    address, arm, assumed, controller, date, escape, evidence, facts, kubernetes, marks, plural,
-    pointer, reason, recording, resource_id, snapshot, unknown,
+    address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, marks,
+    plural, pointer, reason, recording, resource_id, snapshot, unknown,
 };

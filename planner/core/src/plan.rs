@@ -1,4 +1,4 @@
-//! The plan: changes, the steps that carry them out in order, and what speaks against it.
+//! The plan: changes, the steps that carry them out in order, and why it is refused.
 //!
 //! A plan is plain data. It survives JSON, holds no handle, closure or clock, and leaves no choices to
 //! whoever carries it out: payload, order and precondition are in the step.
@@ -14,15 +14,16 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
-use crate::code::{Code, Severity};
+use crate::diagnostic::Span;
 use crate::node::consumer::Consumer;
+use crate::rule::{self, Code, Severity};
 
 pub use crate::refusal::{Override, Refusal};
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "3.0";
 
-/// What is to be done to reach desired state, and what comes of it.
+/// What is to be done to reach desired state, and what it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -34,22 +35,22 @@ pub struct Plan {
     pub stack: String,
     /// What it plans.
     pub mode: Mode,
-    /// Whether it was made from a redacted snapshot: what is somebody else's has pseudonyms in it, and it is not
+    /// Whether it was made from a redacted snapshot: objects of other owners have pseudonyms in it, and it is not
     /// applied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
-    /// What it is limited to, and what it makes anew although nothing differs.
+    /// What it is limited to, and what it re-creates although nothing differs.
     #[serde(default, skip_serializing_if = "Scope::is_default")]
     pub scope: Scope,
     /// What the prediction took the cluster to be.
     pub facts: Vec<FactNote>,
-    /// Every node's change, in order of address; nodes that stay only where there is a reason to tell.
+    /// Every object's change, in order of address; objects that stay only where there is a reason to show them.
     pub changes: Vec<Change>,
     /// What is done, each step behind those it needs.
     pub steps: Vec<Step>,
     /// What a reader should know.
     pub findings: Vec<Finding>,
-    /// What speaks against carrying it out.
+    /// Why it is refused, if it is.
     pub refusals: Vec<Refusal>,
     /// Connections that wait for somebody's approval once all is done.
     pub awaiting_approval: Vec<Consumer>,
@@ -57,7 +58,7 @@ pub struct Plan {
     pub summary: Summary,
     /// What to show when it is carried out.
     pub outputs: Vec<Output>,
-    /// What hangs on what among the objects that change, for a picture of them.
+    /// What depends on what among the objects that change, for a picture of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
     /// The cluster and its resource group, as far as the Stack says.
@@ -69,6 +70,9 @@ pub struct Plan {
     /// How the same comes about with nobody disconnected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// The route that disconnects fewer than the plan, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// The consent by name that the plan makes use of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
@@ -95,7 +99,7 @@ pub struct Cause {
     pub address: Address,
     /// As people call it.
     pub title: String,
-    /// The field, by its shortest name: `azure-load-balancer-ipv4`. None if the whole object goes.
+    /// The field, by its shortest name: `azure-load-balancer-ipv4`. None if the whole object is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Why the object changes.
@@ -115,12 +119,24 @@ pub struct Cause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alternative {
-    /// The object whose change disconnects: `explain` tells all of it.
+    /// The object whose change disconnects: `explain` shows all of it.
     pub address: Address,
     /// In one sentence.
     pub summary: String,
     /// What to do, in order.
     pub steps: Vec<String>,
+}
+
+/// A sequence of edits that comes to the same as the plan and disconnects fewer consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNote {
+    /// How many consumers it disconnects.
+    pub disconnects: usize,
+    /// How many the plan disconnects.
+    pub at_once: usize,
+    /// How many edits it has.
+    pub steps: usize,
 }
 
 /// Consent to disconnect one consumer, as the Stack's `allowDisconnects` gives it.
@@ -149,15 +165,17 @@ pub struct Excerpt {
 }
 
 /// What is said of a plan that was made from a redacted snapshot.
-pub const REDACTED: &str = "Planned from a redacted snapshot: what is somebody else's has pseudonyms, and this plan cannot be applied.";
+pub const REDACTED: &str = "Planned from a redacted snapshot: objects of other owners have pseudonyms, and this plan cannot be applied.";
 
-/// A node that changes, and another one that it hangs on.
+/// An object that changes, and another one that it depends on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Need {
-    /// The node.
+    /// The object.
+    #[serde(rename = "object")]
     pub node: Address,
-    /// What it hangs on.
+    /// What it depends on.
+    #[serde(rename = "dependsOn")]
     pub on: Address,
     /// How, in words that stand between the two: `is on it`.
     pub why: String,
@@ -174,17 +192,17 @@ pub enum Mode {
     Destroy,
 }
 
-/// What a plan is limited to, and what it makes anew although nothing differs.
+/// What a plan is limited to, and what it re-creates although nothing differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Scope {
-    /// Only these nodes and what they need; all, if there are none.
+    /// Only these objects and what they need; all, if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Address>,
-    /// Not these nodes, nor what needs them.
+    /// Not these objects, nor what needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<Address>,
-    /// Nodes that are made anew whatever is found.
+    /// Objects that are re-created whatever is found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<Address>,
 }
@@ -213,12 +231,13 @@ pub struct FactNote {
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Its stable code.
+    #[serde(deserialize_with = "rule::deserialize")]
     #[schemars(with = "String")]
     pub code: Code,
-    /// How bad it is.
+    /// How bad it is: as bad as its code says, but no error if it is pre-existing.
     #[schemars(with = "String")]
     pub severity: Severity,
-    /// The node it is about.
+    /// The object it is about.
     pub address: Address,
     /// What is so.
     pub message: String,
@@ -228,6 +247,63 @@ pub struct Finding {
     /// The place in the input it comes from, as `file:line:column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Whether it is so before the plan, and the plan neither causes nor worsens it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pre_existing: bool,
+}
+
+impl Finding {
+    /// A finding of the severity its code has, without help and place.
+    pub fn new(code: Code, address: Address, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            address,
+            message: message.into(),
+            help: None,
+            place: None,
+            pre_existing: false,
+        }
+    }
+
+    /// With the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With its place in the input.
+    #[must_use]
+    pub fn at(mut self, span: &Span) -> Self {
+        self.place = Some(span.place().to_string());
+        self
+    }
+
+    /// With its place in the input, as `file:line:column`, if it has one there.
+    #[must_use]
+    pub fn placed(mut self, place: Option<String>) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The same found before the plan: it holds nothing back.
+    pub(crate) fn held_before(&mut self) {
+        self.pre_existing = true;
+        self.severity = self.severity.min(Severity::Warning);
+    }
+}
+
+/// The refusal of a finding that is an error.
+impl From<&Finding> for Refusal {
+    fn from(finding: &Finding) -> Self {
+        Self::of(
+            finding.code,
+            &finding.address,
+            format!("{}: {}", finding.address, finding.message),
+            Override::flag(format!("--accept {}", finding.code)),
+        )
+    }
 }
 
 /// One thing to do.
@@ -274,7 +350,7 @@ pub enum Op {
         /// The uid it must have.
         uid: String,
     },
-    /// Takes the stack's label off a Service, which is nobody's from then on.
+    /// Takes the stack's label off a Service, which is unmanaged from then on.
     ReleaseService {
         /// Its namespace.
         namespace: String,
@@ -385,7 +461,7 @@ pub struct Expectation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// The node it belongs to.
+    /// The object it belongs to.
     pub address: Address,
     /// What it is, such as `alias`.
     pub name: String,
@@ -400,13 +476,13 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Objects that come.
+    /// Objects that are created.
     pub create: usize,
     /// Objects that change in place.
     pub update: usize,
     /// Objects that are deleted and created again.
     pub replace: usize,
-    /// Objects that go.
+    /// Objects that are deleted.
     pub delete: usize,
 }
 
@@ -526,7 +602,7 @@ impl Plan {
                 crate::address::Kind::PrivateLinkService,
                 finding.address.name.clone(),
             );
-            finding.code == Code::LinkRecreated
+            finding.code == rule::LINK_RECREATED
                 && self.change(&link).is_some_and(|it| it.effect != Effect::None)
         };
         self.findings.iter().filter(move |it| !recreated(it))

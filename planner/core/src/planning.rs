@@ -4,42 +4,36 @@ pub mod account;
 mod standing;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::LoadBalancer;
 use crate::by_hand;
 use crate::change::Change;
+use crate::controller::{self, predict};
 use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
-use crate::facts::{Facts, Origin};
+use crate::facts::{Facts, LoadBalancerSku, Origin, TABLE};
 use crate::finding;
-use crate::graph::Graph;
 use crate::health;
-use crate::input::Input;
+use crate::input::{Input, Selection};
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
+use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
-use crate::safety;
+use crate::resource_id::ResourceId;
+use crate::rule;
+use crate::safety::{self, Given};
 use crate::stack_graph;
-
-/// A plan with what it was made from.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// What the controller is predicted to do.
-    pub prediction: Prediction,
-    /// The stack's graph.
-    pub graph: Graph,
-    /// What the stack wants, by its object: `namespace/name` or an id in Azure.
-    pub subjects: BTreeMap<Address, String>,
-}
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +41,19 @@ pub enum Error {
     /// Steps need each other in a circle: two Services that share addresses crosswise.
     #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Circle(Vec<Address>),
+    /// Live load balancers serve the cluster's Services that its configuration, as it is known, does not
+    /// have: a plan would take what is on them for something to delete.
+    #[error(
+        "{} in {group} serve Services of this cluster, and are none of the load balancers that the controller \
+         is taken to manage",
+        .names.join(", ")
+    )]
+    Contradicted {
+        /// The load balancers.
+        names: Vec<String>,
+        /// The resource group they are in.
+        group: String,
+    },
     /// A flag names something it cannot be about.
     #[error(transparent)]
     Misnamed(#[from] Misnamed),
@@ -57,6 +64,11 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Circle(_) => None,
+            Self::Contradicted { .. } => Some(
+                "Let the AKS API be read (Microsoft.ContainerService/managedClusters/loadBalancers/read), or \
+                 pin `loadBalancers`, `loadBalancerName` or `clusterName` under `facts` of the Stack."
+                    .to_owned(),
+            ),
             Self::Misnamed(misnamed) => Some(misnamed.help()),
         }
     }
@@ -78,29 +90,55 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let inventory = Inventory::of(input.snapshot);
     let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
+    contradiction(input.facts, &inventory)?;
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::diff(input, &mut gathered);
+    complete(input, inventory, &changes, gathered)
+}
+
+/// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
+    let mut gathered = Gathered::default();
+    let covered = Some(BTreeSet::from([service::address(key)]));
+    let selection = Selection { covered, ..Selection::default() };
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::written(input, key, stored, &mut gathered);
+    complete(input, Inventory::of(input.snapshot), &changes, gathered)
+}
+
+/// What the controller makes of changes to Services, with all that follows from it.
+fn complete(
+    input: &Input<'_>,
+    inventory: Inventory,
+    changes: &[predict::Change],
+    mut gathered: Gathered,
+) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Inventory { world, malformed, .. } = inventory;
-    let input = &Input { selection: Some(&selection), ..*input };
     let leaving = join::leaving(input);
-    let changes = diff::service::diff(input, &mut gathered);
     let world = join::without(world, &leaving);
-    let mut prediction = diff::finish::first(world, &cluster, &changes);
+    let mut prediction = diff::finish::first(world, &cluster, changes);
     diff::service::nudge(input, &prediction, &mut gathered);
-    diff::finish::finish(input, cluster, &changes, &mut prediction, &mut gathered);
+    diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
     let join = Join::of(input, &prediction);
     diff::endpoint::diff(&join, &leaving, &mut gathered);
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
-    gathered.findings.extend(by_hand::find(input));
+    gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
-    standing::soften(input, &prediction, &changes, &mut gathered);
+    standing::soften(input, &prediction, changes, &mut gathered);
     standing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal::of_plan(
-            crate::code::Code::Unreadable,
+            rule::UNREADABLE,
             format!("a resource does not look as ARM's do: {what}"),
             Override::never("it is a bug, please report it"),
         ));
@@ -137,11 +175,41 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     subjects
 }
 
+/// Facts that live load balancers contradict: one with rules of a Service of this cluster is the
+/// controller's, so its name is one that the controller gives (`ListManagedLBs`).
+fn contradiction(facts: &Facts, inventory: &Inventory) -> Result<(), Error> {
+    if facts.load_balancer_sku == LoadBalancerSku::Basic {
+        // Named after scale sets.
+        return Ok(());
+    }
+    let group = facts.load_balancer_group();
+    let serves = |balancer: &&std::sync::Arc<LoadBalancer>| {
+        let id = ResourceId::new(balancer.id());
+        let mut rules = balancer.properties.load_balancing_rules.iter().flatten();
+        id.resource_group().is_some_and(|it| it.eq_ignore_ascii_case(&group))
+            && !controller::is_managed(facts, balancer.name())
+            && rules.any(|rule| inventory.owners.of_name(rule.name()).is_some())
+    };
+    let mut names: Vec<String> = inventory
+        .world
+        .load_balancers
+        .values()
+        .filter(serves)
+        .map(|balancer| balancer.name().to_owned())
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    names.sort();
+    Err(Error::Contradicted { names, group })
+}
+
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
-    refusals.extend(safety::check(input, &changes));
-    let (consents, told) = safety::consents(input, &changes);
+    let given = Given::of(input, prediction);
+    refusals.extend(safety::check(input, &given, &changes));
+    let (consents, told) = given.used(input, &changes);
     findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();
@@ -158,7 +226,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         mode: input.options.mode,
         redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
-        facts: facts(input.facts),
+        facts: fact_notes(input.facts),
         outputs: outputs(input, prediction),
         changes,
         steps,
@@ -204,47 +272,41 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
     merged
 }
 
-/// Facts that say the same of every AKS cluster, or that a finding tells where they matter.
-const HIDDEN: [&str; 7] = [
-    "takenPlsName",
-    "clusterName",
-    "endpoint",
-    "excludeControlPlane",
-    "sharedProbe",
-    "sharedProbePath",
-    "knowsDisableNsgRule",
-];
-
 /// The facts a reader should know, with their sources.
-pub(crate) fn facts(facts: &Facts) -> Vec<FactNote> {
-    let mut notes = Vec::new();
-    let Ok(serde_json::Value::Object(values)) = serde_json::to_value(facts) else {
-        return notes;
-    };
-    for (name, value) in values {
-        if HIDDEN.contains(&name.as_str()) {
-            continue;
-        }
-        let shown = match &value {
-            serde_json::Value::String(text) if !text.is_empty() => text.clone(),
-            serde_json::Value::Array(items) if !items.is_empty() => items
-                .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), ToOwned::to_owned))
-                .collect::<Vec<_>>()
-                .join(","),
-            serde_json::Value::Bool(value) => value.to_string(),
-            _ => continue,
-        };
-        let source = match facts.source(&name) {
-            Origin::Pinned => "pinned",
-            Origin::Read => "read",
-            Origin::Inferred => "inferred",
-            Origin::Assumed => "assumed",
-        };
-        notes.push(FactNote { name, value: shown, source: source.to_owned() });
-    }
+pub(crate) fn fact_notes(facts: &Facts) -> Vec<FactNote> {
+    let shown = TABLE.iter().filter(|row| row.hidden.is_none());
+    let mut notes: Vec<FactNote> = shown
+        .filter_map(|row| {
+            let source = match facts.source(row.fact) {
+                Origin::Pinned => "pinned",
+                Origin::Read => "read",
+                Origin::Inferred => "inferred",
+                Origin::Assumed => "assumed",
+            };
+            Some(FactNote {
+                name: row.shown_name().to_owned(),
+                value: fact_text(&facts.value(row.fact))?,
+                source: source.to_owned(),
+            })
+        })
+        .collect();
     notes.sort_by(|one, other| one.name.cmp(&other.name));
     notes
+}
+
+/// A fact in a line; nothing for one that has no value.
+fn fact_text(value: &Value) -> Option<String> {
+    let item = |item: &Value| {
+        let text = item.get("name").unwrap_or(item);
+        text.as_str().map_or_else(|| text.to_string(), ToOwned::to_owned)
+    };
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Array(items) if items.is_empty() => Some("[]".to_owned()),
+        Value::Array(items) => Some(items.iter().map(item).collect::<Vec<_>>().join(",")),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
 }
 
 /// What to show when all is done.

@@ -8,19 +8,20 @@ use serde_json::Value;
 use crate::arm::hand;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
-use crate::arm::world::World;
+use crate::arm::world::{World, group_key};
 use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::node::Node;
-use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
+use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::sides::Nodes;
 use crate::node::{Owners, private_link_service, sides};
-use crate::snapshot::{Reading, Snapshot};
+use crate::resource_id::ResourceId;
+use crate::snapshot::{List, Reading, Snapshot};
 
 /// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
 /// it is kept.
@@ -159,8 +160,11 @@ fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
 pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
     let mut world = World::default();
     let mut malformed = Vec::new();
-    for reading in snapshot.azure.values() {
-        let Reading::Present(resources) = reading else { continue };
+    for (path, reading) in &snapshot.azure {
+        let Reading::Present(resources) = reading else {
+            world.missing_groups.extend(missing_group(path, reading));
+            continue;
+        };
         for resource in resources {
             if let Err(error) = world.insert_shared(resource) {
                 malformed.push(error.to_string());
@@ -168,6 +172,14 @@ pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
         }
     }
     (world, malformed)
+}
+
+/// The resource group that a list says is not there: ARM answers 404 to a list of a group's resources
+/// for no other reason (recorded: `ResourceGroupNotFound`).
+fn missing_group(path: &str, reading: &Reading<List>) -> Option<String> {
+    let (_, collection) = path.rsplit_once("/providers/")?;
+    let of_group = collection.split('/').count() == 2;
+    (of_group && *reading == Reading::Absent).then(|| group_key(&ResourceId::new(path))).flatten()
 }
 
 /// The Services of a snapshot; those that could not be read are none.
@@ -213,6 +225,23 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
     }
 }
 
+/// A Service as the API server stores it once a field manager applies a manifest and takes the fields that
+/// others own.
+pub(crate) fn stored_by(
+    manifest: &Value,
+    live: Option<&Value>,
+    facts: &Facts,
+    manager: &str,
+) -> Result<Value, Vec<Conflict>> {
+    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
+    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)?;
+    let network = Network { ip_families: facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
+}
+
 /// A Service as the API server will store it once a manifest is applied, whoever applies it: fields
 /// that others own are taken. A Service that is not there yet gets `uid`, or an unknown one.
 ///
@@ -225,14 +254,8 @@ pub fn stored(
     facts: &Facts,
     uid: Option<&str>,
 ) -> Result<Service, String> {
-    let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
-    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)
+    let mut object = stored_by(manifest, live, facts, FIELD_MANAGER)
         .map_err(|conflicts| server_side_apply::conflict_message(&conflicts))?;
-    let network = Network { ip_families: facts.ip_families.clone() };
-    let mut object = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
-    };
     if let (None, Some(uid)) = (live, uid)
         && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
     {

@@ -12,6 +12,7 @@ pub mod permission;
 mod right;
 pub mod role;
 mod rule;
+pub(crate) mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -28,12 +28,8 @@ pub(crate) fn is_failure(state: &str) -> bool {
 
 /// What is to change of such a resource.
 pub(crate) fn field(resource: &Value) -> Option<FieldDiff> {
-    failed(resource).map(|state| FieldDiff {
-        path: FIELD.to_owned(),
-        before: Some(state.into()),
-        after: Some("Succeeded".into()),
-        forces_replacement: false,
-    })
+    failed(resource)
+        .map(|state| FieldDiff::new(FIELD, Some(state.into()), Some("Succeeded".into())))
 }
 
 /// Whether nothing else is to change of a resource.

@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::code::Code;
-use crate::plan::Finding;
+use crate::rule::Code;
 
 /// A safety rule that does not let the plan be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +14,7 @@ use crate::plan::Finding;
 pub struct Refusal {
     /// The rule's code.
     #[schemars(with = "String")]
+    #[serde(deserialize_with = "crate::rule::deserialize")]
     pub code: Code,
     /// The object it is about; nothing, if it is about the plan as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,16 +87,6 @@ impl Refusal {
     /// A refusal that is about the plan as a whole.
     pub fn of_plan(code: Code, message: impl Into<String>, overridden_by: Override) -> Self {
         Self { code, address: None, message: message.into(), overridden_by }
-    }
-
-    /// The refusal of a finding that is an error.
-    pub fn of_finding(finding: &Finding) -> Self {
-        Self::of(
-            finding.code,
-            &finding.address,
-            format!("{}: {}", finding.address, finding.message),
-            Override::flag(format!("--accept {}", finding.code)),
-        )
     }
 
     /// The flag that overrides it, with its value.

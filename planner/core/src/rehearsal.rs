@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::code::Code;
 use crate::desired::{Desired, refusal};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::plan::{Finding, Op, Plan, Refusal};
 use crate::preflight::{Area, Check, Verdict};
+use crate::rule::{self, At, Code, Example, Severity, basis, rules};
 
 /// What was said of one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
                     ));
                 }
             }
-            Answer::Refused(words) if !told(plan, Code::ServiceInvalid) => {
+            Answer::Refused(words) if !told(plan, rule::SERVICE_INVALID) => {
                 found.push(refused(desired, key, words));
             }
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
@@ -84,9 +84,9 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     }
     found.extend(unasked(answers));
     for finding in &found {
-        let is_error = finding.severity == crate::code::Severity::Error;
+        let is_error = finding.severity == Severity::Error;
         if is_error && !accept.contains(&finding.code) {
-            plan.refusals.push(Refusal::of_finding(finding));
+            plan.refusals.push(Refusal::from(finding));
         }
     }
     plan.refusals.sort();
@@ -108,16 +108,10 @@ fn namespace_finding(desired: &Desired, key: &Key, what: &str) -> Finding {
         let place = crate::document::place::place(&service.span, "metadata.namespace", None);
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
-    Finding {
-        code: Code::NamespaceMissing,
-        severity: Code::NamespaceMissing.severity(),
-        address: address(key),
-        message: format!("its namespace {namespace} {what}"),
-        help: Some(format!(
-            "Make it first (kubectl create namespace {namespace}), correct the name, or put its Namespace into the input and apply that before."
-        )),
-        place,
-    }
+    let found = Finding::new(NAMESPACE_MISSING, address(key), format!("its namespace {namespace} {what}")).help(format!(
+            "Create it first (kubectl create namespace {namespace}), correct the name, or put its Namespace into the input and apply that before."
+        ));
+    Finding { place, ..found }
 }
 
 fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
@@ -131,14 +125,9 @@ fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
         let place = refusal::locate(&service.span, &cause);
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
-    Finding {
-        code: Code::ServiceInvalid,
-        severity: Code::ServiceInvalid.severity(),
-        address: address(key),
-        message: format!("the API server refuses it: {words}"),
-        help: Some("Change the manifest as the message says.".to_owned()),
-        place,
-    }
+    let message = format!("the API server refuses it: {words}");
+    let found = Finding::new(rule::SERVICE_INVALID, address(key), message);
+    Finding { place, ..found.help("Change the manifest as the message says.") }
 }
 
 /// The field that a refusal is about, and what is said of it: `Service "web" is invalid: spec.type: ...`.
@@ -153,19 +142,9 @@ fn unasked(answers: &Answers) -> Option<Finding> {
         Answer::Unasked(why) => Some((key, why)),
         _ => None,
     })?;
-    Some(Finding {
-        code: Code::NotRehearsed,
-        severity: Code::NotRehearsed.severity(),
-        address: Address::new(Kind::Service, key.to_string()),
-        message: format!(
+    Some(Finding::new(NOT_REHEARSED, Address::new(Kind::Service, key.to_string()), format!(
             "the API server was not asked by a dry run whether it takes what would be applied: {why}"
-        ),
-        help: Some(
-            "Nothing, if this identity is only to plan: the same rules were checked without it."
-                .to_owned(),
-        ),
-        place: None,
-    })
+        )).help("Nothing, if this identity is only to plan: the same rules were checked without it."))
 }
 
 /// The same as requirements of a preflight.
@@ -187,7 +166,7 @@ pub fn checks(desired: &Desired, answers: &Answers) -> Vec<Check> {
             Answer::Terminating => (
                 Verdict::Missing,
                 format!("namespace {} is being deleted", key.namespace),
-                Some("Wait until it is gone, and make it again.".to_owned()),
+                Some("Wait until it is deleted, and create it again.".to_owned()),
             ),
             Answer::Refused(words) => (
                 Verdict::Missing,
@@ -206,6 +185,52 @@ pub fn checks(desired: &Desired, answers: &Answers) -> Vec<Check> {
         });
     }
     checks
+}
+
+rules! {
+    /// The API server was asked, and a Service's namespace is not there or is being deleted. A namespace
+    /// that is a document of the same input counts as there; privlink does not create it.
+    NAMESPACE_MISSING = "namespace-missing", Error, [Desired, Live], {
+        basis: basis::API_SERVER,
+        advice: "Create the namespace first, or correct its name.",
+        example: Example::new(
+            At::Documents,
+            r#"
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: web
+              namespace: shop
+              annotations:
+                service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            spec:
+              type: LoadBalancer
+              selector: {app: web}
+              ports: [{port: 80}]
+            "#,
+            r#"
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: web
+              namespace: default
+              annotations:
+                service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            spec:
+              type: LoadBalancer
+              selector: {app: web}
+              ports: [{port: 80}]
+            "#,
+        ),
+    }
+
+    /// The API server was not asked by a dry run whether it takes what would be applied, for example since
+    /// the identity only reads. The rules that privlink knows were still checked.
+    NOT_REHEARSED = "not-rehearsed", Note, [Desired, Live, Planned], {
+        basis: basis::API_SERVER,
+        advice: "Nothing, if the identity is only to plan.",
+        example: Example::live("kind: Service   # planned by an identity that may not patch Services"),
+    }
 }
 
 #[cfg(test)]

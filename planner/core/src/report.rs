@@ -46,7 +46,7 @@ pub struct Report {
     pub stack: String,
     /// What the run was for.
     pub mode: Mode,
-    /// Each step's outcome with the node it was about, by number.
+    /// Each step's outcome with the object it was about, by number.
     pub steps: BTreeMap<usize, StepReport>,
     /// How often a step was tried again.
     pub retries: usize,
@@ -58,7 +58,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// What it did.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -1,23 +1,24 @@
 //! Safety rules: what a plan must not do unless somebody says so.
 
+pub(crate) mod consent;
+
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
-use crate::code::{Code, Severity};
-use crate::desired::AllowedDisconnect;
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
-use crate::node::consumer::Consumer;
 use crate::node::private_endpoint;
-use crate::plan::{Consent, Finding, Mode, Override, Refusal, disconnected};
+use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
-use crate::resource_id::ResourceId;
+use crate::rule::{At, Example, Severity, basis, rules};
+
+pub(crate) use consent::Given;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
-pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
+pub(crate) fn check(input: &Input<'_>, given: &Given, changes: &[Change]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    refusals.extend(disconnects(input, changes));
+    refusals.extend(disconnects(input, given, changes));
     refusals.extend(deletes(input, changes));
     refusals.extend(protected(input, changes));
     refusals
@@ -25,7 +26,7 @@ pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
 
 /// Consumers that are disconnected: none, unless each is named by consent that has not ended, or the policy or
 /// the flag allows for some.
-fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
+fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<Refusal> {
     let policy =
         input.desired.stack.as_ref().and_then(|stack| stack.policy.max_disconnects.as_ref());
     let allowed = input
@@ -34,79 +35,21 @@ fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .or_else(|| policy.and_then(|limit| usize::try_from(limit.value).ok()))
         .unwrap_or(0);
     let all = disconnected(changes);
-    let valid: Vec<&AllowedDisconnect> = entries(input).filter(|it| lasts(input, it)).collect();
-    let named = |consumer: &&Consumer| valid.iter().any(|it| names(it, consumer));
-    let cut = all.iter().filter(|consumer| !named(consumer)).count();
+    let cut = given.without(&all).len();
     let without = if cut < all.len() { " without consent" } else { "" };
     (cut > allowed).then(|| {
         Refusal::of_plan(
-            Code::TooManyDisconnects,
-            format!("{} would be disconnected{without}; {allowed} may be", count(cut, "consumer")),
+            TOO_MANY_DISCONNECTS,
+            format!(
+                "{} would be disconnected{without}; allowed: {allowed}",
+                count(cut, "consumer")
+            ),
             Override::flag_or(
                 format!("--max-disconnects {cut}"),
                 "allowDisconnects or maxDisconnects",
             ),
         )
     })
-}
-
-fn entries<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a AllowedDisconnect> {
-    input.desired.stack.iter().flat_map(|stack| &stack.policy.allow_disconnects)
-}
-
-/// Whether consent has not ended.
-fn lasts(input: &Input<'_>, entry: &AllowedDisconnect) -> bool {
-    input.options.today.is_some_and(|today| today <= entry.until.value)
-}
-
-/// Whether consent names a consumer: by its endpoint's id, or by its name.
-fn names(entry: &AllowedDisconnect, consumer: &Consumer) -> bool {
-    let (id, endpoint) = (ResourceId::new(&consumer.endpoint), entry.endpoint.value.as_str());
-    match endpoint.contains('/') {
-        true => ResourceId::new(endpoint) == id,
-        false => id.name().eq_ignore_ascii_case(endpoint),
-    }
-}
-
-/// The consent that changes make use of; and what is to be said of the rest: what has ended, and what is not
-/// needed.
-pub(crate) fn consents(input: &Input<'_>, changes: &[Change]) -> (Vec<Consent>, Vec<Finding>) {
-    let all = disconnected(changes);
-    let (mut used, mut findings) = (Vec::new(), Vec::new());
-    for entry in entries(input) {
-        let AllowedDisconnect { endpoint, until, reason } = entry;
-        let is_needed = all.iter().any(|consumer| names(entry, consumer));
-        let (code, message, help) = if !lasts(input, entry) {
-            let message =
-                format!("its disconnect was allowed until {}, which is over", until.value);
-            (Code::ConsentExpired, message, "Remove the entry, or set a later day.")
-        } else if is_needed {
-            used.push(Consent {
-                endpoint: endpoint.value.clone(),
-                until: until.value.to_string(),
-                reason: reason.as_ref().map(|it| it.value.clone()),
-            });
-            continue;
-        } else if input.is_limited() {
-            continue;
-        } else {
-            let message = format!(
-                "its disconnect is allowed until {}, and this plan does not disconnect it",
-                until.value
-            );
-            (Code::ConsentUnused, message, "Remove the entry once what it was for is done.")
-        };
-        findings.push(Finding {
-            code,
-            severity: code.severity(),
-            address: Address::new(Kind::PrivateEndpoint, ResourceId::new(&endpoint.value).name()),
-            message,
-            help: Some(help.to_owned()),
-            place: Some(endpoint.span.place().to_string()),
-        });
-    }
-    used.sort();
-    (used, findings)
 }
 
 /// Nodes that privlink deletes or replaces.
@@ -126,8 +69,8 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .count();
     (gone > allowed).then(|| {
         Refusal::of_plan(
-            Code::TooManyDeletes,
-            format!("{} would be deleted; {allowed} may be", count(gone, "object")),
+            TOO_MANY_DELETES,
+            format!("{} would be deleted; allowed: {allowed}", count(gone, "object")),
             Override::flag_or(format!("--max-deletes {gone}"), "maxDeletes"),
         )
     })
@@ -162,7 +105,7 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let refusal = |change: &Change| {
         let by = by(change).filter(|_| !is_lifted(change))?;
         Some(Refusal::of(
-            Code::Protected,
+            PROTECTED,
             &change.address,
             format!(
                 "{} is protected by {by} and would be {}",
@@ -214,7 +157,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
             Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
                 let name = name.trim_end_matches("/IPv6");
                 Some(format!(
-                    "only the controller makes it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
+                    "only the controller creates it: change azure-load-balancer-ipv4 of Service {name}, which keeps the Service, or give --replace Service/{name}"
                 ))
             }
             Kind::DnsRecord => Some("a record is changed in place, and nothing is gained".to_owned()),
@@ -226,7 +169,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let refusal = |address: &Address| {
         let advice = advice(address)?;
         let message = format!("{address} is not privlink's to re-create");
-        Some(Refusal::of(Code::NotReplaceable, address, message, Override::never(advice)))
+        Some(Refusal::of(NOT_REPLACEABLE, address, message, Override::never(advice)))
     };
     input.options.scope.replaces.iter().filter_map(refusal).collect()
 }
@@ -237,6 +180,62 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .filter(|finding| !input.options.accept.contains(&finding.code))
-        .map(Refusal::of_finding)
+        .map(Refusal::from)
         .collect()
+}
+
+rules! {
+    /// `--replace` names an object that privlink does not write: one of the controller's, or an endpoint of
+    /// another owner. The refusal names the smallest edit with the same effect.
+    NOT_REPLACEABLE = "not-replaceable", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "What the refusal says; often `--replace` of the Service.",
+        example: Example::live("privlink plan -f deploy/ --replace FrontendIp/default/web"),
+    }
+
+    /// The plan would disconnect more consumers than are allowed: none, unless the Stack's
+    /// `allowDisconnects` names them, or `maxDisconnects` or `--max-disconnects` allow a number. Endpoints
+    /// of this stack that the plan re-creates count too.
+    TOO_MANY_DISCONNECTS = "too-many-disconnects", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at who is listed. `privlink explain ADDRESS` says how nobody is disconnected. If \
+            they know about it, name them in `allowDisconnects`, each until a day, or allow their \
+            number.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.26"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+        ).at(At::Connected),
+    }
+
+    /// The plan would delete more objects than the Stack's `maxDeletes` allows.
+    TOO_MANY_DELETES = "too-many-deletes", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Look at what is deleted; if that is intended, allow that number.",
+        example: Example::live("policy: {maxDeletes: 5}   # and six documents were removed"),
+    }
+
+    /// A protected object would be deleted or re-created: by the Stack's policy, or by a label
+    /// `privlink.dev/protect: "true"`. On a Service, live or desired, the label protects its frontends and
+    /// its Private Link Service too; on a PrivateEndpoint document it becomes the tag `privlink-protect`,
+    /// which holds when the document is gone.
+    PROTECTED = "protected", Error, [Desired, Live, Planned], {
+        basis: basis::SAFETY,
+        advice: "Take it off the list, remove the label first, or give `--unprotect` for this run.",
+        example: Example::live(
+            "policy: {protect: [PrivateLinkService/default/web]}   # and its Service gets another address",
+        ),
+    }
 }

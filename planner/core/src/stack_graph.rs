@@ -115,7 +115,7 @@ fn shared(nodes: &Nodes, graph: &mut Graph) {
         }
         if let Some(service) = &view.service {
             let service = Address::new(Kind::Service, service.to_string());
-            graph.need(address, &service, "is made for it");
+            graph.need(address, &service, "is created for it");
         }
     }
 }
@@ -144,12 +144,12 @@ fn frontend(
     let balancer = text(view, "/loadBalancer").unwrap_or_default();
     let at = Address::new(Kind::LoadBalancer, balancer);
     add(graph, &at, Ownership::Controller);
-    graph.need(address, &at, "lies on it");
+    graph.need(address, &at, "is on it");
     for pool in pools.get(balancer).into_iter().flatten() {
         let is_six = pool.name.to_lowercase().ends_with("-ipv6");
         if is_six == address.name.ends_with("/IPv6") {
             add(graph, pool, Ownership::Controller);
-            graph.need(pool, &at, "lies in it");
+            graph.need(pool, &at, "is in it");
             graph.need(address, pool, "its rules lead to it");
         }
     }

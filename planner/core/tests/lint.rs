@@ -2,18 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-
-use privlink_core::code::{Code, Severity};
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
 use privlink_core::facts::Facts;
+use privlink_core::rule::{self, Severity};
 use privlink_core::{assumed, document, prediction};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Recordings whose first manifests fail for what is, or is not, in Azure: no manifest shows that.
 const FAIL_BY_THE_WORLD: &[&str] = &[
@@ -145,7 +144,7 @@ fn predicted(text: &str) -> (Value, Vec<String>) {
         "addresses": after.public_ip_addresses.values().collect::<Vec<_>>(),
         "groups": after.network_security_groups.values().collect::<Vec<_>>(),
     });
-    let ignored = problems.iter().filter(|it| it.code == Code::AnnotationIgnored);
+    let ignored = problems.iter().filter(|it| it.code == rule::ANNOTATION_IGNORED);
     let keys = ignored.filter_map(|it| it.labels.first().map(|label| label.span.text().to_owned()));
     (left, keys.collect())
 }

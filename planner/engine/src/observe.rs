@@ -4,7 +4,6 @@
 //! groups are the exception: ARM lists them per endpoint only, so they are read for the endpoints that
 //! want one. A list that fails is recorded as unreadable, with the reason, and never as empty.
 
-mod facts;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +17,7 @@ use serde_json::Value;
 
 use crate::retry::retried;
 
-pub use facts::facts;
-pub use targets::{Cluster, Group, Targets};
+pub use targets::Targets;
 
 /// How many lists are read at once.
 const AT_ONCE: usize = 8;

@@ -22,7 +22,7 @@ use crate::session::Session;
 pub struct Left {
     /// The step it belongs to.
     pub step: usize,
-    /// The node it is about.
+    /// The object it is about.
     pub address: Address,
     /// The operation.
     pub operation: Operation,

@@ -136,7 +136,7 @@ async fn nudge(
     let before = annotations.and_then(|it| it.get(SYNC_ANNOTATION)?.as_str()?.parse::<u64>().ok());
     let to = before.map_or(1, |it| it.saturating_add(1)).to_string();
     teller.tell(EventKind::Progress {
-        state: "the controller's caches are old by now; it is made to sync again".to_owned(),
+        state: "the controller's caches have expired; its next sync is triggered".to_owned(),
     });
     let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
     let annotate =

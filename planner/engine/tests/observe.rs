@@ -17,9 +17,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use privlink_azure::retry::Retry;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
+use privlink_core::group::{Cluster, Group};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading};
-use privlink_engine::observe::{Cluster, Group, Targets, observe};
+use privlink_engine::observe::{Targets, observe};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use serde_json::{Value, json};
 
@@ -219,8 +220,8 @@ async fn calls_follow_pages() {
         assert_eq!(client.calls().reads, u64::try_from(azure.asked.lock().unwrap().len()).unwrap());
         calls.push(client.calls().reads);
     }
-    // The cluster's group, endpoints, interfaces, six lists of the node group; then pages.
-    assert_eq!(calls, [9, 9, 27]);
+    // The cluster's group and load balancers, endpoints, interfaces, six lists of the node group; then pages.
+    assert_eq!(calls, [10, 10, 28]);
 }
 
 #[tokio::test]

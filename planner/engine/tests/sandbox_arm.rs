@@ -14,10 +14,11 @@ use privlink_azure::retry::Retry;
 use privlink_azure::{
     ArmClient, Cloud, Deletion, Environment, ErrorKind, Identity, Precondition, Settings, Wait,
 };
-use privlink_core::facts::{Facts, Origin};
+use privlink_core::facts::{Fact, Facts, Origin};
+use privlink_core::group::{Cluster, Group};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading, Snapshot};
-use privlink_engine::observe::{Cluster, Group, Targets, facts, observe};
+use privlink_engine::observe::{Targets, observe};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
 use privlink_sandbox::{Effect, Fault, Running, Sandbox, SandboxOptions};
@@ -147,14 +148,14 @@ async fn the_first_world_is_readable_and_tells_its_facts() {
     for (path, reading) in &snapshot.azure {
         assert!(matches!(reading, Reading::Present(_)), "{path}: {reading:?}");
     }
-    let facts = facts(&snapshot, &targets(), &Facts::default());
+    let facts = targets().facts(&snapshot, &Facts::default());
     assert_eq!((facts.resource_group.as_str(), facts.location.as_str()), (NODE_GROUP, "eastus"));
     assert_eq!((facts.virtual_network.as_str(), facts.subnet.as_str()), ("aks-vnet", "aks-subnet"));
     assert_eq!(facts.zones, ["1", "2", "3"]);
     assert_eq!(facts.security_group, "aks-agentpool-nsg");
-    assert_eq!(facts.source("resourceGroup"), Origin::Read);
-    assert_eq!(facts.source("zones"), Origin::Assumed);
-    assert_ne!(facts.source("subnet"), Origin::Assumed);
+    assert_eq!(facts.source(Fact::ResourceGroup), Origin::Read);
+    assert_eq!(facts.source(Fact::Zones), Origin::Assumed);
+    assert_ne!(facts.source(Fact::Subnet), Origin::Assumed);
 }
 
 #[tokio::test]
@@ -182,9 +183,9 @@ async fn an_endpoint_is_made_once_seen_from_both_ends_and_deleted() {
     let ours = &live["properties"]["privateLinkServiceConnections"][0]["properties"];
     let status = |view: &Value| view["privateLinkServiceConnectionState"]["status"].clone();
     assert_eq!((status(ours), status(theirs)), (json!("Approved"), json!("Approved")));
-    let facts = facts(&snapshot, &targets(), &Facts::default());
-    assert_eq!(facts.source("zones"), Origin::Inferred);
-    assert_eq!(facts.source("disableOutboundSnat"), Origin::Inferred);
+    let facts = targets().facts(&snapshot, &Facts::default());
+    assert_eq!(facts.source(Fact::Zones), Origin::Inferred);
+    assert_eq!(facts.source(Fact::DisableOutboundSnat), Origin::Inferred);
 
     let delete = async || arm.delete(&id, &Precondition::None, &wait()).await.unwrap();
     assert_eq!(delete().await, Deletion::Deleted);

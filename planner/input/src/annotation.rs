@@ -5,7 +5,7 @@
 //! are cloud-provider-azure's code (commit 7b31c76) and recordings of it, named by number.
 
 mod table;
-mod value;
+pub(crate) mod value;
 
 pub use privlink_model::annotation as keys;
 pub use privlink_model::annotation::PREFIX;

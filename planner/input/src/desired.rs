@@ -1,10 +1,11 @@
 //! Desired state: checked, defaulted, references resolved.
 
-mod annotation;
-mod checks;
+pub(crate) mod annotation;
+pub(crate) mod checks;
+pub(crate) mod duplicates;
 mod pinned;
 pub mod refusal;
-mod resolve;
+pub(crate) mod resolve;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

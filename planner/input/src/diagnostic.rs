@@ -5,12 +5,11 @@ mod render;
 mod secret;
 mod source;
 
+use crate::rule::{Code, Severity};
 use std::ops::Deref;
 
 pub use render::{Colour, RenderOptions, json, render, render_each, render_lines};
 pub use source::{MAX_SOURCE_BYTES, Place, Source, Span};
-
-use crate::code::{Code, Severity};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +37,6 @@ impl<T> Deref for Spanned<T> {
 
     fn deref(&self) -> &T {
         &self.value
-    }
-}
-
-impl Severity {
-    /// The severity in lower case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod decode;
 mod maker;
 pub mod place;
 mod reader;
+pub(crate) mod rules;
 mod service;
 mod shapes;
 mod types;
@@ -14,19 +15,18 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::rule::{self, Severity};
+use crate::schema::{self, Object, Shape};
+use crate::yaml::{self, Node, Value};
 pub use maker::Maker;
+use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
     AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
     ServiceRef, Services, Stack, Subnet, Target,
 };
-
-use crate::code::{Code, Severity};
-use crate::diagnostic::{Diagnostic, Source, Span};
-use crate::schema::{self, Object, Shape};
-use crate::yaml::{self, Node, Value};
-use reader::Reader;
 
 /// What was read: documents by kind, in the order of the text, and everything wrong with them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -194,13 +194,13 @@ impl Parse<'_> {
             } else {
                 format!("privlink.dev has no kind `{kind}`")
             };
-            let problem = Diagnostic::new(Code::UnknownKind, message).at(&span_of(wrong), "");
+            let problem = Diagnostic::new(rule::UNKNOWN_KIND, message).at(&span_of(wrong), "");
             self.documents.diagnostics.push(problem.help(help));
             return Read::Ours;
         }
         if group.is_empty() && kind.eq_ignore_ascii_case("Service") {
             let problem =
-                Diagnostic::new(Code::UnknownKind, format!("Kubernetes has no kind `{kind}`"))
+                Diagnostic::new(rule::UNKNOWN_KIND, format!("Kubernetes has no kind `{kind}`"))
                     .at(&span_of("kind"), "")
                     .help("did you mean `Service`?");
             self.documents.diagnostics.push(problem);
@@ -209,7 +209,7 @@ impl Parse<'_> {
         // Groups of custom resources are domains; Kubernetes' own have a Service in none but the core.
         if kind == "Service" && !group.contains('.') {
             let message = format!("there is no kind `Service` in `{group}`");
-            let problem = Diagnostic::new(Code::UnknownKind, message)
+            let problem = Diagnostic::new(rule::UNKNOWN_KIND, message)
                 .at(&span_of("apiVersion"), "")
                 .help("write `apiVersion: v1`: the core group has no name");
             self.documents.diagnostics.push(problem);
@@ -239,7 +239,7 @@ impl Parse<'_> {
             _ => format!("the document is {}, not a mapping", node.type_name()),
         };
         self.documents.diagnostics.push(
-            Diagnostic::new(Code::NotAManifest, message)
+            Diagnostic::new(rule::NOT_A_MANIFEST, message)
                 .at(&node.range.span(self.source), "this document")
                 .help(
                     "write a Kubernetes manifest; keep other YAML, such as Helm values, out of the \
@@ -259,7 +259,7 @@ impl Parse<'_> {
         let label = if count == 1 { "" } else { "the first" };
         self.documents
             .diagnostics
-            .push(Diagnostic::new(Code::SkippedKind, message).at(&first, label));
+            .push(Diagnostic::new(rule::SKIPPED_KIND, message).at(&first, label));
     }
 }
 

@@ -3,10 +3,10 @@
 
 pub mod annotation;
 mod chunk;
-pub mod code;
 pub mod desired;
 pub mod diagnostic;
 pub mod document;
+pub mod rule;
 pub mod schema;
 pub mod yaml;
 

@@ -5,6 +5,7 @@
 //! into a JSON Schema for editors, so the two cannot disagree.
 
 mod check;
+pub(crate) mod rules;
 pub mod text;
 
 pub use check::{check, closest};

@@ -9,6 +9,7 @@
 //! document hides nothing of the others.
 
 mod build;
+pub(crate) mod rules;
 mod scalar;
 mod write;
 
@@ -16,8 +17,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::chunk::chunks;
-use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::rule;
 pub use scalar::kubectl_reads_otherwise;
 pub use write::{stream, to_text};
 
@@ -199,7 +200,7 @@ pub fn documents(source: &Arc<Source>) -> impl Iterator<Item = Document<'_>> {
         if index == MAX_DOCUMENTS {
             let message = format!("the file has more than {MAX_DOCUMENTS} documents");
             document.problems.push(
-                Diagnostic::new(Code::TooManyDocuments, message)
+                Diagnostic::new(rule::TOO_MANY_DOCUMENTS, message)
                     .at(&Span::new(source, start, 3), "the first one too many")
                     .help("split it into several files"),
             );

@@ -1,17 +1,15 @@
-//! Every class of bad input has an example, and every code a section in `docs/diagnostics.md`.
+//! Every class of bad input has an example.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod golden;
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
-
-use privlink_input::code::Code;
 use privlink_input::desired::{self, Options};
 use privlink_input::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, RenderOptions, Source};
 use privlink_input::document::{self, Documents};
+use privlink_input::rule::{self, Code};
+use std::collections::BTreeSet;
+use std::fs;
 
 /// The names in a folder of the repository that begin with a prefix, sorted.
 fn names(folder: &str, prefix: &str) -> Vec<String> {
@@ -75,7 +73,8 @@ fn every_example_of_bad_input_has_its_diagnostics() {
         }
         golden::assert(&format!("golden/{example}/diagnostics.txt"), &text);
     }
-    let missing: Vec<&Code> = Code::INPUT.iter().filter(|code| !produced.contains(code)).collect();
+    let codes = rule::INPUT.iter().copied().flatten().map(|rule| rule.code);
+    let missing: Vec<Code> = codes.filter(|code| !produced.contains(code)).collect();
     assert!(missing.is_empty(), "codes without an example in examples/bad-*: {missing:?}");
 }
 
@@ -87,7 +86,7 @@ fn one_example_has_twelve_problems_in_three_files() {
         diagnostics.iter().map(|diagnostic| diagnostic.place().unwrap().file).collect();
     assert!(diagnostics.len() >= 12, "{}", diagnostics.len());
     assert_eq!(places.len(), 3);
-    assert!(diagnostics.iter().any(|diagnostic| diagnostic.code == Code::YamlSyntax));
+    assert!(diagnostics.iter().any(|diagnostic| diagnostic.code == rule::YAML_SYNTAX));
 }
 
 #[test]
@@ -96,32 +95,7 @@ fn every_diagnostic_says_what_to_do() {
         for diagnostic in runs(&example).into_iter().flat_map(diagnostics) {
             let Diagnostic { code, message, help, .. } = &diagnostic;
             assert!(!message.ends_with('.'), "{example}: {message}");
-            assert!(help.is_some() || *code == Code::SkippedKind, "{example}: {code} has no help");
-        }
-    }
-}
-
-#[test]
-fn every_code_is_documented_and_unique() {
-    let path: PathBuf = golden::root().join("docs/diagnostics.md");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let sections: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("## ")).map(str::trim).collect();
-    let documented: BTreeSet<&str> = sections.iter().copied().collect();
-    let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    assert_eq!(codes.len(), Code::ALL.len(), "two codes are the same");
-    let missing: Vec<&&str> = codes.difference(&documented).collect();
-    let superfluous: Vec<&&str> = documented.difference(&codes).collect();
-    assert!(missing.is_empty(), "docs/diagnostics.md lacks {missing:?}");
-    assert!(superfluous.is_empty(), "docs/diagnostics.md has superfluous {superfluous:?}");
-    assert_eq!(sections.len(), documented.len(), "docs/diagnostics.md has a section twice");
-    for code in Code::ALL {
-        let section = text.split(&format!("## {code}\n")).nth(1).unwrap();
-        let section = section.split("\n## ").next().unwrap();
-        let severity = format!("**{:?}.**", code.severity());
-        assert!(section.trim().starts_with(&severity), "{code}: the section begins {severity}");
-        for part in ["```yaml", "What to do: "] {
-            assert!(section.contains(part), "{code}: the section lacks {part}");
+            assert!(help.is_some() || *code == rule::SKIPPED_KIND, "{example}: {code} has no help");
         }
     }
 }

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use privlink_input::annotation::{KNOWN, PER_PORT};
-use privlink_input::code::Severity;
 use privlink_input::desired::{self, Options};
 use privlink_input::diagnostic::Source;
 use privlink_input::document::{self, ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
+use privlink_input::rule::Severity;
 use privlink_input::schema::{Object, Shape};
 
 fn page() -> String {

@@ -166,7 +166,7 @@ impl schemars::JsonSchema for Address {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "A node's identity, such as `PrivateLinkService/default/internal-app`.",
+            "description": "An object's identity, such as `PrivateLinkService/default/internal-app`.",
             "pattern": "^[A-Za-z]+/.+$",
         })
     }

@@ -6,7 +6,7 @@ use crate::arm::world::World;
 use crate::controller::assume::assume;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
-use crate::facts::{Facts, Origin};
+use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::node::Node;
 
 /// A cluster without Services, and its facts. Names that are not pinned are those of the AKS
@@ -39,20 +39,21 @@ pub fn world(facts: &Facts, changes: &[Change]) -> World {
 
 fn facts(pinned: &Facts) -> Facts {
     let mut facts = pinned.clone();
-    let mut assume = |name: &str, value: &mut String, assumed: &str| {
-        if value.is_empty() {
-            assumed.clone_into(value);
-            facts.sources.insert(name.to_owned(), Origin::Assumed);
+    let default = Facts::default();
+    for (fact, name) in [
+        (Fact::Subscription, "00000000-0000-0000-0000-000000000000"),
+        (Fact::ResourceGroup, "MC_myResourceGroup_myAKSCluster_eastus"),
+        (Fact::Location, "eastus"),
+        (Fact::VirtualNetwork, "aks-vnet"),
+        (Fact::Subnet, "aks-subnet"),
+        (Fact::SecurityGroup, "aks-agentpool-nsg"),
+    ] {
+        if facts.value(fact) == default.value(fact) {
+            facts.sources.remove(&fact);
+            facts.take(fact, Origin::Assumed, &name.into());
         }
-    };
-    assume("subscription", &mut facts.subscription, "00000000-0000-0000-0000-000000000000");
-    let group = "MC_myResourceGroup_myAKSCluster_eastus";
-    assume("resourceGroup", &mut facts.resource_group, group);
-    assume("location", &mut facts.location, "eastus");
-    assume("virtualNetwork", &mut facts.virtual_network, "aks-vnet");
-    assume("subnet", &mut facts.subnet, "aks-subnet");
-    assume("securityGroup", &mut facts.security_group, "aks-agentpool-nsg");
-    if facts.zones.is_empty() && facts.source("zones") != Origin::Pinned {
+    }
+    if facts.zones.is_empty() && facts.source(Fact::Zones) != Origin::Pinned {
         facts.zones = ["1", "2", "3"].map(ToOwned::to_owned).to_vec();
     }
     facts

@@ -28,6 +28,7 @@ pub mod predict;
 mod prefix;
 mod private_link;
 pub(crate) mod probe;
+pub(crate) use name::SHARED_PROBE;
 pub use probe::probes;
 mod public_ip;
 mod rule;
@@ -42,6 +43,15 @@ mod value;
 /// The name of a Service's frontend: in a dual-stack Service IPv6's has a suffix.
 pub fn frontend_name(service: &crate::kubernetes::service::Service, ipv6: bool) -> String {
     name::frontend(service, ipv6)
+}
+
+/// Whether a load balancer's name is one that the controller of a Standard cluster gives, public or
+/// internal: the cluster's or its own configured one, or that of one of several.
+pub fn is_managed(facts: &crate::facts::Facts, name: &str) -> bool {
+    let name = name::without_internal(name);
+    let own = [Some(&facts.cluster_name), facts.load_balancer_name.as_ref()];
+    let several = facts.load_balancer_configurations.iter().map(|it| &it.name);
+    own.into_iter().flatten().chain(several).any(|it| value::same(it, name))
 }
 
 /// Tags in a text of the controller's configuration, `a=b,c=d`.

@@ -27,3 +27,15 @@ pub enum Evidence {
     /// Neither.
     Guessed,
 }
+
+impl Evidence {
+    /// How sure that is, in words.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded: seen in recordings of the real controller",
+            Self::RecordedFromAzure => "recorded from Azure: seen in answers of Azure itself",
+            Self::Documented => "documented: read in the controller's source or in documentation",
+            Self::Guessed => "guessed: neither recorded nor documented",
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub mod date;
 pub mod escape;
 pub mod evidence;
 pub mod facts;
+pub mod group;
 pub mod kubernetes;
 pub mod marks;
 pub mod plural;

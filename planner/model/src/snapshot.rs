@@ -58,8 +58,8 @@ pub struct Snapshot {
     pub format_version: String,
     /// When, in RFC 3339.
     pub taken_at: String,
-    /// Whether what is somebody else's was replaced by pseudonyms or left out ([`redact`]). Such a snapshot can
-    /// be planned from, and nothing that comes of it can be applied.
+    /// Whether what other owners have was replaced by pseudonyms or left out ([`redact`]). Such a snapshot can
+    /// be planned from, and no plan made from it can be applied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
     /// What the Kubernetes API showed.

@@ -5,6 +5,8 @@
 //! is unknown *of* (`uid default/web`), hence one unknown equals itself and no other, and references
 //! keep working. [`show`] turns marks into the words a person reads.
 
+use serde_json::Value;
+
 /// Opens a mark. A private-use character, which no YAML, Kubernetes or ARM name may hold.
 pub const OPEN: char = '\u{E000}';
 /// Closes a mark.
@@ -161,6 +163,60 @@ pub fn show(text: &str) -> String {
     shown
 }
 
+/// A value with its unknowns as words, in keys too.
+#[must_use]
+pub fn show_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(show_text(text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(show_value).collect()),
+        Value::Object(mut fields) => {
+            if fields.keys().any(|key| is_unknown(key)) {
+                let fields = fields.into_iter();
+                Value::Object(fields.map(|(key, it)| (show_text(key), show_value(it))).collect())
+            } else {
+                fields.values_mut().for_each(|value| *value = show_value(value.take()));
+                Value::Object(fields)
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+/// A text with its unknowns as words.
+#[must_use]
+pub fn show_text(text: String) -> String {
+    if is_unknown(&text) { show(&text) } else { text }
+}
+
+/// Whether a value holds a mark, in a text or a key.
+pub fn holds_unknown(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_unknown(text),
+        Value::Array(items) => items.iter().any(holds_unknown),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| is_unknown(key) || holds_unknown(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a text may come of one with marks, each of which may stand for anything.
+pub fn may_become(text: &str, came: &str) -> bool {
+    fn rest_may(pieces: &[Piece<'_>], came: &str) -> bool {
+        match pieces {
+            [] => came.is_empty(),
+            [Piece::Known(known), rest @ ..] => {
+                came.strip_prefix(known).is_some_and(|came| rest_may(rest, came))
+            }
+            [Piece::Mark(_), rest @ ..] => {
+                let mut ends = came.char_indices().map(|(at, _)| at).chain([came.len()]);
+                ends.any(|at| came.get(at..).is_some_and(|came| rest_may(rest, came)))
+            }
+        }
+    }
+    rest_may(&pieces(text), came)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +258,17 @@ mod tests {
         let name = cut(&format!("x-{}-y", mark("address", "pe")), 20);
         assert_eq!(show(&name), "(known after apply)");
         assert_eq!(length(&name), None);
+    }
+
+    #[test]
+    fn what_is_not_known_may_become_anything() {
+        let uid = mark("uid", "default/web");
+        assert!(may_become(&mark("address", "web"), "10.240.0.6"));
+        assert!(may_become(&format!("pls-a{uid}-TCP-80"), "pls-a123-TCP-80"));
+        assert!(!may_become(&format!("pls-a{uid}-TCP-80"), "pls-a123-TCP-81"));
+        assert!(!may_become("10.0.0.1", "10.0.0.2"));
+        // Words that read like an unknown are words.
+        assert!(!may_become("(known after apply)", "10.0.0.2"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ pub mod text;
 
 use std::collections::BTreeSet;
 
-use privlink_core::change::one_line as shown;
-use privlink_core::drift::{Cause, Difference, Report, StackReport, State};
+use privlink_core::change::{one_line, one_line_of};
+use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State};
 use privlink_core::plural::count;
 
 /// The one line that says what a report comes to.
@@ -31,7 +31,7 @@ pub fn line(report: &Report) -> String {
             let differences = count(drift, "difference");
             // Nodes that could not be read may differ too, as far as they were.
             let nodes = nodes.len();
-            sentences.push(format!("Drift: {differences}, in {nodes} of {}.", count(of, "node")));
+            sentences.push(format!("Drift: {differences}, in {nodes} of {}.", count(of, "object")));
         }
     }
     if summary.stacks > 1 {
@@ -100,10 +100,12 @@ fn who(cause: &Cause) -> String {
 }
 
 /// What a field is and what it should be.
-fn said(wanted: Option<&serde_json::Value>, found: Option<&serde_json::Value>) -> String {
-    let found = found.map_or_else(|| "not set".to_owned(), shown);
-    match wanted {
-        Some(wanted) => format!("is {found}, should be {}", shown(wanted)),
+fn said(field: &Field) -> String {
+    let found = field.found.as_ref().map_or_else(|| "not set".to_owned(), one_line);
+    match &field.wanted {
+        Some(wanted) => {
+            format!("is {found}, should be {}", one_line_of(wanted, field.wanted_unknown))
+        }
         None => format!("is {found}, should not be set"),
     }
 }
@@ -115,7 +117,7 @@ fn cut(difference: &Difference) -> Option<String> {
         return None;
     }
     let whom = count(consumers.len(), "consumer");
-    Some(format!("the repair cuts {whom} off: {}", consumers.join(", ")))
+    Some(format!("the repair disconnects {whom}: {}", consumers.join(", ")))
 }
 
 /// The title of a stack; not escaped.

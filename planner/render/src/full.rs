@@ -5,7 +5,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::style::{Label, Style};
-use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line};
+use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line, one_line_of};
 use privlink_core::escape::{escaped, terminal};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::Refusal;
@@ -40,7 +40,7 @@ pub(super) fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt:
 }
 
 pub(super) fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let FieldDiff { path, before, after, forces_replacement } = diff;
+    let FieldDiff { path, before, after, after_unknown, forces_replacement } = diff;
     let path = terminal(path);
     let forces = if *forces_replacement { "  # cannot change in place" } else { "" };
     match (before, after) {
@@ -52,12 +52,12 @@ pub(super) fn field(diff: &FieldDiff, style: Style, out: &mut dyn Write) -> fmt:
             lines(before, after, style, out)
         }
         (Some(before), Some(after)) => {
-            let (before, after) = (one_line(before), one_line(after));
+            let (before, after) = (one_line(before), one_line_of(after, *after_unknown));
             let line = format_args!("      ~ {path}: {before} -> {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Update, line))
         }
         (None, Some(after)) => {
-            let after = one_line(after);
+            let after = one_line_of(after, *after_unknown);
             let line = format_args!("      + {path}: {after}{forces}");
             writeln!(out, "{}", style.paint(Label::Create, line))
         }

@@ -10,16 +10,14 @@ use crate::consumers::{self, Group};
 use crate::escape::{self, fence};
 use crate::picture;
 use crate::summary;
-use privlink_core::change::one_line as shown;
-use privlink_core::change::{Action, Change, Effect, FieldDiff};
-use privlink_core::code::Code;
-use privlink_core::code::Severity;
+use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line_of};
 use privlink_core::escape::{shorten, terminal};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::chain::{Row, What};
 use privlink_core::plan::{Cause, Consent, Finding, Override, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule::{self, Severity};
 
 /// The most characters of a name or a message that are shown.
 const NAME: usize = 300;
@@ -59,6 +57,7 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let mut sections = vec![
         section(Rank::Destructive, "edit", "> \n".to_owned(), edits(plan, options), "\n"),
         section(Rank::Destructive, "refusal", String::new(), refusals(plan), "\n"),
+        section(Rank::Destructive, "route", String::new(), route(plan), "\n"),
         section(Rank::Destructive, "consent", String::new(), consents(plan), "\n"),
         section(
             Rank::Destructive,
@@ -142,13 +141,22 @@ fn refusals(plan: &Plan) -> Vec<String> {
             Override::Flag { flag, fields: None } => code(flag),
             never @ Override::Never { .. } => prose(&never.to_string()),
         };
-        if refusal.code == Code::TooManyDisconnects {
-            return format!("- **To go ahead all the same:** {by}\n");
+        if refusal.code == rule::TOO_MANY_DISCONNECTS {
+            return format!("- **To go ahead anyway:** {by}\n");
         }
         let (code, message) = (code(refusal.code.as_str()), prose(&refusal.message));
         format!("- **Refused** ({code}): {message}. Override: {by}\n")
     });
     refusals.collect()
+}
+
+/// The route that disconnects fewer.
+fn route(plan: &Plan) -> Vec<String> {
+    let one = |note| {
+        let text = prose(&summary::route(note));
+        format!("- **Step by step:** {text}: {}\n", code("privlink route -f ..."))
+    };
+    plan.route.map(one).into_iter().collect()
 }
 
 /// The consent that is made use of.
@@ -205,7 +213,7 @@ fn rows(rows: &[&Row<'_>]) -> Vec<String> {
         let what = row.what;
         let why = match what {
             What::Change(change) => prose(&change.reason),
-            What::Connections { .. } => "goes with it".to_owned(),
+            What::Connections { .. } => "deleted with it".to_owned(),
         };
         format!(
             "| {} | {} | {} | {} | {why} | {} |\n",
@@ -239,7 +247,7 @@ fn picture(plan: &Plan, draws_mermaid: bool) -> Section {
 
 fn findings(plan: &Plan) -> Vec<String> {
     let one = |finding: &Finding| {
-        let Finding { code: slug, severity, address, message, help, place } = finding;
+        let Finding { code: slug, severity, address, message, help, place, pre_existing } = finding;
         let severity = match severity {
             Severity::Note => "note",
             Severity::Warning => "**warning**",
@@ -248,7 +256,8 @@ fn findings(plan: &Plan) -> Vec<String> {
         let place = place.as_deref().map(|it| format!(" at {}", code(it))).unwrap_or_default();
         let help = help.as_deref().map(|it| format!(" {}", prose(it))).unwrap_or_default();
         let (slug, address) = (code(slug.as_str()), code(&address.to_string()));
-        format!("- {severity} {slug} {address}{place}: {}.{help}\n", prose(message))
+        let standing = crate::notice::standing(*pre_existing);
+        format!("- {severity} {slug} {address}{place}: {}{standing}.{help}\n", prose(message))
     };
     plan.untold().map(one).collect()
 }
@@ -288,7 +297,7 @@ fn fields(change: &Change) -> Vec<String> {
 }
 
 fn field_lines(field: &FieldDiff, lines: &mut Vec<String>) {
-    let FieldDiff { path, before, after, forces_replacement } = field;
+    let FieldDiff { path, before, after, after_unknown, forces_replacement } = field;
     let path = shorten(path, NAME);
     let path = terminal(&path);
     let forces = if *forces_replacement { "  # cannot change in place" } else { "" };
@@ -299,14 +308,14 @@ fn field_lines(field: &FieldDiff, lines: &mut Vec<String>) {
         text_lines(before, after, lines);
         return;
     }
-    let mut line = |sign: char, value: &Option<Value>| {
+    let mut line = |sign: char, value: &Option<Value>, is_unknown: bool| {
         if let Some(value) = value {
-            let value = shown(value);
+            let value = one_line_of(value, is_unknown);
             lines.push(format!("{sign} {path}: {}{forces}", shorten(&value, VALUE)));
         }
     };
-    line('-', before);
-    line('+', after);
+    line('-', before, false);
+    line('+', after, *after_unknown);
 }
 
 /// The lines in which two texts differ, with one line around them.

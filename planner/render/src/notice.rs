@@ -1,8 +1,7 @@
 //! What is to be told of an input or a plan, one by one: diagnostics, findings and refusals alike.
-
-use privlink_core::code::{Code, Severity};
 use privlink_core::diagnostic::{Diagnostic, Place};
 use privlink_core::plan::{Finding, Plan, Refusal};
+use privlink_core::rule::{Code, Severity};
 
 /// One thing to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +56,12 @@ impl From<&Finding> for Notice {
         Self {
             code: finding.code,
             severity: finding.severity,
-            message: format!("{}: {}", finding.address, finding.message),
+            message: format!(
+                "{}: {}{}",
+                finding.address,
+                finding.message,
+                standing(finding.pre_existing)
+            ),
             help: finding.help.clone(),
             place: finding.place.as_deref().and_then(place),
             address: Some(finding.address.to_string()),
@@ -76,6 +80,11 @@ impl From<&Refusal> for Notice {
             address: None,
         }
     }
+}
+
+/// What is added to a finding that is so before the plan.
+pub(crate) const fn standing(pre_existing: bool) -> &'static str {
+    if pre_existing { " (pre-existing; this plan neither causes nor worsens it)" } else { "" }
 }
 
 /// A place of the form `file:line:column`; the file may hold colons.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::notice::Notice;
-use privlink_core::code::Severity;
 use privlink_core::escape::{shorten, terminal};
+use privlink_core::rule::Severity;
 
 /// Agents that read commands in output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,12 +199,12 @@ pub fn guard(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use privlink_core::code::Code;
     use privlink_core::diagnostic::Place;
+    use privlink_core::rule;
 
     fn notice(severity: Severity, message: &str) -> Notice {
         Notice {
-            code: Code::BecomesPublic,
+            code: rule::BECOMES_PUBLIC,
             severity,
             message: message.to_owned(),
             help: None,

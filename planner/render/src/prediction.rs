@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use privlink_core::change::one_line as shown;
+use privlink_core::change::shown;
 use privlink_core::compare;
 use privlink_core::controller::outcome::Outcome;
 use privlink_core::escape::{escaped, terminal};
@@ -22,12 +22,9 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Azure afterwards")?;
     for (address, node) in after {
         writeln!(out, "  {}", terminal(&address.to_string()))?;
-        for field in compare::fields(None, Some(&node.fields)) {
-            let path = unknown::show(&field.path);
-            let path = terminal(&path);
-            let value = field.after.map(privlink_core::change::show_value);
-            let value = value.as_ref().map(shown).unwrap_or_default();
-            writeln!(out, "    {path}: {value}")?;
+        for field in shown(compare::fields(None, Some(&node.fields))) {
+            let value = field.after_line().unwrap_or_default();
+            writeln!(out, "    {}: {value}", terminal(&field.path))?;
         }
     }
     Ok(())

@@ -1,26 +1,20 @@
 //! Notices as SARIF 2.1.0 (OASIS), which code scanning and editors read.
 
+use privlink_core::rule::{self, Code, Severity};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::notice::Notice;
-use privlink_core::code::{Code, Severity};
 
 /// The most results that GitHub takes in one run.
 const MOST: usize = 25_000;
 
-/// One log with one run. `describe` says what a code means; `file` makes a path one from the root of the
-/// repository.
-pub fn log(
-    notices: &[Notice],
-    tool_version: &str,
-    describe: &dyn Fn(Code) -> String,
-    file: &dyn Fn(&str) -> String,
-) -> Value {
+/// One log with one run. `file` makes a path one from the root of the repository.
+pub fn log(notices: &[Notice], tool_version: &str, file: &dyn Fn(&str) -> String) -> Value {
     let mut codes: Vec<Code> = notices.iter().map(|notice| notice.code).collect();
     codes.sort_by_key(|code| code.as_str());
     codes.dedup();
-    let rules: Vec<Value> = codes.iter().map(|code| rule(*code, describe)).collect();
+    let rules: Vec<Value> = codes.iter().map(|code| rule(*code)).collect();
     let results: Vec<Value> = notices
         .iter()
         .take(MOST)
@@ -53,12 +47,18 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn rule(code: Code, describe: &dyn Fn(Code) -> String) -> Value {
-    json!({
+fn rule(code: Code) -> Value {
+    let mut value = json!({
         "id": code.as_str(),
-        "shortDescription": {"text": describe(code)},
         "defaultConfiguration": {"level": level(code.severity())},
-    })
+    });
+    if let (Some(rule), Some(value)) = (rule::find(code.as_str()), value.as_object_mut()) {
+        let meaning = rule.paragraphs().next().unwrap_or_default();
+        value.insert("shortDescription".to_owned(), json!({"text": meaning}));
+        value.insert("help".to_owned(), json!({"text": rule.advice}));
+        value.insert("helpUri".to_owned(), rule.basis.link.into());
+    }
+    value
 }
 
 fn result(notice: &Notice, index: usize, file: &dyn Fn(&str) -> String) -> Value {

@@ -22,7 +22,7 @@ pub fn line(diff: &SnapshotDiff) -> String {
             .filter(|what| of(*what) > 0)
             .map(|what| format!("{} {}", of(what), what.as_str()))
             .collect();
-        let nodes = count(diff.nodes.len(), "node");
+        let nodes = count(diff.nodes.len(), "object");
         let verb = if diff.nodes.len() == 1 { "differs" } else { "differ" };
         sentences.push(format!("{nodes} {verb}: {}.", counts.join(", ")));
     }
@@ -90,7 +90,7 @@ pub fn markdown(diff: &SnapshotDiff, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "### privlink diff\n\n**{}**\n", line(diff))?;
     writeln!(out, "From {} to {}\n", code(&diff.old), code(&diff.new))?;
     if !diff.nodes.is_empty() {
-        writeln!(out, "| | node | what |\n|---|---|---|")?;
+        writeln!(out, "| | object | what |\n|---|---|---|")?;
         for node in &diff.nodes {
             let (symbol, _) = symbol(node.what);
             let address = code(&node.address.to_string());

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use privlink_core::address::{Address, Kind};
-use privlink_core::change::{Action, Actor, Change, show_value};
+use privlink_core::change::{Action, Actor, Change};
 use privlink_core::plan::Plan;
 
 /// The version of the format that this is; its readers take all of major version 1.
@@ -49,13 +49,12 @@ fn resource_change(stack: &str, change: &Change) -> Value {
     let (mut before, mut after, mut unknown) = (Map::new(), Map::new(), Map::new());
     for field in &change.fields {
         if let Some(value) = &field.before {
-            before.insert(field.path.clone(), show_value(value.clone()));
+            before.insert(field.path.clone(), value.clone());
         }
-        match field.after.clone().map(show_value) {
-            Some(value) if is_unknown(&value) => {
-                drop(unknown.insert(field.path.clone(), true.into()))
-            }
-            Some(value) => drop(after.insert(field.path.clone(), value)),
+        // Terraform marks the whole attribute of which a part is unknown.
+        match &field.after {
+            Some(_) if field.after_unknown => drop(unknown.insert(field.path.clone(), true.into())),
+            Some(value) => drop(after.insert(field.path.clone(), value.clone())),
             None => {}
         }
     }
@@ -115,16 +114,6 @@ fn action_reason(change: &Change, is_forced: bool) -> Option<&'static str> {
     }
 }
 
-/// Whether a value, or a part of it, is known after apply only: Terraform marks the whole attribute then.
-fn is_unknown(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("known after apply)"),
-        Value::Array(items) => items.iter().any(is_unknown),
-        Value::Object(fields) => fields.values().any(is_unknown),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 /// `PrivateLinkService` as `privlink_private_link_service`.
 fn resource_type(kind: Kind) -> String {
     let mut name = String::from("privlink");
@@ -176,11 +165,5 @@ mod tests {
             terraform_address("1 shop", &address),
             "privlink_private_link_service._1_shop[\"default/a\\\"b\"]"
         );
-    }
-
-    #[test]
-    fn a_value_is_unknown_if_a_part_of_it_is() {
-        assert!(is_unknown(&json!({"a": ["pls-a(uid known after apply)"]})));
-        assert!(!is_unknown(&json!({"a": ["known"]})));
     }
 }

@@ -12,12 +12,12 @@ use crate::full;
 use crate::layout::{Cell, GAP, Layout, clip, width};
 use crate::style::{Label, Style};
 use crate::summary;
-use privlink_core::code::Code;
 use privlink_core::escape::terminal;
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{Cause, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
+use privlink_core::rule;
 
 pub use findings::findings;
 
@@ -105,14 +105,14 @@ fn head(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     writeln!(out)
 }
 
-/// What speaks against the plan, and else whom it disconnects: the first that is read.
+/// Why the plan is refused, and else whom it disconnects: the first that is read.
 fn objections(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let cut = plan.summary.consumers_disconnected;
     let mut is_told = false;
     let mut objections: Vec<_> = plan.objections().collect();
-    objections.sort_by_key(|it| it.code != Code::TooManyDisconnects);
+    objections.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
     for refusal in objections {
-        is_told |= refusal.code == Code::TooManyDisconnects;
+        is_told |= refusal.code == rule::TOO_MANY_DISCONNECTS;
         headline(&refusal.message, refusal.code.as_str(), Label::Error, frame, out)?;
     }
     if cut > 0 && !is_told {
@@ -245,7 +245,8 @@ fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> 
     let Cause { title, field, reason, place, live, wanted, .. } = cause;
     let at = place.as_deref().map(summary::line_of);
     let what = match (field, &at) {
-        (None, _) => format!("{title}: {reason}"),
+        (None, None) => format!("{title}: {reason}"),
+        (None, Some(at)) => format!("{title}: {reason} ({at})"),
         (Some(_), Some(at)) if wanted.is_some() => at.clone(),
         (Some(field), at) => {
             let at = at.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();

@@ -10,12 +10,12 @@ use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options as Markdown, parse_document};
 use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
-use privlink_core::code::{Code, Severity};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
-    Override, Plan, Refusal, Scope, Step, Summary,
+    Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
 };
+use privlink_core::rule;
 use privlink_render::comment::{Flavour, Options, document};
 use privlink_render::pipeline::guard;
 use proptest::prelude::*;
@@ -48,17 +48,14 @@ fn plan(text: &str, changes: usize) -> Plan {
             brought_about_by: None,
             fields: vec![
                 FieldDiff {
-                    path: format!("a.{text}"),
-                    before: Some(json!(format!("one\n{text}\n"))),
-                    after: Some(json!(format!("two\n{text}\n"))),
                     forces_replacement: true,
+                    ..FieldDiff::new(
+                        format!("a.{text}"),
+                        Some(json!(format!("one\n{text}\n"))),
+                        Some(json!(format!("two\n{text}\n"))),
+                    )
                 },
-                FieldDiff {
-                    path: format!("b[{text}]"),
-                    before: None,
-                    after: Some(json!({"key": text, text: [1]})),
-                    forces_replacement: false,
-                },
+                FieldDiff::new(format!("b[{text}]"), None, Some(json!({"key": text, text: [1]}))),
             ],
             effect: Effect::ConsumersDisconnected(vec![consumer(at)]),
         })
@@ -69,14 +66,9 @@ fn plan(text: &str, changes: usize) -> Plan {
         on: pair[0].address.clone(),
         why: text.to_owned(),
     });
-    let finding = Finding {
-        code: Code::BecomesPublic,
-        severity: Severity::Error,
-        address: address(Kind::Service, 0),
-        message: text.to_owned(),
-        help: Some(text.to_owned()),
-        place: Some(text.to_owned()),
-    };
+    let mut finding =
+        Finding::new(rule::BECOMES_PUBLIC, address(Kind::Service, 0), text).help(text);
+    finding.place = Some(text.to_owned());
     let op = Op::DeleteResource { id: text.to_owned() };
     let counts = Counts { create: 1, update: 2, replace: 3, delete: 4 };
     Plan {
@@ -96,7 +88,8 @@ fn plan(text: &str, changes: usize) -> Plan {
             locks: Vec::new(),
         }],
         findings: vec![finding; changes.min(30)],
-        refusals: vec![Refusal::of_plan(Code::Protected, text, Override::never(text))],
+        refusals: vec![Refusal::of_plan(rule::PROTECTED, text, Override::never(text))],
+        route: Some(RouteNote { disconnects: 0, at_once: 9, steps: 4 }),
         awaiting_approval: vec![consumer(0)],
         summary: Summary { privlink: counts, ..Summary::default() },
         causes: vec![Cause {

@@ -5,14 +5,13 @@
 #[path = "../../input/tests/golden/mod.rs"]
 mod golden;
 
-use std::fs;
-use std::path::PathBuf;
-
-use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
+use privlink_core::rule::{self, Code, Severity};
 use privlink_core::{document, yaml};
 use privlink_render::schemas;
+use std::fs;
+use std::path::PathBuf;
 
 #[test]
 fn schema_files_are_fresh() {
@@ -36,13 +35,13 @@ fn texts() -> Vec<(PathBuf, String)> {
 
 /// What a schema can tell of one document alone.
 const STRUCTURAL: &[Code] = &[
-    Code::UnknownField,
-    Code::MissingField,
-    Code::NotExactlyOne,
-    Code::WrongType,
-    Code::AnnotationNotText,
-    Code::InternalNotTrue,
-    Code::MisreadBoolean,
+    rule::UNKNOWN_FIELD,
+    rule::MISSING_FIELD,
+    rule::NOT_EXACTLY_ONE,
+    rule::WRONG_TYPE,
+    rule::ANNOTATION_NOT_TEXT,
+    rule::INTERNAL_NOT_TRUE,
+    rule::MISREAD_BOOLEAN,
 ];
 
 #[test]
@@ -58,7 +57,8 @@ fn the_schema_agrees_with_the_decoder() {
             let source = Source::new("a.yaml", document.text).unwrap();
             let (_, problems) = desired::resolve(document::parse(&source), &Options::default());
             let is_valid = validator.is_valid(&root.to_json());
-            let of_one = |code: &Code| *code != Code::MissingService && *code != Code::DuplicateKey;
+            let of_one =
+                |code: &Code| *code != rule::MISSING_SERVICE && *code != rule::DUPLICATE_KEY;
             let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
             let text = document.text;
             if problems.iter().any(|problem| STRUCTURAL.contains(&problem.code)) {

@@ -15,6 +15,8 @@ const PINS: &[(&str, &str)] = &[
     ("microsoft.resourcegraph", "2022-10-01"),
 ];
 
+/// Of the configurations of a cluster's several load balancers, which only preview versions have.
+const CONFIGURATIONS: &str = "2025-02-02-preview";
 /// Of resource groups and of subscriptions' providers.
 const RESOURCES: &str = "2021-04-01";
 /// Of subscriptions and tenants.
@@ -37,6 +39,12 @@ pub fn of(path: &str) -> Option<&'static str> {
         }
         _ => return Some(SUBSCRIPTIONS),
     };
+    let parts: Vec<&str> = provider.split('/').collect();
+    if let ["microsoft.containerservice", "managedclusters", _, "loadbalancers", ..] =
+        parts.as_slice()
+    {
+        return Some(CONFIGURATIONS);
+    }
     PINS.iter()
         .find(|(prefix, _)| {
             provider
@@ -65,5 +73,8 @@ mod tests {
             Some("2022-04-01")
         );
         assert_eq!(of(&format!("{group}/providers/Microsoft.Sql/servers/s")), None);
+        let cluster = format!("{group}/providers/Microsoft.ContainerService/managedClusters/aks");
+        assert_eq!(of(&cluster), Some("2025-02-01"));
+        assert_eq!(of(&format!("{cluster}/loadBalancers")), Some("2025-02-02-preview"));
     }
 }

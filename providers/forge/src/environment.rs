@@ -342,7 +342,7 @@ impl Environment {
 
 fn number(text: &str) -> Result<u64, ForgeError> {
     text.parse().map_err(|_| {
-        unknown(&format!("`{text}` is no number of a pull request"), "Give --pull-request.")
+        unknown(&format!("`{text}` is not the number of a pull request"), "Give --pull-request.")
     })
 }
 

@@ -140,7 +140,7 @@ impl Exchange {
             next = self.next(&answer)?;
             match answer.body {
                 Value::Array(page) => items.extend(page),
-                _ => return Err(ForgeError::new(ErrorKind::Protocol, "the list is no list")),
+                _ => return Err(ForgeError::new(ErrorKind::Protocol, "the list is not a list")),
             }
         }
         Ok(items)
@@ -291,7 +291,7 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 
 fn base(api: &str) -> Result<Url, ForgeError> {
     let bad = |why: &str| {
-        ForgeError::new(ErrorKind::Unknown, format!("`{api}` is no address of an API: {why}"))
+        ForgeError::new(ErrorKind::Unknown, format!("`{api}` is not the address of an API: {why}"))
     };
     let url = Url::parse(api).map_err(|error| bad(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -26,7 +26,7 @@ impl Webhook {
         let Some(text) = &args.webhook else { return Ok(None) };
         let url: reqwest::Url = text
             .parse()
-            .map_err(|error| CommandError::new(format!("--webhook is no URL: {error}")))?;
+            .map_err(|error| CommandError::new(format!("--webhook is not a URL: {error}")))?;
         let is_plain = url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
         if url.scheme() != "https" && !is_plain {
             return Err(CommandError::new("--webhook must be https, unless it is on loopback")

@@ -9,7 +9,7 @@ use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change};
 use crate::controller::outcome::{self, Outcome};
-use crate::facts::{Facts, Origin};
+use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::node::{Owners, fields};
@@ -247,9 +247,9 @@ fn touches(outcome: &Outcome, after: &World) -> Vec<ResourceId> {
 
 /// Fields that hang on facts nobody knows: they are predicted, but not waited for.
 fn unsure(facts: &Facts) -> Vec<&'static str> {
-    let hanging = [("zones", "zones"), ("disableOutboundSnat", "disableOutboundSnat")];
-    let is_assumed = |fact: &str| facts.source(fact) == Origin::Assumed;
-    hanging.into_iter().filter(|(fact, _)| is_assumed(fact)).map(|(_, field)| field).collect()
+    let hanging = [(Fact::Zones, "zones"), (Fact::DisableOutboundSnat, "disableOutboundSnat")];
+    let is_assumed = |fact: Fact| facts.source(fact) == Origin::Assumed;
+    hanging.into_iter().filter(|(fact, _)| is_assumed(*fact)).map(|(_, field)| field).collect()
 }
 
 /// The rules of a security group, by name.

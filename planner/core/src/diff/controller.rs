@@ -17,7 +17,7 @@ use crate::unknown;
 use super::{Gathered, awaited};
 
 /// Diffs all that the controller owns.
-pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
     let (prediction, own) = (join.prediction, &join.own);
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
@@ -36,9 +36,10 @@ pub(crate) fn diff(join: &Join<'_>, gathered: &mut Gathered) {
             let id = sides.0.map(|view| view.id.key());
             let is_shared = address.kind == Kind::LoadBalancer && change.action == Action::Replace;
             if is_shared && id.is_some_and(|id| handed_over.contains(&id)) {
-                change.reason = "its last Service goes and another comes: re-created if the \
-                                 controller gets to the one that goes first, and stays otherwise"
-                    .to_owned();
+                change.reason =
+                    "its last Service is deleted and another is created: re-created if the \
+                                 controller handles the deleted one first, and stays otherwise"
+                        .to_owned();
                 change.evidence = Some(Evidence::Guessed);
             }
             connections(&change, sides, own, gathered);
@@ -170,7 +171,7 @@ fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect
         Reason::SubnetChanged => Some("cannot move to another subnet"),
         Reason::AddressChanged => Some("cannot change its address"),
         Reason::PublicIpChanged => Some("its public IP address is another"),
-        Reason::FrontendWent => Some("goes with its frontend"),
+        Reason::FrontendWent => Some("deleted with its frontend"),
         Reason::Failed => Some("its provisioning had failed"),
         Reason::LoadBalancerChanged => Some("the Service moves to the other load balancer"),
         Reason::TakenOver => Some("its name is in use on another frontend: it is taken over"),
@@ -232,7 +233,7 @@ fn connections(
             endpoint_connection::address(&consumer.endpoint, own),
             Action::Delete,
             Actor::Controller,
-            "goes with its Private Link Service",
+            "deleted with its Private Link Service",
         );
         gone.object = Some(consumer.endpoint.clone());
         gone.evidence = Some(Evidence::Recorded);

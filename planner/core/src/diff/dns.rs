@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::code::Code;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
 use crate::join::{Record, Unzoned, records_leaving};
@@ -14,6 +13,7 @@ use crate::node::dns_record::{tag, target};
 use crate::plan::{Finding, Mode, Op};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 use super::draft::{Draft, DraftKey, Stage};
@@ -113,7 +113,7 @@ fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) 
 /// record is deleted before its endpoint's tag is, by which it would be found again.
 pub(super) fn prune(input: &Input<'_>, gathered: &mut Gathered) {
     let reason = match input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "it carries the stack's mark and left the desired state",
     };
     let leaving = records_leaving(input);
@@ -132,12 +132,11 @@ pub(super) fn prune(input: &Input<'_>, gathered: &mut Gathered) {
 
 /// A zone is not there.
 pub(crate) fn zone_missing(at: &Address, unzoned: &Unzoned<'_>) -> Finding {
-    Finding {
-        code: Code::ZoneMissing,
-        severity: Code::ZoneMissing.severity(),
-        address: at.clone(),
-        message: format!("the private DNS zone {} is not there", unzoned.zone),
-        help: Some("Make the zone first, or name one that exists.".to_owned()),
-        place: Some(unzoned.place.clone()),
-    }
+    Finding::new(
+        rule::ZONE_MISSING,
+        at.clone(),
+        format!("the private DNS zone {} is not there", unzoned.zone),
+    )
+    .help("Create the zone first, or name one that exists.")
+    .placed(Some(unzoned.place.clone()))
 }

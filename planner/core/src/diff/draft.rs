@@ -32,7 +32,7 @@ pub enum Stage {
 /// The name of a draft.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DraftKey {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// What is done to it.
     pub stage: Stage,

@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
-use crate::code::Code;
 use crate::compare;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::consumer::Consumer;
@@ -16,6 +15,7 @@ use crate::plan::{Finding, Mode, Op};
 use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule;
 
 use connection::connection;
 
@@ -23,7 +23,7 @@ use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, dns, ownership};
 
 /// Diffs all endpoints of the stack.
-pub(crate) fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
     for live in leaving {
         delete(join, live, gathered);
     }
@@ -43,7 +43,7 @@ fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
     let Some(id) = live.get("id").and_then(Value::as_str).map(ResourceId::new) else { return };
     let Some(at) = join.own.get(&id.key()).cloned() else { return };
     let reason = match join.input.options.mode {
-        Mode::Destroy => "the stack is to go",
+        Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
@@ -53,7 +53,7 @@ fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
         Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
-        "goes with its endpoint",
+        "deleted with its endpoint",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
     let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
@@ -70,17 +70,13 @@ fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
 }
 
 fn no_link(endpoint: &Endpoint<'_>) -> Finding {
-    Finding {
-        code: Code::NoPrivateLinkService,
-        severity: Code::NoPrivateLinkService.severity(),
-        address: endpoint.at.clone(),
-        message: "its Service will have no Private Link Service to connect to".to_owned(),
-        help: Some(
-            "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
-                .to_owned(),
-        ),
-        place: Some(endpoint.wanted.name.span.place().to_string()),
-    }
+    Finding::new(
+        rule::NO_PRIVATE_LINK_SERVICE,
+        endpoint.at.clone(),
+        "its Service will have no Private Link Service to connect to",
+    )
+    .help("Set azure-pls-create to \"true\" on the Service, and look at what else is found of it.")
+    .at(&endpoint.wanted.name.span)
 }
 
 fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {

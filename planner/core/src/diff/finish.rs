@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Kind;
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change};
-use crate::code::Code;
 use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict;
@@ -18,6 +17,7 @@ use crate::node::Owners;
 use crate::node::service::{actor, address, stack_of};
 use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
+use crate::rule::{Example, basis, rules};
 
 use super::Gathered;
 use super::awaited::sharers;
@@ -165,15 +165,11 @@ fn change(key: &Key, prediction: &Prediction, gathered: &Gathered) -> Option<Cha
 }
 
 fn finding(key: &Key) -> Finding {
-    Finding {
-        code: Code::SecondSync,
-        severity: Code::SecondSync.severity(),
-        address: address(key),
-        message: "the controller's first sync leaves work that only a second one does; privlink makes it sync once more when the first is done"
-            .to_owned(),
-        help: None,
-        place: None,
-    }
+    Finding::new(
+        SECOND_SYNC,
+        address(key),
+        "the controller's first sync leaves work that only a second one does; privlink makes it sync once more when the first is done",
+    )
 }
 
 /// Drafts the second syncs: behind all that the first bring about, one after the other. What each brings
@@ -201,5 +197,21 @@ fn draft(due: &BTreeSet<Key>, prediction: &Prediction, gathered: &mut Gathered) 
         draft.needs.extend(before);
         before = Some(DraftKey::new(&at, Stage::Settle));
         gathered.drafts.push(draft);
+    }
+}
+
+rules! {
+    /// One sync of the controller does not complete a change of a Service: one that becomes internal keeps security
+    /// rules of its public address, one that becomes public may keep its internal frontend. The controller does not
+    /// come back to that by itself, so the plan has a step of its own that makes it sync once more when the first
+    /// sync is done, by the annotation `privlink.dev/sync`.
+    SECOND_SYNC = "second-sync", Note, [Desired, Live, Predicted], {
+        basis: basis::recorded("a sync leaves what only the next removes", basis::link::BALANCER),
+        advice: "Nothing. It is shown so that the second sync, and what is deleted with it, is no surprise.",
+        example: Example::change(
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "false""#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "false""#,
+        ),
     }
 }

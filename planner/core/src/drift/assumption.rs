@@ -13,7 +13,7 @@ use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
 use crate::compare;
-use crate::facts::{BackendPoolType, Facts, Origin, TakenPlsName};
+use crate::facts::{BackendPoolType, Fact, Facts, HealthProbeMode, Origin, TakenPlsName};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::prediction::Prediction;
@@ -24,9 +24,9 @@ use super::gathered::fields;
 use super::report::{By, Cause, Difference, Heals};
 
 /// Other values of the assumed facts, one at a time, with the fact's name.
-pub(super) fn alternatives(facts: &Facts, world: &World) -> Vec<(&'static str, Facts)> {
+pub(super) fn alternatives(facts: &Facts, world: &World) -> Vec<(Fact, Facts)> {
     let mut others = Vec::new();
-    let mut try_one = |fact: &'static str, assign: &dyn Fn(&mut Facts)| {
+    let mut try_one = |fact: Fact, assign: &dyn Fn(&mut Facts)| {
         let mut other = facts.clone();
         assign(&mut other);
         if facts.source(fact) == Origin::Assumed && other != *facts {
@@ -34,57 +34,61 @@ pub(super) fn alternatives(facts: &Facts, world: &World) -> Vec<(&'static str, F
         }
     };
     for zones in [Vec::new(), ["1", "2", "3"].map(str::to_owned).to_vec()] {
-        try_one("zones", &|it| it.zones.clone_from(&zones));
+        try_one(Fact::Zones, &|it| it.zones.clone_from(&zones));
     }
-    try_one("disableOutboundSnat", &|it| it.disable_outbound_snat = !it.disable_outbound_snat);
-    try_one("sharedProbe", &|it| it.shared_probe = !it.shared_probe);
-    try_one("excludeControlPlane", &|it| it.exclude_control_plane = !it.exclude_control_plane);
+    try_one(Fact::DisableOutboundSnat, &|it| it.disable_outbound_snat = !it.disable_outbound_snat);
+    for mode in [HealthProbeMode::ServiceNodePort, HealthProbeMode::Shared] {
+        try_one(Fact::HealthProbeMode, &|it| it.health_probe_mode = mode);
+    }
+    try_one(Fact::ExcludeControlPlane, &|it| it.exclude_control_plane = !it.exclude_control_plane);
     for kind in
         [BackendPoolType::NodeIpConfiguration, BackendPoolType::NodeIp, BackendPoolType::PodIp]
     {
-        try_one("backendPoolType", &|it| it.backend_pool_type = kind);
+        try_one(Fact::BackendPoolType, &|it| it.backend_pool_type = kind);
     }
     for taken in [TakenPlsName::TakenOver, TakenPlsName::Refused] {
-        try_one("takenPlsName", &|it| it.taken_pls_name = taken);
+        try_one(Fact::TakenPlsName, &|it| it.taken_pls_name = taken);
     }
-    try_one("knowsDisableNsgRule", &|it| it.knows_disable_nsg_rule = !it.knows_disable_nsg_rule);
+    try_one(Fact::KnowsDisableNsgRule, &|it| {
+        it.knows_disable_nsg_rule = !it.knows_disable_nsg_rule
+    });
     let seen = Seen::of(world);
     for name in &seen.clusters {
-        try_one("clusterName", &|it| it.cluster_name.clone_from(name));
+        try_one(Fact::ClusterName, &|it| it.cluster_name.clone_from(name));
     }
     for name in &seen.balancers {
-        try_one("loadBalancerName", &|it| it.load_balancer_name = Some(name.clone()));
+        try_one(Fact::LoadBalancerName, &|it| it.load_balancer_name = Some(name.clone()));
     }
     for subnet in &seen.subnets {
-        try_one("subnet", &|it| subnet.name().clone_into(&mut it.subnet));
+        try_one(Fact::Subnet, &|it| subnet.name().clone_into(&mut it.subnet));
         let network = subnet.segment("virtualNetworks").unwrap_or_default();
-        try_one("virtualNetwork", &|it| {
+        try_one(Fact::VirtualNetwork, &|it| {
             network.clone_into(&mut it.virtual_network);
             subnet.name().clone_into(&mut it.subnet);
         });
     }
     for group in &seen.link_groups {
-        try_one("privateLinkServiceResourceGroup", &|it| {
+        try_one(Fact::PrivateLinkServiceResourceGroup, &|it| {
             it.private_link_service_resource_group = Some(group.clone());
         });
     }
     for location in &seen.locations {
-        try_one("location", &|it| it.location.clone_from(location));
+        try_one(Fact::Location, &|it| it.location.clone_from(location));
     }
     others
 }
 
 /// The facts without which the model can only guess that the controller fails.
-pub(super) fn unknown_place(facts: &Facts) -> Option<&'static str> {
+pub(super) fn unknown_place(facts: &Facts) -> Option<Fact> {
     let place = [
-        ("resourceGroup", &facts.resource_group),
-        ("virtualNetwork", &facts.virtual_network),
-        ("subnet", &facts.subnet),
-        ("securityGroup", &facts.security_group),
+        (Fact::ResourceGroup, &facts.resource_group),
+        (Fact::VirtualNetwork, &facts.virtual_network),
+        (Fact::Subnet, &facts.subnet),
+        (Fact::SecurityGroup, &facts.security_group),
     ];
     place
         .into_iter()
-        .find(|(fact, value)| value.is_empty() && facts.source(fact) == Origin::Assumed)
+        .find(|(fact, value)| value.is_empty() && facts.source(*fact) == Origin::Assumed)
         .map(|(fact, _)| fact)
 }
 
@@ -128,7 +132,7 @@ fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
 /// differ are no explanation: Azure speaks against them.
 pub(super) fn unverified(
     found: Vec<Found>,
-    fact: &str,
+    fact: Fact,
     (first, other): (&Prediction, &Prediction),
 ) -> Vec<Found> {
     if !changed(other).is_subset(&changed(first)) {
@@ -180,7 +184,8 @@ pub(super) fn unverified(
     kept
 }
 
-pub(super) fn hanging(mut difference: Difference, fact: &str) -> Difference {
+pub(super) fn hanging(mut difference: Difference, fact: Fact) -> Difference {
+    let fact = fact.shown_name();
     difference.class = Class::Unverified;
     difference.weight = Class::Unverified.weight();
     difference.message = format!("it would be as the controller leaves it if {fact} were another");
@@ -199,12 +204,11 @@ pub(super) fn status(prediction: &Prediction, at: &Address) -> Vec<FieldDiff> {
     let told = prediction.outcome(key).and_then(|outcome| outcome.status.as_ref());
     let live = prediction.live.get(key).map(|service| &service.ingress);
     match (told, live) {
-        (Some(told), Some(live)) if told != live => vec![FieldDiff {
-            path: "status.loadBalancer.ingress".to_owned(),
-            before: Some(live.clone().into()),
-            after: Some(told.clone().into()),
-            forces_replacement: false,
-        }],
+        (Some(told), Some(live)) if told != live => vec![FieldDiff::new(
+            "status.loadBalancer.ingress",
+            Some(live.clone().into()),
+            Some(told.clone().into()),
+        )],
         _ => Vec::new(),
     }
 }
@@ -271,11 +275,12 @@ mod tests {
     #[test]
     fn only_assumed_facts_have_alternatives() {
         let mut facts = Facts::default();
-        let names = |facts: &Facts| -> BTreeSet<&str> {
+        let names = |facts: &Facts| -> BTreeSet<Fact> {
             alternatives(facts, &World::default()).into_iter().map(|(fact, _)| fact).collect()
         };
-        assert!(names(&facts).contains("zones") && names(&facts).contains("disableOutboundSnat"));
-        facts.sources.insert("zones".to_owned(), Origin::Read);
-        assert!(!names(&facts).contains("zones"));
+        let both = BTreeSet::from([Fact::Zones, Fact::DisableOutboundSnat]);
+        assert!(names(&facts).is_superset(&both));
+        facts.sources.insert(Fact::Zones, Origin::Read);
+        assert!(!names(&facts).contains(&Fact::Zones));
     }
 }

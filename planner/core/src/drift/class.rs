@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub enum Weight {
     /// It is drift.
     Drift,
-    /// It may be: it hangs on a fact that nobody knows.
+    /// It may be drift: it depends on a fact that was assumed.
     Unverified,
     /// It is worth knowing.
     Note,
@@ -72,7 +72,7 @@ pub enum Class {
     Unverified,
     /// A connection waits for approval.
     AwaitingApproval,
-    /// A frontend or rule of somebody else on the controller's load balancer, or a consumer whom nobody named.
+    /// A frontend or rule of another owner on the controller's load balancer, or a consumer whom nobody named.
     Foreign,
 }
 

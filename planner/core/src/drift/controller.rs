@@ -339,6 +339,7 @@ impl Work<'_> {
                     difference(Class::ChangedInAzure, &at, Some(id.as_str()), message, cause);
                 difference.fields = vec![super::Field {
                     path: "properties.privateLinkServiceNetworkPolicies".to_owned(),
+                    wanted_unknown: false,
                     wanted: Some("Disabled".into()),
                     found: policy.map(Into::into),
                 }];
@@ -387,7 +388,7 @@ impl Work<'_> {
 /// Stands for a difference that no field tells.
 fn whole() -> Vec<FieldDiff> {
     let path = String::new();
-    vec![FieldDiff { path, before: None, after: None, forces_replacement: false }]
+    vec![FieldDiff::new(path, None, None)]
 }
 
 fn cause(class: Class, progress: &Progress) -> Cause {

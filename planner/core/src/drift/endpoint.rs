@@ -6,8 +6,8 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
-use crate::diff::approval::{self, Decision};
 use crate::diff::dns::zone_missing;
+use crate::join::decision::{self, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
@@ -230,7 +230,7 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
         for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
             let is_own = own.contains_key(&endpoint.key());
-            let decision = approval::decision(input, Some(service), &endpoint, &consumer.status);
+            let decision = decision::decision(input, Some(service), &endpoint, &consumer.status);
             let told = told(look, link, (&consumer.status, is_own), decision);
             let Some((class, by, message, repair)) = told else { continue };
             let at = connection_address(&consumer.endpoint, own);

@@ -49,8 +49,12 @@ pub(super) fn difference(
 
 /// Fields of a diff from what is to what should be.
 pub(super) fn fields(diffs: Vec<FieldDiff>) -> Vec<Field> {
-    let field =
-        |FieldDiff { path, before, after, .. }| Field { path, wanted: after, found: before };
+    let field = |FieldDiff { path, before, after, after_unknown, .. }| Field {
+        path,
+        wanted: after,
+        wanted_unknown: after_unknown,
+        found: before,
+    };
     diffs.into_iter().map(FieldDiff::shown).map(field).collect()
 }
 

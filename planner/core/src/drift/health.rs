@@ -1,8 +1,7 @@
 //! What the rules over what is live find, as differences.
-
-use crate::code::Code;
 use crate::health;
 use crate::join::Join;
+use crate::rule;
 
 use super::class::Class;
 use super::gathered::{Gathered, difference};
@@ -12,9 +11,9 @@ use super::report::{By, Cause};
 pub(super) fn compare(join: &Join<'_>, gathered: &mut Gathered) {
     for finding in health::find(join) {
         let (class, by) = match finding.code {
-            Code::StrangerApproved => (Class::Foreign, By::Consumer),
-            Code::ConnectionUnknown => (Class::Disconnected, By::Provider),
-            Code::CleanupLost | Code::ExternalAddresses | Code::NoReadyNode => {
+            rule::STRANGER_APPROVED => (Class::Foreign, By::Consumer),
+            rule::CONNECTION_UNKNOWN => (Class::Disconnected, By::Provider),
+            rule::CLEANUP_LOST | rule::EXTERNAL_ADDRESSES | rule::NO_READY_NODE => {
                 (Class::Unhealthy, By::SomebodyInKubernetes)
             }
             _ => (Class::Unhealthy, By::AzureOrSomebodyInIt),

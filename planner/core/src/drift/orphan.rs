@@ -123,7 +123,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let lists: Vec<String> =
         foreign.into_iter().map(|(what, names)| format!("{what} {}", names.join(", "))).collect();
     let message = format!(
-        "it has {} of somebody else, which the controller leaves alone and which keep it alive",
+        "it has {} of other owners, which the controller leaves alone and which keep it from being deleted",
         lists.join(" and ")
     );
     let at = Address::new(Kind::LoadBalancer, balancer.name());

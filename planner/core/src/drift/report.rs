@@ -9,7 +9,7 @@ use crate::address::Address;
 use super::class::{Class, Weight};
 
 /// The version of the report's JSON. Minor: a new optional field or a new class; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What a run found, over all its stacks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +64,7 @@ pub struct Summary {
     pub stacks: usize,
     /// Differences that are drift.
     pub drift: usize,
-    /// Differences that hang on assumed facts.
+    /// Differences that depend on assumed facts.
     pub unverified: usize,
     /// Differences worth knowing only.
     pub notes: usize,
@@ -92,7 +92,8 @@ pub struct StackReport {
     /// Why it could not be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// All nodes looked at, in order of address.
+    /// All objects looked at, in order of address.
+    #[serde(rename = "objects")]
     pub nodes: Vec<Node>,
     /// What differs, in order of address and class.
     pub differences: Vec<Difference>,
@@ -127,17 +128,17 @@ impl StackReport {
     }
 }
 
-/// One node that was looked at.
+/// One object that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// The node.
+    /// The object.
     pub address: Address,
     /// How it stands: the worst of its differences.
     pub state: State,
 }
 
-/// How a node stands.
+/// How an object stands.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -147,7 +148,7 @@ pub enum State {
     InSync,
     /// It has a note only.
     Noted,
-    /// A difference hangs on an assumed fact.
+    /// A difference depends on an assumed fact.
     Unverified,
     /// It drifted.
     Drifted,
@@ -163,7 +164,7 @@ pub struct Difference {
     pub class: Class,
     /// How much that weighs.
     pub weight: Weight,
-    /// The node.
+    /// The object.
     pub address: Address,
     /// The object in its own control plane: an ARM id, or `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,11 +181,11 @@ pub struct Difference {
     /// The command or edit that repairs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<String>,
-    /// Consumers that the controller's next sync would cut off.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Consumers that the controller's next sync would disconnect.
+    #[serde(rename = "disconnects", default, skip_serializing_if = "Vec::is_empty")]
     pub cuts_off: Vec<String>,
-    /// The assumed fact it hangs on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The assumed fact it depends on.
+    #[serde(rename = "dependsOn", default, skip_serializing_if = "Option::is_none")]
     pub hangs_on: Option<String>,
 }
 
@@ -197,6 +198,9 @@ pub struct Field {
     /// What it should be; absent when it should not be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Value>,
+    /// Whether `wanted`, or a part of it, is handed out later, and words stand in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wanted_unknown: bool,
     /// What it is; absent when it is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Value>,
@@ -217,7 +221,7 @@ pub struct Cause {
     /// The newest event of the Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<LastEvent>,
-    /// Who last changed the resource, where Azure tells.
+    /// Who last changed the resource, where Azure shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<LastModified>,
     /// When it was still otherwise, by the earlier look.
@@ -265,7 +269,7 @@ impl By {
             Self::Provider => "the provider",
             Self::Consumer => "the consumer",
             Self::DesiredState => "desired state, which moved on",
-            Self::Unknown => "nobody that shows",
+            Self::Unknown => "an unknown writer",
         }
     }
 }
@@ -327,7 +331,7 @@ impl Heals {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Unread {
-    /// A list's path, a kind of Kubernetes objects, or a node.
+    /// A list's path, a kind of Kubernetes objects, or an object.
     pub what: String,
     /// Why.
     pub why: String,

@@ -163,7 +163,7 @@ fn gathered_if_another(
     cause.after = since.at.clone();
     let message = match at.kind {
         Kind::Service => {
-            "it was re-created: its uid is another, and so is the default name of all that the controller makes for it"
+            "it was re-created: its uid is another, and so is the default name of all that the controller creates for it"
         }
         Kind::PrivateLinkService => {
             "it was re-created under its name: its alias is another, and whoever was connected is not"
@@ -178,11 +178,12 @@ fn gathered_if_another(
             _ => "properties.resourceGuid",
         }
         .to_owned(),
+        wanted_unknown: false,
         wanted: Some(was.into()),
         found: Some(now.into()),
     }];
     difference.repair = Some(match at.kind {
-        Kind::PrivateLinkService => "every consumer must delete its private endpoint and make it again; take a new snapshot for the next look".to_owned(),
+        Kind::PrivateLinkService => "every consumer must delete its private endpoint and create it again; take a new snapshot for the next look".to_owned(),
         _ => "nothing brings the old one back; take a new snapshot for the next look".to_owned(),
     });
     gathered.push(difference);
@@ -217,7 +218,8 @@ fn consumer(
     let object = Some(was.endpoint.as_str());
     let mut difference = difference(Class::ConsumerGone, &at, object, message, cause);
     difference.repair = Some(
-        "ask the consumer; if it went on purpose, take a new snapshot for the next look".into(),
+        "ask the consumer; if it was removed on purpose, take a new snapshot for the next look"
+            .into(),
     );
     Some(difference)
 }

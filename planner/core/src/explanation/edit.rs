@@ -10,14 +10,14 @@ use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
-use crate::planning::Planned;
+use crate::planned::Planned;
 use crate::planning::account::short;
 
 /// How a change comes about with nobody disconnected: a second Service beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Beside {
-    /// The Service that stays as it is until nobody uses it.
+    /// The Service that stays unchanged until no consumer uses it.
     pub service: String,
     /// The Service to make beside it.
     pub second: String,
@@ -82,7 +82,7 @@ pub(super) fn in_short(beside: &Beside, causes: &[Change]) -> String {
             };
             format!("keep {}; put {} on", plain(&field.before), plain(&field.after))
         }
-        _ => format!("keep Service {} as it is; make", beside.service),
+        _ => format!("keep Service {} unchanged; create", beside.service),
     };
     format!("{keeps} a second Service beside this one, and move the endpoints to it")
 }
@@ -151,9 +151,9 @@ fn steps(
     let fields = || service.fields.iter().filter(matters);
     let put_back: Vec<String> = fields().map(back).collect();
     steps.push(if put_back.is_empty() {
-        format!("Keep Service {namespace}/{name} as it is.")
+        format!("Keep Service {namespace}/{name} unchanged.")
     } else {
-        format!("Keep Service {namespace}/{name} as it is: {}.", put_back.join("; "))
+        format!("Keep Service {namespace}/{name} unchanged: {}.", put_back.join("; "))
     });
     let set: Vec<String> = fields()
         .filter_map(|field| {
@@ -174,7 +174,7 @@ fn steps(
         ));
     }
     steps.push(format!(
-        "Apply: Private Link Service {new} comes beside {old}, and nobody is disconnected. `privlink output` shows its alias."
+        "Apply: Private Link Service {new} is created beside {old}, and nobody is disconnected. `privlink output` shows its alias."
     ));
     for (endpoint, wanted) in &input.desired.endpoints {
         let reaches = |it: &Key| it.namespace == namespace && it.name == name;

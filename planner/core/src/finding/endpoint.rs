@@ -2,12 +2,12 @@
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
-use crate::code::Code;
 use crate::desired::{Desired, Dns, Target};
 use crate::diagnostic::Spanned;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::rule::{At, Example, basis, rules};
 
 /// Zone groups that will hold no record: Azure writes those names that what is reached announces, and a
 /// Private Link Service announces its `fqdns` alone. Guessed from reports (hashicorp/terraform-provider-azurerm
@@ -29,18 +29,9 @@ pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Fin
         };
         let (Some(link), Some(first)) = (link, zones.first()) else { continue };
         let Some(why) = why_empty(link, zones) else { continue };
-        findings.push(Finding {
-            code: Code::ZoneGroupEmpty,
-            severity: Code::ZoneGroupEmpty.severity(),
-            address: Address::new(Kind::PrivateEndpoint, name.clone()),
-            message: format!(
+        findings.push(Finding::new(ZONE_GROUP_EMPTY, Address::new(Kind::PrivateEndpoint, name.clone()), format!(
                 "its zone group will keep no record, as far as is known: {whose} {why}"
-            ),
-            help: Some(
-                "Set azure-pls-fqdns on the Service to names within the zone, or use dns.record, which privlink writes.".to_owned(),
-            ),
-            place: Some(first.span.place().to_string()),
-        });
+            )).help("Set azure-pls-fqdns on the Service to names within the zone, or use dns.record, which privlink writes.").at(&first.span));
     }
     findings
 }
@@ -64,4 +55,19 @@ fn why_empty(link: &PrivateLinkService, zones: &[Spanned<String>]) -> Option<Str
     }
     let names: Vec<&str> = names.iter().map(|it| it.as_str()).collect();
     Some(format!("announces no name within {}: {}", zones.join(", "), names.join(", ")))
+}
+
+rules! {
+    /// Azure writes into the zones of a zone group those names that what is reached announces. A Private
+    /// Link Service announces its `azure-pls-fqdns`, and there are none, or none within the zones: no
+    /// record ever appears. This follows from reports; it is not documented.
+    ZONE_GROUP_EMPTY = "zone-group-empty", Warning, [Desired, Live, Predicted], {
+        basis: basis::guessed("a zone group writes what its target announces", basis::link::DNS),
+        advice: "Announce names within the zone, or use `dns.record`, which privlink writes.",
+        example: Example::new(
+            At::Endpoint,
+            "dns: {zoneGroup: {zones: [privatelink.contoso.com]}}",
+            "dns: {record: {zone: privatelink.contoso.com, name: web}}",
+        ),
+    }
 }

@@ -7,12 +7,12 @@ use crate::annotation::keys;
 use crate::arm::address::in_subnet;
 use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
-use crate::code::Code;
 use crate::controller::failure::{self, Failure};
 use crate::controller::outcome::{Method, Write};
 use crate::diagnostic::Span;
 use crate::node::private_link_service;
 use crate::plan::Finding;
+use crate::rule::{At, Example, basis, rules};
 
 use super::Subject;
 
@@ -23,13 +23,14 @@ pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     let error = brief(&failure.text);
     let own = match failure.cause {
         failure::Cause::LinkNameFixed => Some((
-            Code::LinkCannotMove,
+            LINK_CANNOT_MOVE,
             "Keep the name; for another one, put a second Service beside this one and move its consumers.",
         )),
         failure::Cause::LinkInTheWay => Some((
-            Code::LinkBlocked,
-            "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
+            LINK_BLOCKED,
+            "Delete that Private Link Service, or remove the azure-pls-* annotations.",
         )),
+        failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
         failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
     };
     if let Some((code, help)) = own {
@@ -38,14 +39,32 @@ pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
     }
     let (code, message) = match Done::of(subject) {
         Done::Nothing => {
-            (Code::ControllerFails, format!("the controller will fail and write nothing: {error}"))
+            (CONTROLLER_FAILS, format!("the controller will fail and write nothing: {error}"))
         }
         Done::Something(what) => {
-            (Code::PartlyMade, format!("the controller will {what}, and then fail: {error}"))
+            (PARTLY_MADE, format!("the controller will {what}, and then fail: {error}"))
         }
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, span, message, &help))
+}
+
+/// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
+/// the group, and fails (recordings 180 and 181).
+fn group_missing(subject: &Subject<'_>) -> Finding {
+    let key = "azure-pls-resource-group";
+    let annotated = subject.annotation(key).map(|group| group.trim().to_owned());
+    let group = annotated
+        .filter(|group| !group.is_empty())
+        .unwrap_or_else(|| subject.facts.private_link_service_group());
+    let message = format!(
+        "the resource group {group} does not exist, so no Private Link Service is made: the controller \
+         will fail with the load balancer made and the Service without its new address"
+    );
+    let help = format!(
+        "Make the group first (az group create --name {group} ...), or name one that exists."
+    );
+    subject.finding(RESOURCE_GROUP_MISSING, key, message, &help)
 }
 
 /// What the controller does before it fails.
@@ -149,7 +168,7 @@ fn missing_subnet(subject: &Subject<'_>) -> String {
         format!("az network vnet create --resource-group {group} --name {network}, then ")
     };
     format!(
-        "Name a subnet of {network} that is there, or make this one: {made}az network vnet subnet create --resource-group {group} --vnet-name {network} --name {subnet} --address-prefixes RANGE."
+        "Name a subnet of {network} that exists, or create this one: {made}az network vnet subnet create --resource-group {group} --vnet-name {network} --name {subnet} --address-prefixes RANGE."
     )
 }
 
@@ -185,4 +204,107 @@ fn brief(error: &str) -> String {
         .take_while(|line| !line.starts_with('{'))
         .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
     telling.collect::<Vec<_>>().join("; ")
+}
+
+rules! {
+    /// The controller will report an error for this Service (an event `SyncLoadBalancerFailed`) and write
+    /// nothing to Azure. It tries again after 5, 10, 20 s and more, and fails again.
+    CONTROLLER_FAILS = "controller-fails", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("errors come late in a sync (findings 11 to 16)", basis::link::LINK),
+        advice: "Correct what the controller's message names, or accept it with `--accept \
+            controller-fails`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "no-such-subnet"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "apps-subnet"
+            "#,
+        ),
+    }
+
+    /// The resource group that a Private Link Service is to be in does not exist. The controller makes the
+    /// load balancer, cannot list the group, and fails; the Service gets no address.
+    RESOURCE_GROUP_MISSING = "resource-group-missing", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded(
+            "a list of Private Link Services that fails ends the sync (finding 42)",
+            basis::link::LINK,
+        ),
+        advice: "Make the group, or name one that exists. The controller tries again by itself.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-resource-group: nope-rg
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            "#,
+        ),
+    }
+
+    /// The controller will report an error with part of its work done, and the message says which part. It
+    /// writes the load balancer first, and looks at Private Link settings only then: the load balancer
+    /// serves, the Private Link Service is not made, and the Service's status stays as it was (empty, for a
+    /// new Service). Where the frontend is to change, the Private Link Service is deleted before, and
+    /// consumers are disconnected although nothing else is done.
+    PARTLY_MADE = "partly-made", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("errors come late in a sync (findings 11 to 16)", basis::link::LINK),
+        advice: "Correct what the controller's message names, or accept it with `--accept partly-made`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "no-such-subnet"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "pls-subnet"
+            "#,
+        ),
+    }
+
+    /// A Private Link Service that is managed elsewhere is on the Service's frontend: without the
+    /// controller's tags, or owned by another Service. The controller refuses.
+    LINK_BLOCKED = "link-blocked", Error, [Desired, Live, Predicted], {
+        basis: basis::documented("a frontend has one Private Link Service", basis::link::LINK),
+        advice: "Delete the other one, or remove the `azure-pls-*` annotations and use it unchanged.",
+        example: Example::live(
+            r#"service.beta.kubernetes.io/azure-pls-create: "true"   # while another tool made one"#,
+        ),
+    }
+
+    /// A Private Link Service can be neither renamed nor moved to another resource group, and its NAT
+    /// subnet cannot change: the controller writes a new primary address, and other tools refuse to. A new
+    /// name is refused at every sync; for another group the controller tries to create a second one on the
+    /// same frontend, which Azure refuses.
+    LINK_CANNOT_MOVE = "link-cannot-move", Error, [Desired, Live, Predicted], {
+        basis: basis::recorded("a Private Link Service keeps name and group (finding 9)", basis::link::LINK),
+        advice: "Keep the name, the group and the subnet. For others, create a second Service and move \
+            the consumers.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "old-name"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "new-name"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "old-name"
+            "#,
+        ),
+    }
 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use crate::annotation::keys;
 use crate::arm::address::{Prefix, ranges};
 use crate::arm::resource::{NetworkSecurityGroup, PrivateLinkService, SecurityRule};
-use crate::code::Code;
 use crate::plan::Finding;
 use crate::resource_id::ResourceId;
+use crate::rule::{At, Example, basis, rules};
 
 use super::Subject;
 
@@ -82,7 +82,7 @@ pub(super) fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
         (span, format!("the security rule {rule} denies them"))
     };
     Some(subject.finding_at(
-        Code::NatAddressesShutOut,
+        NAT_ADDRESSES_SHUT_OUT,
         span,
         format!(
             "no consumer of the Private Link Service gets through: its NAT addresses ({}) are shut out; {why}",
@@ -190,10 +190,56 @@ pub(super) fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
         key.iter().find_map(|key| service.annotation(key)).filter(|it| !it.trim().is_empty())?;
     (internal && !denies && subject.outcome.error.is_none()).then(|| {
         subject.finding_at(
-            Code::RangesKeepNobodyOut,
+            RANGES_KEEP_NOBODY_OUT,
             &said.span,
             "the ranges do not keep the virtual network out: on an internal load balancer they only add to what the network's own rule allows".to_owned(),
             "Set azure-deny-all-except-load-balancer-source-ranges: \"true\", with the NAT subnet's range among the ranges if there is a Private Link Service; or leave the ranges out.",
         )
     })
+}
+
+rules! {
+    /// What comes through the Private Link Service comes from its NAT addresses, and something drops that:
+    /// ranges in `spec.loadBalancerSourceRanges` that do not have them (kube-proxy drops the rest), or a
+    /// security rule, such as that of `azure-deny-all-except-load-balancer-source-ranges`. No consumer gets
+    /// through, although everything looks healthy.
+    NAT_ADDRESSES_SHUT_OUT = "nat-addresses-shut-out", Warning, [Desired, Live, Predicted], {
+        basis: basis::documented("which packets security rules and kube-proxy drop", basis::link::LINK),
+        advice: "Add the NAT subnet's range.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "pls-subnet"
+            loadBalancerSourceRanges: [10.1.0.0/24]
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-subnet: "pls-subnet"
+            loadBalancerSourceRanges: [10.0.0.0/8]
+            "#,
+        ),
+    }
+
+    /// Ranges in an annotation on an internal Service only allow. The default rule 65000 still lets the
+    /// whole virtual network in.
+    RANGES_KEEP_NOBODY_OUT = "ranges-keep-nobody-out", Warning, [Desired, Live, Predicted], {
+        basis: basis::documented("which packets security rules and kube-proxy drop", basis::link::LINK),
+        advice: "Set `azure-deny-all-except-load-balancer-source-ranges: \"true\"` beside them, with the \
+            NAT subnet's range among them if there is a Private Link Service; or leave them out.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
+            service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges: "true"
+            "#,
+        ),
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::arm::resource::{PrivateLinkService, Probe, Rule};
-use crate::code::Code;
 use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::resource_id::ResourceId;
+use crate::rule::{At, Example, basis, rules};
 
 use super::{PREFIX, Subject};
 
@@ -25,7 +25,7 @@ pub(super) fn proxied(subject: &Subject<'_>) -> Option<Finding> {
             "the probe stays kube-proxy's, which cannot read the header, and fails everywhere"
         };
         subject.finding(
-            Code::ProxyProtocolProbe,
+            PROXY_PROTOCOL_PROBE,
             "azure-pls-proxy-protocol",
             format!("with proxy protocol and externalTrafficPolicy Local, {what}"),
             "Use externalTrafficPolicy Cluster, or write both annotations as exactly \"true\" and let the application answer probes.",
@@ -102,7 +102,7 @@ pub(super) fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
     }
     let named: Vec<String> = hit.iter().map(|(key, why)| format!("{key} ({why})")).collect();
     Some(subject.finding(
-        Code::ProxyProtocolProbe,
+        PROXY_PROTOCOL_PROBE,
         "azure-pls-proxy-protocol",
         format!(
             "the PROXY protocol of {} reaches other Services on load balancer {}, which do not expect its header: {}",
@@ -179,11 +179,60 @@ pub(super) fn without_path(subject: &Subject<'_>) -> Option<Finding> {
         |(_, _, help)| help,
     );
     Some(subject.finding_at(
-        Code::ProbeWithoutPath,
+        PROBE_WITHOUT_PATH,
         &first.span,
         format!(
             "{ports} probed by GET / on the node port, since appProtocol says so; a gateway without a default backend answers 404, and no traffic comes through"
         ),
         help,
     ))
+}
+
+rules! {
+    /// Proxy protocol puts a header before everything that comes through, probes included. With
+    /// externalTrafficPolicy Local the probe asks kube-proxy, which cannot read the header; only if both
+    /// annotations are exactly true does the controller probe the Service's ports instead. Other Services
+    /// on the load balancer are named where the header reaches them: those on the same frontend, and those
+    /// probed by HTTP, as is every one with externalTrafficPolicy Local (reported; how far Azure spreads it
+    /// is documented badly).
+    PROXY_PROTOCOL_PROBE = "proxy-protocol-probe", Warning, [Desired, Live, Predicted], {
+        basis: basis::documented("limits of Private Link Services on AKS", basis::link::LINK),
+        advice: "Use externalTrafficPolicy Cluster, or let the application answer probes; give neighbours \
+            TCP probes, or this Service an address of its own.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"
+            externalTrafficPolicy: Local
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"
+            externalTrafficPolicy: Cluster
+            "#,
+        ),
+    }
+
+    /// `appProtocol: http` or `https` makes the probe of a port GET `/` on its node port. A gateway without
+    /// a default backend answers 404, every node counts as down, and no traffic comes through. Reported
+    /// again and again of ingress-nginx, whose chart sets `appProtocol`.
+    PROBE_WITHOUT_PATH = "probe-without-path", Warning, [Desired, Live, Predicted], {
+        basis: basis::recorded("appProtocol makes a probe of GET / (finding 26)", basis::link::BALANCER),
+        advice: "Set `azure-load-balancer-health-probe-request-path` to what is answered with 200 \
+            (`/healthz` of ingress-nginx), or `appProtocol: tcp`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            ports: [{name: http, port: 80, appProtocol: http}]
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            ports: [{name: http, port: 80, appProtocol: tcp}]
+            "#,
+        ),
+    }
 }

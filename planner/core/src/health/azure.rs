@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateLinkService, SecurityRule};
-use crate::code::Code;
 use crate::connection_status::ConnectionStatus;
-use crate::diff::approval;
+use crate::join::decision;
 use crate::node::dns_record;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
+use crate::rule::{Example, basis, rules};
 use crate::snapshot::Observation;
 
 use super::finding;
@@ -30,16 +30,16 @@ pub(super) fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 format!("{of} shows no state of the connection, which is not taken for connected")
             }
             ConnectionStatus::Other(other) => format!(
-                "{of} shows the connection as {other}, which is no state that privlink knows, and is not taken for connected"
+                "{of} shows the connection as {other}, a state that privlink does not know; it is not taken for connected"
             ),
             _ => return,
         };
         if join.input.covers(&at) && told.insert(at.clone()) {
             findings.push(finding(
-                Code::ConnectionUnknown,
+                CONNECTION_UNKNOWN,
                 at,
                 message,
-                "Look at both ends of the connection in Azure; `--replace` of the endpoint makes another one.",
+                "Look at both ends of the connection in Azure; `--replace` of the endpoint creates another one.",
             ));
         }
     };
@@ -87,13 +87,13 @@ pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
             if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
                 || join.own.contains_key(&id.key())
                 || by_itself
-                || approval::names(join.input, key, &id)
+                || decision::names(join.input, key, &id)
                 || !join.input.covers(&at)
             {
                 continue;
             }
             findings.push(finding(
-                Code::StrangerApproved,
+                STRANGER_APPROVED,
                 at,
                 format!(
                     "{} of subscription {} is connected, and neither an EndpointApproval nor azure-pls-auto-approval names it",
@@ -125,7 +125,7 @@ pub(super) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
         let first = inbound.min_by_key(|rule| rule.properties.priority.unwrap_or(i64::MAX));
         if let Some(rule) = first.filter(|rule| denies_all(rule)) {
             findings.push(finding(
-                Code::TrafficDenied,
+                TRAFFIC_DENIED,
                 Address::new(Kind::SecurityRule, format!("{}/{}", live.name(), rule.name())),
                 format!(
                     "it denies all that comes in, and with priority {} it is the first rule: nothing reaches the nodes",
@@ -189,12 +189,12 @@ pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 && is_empty("loadBalancerBackendAddresses")
             {
                 findings.push(finding(
-                    Code::EmptyPool,
+                    EMPTY_POOL,
                     Address::new(
                         Kind::BackendPool,
                         format!("{}/{}", balancer.name(), pool.name()),
                     ),
-                    "rules of the stack's Services lead to it, and nobody is in it: nothing answers"
+                    "rules of the stack's Services lead to it, and it has no members: nothing answers"
                         .to_owned(),
                     "Look at the Nodes, and at what took them out of the pool; the controller puts them back at its next sync.",
                 ));
@@ -217,10 +217,10 @@ pub(super) fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
             for record in records.into_iter().flatten() {
                 if let Some(message) = lost(join, &ResourceId::new(zone), record) {
                     findings.push(finding(
-                        Code::RecordLost,
+                        RECORD_LOST,
                         at.clone(),
                         message,
-                        "Delete the zone group and apply: Azure writes its records when it makes it.",
+                        "Delete the zone group and apply: Azure writes its records when it creates it.",
                     ));
                 }
             }
@@ -248,5 +248,60 @@ fn lost(join: &Join<'_>, zone: &ResourceId, record: &Value) -> Option<String> {
             })
         }
         Observation::Unreadable(_) | Observation::NotObserved => None,
+    }
+}
+
+rules! {
+    /// Azure shows a state of a connection that is none of `Approved`, `Pending`, `Rejected` and
+    /// `Disconnected`, or none at all. It is never taken for connected, and nothing is done about it.
+    CONNECTION_UNKNOWN = "connection-unknown", Warning, [Desired, Live], {
+        basis: basis::CONNECTION,
+        advice: "Look at both ends in Azure. `--replace PrivateEndpoint/NAME` creates a new connection.",
+        example: Example::live("privateLinkServiceConnectionState: {status: Removed}"),
+    }
+
+    /// A private endpoint of another owner is connected to a Service of the stack. No EndpointApproval
+    /// names it, and its subscription is not in `azure-pls-auto-approval`: it was approved by hand. A stack
+    /// without any EndpointApproval leaves approvals to others, and reports nothing.
+    STRANGER_APPROVED = "stranger-approved", Note, [Desired, Live], {
+        basis: basis::CONNECTION,
+        advice: "List it under `approve`, or under `reject` to disconnect it.",
+        example: Example::live(
+            "
+            kind: EndpointApproval
+            spec: {approve: []}
+            ",
+        ),
+    }
+
+    /// The first inbound rule of the nodes' security group denies everything, so nothing reaches the nodes,
+    /// whatever the load balancer does. Rules count in order of their priority, and the first that fits
+    /// decides.
+    TRAFFIC_DENIED = "traffic-denied", Warning, [Desired, Live], {
+        basis: basis::documented("the first rule that fits decides", basis::link::SECURITY),
+        advice: "Take the rule out, or put one that lets the Services' traffic in before it.",
+        example: Example::live(
+            r#"{priority: 100, direction: Inbound, access: Deny, protocol: "*", sourceAddressPrefix: "*", destinationAddressPrefix: "*"}"#,
+        ),
+    }
+
+    /// Load balancing rules of the stack's Services lead to a backend pool without members.
+    EMPTY_POOL = "empty-pool", Warning, [Desired, Live], {
+        basis: basis::documented("traffic needs a member of the pool", basis::link::BALANCER),
+        advice: "Look at the Nodes, and at what took them out of the pool. The controller puts them back \
+            at its next sync.",
+        example: Example::live(
+            "backendAddressPools: [{name: kubernetes, properties: {backendIPConfigurations: []}}]",
+        ),
+    }
+
+    /// A zone group says that it keeps a record, and that record is not in the zone, or leads to another
+    /// address. Azure writes it when the zone group is made, and does not look again.
+    RECORD_LOST = "record-lost", Warning, [Desired, Live], {
+        basis: basis::documented("a zone group keeps its records", basis::link::DNS),
+        advice: "Delete the zone group and apply: it is created again, with its records.",
+        example: Example::live(
+            "recordSets: [{recordType: A, recordSetName: web, ipAddresses: [10.1.0.5]}]   # and no such record in the zone",
+        ),
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::code::Code;
 use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::service::address;
 use crate::plan::Finding;
 use crate::pointer::At;
+use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
 
 use super::finding;
@@ -37,7 +37,7 @@ pub(super) fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         findings.push(finding(
-            Code::CleanupLost,
+            CLEANUP_LOST,
             address(key),
             format!(
                 "it has a load balancer and no finalizer {FINALIZER}: once it is deleted, what it has in Azure stays"
@@ -59,7 +59,7 @@ pub(super) fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         findings.push(finding(
-            Code::ExternalAddresses,
+            EXTERNAL_ADDRESSES,
             address(key),
             format!(
                 "its externalIPs {} are not in its manifest: the nodes take what is sent to them for the Service",
@@ -92,7 +92,7 @@ pub(super) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let balancers = of_stack.filter_map(|(_, node)| Some(node.id.parent()?.name().to_owned()));
     for balancer in balancers.collect::<BTreeSet<String>>() {
         findings.push(finding(
-            Code::NoReadyNode,
+            NO_READY_NODE,
             Address::new(Kind::LoadBalancer, balancer),
             message.clone(),
             "Look at the Nodes: `kubectl get nodes`.",
@@ -108,4 +108,35 @@ fn is_ready(node: &Value) -> bool {
         .flatten()
         .filter(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
     ready.all(|condition| condition.get("status").and_then(Value::as_str) == Some("True"))
+}
+
+rules! {
+    /// A live Service has a load balancer, and has lost the finalizer
+    /// `service.kubernetes.io/load-balancer-cleanup`. If it is deleted now, the API server removes it at
+    /// once, the controller never learns of it, and its frontend, rules and Private Link Service stay in
+    /// Azure.
+    CLEANUP_LOST = "cleanup-lost", Warning, [Desired, Live], {
+        basis: basis::documented("the finalizer makes the controller clean up", basis::link::KUBERNETES),
+        advice: "Do not delete the Service before the controller has put the finalizer back, which it \
+            does at its next sync.",
+        example: Example::live("metadata: {finalizers: []}   # of a Service with an address"),
+    }
+
+    /// A live Service has `externalIPs` that its manifest does not have. Every node takes what is sent to
+    /// such an address for the Service, whoever the address belongs to (CVE-2020-8554).
+    EXTERNAL_ADDRESSES = "external-addresses", Warning, [Desired, Live], {
+        basis: basis::documented("every node takes external addresses", basis::link::KUBERNETES),
+        advice: "Take them out of the live Service, or write them into the manifest.",
+        example: Example::live("spec: {externalIPs: [1.2.3.4]}   # of the live Service only"),
+    }
+
+    /// No Node of the cluster is ready, or there is none: nothing answers behind the load balancer. It is
+    /// reported at each load balancer that the stack's Services are on.
+    NO_READY_NODE = "no-ready-node", Warning, [Desired, Live], {
+        basis: basis::documented("traffic needs a node that is ready", basis::link::KUBERNETES),
+        advice: "`kubectl get nodes`, and what it shows.",
+        example: Example::live(
+            "status: {conditions: [{type: Ready, status: Unknown}]}   # of every Node",
+        ),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::facts::{BackendPoolType, Facts, LoadBalancerSku, Origin};
+use crate::facts::{Facts, Origin, TABLE};
 use crate::kubernetes::managers;
 use crate::kubernetes::service::Key;
 use crate::marks::{STACK_LABEL, STACK_TAG};
@@ -84,34 +84,7 @@ pub(super) fn document(seen: &Seen<'_>, facts: &Facts, services: &[(Key, &Value)
 
 /// The facts that the AKS API told, under the names they have in a Stack.
 fn read_facts(facts: &Facts) -> Map<String, Value> {
-    let sku = match facts.load_balancer_sku {
-        LoadBalancerSku::Standard => "standard",
-        LoadBalancerSku::Basic => "basic",
-    };
-    let pool = match facts.backend_pool_type {
-        BackendPoolType::NodeIpConfiguration => "nodeIPConfiguration",
-        BackendPoolType::NodeIp => "nodeIP",
-        BackendPoolType::PodIp => "podIP",
-    };
-    let all = [
-        ("nodeResourceGroup", "resourceGroup", json!(facts.resource_group)),
-        ("location", "location", json!(facts.location)),
-        ("clusterName", "clusterName", json!(facts.cluster_name)),
-        ("virtualNetwork", "virtualNetwork", json!(facts.virtual_network)),
-        (
-            "virtualNetworkResourceGroup",
-            "virtualNetworkResourceGroup",
-            json!(facts.virtual_network_resource_group),
-        ),
-        ("subnet", "subnet", json!(facts.subnet)),
-        ("securityGroup", "securityGroup", json!(facts.security_group)),
-        ("loadBalancerSku", "loadBalancerSku", json!(sku)),
-        ("backendPoolType", "backendPoolType", json!(pool)),
-        ("disableOutboundSnat", "disableOutboundSnat", json!(facts.disable_outbound_snat)),
-        ("ipFamilies", "ipFamilies", json!(facts.ip_families)),
-        ("zones", "zones", json!(facts.zones)),
-    ];
-    let is_read = |field: &str| facts.source(field) == Origin::Read;
-    let told = all.into_iter().filter(|(_, field, value)| is_read(field) && !value.is_null());
-    told.map(|(name, _, value)| (name.to_owned(), value)).collect()
+    let read = TABLE.iter().filter(|row| facts.source(row.fact) == Origin::Read);
+    let told = read.filter_map(|row| Some((row.stack?.to_owned(), facts.value(row.fact))));
+    told.filter(|(_, value)| !value.is_null()).collect()
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::change::FieldDiff;
-use crate::code::Code;
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::input::Input;
@@ -16,6 +15,7 @@ use crate::plan::Finding;
 use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::rule::{Example, basis, rules};
 
 use super::target::Reached;
 
@@ -136,18 +136,7 @@ pub(super) fn message_that_stays(
         return None;
     }
     let place = wanted.request_message.as_ref().map_or(&wanted.name.span, |it| &it.span);
-    Some(Finding {
-        code: Code::MessageStays,
-        severity: Code::MessageStays.severity(),
-        address: at.clone(),
-        message: "its requestMessage is other than the live one, which Azure keeps once a connection is decided on"
-            .to_owned(),
-        help: Some(
-            "Write the live message into the document, or re-create the endpoint with --replace."
-                .to_owned(),
-        ),
-        place: Some(place.place().to_string()),
-    })
+    Some(Finding::new(MESSAGE_STAYS, at.clone(), "its requestMessage is other than the live one, which Azure keeps once a connection is decided on").help("Write the live message into the document, or re-create the endpoint with --replace.").at(place))
 }
 
 /// The live endpoint with what can change in place changed.
@@ -174,4 +163,16 @@ pub(crate) fn updated(live: &Value, body: &Value) -> Value {
         properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
     }
     updated
+}
+
+rules! {
+    /// The `requestMessage` of a document differs from the live endpoint's, whose connection is decided on already.
+    /// Azure takes another message while a connection is Pending, and keeps the old one from then on, so it is not
+    /// written.
+    MESSAGE_STAYS = "message-stays", Note, [Desired, Live], {
+        basis: basis::CONNECTION,
+        advice: "Write the live message into the document, or make another request with \
+            `--replace PrivateEndpoint/NAME`.",
+        example: Example::live("requestMessage: please, once more   # live: please, and approved"),
+    }
 }

@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::desired::PrivateEndpoint;
-use crate::diff::approval;
 use crate::input::Input;
 use crate::node::private_endpoint::{self, LiveConnection, live_connection, stack_of, subnet_id};
 use crate::plan::Finding;
@@ -15,6 +14,7 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
 use super::body;
+use super::decision;
 use super::peer::{self, Peer};
 use super::record::Record;
 use super::region::{self, Region};
@@ -131,7 +131,7 @@ impl<'a> Endpoint<'a> {
     /// The EndpointApproval that would reject it, were it made again.
     pub(crate) fn rejected_by(&self) -> Option<&'a str> {
         let service = self.reached.as_ref().and_then(|reached| reached.service.as_ref());
-        approval::rejecting(self.input, service, &self.id)
+        decision::rejecting(self.input, service, &self.id)
     }
 
     /// Its name, as it is once the endpoint is made anew, or as it is.

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
-use crate::code::Code;
 use crate::input::Input;
 use crate::node::private_endpoint::{LiveConnection, live_connection};
 use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 /// The other end of a live endpoint's connection.
@@ -107,15 +107,5 @@ pub(super) fn disagreement(
             link.name()
         ),
     };
-    Some(Finding {
-        code: Code::ConnectionDisagrees,
-        severity: Code::ConnectionDisagrees.severity(),
-        address: Address::new(Kind::EndpointConnection, at.name.clone()),
-        message,
-        help: Some(
-            "Azure settles this within minutes; if it stays, re-create the endpoint with --replace."
-                .to_owned(),
-        ),
-        place: None,
-    })
+    Some(Finding::new(rule::CONNECTION_DISAGREES, Address::new(Kind::EndpointConnection, at.name.clone()), message).help("Azure settles this within minutes; if it stays, re-create the endpoint with --replace."))
 }

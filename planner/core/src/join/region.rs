@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::arm::address::Prefix;
-use crate::code::Code;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 /// The region of an endpoint: its own, or its virtual network's.
@@ -30,14 +30,15 @@ impl Region<'_> {
             Self::NoNetwork(network) => (network, "is not there"),
             Self::Unread(network, why) => (network, *why),
         };
-        Some(Finding {
-            code: Code::NetworkMissing,
-            severity: Code::NetworkMissing.severity(),
-            address: at.clone(),
-            message: format!("its virtual network {network} {why}"),
-            help: Some("Name a virtual network that exists, or make it first.".to_owned()),
-            place: Some(endpoint.name.span.place().to_string()),
-        })
+        Some(
+            Finding::new(
+                rule::NETWORK_MISSING,
+                at.clone(),
+                format!("its virtual network {network} {why}"),
+            )
+            .help("Name a virtual network that exists, or create it first.")
+            .at(&endpoint.name.span),
+        )
     }
 }
 
@@ -78,9 +79,9 @@ pub(super) fn misplaced(
     };
     let (code, message, help) = match subnets.iter().find(is_it) {
         None => (
-            Code::NetworkMissing,
+            rule::NETWORK_MISSING,
             format!("its subnet {} is not in virtual network {parent}", subnet.name()),
-            "Name a subnet that exists, or make it first.",
+            "Name a subnet that exists, or create it first.",
         ),
         Some(live) => {
             let address = endpoint.address.as_ref()?;
@@ -96,7 +97,7 @@ pub(super) fn misplaced(
                 return None;
             }
             (
-                Code::BadAddress,
+                rule::BAD_ADDRESS,
                 format!(
                     "its address {} is not in its subnet {}, {}",
                     address.value,
@@ -107,12 +108,5 @@ pub(super) fn misplaced(
             )
         }
     };
-    Some(Finding {
-        code,
-        severity: code.severity(),
-        address: at.clone(),
-        message,
-        help: Some(help.to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    })
+    Some(Finding::new(code, at.clone(), message).help(help).at(&endpoint.name.span))
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::desired::{Desired, PrivateEndpoint, Target};
 use crate::input::Input;
 use crate::inventory::Inventory;
@@ -14,6 +13,7 @@ use crate::node::private_endpoint::{id, live_connection, subnet_id};
 use crate::plan::{Finding, Mode};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
+use crate::rule;
 use crate::snapshot::Observation;
 
 use super::marked::leaving;
@@ -86,15 +86,8 @@ fn reaches(inventory: &Inventory, live: &Value, wanted: &PrivateEndpoint) -> boo
 /// What a plan says of an endpoint whose document was renamed.
 pub(super) fn finding(at: &Address, endpoint: &PrivateEndpoint) -> Option<Finding> {
     let name = &endpoint.resource_name().value;
-    endpoint.is_renamed.then(|| Finding {
-        code: Code::EndpointRenamed,
-        severity: Code::EndpointRenamed.severity(),
-        address: at.clone(),
-        message: format!("its document was renamed; the endpoint keeps its name in Azure, {name}"),
-        help: Some(format!(
-            "Write `name: {name}` under `spec` to say so. To have an endpoint of the new name instead, \
+    endpoint.is_renamed.then(|| Finding::new(rule::ENDPOINT_RENAMED, at.clone(), format!("its document was renamed; the endpoint keeps its name in Azure, {name}")).help(format!(
+            "Write `name: {name}` under `spec` to say so. To get an endpoint with the new name instead, \
              write that one there."
-        )),
-        place: Some(endpoint.name.span.place().to_string()),
-    })
+        )).at(&endpoint.name.span))
 }

@@ -10,12 +10,11 @@ use crate::diagnostic::Span;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
+use crate::planned::Planned;
 use crate::prediction::Prediction;
-use crate::resource_id::ResourceId;
 use crate::unknown;
-
-use super::Planned;
 
 /// The prefix of the controller's annotations, which people leave away.
 const PREFIX: &str = "service.beta.kubernetes.io/";
@@ -54,8 +53,9 @@ fn title(prediction: &Prediction, change: &Change) -> String {
         })
     };
     let in_azure = || {
-        let object = change.object.as_deref()?;
-        (!object.contains("known after apply)")).then(|| ResourceId::new(object).name().to_owned())
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
+        let view = views.find(|view| !unknown::is_unknown(view.id.as_str()))?;
+        Some(view.id.name().to_owned())
     };
     let called = match kind {
         Kind::FrontendIp => {
@@ -187,7 +187,9 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
         };
         if fields.is_empty() {
             let goes = root.action == Action::Delete;
-            causes.push(whole(if goes { None } else { place(input.desired, root, None) }));
+            let place =
+                if goes { was_written(input, root) } else { place(input.desired, root, None) };
+            causes.push(whole(place));
         }
         causes.extend(fields.into_iter().map(|field| Cause {
             field: Some(short(&field.path)),
@@ -275,6 +277,13 @@ fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span
         }),
         _ => None,
     }
+}
+
+/// Where a Service that others are about to delete was written until now.
+fn was_written(input: &Input<'_>, gone: &Change) -> Option<String> {
+    let mut all = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    let found = all.find(|(key, _)| node::service::address(key) == gone.address)?;
+    Some(found.1.place().to_string())
 }
 
 /// The lines around every place that a cause or a finding names.

@@ -1,5 +1,5 @@
 //! Findings that hold already: an error that is so before the plan, and that nothing in it causes or
-//! worsens, is told but holds nothing back. Who accepted it once is not asked again.
+//! worsens, is reported as pre-existing and holds nothing back. Who accepted it once is not asked again.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect};
-use crate::code::{Code, Severity};
 use crate::controller::predict;
 use crate::desired::Target;
 use crate::diff::Gathered;
@@ -18,6 +17,7 @@ use crate::plan::Finding;
 use crate::pointer::At;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
+use crate::rule::{self, Code, Severity};
 use crate::snapshot::Observation;
 
 /// Makes errors warnings where they hold already.
@@ -35,8 +35,7 @@ pub(super) fn soften(
     still.extend(of_endpoints(input, prediction, gathered));
     for finding in gathered.findings.iter_mut().filter(|it| is_error(it)) {
         if still.contains(&(finding.address.clone(), finding.code)) {
-            finding.severity = Severity::Warning;
-            finding.message.push_str(" (so already; this plan neither causes nor worsens it)");
+            finding.held_before();
         }
     }
 }
@@ -105,21 +104,21 @@ fn of_endpoints(
             continue;
         }
         let connection = Address::new(Kind::EndpointConnection, name.clone());
-        still.insert((connection, Code::OwnEndpointRejected));
+        still.insert((connection, rule::OWN_ENDPOINT_REJECTED));
         // An endpoint that is wanted elsewhere is no more as its document says.
         let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
         if subnet.is_some_and(|it| ResourceId::new(it) == private_endpoint::subnet_id(wanted, &id))
         {
-            still.insert((at.clone(), Code::NetworkMissing));
+            still.insert((at.clone(), rule::NETWORK_MISSING));
         }
         if let Some((record, _)) = dns_record::target(wanted, &id) {
-            still.insert((record, Code::ZoneMissing));
+            still.insert((record, rule::ZONE_MISSING));
         }
         if let Target::Service(key) = &wanted.target
             && prediction.link_before(&key.value).is_none()
             && private_endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
         {
-            still.insert((at, Code::NoPrivateLinkService));
+            still.insert((at, rule::NO_PRIVATE_LINK_SERVICE));
         }
     }
     still
@@ -139,17 +138,17 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
             if input.covers(at) || !input.desired.endpoints.contains_key(&at.name) {
                 continue;
             }
-            left.push(Finding {
-                code: Code::LeftBehind,
-                severity: Code::LeftBehind.severity(),
-                address: at.clone(),
-                message: format!(
-                    "{} goes and disconnects it, and the plan is limited to other objects",
-                    change.address
-                ),
-                help: Some("Plan without the limit, or name it with --target too.".to_owned()),
-                place: None,
-            });
+            left.push(
+                Finding::new(
+                    rule::LEFT_BEHIND,
+                    at.clone(),
+                    format!(
+                        "{} is deleted or re-created, which disconnects it, and the plan is limited to other objects",
+                        change.address
+                    ),
+                )
+                .help("Plan without the limit, or name it with --target too."),
+            );
         }
     }
     gathered.findings.extend(left);

@@ -63,7 +63,7 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             };
             checks.push(
                 check(Area::Subnet, key, "exists", Verdict::Missing, reason)
-                    .or("Make the subnet, or name another."),
+                    .or("Create the subnet, or name another."),
             );
             continue;
         };

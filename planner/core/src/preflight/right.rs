@@ -65,6 +65,12 @@ pub(super) const OWN: &[Right] = &[
         "Microsoft.ContainerService/managedClusters/read",
         "facts",
     ),
+    right(
+        Phase::Plan,
+        On::ClusterGroup,
+        "Microsoft.ContainerService/managedClusters/loadBalancers/read",
+        "facts",
+    ),
     right(Phase::Plan, On::NodeGroup, "Microsoft.Network/loadBalancers/read", "frontends, rules"),
     right(Phase::Plan, On::NodeGroup, "Microsoft.Network/privateLinkServices/read", "consumers"),
     right(
@@ -101,7 +107,7 @@ pub(super) const OWN: &[Right] = &[
         Phase::Apply,
         On::EndpointGroup,
         "Microsoft.Network/privateEndpoints/write",
-        "makes endpoints",
+        "creates endpoints",
     ),
     right(
         Phase::Apply,
@@ -167,7 +173,7 @@ pub(super) const OWN: &[Right] = &[
         Phase::Apply,
         On::ZoneGroupEndpoint,
         "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/write",
-        "makes zone groups",
+        "creates zone groups",
     ),
     right(
         Phase::Apply,

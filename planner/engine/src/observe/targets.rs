@@ -2,46 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use privlink_core::facts::{self, Facts, Place, find, node_subnets};
+use privlink_core::group::{Cluster, Group};
 use privlink_core::marks::{DNS_TAG, STACK_TAG};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::{List, Reading};
+use privlink_core::snapshot::{List, Reading, Snapshot};
 use serde_json::Value;
-
-/// A resource group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Group {
-    /// Its subscription.
-    pub subscription: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Group {
-    /// A group of a subscription.
-    pub fn new(subscription: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { subscription: subscription.into(), name: name.into() }
-    }
-
-    /// The path of the list of this type of resource (`Microsoft.Network/loadBalancers`) in it.
-    pub fn list(&self, provider_type: &str) -> String {
-        let Self { subscription, name } = self;
-        format!("/subscriptions/{subscription}/resourceGroups/{name}/providers/{provider_type}")
-    }
-
-    /// The group of a resource.
-    pub fn of(id: &ResourceId) -> Option<Self> {
-        Some(Self::new(id.subscription()?, id.resource_group()?))
-    }
-}
-
-/// An AKS cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
-    /// The group it is in.
-    pub group: Group,
-    /// Its name.
-    pub name: String,
-}
 
 /// What is to be observed in Azure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +38,6 @@ const LOAD_BALANCERS: &str = "Microsoft.Network/loadBalancers";
 const PRIVATE_LINK_SERVICES: &str = "Microsoft.Network/privateLinkServices";
 const VIRTUAL_NETWORKS: &str = "Microsoft.Network/virtualNetworks";
 const PRIVATE_DNS_ZONES: &str = "Microsoft.Network/privateDnsZones";
-const MANAGED_CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 
 /// What the controller makes and uses in the node resource group.
 const OF_NODE_GROUP: [&str; 6] = [
@@ -110,21 +75,32 @@ impl Targets {
         lists
     }
 
-    /// The list that has the cluster.
-    pub(super) fn list_of_clusters(&self) -> Option<String> {
-        self.cluster.as_ref().map(|cluster| cluster.group.list(MANAGED_CLUSTERS))
+    /// The facts about the cluster, from what was observed and what is pinned.
+    pub fn facts(&self, snapshot: &Snapshot, pinned: &Facts) -> Facts {
+        let place = Place {
+            cluster: self.cluster.as_ref(),
+            node_resource_group: self.node_resource_group.as_ref(),
+        };
+        facts::infer(snapshot, place, pinned)
     }
 
-    /// The lists that the cluster names: those of its node resource group, and of its virtual network's.
+    /// The list that has the cluster.
+    pub(super) fn list_of_clusters(&self) -> Option<String> {
+        self.cluster.as_ref().map(Cluster::list)
+    }
+
+    /// The lists that the cluster names: those of its node resource group, and of its virtual network's,
+    /// and its load balancer configurations.
     pub(super) fn lists_of_cluster(
         &self,
         read: &BTreeMap<String, Reading<List>>,
     ) -> BTreeSet<String> {
         let mut lists = BTreeSet::new();
         let Some(cluster) = &self.cluster else { return lists };
-        let list = read.get(&cluster.group.list(MANAGED_CLUSTERS).to_lowercase());
+        let list = read.get(&cluster.list().to_lowercase());
         let clusters = list.into_iter().flat_map(Reading::objects);
         let Some(live) = find(clusters, &cluster.name) else { return lists };
+        lists.insert(cluster.list_of_load_balancers());
         if self.node_resource_group.is_none()
             && let Some(group) = node_resource_group(live)
         {
@@ -163,26 +139,9 @@ fn of_node_group(group: &Group) -> impl Iterator<Item = String> {
     OF_NODE_GROUP.into_iter().map(|kind| group.list(kind))
 }
 
-/// The resource with this name.
-pub(super) fn find<'a>(list: impl IntoIterator<Item = &'a Value>, name: &str) -> Option<&'a Value> {
-    list.into_iter().find(|resource| {
-        let own = resource.get("name").and_then(Value::as_str);
-        own.is_some_and(|own| own.eq_ignore_ascii_case(name))
-    })
-}
-
 /// The node resource group of an AKS cluster.
-pub(super) fn node_resource_group(cluster: &Value) -> Option<&str> {
+fn node_resource_group(cluster: &Value) -> Option<&str> {
     cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str)
-}
-
-/// The subnets of an AKS cluster's node pools; none when AKS made the virtual network.
-pub(super) fn node_subnets(cluster: &Value) -> impl Iterator<Item = ResourceId> {
-    let pools = cluster.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
-    pools
-        .into_iter()
-        .flatten()
-        .filter_map(|pool| Some(ResourceId::new(pool.get("vnetSubnetID")?.as_str()?)))
 }
 
 #[cfg(test)]
@@ -217,7 +176,7 @@ mod tests {
         }});
         let read = BTreeMap::from([(key.to_owned(), Reading::of([live]))]);
         let lists = targets.lists_of_cluster(&read);
-        assert_eq!(lists.len(), OF_NODE_GROUP.len() + 1);
+        assert_eq!(lists.len(), OF_NODE_GROUP.len() + 2);
         assert!(lists.contains(&Group::new("S1", "net").list(VIRTUAL_NETWORKS)));
         let unread = BTreeMap::from([(key.to_owned(), Reading::Unreadable(String::from("403")))]);
         assert!(targets.lists_of_cluster(&unread).is_empty());

@@ -71,7 +71,7 @@ pub static KNOWN: &[Known] = &[
         Scope::Internal,
         "the cluster's subnet",
         "The subnet, in the cluster's virtual network, that the frontend's address is from. Changing \
-         it re-creates the frontend and its Private Link Service, which cuts off every consumer.",
+         it re-creates the frontend and its Private Link Service, which disconnects every consumer.",
     ),
     known(
         suffix::IPV4,
@@ -80,7 +80,7 @@ pub static KNOWN: &[Known] = &[
         "an address that Azure chooses",
         "The frontend's IPv4 address. It replaces spec.loadBalancerIP and wins over it. Services of \
          one address share a frontend. Changing it re-creates the frontend and its Private Link \
-         Service, which cuts off every consumer; removing it changes nothing.",
+         Service, which disconnects every consumer; removing it changes nothing.",
     ),
     known(
         suffix::IPV6,
@@ -262,7 +262,7 @@ pub static KNOWN: &[Known] = &[
         Scope::Any,
         "false",
         "Whether the frontend gets a Private Link Service. Removing it later deletes nothing: the \
-         Private Link Service goes with its frontend.",
+         Private Link Service is deleted with its frontend.",
     ),
     known(
         suffix::PLS_NAME,

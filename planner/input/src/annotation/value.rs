@@ -1,6 +1,5 @@
 //! What annotation values may be, and how the controller reads them.
-
-use crate::code::Code;
+use crate::rule::{self, At, Code, Example, basis, rules};
 use crate::schema::Text;
 use crate::schema::text::{Refusal, cidr, is_guid};
 
@@ -105,7 +104,7 @@ fn internal(text: &str) -> Option<Refusal> {
         format!("`{text}` makes the load balancer public, open to the Internet")
     };
     let help = "write \"true\", in lower case and without blanks, for an internal load balancer";
-    Some(refusal(Code::InternalNotTrue, message, help))
+    Some(refusal(INTERNAL_NOT_TRUE, message, help))
 }
 
 fn boolean(text: &str, trimmed: bool) -> Option<Refusal> {
@@ -116,7 +115,7 @@ fn boolean(text: &str, trimmed: bool) -> Option<Refusal> {
         return None;
     }
     let message = format!("`{text}` means false to the controller");
-    Some(refusal(Code::MisreadBoolean, message, "write \"true\" or \"false\""))
+    Some(refusal(MISREAD_BOOLEAN, message, "write \"true\" or \"false\""))
 }
 
 fn integer(text: &str, min: i64, max: i64) -> Option<Refusal> {
@@ -131,7 +130,7 @@ fn integer(text: &str, min: i64, max: i64) -> Option<Refusal> {
     };
     let shown = if text.trim().is_empty() { "empty text".to_owned() } else { format!("`{text}`") };
     let message = format!("{shown} is not {wanted}");
-    Some(refusal(Code::AnnotationOutOfRange, message, format!("write {wanted}")))
+    Some(refusal(ANNOTATION_OUT_OF_RANGE, message, format!("write {wanted}")))
 }
 
 fn word(text: &str, words: &'static [&'static str]) -> Option<Refusal> {
@@ -140,7 +139,7 @@ fn word(text: &str, words: &'static [&'static str]) -> Option<Refusal> {
     }
     let default = words.first().copied().unwrap_or_default();
     let message = format!("`{text}` is taken for {default}");
-    Some(refusal(Code::UnknownValue, message, format!("write {}", words.join(", "))))
+    Some(refusal(rule::UNKNOWN_VALUE, message, format!("write {}", words.join(", "))))
 }
 
 fn raw(text: &str, rule: Text) -> Option<Refusal> {
@@ -167,7 +166,7 @@ fn blank_list(text: &str, item: Item) -> Vec<Refusal> {
         let entries: Vec<&str> = entries.filter(|entry| !entry.is_empty()).collect();
         let message = format!("entries are separated by blanks, not by {what}");
         let help = format!("write \"{}\"", entries.join(" "));
-        return vec![refusal(Code::ListSeparator, message, help)];
+        return vec![refusal(LIST_SEPARATOR, message, help)];
     }
     list(text).filter_map(|entry| item.check(entry)).collect()
 }
@@ -183,7 +182,7 @@ fn comma_list(text: &str, item: Item) -> Vec<Refusal> {
         let entries = text.split([',', ';', '\n', '\t', '\r', ' ']);
         let entries: Vec<&str> = entries.filter(|entry| !entry.is_empty()).collect();
         let help = format!("write \"{}\"", entries.join(","));
-        return vec![refusal(Code::ListSeparator, "entries are separated by commas", help)];
+        return vec![refusal(LIST_SEPARATOR, "entries are separated by commas", help)];
     }
     text.split(',').filter_map(|entry| item.check(entry)).collect()
 }
@@ -194,7 +193,7 @@ impl Item {
         match self {
             Self::Ipv4 => Text::Ipv4.check(bare).err(),
             Self::Address if bare != entry => Some(refusal(
-                Code::BadAddress,
+                rule::BAD_ADDRESS,
                 format!("the controller does not trim the blanks around `{bare}`, and refuses it"),
                 "separate addresses by commas without blanks",
             )),
@@ -206,7 +205,7 @@ impl Item {
             Self::Name => Text::ResourceName(1, 80).check(bare).err(),
             Self::Word => {
                 let message = "an entry is empty";
-                bare.is_empty().then(|| refusal(Code::BadName, message, "remove a comma"))
+                bare.is_empty().then(|| refusal(rule::BAD_NAME, message, "remove a comma"))
             }
         }
     }
@@ -217,18 +216,97 @@ pub fn bad_cidr(text: &str) -> Option<Refusal> {
     let masked = cidr(text).err()?;
     Some(match masked {
         Some(masked) => refusal(
-            Code::BadCidr,
+            rule::BAD_CIDR,
             format!("`{text}` has host bits set, so the controller denies all traffic instead"),
             format!("write {masked}"),
         ),
         None => refusal(
-            Code::BadCidr,
+            rule::BAD_CIDR,
             format!(
                 "`{text}` is not an address range, so the controller denies all traffic instead"
             ),
             "write a range such as 10.0.0.0/16",
         ),
     })
+}
+
+rules! {
+    /// `azure-load-balancer-internal` is neither `true` nor a plain no. The controller compares byte for
+    /// byte: `"True"`, `"yes"` and `" true"` make the load balancer **public**. For `"True"` and `"TRUE"`
+    /// other parts of the controller ignore case and believe it internal, so that the public address has no
+    /// security rule.
+    INTERNAL_NOT_TRUE = "internal-not-true", Error, [Desired], {
+        basis: basis::recorded("only exactly \"true\" is internal (finding 17)", basis::link::INTERNAL),
+        advice: "Write `\"true\"`.",
+        example: Example::new(
+            At::Service,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "True""#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+        ),
+    }
+
+    /// A word that the controller takes for false, silently. Only `true` counts, in any case; blanks around
+    /// it are allowed for some annotations only.
+    MISREAD_BOOLEAN = "misread-boolean", Error, [Desired], {
+        basis: basis::VALUES,
+        advice: "Write `\"true\"` or `\"false\"`.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-proxy-protocol: "yes"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"
+            "#,
+        ),
+    }
+
+    /// A list with separators that the controller does not split at. Lists of `azure-pls-*` are separated
+    /// by blanks: commas, line ends and tabs stay inside an entry and go to Azure. Lists of addresses,
+    /// ranges and service tags are separated by commas.
+    LIST_SEPARATOR = "list-separator", Error, [Desired], {
+        basis: basis::VALUES,
+        advice: "Write the list as the help text shows it.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-visibility: "00000000-0000-0000-0000-000000000000,00000000-0000-0000-0000-000000000001"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-visibility: "00000000-0000-0000-0000-000000000000 00000000-0000-0000-0000-000000000001"
+            "#,
+        ),
+    }
+
+    /// The number in an annotation is no whole number, or out of its bounds: NAT addresses 1 to 8; idle
+    /// timeout 4 to 100 minutes; probe interval 5 seconds or more, 2 probes or more, and less than 120
+    /// seconds in all. A bad NAT count leaves a load balancer that works, no Private Link Service, and an
+    /// empty Service status.
+    ANNOTATION_OUT_OF_RANGE = "annotation-out-of-range", Error, [Desired], {
+        basis: basis::VALUES,
+        advice: "Stay within the bounds that are named.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count: "9"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count: "2"
+            "#,
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +327,7 @@ mod tests {
     /// Recordings 072 to 076.
     #[test]
     fn internal_is_exactly_true() {
-        let code = Code::InternalNotTrue;
+        let code = INTERNAL_NOT_TRUE;
         let bad = ["True", "TRUE", "1", "yes", " true", "true "].map(|text| (text, code));
         check(Kind::ExactlyTrue, &["true", "false", "False", ""], &bad);
     }
@@ -257,7 +335,7 @@ mod tests {
     /// Recordings 044 to 048 and 061 to 064.
     #[test]
     fn other_words_than_true_mean_false() {
-        let code = Code::MisreadBoolean;
+        let code = MISREAD_BOOLEAN;
         let trimmed = Kind::Boolean { trimmed: true };
         check(trimmed, &["true", "True", " true", "false", ""], &[("yes", code), ("1", code)]);
         let exact = Kind::Boolean { trimmed: false };
@@ -267,7 +345,7 @@ mod tests {
     /// Recordings 020 to 029.
     #[test]
     fn the_count_of_addresses_is_1_to_8() {
-        let code = Code::AnnotationOutOfRange;
+        let code = ANNOTATION_OUT_OF_RANGE;
         let bad = ["0", "9", "-1", "", "abc", "1.5", "1 2"].map(|text| (text, code));
         check(Kind::Integer { min: 1, max: 8 }, &["1", " 8 "], &bad);
     }
@@ -276,15 +354,15 @@ mod tests {
     #[test]
     fn lists_are_separated_by_single_blanks() {
         let guid = "11111111-2222-3333-4444-555555555555";
-        let code = Code::ListSeparator;
+        let code = LIST_SEPARATOR;
         let (commas, lines) = (format!("{guid},{guid}"), format!("{guid}\n{guid}"));
         check(
             Kind::BlankList(Item::SubscriptionOrAnyone),
             &["*", guid, &format!(" {guid}  {guid} "), ""],
-            &[(&commas, code), (&lines, code), ("a\tb", code), ("me", Code::BadGuid)],
+            &[(&commas, code), (&lines, code), ("a\tb", code), ("me", rule::BAD_GUID)],
         );
         check(Kind::BlankList(Item::Ipv4), &["10.0.0.1 10.0.0.2"], &[("10.0.0.1,10.0.0.2", code)]);
-        check(Kind::BlankList(Item::Ipv4), &[], &[("::1", Code::BadAddress)]);
+        check(Kind::BlankList(Item::Ipv4), &[], &[("::1", rule::BAD_ADDRESS)]);
     }
 
     /// Recordings 133, 136 and 137.
@@ -294,31 +372,31 @@ mod tests {
             Kind::CommaList(Item::Cidr),
             &["10.0.0.0/8", "10.0.0.0/8, fd00::/64", ""],
             &[
-                ("10.0.0.0/8 10.1.0.0/16", Code::ListSeparator),
-                ("10.0.0.1/8", Code::BadCidr),
-                ("10.0.0.0/8,all", Code::BadCidr),
+                ("10.0.0.0/8 10.1.0.0/16", LIST_SEPARATOR),
+                ("10.0.0.1/8", rule::BAD_CIDR),
+                ("10.0.0.0/8,all", rule::BAD_CIDR),
             ],
         );
         check(
             Kind::CommaList(Item::Address),
             &["20.1.2.3,20.1.2.4"],
-            &[("20.1.2.3, 20.1.2.4", Code::BadAddress)],
+            &[("20.1.2.3, 20.1.2.4", rule::BAD_ADDRESS)],
         );
     }
 
     /// Recordings 078 to 083 and 087 to 089.
     #[test]
     fn addresses_and_subnets_go_to_azure_as_they_are() {
-        let code = Code::BadAddress;
+        let code = rule::BAD_ADDRESS;
         let bad = [" 10.0.0.1", "10.0.0", "::1", "10.0.0.1 10.0.0.2"].map(|text| (text, code));
         check(Kind::Raw(Text::Ipv4), &["10.0.0.1", ""], &bad);
-        check(Kind::Raw(Text::ResourceName(1, 80)), &["apps-subnet"], &[(" apps", Code::BadName)]);
+        check(Kind::Raw(Text::ResourceName(1, 80)), &["apps-subnet"], &[(" apps", rule::BAD_NAME)]);
     }
 
     /// Recordings 012, 066, 145 and 168.
     #[test]
     fn the_name_of_a_private_link_service_is_not_blank() {
-        let code = Code::BadName;
+        let code = rule::BAD_NAME;
         check(
             Kind::PrivateLinkName,
             &["myPLS", " myPLS "],
@@ -331,6 +409,6 @@ mod tests {
     #[test]
     fn an_unknown_probe_protocol_is_taken_for_tcp() {
         let words = Kind::Words(&["Tcp", "Http", "Https"]);
-        check(words, &["tcp", " HTTP "], &[("grpc", Code::UnknownValue)]);
+        check(words, &["tcp", " HTTP "], &[("grpc", rule::UNKNOWN_VALUE)]);
     }
 }

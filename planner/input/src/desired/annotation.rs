@@ -1,15 +1,15 @@
 //! Annotations one by one.
 
 mod effect;
-pub(super) mod relations;
+pub(crate) mod relations;
 
 use std::collections::BTreeSet;
 
 use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
-use crate::code::Code;
 use crate::desired::{Annotation, Maker, Service, ServiceSpec};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::kubernetes::service::Key;
+use crate::rule::{At, Example, basis, rules};
 use crate::schema;
 use crate::schema::text::Refusal;
 use effect::is_about_probes;
@@ -23,8 +23,8 @@ pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
         let first = service.annotations.iter().filter(|(key, _)| is_azures(key));
         if let Some(annotation) = first.map(|(_, annotation)| annotation).min_by_key(|a| &a.key) {
             problems.push(
-                Diagnostic::new(Code::AnnotationIgnored, reason)
-                    .at(&annotation.key, "read by nobody")
+                Diagnostic::new(ANNOTATION_IGNORED, reason)
+                    .at(&annotation.key, "nothing reads it")
                     .at(&span, "because of this")
                     .help("remove the annotations, or make it a plain LoadBalancer Service"),
             );
@@ -134,8 +134,8 @@ fn check_per_port(
     {
         let message = format!("the Service has no port {port}");
         problems.push(
-            Diagnostic::new(Code::AnnotationIgnored, message)
-                .at(&annotation.key, "read by nobody")
+            Diagnostic::new(ANNOTATION_IGNORED, message)
+                .at(&annotation.key, "nothing reads it")
                 .help(format!("the ports of the Service: {}", port_numbers(service))),
         );
         return;
@@ -168,7 +168,7 @@ fn check_probe_port(service: &Service, annotation: &Annotation, problems: &mut V
         format!("write a number, or one of {}", names.join(", "))
     };
     problems.push(
-        Diagnostic::new(Code::UnknownPort, format!("the Service has no port named `{text}`"))
+        Diagnostic::new(UNKNOWN_PORT, format!("the Service has no port named `{text}`"))
             .at(&annotation.value.span, "")
             .help(help),
     );
@@ -217,10 +217,67 @@ fn unknown(key: &str, span: &Span, problems: &mut Vec<Diagnostic>) {
         None => "remove it: the controller ignores keys that it does not know".to_owned(),
     };
     problems.push(
-        Diagnostic::new(Code::UnknownAnnotation, format!("the controller knows no `{key}`"))
+        Diagnostic::new(UNKNOWN_ANNOTATION, format!("the controller knows no `{key}`"))
             .at(span, "has no effect")
             .help(help),
     );
+}
+
+rules! {
+    /// An annotation that looks as if it was meant for Azure's controller, but that it does not know, or
+    /// not in the pinned version. It ignores such keys silently. Keys are compared byte for byte.
+    UNKNOWN_ANNOTATION = "unknown-annotation", Warning, [Desired], {
+        basis: basis::ANNOTATIONS,
+        advice: "Correct the spelling, or remove the annotation.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-craete: "true"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            "#,
+        ),
+    }
+
+    /// An annotation that has no effect where it is: on a Service without a load balancer of Azure's, on
+    /// the other flavour (internal, public), for a port that the Service does not have, on probes that do
+    /// not use it, beside what it does not go with, or that the controller no longer reads. For probes,
+    /// this is found by predicting without the annotation. Where the annotation that decides
+    /// (`azure-load-balancer-internal`, `azure-pls-create`) is itself wrong, nothing that follows from it
+    /// is reported.
+    ANNOTATION_IGNORED = "annotation-ignored", Warning, [Desired], {
+        basis: basis::ANNOTATIONS,
+        advice: "Remove it, or change what makes it ineffective.",
+        example: Example::new(
+            At::Service,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "apps""#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-internal-subnet: "apps"
+            "#,
+        ),
+    }
+
+    /// A `port_<port>_health-probe_port` names a port that the Service does not have. The controller
+    /// refuses the Service.
+    UNKNOWN_PORT = "unknown-port", Error, [Desired], {
+        basis: basis::VALUES,
+        advice: "Write a number, or the name of one of the Service's ports.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/port_80_health-probe_port: "https"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/port_80_health-probe_port: "8080"
+            "#,
+        ),
+    }
 }
 
 #[cfg(test)]

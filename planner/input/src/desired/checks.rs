@@ -1,14 +1,15 @@
 //! What must hold between documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::annotation::relations::may_ask_for_private_link;
-use super::{Consumer, Desired, Dns, Maker, PrivateEndpoint, Service, Stack, Subnet, Target};
+use super::{Desired, Maker, Service, Stack, Target};
 use crate::annotation::keys;
-use crate::code::{Code, Severity};
-use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::diagnostic::{Diagnostic, Spanned};
 use crate::kubernetes::service::Key;
+use crate::rule::{self, At, Example, Severity, basis, rules};
+use privlink_model::facts::Fact;
 use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports everything that does not hold between documents. A reference to one of `broken_names` is
@@ -19,11 +20,6 @@ pub(super) fn check(
     problems: &mut Vec<Diagnostic>,
 ) {
     references(desired, broken_names, problems);
-    private_link_names(desired, problems);
-    endpoint_names(desired, problems);
-    endpoint_addresses(desired, problems);
-    endpoint_records(desired, problems);
-    approvals(desired, problems);
     cluster(desired, problems);
     shared_ports(desired, problems);
 }
@@ -49,7 +45,7 @@ fn references(
                     // from a Service which is not of the input: only the prediction knows.
                     let is_pinned = pinned_addresses(found).next().is_some();
                     let mut problem = Diagnostic::new(
-                        Code::TargetWithoutPrivateLink,
+                        TARGET_WITHOUT_PRIVATE_LINK,
                         format!("the Service `{}` asks for no Private Link Service", found.name),
                     )
                     .at(&service.span, format!("reached by the {kind} `{}`", name.value))
@@ -77,7 +73,7 @@ fn references(
                 };
                 problems.push(
                     Diagnostic::new(
-                        Code::MissingService,
+                        MISSING_SERVICE,
                         format!("the input has no Service `{}`", service.value),
                     )
                     .at(&service.span, format!("the {kind} `{}` needs it", name.value))
@@ -114,169 +110,6 @@ pub(crate) fn is_private_link_wanted(service: &Service) -> bool {
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-/// Two Services cannot give their Private Link Services one name in one resource group: releases of
-/// the controller up to August 2026 take the first one's away (recording 233), later ones refuse.
-fn private_link_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
-    let default_group = desired.stack.as_ref().and_then(|stack| {
-        let facts = &stack.facts;
-        facts.private_link_service_resource_group.as_ref().or(facts.node_resource_group.as_ref())
-    });
-    let mut seen: BTreeMap<(String, String), &Spanned<String>> = BTreeMap::new();
-    let wanted = desired.services.values().filter(|service| is_private_link_wanted(service));
-    let mut named: Vec<(&Service, &Spanned<String>)> =
-        wanted.filter_map(|service| Some((service, service.annotation(keys::PLS_NAME)?))).collect();
-    named.sort_by_key(|(_, name)| name.span.clone());
-    for (service, name) in named {
-        let group = service
-            .annotation(keys::PLS_RESOURCE_GROUP)
-            .map(|group| group.trim())
-            .filter(|group| !group.is_empty())
-            .or(default_group.map(|group| group.as_str()))
-            .unwrap_or_default();
-        let key = (group.to_lowercase(), name.trim().to_lowercase());
-        if let Some(first) = seen.get(&key) {
-            problems.push(
-                Diagnostic::new(
-                    Code::DuplicatePrivateLinkName,
-                    format!("two Services name their Private Link Service `{}`", name.trim()),
-                )
-                .at(&name.span, "again here")
-                .at(&first.span, "first here")
-                .help(
-                    "give each a name of its own: the controller would take one's from the other",
-                ),
-            );
-        } else {
-            seen.insert(key, name);
-        }
-    }
-}
-
-/// Two private endpoints of one resource group have names in Azure that differ by more than case: ARM
-/// compares names without regard to it.
-fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<(String, String, String), &Span> = BTreeMap::new();
-    for endpoint in in_order(desired) {
-        let lower = |text: &str| text.to_lowercase();
-        let subscription = endpoint.subscription.as_ref().map(|text| lower(text));
-        let key = (
-            subscription.unwrap_or_default(),
-            lower(&endpoint.resource_group),
-            lower(endpoint.resource_name()),
-        );
-        let span = &endpoint.resource_name().span;
-        if let Some(first) = seen.get(&key) {
-            problems.push(
-                Diagnostic::new(
-                    Code::DuplicateEndpoint,
-                    format!(
-                        "`{}` and another private endpoint are one to Azure",
-                        endpoint.resource_name().value
-                    ),
-                )
-                .at(span, "again here")
-                .at(first, "first here")
-                .help("names in a resource group differ by more than case: rename one"),
-            );
-        } else {
-            seen.insert(key, span);
-        }
-    }
-}
-
-/// The endpoints in the order of the text.
-fn in_order(desired: &Desired) -> Vec<&PrivateEndpoint> {
-    let mut endpoints: Vec<&PrivateEndpoint> = desired.endpoints.values().collect();
-    endpoints.sort_by_key(|endpoint| &endpoint.name.span);
-    endpoints
-}
-
-/// What an endpoint names lies in its own subscription and resource group, unless it is an id.
-fn path_of(endpoint: &PrivateEndpoint, name: &str) -> String {
-    if name.starts_with('/') {
-        return name.to_lowercase();
-    }
-    let subscription = endpoint.subscription.as_ref().map(|text| text.value.as_str());
-    let parts = [subscription.unwrap_or_default(), &endpoint.resource_group, name];
-    parts.join("/").to_lowercase()
-}
-
-/// Azure gives an address of a subnet once only.
-fn endpoint_addresses(desired: &Desired, problems: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<(String, Ipv4Addr), &Span> = BTreeMap::new();
-    for endpoint in in_order(desired) {
-        let Some(address) = &endpoint.address else { continue };
-        let subnet = match &endpoint.subnet {
-            Subnet::Id(id) => id.value.key(),
-            Subnet::Named { virtual_network, name } => {
-                path_of(endpoint, &format!("{}/{}", virtual_network.value, name.value))
-            }
-        };
-        let key = (subnet, address.value);
-        let Some(first) = seen.get(&key) else {
-            seen.insert(key, &address.span);
-            continue;
-        };
-        let message = format!("two private endpoints want the address {}", address.value);
-        problems.push(
-            Diagnostic::new(Code::DuplicateAddress, message)
-                .at(&address.span, "again here")
-                .at(first, "first here")
-                .help("give each an address of its own"),
-        );
-    }
-}
-
-/// A record leads to one endpoint.
-fn endpoint_records(desired: &Desired, problems: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<(String, String), &Span> = BTreeMap::new();
-    for endpoint in in_order(desired) {
-        let Some(Dns::Record { zone, name }) = &endpoint.dns else { continue };
-        let key = (path_of(endpoint, zone), name.to_lowercase());
-        let Some(first) = seen.get(&key) else {
-            seen.insert(key, &name.span);
-            continue;
-        };
-        let message =
-            format!("two private endpoints want the record `{}` of `{}`", name.value, zone.value);
-        problems.push(
-            Diagnostic::new(Code::DuplicateRecord, message)
-                .at(&name.span, "again here")
-                .at(first, "first here")
-                .help("give each a name of its own"),
-        );
-    }
-}
-
-/// A consumer is approved or rejected, not both.
-fn approvals(desired: &Desired, problems: &mut Vec<Diagnostic>) {
-    let key = |consumer: &Consumer| match consumer {
-        Consumer::Subscription(subscription) => subscription.to_lowercase(),
-        Consumer::Endpoint(endpoint) => endpoint.value.key(),
-    };
-    let mut approved = BTreeMap::new();
-    for approval in desired.approvals.values() {
-        for consumer in &approval.approve {
-            approved.entry((&approval.service.value, key(consumer))).or_insert(consumer.span());
-        }
-    }
-    for approval in desired.approvals.values() {
-        for consumer in &approval.reject {
-            if let Some(first) = approved.get(&(&approval.service.value, key(consumer))) {
-                problems.push(
-                    Diagnostic::new(
-                        Code::ConflictingApproval,
-                        "a consumer is both approved and rejected",
-                    )
-                    .at(consumer.span(), "rejected here")
-                    .at(first, "approved here")
-                    .help("remove it from one of the two lists"),
-                );
-            }
-        }
-    }
-}
-
 /// What the pinned facts rule out.
 fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let Some(stack) = &desired.stack else { return };
@@ -287,12 +120,12 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
         annotation.map_or_else(|| service.span.clone(), |annotation| annotation.key.clone())
     };
     let Some(first) = wants.map(place).min() else { return };
-    if let Some(version) = &stack.facts.kubernetes_version
-        && minor_version(version).is_some_and(|version| version < (1, 22))
+    if let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule)
+        && minor_version(version.value).is_some_and(|version| version < (1, 22))
     {
         problems.push(
             Diagnostic::new(
-                Code::KubernetesTooOld,
+                KUBERNETES_TOO_OLD,
                 format!("Kubernetes {} knows no Private Link Services", version.value),
             )
             .at(&version.span, "pinned here")
@@ -300,12 +133,12 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("upgrade the cluster to 1.22 or later"),
         );
     }
-    if let Some(sku) = &stack.facts.load_balancer_sku
+    if let Some(sku) = stack.facts.text(Fact::LoadBalancerSku)
         && sku.value == "basic"
     {
         problems.push(
             Diagnostic::new(
-                Code::BasicLoadBalancer,
+                BASIC_LOAD_BALANCER,
                 "a Basic load balancer cannot have Private Link Services",
             )
             .at(&sku.span, "pinned here")
@@ -313,12 +146,12 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
             .help("move the cluster to Standard load balancers: Azure has retired Basic ones"),
         );
     }
-    if let Some(pool) = &stack.facts.backend_pool_type
+    if let Some(pool) = stack.facts.text(Fact::BackendPoolType)
         && pool.value != "nodeIPConfiguration"
     {
         problems.push(
             Diagnostic::new(
-                Code::IpBasedPool,
+                IP_BASED_POOL,
                 format!("Azure refuses Private Link Services on `{}` backend pools", pool.value),
             )
             .at(&pool.span, "pinned here")
@@ -330,15 +163,15 @@ fn cluster(desired: &Desired, problems: &mut Vec<Diagnostic>) {
 
 /// `azure-disable-load-balancer-nsg-rule` is unknown to releases before 1.35.
 fn nsg_rule_annotation(desired: &Desired, stack: &Stack, problems: &mut Vec<Diagnostic>) {
-    let Some(version) = &stack.facts.kubernetes_version else { return };
-    if minor_version(version).is_none_or(|version| version >= (1, 35)) {
+    let Some(version) = stack.facts.text(Fact::KnowsDisableNsgRule) else { return };
+    if minor_version(version.value).is_none_or(|version| version >= (1, 35)) {
         return;
     }
     for service in desired.services.values() {
         if let Some(annotation) = service.annotations.get(keys::DISABLE_NSG_RULE) {
             problems.push(
                 Diagnostic::new(
-                    Code::UnknownAnnotation,
+                    rule::UNKNOWN_ANNOTATION,
                     format!(
                         "the controller of Kubernetes {} knows no `{}`",
                         version.value,
@@ -374,7 +207,7 @@ fn shared_ports(desired: &Desired, problems: &mut Vec<Diagnostic>) {
                     Some(first) if first.name == service.name => {}
                     Some(first) => problems.push(
                         Diagnostic::new(
-                            Code::PortConflict,
+                            PORT_CONFLICT,
                             format!(
                                 "`{}` and `{}` both serve {protocol} port {} of {address}",
                                 first.name, service.name, number.value
@@ -408,4 +241,85 @@ fn pinned_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
         texts.extend(&service.spec.load_balancer_ip);
     }
     texts.into_iter().filter_map(|text| text.parse().ok())
+}
+
+rules! {
+    /// A PrivateEndpoint or EndpointApproval names a Service that the input does not have. Without it,
+    /// neither the Private Link Service nor its changes can be predicted.
+    MISSING_SERVICE = "missing-service", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Correct the name or namespace, or add the Service's manifest. To reach what is not part \
+            of the input, give `id` or `alias`.",
+        example: Example::new(
+            At::Endpoint,
+            "target: {service: {namespace: default, name: wbe}}",
+            "target: {service: {namespace: default, name: web}}",
+        ),
+    }
+
+    /// A Service is to be reached that asks for no Private Link Service, and shares no address with one
+    /// that does. Where the annotation is there and misspelt, or no text, only that is reported.
+    TARGET_WITHOUT_PRIVATE_LINK = "target-without-private-link", Error, [Desired], {
+        basis: basis::ENDPOINT,
+        advice: "Add `service.beta.kubernetes.io/azure-pls-create: \"true\"` to the Service.",
+        example: Example::new(
+            At::Connected,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            "#,
+        ),
+    }
+
+    /// The pinned version of Kubernetes is older than 1.22, the first whose controller makes Private Link
+    /// Services.
+    KUBERNETES_TOO_OLD = "kubernetes-too-old", Error, [Desired], {
+        basis: basis::LINK_NEEDS,
+        advice: "Upgrade the cluster.",
+        example: Example::new(
+            At::Stack,
+            r#"facts: {kubernetesVersion: "1.21"}"#,
+            r#"facts: {kubernetesVersion: "1.33"}"#,
+        ),
+    }
+
+    /// The pinned SKU of the load balancers is Basic. They cannot have Private Link Services, and Azure
+    /// retired them in September 2025.
+    BASIC_LOAD_BALANCER = "basic-load-balancer", Error, [Desired], {
+        basis: basis::LINK_NEEDS,
+        advice: "Move the cluster to Standard load balancers.",
+        example: Example::new(
+            At::Stack,
+            "facts: {loadBalancerSku: basic}",
+            "facts: {loadBalancerSku: standard}",
+        ),
+    }
+
+    /// The pinned backend pool type is by address. Azure refuses Private Link Services on such load
+    /// balancers, but the controller tries.
+    IP_BASED_POOL = "ip-based-pool", Error, [Desired], {
+        basis: basis::LINK_NEEDS,
+        advice: "Use a cluster with the type `nodeIPConfiguration`, AKS's default.",
+        example: Example::new(
+            At::Stack,
+            "facts: {backendPoolType: nodeIP}",
+            "facts: {backendPoolType: nodeIPConfiguration}",
+        ),
+    }
+
+    /// Two Services pin one address, so they share a frontend, and both serve the same port of it. The
+    /// controller refuses the second.
+    PORT_CONFLICT = "port-conflict", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Give one of them another port or another address.",
+        example: Example::new(
+            At::Services,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+            r#"service.beta.kubernetes.io/azure-load-balancer-internal: "true""#,
+        ),
+    }
 }

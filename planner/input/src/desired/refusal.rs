@@ -1,20 +1,20 @@
 //! What the API server refuses of a Service, whatever the cluster.
 
 use super::{Desired, Service};
-use crate::code::Code;
-use crate::code::Severity;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::document::place;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
+use crate::rule::{At, Example, Severity, basis, rules};
+use privlink_model::facts::Fact;
 use privlink_model::kubernetes::validation::minor_version;
 
 /// Reports what no cluster's API server would take, as far as it was not reported already. Node ports
 /// and cluster IPs that two Services of the input want are refused to the second.
 pub fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let stack = desired.stack.as_ref();
-    let version = stack.and_then(|stack| stack.facts.kubernetes_version.as_ref());
-    let version = version.and_then(|version| minor_version(version));
+    let version = stack.and_then(|stack| stack.facts.text(Fact::KnowsDisableNsgRule));
+    let version = version.and_then(|version| minor_version(version.value));
     let families = ["IPv4", "IPv6"].map(str::to_owned);
     let network = Network { ip_families: families.to_vec() };
     let mut taken = Taken::default();
@@ -43,8 +43,7 @@ fn report(service: &Service, cause: &Cause, problems: &mut Vec<Diagnostic>) {
         return;
     }
     let span = place.map_or_else(|| service.span.clone(), |place| place.span);
-    problems
-        .push(Diagnostic::new(Code::ServiceInvalid, told(cause)).at(&span, "").help(help(cause)));
+    problems.push(Diagnostic::new(SERVICE_INVALID, told(cause)).at(&span, "").help(help(cause)));
 }
 
 /// The place in the input of what the API server refuses of an object whose name is at `name`.
@@ -73,5 +72,24 @@ pub fn help(cause: &Cause) -> &'static str {
         "FieldValueDuplicate" => "give each a value of its own",
         "FieldValueNotSupported" => "write one of these values",
         _ => "correct it as the message says",
+    }
+}
+
+rules! {
+    /// The API server would refuse a Service, in its own words: the rules of Kubernetes' `ValidateService`
+    /// and `ValidateServiceUpdate`, and of its allocators. `validate` checks what holds on every cluster; a
+    /// plan also what depends on the cluster (families, node ports and addresses that are taken) and on the
+    /// live Service (what may not change), and asks the API server itself by a dry run, where the identity
+    /// may. Server-side apply merges ports by number and protocol, so a port that somebody added to the
+    /// live Service stays beside those of the manifest.
+    SERVICE_INVALID = "service-invalid", Error, [Desired], {
+        basis: basis::API_SERVER,
+        advice: "Correct what the message names. A port that another manager set must be removed from the \
+            live Service first.",
+        example: Example::new(
+            At::Service,
+            "ports: [{name: Web_Port, port: 80}]",
+            "ports: [{name: web-port, port: 80}]",
+        ),
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
-    refusal,
+    duplicates, refusal,
 };
-use crate::code::Code;
 use crate::diagnostic::{self, Diagnostic, Span, Spanned};
 use crate::document::{self, Documents};
 use crate::kubernetes::service::Key;
+use crate::rule::{self, At, Example, basis, rules};
 
 /// Checks what documents say together, applies defaults and resolves references.
 ///
@@ -39,8 +39,9 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
         super::annotation::lint_gateway(gateway, &mut diagnostics);
     }
     // Of what was not read at all, not even the names are known.
-    let unread = [Code::NotUtf8, Code::FileTooLarge, Code::TooManyDocuments];
+    let unread = [rule::NOT_UTF8, rule::FILE_TOO_LARGE, rule::TOO_MANY_DOCUMENTS];
     let known = !diagnostics.iter().any(|diagnostic| unread.contains(&diagnostic.code));
+    duplicates::check(&desired, &mut diagnostics);
     checks::check(&desired, known.then_some(&broken_names), &mut diagnostics);
     refusal::check(&desired, &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
@@ -70,7 +71,7 @@ impl Resolve<'_> {
         let first = stacks.next()?;
         for other in stacks {
             self.diagnostics.push(
-                Diagnostic::new(Code::SeveralStacks, "the input has several Stack documents")
+                Diagnostic::new(SEVERAL_STACKS, "the input has several Stack documents")
                     .at(&other.name.span, "another one")
                     .at(&first.name.span, "the first")
                     .help("plan one stack at a time"),
@@ -98,7 +99,7 @@ impl Resolve<'_> {
         let label = if count == 1 { String::new() } else { format!("the first of {count} places") };
         self.diagnostics.push(
             Diagnostic::new(
-                Code::AssumedNamespace,
+                ASSUMED_NAMESPACE,
                 "no namespace is given and none is known: `default` is assumed",
             )
             .at(first, label)
@@ -145,7 +146,7 @@ impl Resolve<'_> {
         };
         self.diagnostics.push(
             Diagnostic::new(
-                Code::DuplicateDocument,
+                DUPLICATE_DOCUMENT,
                 format!("the {kind} `{key}` is there more than once"),
             )
             .at(span(&value), "again here")
@@ -189,7 +190,7 @@ impl Resolve<'_> {
             Some(approval) if approval.value == Approval::Automatic && is_alias => {
                 self.diagnostics.push(
                     Diagnostic::new(
-                        Code::AliasNeedsManual,
+                        ALIAS_NEEDS_MANUAL,
                         "an endpoint that reaches an alias cannot be approved automatically",
                     )
                     .at(&approval.span, "Azure takes an alias only in a manual connection")
@@ -204,8 +205,8 @@ impl Resolve<'_> {
         if let (Approval::Automatic, Some(message)) = (approval, &endpoint.request_message) {
             self.diagnostics.push(
                 Diagnostic::new(
-                    Code::UnreadMessage,
-                    "nobody reads the request message of an endpoint that is approved automatically",
+                    UNREAD_MESSAGE,
+                    "nothing reads the request message of an endpoint that is approved automatically",
                 )
                 .at(&message.span, "")
                 .help("write `approval: Manual`, or remove the message"),
@@ -256,5 +257,110 @@ impl Resolve<'_> {
             });
         }
         resolved
+    }
+}
+
+rules! {
+    /// The input has more than one Stack document. A plan is for one stack.
+    SEVERAL_STACKS = "several-stacks", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Plan the stacks one by one.",
+        example: Example::new(
+            At::Documents,
+            "
+            apiVersion: privlink.dev/v1alpha1
+            kind: Stack
+            metadata: {name: other}
+            ",
+            "
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: default}
+            ",
+        ),
+    }
+
+    /// Two documents of one kind have one name. Which one was meant is unknown; the first is kept, so that
+    /// the rest can be checked.
+    DUPLICATE_DOCUMENT = "duplicate-document", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Remove one, or rename it.",
+        example: Example::new(
+            At::Documents,
+            "
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: default}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: default}
+            ",
+            "
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: default}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: shop}
+            ",
+        ),
+    }
+
+    /// An endpoint that reaches an alias has `approval: Automatic`. Azure takes an alias only in a manual
+    /// connection. (It may still be approved at once, through the provider's auto-approval list.)
+    ALIAS_NEEDS_MANUAL = "alias-needs-manual", Error, [Desired], {
+        basis: basis::CONNECTION,
+        advice: "Write `approval: Manual`, or remove the line: for an alias it is the default.",
+        example: Example::new(
+            At::Endpoint,
+            "
+            approval: Automatic
+            target: {alias: my-pls.00000000-0000-0000-0000-000000000000.eastus.azure.privatelinkservice}
+            ",
+            "
+            approval: Manual
+            target: {alias: my-pls.00000000-0000-0000-0000-000000000000.eastus.azure.privatelinkservice}
+            ",
+        ),
+    }
+
+    /// A request message on an endpoint that is approved automatically. Nobody is asked, so nobody reads
+    /// it.
+    UNREAD_MESSAGE = "unread-message", Warning, [Desired], {
+        basis: basis::CONNECTION,
+        advice: "Remove the message, or write `approval: Manual`.",
+        example: Example::new(
+            At::Endpoint,
+            r#"
+            approval: Automatic
+            requestMessage: "Please approve this connection."
+            "#,
+            r#"
+            approval: Manual
+            requestMessage: "Please approve this connection."
+            "#,
+        ),
+    }
+
+    /// A Service or a reference to one has no namespace, and neither a flag nor a kubeconfig context says
+    /// which is meant. `default` is assumed.
+    ASSUMED_NAMESPACE = "assumed-namespace", Note, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Write the namespace, or name the context.",
+        example: Example::new(
+            At::File,
+            "
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web}
+            ",
+            "
+            apiVersion: v1
+            kind: Service
+            metadata: {name: web, namespace: default}
+            ",
+        ),
     }
 }

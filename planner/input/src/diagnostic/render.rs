@@ -12,8 +12,8 @@ use miette::{
 use super::escape::escape_source;
 use super::secret::hide_secrets;
 use super::{Counts, Diagnostic, Label, Source, Span, count};
-use crate::code::Severity;
 use crate::escape::terminal;
+use crate::rule::Severity;
 
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

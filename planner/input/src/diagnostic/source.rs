@@ -1,12 +1,12 @@
 //! Texts and places in them.
 
+use crate::rule;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::Diagnostic;
 use super::secret::hide_secrets;
-use crate::code::Code;
 
 /// The most bytes a source may have: 64 MiB, which is about 200,000 Services.
 pub const MAX_SOURCE_BYTES: usize = 64 << 20;
@@ -33,7 +33,7 @@ impl Source {
             let message = format!("the file has more than {MAX_SOURCE_BYTES} bytes (64 MiB)");
             let span = Span::new(&empty(), 0, 0);
             return Err(Box::new(
-                Diagnostic::new(Code::FileTooLarge, message)
+                Diagnostic::new(rule::FILE_TOO_LARGE, message)
                     .at(&span, "")
                     .help("split it into several files"),
             ));
@@ -137,7 +137,7 @@ fn not_utf8(name: &str, error: std::string::FromUtf8Error) -> Diagnostic {
     let source = Source::unchecked(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
     let span = Span::new(&source, good, char::REPLACEMENT_CHARACTER.len_utf8());
     let message = if utf16 { "the file is UTF-16, not UTF-8" } else { "the file is not UTF-8" };
-    Diagnostic::new(Code::NotUtf8, message)
+    Diagnostic::new(rule::NOT_UTF8, message)
         .at(&span, "this byte cannot be there")
         .help("save the file as UTF-8")
 }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_placed() {
         let error = Source::from_bytes("a.yaml", b"a: 1\nb: \xff\n".to_vec()).unwrap_err();
-        assert_eq!(error.code, Code::NotUtf8);
+        assert_eq!(error.code, rule::NOT_UTF8);
         assert_eq!(error.place().unwrap().to_string(), "a.yaml:2:4");
     }
 

@@ -9,6 +9,7 @@ use crate::diagnostic::Spanned;
 use crate::marks::PROTECT_LABEL;
 use crate::resource_id::ResourceId;
 use privlink_model::date;
+use privlink_model::facts::TABLE;
 
 pub(super) fn stack(document: Reader<'_>) -> Option<Stack> {
     let name = document.get("metadata")?.text("name")?;
@@ -44,28 +45,11 @@ fn services(text: Spanned<String>) -> Option<Spanned<Services>> {
 }
 
 fn facts(facts: Reader<'_>) -> Facts {
-    Facts {
-        node_resource_group: facts.text("nodeResourceGroup"),
-        location: facts.text("location"),
-        cluster_name: facts.text("clusterName"),
-        kubernetes_version: facts.text("kubernetesVersion"),
-        virtual_network: facts.text("virtualNetwork"),
-        virtual_network_resource_group: facts.text("virtualNetworkResourceGroup"),
-        subnet: facts.text("subnet"),
-        security_group: facts.text("securityGroup"),
-        security_group_resource_group: facts.text("securityGroupResourceGroup"),
-        network_subscription: facts.text("networkSubscription"),
-        load_balancer_sku: facts.text("loadBalancerSku"),
-        load_balancer_name: facts.text("loadBalancerName"),
-        load_balancer_resource_group: facts.text("loadBalancerResourceGroup"),
-        private_link_service_resource_group: facts.text("privateLinkServiceResourceGroup"),
-        backend_pool_type: facts.text("backendPoolType"),
-        disable_outbound_snat: facts.boolean("disableOutboundSnat"),
-        health_probe_mode: facts.text("healthProbeMode"),
-        zones: facts.get("zones").map(|_| facts.texts("zones")),
-        ip_families: facts.get("ipFamilies").map(|_| facts.texts("ipFamilies")),
-        tags: facts.text_map("tags").map(|(key, _, value)| (key, value)).collect(),
-    }
+    let pinned = TABLE.iter().filter_map(|row| {
+        let value = facts.get(row.stack?)?;
+        Some((row.fact, Spanned::new(value.node.to_json(), value.span())))
+    });
+    Facts(pinned.collect())
 }
 
 fn policy(policy: Reader<'_>) -> Policy {

@@ -51,15 +51,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A field that is a boolean.
-    pub(super) fn boolean(self, name: &str) -> Option<Spanned<bool>> {
-        let field = self.get(name)?;
-        match field.node.value {
-            Value::Bool(value) => Some(Spanned::new(value, field.span())),
-            _ => None,
-        }
-    }
-
     /// The items of a field that is a list.
     pub(super) fn items(self, name: &str) -> impl Iterator<Item = Self> {
         let items = self.get(name).map(|field| field.node.items()).unwrap_or_default();

@@ -146,6 +146,12 @@ static FACTS: Object = object(&[
         "The Private Link Services' resource group. The nodes' if not given.",
     ),
     optional(
+        "loadBalancers",
+        Shape::List(&Shape::Object(&LOAD_BALANCER), 32),
+        "The standard load balancers of a cluster with several, the one named as the cluster first. \
+         [] for a cluster with one.",
+    ),
+    optional(
         "backendPoolType",
         Shape::Text(Text::OneOf(&["nodeIPConfiguration", "nodeIP", "podIP"])),
         "How load balancers know their backends. nodeIPConfiguration if not given.",
@@ -171,6 +177,46 @@ static FACTS: Object = object(&[
         "The cluster's IP families; the first is the default. [IPv4] if not given.",
     ),
     optional("tags", TAGS, "Tags that the controller puts on what it makes."),
+]);
+
+static LOAD_BALANCER: Object = object(&[
+    required("name", NAME, "Its name, without -internal."),
+    optional("scaleSet", NAME, "The scale set whose nodes are its own (primaryVMSet)."),
+    optional(
+        "allowServicePlacement",
+        Shape::Boolean,
+        "Whether Services are placed on it that do not name it. true if not given.",
+    ),
+    optional("serviceLabelSelector", Shape::Object(&SELECTOR), "Services it takes, by label."),
+    optional(
+        "serviceNamespaceSelector",
+        Shape::Object(&SELECTOR),
+        "Services it takes, by their namespace's labels.",
+    ),
+    optional("nodeSelector", Shape::Object(&SELECTOR), "Nodes it takes, by label."),
+]);
+
+static SELECTOR: Object = object(&[
+    optional("matchLabels", TAGS, "Labels and the values they must have."),
+    optional(
+        "matchExpressions",
+        Shape::List(&Shape::Object(&EXPRESSION), 32),
+        "Further conditions, all of which must hold.",
+    ),
+]);
+
+static EXPRESSION: Object = object(&[
+    required("key", Shape::Text(Text::NotEmpty), "The label."),
+    required(
+        "operator",
+        Shape::Text(Text::OneOf(&["In", "NotIn", "Exists", "DoesNotExist"])),
+        "What must hold of it.",
+    ),
+    optional(
+        "values",
+        Shape::List(&Shape::Text(Text::NotEmpty), 64),
+        "The values, for In and NotIn.",
+    ),
 ]);
 
 static SERVICE_REF: Object = object(&[
@@ -204,7 +250,7 @@ static ENDPOINT_METADATA: Object = object(&[
     optional(
         "labels",
         TAGS,
-        "privlink.dev/protect: \"true\" holds back plans that would delete or replace it.",
+        "privlink.dev/protect: \"true\" refuses plans that would delete or re-create it.",
     ),
     optional("annotations", TAGS, "Not used; kustomize may set them."),
 ]);

@@ -1,4 +1,8 @@
+use privlink_model::facts::Fact;
+use serde_json::json;
+
 use super::*;
+use crate::rule::{self, Severity};
 
 fn read(text: &str) -> Documents {
     parse(&Source::new("a.yaml", text).unwrap())
@@ -57,10 +61,17 @@ fn a_stack_is_read_with_places() {
     assert_eq!(stack.name.value, "shop");
     assert_eq!(stack.name.span.place().to_string(), "a.yaml:3:18");
     assert_eq!(stack.services.as_ref().unwrap().value, Services::External);
-    assert_eq!(stack.facts.location.as_ref().unwrap().value, "eastus");
-    assert_eq!(stack.facts.zones.as_ref().unwrap().len(), 2);
-    assert!(stack.facts.disable_outbound_snat.as_ref().unwrap().value);
-    assert_eq!(stack.facts.tags["owner"].value, "shop");
+    let pinned: Vec<_> = stack.facts.0.iter().map(|(fact, it)| (*fact, it.value.clone())).collect();
+    let wanted = [
+        (Fact::ResourceGroup, json!("MC_a_b_eastus")),
+        (Fact::Location, json!("eastus")),
+        (Fact::VirtualNetwork, json!("aks-vnet")),
+        (Fact::Subnet, json!("aks-subnet")),
+        (Fact::DisableOutboundSnat, json!(true)),
+        (Fact::Tags, json!({"owner": "shop"})),
+        (Fact::Zones, json!(["1", "2"])),
+    ];
+    assert_eq!(pinned, wanted);
     assert_eq!(stack.policy.max_deletes.as_ref().unwrap().value, 5);
     assert_eq!(stack.policy.protect[0].value, "PrivateLinkService/default/internal-app");
 }
@@ -255,7 +266,7 @@ fn what_is_no_manifest_is_refused() {
 #[test]
 fn duplicate_keys_of_foreign_documents_are_warnings() {
     let documents = read("apiVersion: v1\nkind: ConfigMap\ndata: {a: 1, a: 2}\n");
-    assert_eq!(documents.diagnostics[0].code, Code::DuplicateKey);
+    assert_eq!(documents.diagnostics[0].code, rule::DUPLICATE_KEY);
     assert_eq!(documents.diagnostics[0].severity, Severity::Warning);
 }
 
@@ -277,6 +288,8 @@ const SUBNET_ID: &str =
 const LINK_ID: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/p";
 const GUID: &str = "11111111-2222-3333-4444-555555555555";
+const SELECTOR: &str =
+    "{matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}]}";
 
 /// Documents that have, together, every field of our own kinds.
 fn with_every_field() -> Vec<String> {
@@ -288,7 +301,9 @@ fn with_every_field() -> Vec<String> {
              securityGroupResourceGroup: rg\n    networkSubscription: {GUID}\n    \
              loadBalancerSku: standard\n    loadBalancerName: lb\n    \
              loadBalancerResourceGroup: rg\n    privateLinkServiceResourceGroup: rg\n    \
-             backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n"
+             backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n    \
+             loadBalancers: [{{name: a, scaleSet: b, allowServicePlacement: true, nodeSelector: {SELECTOR}, \
+             serviceLabelSelector: {SELECTOR}, serviceNamespaceSelector: {SELECTOR}}}]\n"
         ),
     );
     let stack = stack.replace(

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use crate::diagnostic::{Span, Spanned};
 use crate::resource_id::ResourceId;
 use privlink_model::date::Day;
+use privlink_model::facts::Fact;
 
 /// `kind: Stack`: where the desired state belongs, and what is known of the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,50 +39,17 @@ pub enum Services {
     External,
 }
 
-/// Facts about the cluster that the user pins: what the controller's configuration holds. Named
-/// after ARM's and AKS's words; the controller's own key is given where it differs.
+/// Facts about the cluster that the user pins, as written: what the controller's configuration holds,
+/// under the names that [`TABLE`](privlink_model::facts::TABLE) gives them in a Stack.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
-    /// The resource group of nodes and load balancers, `MC_...` (`resourceGroup`).
-    pub node_resource_group: Option<Spanned<String>>,
-    /// The region.
-    pub location: Option<Spanned<String>>,
-    /// The controller's `--cluster-name`, `kubernetes` on AKS: the load balancer's name.
-    pub cluster_name: Option<Spanned<String>>,
-    /// The version of Kubernetes, such as `1.33.1`.
-    pub kubernetes_version: Option<Spanned<String>>,
-    /// The cluster's virtual network (`vnetName`).
-    pub virtual_network: Option<Spanned<String>>,
-    /// Its resource group, if it is not the nodes' (`vnetResourceGroup`).
-    pub virtual_network_resource_group: Option<Spanned<String>>,
-    /// The subnet of internal frontends without an annotation (`subnetName`).
-    pub subnet: Option<Spanned<String>>,
-    /// The network security group (`securityGroupName`).
-    pub security_group: Option<Spanned<String>>,
-    /// Its resource group, if it is not the nodes'.
-    pub security_group_resource_group: Option<Spanned<String>>,
-    /// The subscription of the network, if it is another (`networkResourceSubscriptionID`).
-    pub network_subscription: Option<Spanned<String>>,
-    /// `standard` or `basic`.
-    pub load_balancer_sku: Option<Spanned<String>>,
-    /// The load balancer's name, if it is not the cluster's (`loadBalancerName`).
-    pub load_balancer_name: Option<Spanned<String>>,
-    /// The resource group of load balancers, if it is not the nodes'.
-    pub load_balancer_resource_group: Option<Spanned<String>>,
-    /// The resource group of Private Link Services, if it is not the nodes'.
-    pub private_link_service_resource_group: Option<Spanned<String>>,
-    /// `nodeIPConfiguration`, `nodeIP` or `podIP` (`loadBalancerBackendPoolConfigurationType`).
-    pub backend_pool_type: Option<Spanned<String>>,
-    /// Whether rules disable outbound SNAT (`disableOutboundSNAT`).
-    pub disable_outbound_snat: Option<Spanned<bool>>,
-    /// `servicenodeport` or `shared` (`clusterServiceLoadBalancerHealthProbeMode`).
-    pub health_probe_mode: Option<Spanned<String>>,
-    /// The region's zones for virtual machines, such as `1`, `2`, `3`; empty if it has none.
-    pub zones: Option<Vec<Spanned<String>>>,
-    /// The cluster's IP families, the default first.
-    pub ip_families: Option<Vec<Spanned<String>>>,
-    /// Tags that the controller puts on what it makes.
-    pub tags: BTreeMap<String, Spanned<String>>,
+pub struct Facts(pub BTreeMap<Fact, Spanned<serde_json::Value>>);
+
+impl Facts {
+    /// A fact that is pinned as text.
+    pub fn text(&self, fact: Fact) -> Option<Spanned<&str>> {
+        let pinned = self.0.get(&fact)?;
+        Some(Spanned::new(pinned.value.as_str()?, pinned.span.clone()))
+    }
 }
 
 /// Safety limits.

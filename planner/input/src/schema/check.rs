@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Field, Object, Rule, Shape};
-use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source};
+use crate::rule::{self, Code};
 use crate::yaml::{self, Node, Range, Value};
 
 /// Reports everything in a document that does not fit its shape.
@@ -57,7 +57,7 @@ impl Check<'_, '_> {
                 if !(min..=max).contains(&number) {
                     let message = format!("`{path}` is {number}");
                     let help = format!("it can be {min} to {max}");
-                    self.report(Code::OutOfRange, &message, node.range, String::new(), help);
+                    self.report(rule::OUT_OF_RANGE, &message, node.range, String::new(), help);
                 }
             }
             (Shape::Object(object), Value::Mapping(_)) => self.object(node, object, path),
@@ -65,15 +65,15 @@ impl Check<'_, '_> {
                 if items.len() > *most {
                     let message = format!("`{path}` has {} entries", items.len());
                     let help = format!("it can have {most} at most");
-                    self.report(Code::OutOfRange, &message, node.range, String::new(), help);
+                    self.report(rule::OUT_OF_RANGE, &message, node.range, String::new(), help);
                 }
                 for (index, item) in items.iter().enumerate() {
                     self.node(item, of, Path::Item(&path, index));
                 }
             }
-            (Shape::TextMap, Value::Mapping(_)) => self.text_map(node, path, Code::WrongType),
+            (Shape::TextMap, Value::Mapping(_)) => self.text_map(node, path, rule::WRONG_TYPE),
             (Shape::Annotations, Value::Mapping(_)) => {
-                self.text_map(node, path, Code::AnnotationNotText);
+                self.text_map(node, path, rule::ANNOTATION_NOT_TEXT);
             }
             _ => self.wrong_type(node, shape, path),
         }
@@ -127,7 +127,7 @@ impl Check<'_, '_> {
     fn text_map(&mut self, node: &Node<'_>, path: Path<'_>, code: Code) {
         for entry in node.entries() {
             let range = entry.value.range;
-            let what = if code == Code::AnnotationNotText { "annotation" } else { "entry" };
+            let what = if code == rule::ANNOTATION_NOT_TEXT { "annotation" } else { "entry" };
             match &entry.value.value {
                 Value::Text(text) => {
                     let is_plain = range.text(self.source) == text.as_ref();
@@ -135,7 +135,7 @@ impl Check<'_, '_> {
                         let message =
                             format!("`{text}` without quotes is text here, but {other} to kubectl");
                         let help = format!("write \"{text}\" with quotes");
-                        self.report(Code::AmbiguousText, &message, range, String::new(), help);
+                        self.report(rule::AMBIGUOUS_TEXT, &message, range, String::new(), help);
                     }
                 }
                 Value::Mapping(_) if yaml::joined(entry).iter().any(|key| key.contains('/')) => {
@@ -187,9 +187,9 @@ impl Check<'_, '_> {
     fn unknown_field(&mut self, object: &Object, key: &str, range: Range, path: Path<'_>) {
         let names = object.fields.iter().map(|field| field.name);
         let code = if object.rule == Rule::Kubernetes {
-            Code::UnknownServiceField
+            rule::UNKNOWN_SERVICE_FIELD
         } else {
-            Code::UnknownField
+            rule::UNKNOWN_FIELD
         };
         let message = match path {
             Path::Document => format!("there is no field `{key}`"),
@@ -210,7 +210,7 @@ impl Check<'_, '_> {
         let message = format!("`{}` is missing", Path::Field(&path, name));
         let label = format!("`{name}` belongs here");
         let help = format!("add `{name}`");
-        self.report(Code::MissingField, &message, node.range, label, help);
+        self.report(rule::MISSING_FIELD, &message, node.range, label, help);
     }
 
     fn not_exactly_one(&mut self, node: &Node<'_>, object: &Object, path: Path<'_>, count: usize) {
@@ -226,7 +226,7 @@ impl Check<'_, '_> {
             _ => format!("`{path}` says {count} things at once"),
         };
         let help = format!("write exactly one of {names}");
-        self.report(Code::NotExactlyOne, &message, node.range, String::new(), help);
+        self.report(rule::NOT_EXACTLY_ONE, &message, node.range, String::new(), help);
     }
 
     fn wrong_type(&mut self, node: &Node<'_>, shape: &Shape, path: Path<'_>) {
@@ -254,7 +254,7 @@ impl Check<'_, '_> {
             }
             _ => format!("write {wanted}"),
         };
-        self.report(Code::WrongType, &message, node.range, String::new(), help);
+        self.report(rule::WRONG_TYPE, &message, node.range, String::new(), help);
     }
 
     fn report(&mut self, code: Code, message: &str, range: Range, label: String, help: String) {

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::address::Address;
-use crate::code::Code;
 use crate::resource_id::ResourceId;
+use crate::rule::{self, Code};
 use privlink_model::date;
 
 /// What a text may be.
@@ -143,29 +143,29 @@ impl Text {
 
     fn refusal(self) -> (Code, &'static str, String) {
         let (code, what, help) = match self {
-            Self::NotEmpty => (Code::MissingField, "", "write a value, or remove the field"),
-            Self::UpTo(_) => (Code::TextTooLong, "", ""),
-            Self::OneOf(_) => (Code::UnknownValue, "", ""),
+            Self::NotEmpty => (rule::MISSING_FIELD, "", "write a value, or remove the field"),
+            Self::UpTo(_) => (rule::TEXT_TOO_LONG, "", ""),
+            Self::OneOf(_) => (rule::UNKNOWN_VALUE, "", ""),
             Self::Guid => (
-                Code::BadGuid,
+                rule::BAD_GUID,
                 "a GUID",
                 "write it as in 00000000-0000-0000-0000-000000000000: hexadecimal digits in groups \
                  of 8, 4, 4, 4 and 12",
             ),
             Self::ServiceName => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a name that Kubernetes accepts for a Service",
                 "use lower-case letters, digits and `-`, at most 63, beginning with a letter and \
                  ending with a letter or digit",
             ),
             Self::Label => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a name that Kubernetes accepts for a namespace",
                 "use lower-case letters, digits and `-`, at most 63, beginning and ending with a \
                  letter or digit",
             ),
             Self::LabelValue => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a name that can be the value of a Kubernetes label",
                 "use letters, digits and `-_.`, at most 63, beginning and ending with a letter or \
                  digit",
@@ -175,60 +175,62 @@ impl Text {
                     "use letters, digits and `_.-`, {min} to {max} of them, beginning with a letter \
                      or digit and ending with a letter, a digit or `_`"
                 );
-                return (Code::BadName, "a name that Azure accepts", help);
+                return (rule::BAD_NAME, "a name that Azure accepts", help);
             }
             Self::ResourceGroup => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a name that Azure accepts for a resource group",
                 "use letters, digits and `_().-`, at most 90, not ending with a full stop",
             ),
             Self::ClusterName => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a name that AKS accepts for a cluster",
                 "use letters, digits and `-_`, at most 63, beginning and ending with a letter or \
                  digit",
             ),
             Self::Location => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "an Azure region's name",
                 "write the short name, in lower case without blanks, such as `eastus`",
             ),
             Self::Ipv4 => {
-                (Code::BadAddress, "an IPv4 address", "write four numbers, such as 10.240.0.25")
+                (rule::BAD_ADDRESS, "an IPv4 address", "write four numbers, such as 10.240.0.25")
             }
-            Self::Ipv6 => (Code::BadAddress, "an IPv6 address", "write one such as fd00::25"),
-            Self::Fqdn => (Code::BadName, "a domain name", "write one such as app.contoso.com"),
+            Self::Ipv6 => (rule::BAD_ADDRESS, "an IPv6 address", "write one such as fd00::25"),
+            Self::Fqdn => (rule::BAD_NAME, "a domain name", "write one such as app.contoso.com"),
             Self::Address => (
-                Code::BadAddress,
+                rule::BAD_ADDRESS,
                 "an IP address",
                 "write an address such as 10.240.0.25, without prefix length or port",
             ),
             Self::ResourceId(kind) => return resource_id_refusal(kind),
             Self::DnsZone => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a DNS zone's name or id",
                 "write a name with at least two labels, such as `internal.example`, or the id of a \
                  Microsoft.Network/privateDnsZones resource",
             ),
             Self::DnsRecord => (
-                Code::BadName,
+                rule::BAD_NAME,
                 "a record's name",
                 "write the name within the zone, such as `app`, or `@` for the zone itself",
             ),
             Self::Alias => (
-                Code::BadAlias,
+                rule::BAD_ALIAS,
                 "the alias of a Private Link Service",
                 "copy it from the provider; it reads \
                  `name.guid.region.azure.privatelinkservice`",
             ),
             Self::Version => (
-                Code::BadVersion,
+                rule::BAD_VERSION,
                 "a version of Kubernetes",
                 "write it with quotes, such as \"1.33\" or \"1.33.1\"",
             ),
-            Self::Date => (Code::BadDate, "a day", "write year, month and day, such as 2026-12-05"),
+            Self::Date => {
+                (rule::BAD_DATE, "a day", "write year, month and day, such as 2026-12-05")
+            }
             Self::NodeName => (
-                Code::BadNode,
+                rule::BAD_OBJECT,
                 "the address of an object",
                 "write an address as `privlink graph` shows it, such as \
                  `PrivateLinkService/default/internal-app`",
@@ -288,7 +290,7 @@ fn resource_id_refusal(kind: &str) -> (Code, &'static str, String) {
     let help = format!(
         "write /subscriptions/<subscription>/resourceGroups/<group>/providers/{name}/<name>"
     );
-    (Code::BadResourceId, what, help)
+    (rule::BAD_RESOURCE_ID, what, help)
 }
 
 fn quoted(words: &[&str]) -> String {

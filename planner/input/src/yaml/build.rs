@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Tag};
 
 use super::{Entry, MAX_ALIAS_NODES, MAX_DEPTH, Node, Range, Value, scalar};
-use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::rule;
 use crate::unknown;
 
 /// Why a document has no tree.
@@ -205,7 +205,7 @@ impl<'a> Builder<'a, '_> {
         }
         let message = format!("aliases stand for more than {MAX_ALIAS_NODES} values");
         Err(Box::new(
-            Diagnostic::new(Code::TooManyAliases, message)
+            Diagnostic::new(rule::TOO_MANY_ALIASES, message)
                 .at(&range.span(self.source), "expanded up to here")
                 .help("write the values out, or split the document"),
         ))
@@ -254,7 +254,7 @@ impl<'a> Builder<'a, '_> {
             };
             self.problems.push(
                 Diagnostic::new(
-                    Code::DuplicateKey,
+                    rule::DUPLICATE_KEY,
                     format!("the key `{}` is there twice", entry.key),
                 )
                 .at(&entry.key_range.span(self.source), "again here")
@@ -332,7 +332,7 @@ impl<'a> Builder<'a, '_> {
              quote"
         };
         Box::new(
-            Diagnostic::new(Code::YamlSyntax, format!("this is not YAML: {info}"))
+            Diagnostic::new(rule::YAML_SYNTAX, format!("this is not YAML: {info}"))
                 .at(&span, "the parser stopped here")
                 .help(help),
         )
@@ -340,7 +340,7 @@ impl<'a> Builder<'a, '_> {
 
     fn unsupported(&self, range: Range, message: &str) -> Problem {
         Box::new(
-            Diagnostic::new(Code::YamlUnsupported, message)
+            Diagnostic::new(rule::YAML_UNSUPPORTED, message)
                 .at(&range.span(self.source), "")
                 .help("Kubernetes manifests have no use for this: write it plainly"),
         )
@@ -349,7 +349,7 @@ impl<'a> Builder<'a, '_> {
     fn bad_tag(&self, range: Range, tag: &Tag) -> Problem {
         Box::new(
             Diagnostic::new(
-                Code::YamlUnsupported,
+                rule::YAML_UNSUPPORTED,
                 format!("the tag `{}` does not fit this value, or is not known", tag.original()),
             )
             .at(&range.span(self.source), "tagged value")
@@ -361,7 +361,7 @@ impl<'a> Builder<'a, '_> {
 fn too_deep(span: &Span) -> Problem {
     let message = format!("lists and mappings are nested more than {MAX_DEPTH} deep");
     Box::new(
-        Diagnostic::new(Code::NestedTooDeep, message)
+        Diagnostic::new(rule::NESTED_TOO_DEEP, message)
             .at(span, "too deep")
             .help("no Kubernetes object is nested that deep: look for a runaway `[` or `{`"),
     )

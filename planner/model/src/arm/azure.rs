@@ -10,7 +10,7 @@ use super::dns::is_zone_group;
 use super::error::ArmError;
 use super::hand::Hand;
 use super::rules::{Fault, Rules};
-use super::world::{Kind, World, kind_of};
+use super::world::{Kind, World, group_key, kind_of};
 
 /// A world, its rules, and the hand that gives out what Azure gives out.
 pub struct Azure<'a> {
@@ -99,8 +99,8 @@ impl Azure<'_> {
             return Ok(());
         }
         let id = ResourceId::new(path);
-        let group = id.resource_group().unwrap_or_default();
-        if self.world.missing_groups.contains(&group.to_lowercase()) {
+        if group_key(&id).is_some_and(|key| self.world.missing_groups.contains(&key)) {
+            let group = id.resource_group().unwrap_or_default();
             let message = format!("Resource group '{group}' could not be found.");
             return Err(ArmError::new(404, "ResourceGroupNotFound", message));
         }

@@ -40,9 +40,16 @@ pub struct World {
     /// Private addresses held by what the world does not show them on, with the holder's id: machines,
     /// and dynamic NAT addresses of PLS. By the subnet's id in lower case, then by address.
     pub taken: BTreeMap<String, BTreeMap<IpAddr, String>>,
-    /// The names, in lower case, of resource groups that are known not to exist. Every request in one is
-    /// answered 404 `ResourceGroupNotFound`.
+    /// Resource groups that are known not to exist, by [`group_key`]. Every request in one is answered 404
+    /// `ResourceGroupNotFound`.
     pub missing_groups: BTreeSet<String>,
+}
+
+/// What a resource group is known by, from the id of anything in it:
+/// `/subscriptions/.../resourcegroups/...` in lower case.
+pub fn group_key(id: &ResourceId) -> Option<String> {
+    let (subscription, group) = (id.subscription()?, id.resource_group()?);
+    Some(format!("/subscriptions/{subscription}/resourcegroups/{group}").to_lowercase())
 }
 
 /// Why a resource could not be taken in.

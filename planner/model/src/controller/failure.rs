@@ -10,6 +10,8 @@ pub enum Cause {
     /// A Private Link Service that the controller does not manage, or that another Service owns, is on the
     /// frontend (`reconcilePrivateLinkService`).
     LinkInTheWay,
+    /// The resource group of the Private Link Service is not there, so that none can be listed.
+    LinkGroupMissing,
     /// A subnet that the Service asks for is not there.
     SubnetMissing,
     /// ARM refused a request.

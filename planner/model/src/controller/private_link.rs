@@ -92,7 +92,12 @@ impl Cloud<'_, '_> {
         }
         let collection = self.private_link_id(&group, "").collection().unwrap_or_default();
         // Whatever the failure, the sync fails with it: a group that does not exist (404) too.
-        self.read(&collection).map_err(|failure| failure.within("get PLS"))?;
+        self.read(&collection).map_err(|failure| {
+            let is_missing =
+                failure.arm.as_ref().is_some_and(|arm| arm.code == "ResourceGroupNotFound");
+            let cause = if is_missing { Cause::LinkGroupMissing } else { failure.cause };
+            Failure { cause, ..failure.within("get PLS") }
+        })?;
         let prefix = format!("{}/", collection.key());
         let all = self.azure.world.private_link_services.range(prefix.clone()..);
         let value = all

@@ -41,7 +41,7 @@ pub(crate) fn of_all_ports(
     service: &Service,
     ipv6: IsIpv6,
 ) -> Result<Option<Arc<Probe>>, Failure> {
-    if facts.shared_probe && !is_local(service) {
+    if facts.is_probe_shared() && !is_local(service) {
         return Ok(Some(shared(facts)));
     }
     let proxied = is_true(service, annotation::PLS_CREATE)
@@ -286,7 +286,7 @@ fn keep_shared(
         balancer.properties.probes = Some(probes);
         return;
     }
-    let may_go = !want || !facts.shared_probe;
+    let may_go = !want || !facts.is_probe_shared();
     if may_go && rules.iter().any(|rule| !owns(service, &rule_name(rule.id()))) {
         wanted.push(shared(facts));
     }

@@ -49,7 +49,7 @@ pub(crate) fn wanted(
     }
     let mut wanted = Wanted::default();
     let mut added = false;
-    let is_shared = facts.shared_probe && !super::value::is_local(service);
+    let is_shared = facts.is_probe_shared() && !super::value::is_local(service);
     for port in &service.ports {
         let number = port.port.to_string();
         if is_true(service, &annotation::of_port(&number, "no_lb_rule")) {

@@ -11,8 +11,11 @@ use crate::arm::azure::Azure;
 use crate::arm::hand::Marks;
 use crate::arm::resource::Subnet;
 use crate::arm::rules::Rules;
-use crate::arm::world::World;
-use crate::facts::{BackendPoolType, Facts, LoadBalancerConfiguration, LoadBalancerSku, Origin};
+use crate::arm::world::{World, group_key};
+use crate::facts::{
+    BackendPoolType, Facts, HealthProbeMode, LoadBalancerConfiguration, LoadBalancerSku, Origin,
+    TABLE,
+};
 use crate::kubernetes::node::Node;
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -68,7 +71,11 @@ pub(crate) fn facts(cluster: &RecordedCluster) -> Facts {
             .to_owned(),
         disable_outbound_snat: flag(config, "disableOutboundSNAT", false),
         exclude_control_plane: flag(config, "excludeMasterFromStandardLB", true),
-        shared_probe: is(config, "clusterServiceLoadBalancerHealthProbeMode", "shared"),
+        health_probe_mode: if is(config, "clusterServiceLoadBalancerHealthProbeMode", "shared") {
+            HealthProbeMode::Shared
+        } else {
+            HealthProbeMode::ServiceNodePort
+        },
         tags: configured_tags(config),
         system_tags: some(config, "systemTags"),
         primary_vm_set: some(config, "primaryScaleSetName")
@@ -94,9 +101,7 @@ pub(crate) fn facts(cluster: &RecordedCluster) -> Facts {
     if cluster.dual_stack_nodes {
         facts.ip_families.push("IPv6".to_owned());
     }
-    if let Ok(Value::Object(fields)) = serde_json::to_value(&facts) {
-        facts.sources = fields.into_iter().map(|(field, _)| (field, Origin::Read)).collect();
-    }
+    facts.sources = TABLE.iter().map(|row| (row.fact, Origin::Read)).collect();
     facts
 }
 
@@ -279,7 +284,8 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
     let cluster = &recording.cluster;
     let mut world = World::default();
     for group in &recording.arm_fake.missing_resource_groups {
-        world.missing_groups.insert(group.to_lowercase());
+        let anything = ResourceId::in_group(&facts.subscription, group, "Microsoft.Network/x", "x");
+        world.missing_groups.extend(group_key(&anything));
     }
     let network = facts.virtual_network_id();
     let etag = |what: &str| unknown::mark("etag", what);

@@ -18,7 +18,7 @@ use crate::resource_id::ResourceId;
 use crate::unknown;
 
 /// The prediction of a step, or of a plan, in the shape of a recording's step result. What Azure or
-/// the API server hand out is `(known after apply)`.
+/// the API server hand out is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepPrediction {
@@ -46,26 +46,15 @@ pub struct StepPrediction {
 }
 
 impl StepPrediction {
-    /// The prediction as JSON.
+    /// The prediction as JSON, what Azure or the API server hand out as words: `(known after apply)`.
     pub fn to_value(&self) -> Value {
+        unknown::show_value(self.with_marks())
+    }
+
+    /// The prediction as JSON with its unknowns.
+    pub(super) fn with_marks(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
-}
-
-/// Marks as words, everywhere in a value.
-pub fn shown(mut value: Value) -> Value {
-    fn show(value: &mut Value) {
-        match value {
-            Value::String(text) if unknown::is_unknown(text) => {
-                *text = unknown::show(text);
-            }
-            Value::Array(items) => items.iter_mut().for_each(show),
-            Value::Object(fields) => fields.values_mut().for_each(show),
-            _ => {}
-        }
-    }
-    show(&mut value);
-    value
 }
 
 /// How a Service is named: by its name alone in the namespace `default`, as recordings do.
@@ -149,21 +138,20 @@ pub fn step(
     }
     let by_name = |of: &dyn Fn(&Service) -> Value| -> Map<String, Value> {
         let entries = services.values().map(|it| (service_name(&it.key), of(it)));
-        entries.map(|(name, value)| (name, shown(value))).collect()
+        entries.collect()
     };
-    let list = |values: Vec<Value>| values.into_iter().map(shown).collect();
     let writes = outcomes.iter().flat_map(|outcome| &outcome.writes);
     StepPrediction {
-        load_balancers: list(all(&world.load_balancers)),
-        private_link_services: list(all(&world.private_link_services)),
-        public_ip_addresses: list(all(&world.public_ip_addresses)),
-        network_security_groups: list(all(&world.network_security_groups)),
-        subnets_changed: list(all(&changed)),
-        backend_nics: list(nics(world)),
-        arm_writes: list(writes.map(|it| write(it, facts)).collect()),
+        load_balancers: all(&world.load_balancers),
+        private_link_services: all(&world.private_link_services),
+        public_ip_addresses: all(&world.public_ip_addresses),
+        network_security_groups: all(&world.network_security_groups),
+        subnets_changed: all(&changed),
+        backend_nics: nics(world),
+        arm_writes: writes.map(|it| write(it, facts)).collect(),
         service_status: by_name(&|service| status_of(&service.ingress)),
         service_finalizers: by_name(&|service| json!(service.finalizers)),
-        events: list(events),
+        events: events,
     }
 }
 

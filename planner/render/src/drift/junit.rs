@@ -136,7 +136,7 @@ fn testcase(stack: &StackReport, node: &Node, suite: &str, out: &mut dyn Write) 
 fn body(difference: &Difference, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "by {}", xml(&super::who(&difference.cause)))?;
     for field in &difference.fields {
-        let said = super::said(field.wanted.as_ref(), field.found.as_ref());
+        let said = super::said(field);
         writeln!(out, "{}", xml(&format!("{}: {said}", field.path)))?;
     }
     if let Some(cut) = super::cut(difference) {

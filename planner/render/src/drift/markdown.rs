@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::escape::{code, fence, markdown};
-use privlink_core::change::one_line as shown;
+use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Difference, Field, Report, StackReport, Weight};
 use privlink_core::escape::terminal;
 
@@ -50,7 +50,7 @@ fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
     if stack.differences.is_empty() {
         return Ok(());
     }
-    writeln!(out, "| class | node | what | by | heals by itself |\n|---|---|---|---|---|")?;
+    writeln!(out, "| class | object | what | by | heals by itself |\n|---|---|---|---|---|")?;
     for difference in &stack.differences {
         let Difference { class, weight, address, message, cause, heals, .. } = difference;
         let is_drift = *weight == Weight::Drift;
@@ -102,10 +102,10 @@ fn details(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
 
 /// What should be, as removed; what is, as added: the edit that somebody made.
 fn lines(field: &Field, out: &mut String) -> fmt::Result {
-    let Field { path, wanted, found } = field;
+    let Field { path, wanted, wanted_unknown, found } = field;
     let path = terminal(path);
     if let Some(wanted) = wanted {
-        writeln!(out, "- {path}: {}", shown(wanted))?;
+        writeln!(out, "- {path}: {}", one_line_of(wanted, *wanted_unknown))?;
     }
     if let Some(found) = found {
         writeln!(out, "+ {path}: {}", shown(found))?;

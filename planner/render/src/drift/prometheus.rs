@@ -19,8 +19,8 @@ pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> f
     let stacks: Vec<(String, &StackReport)> =
         report.stacks.iter().map(|stack| (label(report, stack), stack)).collect();
     head(
-        "privlink_drift_nodes",
-        "Nodes of the stack with a difference of the class. Classes foreign, awaiting-approval and unverified are no drift.",
+        "privlink_drift_objects",
+        "Objects of the stack with a difference of the class. Classes foreign, awaiting-approval and unverified are no drift.",
         out,
     )?;
     for (name, stack) in stacks.iter().filter(|(_, stack)| stack.error.is_none()) {
@@ -32,7 +32,7 @@ pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> f
                 .map(|it| &it.address)
                 .collect();
             let (class, nodes) = (class.as_str(), nodes.len());
-            writeln!(out, "privlink_drift_nodes{{stack=\"{name}\",class=\"{class}\"}} {nodes}")?;
+            writeln!(out, "privlink_drift_objects{{stack=\"{name}\",class=\"{class}\"}} {nodes}")?;
         }
     }
     head(
@@ -111,12 +111,12 @@ mod tests {
     fn a_success_is_now_and_a_failure_keeps_the_one_before() {
         let good = metrics(stack("shop"), "");
         assert!(good.contains("privlink_last_success_timestamp_seconds{stack=\"shop\"} 100\n"));
-        assert!(good.contains("privlink_drift_nodes{stack=\"shop\",class=\"orphan\"} 0\n"));
+        assert!(good.contains("privlink_drift_objects{stack=\"shop\",class=\"orphan\"} 0\n"));
         let before = good.replace(" 100\n", " 42\n");
         let bad = metrics(StackReport::failed("shop", "", "no cluster"), &before);
         assert!(bad.contains("privlink_last_success_timestamp_seconds{stack=\"shop\"} 42\n"));
         assert!(bad.contains("privlink_unreadable_nodes{stack=\"shop\"} 1\n"));
-        assert!(!bad.contains("privlink_drift_nodes{"), "{bad}");
+        assert!(!bad.contains("privlink_drift_objects{"), "{bad}");
         let never = metrics(StackReport::failed("other", "", "no cluster"), &before);
         assert!(!never.contains("privlink_last_success_timestamp_seconds{"), "{never}");
     }

@@ -81,13 +81,12 @@ fn difference(difference: &Difference, style: Style, out: &mut dyn Write) -> fmt
 }
 
 fn field(field: &Field, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let Field { path, wanted, found } = field;
-    let (sign, label) = match (wanted, found) {
+    let (sign, label) = match (&field.wanted, &field.found) {
         (Some(_), Some(_)) => ("~", Label::Update),
         (Some(_), None) => ("-", Label::Delete),
         (None, _) => ("+", Label::Create),
     };
-    let said = super::said(wanted.as_ref(), found.as_ref());
-    let line = format!("      {sign} {}: {said}", terminal(path));
+    let said = super::said(field);
+    let line = format!("      {sign} {}: {said}", terminal(&field.path));
     writeln!(out, "{}", style.paint(label, line))
 }

@@ -117,7 +117,7 @@ fn effect_label(effect: &str) -> Option<Label> {
 pub(super) fn why(what: &What<'_>) -> String {
     let change = match what {
         What::Change(change) => change,
-        What::Connections { number: 1, .. } => return "goes with it".to_owned(),
+        What::Connections { number: 1, .. } => return "deleted with it".to_owned(),
         What::Connections { .. } => return "go with it".to_owned(),
     };
     let text = match change.action {

@@ -3,11 +3,12 @@
 use std::fmt::{self, Write};
 
 use crate::layout::Layout;
+use crate::notice;
 use crate::style::Style;
 use crate::summary;
-use privlink_core::code::Severity;
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions, Source, Span};
 use privlink_core::plan::{Excerpt, Finding, Plan};
+use privlink_core::rule::Severity;
 
 /// Writes the findings that hold the plan back.
 pub(super) fn errors(plan: &Plan, layout: Layout, out: &mut dyn Write) -> fmt::Result {
@@ -49,11 +50,11 @@ fn write<'a>(
 
 /// A finding as a diagnostic: at its place, if its lines are known.
 fn diagnostic(finding: &Finding, excerpt: Option<&Excerpt>, columns: usize) -> Diagnostic {
-    let Finding { code, severity, address, message, help, place } = finding;
+    let Finding { code, severity, address, message, help, place, pre_existing } = finding;
     let mut diagnostic = Diagnostic {
         code: *code,
         severity: *severity,
-        message: format!("{address}: {message}"),
+        message: format!("{address}: {message}{}", notice::standing(*pre_existing)),
         labels: Vec::new(),
         help: help.clone(),
     };

@@ -63,7 +63,11 @@ impl ArmClient {
     /// An absolute URL from a reply.
     pub(crate) fn parse(&self, call: &Call<'_>, url: &str) -> Result<Url, ArmError> {
         Url::parse(url).map_err(|why| {
-            self.error(call, ErrorKind::Protocol, format!("a link in the reply is no URL: {why}"))
+            self.error(
+                call,
+                ErrorKind::Protocol,
+                format!("a link in the reply is not a URL: {why}"),
+            )
         })
     }
 

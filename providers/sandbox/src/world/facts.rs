@@ -3,31 +3,32 @@
 use std::sync::Arc;
 
 use privlink_model::arm::address::in_subnet;
-use privlink_model::facts::{BackendPoolType, Facts, LoadBalancerSku};
+use privlink_model::facts::{self, Facts, Place};
+use privlink_model::group::{Cluster, Group};
 use privlink_model::kubernetes::node::Node;
 use privlink_model::resource_id::ResourceId;
 use privlink_model::snapshot::Snapshot;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::kubernetes::store::text;
 
 use super::World;
 
 impl World {
-    /// Sets the facts: what AKS says of the cluster, then what its Nodes and networks let infer, and
+    /// Sets the facts: those that a plan finds in the observation, then what the Nodes' addresses show, and
     /// the rest as AKS does by default.
     pub(super) fn infer_facts(&mut self, snapshot: &Snapshot) {
         let nodes = self.nodes();
-        let mut facts =
-            Facts { zones: ["1", "2", "3"].map(ToOwned::to_owned).to_vec(), ..Facts::default() };
         let machine = nodes.iter().find_map(|node| node.machine.as_deref()).map(ResourceId::new);
-        if let Some(machine) = &machine {
-            facts.subscription = machine.subscription().unwrap_or_default().to_owned();
-            facts.resource_group = machine.resource_group().unwrap_or_default().to_owned();
+        let group = machine.as_ref().and_then(Group::of);
+        let cluster = cluster_of(snapshot, group.as_ref());
+        let place = Place { cluster: cluster.as_ref(), node_resource_group: group.as_ref() };
+        let mut facts = facts::infer(snapshot, place, &Facts::default());
+        if facts.subscription.is_empty() {
+            facts.subscription = group.map(|group| group.subscription).unwrap_or_default();
         }
-        let cluster = self.cluster_of(snapshot, &facts.resource_group);
-        if let Some(cluster) = &cluster {
-            read(&mut facts, cluster);
+        if facts.zones.is_empty() {
+            facts.zones = ["1", "2", "3"].map(ToOwned::to_owned).to_vec();
         }
         let families = nodes.iter().flat_map(|node| &node.internal_addresses);
         if families.into_iter().any(|address| address.contains(':'))
@@ -35,12 +36,10 @@ impl World {
         {
             facts.ip_families.push("IPv6".to_owned());
         }
-        let named = cluster.as_ref().map(|cluster| {
-            ResourceId::new(text(cluster, "/properties/agentPoolProfiles/0/vnetSubnetID"))
-        });
-        let subnet = named.filter(|id| !id.as_str().is_empty());
-        if let Some(subnet) = subnet.or_else(|| self.subnet_of_nodes(&nodes, &facts)) {
-            place(&mut facts, &subnet);
+        if facts.subnet.is_empty()
+            && let Some(subnet) = self.subnet_of_nodes(&nodes, &facts)
+        {
+            place_in_subnet(&mut facts, &subnet);
         }
         if facts.location.is_empty() {
             let network = self.azure.virtual_networks.get(&facts.virtual_network_id().key());
@@ -49,20 +48,6 @@ impl World {
         }
         self.facts = facts;
         self.add_security_group();
-    }
-
-    /// The cluster whose nodes these are; else the only one there is.
-    fn cluster_of(&self, snapshot: &Snapshot, node_group: &str) -> Option<Value> {
-        let clusters: Vec<&Value> =
-            snapshot.resources_of_type("Microsoft.ContainerService/managedClusters").collect();
-        let own = clusters.iter().find(|cluster| {
-            text(cluster, "/properties/nodeResourceGroup").eq_ignore_ascii_case(node_group)
-        });
-        match (own, clusters.as_slice()) {
-            (Some(own), _) => Some((*own).clone()),
-            (None, [only]) => Some((*only).clone()),
-            (None, _) => None,
-        }
     }
 
     /// The subnet that holds a Node's address, the node resource group's first.
@@ -109,33 +94,25 @@ impl World {
     }
 }
 
-/// What AKS says of a cluster.
-fn read(facts: &mut Facts, cluster: &Value) {
-    let id = ResourceId::new(text(cluster, "/id"));
-    id.subscription().unwrap_or_default().clone_into(&mut facts.subscription);
-    text(cluster, "/location").clone_into(&mut facts.location);
-    text(cluster, "/properties/nodeResourceGroup").clone_into(&mut facts.resource_group);
-    let profile = "/properties/networkProfile";
-    if text(cluster, &format!("{profile}/loadBalancerSku")).eq_ignore_ascii_case("basic") {
-        facts.load_balancer_sku = LoadBalancerSku::Basic;
-    }
-    let pool = text(cluster, &format!("{profile}/loadBalancerProfile/backendPoolType"));
-    if pool.eq_ignore_ascii_case("nodeIP") {
-        facts.backend_pool_type = BackendPoolType::NodeIp;
-    }
-    let families = cluster.pointer(&format!("{profile}/ipFamilies")).and_then(Value::as_array);
-    let families: Vec<String> = families
-        .into_iter()
-        .flatten()
-        .filter_map(|family| family.as_str().map(ToOwned::to_owned))
-        .collect();
-    if !families.is_empty() {
-        facts.ip_families = families;
-    }
+/// The cluster whose nodes are in this group; else the only one there is.
+fn cluster_of(snapshot: &Snapshot, node_group: Option<&Group>) -> Option<Cluster> {
+    let clusters: Vec<_> =
+        snapshot.resources_of_type("Microsoft.ContainerService/managedClusters").collect();
+    let own = clusters.iter().find(|cluster| {
+        let named = text(cluster, "/properties/nodeResourceGroup");
+        node_group.is_some_and(|group| named.eq_ignore_ascii_case(&group.name))
+    });
+    let found = match (own, clusters.as_slice()) {
+        (Some(own), _) => own,
+        (None, [only]) => only,
+        (None, _) => return None,
+    };
+    let id = ResourceId::new(text(found, "/id"));
+    Some(Cluster { group: Group::of(&id)?, name: id.name().to_owned() })
 }
 
 /// The cluster's subnet, with its network and group.
-fn place(facts: &mut Facts, subnet: &ResourceId) {
+fn place_in_subnet(facts: &mut Facts, subnet: &ResourceId) {
     subnet.name().clone_into(&mut facts.subnet);
     let network = subnet.segment("virtualNetworks").unwrap_or_default();
     network.clone_into(&mut facts.virtual_network);

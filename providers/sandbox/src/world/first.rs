@@ -2,7 +2,7 @@
 //! tenant for consumers.
 
 use privlink_model::arm::world::Malformed;
-use privlink_model::facts::{Facts, Origin};
+use privlink_model::facts::{Fact, Facts, Origin};
 use serde_json::{Value, json};
 
 use crate::azure;
@@ -76,9 +76,14 @@ fn facts() -> Facts {
         zones: ["1", "2", "3"].map(ToOwned::to_owned).to_vec(),
         ..Facts::default()
     };
-    for field in ["subscription", "resourceGroup", "location", "virtualNetwork", "subnet"] {
-        facts.sources.insert(field.to_owned(), Origin::Read);
-    }
+    let read = [
+        Fact::Subscription,
+        Fact::ResourceGroup,
+        Fact::Location,
+        Fact::VirtualNetwork,
+        Fact::Subnet,
+    ];
+    facts.sources = read.into_iter().map(|fact| (fact, Origin::Read)).collect();
     facts
 }
 
@@ -307,7 +312,10 @@ fn managed_cluster() -> Value {
                 "networkPlugin": "azure",
                 "networkPluginMode": "overlay",
                 "loadBalancerSku": "standard",
-                "loadBalancerProfile": {"backendPoolType": "nodeIPConfiguration"},
+                "loadBalancerProfile": {
+                    "backendPoolType": "nodeIPConfiguration",
+                    "clusterServiceLoadBalancerHealthProbeMode": "ServiceNodePort",
+                },
                 "podCidr": "10.244.0.0/16",
                 "serviceCidr": "10.0.0.0/16",
                 "dnsServiceIP": "10.0.0.10",

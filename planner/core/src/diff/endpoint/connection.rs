@@ -3,16 +3,17 @@
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::code::Code;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::Gathered;
-use crate::diff::approval::{self, Decision};
+use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
+use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
 use crate::resource_id::ResourceId;
+use crate::rule;
 
 /// The state Azure gives a new connection (ARM contract, table "States and mirroring").
 fn new_status(
@@ -45,8 +46,7 @@ pub(super) fn connection(
     let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
     let live = joined.connection().filter(|_| !remade);
     let failed = reached.link.is_some_and(|link| has_failed(link, id));
-    let decide =
-        |status: &str| approval::decision(join.input, reached.service.as_ref(), id, status);
+    let decide = |status: &str| decision(join.input, reached.service.as_ref(), id, status);
     let mut status = match &live {
         // What Azure failed is not in force, whatever it shows.
         Some(_) if failed && decide(approval::UNDECIDED).is_some() => {
@@ -56,14 +56,9 @@ pub(super) fn connection(
         None => new_status(endpoint, id, reached.link).to_owned(),
     };
     if remade {
-        let reason = "Azure makes it when the endpoint connects";
+        let reason = "Azure creates it when the endpoint connects";
         let mut change = Change::new(connection_at.clone(), Action::Create, Actor::Azure, reason);
-        change.fields = vec![FieldDiff {
-            path: "status".to_owned(),
-            before: None,
-            after: Some(status.clone().into()),
-            forces_replacement: false,
-        }];
+        change.fields = vec![FieldDiff::new("status", None, Some(status.clone().into()))];
         gathered.changes.push(change);
     }
     let decision = decide(&status);
@@ -77,15 +72,15 @@ pub(super) fn connection(
         status = decision.status().to_owned();
     }
     if decision == Some(Decision::Reject) && status == "Approved" {
-        gathered.findings.push(Finding {
-            code: Code::OwnEndpointRejected,
-            severity: Code::OwnEndpointRejected.severity(),
-            address: connection_at.clone(),
-            message: "an EndpointApproval rejects an endpoint that this stack wants connected"
-                .to_owned(),
-            help: Some("Take it off the list under `reject`, or remove the endpoint.".to_owned()),
-            place: Some(endpoint.name.span.place().to_string()),
-        });
+        gathered.findings.push(
+            Finding::new(
+                rule::OWN_ENDPOINT_REJECTED,
+                connection_at.clone(),
+                "an EndpointApproval rejects an endpoint that this stack wants connected",
+            )
+            .help("Take it off the list under `reject`, or remove the endpoint.")
+            .at(&endpoint.name.span),
+        );
     }
     if status == "Pending" {
         gathered.awaiting_approval.push(Consumer {

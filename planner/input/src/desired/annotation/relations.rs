@@ -1,15 +1,15 @@
 //! What must hold between the annotations and fields of one Service.
 
-use std::collections::BTreeSet;
+pub(crate) mod private_link;
+
 use std::net::IpAddr;
 
 use super::effect::{Probes, is_about_probes};
 use super::meant;
-use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, list, short};
-use crate::code::Code;
-use crate::code::Severity;
+use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, short};
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
+use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema::Text;
 
 /// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
@@ -21,7 +21,7 @@ pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
     source_ranges(service, problems);
     probes(service, problems);
     sctp(service, problems);
-    private_link(service, reading, problems);
+    private_link::check(service, reading, problems);
 }
 
 /// How the controller reads the Service.
@@ -85,7 +85,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
             Scope::Nowhere => "the controller no longer reads it",
         };
         problems.push(
-            Diagnostic::new(Code::AnnotationIgnored, format!("`{}` has no effect", short(key)))
+            Diagnostic::new(rule::ANNOTATION_IGNORED, format!("`{}` has no effect", short(key)))
                 .at(&annotation.key, reason)
                 .help("remove it"),
         );
@@ -99,7 +99,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
     // Without azure-pls-create the settings do nothing (recording 065).
     problems.push(
         Diagnostic::new(
-            Code::PrivateLinkOff,
+            PRIVATE_LINK_OFF,
             format!("without `azure-pls-create` these do nothing: {}", names.join(", ")),
         )
         .at(&first.key, "no Private Link Service is asked for")
@@ -128,7 +128,7 @@ fn load_balancer_ip(service: &Service, problems: &mut Vec<Diagnostic>) {
     };
     problems.push(
         Diagnostic::new(
-            Code::DeprecatedLoadBalancerIp,
+            DEPRECATED_LOAD_BALANCER_IP,
             "`spec.loadBalancerIP` is deprecated since Kubernetes 1.24",
         )
         .at(&address.span, "")
@@ -149,8 +149,8 @@ fn addresses_asked_for(service: &Service, reading: Reading, problems: &mut Vec<D
             && own.octets().get(1).is_some_and(|it| it & 0xc0 == 64);
         if !own.is_private() && !shared && !own.is_loopback() && !own.is_link_local() {
             let message =
-                format!("`{own}` is no private address, and the load balancer is internal");
-            let mut problem = Diagnostic::new(Code::BadAddress, message)
+                format!("`{own}` is not a private address, and the load balancer is internal");
+            let mut problem = Diagnostic::new(rule::BAD_ADDRESS, message)
                 .at(&address.span, "it must be in the frontend's subnet")
                 .help("choose an address of the subnet, or leave it out");
             // Networks may have public ranges.
@@ -163,8 +163,8 @@ fn addresses_asked_for(service: &Service, reading: Reading, problems: &mut Vec<D
     {
         problems.push(
             Diagnostic::new(
-                Code::AnnotationIgnored,
-                format!("`{}` is of no use beside an address", short(keys::CONFIGURATIONS)),
+                rule::ANNOTATION_IGNORED,
+                format!("`{}` has no effect beside an address", short(keys::CONFIGURATIONS)),
             )
             .at(&chosen.key, "with several load balancers the controller refuses both at once")
             .at(&first.span, "the address")
@@ -191,7 +191,7 @@ fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
         if let Some(annotation) = annotation {
             problems.push(
                 Diagnostic::new(
-                    Code::SourceRangesConflict,
+                    SOURCE_RANGES_CONFLICT,
                     format!(
                         "`spec.loadBalancerSourceRanges` and `{}` exclude each other",
                         short(key)
@@ -237,7 +237,7 @@ fn has_port(service: &Service, port: &str) -> bool {
 /// asks the health check node port, but for ports that name a probe's port of their own (106, 107, 122).
 fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic {
     let local = service.spec.external_traffic_policy.as_ref().filter(|it| it.value == "Local");
-    let ignored = |message: String| Diagnostic::new(Code::AnnotationIgnored, message);
+    let ignored = |message: String| Diagnostic::new(rule::ANNOTATION_IGNORED, message);
     let key = short(key);
     if let Some(local) = local {
         return ignored(format!("`{key}` has no effect with externalTrafficPolicy Local"))
@@ -256,7 +256,7 @@ fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic
             .help(format!("add {own}: \"Http\", or remove it"));
     }
     ignored(format!("`{key}` has no effect"))
-        .at(&annotation.key, "no probe of the Service hangs on it")
+        .at(&annotation.key, "no probe of the Service depends on it")
         .help("remove it: ports say their own, or are not probed")
 }
 
@@ -278,7 +278,7 @@ fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
         let place = place.or_else(|| service.annotation(keys::PROBE_COUNT));
         let message =
             format!("{count} probes, one in {interval} seconds, take 120 seconds or more");
-        let diagnostic = Diagnostic::new(Code::AnnotationOutOfRange, message)
+        let diagnostic = Diagnostic::new(rule::ANNOTATION_OUT_OF_RANGE, message)
             .help("lower the interval or the number of probes: the product must be below 120");
         problems.push(match place {
             Some(place) => diagnostic.at(&place.span, "the controller refuses this"),
@@ -296,116 +296,82 @@ fn sctp(service: &Service, problems: &mut Vec<Diagnostic>) {
     let protocols = service.spec.ports.iter().filter_map(|port| port.protocol.as_ref());
     for protocol in protocols.filter(|protocol| protocol.value == "SCTP") {
         problems.push(
-            Diagnostic::new(Code::PublicSctp, "a public load balancer cannot serve SCTP")
+            Diagnostic::new(PUBLIC_SCTP, "a public load balancer cannot serve SCTP")
                 .at(&protocol.span, "the controller refuses this")
                 .help(format!("add {}: \"true\"", keys::INTERNAL)),
         );
     }
 }
 
-fn private_link(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
-    let Some(create) = service.annotations.get(keys::PLS_CREATE) else { return };
-    if !reading.private_link {
-        return;
+rules! {
+    /// There are `azure-pls-*` settings, but no `azure-pls-create: "true"`. They do nothing. A Private Link
+    /// Service that exists already stays unchanged.
+    PRIVATE_LINK_OFF = "private-link-off", Warning, [Desired], {
+        basis: basis::recorded("without azure-pls-create the rest does nothing (finding 24)", basis::link::LINK),
+        advice: "Add `service.beta.kubernetes.io/azure-pls-create: \"true\"`, or remove the settings.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-name: "myPLS"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-pls-create: "true"
+            service.beta.kubernetes.io/azure-pls-name: "myPLS"
+            "#,
+        ),
     }
-    // Made and open to the Internet before it is refused (070); allowed without floating IP (071).
-    let public = !reading.internal && !reading.internal_unclear;
-    if public && !is_set(service, keys::DISABLE_FLOATING_IP) {
-        let diagnostic = Diagnostic::new(
-            Code::PublicPrivateLink,
-            "a public load balancer cannot have a Private Link Service",
-        )
-        .at(&create.key, "refused after the load balancer is open to the Internet");
-        let diagnostic = match service.annotations.get(keys::INTERNAL) {
-            Some(internal) => diagnostic.at(&internal.value.span, "this does not make it internal"),
-            None => diagnostic,
-        };
-        problems.push(diagnostic.help(format!("add {}: \"true\"", keys::INTERNAL)));
-    }
-    // `IPv6 is not supported for private link service`, after the load balancer is made (142).
-    if let [family] = service.spec.ip_families.as_slice()
-        && family.value == "IPv6"
-    {
-        problems.push(
-            Diagnostic::new(
-                Code::Ipv6PrivateLink,
-                "a Service that is IPv6 only cannot have a Private Link Service",
-            )
-            .at(&family.span, "Private Link is IPv4 only")
-            .at(&create.key, "asked for here")
-            .help("add IPv4 to `spec.ipFamilies`, or remove the annotation"),
-        );
-    }
-    addresses(service, problems);
-    approvals(service, problems);
-}
 
-/// No more static addresses than the count (033); the same twice counts once (037).
-fn addresses(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let Some(addresses) = service.annotation(keys::PLS_ADDRESS) else { return };
-    let count_text = service.annotation(keys::PLS_ADDRESS_COUNT);
-    let count = match count_text {
-        Some(count) => count.trim().parse().ok().filter(|count| (1..=8).contains(count)),
-        None => Some(1),
-    };
-    let statics: BTreeSet<&str> = list(addresses).collect();
-    let Some(count) = count.filter(|count| *count < statics.len()) else { return };
-    let message = format!("{} static addresses, but a count of {count}", statics.len());
-    let diagnostic = Diagnostic::new(Code::TooManyStaticAddresses, message)
-        .at(&addresses.span, "the controller refuses this, after it wrote the load balancer");
-    let diagnostic = match count_text {
-        Some(count) => diagnostic.at(&count.span, "the count"),
-        None => diagnostic,
-    };
-    let help = if statics.len() <= 8 {
-        format!("write {}: \"{}\"", keys::PLS_ADDRESS_COUNT, statics.len())
-    } else {
-        "remove some: a Private Link Service has 8 addresses at most".to_owned()
-    };
-    problems.push(diagnostic.help(help));
-}
+    /// `spec.loadBalancerIP` is deprecated since Kubernetes 1.24. It still works, but the annotation wins
+    /// over it, and only annotations can pin both addresses of a dual-stack Service.
+    DEPRECATED_LOAD_BALANCER_IP = "deprecated-load-balancer-ip", Warning, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Replace it by `service.beta.kubernetes.io/azure-load-balancer-ipv4` or `-ipv6`. With the \
+            same address nothing is re-created.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            loadBalancerIP: 10.240.0.25
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-load-balancer-ipv4: "10.240.0.25"
+            "#,
+        ),
+    }
 
-/// Approval does not make visible, and Azure approves only who sees the Private Link Service. The
-/// controller checks neither list (057 to 059).
-fn approvals(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let Some(approval) = service.annotation(keys::PLS_AUTO_APPROVAL) else { return };
-    let visibility = service.annotation(keys::PLS_VISIBILITY);
-    let visible: BTreeSet<String> = visibility
-        .map(|visibility| list(visibility).map(str::to_lowercase).collect())
-        .unwrap_or_default();
-    let approved: BTreeSet<&str> = list(approval).collect();
-    if approved.contains("*") {
-        problems.push(
-            Diagnostic::new(
-                Code::AutoApprovalWildcard,
-                "`*` has no special meaning in the auto-approval list",
-            )
-            .at(&approval.span, "")
-            .help("name the subscriptions that are approved without asking"),
-        );
+    /// Both `spec.loadBalancerSourceRanges` and an annotation with ranges are there. The controller refuses
+    /// this, after it wrote the load balancer.
+    SOURCE_RANGES_CONFLICT = "source-ranges-conflict", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Move all ranges to one of the two.",
+        example: Example::new(
+            At::Service,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.9.0.0/16"
+            loadBalancerSourceRanges: [10.9.0.0/16]
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            loadBalancerSourceRanges: [10.9.0.0/16]
+            "#,
+        ),
     }
-    if visible.contains("*") {
-        return;
+
+    /// A port with protocol SCTP on a public load balancer. The controller refuses it.
+    PUBLIC_SCTP = "public-sctp", Error, [Desired], {
+        basis: basis::SHAPE,
+        advice: "Make the load balancer internal.",
+        example: Example::new(
+            At::Service,
+            "ports: [{port: 80, protocol: SCTP}]",
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            ports: [{port: 80, protocol: SCTP}]
+            "#,
+        ),
     }
-    let outside: Vec<&str> = approved
-        .into_iter()
-        .filter(|subscription| {
-            *subscription != "*" && !visible.contains(&subscription.to_lowercase())
-        })
-        .collect();
-    let Some(first) = outside.first() else { return };
-    let message = match outside.len() {
-        1 => format!("the subscription `{first}` is approved without asking, but sees nothing"),
-        count => format!("{count} subscriptions are approved without asking, but see nothing"),
-    };
-    let diagnostic = Diagnostic::new(Code::AutoApprovalOutsideVisibility, message)
-        .at(&approval.span, "approved here");
-    let diagnostic = match visibility {
-        Some(visibility) => diagnostic.at(&visibility.span, "visible to these"),
-        None => diagnostic,
-    };
-    problems.push(diagnostic.help(format!(
-        "add them to {PREFIX}azure-pls-visibility: who does not see a Private Link Service cannot \
-         ask for a connection"
-    )));
 }

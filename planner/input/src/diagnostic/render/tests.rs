@@ -1,5 +1,5 @@
 use super::*;
-use crate::code::Code;
+use crate::rule;
 
 fn source(name: &str, text: &str) -> Arc<Source> {
     Source::new(name, text).unwrap()
@@ -20,7 +20,7 @@ fn code_place_source_and_help_are_shown() {
     let source = source("a.yaml", "a: 1\nb: 2\na: 3\nc: 4\n");
     let again = Span::new(&source, 10, 1);
     let shown = text(
-        Diagnostic::new(Code::DuplicateKey, "the key `a` is there twice")
+        Diagnostic::new(rule::DUPLICATE_KEY, "the key `a` is there twice")
             .at(&again, "again here")
             .at(&at(&source, "a"), "first here")
             .help("remove one"),
@@ -50,7 +50,7 @@ error[duplicate-key]
 fn places_in_other_files_are_named() {
     let (one, other) = (source("a.yaml", "a: 1\n"), source("b.yaml", "\nb: 2\n"));
     let shown = text(
-        Diagnostic::new(Code::DuplicateDocument, "twice")
+        Diagnostic::new(rule::DUPLICATE_DOCUMENT, "twice")
             .at(&at(&one, "a"), "")
             .at(&at(&other, "b"), "first here"),
     );
@@ -60,14 +60,14 @@ fn places_in_other_files_are_named() {
 #[test]
 fn a_text_without_lines_has_its_place_in_the_header() {
     let empty = source("a.yaml", "");
-    let shown = text(Diagnostic::new(Code::FileTooLarge, "m").at(&Span::new(&empty, 0, 0), ""));
+    let shown = text(Diagnostic::new(rule::FILE_TOO_LARGE, "m").at(&Span::new(&empty, 0, 0), ""));
     assert!(shown.starts_with("error[file-too-large] a.yaml:1:1\n"), "{shown}");
 }
 
 #[test]
 fn long_lines_are_shown_in_part() {
     let long = source("a.yaml", &format!("x\n{}bad{}\ny\n", "a".repeat(5000), "b".repeat(5000)));
-    let shown = text(Diagnostic::new(Code::YamlSyntax, "m").at(&at(&long, "bad"), "here"));
+    let shown = text(Diagnostic::new(rule::YAML_SYNTAX, "m").at(&at(&long, "bad"), "here"));
     assert!(shown.contains("[a.yaml:2:5001]"), "{shown}");
     assert!(shown.contains(&format!("2 │ {}bad{}\n", "a".repeat(60), "b".repeat(60))), "{shown}");
     assert!(!shown.contains("1 │"), "{shown}");
@@ -77,7 +77,8 @@ fn long_lines_are_shown_in_part() {
 fn text_from_outside_is_escaped() {
     let source = source("a\u{1b}.yaml", "a: \"\u{1b}[31m\"\u{202e}\n");
     let span = at(&source, "a: ");
-    let shown = text(Diagnostic::new(Code::BadName, "no \u{7}").at(&span, "\u{1b}").help("\u{9b}"));
+    let shown =
+        text(Diagnostic::new(rule::BAD_NAME, "no \u{7}").at(&span, "\u{1b}").help("\u{9b}"));
     assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
     assert!(shown.contains("a: \"?[31m\"\u{fffd}"), "{shown}");
 }
@@ -85,7 +86,7 @@ fn text_from_outside_is_escaped() {
 #[test]
 fn colour_is_an_option() {
     let source = source("a.yaml", "a: 1\n");
-    let diagnostic = Diagnostic::new(Code::BadName, "no").at(&at(&source, "a"), "here");
+    let diagnostic = Diagnostic::new(rule::BAD_NAME, "no").at(&at(&source, "a"), "here");
     let mut shown = String::new();
     let options = RenderOptions { colour: Colour::Always, width: 80 };
     render(&[diagnostic], options, &mut shown).unwrap();
@@ -95,7 +96,7 @@ fn colour_is_an_option() {
 #[test]
 fn lines_and_json_have_place_and_code() {
     let source = source("a.yaml", "a: 1\nb: 2\n");
-    let diagnostic = Diagnostic::new(Code::BadName, "no")
+    let diagnostic = Diagnostic::new(rule::BAD_NAME, "no")
         .at(&at(&source, "2"), "")
         .at(&at(&source, "a"), "also")
         .help("do");

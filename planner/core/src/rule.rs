@@ -1,0 +1,60 @@
+//! All rules: those of the input, and those that have to see what is live, predicted or planned.
+
+use serde::Deserialize;
+
+pub use privlink_input::rule::*;
+
+pub use crate::by_hand::SET_BY_HAND;
+pub use crate::diff::rules::*;
+pub use crate::finding::BECOMES_PUBLIC;
+pub use crate::finding::failure::*;
+pub use crate::finding::private_link::*;
+pub use crate::health::azure::*;
+pub use crate::health::kubernetes::*;
+pub use crate::safety::consent::*;
+pub use crate::safety::*;
+
+/// The rules of a plan, a preflight and a look for drift, in order of what they need to see.
+const OVER_WORLDS: &[&[Rule]] = &[
+    crate::finding::failure::RULES,
+    crate::finding::RULES,
+    crate::finding::private_link::RULES,
+    crate::finding::nat::RULES,
+    crate::finding::probe::RULES,
+    crate::finding::path::RULES,
+    crate::finding::endpoint::RULES,
+    crate::finding::limit::RULES,
+    crate::diff::rules::RULES,
+    crate::diff::finish::RULES,
+    crate::join::body::RULES,
+    crate::rehearsal::RULES,
+    crate::by_hand::RULES,
+    crate::health::azure::RULES,
+    crate::health::kubernetes::RULES,
+    crate::safety::RULES,
+    crate::safety::consent::RULES,
+    crate::drift::rules::RULES,
+    crate::preflight::rules::RULES,
+];
+
+/// Every rule, in the order of the page that lists them.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    INPUT.iter().chain(OVER_WORLDS).copied().flatten()
+}
+
+/// The rule of that code.
+pub fn find(code: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.code.as_str() == code)
+}
+
+/// Reads a code.
+///
+/// # Errors
+///
+/// There is no such code.
+pub(crate) fn deserialize<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Code, D::Error> {
+    let text = <std::borrow::Cow<'de, str>>::deserialize(input)?;
+    find(&text)
+        .map(|rule| rule.code)
+        .ok_or_else(|| serde::de::Error::custom(format!("unknown code `{text}`")))
+}

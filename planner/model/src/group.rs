@@ -1,0 +1,54 @@
+//! Places of ARM: resource groups, and AKS clusters in them.
+
+use crate::resource_id::ResourceId;
+
+const MANAGED_CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
+
+/// A resource group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// Its subscription.
+    pub subscription: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Group {
+    /// A group of a subscription.
+    pub fn new(subscription: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { subscription: subscription.into(), name: name.into() }
+    }
+
+    /// The path of the list of this type of resource (`Microsoft.Network/loadBalancers`) in it.
+    pub fn list(&self, provider_type: &str) -> String {
+        let Self { subscription, name } = self;
+        format!("/subscriptions/{subscription}/resourceGroups/{name}/providers/{provider_type}")
+    }
+
+    /// The group of a resource.
+    pub fn of(id: &ResourceId) -> Option<Self> {
+        Some(Self::new(id.subscription()?, id.resource_group()?))
+    }
+}
+
+/// An AKS cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// The group it is in.
+    pub group: Group,
+    /// Its name.
+    pub name: String,
+}
+
+impl Cluster {
+    /// The path of the list that has it.
+    pub fn list(&self) -> String {
+        self.group.list(MANAGED_CLUSTERS)
+    }
+
+    /// The path of the list of its load balancers' configurations, where it has several
+    /// (`managedClusters/loadBalancers`).
+    pub fn list_of_load_balancers(&self) -> String {
+        format!("{}/{}/loadBalancers", self.list(), self.name)
+    }
+}

@@ -177,11 +177,47 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     assert_eq!(reply.status, 200, "{reply:?}");
 }
 
+/// What the kustomize base has is taken by the API server, unknown fields and all else looked at; and what the chart
+/// renders, in the folder that `RENDERED` names.
+async fn everything_shipped_is_taken(boss: &Caller) {
+    let mut files = vec![root().join("deploy/kustomize/base/privlink.yaml")];
+    if let Some(rendered) = std::env::var_os("RENDERED") {
+        files.extend(std::fs::read_dir(rendered).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let all: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
+    let mut has_namespace = false;
+    for document in all {
+        let kind = document["kind"].as_str().unwrap();
+        let of_an_operator = ["cert-manager.io/v1", "monitoring.coreos.com/v1"];
+        if of_an_operator.contains(&document["apiVersion"].as_str().unwrap())
+            || kind == "Namespace" && std::mem::replace(&mut has_namespace, true)
+        {
+            continue;
+        }
+        let api = match document["apiVersion"].as_str().unwrap() {
+            "v1" => "/api/v1".to_owned(),
+            version => format!("/apis/{version}"),
+        };
+        let plural = match kind.to_lowercase() {
+            it if it.ends_with("policy") => it.trim_end_matches('y').to_owned() + "ies",
+            it => it + "s",
+        };
+        let within = document["metadata"]["namespace"].as_str();
+        let within = within.map(|it| format!("/namespaces/{it}")).unwrap_or_default();
+        let dry = if kind == "Namespace" { "" } else { "&dryRun=All" };
+        let path = format!("{api}{within}/{plural}?fieldValidation=Strict{dry}");
+        let reply = boss.create(&path, &document).await;
+        assert_eq!((reply.status, reply.warnings.len()), (201, 0), "{kind}: {reply:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_of_ones_own_is_kept_and_vouched_for() {
     let Some(api_server) = ApiServer::start().await else { return };
     let boss = Caller::new(&api_server, "boss");
     let example = Example::new("frontend-recreated", Some(&api_server));
+    everything_shipped_is_taken(&boss).await;
     let mut configuration = shipped();
     let name = configuration["metadata"]["name"].as_str().unwrap().to_owned();
     configuration["webhooks"][0]["clientConfig"]["service"]["namespace"] = json!("default");

@@ -18,8 +18,10 @@ use privlink_core::diagnostic::Source;
 use privlink_core::diff::{self, Gathered};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
+use privlink_core::join::Join;
 use privlink_core::node::private_endpoint;
-use privlink_core::planning::{self, Planned};
+use privlink_core::planned::Planned;
+use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::{document, prediction, stack_graph, yaml};
 use privlink_render as render;
@@ -105,9 +107,10 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("diff", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let (own, mut gathered) = (private_endpoint::own(input), Gathered::default());
-                    diff::endpoint::diff(input, &planned.prediction, &[], &mut gathered);
-                    diff::controller::diff(input.facts, &planned.prediction, &own, &mut gathered);
+                    let mut gathered = Gathered::default();
+                    let join = Join::of(input, &planned.prediction);
+                    diff::endpoint::diff(&join, &[], &mut gathered);
+                    diff::controller::diff(&join, &mut gathered);
                     black_box(gathered);
                 }
             });

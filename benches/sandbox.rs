@@ -9,12 +9,13 @@ use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::Facts;
+use privlink_core::group::{Cluster, Group};
 use privlink_core::input::Input;
 use privlink_core::plan::Plan;
 use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::apply;
-use privlink_engine::observe::{self, Cluster, Group, Targets};
+use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::world::{GROUP, SUBSCRIPTION};
@@ -159,7 +160,7 @@ async fn observed(kubernetes: &KubernetesClient, arm: &ArmClient) -> (Snapshot, 
     let targets = targets();
     let snapshot = observe::observe(&targets, kubernetes, arm).await;
     let pinned = Facts { subscription: SUBSCRIPTION.to_owned(), ..Facts::default() };
-    let facts = observe::facts(&snapshot, &targets, &pinned);
+    let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)
 }
 

@@ -7,8 +7,10 @@ use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
 use privlink_core::diff::{self, Gathered};
 use privlink_core::input::Input;
+use privlink_core::join::Join;
 use privlink_core::node::private_endpoint;
-use privlink_core::planning::{self, Planned};
+use privlink_core::planned::Planned;
+use privlink_core::planning;
 use privlink_core::prediction::{self, Prediction};
 use privlink_core::{document, stack_graph, yaml};
 use privlink_render as render;
@@ -73,17 +75,22 @@ impl Stages {
         let input = Input::new(&desired, &snapshot, &facts, &options);
         let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
         let (prediction, changes) = self.predict(&input);
-        let own = private_endpoint::own(&input);
+        let join = Join::of(&input, &prediction);
         self.time("diff", || {
             let mut gathered = changes;
             diff::service::nudge(&input, &prediction, &mut gathered);
-            diff::endpoint::diff(&input, &prediction, &[], &mut gathered);
-            diff::controller::diff(&facts, &prediction, &own, &mut gathered);
+            diff::endpoint::diff(&join, &[], &mut gathered);
+            diff::controller::diff(&join, &mut gathered);
             gathered
         });
         let graph = self.time("graph", || {
-            black_box(stack_graph::needs(&input, &prediction, &own, &plan.changes));
-            stack_graph::of(&input, &prediction, &own)
+            black_box(stack_graph::needs(
+                &input,
+                &prediction,
+                &private_endpoint::own(&input),
+                &plan.changes,
+            ));
+            stack_graph::of(&input, &prediction, &private_endpoint::own(&input))
         });
         for stage in ["text", "json", "markdown"] {
             self.time(stage, || rendered(&plan, stage));

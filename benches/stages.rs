@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use privlink_core::desired::Desired;
-use privlink_core::facts::{Facts, Origin};
+use privlink_core::facts::{Fact, Facts, Origin};
+use privlink_core::group::{Cluster, Group};
 use privlink_core::input;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, Cluster, Group, Targets};
+use privlink_engine::observe::Targets;
 use privlink_render::layout::Layout;
 use privlink_render::text::Frame;
 use privlink_render::{self as render, comment};
@@ -24,19 +25,20 @@ pub(crate) fn facts(desired: &Desired, snapshot: &Snapshot) -> Facts {
     let stack = desired.stack.as_ref().expect("a Stack");
     let subscription = stack.subscription.as_ref().expect("a subscription").value.clone();
     let mut pinned = Facts { subscription: subscription.clone(), ..Facts::default() };
-    pinned.sources.insert("subscription".to_owned(), Origin::Pinned);
+    pinned.sources.insert(Fact::Subscription, Origin::Pinned);
     let cluster = Cluster {
         group: Group::new(subscription, "myResourceGroup"),
         name: "myAKSCluster".to_owned(),
     };
     let targets = Targets { cluster: Some(cluster), ..Targets::default() };
-    observe::facts(snapshot, &targets, &pinned)
+    targets.facts(snapshot, &pinned)
 }
 
 /// No limits but the default ones.
 pub(crate) fn options() -> input::Options {
     input::Options {
         mode: Mode::Apply,
+        guard: None,
         adopt: false,
         max_disconnects: None,
         today: None,

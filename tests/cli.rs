@@ -119,7 +119,7 @@ fn a_finding_refuses_nothing_when_nothing_is_to_be_done() {
 }
 
 #[test]
-fn what_two_syncs_take_is_planned_as_a_second() {
+fn what_two_syncs_take_is_planned_and_done_at_once() {
     let place = Place::new();
     place.write(
         "public.yaml",
@@ -129,9 +129,8 @@ fn what_two_syncs_take_is_planned_as_a_second() {
     place.apply("public.yaml", "");
     assert_eq!(place.plan("public.yaml").expect(0).last_line(), "No changes.");
     // The security rule for the public address stays after the first sync.
-    place.apply("internal.yaml", "");
     let plan = place.plan("internal.yaml").expect(0);
-    assert!(plan.stdout.contains("privlink.dev/sync"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("note[second-sync]"), "{}", plan.stdout);
     place.apply("internal.yaml", "");
     assert_eq!(place.plan("internal.yaml").expect(0).last_line(), "No changes.");
 }
@@ -217,6 +216,29 @@ fn a_request_message_can_be_taken_back() {
     place.apply("unsaid.yaml", "");
     let plan = place.plan("unsaid.yaml").expect(0);
     assert_eq!(plan.last_line(), "No changes. 1 connection awaits approval.");
+}
+
+#[test]
+fn a_request_message_lands_while_it_can_and_is_told_to_stay_once_it_cannot() {
+    let place = Place::new();
+    let endpoint = |message: &str| {
+        let subnet =
+            "  subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n  approval: Manual\n";
+        connected(&format!("{subnet}  requestMessage: {message}\n"))
+    };
+    let approval = "---\napiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\n\
+                    metadata: {name: a}\nspec:\n  service: {namespace: default, name: app}\n  \
+                    approve: [{subscription: 00000000-0000-0000-0000-000000000000}]\n";
+    place.write("first.yaml", &endpoint("one"));
+    place.write("second.yaml", &endpoint("two"));
+    place.write("approved.yaml", &format!("{}{approval}", endpoint("two")));
+    place.write("third.yaml", &format!("{}{approval}", endpoint("three")));
+    place.apply("first.yaml", "");
+    place.apply("second.yaml", "--verify");
+    place.apply("approved.yaml", "--verify");
+    let plan = place.plan("third.yaml").expect(0);
+    assert_eq!(plan.last_line(), "No changes.");
+    assert!(plan.stdout.contains("note[message-stays]"), "{}", plan.stdout);
 }
 
 #[test]

@@ -161,6 +161,36 @@ fn frontend_recreated() {
 }
 
 #[test]
+fn nginx_to_gateway() {
+    let example = Example::new("nginx-to-gateway");
+    example.goldens(3);
+    let plan = example.run("plan", "").expect(3).stdout;
+    assert!(plan.contains("0 instead of 1 disconnected"), "{plan}");
+    for (width, file) in [("80", "route-80.txt"), ("100", "route.txt")] {
+        let route = example.wide(width, "route", "").expect(0).stdout;
+        assert_golden(&format!("nginx-to-gateway/{file}"), &route);
+        let most: usize = width.parse().unwrap();
+        assert!(route.lines().all(|line| line.chars().count() <= most), "{route}");
+    }
+    let json = example.run("route", "-o json").expect(0).stdout;
+    assert_golden("nginx-to-gateway/route.json", &json);
+    let alias = || {
+        let snapshot = example.run("observe", "").expect(0).stdout;
+        let snapshot: serde_json::Value = serde_json::from_str(&snapshot).unwrap();
+        let lists = snapshot["azure"].as_object().unwrap().iter();
+        let mut links = lists.filter(|(path, _)| path.ends_with("/privatelinkservices"));
+        links.find_map(|(_, list)| {
+            list["present"][0]["properties"]["alias"].as_str().map(str::to_owned)
+        })
+    };
+    let before = alias();
+    assert!(before.is_some());
+    example.apply(0, "--route", "No changes.");
+    assert_eq!(alias(), before, "the Private Link Service is still the one that was connected to");
+    example.destroy("");
+}
+
+#[test]
 fn gitops_guard() {
     let place = Workplace::empty();
     support::copy(&root().join("examples/gitops-guard"), place.path());
@@ -206,8 +236,13 @@ fn every_example_has_a_readme_and_is_tested() {
         let readme = root().join("examples").join(&name).join("README.md");
         assert!(readme.exists(), "{name} has no README.md");
         let tested = APPLIED.contains(&name.as_str())
-            || ["endpoint-in-other-subscription", "frontend-recreated", "gitops-guard"]
-                .contains(&name.as_str());
+            || [
+                "endpoint-in-other-subscription",
+                "frontend-recreated",
+                "gitops-guard",
+                "nginx-to-gateway",
+            ]
+            .contains(&name.as_str());
         assert!(tested, "{name} is not tested");
     }
 }

@@ -113,6 +113,17 @@ fn a_node_that_stays_is_explained_without_a_plan() {
 }
 
 #[test]
+fn an_object_is_explained_by_its_end_and_by_its_name_in_azure() {
+    let place = moving();
+    let text = explain(&place, LINK, "").expect(0).stdout;
+    for short in ["PrivateLinkService/default/app", "app-pls"] {
+        assert_eq!(explain(&place, short, "").expect(0).stdout, text, "{short}");
+    }
+    let several = explain(&place, "app", "").expect(1).stderr;
+    assert!(several.contains("several objects end with `app`"), "{several}");
+}
+
+#[test]
 fn what_is_no_node_is_an_error_with_what_may_have_been_meant() {
     let place = moving();
     let wrong = explain(&place, "PrivateLinkService/default/ap", "").expect(1).stderr;

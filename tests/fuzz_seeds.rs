@@ -35,4 +35,14 @@ macro_rules! seeds {
     };
 }
 
-seeds!(documents, annotations, saved_plan, snapshot, journal, arm, kubernetes, next_link);
+seeds!(
+    admission,
+    documents,
+    annotations,
+    saved_plan,
+    snapshot,
+    journal,
+    arm,
+    kubernetes,
+    next_link
+);

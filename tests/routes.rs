@@ -217,6 +217,14 @@ const PAIRS: &[Pair] = pairs! {
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
         => ["default/web 443 ipv4=10.240.0.25 pls=my-pls pls-ip-configuration-ip-address-count=2"]
         with "pe" "default/web" "default/web";
+    "the Private Link Service in another resource group":
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
+        => ["default/web 443 ipv4=10.240.0.25 pls=my-pls pls-resource-group=myOtherResourceGroup"]
+        with "pe" "default/web" "default/web";
+    "both families where the cluster has them":
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
+        => ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=PreferDualStack"]
+        with "pe" "default/web" "default/web";
     "PROXY protocol":
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/web 443 ipv4=10.240.0.25 pls=my-pls pls-proxy-protocol=true"]
         with "pe" "default/web" "default/web";

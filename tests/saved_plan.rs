@@ -205,3 +205,31 @@ fn a_plan_is_carried_out_where_it_was_made_and_nowhere_else() {
     assert!(refused.stderr.contains("plan.json is not for here"), "{}", refused.stderr);
     here.run(&place, "apply plan.json", &variables).expect(0);
 }
+
+#[test]
+fn a_saved_plan_without_changes_looks_whether_that_still_holds() {
+    let place = with_before();
+    let plan = "plan -f examples/frontend-recreated/before --sandbox --out plan.json";
+    assert_eq!(place.run(plan).expect(0).last_line(), "No changes.");
+    place.run(&format!("apply plan.json {SANDBOX}")).expect(0);
+    let moved: [(&str, fn(&mut Value)); 2] = [
+        ("PrivateEndpoint/myAKSServicePE", |world| {
+            let resources = world["azure"].as_array_mut().unwrap();
+            resources.retain(|it| it["type"] != "Microsoft.Network/privateEndpoints");
+        }),
+        ("Service/default/internal-app", |world| {
+            let objects = world["kubernetes"]["objects"].as_array_mut().unwrap().iter_mut();
+            let is_it = |it: &&mut Value| it["metadata"]["name"] == "internal-app";
+            for service in objects.filter(is_it).filter(|it| it["kind"] == "Service") {
+                service["metadata"]["annotations"]["a"] = "b".into();
+            }
+        }),
+    ];
+    for (address, edit) in moved {
+        let place = with_before();
+        place.run(plan).expect(0);
+        edit_json(&place.path().join(".privlink/sandbox/frontend-recreated.json"), edit);
+        let stale = place.run(&format!("apply plan.json {SANDBOX}")).expect(4);
+        assert!(stale.stderr.contains(address), "{}", stale.stderr);
+    }
+}

@@ -22,6 +22,8 @@ use privlink_core::diagnostic::{self, RenderOptions, Source};
 use privlink_core::document;
 use privlink_core::event::Event;
 use privlink_core::facts::Facts;
+use privlink_core::guard::policy::{Mode as GuardMode, Policy};
+use privlink_core::guard::{self, Seen, review};
 use privlink_core::import::{self, Place, Selection};
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
@@ -199,7 +201,7 @@ fn use_snapshot(snapshot: &Snapshot) {
         let input = Input::new(&DESIRED, snapshot, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);
-            let bindings = binding::bind(&planned.plan, snapshot);
+            let bindings = binding::bind(&planned.plan, &planned.subjects, snapshot);
             assert!(binding::moved(&bindings, snapshot).is_empty(), "a plan is stale at once");
         }
     }
@@ -208,6 +210,7 @@ fn use_snapshot(snapshot: &Snapshot) {
 fn options(mode: Mode) -> Options {
     Options {
         mode,
+        guard: None,
         adopt: false,
         max_disconnects: None,
         today: None,
@@ -244,3 +247,43 @@ pub fn next_link(data: &[u8]) {
         assert!(port.is_empty() || port.trim_start_matches('0') == "443", "{link}");
     }
 }
+
+/// Admission reviews: whatever the body, there is an answer or an error, and what clients show does nothing to a
+/// terminal.
+pub fn admission(data: &[u8]) {
+    let Ok(request) = review::read(data) else { return };
+    let facts = Facts { subscription: SUBSCRIPTION.into(), ..Facts::default() };
+    let today = privlink_core::date::of_days(20_785);
+    let policy = Policy { mode: GuardMode::Enforce, ..Policy::default() };
+    let seen = Seen {
+        snapshot: &LIVE,
+        facts: &facts,
+        stack: None,
+        trouble: None,
+        today,
+        tool_version: "",
+    };
+    let decision = guard::decide(&request, &policy, &seen);
+    let answer = render::guard::answer(&request, &decision, today);
+    assert_eq!(answer.refusal.is_none(), decision.verdict.is_allowed());
+    for warning in &answer.warnings {
+        assert!(warning.chars().count() <= render::guard::LONGEST, "{warning}");
+        assert!(!warning.contains(char::is_control), "{warning}");
+    }
+}
+
+/// A cluster with one Service, and nothing in Azure yet.
+static LIVE: LazyLock<Snapshot> = LazyLock::new(|| Snapshot {
+    format_version: FORMAT_VERSION.to_owned(),
+    taken_at: "2026-11-28T00:00:00Z".to_owned(),
+    redacted: false,
+    kubernetes: Kubernetes {
+        version: Reading::Present("v1.33.1".to_owned()),
+        namespace: "default".to_owned(),
+        services: Reading::Present(List::new()),
+        nodes: Reading::Present(List::new()),
+        events: Reading::Present(List::new()),
+    },
+    azure: BTreeMap::new(),
+    index: Index::default(),
+});

@@ -7,11 +7,13 @@ pub(crate) mod examples;
 mod explain;
 mod forget;
 mod graph;
+mod guard;
 mod import;
 mod man;
 mod observe;
 mod output;
 mod plan;
+mod policy;
 mod predict;
 mod preflight;
 mod route;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use privlink_core::address::Address;
 use privlink_core::code::Code;
+use privlink_core::input::Guarded;
 use privlink_core::schema;
 
 pub(crate) use comment::Comment;
@@ -33,11 +36,13 @@ pub(crate) use drift::{Drift, DriftFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
+pub(crate) use guard::{Guard, GuardCommand, GuardReview, GuardServe};
 pub(crate) use import::Import;
 pub(crate) use man::{Man, ManFormat};
 pub(crate) use observe::Observe;
 pub(crate) use output::{OutputFormat, Outputs};
 pub(crate) use plan::Plan;
+pub(crate) use policy::AdmissionPolicy;
 pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
 pub(crate) use route::{Route, RouteFormat};
@@ -175,6 +180,9 @@ impl Where {
 /// What a plan may do.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Limits {
+    /// Whether every Service is for others to write; a flag of `plan` alone.
+    #[arg(skip)]
+    pub(crate) guard: Option<Guarded>,
     /// Take over objects that exist and that this stack did not make
     #[arg(long)]
     pub(crate) adopt: bool,
@@ -316,6 +324,10 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
+    /// Judge writes to Services before the API server takes them
+    Guard(Guard),
+    /// Print a ValidatingAdmissionPolicy for what needs no observation
+    Policy(AdmissionPolicy),
     /// Finds edits, one after the other, that disconnect fewer consumers than doing all at once
     Route(Route),
     /// Show what was made: addresses, names, aliases, connection states

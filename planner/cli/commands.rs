@@ -9,12 +9,14 @@ mod explain;
 mod file;
 mod forget;
 mod graph;
+mod guard;
 mod import;
 mod lock;
 mod man;
 mod observe;
 mod output;
 mod plan;
+mod policy;
 mod predict;
 mod preflight;
 mod route;
@@ -37,7 +39,7 @@ use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
-use privlink_core::planning::{self, Planned};
+use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
 use privlink_core::snapshot::Snapshot;
 use privlink_render::notice::Notice;
@@ -77,6 +79,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Predict(args) => predict::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Graph(args) => graph::run(&args, ui),
+        Command::Guard(args) => guard::run(args.command, ui),
+        Command::Policy(args) => policy::run(&args, ui),
         Command::Route(args) => route::run(&args, ui),
         Command::Output(args) => output::run(&args, ui),
         Command::Sandbox(args) => sandbox::run(args.command, ui),
@@ -251,6 +255,7 @@ fn jobs(asked: Option<std::num::NonZeroUsize>) -> usize {
 /// What a plan is made with.
 fn options(mode: Mode, limits: &Limits) -> Options {
     let Limits {
+        guard,
         adopt,
         max_disconnects,
         max_deletes,
@@ -262,6 +267,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
     } = limits.clone();
     Options {
         mode,
+        guard,
         adopt,
         max_disconnects,
         today: Some(plan::today()),
@@ -292,11 +298,13 @@ fn planned(
     }
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).map_err(|error| {
-        let failure = CommandError::new(error.to_string());
-        match error.help() {
-            Some(help) => failure.hint(help),
-            None => failure,
-        }
-    })
+    privlink_core::route::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
+        |error| {
+            let failure = CommandError::new(error.to_string());
+            match error.help() {
+                Some(help) => failure.hint(help),
+                None => failure,
+            }
+        },
+    )
 }

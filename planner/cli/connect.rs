@@ -6,6 +6,7 @@ use std::time::Duration;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
+use privlink_core::resource_id::ResourceId;
 use privlink_core::saved::{Home, SavedPlan};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Targets};
@@ -113,14 +114,24 @@ impl Connected {
         (snapshot, facts)
     }
 
-    /// Which cluster and which Azure these are.
-    pub(crate) async fn home(&self) -> Result<Home, CommandError> {
+    /// Which cluster and which Azure these are, and in which tenant the subscription is here.
+    pub(crate) async fn home(&self, subscription: &str) -> Result<Home, CommandError> {
         let Session { kubernetes, arm, .. } = &self.session;
         let cluster = kubernetes.cluster_uid().await;
         let cluster =
             cluster.map_err(|error| CommandError::new(error.to_string()).hint(error.help()))?;
+        let id = ResourceId::new(format!("/subscriptions/{subscription}"));
+        let shown = match subscription {
+            "" => None,
+            _ => arm
+                .get(&id)
+                .await
+                .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))?,
+        };
+        let text = |field: &str| Some(shown.as_ref()?.get(field)?.as_str()?.to_owned());
+        let (subscription, tenant) = (text("subscriptionId"), text("tenantId"));
         let arm = self.sandbox.is_none().then(|| arm.endpoint().to_owned());
-        Ok(Home { cluster, arm })
+        Ok(Home { cluster, arm, subscription, tenant })
     }
 
     /// Observes the cluster, and just these lists of Azure.

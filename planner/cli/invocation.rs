@@ -16,8 +16,10 @@ const PLACE: [(&str, bool); 12] = [
     ("--auth", true),
 ];
 /// Where Azure is, and what a plan may do but disconnect.
-const LIMITS: [(&str, bool); 8] = [
+const LIMITS: [(&str, bool); 10] = [
     ("--cloud", true),
+    ("--guard", false),
+    ("--base", true),
     ("--adopt", false),
     ("--max-deletes", true),
     ("--unprotect", true),

@@ -241,6 +241,13 @@ pub(crate) fn beside(line: &str) {
     let _ = writeln!(io::stderr(), "{}", gate.line(&terminal(line)));
 }
 
+/// Writes one line of data to stdout, for who reads it while the command goes on.
+pub(crate) fn record(line: &str) {
+    let gate = Gate { style: Style::default(), is_read_by_agent: false };
+    // There is nowhere to tell that stdout cannot be written.
+    let _ = writeln!(io::stdout(), "{}", gate.line(line));
+}
+
 /// The next line that is typed.
 pub(crate) fn line() -> Result<String, CommandError> {
     let mut line = String::new();

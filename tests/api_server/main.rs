@@ -10,8 +10,10 @@
     reason = "what fails here fails the test"
 )]
 
+mod caller;
 #[path = "../../providers/kubernetes/tests/support/envtest.rs"]
 mod envtest;
+mod guard;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
-use privlink_core::code::Severity;
+use privlink_core::code::{Code, Severity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -240,12 +240,13 @@ pub(crate) fn planned(
 ) -> Plan {
     let options = Options {
         mode,
+        guard: None,
         adopt: false,
         max_disconnects: Some(99),
         today: None,
         max_deletes: Some(99),
         unprotect: Vec::new(),
-        accept: Vec::new(),
+        accept: vec![Code::BecomesPublic],
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };

@@ -13,6 +13,31 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         ],
     ),
     (
+        "guard",
+        [
+            (
+                "privlink guard review review.json --observed snapshot.json",
+                "what the guard would answer, offline",
+            ),
+            (
+                "privlink guard review review.json --observed snapshot.json --mode enforce",
+                "refuse what does harm: exit code 3",
+            ),
+            (
+                "privlink guard serve -f stack.yaml --certificate tls.crt --key tls.key",
+                "serve as an admission webhook",
+            ),
+        ],
+    ),
+    (
+        "policy",
+        [
+            ("privlink policy", "warn and write the audit log, with no server"),
+            ("privlink policy --deny", "refuse"),
+            ("privlink policy -f stack.yaml", "with the Services that a Stack protects by name"),
+        ],
+    ),
+    (
         "plan",
         [
             ("privlink plan -f deploy/", "what would change, and who would be disconnected"),

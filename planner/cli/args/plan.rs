@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Input, Limits, Output, Where, comment};
 
 /// `plan`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Plan {
     /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
     /// stdin; may be repeated
@@ -41,6 +41,12 @@ pub(crate) struct Plan {
     /// Plan from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
+    /// Only say what comes of it: whoever renders the Services writes them, and nothing of the plan is privlink's to do
+    #[arg(long, conflicts_with_all = ["destroy", "out", "adopt", "replace"])]
+    pub(crate) guard: bool,
+    /// What is live is rendered from this now: its Services that -f has not are about to be deleted; may be repeated
+    #[arg(long, value_name = "PATH", requires = "guard", conflicts_with = "stacks")]
+    pub(crate) base: Vec<PathBuf>,
     /// Plan to remove all that belongs to the stack
     #[arg(long)]
     pub(crate) destroy: bool,

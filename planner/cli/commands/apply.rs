@@ -119,7 +119,8 @@ async fn elsewhere(
     connected: &Connected,
 ) -> Result<(), CommandError> {
     let Some(home) = &saved.home else { return Ok(()) };
-    let Some(why) = home.differs_from(&connected.home().await?) else { return Ok(()) };
+    let here = connected.home(&saved.subscription).await?;
+    let Some(why) = home.differs_from(&here) else { return Ok(()) };
     Err(CommandError::new(format!("{} is not for here: {why}", file.display()))
         .hint("Choose the context and the cloud that it was made with, or plan again."))
 }

@@ -17,7 +17,10 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
     let (given, commit) = (args.given(), environment.commit());
     let link = args.link.clone().or_else(|| environment.run());
     let blob = environment.blob();
+    let digests: Vec<(&str, &str)> =
+        saved.iter().map(|saved| (saved.plan.stack.as_str(), saved.digest.as_str())).collect();
     let options = Options {
+        digests: &digests,
         blob: blob.as_deref(),
         marker: Some(&args.id),
         commit: commit.as_deref(),
@@ -35,11 +38,19 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
 }
 
 /// Keeps a comment with a plan that was just made.
-pub(super) fn of_plan(plan: &Plan, id: &str, ui: &mut Ui) -> Result<(), CommandError> {
+pub(super) fn of_plan(
+    plan: &Plan,
+    digest: Option<&str>,
+    id: &str,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
     let environment = environment();
     let (commit, link, blob) = (environment.commit(), environment.run(), environment.blob());
     let (read, again) = (super::plan::now(), ui.invocation().again("plan"));
+    let digests: Vec<(&str, &str)> =
+        digest.into_iter().map(|digest| (plan.stack.as_str(), digest)).collect();
     let options = Options {
+        digests: &digests,
         blob: blob.as_deref(),
         read: Some(&read),
         again: Some(&again),

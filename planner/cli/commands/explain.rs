@@ -7,7 +7,9 @@ use privlink_core::code::Code;
 use privlink_core::explanation::{self, Explanation, ground};
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
-use privlink_core::planning::{self, Planned};
+use privlink_core::planned::Planned;
+use privlink_core::planning;
+use privlink_core::route;
 use privlink_core::schema;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -52,7 +54,7 @@ fn unknown(what: &str) -> CommandError {
     }
 }
 
-/// The address that is meant: in full, or by an end that no other object has.
+/// The address that is meant: in full, by an end that no other object has, or by the name in Azure.
 fn meant(what: &str, planned: &Planned) -> Result<Address, CommandError> {
     if let Ok(address) = what.parse::<Address>() {
         return Ok(address);
@@ -61,8 +63,18 @@ fn meant(what: &str, planned: &Planned) -> Result<Address, CommandError> {
     let all: BTreeSet<&Address> =
         planned.graph.nodes().map(|(address, _)| address).chain(changed).collect();
     let end = format!("/{}", what.trim_start_matches('/'));
-    let found: Vec<&Address> =
-        all.into_iter().filter(|address| address.to_string().ends_with(&end)).collect();
+    let mut found: Vec<&Address> =
+        all.iter().copied().filter(|address| address.to_string().ends_with(&end)).collect();
+    if found.is_empty() {
+        // The name that it has in Azure.
+        let is_called = |address: &&Address| {
+            let node = planned.graph.node(address);
+            let change = planned.plan.change(address).and_then(|change| change.object.as_deref());
+            node.is_some_and(|node| node.detail.eq_ignore_ascii_case(what))
+                || change.is_some_and(|object| object.to_lowercase().ends_with(&end.to_lowercase()))
+        };
+        found = all.into_iter().filter(is_called).collect();
+    }
     match found.as_slice() {
         [] => Err(unknown(what)),
         [one] => Ok((*one).clone()),
@@ -137,7 +149,7 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
         let settled = planning::settled(&input);
         let input = Input { desired: &settled, ..input };
-        let planned = planning::plan(&input).map_err(|it| CommandError::new(it.to_string()))?;
+        let planned = route::planned(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = meant(what, &planned).and_then(|address| {
             explanation::of(&input, &planned, &address)
                 .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))

@@ -2,14 +2,18 @@
 
 mod stacks;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use privlink_azure::ArmClient;
+use privlink_core::address::Address;
 use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
+use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
+use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -29,6 +33,9 @@ use super::Observed;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let mut args = args.clone();
+    args.limits.guard = guarded(&args, ui)?;
+    let args = &args;
     let jobs = super::jobs(args.jobs);
     match &args.stacks {
         None => {
@@ -42,6 +49,21 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
         }
         Some(folder) => stacks::run(folder, args, jobs, ui),
     }
+}
+
+/// What others write, if nothing is privlink's: of the Services that were rendered before, those that are no more.
+fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandError> {
+    if !args.guard {
+        return Ok(None);
+    }
+    if args.base.is_empty() {
+        return Ok(Some(Guarded::default()));
+    }
+    let base = args::Input { filename: args.base.clone(), ..args.input() };
+    let observed = args.observed.as_deref();
+    let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
+    let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
+    Ok(Some(Guarded { gone }))
 }
 
 /// Says which world a folder brings along, where a plan in another one is refused: an example may need a
@@ -62,7 +84,17 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
 /// A plan, and whether what it needs was found to be there.
 struct Made {
     plan: Plan,
+    subjects: BTreeMap<Address, String>,
     met: bool,
+    /// The digest of the file it was saved in.
+    digest: Option<String>,
+}
+
+impl Made {
+    fn of(planned: Planned) -> Self {
+        let Planned { plan, subjects, .. } = planned;
+        Self { plan, subjects, met: true, digest: None }
+    }
 }
 
 /// What a stack is planned from.
@@ -85,17 +117,17 @@ fn one(
     let (desired, snapshot) =
         super::sound_and_observed(input, &args.place, from.observed, from.jobs, ui)?;
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
-    let (observed, made, home) = match snapshot {
+    let (observed, mut made, home) = match snapshot {
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
             unreadable::check(&observed.snapshot, &observed.facts)?;
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
-            (observed, Made { plan: planned.plan, met: true }, None)
+            (observed, Made::of(planned), None)
         }
         None => super::block_on(live(&desired, args, mode, from.arm, ui))?,
     };
     if let Some(file) = &args.out {
-        let saved = SavedPlan { home, ..seal(made.plan.clone(), &observed, &args.place) }.sealed();
+        let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
         // A sandbox is named again; all else is in the plan.
         let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
@@ -103,6 +135,7 @@ fn one(
         let file = crate::invocation::quoted(&file.display().to_string());
         ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
         ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
+        made.digest = Some(saved.digest);
     }
     Ok(made)
 }
@@ -128,13 +161,16 @@ async fn live(
         let seen = (&observed.snapshot, &observed.facts);
         met = super::preflight::passed(desired, seen, &connected, ui).await?;
     }
-    let home = if args.out.is_some() { Some(connected.home().await?) } else { None };
+    let home = match args.out {
+        Some(_) => Some(connected.home(&observed.facts.subscription).await?),
+        None => None,
+    };
     connected.close().await?;
-    Ok((observed, Made { plan: planned.plan, met }, home))
+    Ok((observed, Made { met, ..Made::of(planned) }, home))
 }
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let Made { plan, met } = made;
+    let Made { plan, met, digest, .. } = made;
     let read = if args.observed.is_some() { "" } else { "just now" };
     ui.print(&rendered(plan, args.shown.output, &Shown { full: args.shown.full, read }, ui))?;
     for (format, file) in &args.shown.render {
@@ -148,7 +184,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
         super::summary::of_plan(plan, ui);
     }
     if let Some(id) = &args.comment
-        && let Err(error) = super::comment::of_plan(plan, id, ui)
+        && let Err(error) = super::comment::of_plan(plan, digest.as_deref(), id, ui)
     {
         ui.warn(&error);
     }
@@ -163,7 +199,8 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
 }
 
 /// A plan with what it is bound to, not sealed yet.
-fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
+fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
+    let Made { plan, subjects, .. } = made;
     let Observed { snapshot, facts, .. } = observed;
     SavedPlan {
         format_version: saved::FORMAT_VERSION.to_owned(),
@@ -172,8 +209,8 @@ fn seal(plan: Plan, observed: &Observed, place: &args::Where) -> SavedPlan {
         context: place.context.clone(),
         home: None,
         lists: snapshot.azure.keys().cloned().collect(),
-        bindings: binding::bind(&plan, snapshot),
-        plan,
+        bindings: binding::bind(plan, subjects, snapshot),
+        plan: plan.clone(),
     }
 }
 
@@ -205,8 +242,13 @@ pub(super) fn today() -> Day {
 
 /// The minutes since 1970.
 fn minutes() -> u64 {
+    seconds() / 60
+}
+
+/// The seconds since 1970.
+pub(super) fn seconds() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |it| it.as_secs() / 60)
+    since.map_or(0, |it| it.as_secs())
 }
 
 /// How a plan is shown as text.

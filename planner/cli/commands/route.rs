@@ -53,7 +53,7 @@ fn rendered(route: &Route, output: RouteFormat, ui: &Ui) -> Result<String, Comma
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match output {
-        RouteFormat::Text => privlink_render::route::text(route, ui.style(), &mut text),
+        RouteFormat::Text => privlink_render::route::text(route, ui.layout(), &mut text),
         RouteFormat::Mermaid => privlink_render::route::mermaid(route, &mut text),
         RouteFormat::Json => {
             let value = serde_json::to_value(route)

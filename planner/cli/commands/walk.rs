@@ -57,7 +57,7 @@ impl Walk<'_> {
                 Verdict::None | Verdict::Unfinished => {
                     let mut text = String::new();
                     // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, ui.style(), &mut text);
+                    let _ = privlink_render::route::text(&route, ui.layout(), &mut text);
                     ui.print(&text)?;
                     return Ok(Exit::Refused);
                 }

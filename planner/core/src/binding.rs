@@ -57,18 +57,25 @@ impl std::fmt::Display for Moved {
     }
 }
 
-/// Binds a plan to what a snapshot shows of the objects it is about.
-pub fn bind(plan: &Plan, snapshot: &Snapshot) -> Vec<Binding> {
+/// Binds a plan to what a snapshot shows of the objects it is about: those that change, and of a plan that
+/// changes nothing, which says that all is as it should be, its `subjects` by their object.
+pub fn bind(
+    plan: &Plan,
+    subjects: &BTreeMap<Address, String>,
+    snapshot: &Snapshot,
+) -> Vec<Binding> {
     let live = Live::of(snapshot);
-    let mut bindings: BTreeMap<&Address, Binding> = BTreeMap::new();
-    for change in plan.changes.iter().filter(|change| change.is_change()) {
-        let Some(object) = &change.object else { continue };
-        if let Some(observed) = live.observed(&change.address, object) {
-            let (address, object) = (change.address.clone(), object.clone());
-            bindings.insert(&change.address, Binding { address, object, observed });
-        }
+    let changed = plan.changes.iter().filter(|change| change.is_change());
+    let changed = changed.filter_map(|it| Some((&it.address, it.object.as_ref()?)));
+    let mut about: BTreeMap<&Address, &String> = changed.collect();
+    if plan.is_empty() {
+        about.extend(subjects);
     }
-    bindings.into_values().collect()
+    let bound = |(address, object): (&Address, &String)| {
+        let observed = live.observed(address, object)?;
+        Some(Binding { address: address.clone(), object: object.clone(), observed })
+    };
+    about.into_iter().filter_map(bound).collect()
 }
 
 /// What moved since: empty for a plan that is not stale.

@@ -2,15 +2,17 @@
 //! changes and drafts of steps.
 //!
 //! Each part looks at one kind of node: [`service`] at Services, [`controller`] at what the controller
-//! makes of them, [`endpoint`] at private endpoints and their connections, [`approval`] at connections
+//! makes of them, [`finish`] at what one sync leaves for the next, [`endpoint`] at private endpoints and their connections, [`approval`] at connections
 //! of others, [`dns`] at records; [`selection`] says which of them a plan is about. Ownership is settled by what each part looks at; nothing is
 //! filtered afterwards.
 
 pub mod approval;
+mod awaited;
 pub mod controller;
 pub mod dns;
 pub mod draft;
 pub mod endpoint;
+pub mod finish;
 mod ownership;
 pub mod selection;
 pub mod service;

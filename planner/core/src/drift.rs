@@ -26,10 +26,10 @@ pub mod since;
 use std::collections::BTreeMap;
 
 use crate::contradiction;
-use crate::diff;
 use crate::input::Input;
 use crate::inventory::Inventory;
-use crate::node::private_endpoint;
+use crate::join::{self, Join};
+use crate::prediction;
 use crate::snapshot::{List, Reading, Snapshot};
 
 pub use class::{Class, Weight};
@@ -60,19 +60,22 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
         let why = "it does not look as ARM's resources do".to_owned();
         gathered.unreadable.push(Unread { what: what.clone(), why });
     }
-    let desired = diff::endpoint::settled(input, &inventory);
+    let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
-    let own = private_endpoint::own(input);
     if let Some(contradiction) = contradiction::find(input.facts, &inventory) {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }
-    endpoint::compare(input, look, (world, &own), &mut gathered);
-    health::compare(input, world, &own, &mut gathered);
+    // Azure as it is, with the Services as they are: nothing is synced.
+    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let as_it_is = prediction::predict(world.clone(), cluster, &[]);
+    let join = Join::of(input, &as_it_is);
+    endpoint::compare(&join, look, &mut gathered);
+    health::compare(&join, &mut gathered);
     if let Some(since) = look.since {
         since::compare(input, since, &inventory, &mut gathered);
     }

@@ -17,14 +17,14 @@ use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
-use crate::plan::{Alternative, Finding, Refusal};
-use crate::planning::Planned;
+use crate::plan::{Alternative, Finding, Refusal, RouteNote};
+use crate::planned::Planned;
 use crate::snapshot::Observation;
 
 pub use edit::Beside;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "3.0";
 
 /// All there is to say of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +57,9 @@ pub struct Explanation {
     /// The smallest edit that avoids the effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
+    /// The route that disconnects fewer, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// How the same comes about with no consumer disconnected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
@@ -97,11 +100,10 @@ pub fn of(
     let chain: BTreeSet<&Address> =
         causes.iter().map(|it| &it.address).chain(std::iter::once(address)).collect();
     let findings = planned.plan.findings.iter().filter(|it| chain.contains(&it.address));
-    let named = address.to_string();
     let cuts =
         matches!(change.as_ref().map(|it| &it.effect), Some(Effect::ConsumersDisconnected(_)));
     let refusals = planned.plan.refusals.iter().filter(|refusal| {
-        refusal.message.contains(&named)
+        refusal.address.as_ref() == Some(address)
             || cuts && refusal.code == crate::code::Code::TooManyDisconnects
     });
     Ok(Explanation {
@@ -115,6 +117,7 @@ pub fn of(
         findings: findings.cloned().collect(),
         refusals: refusals.cloned().collect(),
         edit: change.as_ref().and_then(|change| edit::smallest(change, &causes)),
+        route: planned.plan.route.filter(|_| cuts),
         beside: edit::beside(input, planned, change.as_ref(), &causes),
         links: ground::links(address.kind).iter().map(|link| (*link).to_owned()).collect(),
         change,

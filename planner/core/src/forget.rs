@@ -7,6 +7,7 @@ use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::diff::draft::{Draft, Stage, number};
 use crate::input::Input;
+use crate::join::{Marked, marked};
 use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
@@ -27,13 +28,6 @@ pub enum Error {
         /// What it has marked, as far as it was read.
         marked: Vec<Address>,
     },
-}
-
-/// A live object with the stack's mark.
-#[derive(Clone, Debug)]
-struct Marked<'a> {
-    at: Address,
-    live: &'a Value,
 }
 
 /// Plans to take the stack's marks off objects. With an endpoint, the record that leads to it is forgotten
@@ -97,40 +91,6 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         summary,
         ..Plan::default()
     })
-}
-
-/// All that carries the stack's mark, as far as it was read, in order of address.
-fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
-    let stack = Some(input.desired.name.as_str());
-    let mut marked = Vec::new();
-    let services = input.snapshot.kubernetes.services.objects();
-    for live in services.filter(|live| crate::node::service::stack_of(live) == stack) {
-        let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
-        if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
-            let at = Address::new(Kind::Service, format!("{namespace}/{name}"));
-            marked.push(Marked { at, live });
-        }
-    }
-    let own = private_endpoint::own(input);
-    for live in input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
-        let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-        if private_endpoint::stack_of(live) == stack
-            && let Some(at) = id.and_then(|id| own.get(&id.key()))
-        {
-            marked.push(Marked { at: at.clone(), live });
-        }
-    }
-    for id in dns_record::records(input) {
-        if let Observation::Present(live) = input.snapshot.resource(&id)
-            && let Some(zone) = id.parent()
-        {
-            let name = format!("{}/{}", zone.name(), id.name());
-            marked.push(Marked { at: Address::new(Kind::DnsRecord, name), live });
-        }
-    }
-    marked.sort_by(|one, other| one.at.cmp(&other.at));
-    marked.dedup_by(|one, other| one.at == other.at);
-    marked
 }
 
 /// Whether a record is the one an endpoint's document names, or leads to the endpoint's address.

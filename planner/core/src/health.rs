@@ -5,23 +5,10 @@
 mod azure;
 mod kubernetes;
 
-use std::collections::BTreeMap;
-
 use crate::address::Address;
 use crate::code::Code;
-use crate::input::Input;
+use crate::join::Join;
 use crate::plan::{Finding, Mode};
-use crate::prediction::Prediction;
-
-/// What rules look at: desired state, the snapshot, and Azure and the Services as they are.
-pub(crate) struct Join<'a> {
-    /// Desired state, settled, and the snapshot.
-    pub(crate) input: &'a Input<'a>,
-    /// Of which only what is before counts.
-    pub(crate) prediction: &'a Prediction,
-    /// The endpoints of the stack, by id in lower case.
-    pub(crate) own: &'a BTreeMap<String, Address>,
-}
 
 type Rule = fn(&Join<'_>, &mut Vec<Finding>);
 

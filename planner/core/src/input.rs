@@ -1,12 +1,14 @@
 //! What a plan is made from: desired state, what was observed, facts, and what the user chose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::code::Code;
 use crate::date::Day;
 use crate::desired::Desired;
+use crate::diagnostic::Span;
 use crate::facts::Facts;
+use crate::kubernetes::service::Key;
 use crate::plan::{Mode, Scope};
 use crate::snapshot::Snapshot;
 
@@ -56,6 +58,8 @@ pub struct Input<'a> {
 pub struct Options {
     /// Apply or destroy.
     pub mode: Mode,
+    /// That every Service is for others to write, whatever marks it has: privlink only says what comes of it.
+    pub guard: Option<Guarded>,
     /// Whether objects that exist and are nobody's, or kubectl's, may be taken over.
     pub adopt: bool,
     /// How many consumers may be cut off, whatever the Stack says.
@@ -72,6 +76,14 @@ pub struct Options {
     pub scope: Scope,
     /// The version of privlink.
     pub tool_version: String,
+}
+
+/// Services that others write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Those of them that are about to be deleted, as far as they are there and desired state has them not, with where they
+    /// were written until now.
+    pub gone: BTreeMap<Key, Span>,
 }
 
 impl<'a> Input<'a> {

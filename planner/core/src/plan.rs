@@ -17,8 +17,10 @@ use crate::change::{Action, Actor, Change, Effect};
 use crate::code::{Code, Severity};
 use crate::node::consumer::Consumer;
 
+pub use crate::refusal::{Override, Refusal};
+
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "3.0";
 
 /// What is to be done to reach desired state, and what comes of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +69,9 @@ pub struct Plan {
     /// How the same comes about with nobody disconnected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// The route that disconnects fewer than the plan, if one was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteNote>,
     /// The consent by name that the plan makes use of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
@@ -119,6 +124,18 @@ pub struct Alternative {
     pub summary: String,
     /// What to do, in order.
     pub steps: Vec<String>,
+}
+
+/// A sequence of edits that comes to the same as the plan and disconnects fewer consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNote {
+    /// How many consumers it disconnects.
+    pub disconnects: usize,
+    /// How many the plan disconnects.
+    pub at_once: usize,
+    /// How many edits it has.
+    pub steps: usize,
 }
 
 /// Consent to disconnect one consumer, as the Stack's `allowDisconnects` gives it.
@@ -228,25 +245,15 @@ pub struct Finding {
     pub place: Option<String>,
 }
 
-/// A safety rule that does not let the plan be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusal {
-    /// The rule's code.
-    #[schemars(with = "String")]
-    pub code: Code,
-    /// What it holds against the plan.
-    pub message: String,
-    /// The flag, or the field of the Stack, that overrides it.
-    pub overridden_by: String,
-}
-
-impl Refusal {
-    /// The flag that overrides it, if there is one: with it the override begins.
-    pub fn flag(&self) -> Option<&str> {
-        let flag = self.overridden_by.split(',').next()?.trim();
-        let is_flag = flag.strip_prefix("--")?.starts_with(|it: char| it.is_ascii_lowercase());
-        is_flag.then_some(flag)
+/// The refusal of a finding that is an error.
+impl From<&Finding> for Refusal {
+    fn from(finding: &Finding) -> Self {
+        Self::of(
+            finding.code,
+            &finding.address,
+            format!("{}: {}", finding.address, finding.message),
+            Override::flag(format!("--accept {}", finding.code)),
+        )
     }
 }
 
@@ -555,10 +562,9 @@ impl Plan {
     /// The refusals that no finding tells.
     pub fn objections(&self) -> impl Iterator<Item = &Refusal> {
         let is_told = |refusal: &&Refusal| {
-            self.findings.iter().any(|it| {
-                it.code == refusal.code
-                    && refusal.message == format!("{}: {}", it.address, it.message)
-            })
+            self.findings
+                .iter()
+                .any(|it| it.code == refusal.code && refusal.address.as_ref() == Some(&it.address))
         };
         self.refusals.iter().filter(move |it| !is_told(it))
     }

@@ -4,6 +4,7 @@ pub mod account;
 mod standing;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -11,34 +12,26 @@ use crate::address::{Address, Kind};
 use crate::by_hand;
 use crate::change::Change;
 use crate::contradiction::{self, Contradiction};
+use crate::controller::predict;
 use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin, TABLE};
 use crate::finding;
-use crate::graph::Graph;
-use crate::health::{self, Join};
-use crate::input::Input;
+use crate::health;
+use crate::input::{Input, Selection};
 use crate::inventory::Inventory;
-use crate::node::private_endpoint;
+use crate::join::{self, Join};
+use crate::kubernetes::service::Key;
+use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
-    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Plan, Refusal, Step, Summary,
+    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
-use crate::safety;
+use crate::safety::{self, Given};
 use crate::stack_graph;
-
-/// A plan with what it was made from.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// What the controller is predicted to do.
-    pub prediction: Prediction,
-    /// The stack's graph.
-    pub graph: Graph,
-}
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +61,7 @@ impl Error {
 /// Desired state with what lives under another name under that one, for whoever reads it beside what is
 /// live without a plan of its own.
 pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
-    diff::endpoint::settled(input, &Inventory::of(input.snapshot))
+    join::settled(input, &Inventory::of(input.snapshot))
 }
 
 /// Plans.
@@ -79,48 +72,99 @@ pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
     let inventory = Inventory::of(input.snapshot);
-    let desired = diff::endpoint::settled(input, &inventory);
+    let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
-    contradiction::find(input.facts, &inventory).map_or(Ok(()), Err)?;
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::diff(input, &mut gathered);
+    complete(input, inventory, &changes, gathered)
+}
+
+/// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
+    let mut gathered = Gathered::default();
+    let covered = Some(BTreeSet::from([service::address(key)]));
+    let selection = Selection { covered, ..Selection::default() };
+    let input = &Input { selection: Some(&selection), ..*input };
+    let changes = diff::service::written(input, key, stored, &mut gathered);
+    complete(input, Inventory::of(input.snapshot), &changes, gathered)
+}
+
+/// What the controller makes of changes to Services, with all that follows from it.
+fn complete(
+    input: &Input<'_>,
+    inventory: Inventory,
+    changes: &[predict::Change],
+    mut gathered: Gathered,
+) -> Result<Planned, Error> {
+    contradiction::find(input.facts, &inventory).map_or(Ok(()), Err)?;
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Inventory { world, malformed, .. } = inventory;
-    let input = &Input { selection: Some(&selection), ..*input };
-    let own = private_endpoint::own(input);
-    let leaving = diff::endpoint::leaving(input);
-    let changes = diff::service::diff(input, &mut gathered);
-    let world = diff::endpoint::without(world, &leaving);
-    let prediction = prediction::predict(world, cluster, &changes);
+    let leaving = join::leaving(input);
+    let world = join::without(world, &leaving);
+    let mut prediction = diff::finish::first(world, &cluster, changes);
     diff::service::nudge(input, &prediction, &mut gathered);
-    diff::endpoint::diff(input, &prediction, &leaving, &mut gathered);
-    diff::controller::diff(input.facts, &prediction, &own, &mut gathered);
-    diff::approval::diff(input, &prediction, &own, &mut gathered);
+    diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
+    let join = Join::of(input, &prediction);
+    diff::endpoint::diff(&join, &leaving, &mut gathered);
+    diff::controller::diff(&join, &mut gathered);
+    diff::approval::diff(&join, &mut gathered);
     gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
-    gathered.findings.extend(by_hand::find(input));
-    gathered.findings.extend(health::find(&Join { input, prediction: &prediction, own: &own }));
+    gathered.findings.extend(by_hand::find(&join));
+    gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
-    standing::soften(input, &prediction, &changes, &mut gathered);
+    standing::soften(input, &prediction, changes, &mut gathered);
     standing::left_behind(input, &mut gathered);
     for what in malformed {
-        gathered.refusals.push(Refusal {
-            code: crate::code::Code::Unreadable,
-            message: format!("a resource does not look as ARM's do: {what}"),
-            overridden_by: "none: it is a bug, please report it".to_owned(),
-        });
+        gathered.refusals.push(Refusal::of_plan(
+            crate::code::Code::Unreadable,
+            format!("a resource does not look as ARM's do: {what}"),
+            Override::never("it is a bug, please report it"),
+        ));
     }
-    let graph = stack_graph::of(input, &prediction, &own);
+    let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
-    plan.needs = stack_graph::needs(input, &prediction, &own, &plan.changes);
-    let mut planned = Planned { plan, prediction, graph };
+    plan.needs = stack_graph::needs(input, &prediction, &join.own, &plan.changes);
+    let subjects = subjects(&join);
+    let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);
     Ok(planned)
+}
+
+/// The objects that the stack wants, as far as the plan is about them.
+fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
+    let Join { input, prediction, .. } = join;
+    let services = input.desired.services.keys();
+    let services = services.map(|key| (service::address(key), key.to_string()));
+    let mut subjects: BTreeMap<Address, String> = services.collect();
+    for (address, view) in prediction.nodes_after() {
+        let wanted =
+            |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
+        if view.service.as_ref().is_some_and(wanted) {
+            subjects.insert(address.clone(), view.id.as_str().to_owned());
+        }
+    }
+    for endpoint in join.endpoints() {
+        if let Some((record, id)) = dns_record::target(endpoint.wanted, &endpoint.id) {
+            subjects.insert(record, id.as_str().to_owned());
+        }
+        subjects.insert(endpoint.at, endpoint.id.as_str().to_owned());
+    }
+    subjects.retain(|address, _| input.covers(address));
+    subjects
 }
 
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
     let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
     let changes = merge(changes);
-    refusals.extend(safety::check(input, &changes));
-    let (consents, told) = safety::consents(input, &changes);
+    let given = Given::of(input, prediction);
+    refusals.extend(safety::check(input, &given, &changes));
+    let (consents, told) = given.used(input, &changes);
     findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::arm::hand;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::{World, group_key};
@@ -14,7 +15,7 @@ use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::node::Node;
-use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
+use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::sides::Nodes;
@@ -36,6 +37,11 @@ pub struct Prediction {
     pub services: BTreeMap<Key, Arc<Service>>,
     /// What each sync did, in order.
     pub outcomes: Vec<Outcome>,
+    /// What second syncs do that the first leave undone, in order.
+    pub finishing: Vec<Outcome>,
+    /// Azure between the first syncs and the second, where there are any.
+    between: Option<Box<World>>,
+    hand: hand::Marks,
     derived: OnceLock<Box<Derived>>,
 }
 
@@ -54,10 +60,46 @@ impl Prediction {
         self.outcomes.iter().rev().find(|outcome| &outcome.service == service)
     }
 
+    /// All syncs, in order.
+    pub fn syncs(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().chain(&self.finishing)
+    }
+
+    /// Azure once the first sync of each Service is done.
+    pub fn between(&self) -> &World {
+        self.between.as_deref().unwrap_or(&self.after)
+    }
+
+    /// What comes of changes once all that is predicted so far is done.
+    pub fn then(&self, cluster: Cluster, changes: &[Change]) -> predict::Prediction {
+        let cluster = Cluster { services: self.services.clone(), ..cluster };
+        let (world, hand) = (self.after.clone(), self.hand.clone());
+        predict::predict_after(world, cluster, changes, Rules::Azure, hand)
+    }
+
+    /// Goes on with more first syncs.
+    pub fn go_on(&mut self, then: predict::Prediction) {
+        self.after = then.world;
+        self.services = then.services;
+        self.outcomes.extend(then.outcomes);
+        self.hand = then.hand;
+    }
+
+    /// Goes on with second syncs.
+    pub fn finish(&mut self, then: predict::Prediction) {
+        self.between = Some(Box::new(std::mem::replace(&mut self.after, then.world)));
+        self.services = then.services;
+        self.finishing = then.outcomes;
+        self.hand = then.hand;
+    }
+
     fn derived(&self) -> &Derived {
         self.derived.get_or_init(|| {
             let services = self.live.values().chain(self.services.values());
-            let owners = Owners::of(services.map(AsRef::as_ref), &[&self.before, &self.after]);
+            let owners = Owners::of(
+                services.map(AsRef::as_ref),
+                &[&self.before, self.between(), &self.after],
+            );
             let nodes = sides::nodes(&self.before, &self.after, &owners);
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })
@@ -176,8 +218,28 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         live,
         services: predicted.services,
         outcomes: predicted.outcomes,
+        finishing: Vec::new(),
+        between: None,
+        hand: predicted.hand,
         derived: OnceLock::new(),
     }
+}
+
+/// A Service as the API server stores it once a field manager applies a manifest and takes the fields that
+/// others own.
+pub(crate) fn stored_by(
+    manifest: &Value,
+    live: Option<&Value>,
+    facts: &Facts,
+    manager: &str,
+) -> Result<Value, Vec<Conflict>> {
+    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
+    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)?;
+    let network = Network { ip_families: facts.ip_families.clone() };
+    Ok(match live {
+        None => defaults::create(merged, &network, &mut Marks),
+        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+    })
 }
 
 /// A Service as the API server will store it once a manifest is applied, whoever applies it: fields
@@ -192,14 +254,8 @@ pub fn stored(
     facts: &Facts,
     uid: Option<&str>,
 ) -> Result<Service, String> {
-    let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
-    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)
+    let mut object = stored_by(manifest, live, facts, FIELD_MANAGER)
         .map_err(|conflicts| server_side_apply::conflict_message(&conflicts))?;
-    let network = Network { ip_families: facts.ip_families.clone() };
-    let mut object = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
-    };
     if let (None, Some(uid)) = (live, uid)
         && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
     {

@@ -86,11 +86,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     for finding in &found {
         let is_error = finding.severity == crate::code::Severity::Error;
         if is_error && !accept.contains(&finding.code) {
-            plan.refusals.push(Refusal {
-                code: finding.code,
-                message: format!("{}: {}", finding.address, finding.message),
-                overridden_by: format!("--accept {}", finding.code),
-            });
+            plan.refusals.push(Refusal::from(finding));
         }
     }
     plan.refusals.sort();

@@ -28,7 +28,8 @@ use crate::import;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
-use crate::plan::Mode;
+use crate::plan::{Mode, RouteNote, Scope};
+use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 
 pub use documents::documents;
@@ -55,6 +56,13 @@ impl Default for Bounds {
     /// Ways of up to eight edits, among up to 5,000 states.
     fn default() -> Self {
         Self { edits: 8, states: 5_000 }
+    }
+}
+
+impl Bounds {
+    /// What a plan can wait for: up to 300 states.
+    const fn short() -> Self {
+        Self { edits: 8, states: 300 }
     }
 }
 
@@ -172,6 +180,28 @@ pub struct Step {
     pub targets: BTreeMap<String, String>,
 }
 
+/// Plans, and names the route that disconnects fewer than the plan, if there is one within a short search.
+///
+/// # Errors
+///
+/// As for [`crate::planning::plan`].
+pub fn planned(input: &Input<'_>) -> Result<Planned, crate::planning::Error> {
+    let mut planned = crate::planning::plan(input)?;
+    // A plan that is limited, or that re-creates what it is told to, is not what a route leads to.
+    let is_whole = input.options.scope == Scope::default();
+    if is_whole && planned.plan.summary.consumers_disconnected > 0 {
+        let route = of(input, &planned, Bounds::short());
+        if route.verdict == Verdict::Found && route.cost.disconnects < route.at_once.len() {
+            planned.plan.route = Some(RouteNote {
+                disconnects: route.cost.disconnects,
+                at_once: route.at_once.len(),
+                steps: route.steps.len(),
+            });
+        }
+    }
+    Ok(planned)
+}
+
 /// Finds the route.
 ///
 /// # Errors
@@ -179,6 +209,11 @@ pub struct Step {
 /// As for [`crate::planning::plan`].
 pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning::Error> {
     let planned = crate::planning::plan(input)?;
+    Ok(of(input, &planned, bounds))
+}
+
+/// The route from what is live to what a plan comes to.
+fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
     let ground = Ground::of(input, &planned.prediction);
     let at_once =
         Harm::between(&planned.prediction.before, &planned.prediction.after, &Needs::default());
@@ -197,9 +232,9 @@ pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning:
     if (at_once.disconnected.is_empty() && route.fails.is_empty())
         || input.options.mode == Mode::Destroy
     {
-        return Ok(route);
+        return route;
     }
-    route.because = because(&planned);
+    route.because = because(planned);
     match ground.search(&planned.prediction, bounds, &mut route.searched) {
         Found::Way(way, cost) => {
             route.verdict = Verdict::Found;
@@ -208,10 +243,10 @@ pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning:
         }
         Found::Nothing { exhausted } => {
             route.verdict = if exhausted { Verdict::None } else { Verdict::Unfinished };
-            route.instead = instead(input, &planned);
+            route.instead = instead(input, planned);
         }
     }
-    Ok(route)
+    route
 }
 
 /// What a search over parts came to.
@@ -238,7 +273,7 @@ impl AtOnce {
 fn fails(prediction: &Prediction) -> Vec<String> {
     let failed = prediction.outcomes.iter().filter_map(|outcome| {
         let error = outcome.error.as_ref()?;
-        Some(format!("Service {}: {error}", outcome.service))
+        Some(format!("Service {}: {}", outcome.service, error.text))
     });
     failed.collect()
 }
@@ -395,7 +430,7 @@ fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
 }
 
 /// Why Private Link Services with consumers are lost at once.
-fn because(planned: &crate::planning::Planned) -> Vec<Rule> {
+fn because(planned: &crate::planned::Planned) -> Vec<Rule> {
     use crate::address::Kind;
     use crate::change::Effect;
     let lost = planned.plan.changes.iter().filter(|change| {
@@ -411,7 +446,7 @@ fn because(planned: &crate::planning::Planned) -> Vec<Rule> {
 }
 
 /// The way with gates: a second Private Link Service beside the first.
-fn instead(input: &Input<'_>, planned: &crate::planning::Planned) -> Vec<String> {
+fn instead(input: &Input<'_>, planned: &crate::planned::Planned) -> Vec<String> {
     let links = because(planned);
     let explained = links.iter().filter_map(|rule| {
         let address = rule.link.parse().ok()?;

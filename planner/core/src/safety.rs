@@ -1,23 +1,24 @@
 //! Safety rules: what a plan must not do unless somebody says so.
 
+mod consent;
+
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change};
 use crate::code::{Code, Severity};
-use crate::desired::AllowedDisconnect;
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
-use crate::node::consumer::Consumer;
 use crate::node::private_endpoint;
-use crate::plan::{Consent, Finding, Mode, Refusal, disconnected};
+use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
-use crate::resource_id::ResourceId;
+
+pub(crate) use consent::Given;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
-pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
+pub(crate) fn check(input: &Input<'_>, given: &Given, changes: &[Change]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    refusals.extend(disconnects(input, changes));
+    refusals.extend(disconnects(input, given, changes));
     refusals.extend(deletes(input, changes));
     refusals.extend(protected(input, changes));
     refusals
@@ -25,7 +26,7 @@ pub(crate) fn check(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
 
 /// Consumers that are disconnected: none, unless each is named by consent that has not ended, or the policy or
 /// the flag allows for some.
-fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
+fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<Refusal> {
     let policy =
         input.desired.stack.as_ref().and_then(|stack| stack.policy.max_disconnects.as_ref());
     let allowed = input
@@ -34,79 +35,18 @@ fn disconnects(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .or_else(|| policy.and_then(|limit| usize::try_from(limit.value).ok()))
         .unwrap_or(0);
     let all = disconnected(changes);
-    let valid: Vec<&AllowedDisconnect> = entries(input).filter(|it| lasts(input, it)).collect();
-    let named = |consumer: &&Consumer| valid.iter().any(|it| names(it, consumer));
-    let cut = all.iter().filter(|consumer| !named(consumer)).count();
+    let cut = given.without(&all).len();
     let without = if cut < all.len() { " without consent" } else { "" };
-    (cut > allowed).then(|| Refusal {
-        code: Code::TooManyDisconnects,
-        message: format!(
-            "{} would be disconnected{without}; {allowed} may be",
-            count(cut, "consumer")
-        ),
-        overridden_by: format!(
-            "--max-disconnects {cut}, or allowDisconnects or maxDisconnects of the Stack"
-        ),
+    (cut > allowed).then(|| {
+        Refusal::of_plan(
+            Code::TooManyDisconnects,
+            format!("{} would be disconnected{without}; {allowed} may be", count(cut, "consumer")),
+            Override::flag_or(
+                format!("--max-disconnects {cut}"),
+                "allowDisconnects or maxDisconnects",
+            ),
+        )
     })
-}
-
-fn entries<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a AllowedDisconnect> {
-    input.desired.stack.iter().flat_map(|stack| &stack.policy.allow_disconnects)
-}
-
-/// Whether consent has not ended.
-fn lasts(input: &Input<'_>, entry: &AllowedDisconnect) -> bool {
-    input.options.today.is_some_and(|today| today <= entry.until.value)
-}
-
-/// Whether consent names a consumer: by its endpoint's id, or by its name.
-fn names(entry: &AllowedDisconnect, consumer: &Consumer) -> bool {
-    let (id, endpoint) = (ResourceId::new(&consumer.endpoint), entry.endpoint.value.as_str());
-    match endpoint.contains('/') {
-        true => ResourceId::new(endpoint) == id,
-        false => id.name().eq_ignore_ascii_case(endpoint),
-    }
-}
-
-/// The consent that changes make use of; and what is to be said of the rest: what has ended, and what is not
-/// needed.
-pub(crate) fn consents(input: &Input<'_>, changes: &[Change]) -> (Vec<Consent>, Vec<Finding>) {
-    let all = disconnected(changes);
-    let (mut used, mut findings) = (Vec::new(), Vec::new());
-    for entry in entries(input) {
-        let AllowedDisconnect { endpoint, until, reason } = entry;
-        let is_needed = all.iter().any(|consumer| names(entry, consumer));
-        let (code, message, help) = if !lasts(input, entry) {
-            let message =
-                format!("its disconnect was allowed until {}, which is over", until.value);
-            (Code::ConsentExpired, message, "Remove the entry, or set a later day.")
-        } else if is_needed {
-            used.push(Consent {
-                endpoint: endpoint.value.clone(),
-                until: until.value.to_string(),
-                reason: reason.as_ref().map(|it| it.value.clone()),
-            });
-            continue;
-        } else if input.is_limited() {
-            continue;
-        } else {
-            let message = format!(
-                "its disconnect is allowed until {}, and this plan does not disconnect it",
-                until.value
-            );
-            (Code::ConsentUnused, message, "Remove the entry once what it was for is done.")
-        };
-        findings.push(Finding {
-            code,
-            severity: code.severity(),
-            address: Address::new(Kind::PrivateEndpoint, ResourceId::new(&endpoint.value).name()),
-            message,
-            help: Some(help.to_owned()),
-            place: Some(endpoint.span.place().to_string()),
-        });
-    }
-    used.sort();
-    (used, findings)
 }
 
 /// Nodes that privlink deletes or replaces.
@@ -124,10 +64,12 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
         .filter(|change| change.actor == Actor::Privlink)
         .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
         .count();
-    (gone > allowed).then(|| Refusal {
-        code: Code::TooManyDeletes,
-        message: format!("{} would be deleted; {allowed} may be", count(gone, "object")),
-        overridden_by: format!("--max-deletes {gone}, or maxDeletes of the Stack"),
+    (gone > allowed).then(|| {
+        Refusal::of_plan(
+            Code::TooManyDeletes,
+            format!("{} would be deleted; {allowed} may be", count(gone, "object")),
+            Override::flag_or(format!("--max-deletes {gone}"), "maxDeletes"),
+        )
     })
 }
 
@@ -159,15 +101,16 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let is_lifted = |change: &Change| input.options.unprotect.contains(&change.address.to_string());
     let refusal = |change: &Change| {
         let by = by(change).filter(|_| !is_lifted(change))?;
-        Some(Refusal {
-            code: Code::Protected,
-            message: format!(
+        Some(Refusal::of(
+            Code::Protected,
+            &change.address,
+            format!(
                 "{} is protected by {by} and would be {}",
                 change.address,
                 change.action.word()
             ),
-            overridden_by: format!("--unprotect {}", change.address),
-        })
+            Override::flag(format!("--unprotect {}", change.address)),
+        ))
     };
     changes.iter().filter(goes).filter_map(refusal).collect()
 }
@@ -222,11 +165,8 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     };
     let refusal = |address: &Address| {
         let advice = advice(address)?;
-        Some(Refusal {
-            code: Code::NotReplaceable,
-            message: format!("{address} is not privlink's to re-create"),
-            overridden_by: format!("none: {advice}"),
-        })
+        let message = format!("{address} is not privlink's to re-create");
+        Some(Refusal::of(Code::NotReplaceable, address, message, Override::never(advice)))
     };
     input.options.scope.replaces.iter().filter_map(refusal).collect()
 }
@@ -237,10 +177,6 @@ pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> 
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .filter(|finding| !input.options.accept.contains(&finding.code))
-        .map(|finding| Refusal {
-            code: finding.code,
-            message: format!("{}: {}", finding.address, finding.message),
-            overridden_by: format!("--accept {}", finding.code),
-        })
+        .map(Refusal::from)
         .collect()
 }

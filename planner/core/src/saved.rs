@@ -10,7 +10,7 @@ use crate::binding::Binding;
 use crate::plan::Plan;
 
 /// The version of the file's format. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// A plan to be carried out as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,19 +47,36 @@ pub struct Home {
     /// ARM's endpoint; absent in a sandbox, which has another each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
+    /// The cluster's subscription, as Azure shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// The tenant that the subscription is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 impl Home {
-    /// Why what was made here is not carried out there; nothing where both are the same, as far as both
-    /// are known.
+    /// Why what was made here is not carried out there; nothing where both are the same. What was known
+    /// when it was made must be known there.
     pub fn differs_from(&self, there: &Self) -> Option<String> {
+        if let (None, Some(there)) = (&self.arm, &there.arm) {
+            return Some(format!("it was made in a sandbox, and this is Azure at {there}"));
+        }
+        if let (Some(here), None) = (&self.arm, &there.arm) {
+            return Some(format!("it was made for Azure at {here}, and this is a sandbox"));
+        }
         let parts = [
-            ("cluster whose kube-system has the uid", &self.cluster, &there.cluster),
             ("Azure at", &self.arm, &there.arm),
+            ("tenant", &self.tenant, &there.tenant),
+            ("subscription", &self.subscription, &there.subscription),
+            ("cluster whose kube-system has the uid", &self.cluster, &there.cluster),
         ];
         parts.into_iter().find_map(|(what, here, there)| match (here, there) {
-            (Some(here), Some(there)) if here != there => {
+            (Some(here), Some(there)) if !here.eq_ignore_ascii_case(there) => {
                 Some(format!("it was made for the {what} {here}, and this is {there}"))
+            }
+            (Some(here), None) => {
+                Some(format!("it was made for the {what} {here}, and what this is cannot be read"))
             }
             _ => None,
         })
@@ -167,6 +184,30 @@ mod tests {
     fn a_changed_plan_is_refused() {
         let text = saved().to_text().replace("\"shop\"", "\"shops\"");
         assert_eq!(SavedPlan::parse(&text), Err(Unsound::Changed));
+    }
+
+    #[test]
+    fn a_home_is_told_from_another_by_each_of_its_parts() {
+        let home = |cluster: &str, arm: &str, subscription: &str, tenant: &str| Home {
+            cluster: Some(cluster.into()),
+            arm: Some(arm.into()),
+            subscription: Some(subscription.into()),
+            tenant: Some(tenant.into()),
+        };
+        let here = home("c", "a", "s", "t");
+        assert_eq!(here.differs_from(&home("c", "A", "S", "t")), None);
+        for (there, word) in [
+            (home("x", "a", "s", "t"), "c, and this is x"),
+            (home("c", "x", "s", "t"), "a, and this is x"),
+            (home("c", "a", "x", "t"), "s, and this is x"),
+            (home("c", "a", "s", "x"), "t, and this is x"),
+            (Home { arm: None, ..here.clone() }, "a, and this is a sandbox"),
+            (Home { tenant: None, ..here.clone() }, "cannot be read"),
+        ] {
+            let why = here.differs_from(&there).unwrap();
+            assert!(why.contains(word), "{why}");
+        }
+        assert!(Home::default().differs_from(&here).unwrap().contains("in a sandbox"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
+use privlink_core::landed;
 use privlink_core::marks::STACK_TAG;
 use privlink_core::plan::{Op, Step};
 use privlink_core::resource_id::ResourceId;
@@ -171,6 +172,11 @@ async fn apply_service(
     let apply = async || session.kubernetes.apply_service(&manifest, false).await;
     let stored = told(session, teller, kind, apply).await?;
     session.known(|known| known.learn_service(&stored));
+    if let Some(otherwise) = landed::service(&manifest, &stored) {
+        return Err(Failure::new(format!(
+            "the API server took it, and stores it otherwise: {otherwise}; look for a webhook that rewrites Services"
+        )));
+    }
     Ok(Done::Well(String::new()))
 }
 
@@ -261,6 +267,7 @@ async fn put(
     let wait = Wait { deadline, progress: &progress };
     let put = async || session.arm.put(&id, &body, &precondition, &wait).await;
     let written = told(session, teller, kind, put).await?;
+    wait::landed(session, teller, (&id, &body), &written).await?;
     learn_address(session, teller, &id, &written).await
 }
 
@@ -356,6 +363,11 @@ async fn set_connection(
     let kind = WaitKind::Connection;
     let quiet = Wait::quietly(session.patience.deadline(kind));
     let put = async || session.arm.put(&id, &connection, &precondition, &quiet).await;
-    told(session, teller, kind, put).await?;
-    Ok(())
+    let written = told(session, teller, kind, put).await?;
+    match written.pointer(status).and_then(Value::as_str) {
+        Some(shown) if Some(shown) != state.get("status").and_then(Value::as_str) => {
+            Err(Failure::new(format!("Azure took it, and shows the connection as {shown}")))
+        }
+        _ => Ok(()),
+    }
 }

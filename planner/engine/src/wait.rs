@@ -6,12 +6,14 @@
 //! since it tries again by itself. When the run is stopped a wait is left: it writes nothing.
 
 mod countdown;
+mod ending;
 mod otherwise;
 
 use std::collections::BTreeMap;
 
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
+use privlink_core::landed;
 use privlink_core::marks::SYNC_ANNOTATION;
 use privlink_core::plan::Expectation;
 use privlink_core::resource_id::ResourceId;
@@ -25,6 +27,7 @@ use crate::patience::WaitKind;
 use crate::session::Session;
 
 use countdown::Countdown;
+use ending::Ending;
 use otherwise::Otherwise;
 
 /// Waits until ARM shows what the controller is predicted to make of a Service, and, of one that was
@@ -38,6 +41,7 @@ pub(crate) async fn controller(
 ) -> Result<(), Failure> {
     let mut countdown = Countdown::begin(session, teller, kind(expect, gone));
     let mut otherwise = Otherwise::new(session, service);
+    let mut ending = Ending::new(session, service);
     let mut may_nudge = again;
     let cached_until = Instant::now() + session.patience.cache;
     let mut wakeups = session.kubernetes.watch();
@@ -50,7 +54,12 @@ pub(crate) async fn controller(
                 missing.push("the Service is still there, held by its finalizer".to_owned());
             }
         }
-        let Some(first) = missing.first() else { return Ok(()) };
+        let Some(first) = missing.first() else {
+            let Some(state) = ending.running().await else { return Ok(()) };
+            countdown.tell(state, None).await;
+            countdown.pause(wakeups.next()).await?;
+            continue;
+        };
         countdown.tell(first, Some(service)).await;
         if let Some(finding) = otherwise.look(first).await {
             if !may_nudge {
@@ -68,6 +77,35 @@ pub(crate) async fn controller(
                 .await);
         }
         countdown.pause(wakeups.next()).await?;
+    }
+}
+
+/// Waits until Azure shows what was written of a resource: what a write answers, and reads right after it,
+/// may lag behind.
+pub(crate) async fn landed(
+    session: &Session,
+    teller: &Teller,
+    (id, body): (&ResourceId, &Value),
+    written: &Value,
+) -> Result<(), Failure> {
+    let mut shown = Some(written.clone());
+    let until = Instant::now() + session.patience.grace;
+    let mut countdown = Countdown::begin(session, teller, WaitKind::Endpoint);
+    loop {
+        let otherwise = match &shown {
+            Some(shown) => landed::resource(id, body, shown),
+            None => Some("it is not there".to_owned()),
+        };
+        let Some(otherwise) = otherwise else { return Ok(()) };
+        if Instant::now() >= until {
+            return Err(Failure::new(format!(
+                "Azure took the write, and shows it otherwise: {otherwise}; plan again"
+            )));
+        }
+        countdown.tell(&otherwise, None).await;
+        countdown.pause(std::future::pending()).await?;
+        let get = async || session.arm.get(id).await;
+        shown = told(session, teller, WaitKind::Endpoint, get).await?;
     }
 }
 

@@ -270,10 +270,16 @@ codes! {
         Unmarked = "unmarked", Note;
         /// An object exists that this stack did not make.
         NotAdopted = "not-adopted", Error;
+        /// The controller's first sync leaves work that only a second one does.
+        SecondSync = "second-sync", Note;
+        /// A request message is other than the live one, which stays once the connection is decided on.
+        MessageStays = "message-stays", Note;
         /// More consumers would be disconnected than may be.
         TooManyDisconnects = "too-many-disconnects", Error;
         /// A disconnect was allowed until a day that is over.
         ConsentExpired = "consent-expired", Warning;
+        /// An annotation is to give consent, and cannot be read.
+        ConsentMisread = "consent-misread", Warning;
         /// A disconnect is allowed that this plan does not bring.
         ConsentUnused = "consent-unused", Note;
         /// More objects would be deleted than may be.

@@ -17,7 +17,7 @@ mod backend_pool;
 mod balancer;
 mod cloud;
 pub mod cluster;
-mod failure;
+pub mod failure;
 mod frontend;
 mod leaving;
 pub mod memory;

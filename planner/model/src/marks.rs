@@ -21,6 +21,13 @@ pub const DNS_TAG: &str = "privlink-dns";
 /// The tags and metadata that privlink marks resources with.
 pub const MARKS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
 
+/// The annotation of a Service by which who writes it consents to disconnect consumers of its Private Link Service:
+/// `ENDPOINT@DAY` or `NUMBER@DAY`, several behind commas.
+pub const CONSENT_ANNOTATION: &str = "privlink.dev/allow-disconnects";
+
+/// The label of a namespace or a Service that says what the guard does about it: `warn`, `enforce` or `off`.
+pub const GUARD_LABEL: &str = "privlink.dev/guard";
+
 /// The annotation whose change makes the controller sync.
 pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 

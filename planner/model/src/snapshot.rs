@@ -132,6 +132,22 @@ pub enum Observation<'a> {
     NotObserved,
 }
 
+impl<'a> Observation<'a> {
+    /// The resource, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows whether it is.
+    pub fn known(self) -> Result<Option<&'a Value>, &'a str> {
+        match self {
+            Self::Present(resource) => Ok(Some(resource)),
+            Self::Absent => Ok(None),
+            Self::Unreadable(why) => Err(why),
+            Self::NotObserved => Err("it was not asked for"),
+        }
+    }
+}
+
 impl Snapshot {
     /// What the snapshot says of the resource with this id.
     pub fn resource(&self, id: &ResourceId) -> Observation<'_> {

@@ -122,8 +122,7 @@ fn a_service_that_goes_without_its_finalizer_is_not_noticed() {
     memory.synced.insert(web.key.clone(), web.clone());
     memory.seen.insert(web.key.clone(), web.clone());
     let (mut world, mut hand, mut faults) = (World::default(), Marks::default(), Vec::new());
-    let mut azure =
-        Azure { world: &mut world, rules: Rules::Azure, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut hand, &mut faults);
     let mut cluster = Cluster::default();
     let gone = Trigger::Service(web.key.clone());
     assert!(sync(&mut azure, &mut cluster, &mut memory, &gone).outcomes.is_empty());

@@ -67,6 +67,8 @@ pub struct Options<'a> {
     pub read: Option<&'a str>,
     /// The command that plans the same again.
     pub again: Option<&'a str>,
+    /// The digests of the files that the plans are saved in, by stack, for `apply --expect-digest`.
+    pub digests: &'a [(&'a str, &'a str)],
 }
 
 impl Options<'_> {
@@ -83,6 +85,7 @@ impl Options<'_> {
             blob: None,
             read: None,
             again: None,
+            digests: &[],
         }
     }
 
@@ -250,7 +253,27 @@ fn foot(plans: &[(Verdict, &Plan)], options: &Options<'_>) -> String {
     let again = options.again.map(|it| format!(". Again: {}", code(it))).unwrap_or_default();
     let link = options.link.and_then(link);
     let link = link.map(|link| format!("\n[The run that made this plan]({link})\n"));
-    format!("<sub>{}{again}</sub>\n{}", parts.join(", "), link.unwrap_or_default())
+    let digests = digests(options.digests);
+    format!("<sub>{}{again}</sub>\n{digests}{}", parts.join(", "), link.unwrap_or_default())
+}
+
+/// How many digests are shown: the rest is in the files.
+const MOST_DIGESTS: usize = 50;
+
+/// What `apply --expect-digest` takes, so that no other plan is applied than the one that is looked at.
+fn digests(digests: &[(&str, &str)]) -> String {
+    let line = |(stack, digest): &(&str, &str)| {
+        let stack = if digests.len() > 1 { format!("{} ", code(stack)) } else { String::new() };
+        format!("{stack}{}", code(&format!("--expect-digest {digest}")))
+    };
+    let mut lines: Vec<String> = digests.iter().take(MOST_DIGESTS).map(line).collect();
+    if digests.len() > MOST_DIGESTS {
+        lines.push(format!("and {} more", digests.len() - MOST_DIGESTS));
+    }
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n<sub>Just this plan is applied with {}</sub>\n", lines.join(", ")),
+    }
 }
 
 /// An address fit to be linked to.

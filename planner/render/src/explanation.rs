@@ -8,7 +8,7 @@ use privlink_core::explanation::{Beside, Explanation, State};
 use privlink_core::node::consumer::Consumer;
 
 use super::style::{Label, Style};
-use super::{full, text};
+use super::{full, summary, text};
 
 /// Writes an explanation.
 ///
@@ -41,6 +41,9 @@ pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result 
     }
     if let Some(edit) = &it.edit {
         writeln!(out, "To avoid it: {}\n", terminal(edit))?;
+    }
+    if let Some(route) = it.route {
+        writeln!(out, "Step by step: {}: privlink route -f ...\n", summary::route(route))?;
     }
     if let Some(beside) = &it.beside {
         self::beside(beside, out)?;

@@ -125,8 +125,8 @@ pub(super) fn consumer(consumer: &Consumer) -> String {
 }
 
 pub(super) fn refusal(refusal: &Refusal, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let Refusal { code, message, overridden_by } = refusal;
+    let Refusal { code, message, overridden_by, .. } = refusal;
     let head = style.paint(Label::Error, format!("refused[{code}]"));
     writeln!(out, "{head} {}", terminal(message))?;
-    writeln!(out, "      override: {}\n", terminal(overridden_by))
+    writeln!(out, "      override: {}\n", terminal(&overridden_by.to_string()))
 }

@@ -3,6 +3,7 @@
 //!
 //! A renderer takes data and a writer, and decides nothing.
 
+pub mod admission_policy;
 pub(crate) mod budget;
 pub mod comment;
 pub(crate) mod consumers;
@@ -11,6 +12,7 @@ pub mod escape;
 pub mod explanation;
 pub(crate) mod full;
 pub mod graph;
+pub mod guard;
 pub mod json;
 pub mod layout;
 mod markdown;

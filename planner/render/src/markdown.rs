@@ -17,7 +17,7 @@ use privlink_core::code::Severity;
 use privlink_core::escape::{shorten, terminal};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::chain::{Row, What};
-use privlink_core::plan::{Cause, Consent, Finding, Plan, REDACTED, disconnected};
+use privlink_core::plan::{Cause, Consent, Finding, Override, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
 
@@ -59,6 +59,7 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let mut sections = vec![
         section(Rank::Destructive, "edit", "> \n".to_owned(), edits(plan, options), "\n"),
         section(Rank::Destructive, "refusal", String::new(), refusals(plan), "\n"),
+        section(Rank::Destructive, "route", String::new(), route(plan), "\n"),
         section(Rank::Destructive, "consent", String::new(), consents(plan), "\n"),
         section(
             Rank::Destructive,
@@ -135,12 +136,12 @@ fn edits(plan: &Plan, options: &Options<'_>) -> Vec<String> {
 
 fn refusals(plan: &Plan) -> Vec<String> {
     let refusals = plan.objections().map(|refusal| {
-        let by = match refusal.flag() {
-            Some(flag) => match refusal.overridden_by.split_once(',') {
-                Some((_, rest)) => format!("{}, {}", code(flag), prose(rest.trim())),
-                None => code(flag),
-            },
-            None => prose(&refusal.overridden_by),
+        let by = match &refusal.overridden_by {
+            Override::Flag { flag, fields: Some(fields) } => {
+                format!("{}, {}", code(flag), prose(&format!("or {fields} of the Stack")))
+            }
+            Override::Flag { flag, fields: None } => code(flag),
+            never @ Override::Never { .. } => prose(&never.to_string()),
         };
         if refusal.code == Code::TooManyDisconnects {
             return format!("- **To go ahead all the same:** {by}\n");
@@ -149,6 +150,15 @@ fn refusals(plan: &Plan) -> Vec<String> {
         format!("- **Refused** ({code}): {message}. Override: {by}\n")
     });
     refusals.collect()
+}
+
+/// The route that disconnects fewer.
+fn route(plan: &Plan) -> Vec<String> {
+    let one = |note| {
+        let text = prose(&summary::route(note));
+        format!("- **Step by step:** {text}: {}\n", code("privlink route -f ..."))
+    };
+    plan.route.map(one).into_iter().collect()
 }
 
 /// The consent that is made use of.

@@ -61,7 +61,7 @@ fn sync(outcome: &Outcome, out: &mut dyn Write) -> fmt::Result {
     }
     writeln!(out, "  finalizers: {}", terminal(&outcome.finalizers.join(", ")))?;
     if let Some(error) = &outcome.error {
-        writeln!(out, "  error: {}", clean(error))?;
+        writeln!(out, "  error: {}", clean(&error.text))?;
     }
     writeln!(out)
 }

@@ -4,12 +4,14 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+use privlink_core::change::FieldDiff;
 use privlink_core::node::consumer::Consumer;
 use privlink_core::route::{Edit, Route, Step, Verdict};
 
 use super::escape;
-use super::full;
-use super::style::{Label, Style};
+use super::layout::Layout;
+use super::style::Label;
+use super::summary;
 use privlink_core::escape::terminal;
 use privlink_core::plural::count;
 
@@ -18,8 +20,11 @@ use privlink_core::plural::count;
 /// # Errors
 ///
 /// Fails when the writer does.
-pub fn text(route: &Route, style: Style, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "{}", style.paint(Label::Heading, terminal(&headline(route))))?;
+pub fn text(route: &Route, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    let plain = |head: &str, text: &str, out: &mut dyn Write| {
+        layout.paragraph(head, &terminal(text), None, out)
+    };
+    layout.paragraph("", &terminal(&headline(route)), Some(Label::Heading), out)?;
     if route.verdict == Verdict::AtOnce {
         return Ok(());
     }
@@ -27,31 +32,32 @@ pub fn text(route: &Route, style: Style, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "\nAt once, these would be disconnected:")?;
     }
     for consumer in &route.at_once {
-        writeln!(out, "  {}", name(consumer))?;
+        plain("  ", &name(consumer), out)?;
     }
     if !route.fails.is_empty() {
         writeln!(out, "\nAt once, the controller would fail:")?;
     }
     for failure in &route.fails {
-        writeln!(out, "  {}", terminal(failure))?;
+        plain("  ", failure, out)?;
     }
     for rule in &route.because {
         let sure = rule.evidence.map_or("", privlink_core::explanation::ground::certainty);
-        writeln!(out, "  {} would be lost: {}", terminal(&rule.link), terminal(&rule.reason))?;
+        plain("  ", &format!("{} would be lost: {}", rule.link, rule.reason), out)?;
         if !sure.is_empty() {
-            writeln!(out, "  How sure: {sure}")?;
+            plain("  ", &format!("How sure: {sure}"), out)?;
         }
     }
     for step in &route.steps {
-        self::step(step, style, out)?;
+        self::step(step, layout, out)?;
     }
     if !route.steps.is_empty() {
-        writeln!(out, "\nBetween two steps, wait until a plan of the step says `No changes.`")?;
+        writeln!(out)?;
+        plain("", "Between two steps, wait until a plan of the step says `No changes.`", out)?;
     }
     if !route.instead.is_empty() {
         writeln!(out, "\nInstead, with nobody disconnected:")?;
         for (number, line) in route.instead.iter().enumerate() {
-            writeln!(out, "  {}. {}", number + 1, terminal(line))?;
+            plain(&format!("  {}. ", number + 1), line, out)?;
         }
     }
     Ok(())
@@ -89,7 +95,7 @@ pub fn headline(route: &Route) -> String {
     }
 }
 
-fn step(step: &Step, style: Style, out: &mut dyn Write) -> fmt::Result {
+fn step(step: &Step, layout: Layout, out: &mut dyn Write) -> fmt::Result {
     let (label, word) = match step.edit {
         Edit::Create => (Label::Create, "create"),
         Edit::Update => (Label::Update, "change"),
@@ -97,20 +103,38 @@ fn step(step: &Step, style: Style, out: &mut dyn Write) -> fmt::Result {
         Edit::Sync => (Label::Update, "sync"),
     };
     let head = format!("{}. {word} Service {}", step.number, step.service);
-    writeln!(out, "\n{}", style.paint(label, terminal(&head)))?;
+    writeln!(out)?;
+    layout.paragraph("", &terminal(&head), Some(label), out)?;
+    let indented =
+        |text: &str, out: &mut dyn Write| layout.paragraph("     ", &terminal(text), None, out);
     if let Some(tool) = &step.by {
-        writeln!(out, "     written by {}", terminal(tool))?;
+        indented(&format!("written by {tool}"), out)?;
     }
     if step.edit == Edit::Create {
-        writeln!(out, "     on port {}", terminal(&ports(step)))?;
+        indented(&format!("on port {}", ports(step)), out)?;
     }
-    for field in &step.fields {
-        full::field(field, style, out)?;
+    for it in &step.fields {
+        field(it, layout, out)?;
     }
     for line in effects(step) {
-        writeln!(out, "     {}", terminal(&line))?;
+        indented(&line, out)?;
     }
     Ok(())
+}
+
+/// A field of a Service that a step changes.
+fn field(diff: &FieldDiff, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    let FieldDiff { path, before, after, .. } = diff;
+    let value = |it: &Value| summary::plain(it);
+    let (label, head, text) = match (before, after) {
+        (Some(before), Some(after)) => {
+            (Label::Update, "      ~ ", format!("{path}: {} -> {}", value(before), value(after)))
+        }
+        (None, Some(after)) => (Label::Create, "      + ", format!("{path}: {}", value(after))),
+        (Some(before), None) => (Label::Delete, "      - ", format!("{path}: {}", value(before))),
+        (None, None) => (Label::Delete, "      - ", path.clone()),
+    };
+    layout.paragraph(head, &terminal(&text), Some(label), out)
 }
 
 /// Who is affected by a step, and how.

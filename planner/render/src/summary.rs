@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::style::Label;
 use privlink_core::address::Address;
 use privlink_core::code::Code;
-use privlink_core::plan::{Counts, Plan, Scope, Summary, disconnected};
+use privlink_core::plan::{Counts, Plan, RouteNote, Scope, Summary, disconnected};
 use privlink_core::plural::count;
 
 /// The one line that says what a plan comes to: the verdict first.
@@ -39,6 +39,12 @@ pub fn verdict(plan: &Plan) -> (String, Label) {
         }
         None => ("Nobody is disconnected.".to_owned(), Label::Success),
     }
+}
+
+/// A route, in words: `0 instead of 3 disconnected, in 4 steps`.
+pub(crate) fn route(route: RouteNote) -> String {
+    let RouteNote { disconnects, at_once, steps } = route;
+    format!("{disconnects} instead of {at_once} disconnected, in {}", count(steps, "step"))
 }
 
 /// What allows the disconnects of a plan that is not refused.

@@ -245,7 +245,8 @@ fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> 
     let Cause { title, field, reason, place, live, wanted, .. } = cause;
     let at = place.as_deref().map(summary::line_of);
     let what = match (field, &at) {
-        (None, _) => format!("{title}: {reason}"),
+        (None, None) => format!("{title}: {reason}"),
+        (None, Some(at)) => format!("{title}: {reason} ({at})"),
         (Some(_), Some(at)) if wanted.is_some() => at.clone(),
         (Some(field), at) => {
             let at = at.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();

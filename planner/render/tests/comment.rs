@@ -13,8 +13,8 @@ use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::code::{Code, Severity};
 use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::{
-    Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op, Plan,
-    Refusal, Scope, Step, Summary,
+    Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
+    Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
 };
 use privlink_render::comment::{Flavour, Options, document};
 use privlink_render::pipeline::guard;
@@ -96,11 +96,8 @@ fn plan(text: &str, changes: usize) -> Plan {
             locks: Vec::new(),
         }],
         findings: vec![finding; changes.min(30)],
-        refusals: vec![Refusal {
-            code: Code::Protected,
-            message: text.to_owned(),
-            overridden_by: text.to_owned(),
-        }],
+        refusals: vec![Refusal::of_plan(Code::Protected, text, Override::never(text))],
+        route: Some(RouteNote { disconnects: 0, at_once: 9, steps: 4 }),
         awaiting_approval: vec![consumer(0)],
         summary: Summary { privlink: counts, ..Summary::default() },
         causes: vec![Cause {

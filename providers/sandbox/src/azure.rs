@@ -90,15 +90,11 @@ pub(crate) fn reflect(world: &mut World) {
     acting(world, private_endpoint::reflect);
 }
 
-fn acting<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
+/// Does something to what Azure holds, by Azure's rules, and nothing more.
+pub(crate) fn acting<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
     let mut hand = AzureHand { issuer: &mut world.issuer };
     let mut faults = Vec::new();
-    let mut azure = Azure {
-        world: &mut world.azure,
-        rules: Rules::Azure,
-        hand: &mut hand,
-        faults: &mut faults,
-    };
+    let mut azure = Azure::new(&mut world.azure, Rules::Azure, &mut hand, &mut faults);
     act(&mut azure)
 }
 

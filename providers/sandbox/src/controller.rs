@@ -3,6 +3,7 @@
 //! unordered to clients as the real one.
 
 mod memory;
+mod pace;
 pub(crate) mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ pub struct Controller {
     pub nodes_changed: bool,
     /// Whether it has yet to start.
     pub starting: bool,
+    /// The Service whose sync shows write by write, and is not done yet.
+    pub under_way: Option<Key>,
 }
 
 /// Notes that a Service or a Node changed.
@@ -143,10 +146,20 @@ pub(crate) async fn run(shared: Arc<Shared>, mut api_server: Option<ApiServer>) 
             if shared.cancel.is_cancelled() {
                 return;
             }
+            let pause = pace::pause(&shared);
+            let paused = match pause.is_zero() {
+                true => None,
+                false => Some(pace::act(&shared, pause, api_server.is_none()).await),
+            };
             let outcomes = {
                 let mut state = shared.lock();
-                let Next::Do(trigger) = self::next(&mut state) else { break };
-                let outcomes = act(&mut state, &trigger);
+                let outcomes = match paused {
+                    Some(outcomes) => outcomes,
+                    None => {
+                        let Next::Do(trigger) = self::next(&mut state) else { break };
+                        act(&mut state, &trigger)
+                    }
+                };
                 if api_server.is_none() {
                     for outcome in &outcomes {
                         report::store(&mut state, outcome);
@@ -254,7 +267,7 @@ fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
 
 /// Whether the controller has nothing to do now nor later.
 pub(crate) fn is_settled(state: &mut State) -> bool {
-    matches!(next(state), Next::Idle)
+    state.world.controller.under_way.is_none() && matches!(next(state), Next::Idle)
 }
 
 /// Waits until the controller has nothing to do, or the time is over. With `retries`, a retry that
@@ -262,10 +275,14 @@ pub(crate) fn is_settled(state: &mut State) -> bool {
 pub(crate) async fn idle(shared: &Shared, at_most: Duration, retries: bool) -> bool {
     let deadline = tokio::time::Instant::now() + at_most;
     loop {
-        match next(&mut shared.lock()) {
-            Next::Idle => return true,
-            Next::Wait(_) if !retries => return true,
-            Next::Wait(_) | Next::Do(_) => {}
+        {
+            let mut state = shared.lock();
+            let is_busy = state.world.controller.under_way.is_some();
+            match next(&mut state) {
+                Next::Idle if !is_busy => return true,
+                Next::Wait(_) if !retries && !is_busy => return true,
+                Next::Idle | Next::Wait(_) | Next::Do(_) => {}
+            }
         }
         if tokio::time::Instant::now() >= deadline {
             return false;

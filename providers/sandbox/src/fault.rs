@@ -118,6 +118,11 @@ pub enum Effect {
         /// How much.
         milliseconds: u64,
     },
+    /// Not of requests: the controller pauses so long after each of its writes, and each shows meanwhile.
+    SlowController {
+        /// How long.
+        milliseconds: u64,
+    },
     /// Not of requests: ARM answers this to the first write of the controller's sync. The sync fails,
     /// but for what the controller's SDK retries by itself, such as a 500.
     FailedSync {
@@ -207,7 +212,13 @@ impl Faults {
 
 impl Effect {
     fn is_controllers(&self) -> bool {
-        matches!(self, Self::LateController { .. } | Self::FailedSync { .. } | Self::StaleCache)
+        matches!(
+            self,
+            Self::LateController { .. }
+                | Self::SlowController { .. }
+                | Self::FailedSync { .. }
+                | Self::StaleCache
+        )
     }
 
     /// How far the clock that answers is ahead, in seconds.

@@ -5,90 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
 use crate::code::Code;
-use crate::desired;
 use crate::input::Input;
+use crate::join::Join;
+use crate::join::decision::{Decision, decision};
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};
-use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
 use super::Gathered;
 use super::draft::{Draft, Stage};
 
-/// What is decided on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is let in.
-    Approve,
-    /// It is turned away.
-    Reject,
-}
-
-impl Decision {
-    /// The state it gives the connection.
-    pub const fn status(self) -> &'static str {
-        match self {
-            Self::Approve => "Approved",
-            Self::Reject => "Rejected",
-        }
-    }
-}
-
-/// What the stack's approvals decide on an endpoint that asks for a Service, given its connection's
-/// state. A rejection wins; a rejected connection is never turned round.
-pub fn decision(
-    input: &Input<'_>,
-    service: Option<&Key>,
-    endpoint: &ResourceId,
-    status: &str,
-) -> Option<Decision> {
-    let service = service?;
-    let mut approved = false;
-    for approval in input.desired.approvals.values() {
-        if approval.service.value != *service {
-            continue;
-        }
-        if approval.reject.iter().any(|it| matches(it, endpoint)) {
-            return (status != "Rejected").then_some(Decision::Reject);
-        }
-        approved |= approval.approve.iter().any(|it| matches(it, endpoint));
-    }
-    (approved && status == "Pending").then_some(Decision::Approve)
-}
-
-/// The EndpointApproval that turns an endpoint away which asks for a Service.
-pub fn rejecting<'a>(
-    input: &Input<'a>,
-    service: Option<&Key>,
-    endpoint: &ResourceId,
-) -> Option<&'a str> {
-    let of_service =
-        input.desired.approvals.values().filter(|it| Some(&it.service.value) == service);
-    let mut rejecting = of_service.filter(|it| it.reject.iter().any(|it| matches(it, endpoint)));
-    rejecting.next().map(|approval| approval.name.as_str())
-}
-
-/// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
-pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
-    let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
-    let mut listed = of_service.flat_map(|it| it.approve.iter().chain(&it.reject));
-    listed.any(|it| matches(it, endpoint))
-}
-
-fn matches(consumer: &desired::Consumer, endpoint: &ResourceId) -> bool {
-    match consumer {
-        desired::Consumer::Subscription(subscription) => {
-            endpoint.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))
-        }
-        desired::Consumer::Endpoint(id) => id.value == *endpoint,
-    }
-}
-
 /// Adds a decision as a change and a draft, the last of the drafts.
-pub fn decide(
+pub(crate) fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,
@@ -116,12 +47,8 @@ pub fn decide(
 }
 
 /// Decides on the live connections of others.
-pub fn diff(
-    input: &Input<'_>,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+    let Join { input, prediction, own } = join;
     if input.options.mode == Mode::Destroy {
         return;
     }

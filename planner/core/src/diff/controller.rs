@@ -1,42 +1,28 @@
-//! What the controller makes of Services: changes of the nodes it owns, and what to wait for.
+//! What the controller makes of Services: changes of the nodes it owns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::address::{Address, Kind};
-use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
-use crate::facts::{Fact, Facts, Origin};
+use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::consumer::Consumer;
-use crate::node::service::address;
-use crate::node::{Owners, View, endpoint_connection, fields};
-use crate::plan::{Expectation, Op};
-use crate::pointer::At;
-use crate::prediction::Prediction;
-use crate::resource_id::ResourceId;
+use crate::node::{View, endpoint_connection};
 use crate::unknown;
 
-use super::Gathered;
-use super::draft::{Draft, DraftKey, Stage};
+use super::{Gathered, awaited};
 
-/// Diffs all that the controller owns. `own` are the ids, in lower case, of endpoints of this stack,
-/// with their address.
-pub fn diff(
-    facts: &Facts,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+/// Diffs all that the controller owns.
+pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+    let (prediction, own) = (join.prediction, &join.own);
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
-    let effects = effects(&prediction.outcomes);
-    let handed_over = handed_over(&prediction.outcomes);
+    let effects = effects(prediction.syncs());
+    let handed_over = handed_over(prediction.syncs());
     for address in addresses {
         let sides = (before.get(address), after.get(address));
         if let (Some(before), Some(after)) = sides
@@ -59,19 +45,18 @@ pub fn diff(
             gathered.changes.push(change);
         }
     }
-    await_controller(facts, prediction, gathered);
-    order_sharers(prediction, gathered);
+    awaited::draft(join.input.facts, prediction, gathered);
 }
 
 type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;
 
 /// What the syncs did to each resource: the last of it, unless something before says better why.
-fn effects(outcomes: &[Outcome]) -> Effects<'_> {
+fn effects<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Effects<'a> {
     let mut effects = Effects::new();
     let tells_why = |effect: &outcome::Effect| {
         !matches!(effect.reason, Reason::Wanted | Reason::Unwanted | Reason::Differs)
     };
-    for effect in outcomes.iter().flat_map(|outcome| &outcome.effects) {
+    for effect in outcomes.flat_map(|outcome| &outcome.effects) {
         let known = effects.get(&effect.id.key()).copied();
         if !known.is_some_and(tells_why) || tells_why(effect) {
             effects.insert(effect.id.key(), effect);
@@ -82,8 +67,8 @@ fn effects(outcomes: &[Outcome]) -> Effects<'_> {
 
 /// The load balancers that go with one Service and come back with another. The steps of the two need not
 /// wait for each other, so the order of their syncs is the controller's to choose.
-fn handed_over(outcomes: &[Outcome]) -> BTreeSet<String> {
-    let mut gone: BTreeMap<String, &Key> = BTreeMap::new();
+fn handed_over<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> BTreeSet<String> {
+    let mut gone: BTreeMap<String, &'a Key> = BTreeMap::new();
     let mut handed_over = BTreeSet::new();
     for outcome in outcomes {
         for write in outcome.writes.iter().filter(|write| write.answer.is_ok()) {
@@ -252,202 +237,5 @@ fn connections(
         gone.object = Some(consumer.endpoint.clone());
         gone.evidence = Some(Evidence::Recorded);
         gathered.changes.push(gone);
-    }
-}
-
-/// Drafts the waits for what syncs make.
-fn await_controller(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
-    let drafts: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
-    let wrote = |draft: &&Draft| matches!(draft.op, Op::ApplyService { .. } | Op::Nudge { .. });
-    let writes = gathered.drafts.iter().filter(wrote);
-    let written: BTreeSet<Address> = writes.map(|draft| draft.key.address.clone()).collect();
-    let is_pending =
-        |change: &&Change| change.action == Action::Await && change.actor == Actor::Controller;
-    let pending = gathered.changes.iter().filter(is_pending);
-    let pending: BTreeSet<Address> = pending.map(|change| change.address.clone()).collect();
-    let owners = prediction.owners();
-    let mut owned = Owned::new();
-    if !drafts.is_empty() || !pending.is_empty() {
-        own(&prediction.before, owners, &mut owned);
-        own(&prediction.after, owners, &mut owned);
-    }
-    let mut outcomes = prediction.outcomes.iter().peekable();
-    while let Some(outcome) = outcomes.next() {
-        // Of a Service that is deleted and made again, what is left in the end is waited for.
-        if outcomes.peek().is_some_and(|later| later.service == outcome.service) {
-            continue;
-        }
-        let at = address(&outcome.service);
-        let has = |stage| drafts.contains(&DraftKey::new(&at, stage));
-        let gone = has(Stage::Delete) && !has(Stage::Write);
-        if !gone && !has(Stage::Write) && !pending.contains(&at) {
-            continue;
-        }
-        let expect = expectations(facts, prediction, outcome, &owned);
-        let again = written.contains(&at);
-        let op = Op::AwaitController { service: outcome.service.to_string(), expect, gone, again };
-        let draft = Draft::new(&at, Stage::Await, op)
-            .needing(&at, Stage::Write)
-            .needing(&at, Stage::Delete);
-        gathered.drafts.push(draft);
-    }
-}
-
-/// Fields that hang on facts nobody knows: they are predicted, but not waited for.
-fn unsure(facts: &Facts) -> Vec<&'static str> {
-    let hanging = [(Fact::Zones, "zones"), (Fact::DisableOutboundSnat, "disableOutboundSnat")];
-    let is_assumed = |fact: Fact| facts.source(fact) == Origin::Assumed;
-    hanging.into_iter().filter(|(fact, _)| is_assumed(*fact)).map(|(_, field)| field).collect()
-}
-
-/// What ARM must show once the controller is done with a Service.
-fn expectations(
-    facts: &Facts,
-    prediction: &Prediction,
-    outcome: &Outcome,
-    owned: &Owned<'_>,
-) -> Vec<Expectation> {
-    let unsure = unsure(facts);
-    let mut ids = owned.get(&outcome.service).cloned().unwrap_or_default();
-    for effect in &outcome.effects {
-        // The load balancer is shared: what of it is the Service's is expected child by child.
-        let shared = effect.id.parent().is_some_and(|parent| {
-            parent.as_str().to_lowercase().ends_with("/providers/microsoft.network")
-                && effect.id.as_str().to_lowercase().contains("/loadbalancers/")
-        });
-        // One that goes with its last Service and comes back with another may as well stay: that
-        // follows from the order in which the controller gets to them.
-        let goes = || prediction.after.get(&effect.id).is_none();
-        if !shared || effect.action == outcome::Action::Deleted && goes() {
-            ids.insert(effect.id.clone());
-        }
-    }
-    let rules = rules(prediction, outcome).into_iter().map(|(id, stays)| {
-        let present = stays.then(|| json!({"name": id.name()}));
-        Expectation { id: id.as_str().to_owned(), present, instead_of: None }
-    });
-    ids.into_iter()
-        .map(|id| {
-            let after = prediction.after.get(&id);
-            let identity = |value: &Value| {
-                let text = |pointer: &str| value.at(pointer).and_then(Value::as_str);
-                let found = text("/properties/alias").or_else(|| text("/properties/resourceGuid"));
-                found.map(ToOwned::to_owned)
-            };
-            let new = after.as_ref().and_then(identity);
-            let instead_of = new.and_then(|new| {
-                let old = prediction.before.get(&id).as_ref().and_then(identity);
-                old.filter(|old| new != *old)
-            });
-            let present = after.map(|value| expected(&id, value, &unsure));
-            Expectation { id: id.as_str().to_owned(), present, instead_of }
-        })
-        .chain(rules)
-        .collect()
-}
-
-/// The security rules that come or go with one sync, and whether they stay. Services share a group's
-/// rules, so nothing is said of a group that several syncs write: each would wait for the other.
-fn rules(prediction: &Prediction, outcome: &Outcome) -> BTreeMap<ResourceId, bool> {
-    let writes = |outcome: &Outcome, group: &str| {
-        outcome.writes.iter().any(|write| write.id.key() == group && write.answer.is_ok())
-    };
-    let names = |world: &World, group: &str| -> BTreeSet<String> {
-        let group = world.network_security_groups.get(group);
-        let rules = group.and_then(|group| group.properties.security_rules.as_ref());
-        rules.into_iter().flatten().map(|rule| rule.name().to_owned()).collect()
-    };
-    let mut rules = BTreeMap::new();
-    for (key, group) in &prediction.after.network_security_groups {
-        let writers = prediction.outcomes.iter().filter(|it| writes(it, key));
-        if !writes(outcome, key) || writers.count() != 1 {
-            continue;
-        }
-        let (before, after) = (names(&prediction.before, key), names(&prediction.after, key));
-        for name in before.symmetric_difference(&after) {
-            let id = ResourceId::new(group.id()).child("securityRules", name);
-            rules.insert(id, after.contains(name));
-        }
-    }
-    rules
-}
-
-/// The ids of what belongs to each Service: its frontends, rules and probes, its public addresses, and
-/// the Private Link Services on its frontends.
-type Owned<'a> = BTreeMap<&'a Key, BTreeSet<ResourceId>>;
-
-fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
-    let mut add = |owner: Option<&'a Key>, id: &dyn Fn() -> ResourceId| {
-        if let Some(service) = owner {
-            owned.entry(service).or_default().insert(id());
-        }
-    };
-    for balancer in world.load_balancers.values() {
-        let id = ResourceId::new(balancer.id());
-        let properties = &balancer.properties;
-        for child in properties.frontend_ip_configurations.iter().flatten() {
-            let id = id.child("frontendIPConfigurations", child.name());
-            add(owners.of_frontend(&id), &|| id.clone());
-        }
-        for child in properties.load_balancing_rules.iter().flatten() {
-            let owner = owners.of_name(child.name());
-            add(owner, &|| id.child("loadBalancingRules", child.name()));
-        }
-        for child in properties.probes.iter().flatten() {
-            add(owners.of_name(child.name()), &|| id.child("probes", child.name()));
-        }
-    }
-    for link in world.private_link_services.values() {
-        add(owners.of_link(link), &|| ResourceId::new(link.id()));
-    }
-}
-
-/// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
-fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
-    if let Some(policy) = value.at("/properties/privateLinkServiceNetworkPolicies")
-        && id.segment("subnets").is_some()
-    {
-        return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
-    }
-    fields::expected(value, unsure)
-}
-
-/// Services that share a frontend are written one after the other, in the order they were predicted.
-fn order_sharers(prediction: &Prediction, gathered: &mut Gathered) {
-    let owners = prediction.owners();
-    let mut needs: BTreeMap<Address, Address> = BTreeMap::new();
-    for world in [&prediction.before, &prediction.after] {
-        for balancer in world.load_balancers.values() {
-            let mut sharers: BTreeMap<String, BTreeSet<&Key>> = BTreeMap::new();
-            for rule in balancer.properties.load_balancing_rules.iter().flatten() {
-                let frontend = rule.properties.frontend_ip_configuration.as_ref();
-                if let (Some(frontend), Some(key)) = (frontend, owners.of_name(rule.name())) {
-                    sharers.entry(frontend.id().to_lowercase()).or_default().insert(key);
-                }
-            }
-            for keys in sharers.values().filter(|keys| keys.len() > 1) {
-                let in_order: Vec<&Key> = prediction
-                    .outcomes
-                    .iter()
-                    .map(|outcome| &outcome.service)
-                    .filter(|key| keys.contains(key))
-                    .collect();
-                for pair in in_order.windows(2) {
-                    if let [first, second] = pair
-                        && first != second
-                    {
-                        needs.insert(address(second), address(first));
-                    }
-                }
-            }
-        }
-    }
-    for draft in &mut gathered.drafts {
-        if !matches!(draft.key.stage, Stage::Write | Stage::Delete) {
-            continue;
-        }
-        if let Some(first) = needs.get(&draft.key.address) {
-            draft.needs.insert(DraftKey::new(first, Stage::Await));
-        }
     }
 }

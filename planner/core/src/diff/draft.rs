@@ -17,6 +17,12 @@ pub enum Stage {
     Write,
     /// The controller, Azure or another tool is waited for.
     Await,
+    /// What several syncs bring about together is waited for.
+    Share,
+    /// The controller is made to sync once more, since its first sync leaves work undone.
+    Finish,
+    /// The end of that is waited for.
+    Settle,
     /// Its connection is decided on.
     Decide,
     /// Its connection is waited for.

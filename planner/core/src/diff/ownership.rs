@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::code::Code;
-use crate::plan::{Finding, Refusal};
+use crate::plan::{Finding, Override, Refusal};
 
 use super::Gathered;
 
@@ -23,9 +23,16 @@ pub(super) fn unmarked(at: &Address) -> Finding {
 
 /// Refuses to plan for a resource that could not be read.
 pub(super) fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
-    gathered.refusals.push(Refusal {
-        code: Code::Unreadable,
-        message: format!("{at} could not be read ({why}), so nothing is planned for it"),
-        overridden_by: "none: make it readable".to_owned(),
-    });
+    gathered.refusals.push(Refusal::of(
+        Code::Unreadable,
+        at,
+        format!("{at} could not be read ({why}), so nothing is planned for it"),
+        Override::never("make it readable"),
+    ));
+}
+
+/// Refuses to take over an object that exists. `whose` says whose it is, in words that stand after "and".
+pub(super) fn not_adopted(at: &Address, whose: &str) -> Refusal {
+    let message = format!("{at} exists already, and {whose}");
+    Refusal::of(Code::NotAdopted, at, message, Override::flag("--adopt"))
 }

@@ -12,6 +12,7 @@ use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::desired::Target;
 use crate::input::{Input, Selection};
+use crate::join::{leaving, records_leaving, records_written};
 use crate::node::{
     Owners, dns_record, endpoint_connection, private_endpoint, private_link_service, sides,
 };
@@ -19,7 +20,7 @@ use crate::plan::{Mode, Scope};
 use crate::resource_id::ResourceId;
 use crate::schema;
 
-use super::{dns, endpoint, service};
+use super::service;
 
 /// A flag that names something it cannot be about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -162,7 +163,7 @@ impl Nodes {
             let unit = private_endpoint::address(name);
             add(unit.clone(), Some(&unit));
         }
-        for (record, _) in dns::written(input) {
+        for (record, _) in records_written(input) {
             add(record.clone(), Some(&record));
         }
         for link in before.private_link_services.values() {
@@ -234,7 +235,7 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         }
     }
     let own = private_endpoint::own(input);
-    for live in endpoint::leaving(input) {
+    for live in leaving(input) {
         let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
         if let Some(service) = private_endpoint::service_of(live, before, owners).filter(&goes)
             && let Some(at) = own.get(&ResourceId::new(id).key())
@@ -243,7 +244,8 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         }
     }
     // A name that goes is found by its endpoint's tag, so it goes before the tag does.
-    for (endpoint, record) in dns::leaving(input) {
+    let kept = |(record, _, keeper)| Some((Option::<Address>::clone(&keeper)?, record));
+    for (endpoint, record) in records_leaving(input).into_iter().filter_map(kept) {
         need(&endpoint, record);
     }
     for link in before.private_link_services.values() {

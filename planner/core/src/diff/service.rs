@@ -6,24 +6,25 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::compare;
-use crate::controller::outcome::Write;
+use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict;
 use crate::desired::{self, refusal};
 use crate::input::Input;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::join::{self, service::changed};
 use crate::kubernetes::managers;
-use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
+use crate::kubernetes::server_side_apply::Conflict;
 use crate::kubernetes::service::{Key, Service};
 use crate::kubernetes::sync_events;
 use crate::kubernetes::validation::minor_version;
 use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
-use crate::marks::{FIELD_MANAGER, SYNC_ANNOTATION};
+use crate::marks::SYNC_ANNOTATION;
 use crate::node::fields;
-use crate::node::service::{actor, address, comparable, mark, stack_of};
-use crate::plan::{Finding, Mode, Op, Refusal};
+use crate::node::service::{actor, address, comparable, stack_of};
+use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::snapshot::Reading;
@@ -31,6 +32,10 @@ use crate::unknown;
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
+
+mod written;
+
+pub use written::written;
 
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
@@ -42,10 +47,14 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
     let live = input.snapshot.kubernetes.services_by_key();
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
-        for (key, wanted) in &input.desired.services {
-            if input.covers(&address(key)) {
-                seen.extend(one(input, key, wanted, live.get(key).copied(), gathered));
-            }
+        for service in join::services(input).filter(|service| input.covers(&service.at)) {
+            seen.extend(apply(input, &service, gathered));
+        }
+    }
+    let gone = input.options.guard.iter().flat_map(|guarded| guarded.gone.keys());
+    for key in gone.filter(|it| live.contains_key(it) && !input.desired.services.contains_key(it)) {
+        if input.covers(&address(key)) {
+            seen.extend(written(input, key, None, gathered));
         }
     }
     for (key, object) in &live {
@@ -77,41 +86,29 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
         );
         gathered.changes.push(change);
     }
-    gathered.refusals.push(Refusal {
-        code: Code::Unreadable,
-        message,
-        overridden_by: "none: make them readable".to_owned(),
-    });
+    let instead = Override::never("make them readable");
+    gathered.refusals.push(Refusal::of_plan(Code::Unreadable, message, instead));
 }
 
-fn one(
+fn apply(
     input: &Input<'_>,
-    key: &Key,
-    wanted: &desired::Service,
-    live: Option<&Value>,
+    joined: &join::Service<'_>,
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
-    let actor = actor(input, live);
-    if let Some(live) = live
-        .filter(|live| actor == Actor::Privlink && stack_of(live).is_none() && !input.options.adopt)
-        && !input.replaces(&address(key))
-        && is_as_wanted(input, wanted, live)
-    {
-        gathered.findings.push(super::ownership::unmarked(&address(key)));
-        return vec![predict::Change::Nudge(key.clone())];
+    let join::Service { key, at, live, actor, manifest, .. } = joined;
+    let (key, live) = (*key, *live);
+    let stays = || vec![predict::Change::Nudge(key.clone())];
+    if !input.replaces(at) && joined.is_unmarked() {
+        gathered.findings.push(super::ownership::unmarked(at));
+        return stays();
     }
-    let mut manifest = wanted.manifest.clone();
-    if actor == Actor::Privlink {
-        mark(&mut manifest, &input.desired.name);
+    if let Some(live) = live.filter(|_| input.replaces(at)) {
+        return replace(input, joined, live, gathered);
     }
-    if let Some(live) = live.filter(|_| input.replaces(&address(key))) {
-        return replace(input, (key, wanted), live, (actor, manifest), gathered);
+    if joined.is_applied() {
+        return stays();
     }
-    let writer = writer(&actor);
-    if live.is_some_and(|live| server_side_apply::is_applied(&SERVICE, live, &manifest, &writer)) {
-        return vec![predict::Change::Nudge(key.clone())];
-    }
-    let stored = match stored(input, live, &manifest, &actor) {
+    let stored = match joined.stored() {
         Ok(stored) => stored,
         Err(conflicts) => {
             refuse_conflicts(key, &conflicts, gathered);
@@ -119,27 +116,26 @@ fn one(
         }
     };
     let fields = match live {
-        None => created(&manifest),
+        None => created(manifest),
         Some(live) => changed(live, &stored),
     };
-    let adopts = live.is_some_and(|live| stack_of(live) != Some(input.desired.name.as_str()))
-        && actor == Actor::Privlink;
     if live.is_some() && fields.is_empty() {
-        return vec![predict::Change::Nudge(key.clone())];
+        return stays();
     }
+    let adopts = live.is_some() && !joined.is_ours() && *actor == Actor::Privlink;
     if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
         refuse_adoption(key, live, gathered);
     }
-    refuse_invalid(input, (key, wanted), live, &stored, gathered);
-    let change = change(key, actor.clone(), live, adopts, fields);
-    gathered.changes.push(change);
+    refuse_invalid(input, joined, live, &stored, gathered);
+    gathered.changes.push(change(key, actor.clone(), live, adopts, fields));
     let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let manifest = manifest.clone();
     let op = match actor {
         Actor::Privlink => Op::ApplyService { namespace, name, manifest, uid },
         _ => Op::AwaitService { namespace, name, manifest },
     };
-    gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
+    gathered.drafts.push(Draft::new(at, Stage::Write, op));
     let service = Service::from_value(stored).ok();
     service.map(|service| predict::Change::Apply(Arc::new(service))).into_iter().collect()
 }
@@ -148,29 +144,28 @@ fn one(
 /// frontend and Private Link Service. Fields that others wrote are not made again.
 fn replace(
     input: &Input<'_>,
-    (key, wanted): (&Key, &desired::Service),
+    joined: &join::Service<'_>,
     live: &Value,
-    (actor, manifest): (Actor, Value),
     gathered: &mut Gathered,
 ) -> Vec<predict::Change> {
-    if actor != Actor::Privlink {
-        gathered.refusals.push(Refusal {
-            code: Code::NotReplaceable,
-            message: format!("{} is written by {}", address(key), actor.as_str()),
-            overridden_by: "none: delete it there, and let that tool make it again".to_owned(),
-        });
+    let join::Service { key, at, actor, manifest, .. } = joined;
+    let key = *key;
+    if *actor != Actor::Privlink {
+        gathered.refusals.push(Refusal::of(
+            Code::NotReplaceable,
+            at,
+            format!("{at} is written by {}", actor.as_str()),
+            Override::never("delete it there, and let that tool make it again"),
+        ));
         return vec![predict::Change::Nudge(key.clone())];
     }
-    if stack_of(live) != Some(input.desired.name.as_str()) && !input.options.adopt {
+    if !joined.is_ours() && !input.options.adopt {
         refuse_adoption(key, live, gathered);
     }
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    let Ok(merged) = merge(None, &manifest, &actor) else { return Vec::new() };
-    let stored = defaults::create(merged, &network, &mut Marks);
-    refuse_invalid(input, (key, wanted), None, &stored, gathered);
-    let at = address(key);
+    let Ok(stored) = joined.created() else { return Vec::new() };
+    refuse_invalid(input, joined, None, &stored, gathered);
     let reason = "--replace asks for it: deleted and created again, with another uid";
-    let mut change = Change::new(at.clone(), Action::Replace, actor, reason);
+    let mut change = Change::new(at.clone(), Action::Replace, actor.clone(), reason);
     change.object = Some(key.to_string());
     change.fields = changed(live, &stored);
     gathered.changes.push(change);
@@ -183,34 +178,13 @@ fn replace(
         gone: true,
         again: false,
     };
-    let apply = Op::ApplyService { namespace, name, manifest, uid: None };
-    gathered.drafts.push(Draft::new(&at, Stage::Delete, delete));
-    gathered.drafts.push(Draft::new(&at, Stage::Gone, gone).needing(&at, Stage::Delete));
-    gathered.drafts.push(Draft::new(&at, Stage::Write, apply).needing(&at, Stage::Gone));
+    let apply = Op::ApplyService { namespace, name, manifest: manifest.clone(), uid: None };
+    gathered.drafts.push(Draft::new(at, Stage::Delete, delete));
+    gathered.drafts.push(Draft::new(at, Stage::Gone, gone).needing(at, Stage::Delete));
+    gathered.drafts.push(Draft::new(at, Stage::Write, apply).needing(at, Stage::Gone));
     let service = Service::from_value(stored).ok().map(Arc::new);
     let made = service.map(predict::Change::Apply);
     std::iter::once(predict::Change::Delete(key.clone())).chain(made).collect()
-}
-
-/// The object as the API server will store it.
-fn stored(
-    input: &Input<'_>,
-    live: Option<&Value>,
-    manifest: &Value,
-    actor: &Actor,
-) -> Result<Value, Vec<Conflict>> {
-    let merged = merge(live, manifest, actor)?;
-    let network = Network { ip_families: input.facts.ip_families.clone() };
-    Ok(match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
-    })
-}
-
-/// Whether a live Service that nobody marked is what its manifest asks for.
-fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> bool {
-    stored(input, Some(live), &wanted.manifest, &Actor::Privlink)
-        .is_ok_and(|stored| changed(live, &stored).is_empty())
 }
 
 /// What the API server would refuse of the Service that comes of the manifest, of what others wrote on
@@ -218,11 +192,13 @@ fn is_as_wanted(input: &Input<'_>, wanted: &desired::Service, live: &Value) -> b
 /// stays beside the manifest's, since server-side apply merges ports by number and protocol.
 fn refuse_invalid(
     input: &Input<'_>,
-    (key, wanted): (&Key, &desired::Service),
+    joined: &join::Service<'_>,
     live: Option<&Value>,
     stored: &Value,
     gathered: &mut Gathered,
 ) {
+    let join::Service { key, wanted, .. } = joined;
+    let (key, wanted) = (*key, *wanted);
     let others = input.snapshot.kubernetes.services.objects();
     let taken = match pins_anything(stored, live) {
         true => Taken::of(others.filter(|it| &crate::kubernetes::defaults::key_of(it) != key)),
@@ -297,23 +273,6 @@ fn added_by(cause: &Cause, wanted: &desired::Service, live: &Value) -> Option<St
     ))
 }
 
-/// As whom a Service is applied.
-fn writer(actor: &Actor) -> Writer<'_> {
-    let manager = match actor {
-        Actor::External(tool) => tool,
-        _ => FIELD_MANAGER,
-    };
-    Writer { manager, api_version: "v1", time: "", subresource: None }
-}
-
-/// The object once it is applied: by privlink's own manager, or by whoever else writes it, whose
-/// apply is taken to own everything it says.
-fn merge(live: Option<&Value>, manifest: &Value, actor: &Actor) -> Result<Value, Vec<Conflict>> {
-    let writer = writer(actor);
-    let force = matches!(actor, Actor::External(_));
-    server_side_apply::applied(&SERVICE, live, manifest, &writer, force)
-}
-
 fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
     let address = address(key);
     for Conflict { manager, field } in conflicts {
@@ -328,11 +287,9 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) 
             place: None,
         });
     }
-    gathered.refusals.push(Refusal {
-        code: Code::FieldConflict,
-        message: format!("{address} has fields that another manager owns"),
-        overridden_by: "none: a conflict is never forced".to_owned(),
-    });
+    let message = format!("{address} has fields that another manager owns");
+    let never = Override::never("a conflict is never forced");
+    gathered.refusals.push(Refusal::of(Code::FieldConflict, &address, message, never));
 }
 
 fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
@@ -340,11 +297,7 @@ fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
         || "it was not made by privlink".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
-    gathered.refusals.push(Refusal {
-        code: Code::NotAdopted,
-        message: format!("{} exists already, and {owner}", address(key)),
-        overridden_by: "--adopt".to_owned(),
-    });
+    gathered.refusals.push(super::ownership::not_adopted(&address(key), &owner));
 }
 
 /// The fields of a new object, as they are written.
@@ -354,15 +307,7 @@ fn created(manifest: &Value) -> Vec<FieldDiff> {
         metadata.shift_remove("name");
         metadata.shift_remove("namespace");
     }
-    finish(compare::fields(None, Some(&shown)))
-}
-
-fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
-    finish(compare::fields(Some(&comparable(live)), Some(&comparable(stored))))
-}
-
-fn finish(fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
-    fields.into_iter().map(FieldDiff::shown).collect()
+    compare::fields(None, Some(&shown)).into_iter().map(FieldDiff::shown).collect()
 }
 
 fn change(
@@ -405,6 +350,32 @@ fn delete(
     Some(predict::Change::Delete(key.clone()))
 }
 
+/// Security groups as they were last written, to tell writes that change something from those that repeat
+/// what is there.
+pub(super) struct Groups(BTreeMap<String, Value>);
+
+impl Groups {
+    /// The security groups of a world.
+    pub(super) fn of(world: &World) -> Self {
+        let groups = world.network_security_groups.values();
+        Self(groups.map(|it| (it.id().to_lowercase(), fields::clean(it.as_ref()))).collect())
+    }
+
+    /// Whether a sync writes anything, once it is done. Writes to a security group that change no rule do
+    /// not count: those of public Services are repeated at every sync (finding 28). What Azure refuses
+    /// mends nothing.
+    pub(super) fn are_mended_by(&mut self, outcome: &Outcome) -> bool {
+        let mut writes = false;
+        for write in &outcome.writes {
+            writes |= match self.0.get_mut(&write.id.key()) {
+                Some(group) => changes_group(write, group),
+                None => write.answer.is_ok(),
+            };
+        }
+        writes
+    }
+}
+
 /// Whether a write to a security group changes it; the group is then as written.
 fn changes_group(write: &Write, group: &mut Value) -> bool {
     let written = write.body.as_ref().map(|body| fields::clean(&body.to_value()));
@@ -428,31 +399,27 @@ fn is_pending(input: &Input<'_>, live: &Value) -> bool {
     now.is_ok_and(|now| sync_events::is_pending(live, events.objects(), now))
 }
 
+/// Whether a sync brings the Service's own status or its cleanup finalizer back.
+fn mends(live: &Service, outcome: &Outcome) -> bool {
+    let lost = |finalizer: &&String| !live.finalizers.contains(*finalizer);
+    outcome.error.is_none()
+        && (outcome.status.is_some() || outcome.finalizers.iter().any(|it| lost(&it)))
+}
+
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
-/// 33). Writes to a security group that change no rule do not count: those of public Services are
-/// repeated at every sync (finding 28).
+/// 33).
 pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
     let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
-    let mut groups: BTreeMap<String, Value> = BTreeMap::new();
-    for group in prediction.before.network_security_groups.values() {
-        groups.insert(group.id().to_lowercase(), fields::clean(group.as_ref()));
-    }
+    let mut groups = Groups::of(&prediction.before);
     for outcome in &prediction.outcomes {
         let at = address(&outcome.service);
         let is_written = [Stage::Write, Stage::Delete]
             .iter()
             .any(|stage| written.contains(&DraftKey::new(&at, *stage)));
-        let mut writes = false;
-        for write in &outcome.writes {
-            writes |= match groups.get_mut(&write.id.key()) {
-                Some(group) => changes_group(write, group),
-                // What Azure refuses mends nothing.
-                None => write.answer.is_ok(),
-            };
-        }
+        let writes = groups.are_mended_by(outcome);
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
-        if is_written || !writes {
+        if is_written || !writes && !mends(live, outcome) {
             continue;
         }
         if is_pending(input, &live.object) {
@@ -470,20 +437,30 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         if !ours && !input.options.adopt {
             refuse_adoption(&outcome.service, &live.object, gathered);
         }
-        let reason = "Azure is not as the controller would leave it, and only a sync mends that";
+        let reason = "it is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
         let before = live.annotations.get(SYNC_ANNOTATION);
-        let to = before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1));
+        let to = next_sync(before);
         change.object = Some(outcome.service.to_string());
-        change.fields = vec![FieldDiff {
-            path: format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
-            before: before.map(|it| it.clone().into()),
-            after: Some(to.to_string().into()),
-            forces_replacement: false,
-        }];
+        change.fields = vec![sync_field(before, &to)];
         gathered.changes.push(change);
         let Key { namespace, name } = outcome.service.clone();
-        let op = Op::Nudge { namespace, name, to: to.to_string() };
+        let op = Op::Nudge { namespace, name, to };
         gathered.drafts.push(Draft::new(&at, Stage::Write, op));
+    }
+}
+
+/// What the annotation of syncs becomes.
+pub(super) fn next_sync(before: Option<&String>) -> String {
+    before.and_then(|it| it.parse::<u64>().ok()).map_or(1, |it| it.saturating_add(1)).to_string()
+}
+
+/// How the annotation of syncs changes.
+pub(super) fn sync_field(before: Option<&String>, to: &str) -> FieldDiff {
+    FieldDiff {
+        path: format!("metadata.annotations[{SYNC_ANNOTATION:?}]"),
+        before: before.map(|it| it.clone().into()),
+        after: Some(to.into()),
+        forces_replacement: false,
     }
 }

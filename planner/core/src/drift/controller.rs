@@ -262,7 +262,10 @@ impl Work<'_> {
         let Some(live) = self.prediction.live.get(key) else { return Vec::new() };
         let at = address(key);
         let progress = progress(self.input.snapshot, live);
-        let error = self.prediction.outcome(key).and_then(|outcome| outcome.error.as_deref());
+        let error = self
+            .prediction
+            .outcome(key)
+            .and_then(|outcome| Some(outcome.error.as_ref()?.text.as_str()));
         let mut found = Vec::new();
         let object = key.to_string();
         if let (Some(_), _) | (None, Progress::Failed(_)) = (error, &progress) {

@@ -1,27 +1,16 @@
 //! What the rules over what is live find, as differences.
 
-use std::collections::BTreeMap;
-
-use crate::address::Address;
-use crate::arm::world::World;
 use crate::code::Code;
-use crate::health::{self, Join};
-use crate::input::Input;
+use crate::health;
+use crate::join::Join;
 
 use super::class::Class;
-use super::endpoint::as_it_is;
 use super::gathered::{Gathered, difference};
 use super::report::{By, Cause};
 
 /// Says what the rules find.
-pub(super) fn compare(
-    input: &Input<'_>,
-    world: &World,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
-    let prediction = as_it_is(input, world);
-    for finding in health::find(&Join { input, prediction: &prediction, own }) {
+pub(super) fn compare(join: &Join<'_>, gathered: &mut Gathered) {
+    for finding in health::find(join) {
         let (class, by) = match finding.code {
             Code::StrangerApproved => (Class::Foreign, By::Consumer),
             Code::ConnectionUnknown => (Class::Disconnected, By::Provider),

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::by_hand::{Compared, Set, keeps};
 use crate::change::{Actor, FieldDiff};
-use crate::desired;
 use crate::input::Input;
+use crate::join::{self, Service, Set};
 use crate::kubernetes::server_side_apply::Manager;
 use crate::kubernetes::service::Key;
-use crate::node::service::{actor, address, stack_of};
+use crate::node::service::{address, stack_of};
 use crate::snapshot::Reading;
 
 use super::Look;
@@ -26,13 +25,13 @@ pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathere
         gathered.unreadable_nodes.extend(input.desired.services.keys().map(address));
         return;
     }
-    let live = input.snapshot.kubernetes.services_by_key();
-    for (key, wanted) in &input.desired.services {
-        match live.get(key) {
-            None => gathered.push(missing(input, look, key)),
-            Some(live) => one(input, look, (key, wanted), live, gathered),
+    for service in join::services(input) {
+        match service.live {
+            None => gathered.push(missing(look, &service)),
+            Some(live) => differing(look, &service, live, gathered),
         }
     }
+    let live = input.snapshot.kubernetes.services_by_key();
     let stack = input.desired.name.as_str();
     let leaving = live.iter().filter(|(key, object)| {
         stack_of(object) == Some(stack) && !input.desired.services.contains_key(key)
@@ -42,10 +41,10 @@ pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathere
     }
 }
 
-fn missing(input: &Input<'_>, look: &Look<'_>, key: &Key) -> Difference {
-    let at = address(key);
-    let before = look.since.and_then(|since| since.identity(&at, &key.to_string()).zip(since.at()));
-    let external = matches!(actor(input, None), Actor::External(_));
+fn missing(look: &Look<'_>, service: &Service<'_>) -> Difference {
+    let Service { key, at, actor, .. } = service;
+    let before = look.since.and_then(|since| since.identity(at, &key.to_string()).zip(since.at()));
+    let external = matches!(actor, Actor::External(_));
     let (message, mut cause) = match before {
         Some(_) => ("it is gone from the cluster", Cause::by(By::SomebodyInKubernetes)),
         None => (
@@ -54,7 +53,7 @@ fn missing(input: &Input<'_>, look: &Look<'_>, key: &Key) -> Difference {
         ),
     };
     cause.after = before.map(|(_, at)| at.to_owned());
-    let mut difference = difference(Class::Missing, &at, Some(&key.to_string()), message, cause);
+    let mut difference = difference(Class::Missing, at, Some(&key.to_string()), message, cause);
     if external {
         difference.heals = Heals::Tool;
     } else {
@@ -79,53 +78,45 @@ fn orphan(look: &Look<'_>, key: &Key, object: &Value) -> Difference {
 /// Fields that one writer, or nobody known, made differ.
 type Groups = BTreeMap<(Class, Option<(String, String)>), Vec<FieldDiff>>;
 
-fn one(
-    input: &Input<'_>,
-    look: &Look<'_>,
-    (key, wanted): (&Key, &desired::Service),
-    live: &Value,
-    gathered: &mut Gathered,
-) {
-    let actor = actor(input, Some(live));
-    let Some(compared) = Compared::of(input, wanted, live, actor) else { return };
+fn differing(look: &Look<'_>, service: &Service<'_>, live: &Value, gathered: &mut Gathered) {
+    let (Some(differing), Some(writers)) = (service.differing(), service.writers()) else { return };
     let mut groups = Groups::new();
-    let set_by_hand = compared.set_by_hand();
-    let Compared { actor, writers, differing, .. } = compared;
-    for field in differing {
-        let (class, by) = blame(&writers, &field, &actor, look, key, live);
-        groups.entry((class, by)).or_default().push(field);
-    }
-    for Set { field, manager, time } in set_by_hand {
+    for Set { field, manager, time } in service.set_by_hand(&differing) {
         let by = Some((manager, time));
         groups.entry((Class::EditedInKubernetes, by)).or_default().push(field);
     }
-    let adopted = stack_of(live) == Some(input.desired.name.as_str());
-    for ((class, by), diffs) in groups {
-        gathered.push(edited(look, key, (&actor, adopted), (class, by), diffs));
+    let mut blamed = Groups::new();
+    for field in differing {
+        let (class, by) = blame(look, service, (&writers, live), &field);
+        blamed.entry((class, by)).or_default().push(field);
+    }
+    for (group, set) in groups {
+        blamed.entry(group).or_default().extend(set);
+    }
+    for ((class, by), diffs) in blamed {
+        gathered.push(edited(look, service, (class, by), diffs));
     }
 }
 
 /// Who made a field differ: its owner, if that is somebody else; for one that was taken away whoever
 /// wrote after privlink; and else nobody, so that it was not applied.
 fn blame(
-    writers: &Writers,
-    field: &FieldDiff,
-    actor: &Actor,
     look: &Look<'_>,
-    key: &Key,
-    live: &Value,
+    service: &Service<'_>,
+    (writers, live): (&Writers, &Value),
+    field: &FieldDiff,
 ) -> (Class, Option<(String, String)>) {
     let edited =
         |by: &Manager| (Class::EditedInKubernetes, Some((by.name.clone(), by.time.clone())));
     let owners = writers.owners(&field.path);
-    let other = |it: &&&Manager| !is_own(it) && !keeps(actor, it);
+    let other = |it: &&&Manager| !is_own(it) && !service.keeps(it);
     // What kubectl wrote before the stack took the Service over is no edit of the stack's Service.
-    let is_ours = stack_of(live).is_some() || matches!(actor, Actor::External(_));
+    let is_ours = stack_of(live).is_some() || matches!(service.actor, Actor::External(_));
     if let Some(owner) = owners.iter().rev().find(other).filter(|_| is_ours) {
         return edited(owner);
     }
     let was_as_wanted = look.since.is_some_and(|since| {
-        since.service_field(&key.to_string(), &field.path).as_ref() == field.after.as_ref()
+        since.service_field(&service.key.to_string(), &field.path).as_ref() == field.after.as_ref()
     });
     if owners.is_empty() && is_ours && (was_as_wanted || field.after.is_some()) {
         if let Some(later) = writers.later_than_own() {
@@ -140,11 +131,12 @@ fn blame(
 
 fn edited(
     look: &Look<'_>,
-    key: &Key,
-    (actor, adopted): (&Actor, bool),
+    service: &Service<'_>,
     (class, by): (Class, Option<(String, String)>),
     diffs: Vec<FieldDiff>,
 ) -> Difference {
+    let Service { key, at, actor, .. } = service;
+    let adopted = service.is_ours();
     let external = matches!(actor, Actor::External(_));
     let (message, cause) = match (class, &by) {
         (Class::EditedInKubernetes, Some((manager, time))) => {
@@ -172,7 +164,7 @@ fn edited(
             Cause::by(By::DesiredState),
         ),
     };
-    let mut difference = difference(class, &address(key), Some(&key.to_string()), message, cause);
+    let mut difference = difference(class, at, Some(&key.to_string()), message, cause);
     difference.heals = if external { Heals::Tool } else { Heals::No };
     difference.repair = Some(repair(look, key, (external, adopted), (class, &diffs)));
     difference.fields = fields(diffs);

@@ -11,7 +11,7 @@ use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
-use crate::planning::Planned;
+use crate::planned::Planned;
 use crate::planning::account::short;
 
 /// How a change comes about with nobody disconnected: a second Service beside the first.

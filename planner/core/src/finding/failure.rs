@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::annotation::keys;
 use crate::arm::address::in_subnet;
-use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, PROBE_PORT};
-use crate::arm::resource::{PrivateLinkService, Subnet};
+use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
+use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::code::Code;
+use crate::controller::failure::{self, Failure};
 use crate::controller::outcome::{Method, Write};
 use crate::diagnostic::Span;
 use crate::node::private_link_service;
@@ -18,45 +19,39 @@ use super::Subject;
 /// The controller will report an error (table of errors of the controller's reference; findings 11 to
 /// 16). Errors that have a finding of their own are told there.
 pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
-    let error = &brief(subject.outcome.error.as_ref()?);
-    if let Some(found) = group_missing(subject) {
-        return Some(found);
-    }
-    let own = [
-        ("cannot change existing private link service name", Code::LinkCannotMove),
-        ("already has unmanaged private link service", Code::LinkBlocked),
-        ("already has existing private link service", Code::LinkBlocked),
-    ];
-    if let Some((_, code)) = own.iter().find(|(words, _)| error.contains(words)) {
-        let help = match code {
-            Code::LinkCannotMove => {
-                "Keep the name; for another one, put a second Service beside this one and move its consumers."
-            }
-            _ => "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
-        };
+    let failure = subject.outcome.error.as_ref()?;
+    let error = brief(&failure.text);
+    let own = match failure.cause {
+        failure::Cause::LinkNameFixed => Some((
+            Code::LinkCannotMove,
+            "Keep the name; for another one, put a second Service beside this one and move its consumers.",
+        )),
+        failure::Cause::LinkInTheWay => Some((
+            Code::LinkBlocked,
+            "Delete that Private Link Service, or leave the azure-pls-* annotations away.",
+        )),
+        failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
+        failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
+    };
+    if let Some((code, help)) = own {
         let message = format!("the controller will fail: {error}");
-        return Some(subject.finding(*code, "azure-pls-name", message, help));
+        return Some(subject.finding(code, "azure-pls-name", message, help));
     }
-    let did = Done::of(subject);
-    let (code, key) = match did {
-        Done::Nothing => (Code::ControllerFails, cause_of(subject, error)),
-        Done::Something(_) => (Code::PartlyMade, cause_of(subject, error)),
+    let (code, message) = match Done::of(subject) {
+        Done::Nothing => {
+            (Code::ControllerFails, format!("the controller will fail and write nothing: {error}"))
+        }
+        Done::Something(what) => {
+            (Code::PartlyMade, format!("the controller will {what}, and then fail: {error}"))
+        }
     };
-    let message = match did {
-        Done::Nothing => format!("the controller will fail and write nothing: {error}"),
-        Done::Something(what) => format!("the controller will {what}, and then fail: {error}"),
-    };
-    let Cause { span, help } = key;
+    let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, span, message, &help))
 }
 
 /// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
 /// the group, and fails (recordings 180 and 181).
-fn group_missing(subject: &Subject<'_>) -> Option<Finding> {
-    let error = subject.outcome.error.as_ref()?;
-    if !error.contains("get PLS: ") || !error.contains("ERROR CODE: ResourceGroupNotFound") {
-        return None;
-    }
+fn group_missing(subject: &Subject<'_>) -> Finding {
     let key = "azure-pls-resource-group";
     let annotated = subject.annotation(key).map(|group| group.trim().to_owned());
     let group = annotated
@@ -69,7 +64,7 @@ fn group_missing(subject: &Subject<'_>) -> Option<Finding> {
     let help = format!(
         "Make the group first (az group create --name {group} ...), or name one that exists."
     );
-    Some(subject.finding(Code::ResourceGroupMissing, key, message, &help))
+    subject.finding(Code::ResourceGroupMissing, key, message, &help)
 }
 
 /// What the controller does before it fails.
@@ -119,7 +114,7 @@ fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
         return "nobody is connected to".to_owned();
     }
     let names: Vec<String> = connected.map(|it| it.endpoint).collect();
-    format!("cuts off {}", names.join(", "))
+    format!("disconnects {}", names.join(", "))
 }
 
 /// Where the cause of a failure is, and what helps.
@@ -128,27 +123,30 @@ struct Cause<'a> {
     help: String,
 }
 
-fn cause_of<'a>(subject: &Subject<'a>, error: &str) -> Cause<'a> {
+fn cause_of<'a>(subject: &Subject<'a>, failure: &Failure) -> Cause<'a> {
     let service = subject.service;
-    // The controller's error names ARM's code, and the refusal has its words.
-    let refused = subject.outcome.writes.iter().rev().find_map(|it| it.answer.as_ref().err());
-    let error = refused.map_or_else(|| error.to_owned(), |it| format!("{error} {}", it.message));
     let create = service.annotation(keys::PLS_CREATE).map_or(&service.span, |it| &it.span);
-    if error.contains("failed to get subnet") {
+    if failure.cause == failure::Cause::SubnetMissing {
         let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
         return Cause { span, help: missing_subnet(subject) };
     }
-    if error.contains(NOT_IN_SUBNET)
+    // The controller's error may quote only ARM's code; the refusal is with the write.
+    let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
+    let quoted = failure.arm.as_ref().or_else(|| refused?.answer.as_ref().err());
+    let code = quoted.map_or("", |it| it.code.as_str());
+    if code == NOT_IN_SUBNET
         && let Some(cause) = other_subnet(subject)
     {
         return cause;
     }
-    if error.contains(NO_IPV4) {
+    if code == NO_IPV4 {
         let help = "Ask for IPv4 as well (spec.ipFamilyPolicy: PreferDualStack, spec.ipFamilies: [IPv4, IPv6]): a load balancer needs a frontend of IPv4 before one of IPv6.";
         let span = service.spec.ip_families.first().map_or(&service.span, |it| &it.span);
         return Cause { span, help: help.to_owned() };
     }
-    if error.contains(PROBE_PORT) {
+    let body = refused.and_then(|write| Some(write.body.as_ref()?.to_value()));
+    let balancer = body.and_then(|body| serde_json::from_value::<LoadBalancer>(body).ok());
+    if balancer.is_some_and(|it| refused_probe(&it).is_some()) {
         let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
         return Cause { span: create, help: help.to_owned() };
     }

@@ -8,17 +8,17 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateLinkService, SecurityRule};
 use crate::code::Code;
 use crate::connection_status::ConnectionStatus;
-use crate::desired::Dns;
-use crate::diff::approval;
+use crate::join::decision;
+use crate::node::dns_record;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
-use crate::node::{dns_record, private_endpoint};
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
-use super::{Join, finding};
+use super::finding;
+use crate::join::Join;
 
 /// States of connections that nobody knows are never taken for connected: of the stack's endpoints, and of
 /// whoever connects to its Services.
@@ -43,16 +43,15 @@ pub(super) fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     };
-    for (name, wanted) in &join.input.desired.endpoints {
-        let id = private_endpoint::id(join.input, wanted);
-        let Observation::Present(live) = join.input.snapshot.resource(&id) else { continue };
-        if let Some(status) = private_endpoint::status(live) {
-            tell(Address::new(Kind::EndpointConnection, name), &status, "the endpoint");
+    for endpoint in join.endpoints() {
+        if let Some(connection) = endpoint.connection() {
+            let at = Address::new(Kind::EndpointConnection, endpoint.at.name.clone());
+            tell(at, &connection.status, "the endpoint");
         }
     }
     for (_, link) in links(join) {
         for consumer in consumers(link) {
-            let at = connection_address(&consumer.endpoint, join.own);
+            let at = connection_address(&consumer.endpoint, &join.own);
             tell(at, &consumer.status, &format!("Private Link Service {}", link.name()));
         }
     }
@@ -84,11 +83,11 @@ pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 .into_iter()
                 .flatten()
                 .any(|it| it == "*" || it.eq_ignore_ascii_case(&consumer.subscription));
-            let at = connection_address(&consumer.endpoint, join.own);
+            let at = connection_address(&consumer.endpoint, &join.own);
             if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
                 || join.own.contains_key(&id.key())
                 || by_itself
-                || approval::names(join.input, key, &id)
+                || decision::names(join.input, key, &id)
                 || !join.input.covers(&at)
             {
                 continue;
@@ -206,11 +205,9 @@ pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// A record that a zone group says it keeps is not there, or leads elsewhere.
 pub(super) fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for wanted in join.input.desired.endpoints.values() {
-        let Some(Dns::ZoneGroup { .. }) = &wanted.dns else { continue };
-        let id = private_endpoint::id(join.input, wanted);
-        let Some((at, group)) = dns_record::target(wanted, &id) else { continue };
-        let Observation::Present(live) = join.input.snapshot.resource(&group) else { continue };
+    for record in join.endpoints().filter_map(|endpoint| endpoint.record(false)) {
+        let at = &record.at;
+        let Some(live) = record.seen().filter(|_| !record.is_record) else { continue };
         let configs = live.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
         for config in configs.into_iter().flatten().filter_map(|it| it.get("properties")) {
             let Some(zone) = config.get("privateDnsZoneId").and_then(Value::as_str) else {

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::code::Code;
+use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::service::address;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::snapshot::Reading;
 
-use super::{Join, finding};
+use super::finding;
 
 /// The finalizer of the service controller (`LoadBalancerCleanupFinalizer` of
 /// k8s.io/cloud-provider/service/helpers).

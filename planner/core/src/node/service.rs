@@ -26,7 +26,12 @@ pub(crate) fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
     // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
     let ours = live.and_then(stack_of) == Some(input.desired.name.as_str());
     let tool = live.filter(|_| !ours).and_then(external_tool);
-    match (said.map(|said| said.value), tool) {
+    let said = if input.options.guard.is_some() {
+        Some(Services::External)
+    } else {
+        said.map(|it| it.value)
+    };
+    match (said, tool) {
         (Some(Services::External), tool) => {
             Actor::External(tool.unwrap_or_else(|| "another tool".to_owned()))
         }

@@ -10,12 +10,12 @@ use crate::diagnostic::Span;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
+use crate::planned::Planned;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::unknown;
-
-use super::Planned;
 
 /// The prefix of the controller's annotations, which people leave away.
 const PREFIX: &str = "service.beta.kubernetes.io/";
@@ -186,9 +186,13 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
             wanted: None,
         };
         if fields.is_empty() {
-            // What goes has no place; a nudge has no edit.
-            let has_none = root.action == Action::Delete || !root.fields.is_empty();
-            causes.push(whole(if has_none { None } else { place(input.desired, root, None) }));
+            // What goes has the place where it was written; a nudge has no edit.
+            let place = match root.action {
+                Action::Delete => was_written(input, root),
+                _ if !root.fields.is_empty() => None,
+                _ => place(input.desired, root, None),
+            };
+            causes.push(whole(place));
         }
         causes.extend(fields.into_iter().map(|field| Cause {
             field: Some(short(&field.path)),
@@ -276,6 +280,13 @@ fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span
         }),
         _ => None,
     }
+}
+
+/// Where a Service that others are about to delete was written until now.
+fn was_written(input: &Input<'_>, gone: &Change) -> Option<String> {
+    let mut all = input.options.guard.iter().flat_map(|guarded| &guarded.gone);
+    let found = all.find(|(key, _)| node::service::address(key) == gone.address)?;
+    Some(found.1.place().to_string())
 }
 
 /// The lines around every place that a cause or a finding names.

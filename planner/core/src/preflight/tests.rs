@@ -22,6 +22,7 @@ fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
     let facts = crate::facts::Facts::default();
     let options = crate::input::Options {
         mode: crate::plan::Mode::Apply,
+        guard: None,
         adopt: false,
         max_disconnects: None,
         today: None,

@@ -15,11 +15,10 @@ use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::{self, Change};
-use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::server_side_apply::{self, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::private_link_service as link_node;
+use crate::prediction;
 
 use super::Bounds;
 use super::course::{self, Course, Variant};
@@ -173,7 +172,9 @@ impl Problem<'_> {
         }
         let live = cluster.services.get(&course.key).map(|it| it.object.clone());
         let manager = manager.map_or(FIELD_MANAGER, String::as_str);
-        stored(&manifest, live.as_deref(), manager, cluster).map(|it| Change::Apply(Arc::new(it)))
+        let stored = prediction::stored_by(&manifest, live.as_deref(), &cluster.facts, manager);
+        let service = stored.ok().and_then(|it| Service::from_value(it).ok());
+        service.map(|it| Change::Apply(Arc::new(it)))
     }
 
     /// What comes of an edit; nothing if a sync fails.
@@ -197,24 +198,6 @@ impl Problem<'_> {
         let cluster = Cluster { services: predicted.services, ..state.cluster.clone() };
         Some((number, State { variants, world: predicted.world, cluster }, harm))
     }
-}
-
-/// A Service as the API server stores it once a manifest is applied by a field manager, who takes the
-/// fields that others own.
-fn stored(
-    manifest: &Value,
-    live: Option<&Value>,
-    manager: &str,
-    cluster: &Cluster,
-) -> Option<Service> {
-    let writer = Writer { manager, api_version: "v1", time: "", subresource: None };
-    let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true).ok()?;
-    let network = Network { ip_families: cluster.facts.ip_families.clone() };
-    let object = match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
-    };
-    Service::from_value(object).ok()
 }
 
 /// Whether no two Services name one Private Link Service, which is no valid input.

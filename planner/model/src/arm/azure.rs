@@ -22,6 +22,8 @@ pub struct Azure<'a> {
     pub hand: &'a mut dyn Hand,
     /// Failures to come.
     pub faults: &'a mut Vec<Fault>,
+    /// The world after each write of the controller, where somebody wants to show a sync under way.
+    pub passed: Option<Vec<World>>,
 }
 
 /// What a write that was not refused did.
@@ -44,6 +46,25 @@ impl Done {
             Self::Created => 201,
             Self::Updated | Self::Deleted => 200,
             Self::Absent => 204,
+        }
+    }
+}
+
+impl<'a> Azure<'a> {
+    /// A world with its rules.
+    pub fn new(
+        world: &'a mut World,
+        rules: Rules,
+        hand: &'a mut dyn Hand,
+        faults: &'a mut Vec<Fault>,
+    ) -> Self {
+        Self { world, rules, hand, faults, passed: None }
+    }
+
+    /// Keeps the world as it is after a write of the controller.
+    pub(crate) fn pass(&mut self) {
+        if let Some(passed) = &mut self.passed {
+            passed.push(self.world.clone());
         }
     }
 }

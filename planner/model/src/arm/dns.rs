@@ -423,7 +423,7 @@ mod tests {
     fn with_azure<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
         let mut hand = Marks::default();
         let mut faults = Vec::new();
-        act(&mut Azure { world, rules: Rules::Azure, hand: &mut hand, faults: &mut faults })
+        act(&mut Azure::new(world, Rules::Azure, &mut hand, &mut faults))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::error::ArmError;
 use super::resource::{BackendPool, LoadBalancer};
 use super::rules::Rules;
 pub(super) use check::check_length;
-pub use check::{NO_IPV4, NOT_IN_SUBNET, PROBE_PORT};
+pub use check::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use fill::set_etags;
 
 const KIND: &str = "Microsoft.Network/loadBalancers";

@@ -117,7 +117,10 @@ impl<'c, 'a> Cloud<'c, 'a> {
                 answer: answer.clone().map(Done::status),
             });
             match answer {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.azure.pass();
+                    return Ok(());
+                }
                 Err(error) if tries < SDK_RETRIES && SDK_RETRIED.contains(&error.status) => {
                     tries += 1;
                 }
@@ -139,7 +142,10 @@ impl<'c, 'a> Cloud<'c, 'a> {
                 answer: answer.clone().map(Done::status),
             });
             match answer {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.azure.pass();
+                    return Ok(());
+                }
                 Err(error) if tries < SDK_RETRIES && SDK_RETRIED.contains(&error.status) => {
                     tries += 1;
                 }

@@ -2,19 +2,44 @@
 
 use crate::arm::error::ArmError;
 
+/// What an error of the controller is about, for whoever has more to say of it than its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The name of a Private Link Service that exists cannot change (`getPrivateLinkServiceName`).
+    LinkNameFixed,
+    /// A Private Link Service that the controller does not manage, or that another Service owns, is on the
+    /// frontend (`reconcilePrivateLinkService`).
+    LinkInTheWay,
+    /// The resource group of the Private Link Service is not there, so that none can be listed.
+    LinkGroupMissing,
+    /// A subnet that the Service asks for is not there.
+    SubnetMissing,
+    /// ARM refused a request.
+    Refused,
+    /// Something else.
+    Other,
+}
+
 /// An error of the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub struct Failure {
     /// Its text.
-    pub(crate) text: String,
+    pub text: String,
+    /// What it is about.
+    pub cause: Cause,
     /// ARM's refusal that it quotes, if any.
-    pub(crate) arm: Option<ArmError>,
+    pub arm: Option<ArmError>,
 }
 
 impl Failure {
     /// An error of the controller's own.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), arm: None }
+        Self::about(Cause::Other, text)
+    }
+
+    /// An error of the controller's own that is about something.
+    pub(crate) fn about(cause: Cause, text: impl Into<String>) -> Self {
+        Self { text: text.into(), cause, arm: None }
     }
 
     /// ARM's refusal of a request, as the SDK words it.
@@ -31,7 +56,7 @@ impl Failure {
         let text = format!(
             "{method} {endpoint}{path}\n{line}\nRESPONSE {status}: {status} {reason}\n{code}\n{line}\n{body}\n{line}\n"
         );
-        Self { text, arm: Some(error) }
+        Self { text, cause: Cause::Refused, arm: Some(error) }
     }
 
     /// The same with words before it.

@@ -17,7 +17,7 @@ use crate::resource_id::ResourceId;
 use crate::unknown;
 
 use super::cloud::Cloud;
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::probe::owns as owns_rule;
@@ -289,12 +289,15 @@ impl Cloud<'_, '_> {
         let wanted = internal_subnet(service).unwrap_or(&self.facts.subnet).to_owned();
         match self.subnet(&wanted)? {
             Some(subnet) => Ok(Some(subnet)),
-            None => Err(Failure::new(format!(
-                "ensure({}): lb({}) - failed to get subnet: {}/{wanted}",
-                service.key,
-                balancer.name(),
-                self.facts.virtual_network
-            ))),
+            None => {
+                let text = format!(
+                    "ensure({}): lb({}) - failed to get subnet: {}/{wanted}",
+                    service.key,
+                    balancer.name(),
+                    self.facts.virtual_network
+                );
+                Err(Failure::about(Cause::SubnetMissing, text))
+            }
         }
     }
 

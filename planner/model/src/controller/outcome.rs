@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arm::error::ArmError;
+use crate::controller::failure::Failure;
 use crate::evidence::Evidence;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
@@ -162,7 +163,7 @@ pub struct Outcome {
     /// The finalizers the Service has afterwards.
     pub finalizers: Vec<String>,
     /// Why it failed.
-    pub error: Option<String>,
+    pub error: Option<Failure>,
     /// What it did to frontends, PLS and others.
     pub effects: Vec<Effect>,
 }

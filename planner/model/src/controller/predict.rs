@@ -44,15 +44,27 @@ pub struct Prediction {
     pub outcomes: Vec<Outcome>,
     /// The Services afterwards, with status and finalizers.
     pub services: BTreeMap<Key, Arc<Service>>,
+    /// What gave out the unknowns: a prediction that follows goes on with it.
+    pub hand: Marks,
 }
 
 /// Folds changes over a cluster: live Services first, then new ones, each by namespace and name.
 /// Time does not pass, the controller's caches are fresh, and nothing fails but what Azure refuses.
 pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules) -> Prediction {
+    predict_after(world, cluster, changes, rules, Marks::default())
+}
+
+/// As [`predict`], for what follows another prediction: its hand gives out no unknown twice.
+pub fn predict_after(
+    world: World,
+    cluster: Cluster,
+    changes: &[Change],
+    rules: Rules,
+    mut hand: Marks,
+) -> Prediction {
     let (mut world, mut cluster) = (world, cluster);
-    let mut hand = Marks::default();
     let mut faults = Vec::new();
-    let mut azure = Azure { world: &mut world, rules, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure::new(&mut world, rules, &mut hand, &mut faults);
     let mut memory = knowing(&cluster);
     let mut outcomes = Vec::new();
     for change in in_order(&cluster, changes) {
@@ -63,7 +75,7 @@ pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules)
         outcomes.extend(sync(&mut azure, &mut cluster, &mut memory, &trigger).outcomes);
         memory.retries.clear();
     }
-    Prediction { world, outcomes, services: cluster.services }
+    Prediction { world, outcomes, services: cluster.services, hand }
 }
 
 /// The memory of a controller that has synced every Service there is, and whose caches are stale.

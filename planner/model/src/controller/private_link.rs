@@ -17,7 +17,7 @@ use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 
 use super::cloud::Cloud;
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::memory::{CACHE_SECONDS, Cached};
 use super::name;
 use super::outcome::{Action, Reason};
@@ -92,7 +92,12 @@ impl Cloud<'_, '_> {
         }
         let collection = self.private_link_id(&group, "").collection().unwrap_or_default();
         // Whatever the failure, the sync fails with it: a group that does not exist (404) too.
-        self.read(&collection).map_err(|failure| failure.within("get PLS"))?;
+        self.read(&collection).map_err(|failure| {
+            let is_missing =
+                failure.arm.as_ref().is_some_and(|arm| arm.code == "ResourceGroupNotFound");
+            let cause = if is_missing { Cause::LinkGroupMissing } else { failure.cause };
+            Failure { cause, ..failure.within("get PLS") }
+        })?;
         let prefix = format!("{}/", collection.key());
         let all = self.azure.world.private_link_services.range(prefix.clone()..);
         let value = all
@@ -134,19 +139,18 @@ impl Cloud<'_, '_> {
             let managed =
                 tag(CLUSTER_TAG).is_some_and(|it| same(it.trim(), &self.facts.cluster_name));
             if !managed {
-                return Err(Failure::new(format!(
-                    "{words} unmanaged private link service({})",
-                    existing.id()
-                )));
+                let text = format!("{words} unmanaged private link service({})", existing.id());
+                return Err(Failure::about(Cause::LinkInTheWay, text));
             }
             let owner = tag(OWNER_TAG).cloned().unwrap_or_default();
             if !same(&owner, &service.key.to_string()) {
                 let own = annotation::OWNERS_ONLY;
                 if own.iter().any(|key| service.annotations.contains_key(*key)) {
-                    return Err(Failure::new(format!(
+                    let text = format!(
                         "{words} existing private link service({}) owned by service({owner})",
                         existing.name()
-                    )));
+                    );
+                    return Err(Failure::about(Cause::LinkInTheWay, text));
                 }
                 return Ok(());
             }
@@ -275,10 +279,11 @@ impl Cloud<'_, '_> {
     fn nat_subnet(&mut self, service: &Service, words: &str) -> Result<Arc<Subnet>, Failure> {
         let wanted = self.nat_subnet_name(service);
         self.subnet(&wanted)?.ok_or_else(|| {
-            Failure::new(format!(
+            let text = format!(
                 "{words}: failed to get private link service subnet({wanted}) for service({})",
                 service.key
-            ))
+            );
+            Failure::about(Cause::SubnetMissing, text)
         })
     }
 
@@ -373,10 +378,11 @@ fn private_link_name(
 ) -> Result<String, Failure> {
     if let Some(wanted) = get(service, annotation::PLS_NAME).map(str::trim) {
         if let Some(existing) = existing.name.as_deref().filter(|it| !same(it, wanted)) {
-            return Err(Failure::new(format!(
+            let text = format!(
                 "getPrivateLinkServiceName({}) failed: cannot change existing private link service name ({existing}) to ({wanted})",
                 service.key
-            )));
+            );
+            return Err(Failure::about(Cause::LinkNameFixed, text));
         }
         return Ok(wanted.to_owned());
     }

@@ -221,14 +221,13 @@ fn sync_service(
     let (status, error) = match result {
         Ok(status) => (Some(status), None),
         Err(failure) => {
-            let text = failure.text;
             log.say(
                 EventType::Warning,
                 "SyncLoadBalancerFailed",
-                format!("Error syncing load balancer: {text}"),
+                format!("Error syncing load balancer: {}", failure.text),
             );
             events.append(&mut log.events);
-            (None, Some(text))
+            (None, Some(failure))
         }
     };
     match &error {
@@ -274,10 +273,10 @@ fn forget(
             Ok(()) => {
                 log.say(EventType::Normal, "DeletedLoadBalancer", "Deleted load balancer");
             }
-            Err(Failure { text, .. }) => {
-                let message = format!("Error deleting load balancer: {text}");
+            Err(failure) => {
+                let message = format!("Error deleting load balancer: {}", failure.text);
                 log.say(EventType::Warning, "DeleteLoadBalancerFailed", message);
-                error = Some(text);
+                error = Some(failure);
             }
         }
     }
@@ -476,7 +475,7 @@ fn sync_nodes(
         events,
         status: None,
         finalizers: service.finalizers.clone(),
-        error: failed.map(|failure| failure.text),
+        error: failed,
         effects,
     })
 }

@@ -106,12 +106,7 @@ impl State {
         if nodes {
             triggers.push(Trigger::Nodes);
         }
-        let mut azure = Azure {
-            world: &mut self.world,
-            rules: self.rules,
-            hand: &mut self.hand,
-            faults: &mut self.faults,
-        };
+        let mut azure = Azure::new(&mut self.world, self.rules, &mut self.hand, &mut self.faults);
         let mut outcomes = Vec::new();
         for trigger in &triggers {
             let reaction = sync(&mut azure, &mut self.cluster, &mut self.memory, trigger);
@@ -188,12 +183,7 @@ impl State {
             Some(crate::controller::frontend_name(service, false))
         };
         let edit = seed::fill_in(edit, &facts, &frontend);
-        let mut azure = Azure {
-            world: &mut self.world,
-            rules: self.rules,
-            hand: &mut self.hand,
-            faults: &mut self.faults,
-        };
+        let mut azure = Azure::new(&mut self.world, self.rules, &mut self.hand, &mut self.faults);
         if let Some(resource) = edit.get("put") {
             let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
             let id = ResourceId::new(id);

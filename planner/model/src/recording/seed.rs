@@ -362,12 +362,7 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
     }
     let mut hand = Marks::default();
     let mut faults = Vec::new();
-    let mut azure = Azure {
-        world: &mut world,
-        rules: Rules::RecordedLenient,
-        hand: &mut hand,
-        faults: &mut faults,
-    };
+    let mut azure = Azure::new(&mut world, Rules::RecordedLenient, &mut hand, &mut faults);
     for resource in &cluster.seed_resources {
         let resource = fill_in(resource, facts, &|_| None);
         let id = ResourceId::new(resource.get("id").and_then(Value::as_str).unwrap_or_default());

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use crate::layout::{GAP, width};
 use crate::style::Label;
 use crate::summary;
+use privlink_core::address::Address;
 use privlink_core::escape::terminal;
 use privlink_core::plan::{Cause, Plan};
 use privlink_core::plural::count;
@@ -17,18 +18,22 @@ const MOST: usize = 3;
 /// Writes them.
 pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let goes_on = !plan.refusals.is_empty();
-    if !goes_on && plan.alternatives.is_empty() {
+    if !goes_on && plan.alternatives.is_empty() && plan.route.is_none() {
         return Ok(());
     }
     writeln!(out, "{}", frame.style().paint(Label::Heading, "Instead"))?;
-    for alternative in plan.alternatives.iter().take(MOST) {
+    if let Some(route) = plan.route {
+        way("step by step", &format!("{}:", summary::route(route)), frame, out)?;
+        command("route", None, frame, out)?;
+    }
+    // A route that disconnects nobody makes a second Private Link Service needless.
+    let needed = plan.route.is_none_or(|route| route.disconnects > 0);
+    for alternative in plan.alternatives.iter().take(MOST).filter(|_| needed) {
         let steps = count(alternative.steps.len(), "step");
         way("nobody disconnected", &format!("{} ({steps}):", alternative.summary), frame, out)?;
-        let words = ["privlink".to_owned(), "explain".to_owned(), alternative.address.to_string()];
-        let words: Vec<String> = words.into_iter().chain(arguments(frame.arguments)).collect();
-        frame.layout.command(&" ".repeat(INDENT), &words, out)?;
+        command("explain", Some(&alternative.address), frame, out)?;
     }
-    if plan.alternatives.len() > MOST {
+    if needed && plan.alternatives.len() > MOST {
         way("", &format!("and {} more", plan.alternatives.len() - MOST), frame, out)?;
     }
     if goes_on {
@@ -40,6 +45,19 @@ pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt:
 
 /// The columns before what is to be done.
 const INDENT: usize = 2 + "nobody disconnected".len() + GAP;
+
+/// A command on the stack that the plan is of.
+fn command(
+    name: &str,
+    about: Option<&Address>,
+    frame: &Frame<'_>,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let words = ["privlink".to_owned(), name.to_owned()].into_iter();
+    let about = about.map(ToString::to_string);
+    let words: Vec<String> = words.chain(about).chain(arguments(frame.arguments)).collect();
+    frame.layout.command(&" ".repeat(INDENT), &words, out)
+}
 
 fn way(name: &str, text: &str, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let head = format!("  {name}{}", " ".repeat(INDENT.saturating_sub(2 + width(name))));

@@ -1,6 +1,6 @@
 //! The controller's memory in the world file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use privlink_model::controller::memory::{Cached, Memory};
@@ -17,7 +17,8 @@ impl Controller {
         let memory = &self.memory;
         json!({
             "epoch": self.epoch,
-            "waiting": self.waiting,
+            // A sync that was under way is done again.
+            "waiting": self.waiting.iter().chain(&self.under_way).collect::<BTreeSet<_>>(),
             "nodesChanged": self.nodes_changed,
             "starting": self.starting,
             "now": memory.now,
@@ -71,6 +72,7 @@ impl Controller {
             waiting: parsed("waiting", list(field("waiting")))?,
             nodes_changed: field("nodesChanged").as_bool().unwrap_or_default(),
             starting: field("starting").as_bool().unwrap_or_default(),
+            under_way: None,
         })
     }
 }

@@ -15,6 +15,22 @@ pub(crate) const MANAGER: &str = "cloud-controller-manager";
 /// How long events are kept, as the API server's `--event-ttl`.
 const EVENT_SECONDS: i64 = 3600;
 
+/// Whether an event is said before anything is written.
+pub(super) fn is_first(event: &Event) -> bool {
+    ["EnsuringLoadBalancer", "DeletingLoadBalancer"].contains(&event.reason.as_str())
+}
+
+/// Records that a sync has begun, which shows write by write from here on; and its finalizer, which the
+/// controller adds before it writes to Azure (`addFinalizer`).
+pub(super) fn begun(state: &mut State, outcome: &Outcome) {
+    for event in outcome.events.iter().filter(|event| is_first(event)) {
+        record(state, event);
+    }
+    if !outcome.finalizers.is_empty() {
+        write_finalizers(state, outcome);
+    }
+}
+
 /// Stores what a sync said.
 pub(super) fn store(state: &mut State, outcome: &Outcome) {
     for event in &outcome.events {

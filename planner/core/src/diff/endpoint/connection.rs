@@ -1,22 +1,18 @@
 //! The connection an endpoint makes: as it is, and what becomes of it.
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::code::Code;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::Gathered;
-use crate::diff::approval::{self, Decision};
+use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
-use crate::input::Input;
+use crate::join::decision::{Decision, decision};
+use crate::join::{Endpoint, Join};
 use crate::node::consumer::Consumer;
-use crate::node::private_endpoint::live_connection;
 use crate::plan::{Finding, Op};
 use crate::resource_id::ResourceId;
-
-use super::reached::Reached;
 
 /// The state Azure gives a new connection (ARM contract, table "States and mirroring").
 fn new_status(
@@ -39,13 +35,15 @@ fn new_status(
 }
 
 pub(super) fn connection(
-    input: &Input<'_>,
-    (at, id, endpoint): (&Address, &ResourceId, &PrivateEndpoint),
-    (reached, live, remade): (&Reached<'_>, Option<&Value>, bool),
+    join: &Join<'_>,
+    joined: &Endpoint<'_>,
+    remade: bool,
     gathered: &mut Gathered,
 ) {
+    let (at, id, endpoint) = (&joined.at, &joined.id, joined.wanted);
+    let Some(reached) = &joined.reached else { return };
     let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
-    let live = live.filter(|_| !remade).and_then(live_connection);
+    let live = joined.connection().filter(|_| !remade);
     let mut status = match &live {
         Some(live) => live.status.clone(),
         None => new_status(endpoint, id, reached.link).to_owned(),
@@ -61,7 +59,7 @@ pub(super) fn connection(
         }];
         gathered.changes.push(change);
     }
-    let decision = approval::decision(input, reached.service.as_ref(), id, &status);
+    let decision = decision(join.input, reached.service.as_ref(), id, &status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());

@@ -44,7 +44,7 @@ fn start(courses: &[Course]) -> State {
             let mut manifest = course.from.clone()?;
             let uid = format!("{number}0000000-0000-0000-0000-000000000000");
             manifest.get_mut("metadata")?.as_object_mut()?.insert("uid".to_owned(), uid.into());
-            stored(&manifest, None, FIELD_MANAGER, &cluster)
+            prediction::stored(&manifest, None, &cluster.facts, None).ok()
         })
         .collect();
     let changes: Vec<Change> =

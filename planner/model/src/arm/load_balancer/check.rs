@@ -20,8 +20,6 @@ use crate::unknown;
 pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
 /// The code for a load balancer with frontends of IPv6 alone.
 pub const NO_IPV4: &str = "AtleastOneIpV4RequiredForIpV6LbFrontendIpConfiguration";
-/// Words of the refusal of a probe's port.
-pub const PROBE_PORT: &str = "a probe's port must be";
 
 impl Azure<'_> {
     pub(super) fn check_load_balancer(
@@ -196,18 +194,26 @@ impl Azure<'_> {
     }
 }
 
-/// A probe's port is 1 to 65535 (ARM's description of the type). That ARM refuses another is reported
-/// (Azure/AKS 3165, 3453); its code is not.
+/// The first probe whose port Azure refuses, with the port: one that is not 1 to 65535 (ARM's description
+/// of the type).
+pub fn refused_probe(body: &LoadBalancer) -> Option<(&str, i64)> {
+    let mut probes = body.properties.probes.iter().flatten();
+    probes.find_map(|probe| {
+        let port = probe.properties.port.as_ref().and_then(Value::as_i64)?;
+        (!(1..=65535).contains(&port)).then(|| (probe.name(), port))
+    })
+}
+
+/// That ARM refuses such a probe is reported (Azure/AKS 3165, 3453); its code is not.
 fn probe_ports(body: &LoadBalancer) -> Result<(), ArmError> {
-    for probe in body.properties.probes.iter().flatten() {
-        let port = probe.properties.port.as_ref().and_then(Value::as_i64);
-        if let Some(port) = port.filter(|port| !(1..=65535).contains(port)) {
-            let message =
-                format!("Probe {} has port {port}: {PROBE_PORT} 1 to 65535.", probe.name());
-            return Err(ArmError::new(400, "InvalidRequestFormat", message));
-        }
+    match refused_probe(body) {
+        None => Ok(()),
+        Some((probe, port)) => Err(ArmError::new(
+            400,
+            "InvalidRequestFormat",
+            format!("Probe {probe} has port {port}: a probe's port must be 1 to 65535."),
+        )),
     }
-    Ok(())
 }
 
 fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {

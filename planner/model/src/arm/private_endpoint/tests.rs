@@ -78,7 +78,7 @@ fn put(
 ) -> Result<Done, ArmError> {
     let mut hand = Marks::default();
     let mut faults = Vec::new();
-    let mut azure = Azure { world, rules: Rules::Azure, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure::new(world, Rules::Azure, &mut hand, &mut faults);
     let id = ResourceId::new(network(subscription, "privateEndpoints/pe"));
     azure.put_private_endpoint(&id, &body(subscription, list, target), None, &Rights(approver))
 }
@@ -167,8 +167,7 @@ fn reflecting_twice_changes_nothing() {
     put(&mut world, "a1", AUTOMATIC, &service(), true).unwrap();
     let mut hand = Marks::default();
     let mut faults = Vec::new();
-    let mut azure =
-        Azure { world: &mut world, rules: Rules::Azure, hand: &mut hand, faults: &mut faults };
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut hand, &mut faults);
     reflect(&mut azure);
     let once = azure.world.clone();
     reflect(&mut azure);

@@ -1,5 +1,7 @@
 //! The other end of an endpoint's connection: what its Private Link Service shows of it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
@@ -12,6 +14,34 @@ use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
+
+/// The other end of a live endpoint's connection.
+pub(crate) enum Peer<'a> {
+    /// Its Private Link Service is gone, or was not looked at.
+    Unseen,
+    /// Its Private Link Service has no connection of it.
+    Unknown(&'a PrivateLinkService),
+    /// Its Private Link Service shows it in this state.
+    Shows(&'a PrivateLinkService, String),
+}
+
+/// The other end of an endpoint's connection, by the id or the alias that it names.
+pub(super) fn peer<'a>(prediction: &'a Prediction, id: &ResourceId, live: &Value) -> Peer<'a> {
+    let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
+        return Peer::Unseen;
+    };
+    let links = &prediction.before.private_link_services;
+    let is_it = |link: &&Arc<PrivateLinkService>| {
+        let alias = link.properties.alias.as_deref();
+        alias.is_some_and(|alias| alias.eq_ignore_ascii_case(&target))
+    };
+    let link = links.get(&target.to_lowercase()).or_else(|| links.values().find(is_it));
+    let Some(link) = link else { return Peer::Unseen };
+    match status_at(link, id) {
+        Some(status) => Peer::Shows(link, status),
+        None => Peer::Unknown(link),
+    }
+}
 
 /// The connection as the endpoint shows it, and the Private Link Service it names, as it was read.
 fn both<'a>(

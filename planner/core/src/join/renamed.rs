@@ -16,7 +16,7 @@ use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
-use super::leaving;
+use super::marked::leaving;
 
 /// Desired state with the names in Azure of endpoints whose documents were renamed, marked as such. A
 /// document was renamed if there is no endpoint of its name, and of the stack's endpoints that no document
@@ -24,7 +24,7 @@ use super::leaving;
 ///
 /// Whoever reads desired state beside what is live reads this, so that all of them agree on which endpoint
 /// is which.
-pub fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, Desired> {
+pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, Desired> {
     let as_written = Cow::Borrowed(input.desired);
     if input.options.mode != Mode::Apply || !input.prunes() {
         return as_written;

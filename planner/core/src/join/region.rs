@@ -6,42 +6,59 @@ use crate::address::Address;
 use crate::arm::address::Prefix;
 use crate::code::Code;
 use crate::desired::PrivateEndpoint;
-use crate::diff::Gathered;
 use crate::input::Input;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
-/// The endpoint's region: its own, or its virtual network's, which must then be readable.
-pub(super) fn location(
-    input: &Input<'_>,
+/// The region of an endpoint: its own, or its virtual network's.
+pub(crate) enum Region<'a> {
+    /// It is known.
+    Known(String),
+    /// Its virtual network is not there.
+    NoNetwork(ResourceId),
+    /// Its virtual network could not be read, and why.
+    Unread(ResourceId, &'a str),
+}
+
+impl Region<'_> {
+    /// What is found where the region is not known.
+    pub(crate) fn finding(&self, at: &Address, endpoint: &PrivateEndpoint) -> Option<Finding> {
+        let (network, why) = match self {
+            Self::Known(_) => return None,
+            Self::NoNetwork(network) => (network, "is not there"),
+            Self::Unread(network, why) => (network, *why),
+        };
+        Some(Finding {
+            code: Code::NetworkMissing,
+            severity: Code::NetworkMissing.severity(),
+            address: at.clone(),
+            message: format!("its virtual network {network} {why}"),
+            help: Some("Name a virtual network that exists, or make it first.".to_owned()),
+            place: Some(endpoint.name.span.place().to_string()),
+        })
+    }
+}
+
+pub(super) fn region<'a>(
+    input: &Input<'a>,
     endpoint: &PrivateEndpoint,
     subnet: &ResourceId,
-    at: &Address,
-    gathered: &mut Gathered,
-) -> Option<String> {
+) -> Region<'a> {
     if let Some(location) = &endpoint.location {
-        return Some(location.value.clone());
+        return Region::Known(location.value.clone());
     }
-    let network = subnet.parent()?;
-    let why = match input.snapshot.resource(&network) {
-        Observation::Present(network) => {
-            return network.get("location").and_then(Value::as_str).map(ToOwned::to_owned);
-        }
-        Observation::Absent => "is not there",
-        Observation::Unreadable(why) => why,
-        Observation::NotObserved => "was not asked for",
-    };
-    gathered.findings.push(Finding {
-        code: Code::NetworkMissing,
-        severity: Code::NetworkMissing.severity(),
-        address: at.clone(),
-        message: format!("its virtual network {network} {why}"),
-        help: Some("Name a virtual network that exists, or make it first.".to_owned()),
-        place: Some(endpoint.name.span.place().to_string()),
-    });
-    None
+    let network = subnet.parent().unwrap_or_else(|| subnet.clone());
+    match input.snapshot.resource(&network) {
+        Observation::Present(live) => match live.get("location").and_then(Value::as_str) {
+            Some(location) => Region::Known(location.to_owned()),
+            None => Region::Unread(network, "shows no location"),
+        },
+        Observation::Absent => Region::NoNetwork(network),
+        Observation::Unreadable(why) => Region::Unread(network, why),
+        Observation::NotObserved => Region::Unread(network, "was not asked for"),
+    }
 }
 
 /// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a

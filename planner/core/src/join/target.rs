@@ -7,15 +7,15 @@ use crate::node::private_link_service;
 use crate::prediction::Prediction;
 
 /// What an endpoint is to reach.
-pub(super) struct Reached<'a> {
+pub(crate) struct Reached<'a> {
     /// The id or alias that is written.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// The Service whose sync makes it.
-    pub(super) service: Option<Key>,
+    pub(crate) service: Option<Key>,
     /// What is predicted of it.
-    pub(super) link: Option<&'a PrivateLinkService>,
+    pub(crate) link: Option<&'a PrivateLinkService>,
     /// Whether another resource takes its place, so that connections to it are lost.
-    pub(super) remade: bool,
+    pub(crate) remade: bool,
 }
 
 pub(super) fn reached<'a>(

@@ -2,19 +2,22 @@
 
 use serde_json::{Value, json};
 
+use crate::address::Address;
 use crate::change::FieldDiff;
+use crate::code::Code;
 use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::input::Input;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
 use crate::node::private_endpoint::OWN_TAGS;
-use crate::node::private_endpoint::comparable;
+use crate::node::private_endpoint::{comparable, live_connection};
+use crate::plan::Finding;
 use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 
-use super::reached::Reached;
+use super::target::Reached;
 
 /// The body that is written.
 pub(super) fn body(
@@ -109,8 +112,46 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
         .collect()
 }
 
+/// What a live endpoint shows otherwise than was written, as far as it can change.
+pub(crate) fn unlanded(live: &Value, body: &Value) -> Vec<FieldDiff> {
+    let mut fields = compare(live, body);
+    fields.retain(|field| field.path != "requestMessage" || takes_message(live));
+    fields
+}
+
+/// Whether Azure takes another request message of an endpoint: while nobody decided on its connection. It
+/// keeps what it has from then on (ARM contract, table "In place?").
+fn takes_message(live: &Value) -> bool {
+    live_connection(live).is_none_or(|it| it.manual && it.status == "Pending")
+}
+
+/// What is found where the request message is another one, and would not land.
+pub(super) fn message_that_stays(
+    (at, wanted): (&Address, &PrivateEndpoint),
+    live: &Value,
+    body: &Value,
+) -> Option<Finding> {
+    let differs = compare(live, body).iter().any(|field| field.path == "requestMessage");
+    if !differs || takes_message(live) {
+        return None;
+    }
+    let place = wanted.request_message.as_ref().map_or(&wanted.name.span, |it| &it.span);
+    Some(Finding {
+        code: Code::MessageStays,
+        severity: Code::MessageStays.severity(),
+        address: at.clone(),
+        message: "its requestMessage is other than the live one, which Azure keeps once a connection is decided on"
+            .to_owned(),
+        help: Some(
+            "Write the live message into the document, or re-create the endpoint with --replace."
+                .to_owned(),
+        ),
+        place: Some(place.place().to_string()),
+    })
+}
+
 /// The live endpoint with what can change in place changed.
-pub(super) fn updated(live: &Value, body: &Value) -> Value {
+pub(crate) fn updated(live: &Value, body: &Value) -> Value {
     let mut updated = live.clone();
     if let (Some(tags), Some(wanted)) = (
         updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),
@@ -119,6 +160,9 @@ pub(super) fn updated(live: &Value, body: &Value) -> Value {
     {
         tags.retain(|tag, _| !OWN_TAGS.contains(&tag.as_str()));
         tags.extend(wanted.clone());
+    }
+    if !takes_message(live) {
+        return updated;
     }
     for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
         let pointer = format!("/properties/{list}/0/properties");

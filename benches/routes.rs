@@ -1,0 +1,154 @@
+//! How long a route is searched: on a load balancer with many Services, one of which is replaced by another on
+//! the same address; and over a stack of 42 objects.
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and what fails ends it"
+)]
+
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod stacks;
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod stages;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use privlink_core::arm::rules::Rules;
+use privlink_core::assumed;
+use privlink_core::controller::predict::{self, Change};
+use privlink_core::desired::{self, Desired, Options};
+use privlink_core::diagnostic::Source;
+use privlink_core::facts::Facts;
+use privlink_core::input::Input;
+use privlink_core::resource_id::ResourceId;
+use privlink_core::route::{self, Bounds};
+use privlink_core::snapshot::{self, Snapshot};
+use privlink_core::{document, prediction};
+use serde_json::{Value, json};
+
+/// What the annotations begin with.
+const PREFIX: &str = "service.beta.kubernetes.io/azure-";
+/// Who is connected.
+const ENDPOINT: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/theirs/providers/\
+    Microsoft.Network/privateEndpoints/pe";
+
+fn main() {
+    println!("| Services on one load balancer | found | states | plan | plan and route |");
+    println!("|---|---|---|---|---|");
+    for services in [2, 14, 50, 100] {
+        let scene = Scene::of(services);
+        let input_options = stages::options();
+        let input = Input::new(&scene.desired, &scene.snapshot, &scene.facts, &input_options);
+        let plan = fastest(|| drop(privlink_core::planning::plan(&input).expect("a plan")));
+        let both = fastest(|| drop(route::planned(&input).expect("a plan")));
+        let found = route::find(&input, Bounds::default()).expect("a route");
+        println!(
+            "| {services} | {:?} in {} steps | {} | {plan:.1?} | {both:.1?} |",
+            found.verdict,
+            found.steps.len(),
+            found.searched.states
+        );
+    }
+}
+
+/// The fastest of three runs.
+fn fastest(work: impl Fn()) -> Duration {
+    let once = |_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..3).map(once).min().unwrap_or_default()
+}
+
+/// A stack that is live, and what it is to become.
+struct Scene {
+    desired: Desired,
+    snapshot: Snapshot,
+    facts: Facts,
+}
+
+impl Scene {
+    fn of(services: usize) -> Self {
+        let (facts, cluster) = assumed::cluster(&Facts::default());
+        let live = resolved(services, "nginx");
+        let changes: Vec<Change> = live
+            .services
+            .values()
+            .enumerate()
+            .map(|(at, service)| {
+                let uid = format!("{at:08}-0000-4000-8000-000000000000");
+                let stored = prediction::stored(&service.manifest, None, &facts, Some(&uid));
+                Change::Apply(stored.expect("a Service").into())
+            })
+            .collect();
+        let world = assumed::world(&facts, &changes);
+        let predicted = predict::predict(world, cluster, &changes, Rules::Azure);
+        let mut world = predicted.world;
+        for link in world.private_link_services.values_mut() {
+            let connection = json!([{"name": "pe.1", "properties": {
+                "privateEndpoint": {"id": ENDPOINT},
+                "privateLinkServiceConnectionState": {"status": "Approved"}}}]);
+            let connections = serde_json::from_value(connection).expect("a connection");
+            Arc::make_mut(link).properties.private_endpoint_connections = connections;
+        }
+        let mut azure: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for resource in world.to_json() {
+            let id = ResourceId::new(resource["id"].as_str().unwrap_or_default());
+            let list = id.collection().map(|it| it.key()).unwrap_or_default();
+            azure.entry(list).or_default().push(resource);
+        }
+        let present = |list: Vec<Value>| json!({"present": list});
+        let azure: BTreeMap<String, Value> =
+            azure.into_iter().map(|(path, list)| (path, present(list))).collect();
+        let objects = predicted.services.values().map(|it| (*it.object).clone()).collect();
+        let snapshot = json!({
+            "formatVersion": snapshot::FORMAT_VERSION,
+            "takenAt": "2026-01-01T00:00:00Z",
+            "azure": azure,
+            "kubernetes": {
+                "version": {"present": "v1.33.1"},
+                "namespace": "default",
+                "services": present(objects),
+                "nodes": present(Vec::new()),
+                "events": present(Vec::new()),
+            },
+        });
+        let snapshot = serde_json::from_value(snapshot).expect("a snapshot");
+        Self { desired: resolved(services, "gw"), snapshot, facts }
+    }
+}
+
+/// Services on addresses of their own but for the first: it has a Private Link Service with a consumer, and a
+/// neighbour on its address. Its name is what changes.
+fn resolved(services: usize, name: &str) -> Desired {
+    let mut text = String::from(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: routes}\nspec: {}\n",
+    );
+    for at in 0..services {
+        let (name, address, port, link) = match at {
+            0 => (name.to_owned(), 10, 443, name == "nginx"),
+            1 => ("neighbour".to_owned(), 10, 8080, false),
+            _ => (format!("app-{at}"), 10 + at, 443, false),
+        };
+        let link = if link {
+            format!("    {PREFIX}pls-create: \"true\"\n    {PREFIX}pls-name: my-pls\n")
+        } else {
+            String::new()
+        };
+        write!(
+            text,
+            "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
+             {PREFIX}load-balancer-internal: \"true\"\n    {PREFIX}load-balancer-ipv4: 10.240.0.{address}\n\
+             {link}spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: {port}}}]}}\n"
+        )
+        .expect("text");
+    }
+    let source = Source::new("stack.yaml", text.as_str()).expect("text");
+    desired::resolve(document::parse(&source), &Options::default()).0
+}

@@ -1,0 +1,176 @@
+//! What one sync leaves for the next: a Service that becomes internal leaves security rules of its public
+//! address, one that becomes public may leave its internal frontend. The controller does not come back to
+//! it by itself, so a plan makes it sync once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::Kind;
+use crate::arm::world::World;
+use crate::change::{Action, Actor, Change};
+use crate::code::Code;
+use crate::controller::cluster::Cluster;
+use crate::controller::outcome::Outcome;
+use crate::controller::predict;
+use crate::input::Input;
+use crate::kubernetes::service::Key;
+use crate::marks::SYNC_ANNOTATION;
+use crate::node::service::{actor, address, stack_of};
+use crate::plan::{Finding, Op};
+use crate::prediction::{self, Prediction};
+
+use super::Gathered;
+use super::draft::{Draft, DraftKey, Stage};
+use super::service::{Groups, next_sync, sync_field};
+
+/// Predicts the first syncs: of Services that are written, and of those whose Azure side is not as the
+/// controller would leave it already. A Service that would write only because of what the plan changes is
+/// synced afterwards: which of the two the controller gets to first is not known.
+pub fn first(world: World, cluster: &Cluster, changes: &[predict::Change]) -> Prediction {
+    let prediction = prediction::predict(world, cluster.clone(), changes);
+    let is_nudge = |it: &&predict::Change| matches!(it, predict::Change::Nudge(_));
+    let nudged: BTreeSet<&Key> =
+        changes.iter().filter(is_nudge).map(predict::Change::key).collect();
+    if nudged.len() == changes.len() {
+        return prediction;
+    }
+    let mending = |outcomes: &[Outcome]| {
+        let mut groups = Groups::of(&prediction.before);
+        let mends = |it: &&Outcome| groups.are_mended_by(it) && nudged.contains(&it.service);
+        outcomes.iter().filter(mends).map(|it| it.service.clone()).collect::<BTreeSet<Key>>()
+    };
+    let together = mending(&prediction.outcomes);
+    if together.is_empty() {
+        return prediction;
+    }
+    let nudges: Vec<_> = together.iter().cloned().map(predict::Change::Nudge).collect();
+    let alone = prediction::predict(prediction.before.clone(), cluster.clone(), &nudges);
+    let alone = mending(&alone.outcomes);
+    if together.is_subset(&alone) {
+        return prediction;
+    }
+    let (nudges, written): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|it| is_nudge(&it));
+    let mut calm = prediction::predict(prediction.before, cluster.clone(), &nudges);
+    let then = calm.then(cluster.clone(), &written);
+    calm.go_on(then);
+    calm
+}
+
+/// Plans a second sync of every Service that would write once more when all that the plan writes is done,
+/// and goes on with it in the prediction. `changes` are what the controller was taken to see first.
+pub fn finish(
+    input: &Input<'_>,
+    cluster: Cluster,
+    changes: &[predict::Change],
+    prediction: &mut Prediction,
+    gathered: &mut Gathered,
+) {
+    let acts = |it: &Change| it.address.kind == Kind::Service && it.action != Action::Keep;
+    if !gathered.changes.iter().any(acts) {
+        return;
+    }
+    let candidates = candidates(input, changes, prediction, gathered);
+    let nudges = |keys: &BTreeSet<Key>| -> Vec<predict::Change> {
+        keys.iter().cloned().map(predict::Change::Nudge).collect()
+    };
+    let then = prediction.then(cluster.clone(), &nudges(&candidates));
+    let mut groups = Groups::of(&prediction.after);
+    let due: BTreeSet<Key> = then
+        .outcomes
+        .iter()
+        .filter(|outcome| groups.are_mended_by(outcome) && outcome.error.is_none())
+        .map(|outcome| outcome.service.clone())
+        .collect();
+    if due.is_empty() {
+        return;
+    }
+    for key in &due {
+        gathered.changes.extend(change(key, prediction, gathered));
+        gathered.findings.push(finding(key));
+    }
+    draft(&due, prediction, gathered);
+    let then = match due.len() == candidates.len() {
+        true => then,
+        false => prediction.then(cluster, &nudges(&due)),
+    };
+    prediction.finish(then);
+}
+
+/// The Services that privlink may make sync: those that a plan made afterwards would look at.
+fn candidates(
+    input: &Input<'_>,
+    changes: &[predict::Change],
+    prediction: &Prediction,
+    gathered: &Gathered,
+) -> BTreeSet<Key> {
+    let written: BTreeSet<&DraftKey> = gathered.drafts.iter().map(|draft| &draft.key).collect();
+    let is_ours = |key: &Key| {
+        let live = prediction.live.get(key).map(|live| live.object.as_ref());
+        let is_marked = live.and_then(stack_of) == Some(input.desired.name.as_str());
+        let is_written = written.contains(&DraftKey::new(&address(key), Stage::Write));
+        (is_marked || is_written) && actor(input, live) == Actor::Privlink
+    };
+    let stays = |key: &Key| {
+        let service = prediction.services.get(key);
+        service.is_some_and(|it| it.wants_load_balancer() && !it.deleting)
+    };
+    changes
+        .iter()
+        .map(predict::Change::key)
+        .filter(|it| stays(it) && is_ours(it))
+        .cloned()
+        .collect()
+}
+
+/// The change of a Service that nothing else changes.
+fn change(key: &Key, prediction: &Prediction, gathered: &Gathered) -> Option<Change> {
+    let at = address(key);
+    if gathered.changes.iter().any(|it| it.address == at && it.is_change()) {
+        return None;
+    }
+    let reason = "what this plan changes leaves work that only another sync of it does";
+    let mut change = Change::new(at, Action::Update, Actor::Privlink, reason);
+    change.object = Some(key.to_string());
+    let before = prediction.live.get(key).and_then(|live| live.annotations.get(SYNC_ANNOTATION));
+    change.fields = vec![sync_field(before, &next_sync(before))];
+    Some(change)
+}
+
+fn finding(key: &Key) -> Finding {
+    Finding {
+        code: Code::SecondSync,
+        severity: Code::SecondSync.severity(),
+        address: address(key),
+        message: "the controller's first sync leaves work that only a second one does; privlink makes it sync once more when the first is done"
+            .to_owned(),
+        help: None,
+        place: None,
+    }
+}
+
+/// Drafts the second syncs: behind all that the first bring about, one after the other. What each brings
+/// about is waited for where the waits for the first are drafted.
+fn draft(due: &BTreeSet<Key>, prediction: &Prediction, gathered: &mut Gathered) {
+    let first: BTreeMap<String, String> = gathered
+        .drafts
+        .iter()
+        .filter_map(|draft| match &draft.op {
+            Op::Nudge { namespace, name, to } => Some((format!("{namespace}/{name}"), to.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut before: Option<DraftKey> = None;
+    for key in due {
+        let at = address(key);
+        let live = prediction.live.get(key).and_then(|live| live.annotations.get(SYNC_ANNOTATION));
+        let to = next_sync(first.get(&key.to_string()).or(live));
+        let Key { namespace, name } = key.clone();
+        let mut draft = Draft::new(&at, Stage::Finish, Op::Nudge { namespace, name, to });
+        for outcome in &prediction.outcomes {
+            draft = draft.needing(&address(&outcome.service), Stage::Await);
+            draft = draft.needing(&address(&outcome.service), Stage::Share);
+        }
+        draft.needs.extend(before);
+        before = Some(DraftKey::new(&at, Stage::Settle));
+        gathered.drafts.push(draft);
+    }
+}

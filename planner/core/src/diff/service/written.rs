@@ -1,0 +1,61 @@
+//! One write to a Service by somebody else, as the API server is about to store it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::controller::predict;
+use crate::input::Input;
+use crate::kubernetes::service::{Key, Service};
+use crate::node::service::{actor, address};
+use crate::plan::Op;
+
+use super::super::Gathered;
+use super::super::draft::{Draft, Stage};
+use crate::join::service::changed;
+
+use super::created;
+
+/// Diffs one Service that somebody else writes, or deletes if it is stored no more. Returns what the controller will
+/// see; a write that changes no field is a sync all the same.
+pub fn written(
+    input: &Input<'_>,
+    key: &Key,
+    stored: Option<&Value>,
+    gathered: &mut Gathered,
+) -> Vec<predict::Change> {
+    let live = input.snapshot.kubernetes.services_by_key().get(key).copied();
+    let Some(stored) = stored else {
+        let Some(live) = live else { return Vec::new() };
+        gathered.changes.push(delete(key, actor(input, Some(live))));
+        return vec![predict::Change::Delete(key.clone())];
+    };
+    let fields = match live {
+        None => created(stored),
+        Some(live) => changed(live, stored),
+    };
+    if live.is_some() && fields.is_empty() {
+        return vec![predict::Change::Nudge(key.clone())];
+    }
+    let actor = actor(input, live.or(Some(stored)));
+    gathered.changes.push(write(key, actor, fields));
+    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let op = Op::AwaitService { namespace, name, manifest: stored.clone() };
+    gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
+    let service = Service::from_value(stored.clone()).ok();
+    service.map(|service| predict::Change::Apply(Arc::new(service))).into_iter().collect()
+}
+
+fn write(key: &Key, actor: Actor, fields: Vec<FieldDiff>) -> Change {
+    let mut change = Change::new(address(key), Action::Await, actor, "is about to be written");
+    change.object = Some(key.to_string());
+    change.fields = fields;
+    change
+}
+
+fn delete(key: &Key, actor: Actor) -> Change {
+    let mut change = Change::new(address(key), Action::Delete, actor, "is about to be deleted");
+    change.object = Some(key.to_string());
+    change
+}

@@ -1,0 +1,67 @@
+//! One picture of a stack: desired state beside what is live and what is predicted, joined once for each
+//! object that privlink writes.
+//!
+//! Which live endpoint a document means, whose mark an object carries, what an endpoint reaches, what of it
+//! differs: that is worked out here, and plan, drift, forget and the rules over what is live read it. What
+//! they make of it differs, and what they see cannot.
+
+mod body;
+pub(crate) mod decision;
+mod endpoint;
+mod marked;
+mod peer;
+mod record;
+mod region;
+mod renamed;
+pub(crate) mod service;
+mod target;
+
+use std::collections::BTreeMap;
+
+use crate::address::Address;
+use crate::input::Input;
+use crate::node::private_endpoint;
+use crate::prediction::Prediction;
+
+pub(crate) use body::{unlanded, updated};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_written, without};
+pub(crate) use peer::Peer;
+pub(crate) use record::{Record, Unzoned};
+pub(crate) use region::Region;
+pub(crate) use renamed::settled;
+pub(crate) use service::{Service, Set};
+
+/// A stack, joined.
+pub struct Join<'a> {
+    /// Desired state, settled, with what was observed and what the user chose.
+    pub(crate) input: &'a Input<'a>,
+    /// Azure and the Services, before and after.
+    pub(crate) prediction: &'a Prediction,
+    /// The endpoints of the stack, wanted or live, by id in lower case.
+    pub(crate) own: BTreeMap<String, Address>,
+}
+
+impl<'a> Join<'a> {
+    /// Joins. `input` is settled, see [`settled`].
+    pub fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
+        Self { input, prediction, own: private_endpoint::own(input) }
+    }
+
+    /// The desired endpoints, by name, each beside the live one and what it is to reach.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'a>> + use<'_, 'a> {
+        let wanted = self.input.desired.endpoints.iter();
+        wanted.map(|(name, wanted)| Endpoint::of(self.input, self.prediction, name, wanted))
+    }
+    /// The desired Services, each beside the live one. None of them is live where Services could not be read.
+    pub(crate) fn services(&self) -> impl Iterator<Item = Service<'a>> + use<'a> {
+        services(self.input)
+    }
+}
+
+/// The desired Services, each beside the live one, for whoever comes before the prediction.
+pub(crate) fn services<'a>(input: &'a Input<'a>) -> impl Iterator<Item = Service<'a>> + use<'a> {
+    let live = input.snapshot.kubernetes.services_by_key();
+    let wanted = input.desired.services.iter();
+    wanted.map(move |(key, wanted)| Service::of(input, key, wanted, live.get(key).copied()))
+}

@@ -1,0 +1,159 @@
+//! A desired private endpoint beside the live one, with both ends of its connection.
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::change::FieldDiff;
+use crate::desired::PrivateEndpoint;
+use crate::input::Input;
+use crate::node::private_endpoint::{self, LiveConnection, live_connection, stack_of, subnet_id};
+use crate::plan::Finding;
+use crate::pointer::At;
+use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+
+use super::body;
+use super::decision;
+use super::peer::{self, Peer};
+use super::record::Record;
+use super::region::{self, Region};
+use super::renamed;
+use super::target::{Reached, reached};
+
+/// A desired endpoint, joined.
+pub(crate) struct Endpoint<'a> {
+    input: &'a Input<'a>,
+    prediction: &'a Prediction,
+    /// Its address.
+    pub(crate) at: Address,
+    /// Its id.
+    pub(crate) id: ResourceId,
+    /// Its document.
+    pub(crate) wanted: &'a PrivateEndpoint,
+    /// The live one, if there is one; or why nobody knows.
+    pub(crate) live: Result<Option<&'a Value>, &'a str>,
+    /// What it is to reach; nothing, if its Service will have no Private Link Service.
+    pub(crate) reached: Option<Reached<'a>>,
+    /// The id of its subnet.
+    pub(crate) subnet: ResourceId,
+    /// Its region.
+    pub(crate) region: Region<'a>,
+}
+
+impl<'a> Endpoint<'a> {
+    pub(super) fn of(
+        input: &'a Input<'a>,
+        prediction: &'a Prediction,
+        name: &str,
+        wanted: &'a PrivateEndpoint,
+    ) -> Self {
+        let id = private_endpoint::id(input, wanted);
+        let subnet = subnet_id(wanted, &id);
+        Self {
+            input,
+            prediction,
+            at: private_endpoint::address(name),
+            wanted,
+            live: input.snapshot.resource(&id).known(),
+            reached: reached(prediction, wanted),
+            region: region::region(input, wanted, &subnet),
+            subnet,
+            id,
+        }
+    }
+
+    /// The live endpoint, as far as it was read.
+    pub(crate) fn seen(&self) -> Option<&'a Value> {
+        self.live.ok().flatten()
+    }
+
+    /// Whether the live endpoint carries the mark of this stack.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.seen().and_then(stack_of) == Some(self.input.desired.name.as_str())
+    }
+
+    /// Whether nobody's mark is on the live endpoint, and nobody asks to put ours there.
+    pub(crate) fn is_unmarked(&self) -> bool {
+        self.seen().is_some_and(|live| stack_of(live).is_none()) && !self.input.options.adopt
+    }
+
+    /// The body that is written; nothing while it is not known what it reaches, or where it lies.
+    pub(crate) fn body(&self) -> Option<Value> {
+        let (Some(reached), Region::Known(region)) = (&self.reached, &self.region) else {
+            return None;
+        };
+        Some(body::body(self.input, self.wanted, reached, &self.subnet, region))
+    }
+
+    /// What of the live endpoint differs from the body that is written.
+    pub(crate) fn fields(&self, body: &Value) -> Vec<FieldDiff> {
+        self.seen().map(|live| body::unlanded(live, body)).unwrap_or_default()
+    }
+
+    /// What is found where the request message is another one, and would not land.
+    pub(crate) fn message_that_stays(&self, body: &Value) -> Option<Finding> {
+        body::message_that_stays((&self.at, self.wanted), self.seen()?, body)
+    }
+
+    /// The connection, as the live endpoint shows it.
+    pub(crate) fn connection(&self) -> Option<LiveConnection> {
+        self.seen().and_then(live_connection)
+    }
+
+    /// The other end of the live endpoint's connection.
+    pub(crate) fn peer(&self) -> Peer<'a> {
+        self.seen().map_or(Peer::Unseen, |live| peer::peer(self.prediction, &self.id, live))
+    }
+
+    /// Whether the endpoint says that it is connected to a Private Link Service which has no connection of
+    /// it, or which is gone and will be brought back.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        let forgot = |live| peer::forgot(self.input, self.prediction, &self.id, live);
+        self.seen().is_some_and(forgot)
+    }
+
+    /// What is found where both ends show different states of the connection.
+    pub(crate) fn disagreement(&self) -> Option<Finding> {
+        self.seen().and_then(|live| peer::disagreement(self.prediction, (&self.at, &self.id), live))
+    }
+
+    /// Whether Azure has no place for it.
+    pub(crate) fn misplaced(&self) -> Option<Finding> {
+        region::misplaced(self.input, self.wanted, &self.subnet, &self.at)
+    }
+
+    /// What is found where its document was renamed.
+    pub(crate) fn renamed(&self) -> Option<Finding> {
+        renamed::finding(&self.at, self.wanted)
+    }
+
+    /// The EndpointApproval that would reject it, were it made again.
+    pub(crate) fn rejected_by(&self) -> Option<&'a str> {
+        let service = self.reached.as_ref().and_then(|reached| reached.service.as_ref());
+        decision::rejecting(self.input, service, &self.id)
+    }
+
+    /// Its name, as it is once the endpoint is made anew, or as it is.
+    pub(crate) fn record(&self, remade: bool) -> Option<Record<'a>> {
+        Record::of(self.input, self.wanted, &self.id, (&self.address(remade), remade))
+    }
+
+    /// Its address in its subnet: the one asked for, the one it has, or the mark of the one it will get.
+    fn address(&self, remade: bool) -> String {
+        if let Some(address) = &self.wanted.address {
+            return address.value.to_string();
+        }
+        let live = self.seen().filter(|_| !remade);
+        let nic = live.and_then(|live| live.at("/properties/networkInterfaces/0/id")?.as_str());
+        let nic = nic.map(|nic| self.input.snapshot.resource(&ResourceId::new(nic)));
+        if let Some(Observation::Present(nic)) = nic
+            && let Some(address) =
+                nic.at("/properties/ipConfigurations/0/properties/privateIPAddress")
+            && let Some(address) = address.as_str()
+        {
+            return address.to_owned();
+        }
+        private_endpoint::address_mark(&self.id)
+    }
+}

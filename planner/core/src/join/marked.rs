@@ -1,0 +1,151 @@
+//! What carries the stack's mark: all that is live and the stack's, whether a document names it or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateLinkService;
+use crate::arm::world::World;
+use crate::input::Input;
+use crate::node::dns_record::{records, tag, target};
+use crate::node::private_endpoint::{TYPE, id, own, stack_of};
+use crate::node::{private_link_service, service};
+use crate::plan::Mode;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
+
+/// A live object with the stack's mark.
+#[derive(Clone, Debug)]
+pub(crate) struct Marked<'a> {
+    /// Its address.
+    pub(crate) at: Address,
+    /// The object.
+    pub(crate) live: &'a Value,
+}
+
+/// All that carries the stack's mark, as far as it was read, in order of address.
+pub(crate) fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
+    let stack = Some(input.desired.name.as_str());
+    let mut marked = Vec::new();
+    let services = input.snapshot.kubernetes.services.objects();
+    for live in services.filter(|live| service::stack_of(live) == stack) {
+        let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
+        if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
+            let at = Address::new(Kind::Service, format!("{namespace}/{name}"));
+            marked.push(Marked { at, live });
+        }
+    }
+    let own = own(input);
+    for live in endpoints(input) {
+        let at = live.get("id").and_then(Value::as_str).map(ResourceId::new);
+        if let Some(at) = at.and_then(|id| own.get(&id.key())) {
+            marked.push(Marked { at: at.clone(), live });
+        }
+    }
+    for (at, id) in records_written(input) {
+        if let Observation::Present(live) = input.snapshot.resource(&id) {
+            marked.push(Marked { at, live });
+        }
+    }
+    marked.sort_by(|one, other| one.at.cmp(&other.at));
+    marked.dedup_by(|one, other| one.at == other.at);
+    marked
+}
+
+/// The live endpoints with the stack's mark.
+fn endpoints<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let stack = input.desired.name.as_str();
+    input.snapshot.resources_of_type(TYPE).filter(move |live| stack_of(live) == Some(stack))
+}
+
+/// The live endpoints of this stack that are to be deleted.
+pub(crate) fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
+    if !input.prunes() {
+        return Vec::new();
+    }
+    let wanted: BTreeSet<ResourceId> = match input.options.mode {
+        Mode::Destroy => BTreeSet::new(),
+        Mode::Apply => input.desired.endpoints.values().map(|wanted| id(input, wanted)).collect(),
+    };
+    let own = own(input);
+    let mut leaving: Vec<&Value> = endpoints(input)
+        .filter(|live| {
+            let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
+            let covered = |id: &ResourceId| own.get(&id.key()).is_some_and(|at| input.covers(at));
+            id.is_some_and(|id| !wanted.contains(&id) && covered(&id))
+        })
+        .collect();
+    leaving.sort_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
+    leaving.dedup_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
+    leaving
+}
+
+/// Azure without the connections of endpoints that are to be deleted: they are deleted first.
+pub(crate) fn without(mut world: World, leaving: &[&Value]) -> World {
+    let gone: Vec<ResourceId> =
+        leaving.iter().filter_map(|live| live.get("id")?.as_str()).map(ResourceId::new).collect();
+    if gone.is_empty() {
+        return world;
+    }
+    let holds = |link: &PrivateLinkService| {
+        let consumers = private_link_service::consumers(link);
+        consumers.iter().any(|it| gone.contains(&ResourceId::new(&it.endpoint)))
+    };
+    for link in world.private_link_services.values_mut().filter(|link| holds(link)) {
+        let link = Arc::make_mut(link);
+        if let Some(connections) = &mut link.properties.private_endpoint_connections {
+            connections.retain(|connection| {
+                let endpoint = connection.properties.private_endpoint.as_ref();
+                !endpoint.is_some_and(|it| gone.contains(&ResourceId::new(it.id())))
+            });
+        }
+    }
+    world
+}
+
+/// The live records of this stack.
+pub(crate) fn records_written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
+    let of_record = |id: ResourceId| {
+        let zone = id.parent()?;
+        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
+    };
+    records(input).filter_map(of_record).collect()
+}
+
+/// The live records of this stack that are to be deleted, each with the endpoint whose tag names it.
+pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Option<Address>)> {
+    if !input.prunes() {
+        return Vec::new();
+    }
+    let wanted: BTreeSet<ResourceId> = match input.options.mode {
+        Mode::Destroy => BTreeSet::new(),
+        Mode::Apply => {
+            let endpoints = input.desired.endpoints.values();
+            let target = |it| target(it, &id(input, it));
+            endpoints.filter_map(target).map(|(_, id)| id).collect()
+        }
+    };
+    let mut leaving = records_written(input);
+    leaving.retain(|(_, id)| !wanted.contains(id));
+    if leaving.is_empty() {
+        return Vec::new();
+    }
+    let keepers = keepers(input);
+    let kept = |(at, id): (Address, ResourceId)| {
+        let keeper = keepers.get(&id.key()).cloned();
+        (at, id, keeper)
+    };
+    leaving.into_iter().map(kept).collect()
+}
+
+/// The live endpoints of this stack, by the record that their tag names, in lower case.
+fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
+    let own = own(input);
+    let kept = input.snapshot.resources_of_type(TYPE).filter_map(|live| {
+        let id = ResourceId::new(live.get("id")?.as_str()?);
+        Some((tag(live)?.to_lowercase(), own.get(&id.key())?.clone()))
+    });
+    kept.collect()
+}

@@ -1,0 +1,198 @@
+//! A desired Service beside the live one: who writes it, what an apply makes of it, and what of it somebody
+//! else set and an apply leaves.
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::change::{Actor, FieldDiff};
+use crate::compare;
+use crate::desired;
+use crate::input::Input;
+use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::managers;
+use crate::kubernetes::server_side_apply::{self, Conflict, Manager, SERVICE, Writer};
+use crate::kubernetes::service::Key;
+use crate::marks::FIELD_MANAGER;
+use crate::node::service::{actor, address, comparable, mark, stack_of};
+use crate::unknown;
+use crate::writer::{Writers, is_own};
+
+/// What the controller reads begins so.
+const ANNOTATION: &str = "metadata.annotations[\"service.beta.kubernetes.io/azure-";
+
+/// A desired Service, joined.
+pub(crate) struct Service<'a> {
+    input: &'a Input<'a>,
+    /// Its namespace and name.
+    pub(crate) key: &'a Key,
+    /// Its address.
+    pub(crate) at: Address,
+    /// As its manifest says.
+    pub(crate) wanted: &'a desired::Service,
+    /// The live one.
+    pub(crate) live: Option<&'a Value>,
+    /// Who writes it.
+    pub(crate) actor: Actor,
+    /// What is applied: with the stack's mark, if privlink writes it.
+    pub(crate) manifest: Value,
+}
+
+/// A field that stays as somebody set it.
+pub(crate) struct Set {
+    /// The field, from what it is to what the manifest alone would make it.
+    pub(crate) field: FieldDiff,
+    /// The field manager that set it.
+    pub(crate) manager: String,
+    /// When, in RFC 3339.
+    pub(crate) time: String,
+}
+
+impl<'a> Service<'a> {
+    /// Joins.
+    pub(crate) fn of(
+        input: &'a Input<'a>,
+        key: &'a Key,
+        wanted: &'a desired::Service,
+        live: Option<&'a Value>,
+    ) -> Self {
+        let actor = actor(input, live);
+        let mut manifest = wanted.manifest.clone();
+        if actor == Actor::Privlink {
+            mark(&mut manifest, &input.desired.name);
+        }
+        Self { input, key, at: address(key), wanted, live, actor, manifest }
+    }
+
+    /// Whether the live Service carries the mark of this stack.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.live.and_then(stack_of) == Some(self.input.desired.name.as_str())
+    }
+
+    /// Whether the live Service is as its manifest asks, and carries nobody's mark, and nobody asks to put ours
+    /// there.
+    pub(crate) fn is_unmarked(&self) -> bool {
+        let unmarked = |live: &&Value| stack_of(live).is_none() && !self.input.options.adopt;
+        self.actor == Actor::Privlink
+            && self.live.filter(unmarked).is_some_and(|live| {
+                let stored = self.stored_of(Some(live), &self.wanted.manifest);
+                stored.is_ok_and(|stored| changed(live, &stored).is_empty())
+            })
+    }
+
+    /// Whether the live Service is what an apply would leave.
+    pub(crate) fn is_applied(&self) -> bool {
+        let is_applied = |live| {
+            server_side_apply::is_applied(&SERVICE, live, &self.manifest, &writer(&self.actor))
+        };
+        self.live.is_some_and(is_applied)
+    }
+
+    /// The object as the API server will store it, applied by privlink's own manager, or by whoever else writes
+    /// it, whose apply is taken to own everything it says.
+    pub(crate) fn stored(&self) -> Result<Value, Vec<Conflict>> {
+        self.stored_of(self.live, &self.manifest)
+    }
+
+    /// The object as the API server will store it if it is created anew.
+    pub(crate) fn created(&self) -> Result<Value, Vec<Conflict>> {
+        self.stored_of(None, &self.manifest)
+    }
+
+    fn stored_of(&self, live: Option<&Value>, manifest: &Value) -> Result<Value, Vec<Conflict>> {
+        let force = matches!(self.actor, Actor::External(_));
+        let merged =
+            server_side_apply::applied(&SERVICE, live, manifest, &writer(&self.actor), force)?;
+        let network = self.network();
+        Ok(match live {
+            None => defaults::create(merged, &network, &mut Marks),
+            Some(live) => defaults::update(merged, live, &network, &mut Marks),
+        })
+    }
+
+    fn network(&self) -> Network {
+        Network { ip_families: self.input.facts.ip_families.clone() }
+    }
+
+    /// What differs of the live Service, whoever owns it; nothing if the manifest cannot be merged at all.
+    pub(crate) fn differing(&self) -> Option<Vec<FieldDiff>> {
+        let live = self.live?;
+        let merged = self.merged(Some(live), &self.actor)?;
+        let stored = defaults::update(merged, live, &self.network(), &mut Marks);
+        Some(compare::fields(Some(&comparable(live)), Some(&comparable(&stored))))
+    }
+
+    fn merged(&self, live: Option<&Value>, actor: &Actor) -> Option<Value> {
+        server_side_apply::apply(&SERVICE, live, &self.manifest, &writer(actor), true).ok()
+    }
+
+    /// Who wrote which fields of the live Service.
+    pub(crate) fn writers(&self) -> Option<Writers> {
+        self.live.map(Writers::of)
+    }
+
+    /// Whether a manager is the tool that keeps the Service.
+    pub(crate) fn keeps(&self, manager: &Manager) -> bool {
+        let tool = managers::tool_of(&manager.name).map(|tool| tool.to_string());
+        matches!(&self.actor, Actor::External(name) if *name == manager.name || Some(name) == tool.as_ref())
+    }
+
+    /// What somebody else set and an apply leaves. `differing` is what an apply would change.
+    pub(crate) fn set_by_hand(&self, differing: &[FieldDiff]) -> Vec<Set> {
+        let Some(writers) = self.writers() else { return Vec::new() };
+        let is_other = |manager: &Manager| !is_own(manager) && !self.keeps(manager);
+        if !writers.any(is_other) {
+            return Vec::new();
+        }
+        let of = |field: FieldDiff| {
+            let owners = writers.owners(&field.path);
+            let Manager { name, time, .. } = owners.iter().rev().find(|it| is_other(it))?;
+            Some(Set { field, manager: name.clone(), time: time.clone() })
+        };
+        self.added(differing).into_iter().filter_map(of).collect()
+    }
+
+    /// What is set on the live Service that the manifest alone would not set. Only what the controller looks
+    /// at counts, and only if it is not what the API server fills in.
+    fn added(&self, differing: &[FieldDiff]) -> Vec<FieldDiff> {
+        let (Some(live), Some(alone)) = (self.live, self.merged(None, &Actor::Privlink)) else {
+            return Vec::new();
+        };
+        // Node ports are handed out.
+        let shown = |object: &Value| without_node_ports(comparable(object));
+        let alone = shown(&defaults::create(alone, &self.network(), &mut Marks));
+        let is_unknown = |field: &FieldDiff| {
+            field.after.as_ref().is_some_and(|value| unknown::is_unknown(&value.to_string()))
+        };
+        let is_change = |field: &FieldDiff| differing.iter().any(|it| it.path == field.path);
+        let handed_out = ["spec.clusterIP", "spec.healthCheckNodePort", "spec.ipFamil"];
+        compare::fields(Some(&shown(live)), Some(&alone))
+            .into_iter()
+            .filter(|field| field.path.starts_with(ANNOTATION) || field.path.starts_with("spec."))
+            .filter(|field| !handed_out.iter().any(|path| field.path.starts_with(path)))
+            .filter(|field| !is_unknown(field) && !is_change(field))
+            .collect()
+    }
+}
+
+/// As whom a Service is applied.
+fn writer(actor: &Actor) -> Writer<'_> {
+    let manager = match actor {
+        Actor::External(tool) => tool,
+        _ => FIELD_MANAGER,
+    };
+    Writer { manager, api_version: "v1", time: "", subresource: None }
+}
+
+fn without_node_ports(mut object: Value) -> Value {
+    let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+        port.shift_remove("nodePort");
+    }
+    object
+}
+
+/// The fields in which an object as it will be stored differs from the live one, as they are shown.
+pub(crate) fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
+    let fields = compare::fields(Some(&comparable(live)), Some(&comparable(stored)));
+    fields.into_iter().map(FieldDiff::shown).collect()
+}

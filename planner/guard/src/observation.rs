@@ -1,0 +1,192 @@
+//! What is known of the cluster and of Azure, kept fresh beside the answers.
+//!
+//! Azure is read every so often, and again a while after a write was let through. The cluster is read again when a watch
+//! says that something changed. What was read well stays until it is too old: one failed read makes nobody blind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use privlink_azure::ArmClient;
+use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
+use privlink_core::facts::Facts;
+use privlink_core::group::Group;
+use privlink_core::guard::policy::Mode;
+use privlink_core::marks::GUARD_LABEL;
+use privlink_core::snapshot::{Kubernetes, Reading, Snapshot};
+use privlink_core::unread;
+use privlink_engine::observe::{self, Targets};
+use privlink_kubernetes::KubernetesClient;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use crate::metrics::{Failure, Metrics};
+
+/// How long wake-ups are gathered before the cluster is read again.
+const GATHERED: Duration = Duration::from_millis(500);
+
+/// How long after a write Azure is read again: the controller takes some seconds to begin.
+const AFTER_WRITE: Duration = Duration::from_secs(15);
+
+/// What is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observation {
+    /// What was read well last.
+    pub(crate) read: Option<Arc<Read>>,
+    /// Why the last read failed, if it did.
+    pub(crate) failure: Option<String>,
+    /// What the labels of namespaces say.
+    pub(crate) namespaces: Arc<BTreeMap<String, Mode>>,
+}
+
+/// What was read well.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    /// Both control planes.
+    pub(crate) snapshot: Snapshot,
+    /// What the cluster is taken to be.
+    pub(crate) facts: Facts,
+    /// When Azure was read.
+    pub(crate) at: Instant,
+}
+
+impl Observation {
+    /// How old what is known of Azure is.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.read.as_ref().map(|read| read.at.elapsed())
+    }
+
+    /// Why it is not to be relied on, if it is not.
+    pub(crate) fn trouble(&self, max_age: Duration) -> Option<String> {
+        let because = self.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        match self.age() {
+            None => Some(format!("the cluster and Azure could not be read yet{because}")),
+            Some(age) if age > max_age => Some(format!(
+                "the cluster and Azure were read {} s ago, and {} s is the most{because}",
+                age.as_secs(),
+                max_age.as_secs()
+            )),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Reads both control planes.
+pub(crate) struct Observer {
+    pub(crate) kubernetes: KubernetesClient,
+    pub(crate) arm: ArmClient,
+    pub(crate) targets: Targets,
+    pub(crate) pinned: Facts,
+    pub(crate) refresh: Duration,
+    pub(crate) known: watch::Sender<Observation>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Rung when a write was let through.
+    pub(crate) written: Arc<Notify>,
+}
+
+impl Observer {
+    /// Keeps what is known fresh, for ever.
+    pub(crate) async fn run(&self) {
+        self.read_namespaces().await;
+        self.read_all().await;
+        tokio::join!(self.follow_azure(), self.follow_cluster());
+    }
+
+    async fn follow_azure(&self) {
+        loop {
+            let next = tokio::time::Instant::now() + self.refresh;
+            let again = async {
+                self.written.notified().await;
+                tokio::time::sleep(AFTER_WRITE).await;
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = again => {}
+            }
+            self.read_namespaces().await;
+            self.read_all().await;
+        }
+    }
+
+    async fn follow_cluster(&self) {
+        let mut wakeups = self.kubernetes.watch();
+        loop {
+            wakeups.next().await;
+            tokio::time::sleep(GATHERED).await;
+            self.read_cluster().await;
+        }
+    }
+
+    /// Reads everything.
+    async fn read_all(&self) {
+        let targets = self.targets_of_live().await;
+        let began = Instant::now();
+        let snapshot = observe::observe(&targets, &self.kubernetes, &self.arm).await;
+        let facts = targets.facts(&snapshot, &self.pinned);
+        let failure = unread::essential(&snapshot, &facts).first().map(|why| (*why).to_owned());
+        if let Some(why) = &failure {
+            self.metrics.failed(Failure::Refresh);
+            tracing::warn!(%why, "the cluster or Azure could not be read");
+        }
+        self.known.send_modify(|known| {
+            known.failure.clone_from(&failure);
+            if failure.is_none() {
+                known.read = Some(Arc::new(Read { snapshot, facts, at: began }));
+            }
+        });
+    }
+
+    /// What to read: with the groups that live Services name for their Private Link Services.
+    async fn targets_of_live(&self) -> Targets {
+        let mut targets = self.targets.clone();
+        let cluster = observe::observe_lists(&[], &self.kubernetes, &self.arm).await.kubernetes;
+        let subscription = &self.pinned.subscription;
+        for service in cluster.services.objects() {
+            let annotations = service.pointer("/metadata/annotations");
+            let group = annotations.and_then(|it| it.get(PLS_RESOURCE_GROUP)?.as_str());
+            let group = group.map(str::trim).filter(|it| !it.is_empty());
+            let group = group.map(|group| Group::new(subscription, group));
+            targets.private_link_service_groups.extend(group);
+        }
+        targets
+    }
+
+    /// Reads the cluster again, if all of it can be read.
+    async fn read_cluster(&self) {
+        let cluster = observe::observe_lists(&[], &self.kubernetes, &self.arm).await.kubernetes;
+        let Kubernetes { services, nodes, .. } = &cluster;
+        if !matches!((services, nodes), (Reading::Present(_), Reading::Present(_))) {
+            self.metrics.failed(Failure::Refresh);
+            return;
+        }
+        self.known.send_modify(|known| {
+            if let Some(read) = &mut known.read {
+                Arc::make_mut(read).snapshot.kubernetes = cluster;
+            }
+        });
+    }
+
+    /// Reads the labels of namespaces; those that were read last stay if that fails.
+    async fn read_namespaces(&self) {
+        match self.kubernetes.namespaces().await {
+            Ok(namespaces) => {
+                let modes = Arc::new(modes(&namespaces));
+                self.known.send_modify(|known| known.namespaces = modes);
+            }
+            Err(error) => {
+                self.metrics.failed(Failure::Refresh);
+                tracing::warn!(%error, "the labels of namespaces could not be read");
+            }
+        }
+    }
+}
+
+/// What the labels of namespaces say; another value says nothing.
+fn modes(namespaces: &[Value]) -> BTreeMap<String, Mode> {
+    let mode = |namespace: &Value| {
+        let metadata = namespace.get("metadata")?;
+        let label = metadata.get("labels")?.get(GUARD_LABEL)?.as_str()?;
+        Some((metadata.get("name")?.as_str()?.to_owned(), Mode::of(label)?))
+    };
+    namespaces.iter().filter_map(mode).collect()
+}

@@ -1,0 +1,277 @@
+//! The webhook and the policy, asked by a real API server about writes of people and tools.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use privlink_core::diagnostic::Source;
+use privlink_core::yaml;
+use serde_json::{Value, json};
+
+use crate::caller::{APPLY, Caller, JSON, MERGE, Reply, let_guest_write};
+use crate::envtest::ApiServer;
+use crate::support::{Workplace, root};
+use crate::{Example, PATIENCE};
+
+const SERVICE: &str = "/api/v1/namespaces/default/services/internal-app";
+const ADDRESS: &str = "service.beta.kubernetes.io/azure-load-balancer-ipv4";
+const CONSENT: &str = "privlink.dev/allow-disconnects";
+const REGISTRATION: &str = "/apis/admissionregistration.k8s.io/v1";
+const EFFECT: &str =
+    "disconnects 1 consumer of Private Link Service my-pls (myAKSServicePE): its address changes";
+
+/// The documents of a text in YAML.
+fn documents(text: &str) -> Vec<Value> {
+    let source = Source::new("a.yaml", text).unwrap();
+    yaml::documents(&source).filter_map(|it| Some(it.root?.to_json())).collect()
+}
+
+fn annotated(name: &str, value: &str) -> Value {
+    json!({"metadata": {"annotations": {name: value}}})
+}
+
+/// A guard in a process of its own, ended with the test.
+struct Guard {
+    process: Child,
+    url: String,
+    authority: String,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Guard {
+    fn start(place: &Workplace, example: &Example<'_>, flags: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(place.path().join("tls.crt"), made.cert.pem()).unwrap();
+        std::fs::write(place.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+        let certificate = match flags.contains("--self-signed") {
+            true => String::new(),
+            false => "--certificate tls.crt --key tls.key".to_owned(),
+        };
+        let words = format!(
+            "guard serve -f examples/frontend-recreated/stack.yaml {} --listen 127.0.0.1:0 --probes 127.0.0.1:0 \
+             {certificate} --drain 0 --refresh 1 {flags}",
+            example.flags
+        );
+        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
+            .args(words.split_whitespace())
+            .current_dir(place.path())
+            .env_clear()
+            .env("PRIVLINK_ARM_TOKEN", "any")
+            .env("NO_PROXY", "127.0.0.1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("it says where it serves").unwrap();
+            let Some(rest) = line.strip_prefix("Reviews at ") else { continue };
+            break rest.split_once(", probes").unwrap().0.to_owned();
+        };
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self { process, url, authority: made.cert.pem() }
+    }
+
+    /// The configuration of the kustomize base, which is the chart's, leading here.
+    fn configuration(&self) -> Value {
+        use base64::Engine;
+        let bundle = base64::engine::general_purpose::STANDARD.encode(&self.authority);
+        let mut configuration = shipped();
+        configuration["webhooks"][0]["clientConfig"] = json!({"url": self.url, "caBundle": bundle});
+        configuration
+    }
+}
+
+fn shipped() -> Value {
+    let file = root().join("deploy/kustomize/components/webhook/webhook.yaml");
+    documents(&std::fs::read_to_string(file).unwrap()).remove(0)
+}
+
+#[track_caller]
+fn refused(reply: &Reply, part: &str) {
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert!(reply.message().contains(part), "{part}: {reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_is_asked_about_every_way_to_write() {
+    let Some(api_server) = ApiServer::start().await else { return };
+    let (boss, guest) = (Caller::new(&api_server, "boss"), Caller::new(&api_server, "guest"));
+    let_guest_write(&boss).await;
+    let example = Example::new("frontend-recreated", Some(&api_server));
+    example.run("apply", "before", PATIENCE).expect(0);
+    let guard = Guard::start(&example.place, &example, "--mode enforce");
+    let made = boss
+        .create(&format!("{REGISTRATION}/validatingwebhookconfigurations"), &guard.configuration())
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+
+    // A field that is patched, once the API server asks.
+    let edit = annotated(ADDRESS, "10.240.0.26");
+    let patch = ("PATCH", SERVICE, MERGE, &edit);
+    let dry = format!("{SERVICE}?dryRun=All");
+    let asked = |reply: &Reply| reply.warnings.first().is_some_and(|it| it == EFFECT);
+    let told = guest.until(("PATCH", &dry, MERGE, &edit), asked).await;
+    assert_eq!(told.status, 200, "a dry run is let through: {told:?}");
+    assert!(told.warnings[1].starts_with("without --dry-run privlink would refuse"), "{told:?}");
+    let (method, path, kind, body) = patch;
+    let reply = guest.call(method, path, kind, body).await;
+    refused(&reply, EFFECT);
+    assert_eq!(reply.warnings[0], EFFECT);
+
+    // The whole object is replaced, another manager applies, it is deleted.
+    let mut whole = guest.get(SERVICE).await;
+    whole["metadata"]["annotations"][ADDRESS] = json!("10.240.0.26");
+    refused(&guest.call("PUT", SERVICE, JSON, &whole).await, EFFECT);
+    let applied = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "internal-app", "annotations": {ADDRESS: "10.240.0.26"}},
+    });
+    let by_argo = format!("{SERVICE}?fieldManager=argocd-controller&force=true");
+    refused(&guest.call("PATCH", &by_argo, APPLY, &applied).await, EFFECT);
+    refused(&guest.call("DELETE", SERVICE, JSON, &Value::Null).await, "its Service is deleted");
+    let away = json!({"spec": {"type": "ClusterIP"}});
+    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no load balancer any more");
+
+    // What does no harm, and what is nobody's business.
+    for harmless in [
+        json!({"metadata": {"labels": {"team": "shop"}}}),
+        json!({"spec": {"selector": {"app": "other"}}}),
+        annotated("example.com/note", "hello"),
+    ] {
+        let reply = guest.call("PATCH", SERVICE, MERGE, &harmless).await;
+        assert_eq!((reply.status, reply.warnings.len()), (200, 0), "{reply:?}");
+    }
+    let plain = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "plain"},
+        "spec": {"ports": [{"port": 80}]},
+    });
+    let all = "/api/v1/namespaces/default/services";
+    assert_eq!(guest.create(all, &plain).await.status, 201);
+    let status = json!({"status": {"conditions": []}});
+    let reply = boss.call("PATCH", &format!("{SERVICE}/status"), MERGE, &status).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+
+    // Consent lets it through, and leaves an Event.
+    let mut consented = edit.clone();
+    consented["metadata"]["annotations"][CONSENT] = json!("1@2999-12-31");
+    let reply = guest.call("PATCH", SERVICE, MERGE, &consented).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(reply.warnings.iter().any(|it| it.starts_with("by consent: ")), "{reply:?}");
+    let events = "/api/v1/namespaces/default/events?fieldSelector=reason%3DDisconnectAllowed";
+    let kept = |it: &Reply| it.body["items"].as_array().is_some_and(|items| !items.is_empty());
+    let event = boss.until(("GET", events, JSON, &Value::Null), kept).await;
+    let message = event.body["items"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("guest writes it with consent to disconnect"), "{message}");
+
+    // Without a guard writes go on, since failurePolicy is Ignore.
+    drop(guard);
+    let reply = guest.call("PATCH", SERVICE, MERGE, &annotated(CONSENT, "")).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_of_ones_own_is_kept_and_vouched_for() {
+    let Some(api_server) = ApiServer::start().await else { return };
+    let boss = Caller::new(&api_server, "boss");
+    let example = Example::new("frontend-recreated", Some(&api_server));
+    let mut configuration = shipped();
+    let name = configuration["metadata"]["name"].as_str().unwrap().to_owned();
+    configuration["webhooks"][0]["clientConfig"]["service"]["namespace"] = json!("default");
+    let path = format!("{REGISTRATION}/validatingwebhookconfigurations");
+    assert_eq!(boss.create(&path, &configuration).await.status, 201);
+    let flags =
+        format!("--self-signed guard-tls --service guard --webhook {name} --own-namespace default");
+    let bundle = async || {
+        let live = boss.get(&format!("{path}/{name}")).await;
+        live["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(bundle().await, "");
+    let first = Guard::start(&example.place, &example, &flags);
+    let trusted = bundle().await;
+    let secret = boss.get("/api/v1/namespaces/default/secrets/guard-tls").await;
+    assert_eq!(secret["type"], "kubernetes.io/tls", "{secret}");
+    assert_eq!(secret["data"]["tls.crt"], json!(trusted));
+    // A second one shares it.
+    let _second = Guard::start(&example.place, &example, &flags);
+    drop(first);
+    assert_eq!(bundle().await, trusted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_refuses_what_a_plan_refuses_or_calls_a_replacement() {
+    let Some(api_server) = ApiServer::start().await else { return };
+    let (boss, guest) = (Caller::new(&api_server, "boss"), Caller::new(&api_server, "guest"));
+    let_guest_write(&boss).await;
+    let example = Example::new("frontend-recreated", Some(&api_server));
+    example.run("apply", "before", PATIENCE).expect(0);
+    let began = Instant::now();
+    let has_address =
+        |reply: &Reply| !reply.body["status"]["loadBalancer"]["ingress"][0]["ip"].is_null();
+    boss.until(("GET", SERVICE, JSON, &Value::Null), has_address).await;
+    for (kind, document) in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
+        .into_iter()
+        .zip(documents(&example.place.run("policy --deny").expect(0).stdout))
+    {
+        let made = boss.create(&format!("{REGISTRATION}/{kind}"), &document).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let prefixed = |name: &str| format!("service.beta.kubernetes.io/azure-{name}");
+    let dry = format!("{SERVICE}?dryRun=All");
+    let away = json!({"spec": {"type": "ClusterIP"}});
+    guest.until(("PATCH", &dry, MERGE, &away), |it| it.status != 200).await;
+    assert!(began.elapsed() < Duration::from_secs(120));
+    example.run("observe", "before", "--out observed.json").expect(0);
+    let live = guest.get(SERVICE).await;
+    for (name, value, told) in [
+        ("load-balancer-internal", "True", "becomes-public"),
+        ("load-balancer-internal-subnet", "apps-subnet", "disconnects 1 consumer"),
+        ("load-balancer-ipv4", "10.240.0.26", "disconnects 1 consumer"),
+        ("pls-name", "other-pls", "link-cannot-move"),
+        ("pls-resource-group", "myOtherResourceGroup", "link-cannot-move"),
+    ] {
+        let edit = annotated(&prefixed(name), value);
+        let reply = guest.call("PATCH", &dry, MERGE, &edit).await;
+        assert!(reply.status >= 400, "{name}: {reply:?}");
+        assert!(reply.message().contains("ValidatingAdmissionPolicy"), "{name}: {reply:?}");
+        // Whoever has the verb is let through.
+        let object = boss.call("PATCH", &dry, MERGE, &edit).await;
+        assert_eq!(object.status, 200, "{name}: {object:?}");
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": "1", "operation": "UPDATE", "namespace": "default", "name": "internal-app",
+                "resource": {"group": "", "version": "v1", "resource": "services"},
+                "object": object.body, "oldObject": live,
+            }
+        });
+        std::fs::write(example.place.path().join("review.json"), review.to_string()).unwrap();
+        let said = example.place.run("guard review review.json --observed observed.json").expect(0);
+        assert!(said.stdout.contains(told), "{name}: {}", said.stdout);
+    }
+    for harmless in [
+        json!({"metadata": {"labels": {"team": "shop"}}}),
+        annotated(&prefixed("load-balancer-tcp-idle-timeout"), "5"),
+        annotated(
+            &prefixed("load-balancer-ipv4"),
+            live["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().unwrap(),
+        ),
+    ] {
+        let reply = guest.call("PATCH", &dry, MERGE, &harmless).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+    // A deletion is held where the Service is protected.
+    let deleted = guest.call("DELETE", &dry, JSON, &Value::Null).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    let label = json!({"metadata": {"labels": {"privlink.dev/protect": "true"}}});
+    assert_eq!(guest.call("PATCH", SERVICE, MERGE, &label).await.status, 200);
+    let held = guest.call("DELETE", &dry, JSON, &Value::Null).await;
+    assert!(held.status >= 400 && held.message().contains("is protected"), "{held:?}");
+}

@@ -24,7 +24,7 @@ use crate::ui::Ui;
 /// Where journals are kept, under the working directory.
 const JOURNALS: &str = ".privlink/journal";
 
-/// What came of an execution.
+/// The outcome of an execution.
 pub(super) struct Executed {
     /// The report.
     pub(super) report: Report,

@@ -88,7 +88,12 @@ impl Stages {
                 &input,
                 &prediction,
                 &private_endpoint::own(&input),
-                &plan.changes,
+                &plan
+                    .changes
+                    .iter()
+                    .filter(|it| it.is_change())
+                    .map(|it| it.address.clone())
+                    .collect(),
             ));
             stack_graph::of(&input, &prediction, &private_endpoint::own(&input))
         });

@@ -301,7 +301,7 @@ fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackRepor
         tool_version: "0".to_owned(),
     };
     let input = Input::new(desired, snapshot, facts, &options);
-    drift::look(&input, &Look { since: None, apply: "privlink apply" })
+    drift::look(&input, &Look { since: None, apply: &["privlink".to_owned(), "apply".to_owned()] })
 }
 
 /// What a plan says, beside what it says of the world as it was applied.

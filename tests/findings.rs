@@ -9,7 +9,7 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::scene::{Endpoint, Service, stack};
 use support::{Workplace, edit_json};
 
@@ -289,47 +289,6 @@ fn examples_that_need_a_cluster_of_their_own_say_so() {
     }
 }
 
-/// The AKS API has the load balancers of a cluster with several, and a Stack may say them. Where neither
-/// does, what is on the other one would look like something to delete.
-#[test]
-fn a_cluster_with_several_load_balancers_is_planned_as_it_is_configured_or_not_at_all() {
-    let place = Workplace::with_example("internal-load-balancer");
-    let text = format!("{}{}", stack(""), web(&[LINK], "").concat());
-    std::fs::write(place.path().join("app.yaml"), &text).unwrap();
-    place
-        .run("apply -f app.yaml --sandbox=w.json --auto-approve --controller-timeout 20")
-        .expect(0);
-    let world = place.path().join("w.json");
-    edit_json(&world, |world| {
-        let moved = world["azure"].to_string().replace("kubernetes-internal", "lb-two-internal");
-        world["azure"] = serde_json::from_str(&moved).unwrap();
-    });
-    let refused = place.run("plan -f app.yaml --sandbox=w.json").expect(1);
-    assert!(refused.stderr.contains("lb-two-internal"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("loadBalancers"), "{}", refused.stderr);
-
-    let pinned = "  facts: {loadBalancers: [{name: kubernetes}, {name: lb-two}]}\n";
-    let pinned = text.replacen("---\n", &format!("{pinned}---\n"), 1);
-    std::fs::write(place.path().join("pinned.yaml"), pinned).unwrap();
-    let plan = place.run("plan -f pinned.yaml --sandbox=w.json").expect(0);
-    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
-
-    edit_json(&world, |world| {
-        let resources = world["azure"].as_array_mut().unwrap();
-        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
-        for name in ["kubernetes", "lb-two"] {
-            let id = format!(
-                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
-                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
-            );
-            let properties = json!({"primaryAgentPoolName": "nodepool1"});
-            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
-        }
-    });
-    let plan = place.run("plan -f app.yaml --sandbox=w.json").expect(0);
-    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
-}
-
 #[test]
 fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
     let after = web(&[LINK, ("azure-pls-resource-group", "nope-rg")], "");
@@ -338,4 +297,25 @@ fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
     let it = found.iter().find(|it| it["code"] == "resource-group-missing").unwrap();
     assert!(it["message"].as_str().unwrap().contains("nope-rg"), "{it}");
     assert!(found.iter().all(|it| it["code"] != "partly-made"), "{found:#?}");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_one_error_with_the_names_that_are() {
+    let place = Workplace::with_example("internal-load-balancer");
+    let wrong = stack("").replace("cluster: myAKSCluster", "cluster: myAksCluster2");
+    std::fs::write(place.path().join("app.yaml"), format!("{wrong}{}", web(&[], "").concat()))
+        .unwrap();
+    for command in ["plan", "preflight", "drift", "apply --auto-approve"] {
+        let run = place.run(&format!("{command} -f app.yaml --sandbox=w.json"));
+        let said = run.expect(1).stderr;
+        assert_eq!(said.matches("cluster-missing").count(), 1, "{command}: {said}");
+        assert!(said.contains("app.yaml:") && said.contains("it has one: myAKSCluster"), "{said}");
+    }
+    let flags = "--cluster nope --resource-group nowhere";
+    let text = web(&[], "").concat();
+    std::fs::write(place.path().join("bare.yaml"), text).unwrap();
+    let subscription = "--subscription 00000000-0000-0000-0000-000000000000";
+    let run = place.run(&format!("plan -f bare.yaml --sandbox=w.json {flags} {subscription}"));
+    let run = run.expect(1);
+    assert!(run.stderr.contains("the resource group nowhere does not exist"), "{}", run.stderr);
 }

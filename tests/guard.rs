@@ -17,17 +17,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use generated::{SERVICES, Version, desired, observed, planned, session, version};
+use privlink_core::diagnostic::Source;
+use privlink_core::document;
 use privlink_core::facts::Facts;
 use privlink_core::guard::policy::{Mode, Policy};
 use privlink_core::guard::review::{Operation, Request};
 use privlink_core::guard::{Outcome, Seen, Verdict, decide};
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Azure;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::{Mode as PlanMode, Op, Scope, disconnected};
 use privlink_core::planning;
 use privlink_core::prediction;
 use privlink_core::resource_id::ResourceId;
-use privlink_core::rule::Code;
+use privlink_core::rule::{Code, Severity};
 use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_engine::apply::apply;
 use privlink_sandbox::World;
@@ -363,6 +366,7 @@ fn by_guard(edit: &Edit, stored: Option<Value>, seen: &(Snapshot, Facts)) -> Tol
     let today = privlink_core::date::of_days(20_785);
     let seen = Seen {
         snapshot: &seen.0,
+        azure: &Azure::of(&seen.0),
         facts: &seen.1,
         stack: None,
         trouble: None,
@@ -410,7 +414,48 @@ fn edits(from: &Version, to: &Version) -> Vec<Edit> {
             is_deletion: !to.services.contains_key(&number),
         }
     };
-    numbers.into_iter().map(edit).collect()
+    let mut edits: Vec<Edit> = numbers.into_iter().map(edit).collect();
+    edits.extend(rewrites(from));
+    edits
+}
+
+/// What people write into one Service of a version: each as text for text, where it is there.
+const REWRITES: [(&str, &str); 6] = [
+    ("azure-load-balancer-internal: \"true\"", "azure-load-balancer-internal: \"false\""),
+    ("azure-load-balancer-internal: \"true\"", "azure-load-balancer-internal: \"True\""),
+    ("azure-load-balancer-ipv4: \"10.240.0.2", "azure-load-balancer-ipv4: \"10.240.0.1"),
+    ("type: LoadBalancer, ", "type: ClusterIP, "),
+    ("azure-pls-create: \"true\"", "azure-pls-create: \"false\""),
+    ("-pls\"", "-other\""),
+];
+
+fn rewrites(from: &Version) -> Vec<Edit> {
+    let version = Version { endpoints: BTreeMap::new(), ..from.clone() };
+    let mut edits = Vec::new();
+    for number in from.services.keys() {
+        let name = format!("kind: Service\nmetadata:\n  name: {}\n", SERVICES[*number]);
+        for (old, new) in REWRITES {
+            let mut documents = version.documents("laws");
+            let Some(service) = documents.iter_mut().find(|it| it.contains(&name)) else {
+                continue;
+            };
+            *service = service.replace(old, new);
+            if is_sound(&documents) {
+                let key = Key::new("default", SERVICES[*number]);
+                edits.push(Edit { key, documents, is_deletion: false });
+            }
+        }
+    }
+    edits
+}
+
+/// Whether documents can be planned: some edits are refused as input already.
+fn is_sound(documents: &[String]) -> bool {
+    let source = Source::new("stack.yaml", documents.join("---\n")).unwrap();
+    let options =
+        privlink_core::desired::Options { namespace: Some("default".to_owned()), stack_name: None };
+    let (_, diagnostics) = privlink_core::desired::resolve(document::parse(&source), &options);
+    diagnostics.iter().all(|it| it.severity != Severity::Error)
 }
 
 fn cases() -> u32 {

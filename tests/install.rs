@@ -89,8 +89,39 @@ fn completions_are_made_for_every_shell() {
     let place = Workplace::empty();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let text = place.run(&format!("completions {shell}")).expect(0).stdout;
-        assert!(text.contains("detailed-exitcode"), "{shell}: {text}");
+        assert!(text.contains("COMPLETE"), "{shell} asks the program: {text}");
     }
+}
+
+/// What a shell is answered at the end of these words.
+fn completed(place: &Workplace, words: &[&str]) -> Vec<String> {
+    let words: Vec<&str> = ["--", "privlink"].iter().chain(words).copied().collect();
+    let home = place.path().display().to_string();
+    let kubeconfig = place.path().join("kubeconfig").display().to_string();
+    let variables = [("COMPLETE", "fish"), ("HOME", &home), ("KUBECONFIG", &kubeconfig)];
+    let run = place.run_args_with(&words, &variables).expect(0);
+    let candidate = |line: &str| line.split('\t').next().unwrap_or_default().to_owned();
+    run.stdout.lines().map(candidate).collect()
+}
+
+/// Codes, contexts and addresses are completed by what is there, flags as they are.
+#[test]
+fn completions_know_codes_contexts_and_addresses() {
+    let place = Workplace::with_example("private-link");
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: prod-eu, context: {cluster: c, user: u}}\n";
+    std::fs::write(place.path().join("kubeconfig"), kubeconfig).unwrap();
+    let flags = completed(&place, &["plan", "--detailed"]);
+    assert_eq!(flags, ["--detailed-exitcode"]);
+    assert_eq!(completed(&place, &["plan", "--context", "p"]), ["prod-eu"]);
+    let codes = completed(&place, &["plan", "--accept", "controller-f"]);
+    assert_eq!(codes, ["controller-fails"]);
+    let example = "examples/private-link";
+    let addresses = completed(&place, &["plan", "-f", example, "--target", "Private"]);
+    let own = ["PrivateEndpoint/myAKSServicePE", "PrivateLinkService/default/internal-app"];
+    assert_eq!(addresses, own);
+    assert_eq!(completed(&place, &["explain", "-f", example, "PrivateL"]), [own[1]]);
+    // Without -f there is nothing to look at.
+    assert!(completed(&place, &["plan", "--target", "Private"]).is_empty());
 }
 
 /// What a release publishes names the release that it belongs to, and nothing is left to fill in.

@@ -208,12 +208,27 @@ fn a_full_subnet_has_no_room() {
 #[test]
 fn roles_are_printed_without_contacting_anything() {
     let place = place(|_| {});
-    let role = place.run("preflight --role azure").expect(0).stdout;
+    for subscription in ["", "--subscription 00000000-0000-0000-0000-000000000000"] {
+        let run = place.run(&format!("preflight --role azure {subscription}")).expect(1);
+        assert!(run.stderr.contains("the role is for no subscription"), "{}", run.stderr);
+    }
+    let subscription = "11111111-1111-1111-1111-111111111111";
+    let role = place.run(&format!("preflight --role azure --subscription {subscription}"));
+    let role = role.expect(0).stdout;
+    assert!(role.contains(&format!("\"/subscriptions/{subscription}\"")), "{role}");
+    assert!(role.contains("listClusterUserCredential/action"), "{role}");
     let role: Value = serde_json::from_str(&role).unwrap();
     assert_eq!(role["IsCustom"], true);
     assert!(role["Actions"].as_array().unwrap().len() > 15, "{role}");
     let roles = place.run("preflight --role kubernetes --for plan").expect(0).stdout;
     assert_eq!(roles.matches("kind: ClusterRole").count(), 1, "{roles}");
+    let bound = place.run("preflight --role kubernetes --user 1d -n shop").expect(0).stdout;
+    assert!(
+        bound.contains("kind: ClusterRoleBinding\n") && bound.contains("name: \"1d\""),
+        "{bound}"
+    );
+    assert_eq!(bound.matches("kind: RoleBinding").count(), 2, "{bound}");
+    place.run("preflight --role azure --user 1d").expect(1);
 }
 
 /// Each fact that predictions rest on is shown with where it is from.

@@ -23,6 +23,7 @@ use support::{Workplace, names, root};
 /// Rules whose examples are no input, and what tests them. Classes of drift are tested in `tests/drift`, areas
 /// of a preflight in `tests/preflight.rs` and beside the code.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("cluster-missing", "a resource group without that cluster: tests/findings.rs"),
     ("not-utf8", "bytes that are no text: examples/bad-encoding"),
     ("file-too-large", "64 MiB: examples/bad-size"),
     ("too-many-documents", "100,001 documents: examples/bad-size"),

@@ -26,6 +26,7 @@ use privlink_core::guard::policy::{Mode as GuardMode, Policy};
 use privlink_core::guard::{self, Seen, review};
 use privlink_core::import::{self, Place, Selection};
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Azure;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
@@ -257,6 +258,7 @@ pub fn admission(data: &[u8]) {
     let policy = Policy { mode: GuardMode::Enforce, ..Policy::default() };
     let seen = Seen {
         snapshot: &LIVE,
+        azure: &Azure::default(),
         facts: &facts,
         stack: None,
         trouble: None,

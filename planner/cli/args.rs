@@ -24,7 +24,9 @@ mod validate;
 
 use std::path::PathBuf;
 
+use crate::completion;
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use privlink_core::address::Address;
 use privlink_core::input::Guarded;
 use privlink_core::rule::{self, Code};
@@ -140,7 +142,7 @@ pub(crate) struct Where {
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// The kubeconfig context; the Stack's, or the current one by default
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(completion::contexts))]
     pub(crate) context: Option<String>,
     /// The subscription of the cluster, if no Stack says it
     #[arg(long, value_name = "GUID", env = "AZURE_SUBSCRIPTION_ID")]
@@ -193,19 +195,19 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_deletes: Option<usize>,
     /// A protected object that may be deleted or re-created anyway; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
     pub(crate) unprotect: Vec<String>,
     /// A finding that is an error and is accepted: it does not refuse the plan; may be repeated
-    #[arg(long, value_name = "CODE", value_parser = code)]
+    #[arg(long, value_name = "CODE", value_parser = code, add = ArgValueCompleter::new(completion::codes))]
     pub(crate) accept: Vec<Code>,
     /// Only this object and what it needs; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
     pub(crate) target: Vec<Address>,
     /// Not this object, nor what needs it; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
     pub(crate) exclude: Vec<Address>,
     /// Re-create a Service or an endpoint although nothing differs; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
     pub(crate) replace: Vec<Address>,
 }
 

@@ -28,6 +28,15 @@ impl CommandError {
         }
     }
 
+    /// It in one line, for a table.
+    pub(crate) fn line(&self) -> String {
+        let first = self.diagnostics.first().map(|it| {
+            let place = it.labels.first().map(|label| format!("{}: ", label.span.place()));
+            format!("{}{} ({})", place.unwrap_or_default(), it.message, it.code)
+        });
+        first.filter(|_| self.message.is_empty()).unwrap_or_else(|| self.message.clone())
+    }
+
     /// Adds what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

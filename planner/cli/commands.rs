@@ -32,7 +32,6 @@ mod walk;
 use std::future::Future;
 use std::path::Path;
 
-use clap::CommandFactory;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
@@ -86,9 +85,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Sandbox(args) => sandbox::run(args.command, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => {
-            let mut text = Vec::new();
-            clap_complete::generate(args.shell, &mut Args::command(), "privlink", &mut text);
-            ui.print(&String::from_utf8_lossy(&text))?;
+            ui.print(&crate::completion::script(args.shell)?)?;
             Ok(Exit::Done)
         }
         Command::Man(args) => man::run(&args, ui),
@@ -234,6 +231,7 @@ async fn seen(
     }
     let connected = connect::connect(desired, place, patience).await?;
     let (snapshot, facts) = connected.observe().await;
+    unreadable::cluster(&snapshot, &connected.targets, desired)?;
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
@@ -241,6 +239,7 @@ async fn seen(
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
     let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
     let targets = pin::targets(desired, place, &pinned)?;
+    unreadable::cluster(&snapshot, &targets, desired)?;
     let facts = targets.facts(&snapshot, &pinned);
     Ok(Observed { snapshot, facts, connected: None })
 }

@@ -17,6 +17,7 @@ use privlink_sandbox::{Running, Sandbox, SandboxOptions};
 use crate::args::Where;
 use crate::command_error::CommandError;
 use crate::pin;
+use crate::progress::Passing;
 
 /// Clients, what they are for, and the sandbox behind them if it is one.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Connected {
     /// The pinned facts.
     pub(crate) pinned: Facts,
     sandbox: Option<Running>,
+    /// Whether no other stack is read at the same time.
+    is_alone: bool,
 }
 
 /// The sandbox's cluster, named as in the AKS documentation.
@@ -61,7 +64,7 @@ pub(crate) async fn connect_sharing(
     let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
     let targets = pin::targets(desired, &place, &pinned)?;
     let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
-    Ok(Connected { session, targets, pinned, sandbox })
+    Ok(Connected { session, targets, pinned, sandbox, is_alone: shared.is_none() })
 }
 
 /// Connects to where a saved plan belongs.
@@ -75,7 +78,13 @@ pub(crate) async fn connect_saved(
     let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
     let sandbox = sandbox(&desired, &place).await?;
     let session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
-    Ok(Connected { session, targets: Targets::default(), pinned: Facts::default(), sandbox })
+    Ok(Connected {
+        session,
+        targets: Targets::default(),
+        pinned: Facts::default(),
+        sandbox,
+        is_alone: true,
+    })
 }
 
 /// The sandbox that is asked for, if one is.
@@ -109,9 +118,18 @@ impl Connected {
     /// Observes both control planes, and tells the facts.
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
         let Session { kubernetes, arm, .. } = &self.session;
+        let _passing = self.is_alone.then(|| Passing::show(&self.reading()));
         let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
         let facts = self.targets.facts(&snapshot, &self.pinned);
         (snapshot, facts)
+    }
+
+    /// What is being read, in words.
+    fn reading(&self) -> String {
+        match self.pinned.cluster_name.as_str() {
+            "" => "Reading the cluster and Azure".to_owned(),
+            name => format!("Reading cluster {name} and Azure"),
+        }
     }
 
     /// Which cluster and which Azure these are, and in which tenant the subscription is here.

@@ -1,5 +1,7 @@
 //! How privlink was called, so that commands to paste say again what was said.
 
+use std::path::PathBuf;
+
 /// The flags that say what a command is about, with whether they take a value as a word of its own.
 const PLACE: [(&str, bool); 12] = [
     ("-f", true),
@@ -76,6 +78,43 @@ impl Invocation {
         called
     }
 
+    /// The files and folders that were named, of words that need no quotes.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut words = self.place.iter();
+        while let Some(word) = words.next() {
+            let joined = word.strip_prefix("--filename=").or_else(|| word.strip_prefix("-f"));
+            match (word.as_str(), joined) {
+                ("-f" | "--filename", _) => files.extend(words.next().map(PathBuf::from)),
+                (_, Some(file)) => files.push(PathBuf::from(file)),
+                _ => {}
+            }
+        }
+        files
+    }
+
+    /// The arguments that say where a stack is, but for its files and for an observation of it.
+    pub(crate) fn without_files(&self) -> Vec<String> {
+        let is_left = |word: &str| {
+            let named = ["--filename", "--observed"];
+            let is = |flag: &&str| {
+                word.strip_prefix(*flag).is_some_and(|it| it.is_empty() || it.starts_with('='))
+            };
+            named.iter().any(|flag| is(flag)) || word.starts_with("-f")
+        };
+        let mut kept = Vec::new();
+        let mut words = self.place.iter();
+        while let Some(word) = words.next() {
+            if !is_left(word) {
+                kept.push(word.clone());
+            } else if ["-f", "--filename", "--observed"].contains(&word.as_str()) {
+                // Its value is a word of its own.
+                words.next();
+            }
+        }
+        kept
+    }
+
     /// A command about the same stack, to be pasted.
     pub(crate) fn again(&self, command: &str) -> String {
         std::iter::once("privlink")
@@ -121,11 +160,15 @@ mod tests {
         ]);
         assert_eq!(it.place, ["-f", "'my shop'", "--sandbox=w.json"]);
         assert_eq!(it.limits, ["--adopt", "--target=Service/a/b"]);
+        assert_eq!(it.without_files(), ["--sandbox=w.json"]);
         assert_eq!(it.again("drift"), "privlink drift -f 'my shop' --sandbox=w.json");
     }
 
     #[test]
     fn short_flags_may_hold_their_values() {
-        assert_eq!(called(&["plan", "-fshop"]).place, ["-fshop"]);
+        let it = called(&["plan", "-fshop", "--filename=more", "-f", "most", "--observed", "x"]);
+        assert_eq!(it.place.first().map(String::as_str), Some("-fshop"));
+        assert_eq!(it.files(), ["shop", "more", "most"].map(PathBuf::from));
+        assert!(it.without_files().is_empty());
     }
 }

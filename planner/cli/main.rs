@@ -4,6 +4,7 @@ mod args;
 mod artefact;
 mod command_error;
 mod commands;
+mod completion;
 mod connect;
 mod exit;
 mod gate;
@@ -43,6 +44,8 @@ fn parse() -> Result<Args, clap::Error> {
 }
 
 fn main() -> ExitCode {
+    // A shell that asks for completions is answered, and nothing else is done.
+    completion::answer();
     let args = match parse() {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use privlink_core::escape::terminal;
@@ -12,6 +12,58 @@ use privlink_render::style::{Label, Style};
 
 use crate::gate::Gate;
 
+/// A line at the terminal that says what is being done, and goes away; nothing where there is no terminal.
+#[derive(Debug)]
+pub(crate) struct Passing(Option<ProgressBar>);
+
+impl Passing {
+    /// Shows it from now on.
+    pub(crate) fn show(what: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let gate = Gate { style: Style::default(), is_read_by_agent: true };
+        let bar = ProgressBar::new_spinner().with_message(gate.line(&terminal(what)));
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(TICK);
+        Self(Some(bar))
+    }
+
+    /// Counts what is done of several.
+    pub(crate) fn count(number: usize, what: &str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(number.try_into().unwrap_or(u64::MAX));
+            let template = format!("{{spinner}} {what}: {{pos}} of {{len}}, {{elapsed}}");
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        Self(bar)
+    }
+
+    /// One more is done.
+    pub(crate) fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// How often what moves at a terminal is drawn.
+const TICK: Duration = Duration::from_millis(120);
+
 /// What is shown of a run.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -19,6 +71,7 @@ pub(crate) struct Progress {
     running: BTreeMap<usize, ProgressBar>,
     doing: BTreeMap<usize, String>,
     told: BTreeMap<usize, String>,
+    began: BTreeMap<usize, Instant>,
     style: Style,
     steps: usize,
 }
@@ -40,6 +93,7 @@ impl Progress {
                 })
                 .collect(),
             told: BTreeMap::new(),
+            began: BTreeMap::new(),
             style,
             steps: plan.steps.len(),
         }
@@ -98,6 +152,7 @@ impl Progress {
     }
 
     fn start(&mut self, step: usize) {
+        self.began.insert(step, Instant::now());
         let head = self.head(step);
         match &self.bars {
             None => self.line(&format!("{head} ...")),
@@ -106,7 +161,7 @@ impl Progress {
                 if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
                     bar.set_style(style);
                 }
-                bar.enable_steady_tick(Duration::from_millis(120));
+                bar.enable_steady_tick(TICK);
                 self.running.insert(step, bar);
             }
         }
@@ -129,10 +184,33 @@ impl Progress {
             bar.finish_and_clear();
         }
         let mut text = format!("{} {}", self.head(step), self.style.paint(label, word));
+        let took = self.began.remove(&step).map(|it| it.elapsed().as_secs());
+        if let Some(seconds) = took.filter(|it| *it > 0) {
+            text.push_str(&format!(" in {}", lasting(seconds)));
+        }
         if !detail.is_empty() {
             text.push_str(": ");
             text.push_str(&terminal(detail));
         }
         self.line(&text);
+    }
+}
+
+/// A time in seconds, as people say it.
+fn lasting(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lasting;
+
+    #[test]
+    fn times_are_said_as_people_do() {
+        assert_eq!([lasting(5), lasting(60), lasting(95)], ["5 s", "1 min", "1 min 35 s"]);
     }
 }

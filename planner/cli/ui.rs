@@ -63,6 +63,13 @@ impl Ui {
         }
     }
 
+    /// Drops the result that is kept, and keeps what was said.
+    pub(crate) fn drop_result(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.out.clear();
+        }
+    }
+
     /// Writes what another one kept: what was said, then the result.
     pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
         let Kept { out, err, commands } = other.kept.unwrap_or_default();

@@ -71,7 +71,7 @@ impl Guard {
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let url = loop {
-            let line = lines.next().expect("it says where it serves").unwrap();
+            let line = lines.next().unwrap().unwrap();
             let Some(rest) = line.strip_prefix("Reviews at ") else { continue };
             break rest.split_once(", probes").unwrap().0.to_owned();
         };
@@ -138,7 +138,7 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     refused(&guest.call("PATCH", &by_argo, APPLY, &applied).await, EFFECT);
     refused(&guest.call("DELETE", SERVICE, JSON, &Value::Null).await, "its Service is deleted");
     let away = json!({"spec": {"type": "ClusterIP"}});
-    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no load balancer any more");
+    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no longer of type LoadBalancer");
 
     // What does no harm, and what is nobody's business.
     for harmless in [
@@ -159,6 +159,15 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let reply = boss.call("PATCH", &format!("{SERVICE}/status"), MERGE, &status).await;
     assert_eq!(reply.status, 200, "{reply:?}");
 
+    // A namespace's label says what is done in it.
+    let mode = |mode: Value| json!({"metadata": {"labels": {"privlink.dev/guard": mode}}});
+    let namespace = "/api/v1/namespaces/default";
+    assert_eq!(boss.call("PATCH", namespace, MERGE, &mode(json!("warn"))).await.status, 200);
+    let warned = guest.until(("PATCH", &dry, MERGE, &edit), |it| it.warnings.len() == 1).await;
+    assert_eq!(warned.warnings, [EFFECT]);
+    assert_eq!(boss.call("PATCH", namespace, MERGE, &mode(Value::Null)).await.status, 200);
+    guest.until(("PATCH", &dry, MERGE, &edit), |it| it.warnings.len() == 2).await;
+
     // Consent lets it through, and leaves an Event.
     let mut consented = edit.clone();
     consented["metadata"]["annotations"][CONSENT] = json!("1@2999-12-31");
@@ -171,10 +180,53 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let message = event.body["items"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("guest writes it with consent to disconnect"), "{message}");
 
-    // Without a guard writes go on, since failurePolicy is Ignore.
+    // Without a guard writes go on, since failurePolicy is Ignore; with Fail they stop.
+    let name = guard.configuration()["metadata"]["name"].as_str().unwrap().to_owned();
     drop(guard);
     let reply = guest.call("PATCH", SERVICE, MERGE, &annotated(CONSENT, "")).await;
     assert_eq!(reply.status, 200, "{reply:?}");
+    let fail = json!({"webhooks": [{"name": "guard.privlink.dev", "failurePolicy": "Fail"}]});
+    let configuration = format!("{REGISTRATION}/validatingwebhookconfigurations/{name}");
+    let strategic = "application/strategic-merge-patch+json";
+    assert_eq!(boss.call("PATCH", &configuration, strategic, &fail).await.status, 200);
+    let stopped = annotated("example.com/note", "stopped?");
+    let reply = guest.until(("PATCH", &dry, MERGE, &stopped), |it| it.status != 200).await;
+    assert!(reply.message().contains("failed calling webhook"), "{reply:?}");
+}
+
+/// What the kustomize base has is taken by the API server, unknown fields and all else looked at; and what the chart
+/// renders, in the folder that `RENDERED` names.
+async fn everything_shipped_is_taken(boss: &Caller) {
+    let mut files = vec![root().join("deploy/kustomize/base/privlink.yaml")];
+    if let Some(rendered) = std::env::var_os("RENDERED") {
+        files.extend(std::fs::read_dir(rendered).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let all: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
+    let mut has_namespace = false;
+    for document in all {
+        let kind = document["kind"].as_str().unwrap();
+        let of_an_operator = ["cert-manager.io/v1", "monitoring.coreos.com/v1"];
+        if of_an_operator.contains(&document["apiVersion"].as_str().unwrap())
+            || kind == "Namespace" && std::mem::replace(&mut has_namespace, true)
+        {
+            continue;
+        }
+        let api = match document["apiVersion"].as_str().unwrap() {
+            "v1" => "/api/v1".to_owned(),
+            version => format!("/apis/{version}"),
+        };
+        let plural = match kind.to_lowercase() {
+            it if it.ends_with("policy") => it.trim_end_matches('y').to_owned() + "ies",
+            it => it + "s",
+        };
+        let within = document["metadata"]["namespace"].as_str();
+        let within = within.map(|it| format!("/namespaces/{it}")).unwrap_or_default();
+        let dry = if kind == "Namespace" { "" } else { "&dryRun=All" };
+        let path = format!("{api}{within}/{plural}?fieldValidation=Strict{dry}");
+        let reply = boss.create(&path, &document).await;
+        assert_eq!((reply.status, reply.warnings.len()), (201, 0), "{kind}: {reply:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +234,7 @@ async fn an_authority_of_ones_own_is_kept_and_vouched_for() {
     let Some(api_server) = ApiServer::start().await else { return };
     let boss = Caller::new(&api_server, "boss");
     let example = Example::new("frontend-recreated", Some(&api_server));
+    everything_shipped_is_taken(&boss).await;
     let mut configuration = shipped();
     let name = configuration["metadata"]["name"].as_str().unwrap().to_owned();
     configuration["webhooks"][0]["clientConfig"]["service"]["namespace"] = json!("default");

@@ -35,7 +35,7 @@ fn a_link_changed_in_azure_stays_so_until_the_next_sync() {
     assert_eq!(it["cause"]["event"]["reason"], "EnsuredLoadBalancer");
     assert_eq!(it["cause"]["lastModified"]["by"], "eve@contoso.com");
     assert_eq!(it["heals"], "next-sync");
-    assert!(it["repair"].as_str().unwrap().contains("privlink.dev/sync="), "{it}");
+    assert!(it["repair"]["commands"][0].as_str().unwrap().contains("privlink.dev/sync="), "{it}");
     // What the repair does: the controller syncs when an annotation changes.
     applied.meanwhile(|somebody| async move {
         let patch = json!({"metadata": {"annotations": {"privlink.dev/sync": "1"}}});
@@ -84,7 +84,9 @@ fn a_public_services_address_and_security_rule_are_looked_at() {
     applied.edit(&group, |group| group["properties"]["securityRules"] = json!([]));
     let differences = applied.differences(2, "");
     assert_eq!(classes(&differences), [told("deleted-in-azure", &rule)]);
-    assert!(differences[0]["repair"].as_str().unwrap().contains("privlink.dev/sync="));
+    assert!(
+        differences[0]["repair"]["commands"][0].as_str().unwrap().contains("privlink.dev/sync=")
+    );
     // The repair brings it back, and the address is as it was.
     let sync = json!({"metadata": {"annotations": {"privlink.dev/sync": "1"}}});
     applied
@@ -302,7 +304,7 @@ fn what_no_service_owns_was_left_behind_and_what_others_put_there_is_noted() {
         ]
     );
     assert!(differences[0]["message"].as_str().unwrap().contains("by-terraform"));
-    assert!(differences[1]["repair"].as_str().unwrap().contains(left));
+    assert!(differences[1]["repair"]["commands"][0].as_str().unwrap().contains(left));
 }
 
 #[test]
@@ -318,7 +320,10 @@ fn a_link_whose_service_is_gone_is_an_orphan() {
     let found = classes(&differences);
     assert!(found.contains(&told("orphan", LINK)), "{differences:#?}");
     let orphan = differences.iter().find(|it| it["class"] == "orphan").unwrap();
-    assert!(orphan["repair"].as_str().unwrap().starts_with("az tag update"), "{other} {orphan}");
+    assert!(
+        orphan["repair"]["commands"][0].as_str().unwrap().starts_with("az tag update"),
+        "{other} {orphan}"
+    );
 }
 
 #[test]
@@ -332,7 +337,7 @@ fn a_network_policy_that_is_on_again_is_not_healed() {
     assert_eq!(classes(&differences), [told("changed-in-azure", "Subnet/aks-vnet/aks-subnet")]);
     assert_eq!(differences[0]["heals"], "no");
     assert!(
-        differences[0]["repair"]
+        differences[0]["repair"]["commands"][0]
             .as_str()
             .unwrap()
             .contains("--private-link-service-network-policies Disabled")

@@ -63,6 +63,13 @@ fn every_format_tells_the_same_day() {
         assert_golden(&format!("drift/{file}"), &run.stdout);
         assert_eq!(run.stderr, "");
     }
+    for width in ["80", "120"] {
+        let words: Vec<&str> = LOOK.split(' ').collect();
+        let run = applied.place.run_args_with(&words, &[("COLUMNS", width)]).expect(2);
+        assert_golden(&format!("drift/drift-{width}.txt"), &run.stdout);
+        let most: usize = width.parse().unwrap();
+        assert!(run.stdout.lines().all(|line| line.chars().count() <= most), "{}", run.stdout);
+    }
     // Beside stdout, into files.
     let more = "--exit-zero --render junit=drift.xml --prometheus drift.prom";
     applied.place.run(&format!("{LOOK} {more}")).expect(0);
@@ -230,7 +237,7 @@ fn a_webhook_that_refuses_is_told_and_ends_with_1() {
     let words = format!("{LOOK} --exit-zero --webhook {url} -vv");
     let run = applied.place.run(&words).expect(1);
     server.join().unwrap();
-    assert!(run.stdout.contains("Drift: "), "the report is printed all the same");
+    assert!(run.stdout.contains(" differ: "), "the report is printed all the same");
     assert!(run.stderr.contains("warning: the webhook answered 403"), "{}", run.stderr);
     assert!(!run.stderr.contains("secret-path"), "{}", run.stderr);
 }

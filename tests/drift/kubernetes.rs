@@ -41,11 +41,10 @@ fn an_edit_by_hand_is_one_difference_and_names_its_manager() {
     assert_eq!(it["fields"][0]["found"], "true");
     assert_eq!(it["fields"][0]["wanted"], Value::Null);
     assert_eq!(it["heals"], "no");
-    let repair = it["repair"].as_str().unwrap();
-    assert!(repair.starts_with("kubectl annotate service -n default internal-app service.beta"));
-    assert!(
-        repair.ends_with("azure-pls-proxy-protocol- && privlink apply -f examples/private-link")
-    );
+    let annotation = "service.beta.kubernetes.io/azure-pls-proxy-protocol-";
+    let take_back = format!("kubectl annotate service -n default internal-app {annotation}");
+    let apply = "privlink apply -f examples/private-link --sandbox";
+    assert_eq!(it["repair"], json!({"commands": [take_back, apply]}));
 }
 
 /// An apply leaves the fields of others alone, so that no plan shows this.
@@ -61,7 +60,8 @@ fn a_target_port_set_by_hand_is_told_though_no_plan_would_change_it() {
     let service = "Service/default/internal-app";
     assert_eq!(classes(&differences), [told("edited-in-kubernetes", service)]);
     assert_eq!(differences[0]["cause"]["manager"], "kubectl-edit");
-    assert!(differences[0]["repair"].as_str().unwrap().starts_with("kubectl edit service"));
+    let commands = differences[0]["repair"]["commands"].as_array().unwrap();
+    assert_eq!(commands[0], "kubectl edit service -n default internal-app");
 }
 
 #[test]
@@ -110,7 +110,8 @@ fn a_desired_state_that_moved_on_was_not_applied() {
     let differences = applied.differences(2, "");
     assert_eq!(classes(&differences), [told("not-applied", "Service/default/internal-app")]);
     assert_eq!(differences[0]["cause"]["by"], "desired-state");
-    assert_eq!(differences[0]["repair"], "privlink apply -f examples/private-link");
+    let apply = "privlink apply -f examples/private-link --sandbox";
+    assert_eq!(differences[0]["repair"], json!({"commands": [apply]}));
     applied.run("apply", "--auto-approve --controller-timeout 20").expect(0);
     applied.run("drift", "").expect(0);
 }
@@ -163,7 +164,7 @@ fn what_argo_cd_keeps_is_repaired_by_argo_cd() {
     );
     assert_eq!(differences[0]["cause"]["manager"], "kubectl-edit");
     assert_eq!(differences[0]["heals"], "tool");
-    assert!(!differences[0]["repair"].as_str().unwrap().contains("apply"));
+    assert!(differences[0]["repair"].get("commands").is_none(), "{}", differences[0]);
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn a_failing_controller_is_named_with_its_event() {
     assert_eq!(it["cause"]["by"], "controller");
     assert_eq!(it["cause"]["event"]["reason"], "SyncLoadBalancerFailed");
     assert!(it["message"].as_str().unwrap().contains("nine"), "{it}");
-    assert!(it["repair"].as_str().unwrap().starts_with("kubectl describe service"));
+    assert!(it["repair"]["commands"][0].as_str().unwrap().starts_with("kubectl describe service"));
 }
 
 /// A Service that was just written, with no event since: the controller is still to come.

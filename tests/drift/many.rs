@@ -54,7 +54,7 @@ fn every_folder_is_a_stack_and_one_failure_stops_nobody() {
     let run = place.run("drift -f stacks --each --sandbox").expect(2);
     assert_eq!(
         run.last_line(),
-        "Drift: 1 difference, in 1 of 8 objects. 1 of 3 stacks drifted.",
+        "1 of 8 objects differs: 1 broken now. 1 of 3 stacks drifted.",
         "{}",
         run.stdout
     );

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap_complete::engine::ArgValueCompleter;
+
 use super::{DataFormat, Input, Where};
+use crate::completion;
 
 /// `explain`.
 #[derive(Debug, clap::Args)]
@@ -10,7 +13,7 @@ pub(crate) struct Explain {
     /// The code of a diagnostic, a finding or a refusal; or the address of an object, such as
     /// PrivateLinkService/default/internal-app, or the end of it, if only one ends so; without it, all codes
     /// are listed
-    #[arg(value_name = "CODE|ADDRESS")]
+    #[arg(value_name = "CODE|ADDRESS", add = ArgValueCompleter::new(completion::codes_and_addresses))]
     pub(crate) what: Option<String>,
     /// For an address: a file, a folder or `-` with desired state; may be repeated
     #[arg(short = 'f', long = "filename", value_name = "PATH")]

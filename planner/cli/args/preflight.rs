@@ -24,6 +24,10 @@ pub(crate) struct Preflight {
     /// roles as YAML
     #[arg(long, value_enum, value_name = "OF", conflicts_with = "filename")]
     pub(crate) role: Option<RoleOf>,
+    /// With `--role kubernetes`: also print the bindings to this user, an identity's object id; those for
+    /// Services are of the namespace given by -n, or of `default`
+    #[arg(long, value_name = "ID", requires = "role")]
+    pub(crate) user: Option<String>,
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,

@@ -258,6 +258,7 @@ pub(super) async fn from_desired(
         observed = observing => observed,
         () = connected.session.stop.cancelled() => return Ok(interrupted(ui)),
     };
+    unreadable::cluster(&snapshot, &connected.targets, desired)?;
     unreadable::check(&snapshot, &facts)?;
     let observed = super::Observed { snapshot, facts, connected: None };
     let mut plan = super::planned(desired, &observed, mode, &args.limits)?.plan;

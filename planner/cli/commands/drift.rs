@@ -14,12 +14,13 @@ use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
 use privlink_render as render;
-use privlink_render::style::Style;
+use privlink_render::layout::Layout;
 
 use crate::args::{Drift, DriftFormat, Where};
 use crate::command_error::CommandError;
 use crate::connect;
 use crate::exit::Exit;
+use crate::invocation::Invocation;
 use crate::ui::Ui;
 
 use super::stacks::{self, Source};
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
             Err(error) => reports.push(failed(&source.name(), &source, &error, ui)),
         }
     }
-    let outcomes = look_at_all(args, since.as_ref(), &loaded)?;
+    let outcomes = look_at_all(args, since.as_ref(), &loaded, ui.invocation())?;
     for ((source, desired), outcome) in loaded.iter().zip(outcomes) {
         reports.push(outcome.unwrap_or_else(|error| failed(&desired.name, source, &error, ui)));
     }
@@ -69,11 +70,12 @@ fn look_at_all(
     args: &Drift,
     since: Option<&Since>,
     loaded: &[(Source, Desired)],
+    called: &Invocation,
 ) -> Result<Vec<Result<StackReport, CommandError>>, CommandError> {
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
     let jobs = stacks::jobs(&args.place, args.jobs.into());
     stacks::side_by_side(loaded, jobs, |(source, desired)| {
-        super::block_on(look_at(args, since, (source, desired), arm.as_ref()))
+        super::block_on(look_at(args, since, (source, desired), arm.as_ref(), called))
     })
 }
 
@@ -82,6 +84,7 @@ async fn look_at(
     since: Option<&Since>,
     (source, desired): (&Source, &Desired),
     arm: Option<&ArmClient>,
+    called: &Invocation,
 ) -> Result<StackReport, CommandError> {
     let (snapshot, facts, seconds) = match &args.observed {
         Some(path) => {
@@ -92,7 +95,7 @@ async fn look_at(
     };
     let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
     let input = privlink_core::input::Input::new(desired, &snapshot, &facts, &options);
-    let apply = source.apply();
+    let apply = source.apply(called);
     let mut report = drift::look(&input, &Look { since, apply: &apply });
     report.source = source.shown();
     report.observe_seconds = seconds;
@@ -108,6 +111,7 @@ async fn observe(
     let began = Instant::now();
     let connected = connect::connect_sharing(desired, place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
+    crate::unreadable::cluster(&snapshot, &connected.targets, desired)?;
     let seconds = began.elapsed().as_secs_f64();
     connected.close().await?;
     Ok((snapshot, facts, Some(seconds)))
@@ -149,22 +153,22 @@ fn since(path: &Path) -> Result<Since, CommandError> {
 
 /// Writes the report in every format that is asked for.
 fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
-    ui.print(&rendered(report, args.output, ui.style()))?;
+    ui.print(&rendered(report, args.output, ui.layout()))?;
     for (format, file) in &args.render {
-        super::file::write_private(file, &rendered(report, *format, Style::default()))?;
+        super::file::write_private(file, &rendered(report, *format, Layout::default()))?;
     }
-    super::summary::of_text(&rendered(report, DriftFormat::Markdown, Style::default()), ui);
+    super::summary::of_text(&rendered(report, DriftFormat::Markdown, Layout::default()), ui);
     match &args.prometheus {
         Some(file) => textfile::write(file, report),
         None => Ok(()),
     }
 }
 
-fn rendered(report: &Report, format: DriftFormat, style: Style) -> String {
+fn rendered(report: &Report, format: DriftFormat, layout: Layout) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match format {
-        DriftFormat::Text => render::drift::text::report(report, style, &mut text),
+        DriftFormat::Text => render::drift::text::report(report, layout, &mut text),
         DriftFormat::Json => render::drift::json(report, &mut text),
         DriftFormat::Markdown => render::drift::markdown::report(report, &mut text),
         DriftFormat::Junit => render::drift::junit::report(report, &mut text),

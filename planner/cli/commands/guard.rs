@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use privlink_core::desired::{self, Desired, Stack};
 use privlink_core::guard::{self, Seen, review};
+use privlink_core::inventory::Azure;
 use privlink_render as render;
 
 use crate::args::{GuardCommand, GuardReview, Input};
@@ -62,6 +63,7 @@ fn review(args: &GuardReview, ui: &mut Ui) -> Result<Exit, CommandError> {
         .and_then(|most| guard::stale(&snapshot.taken_at, super::plan::seconds(), most));
     let seen = Seen {
         snapshot: &snapshot,
+        azure: &Azure::of(&snapshot),
         facts: &facts,
         stack: desired.stack.as_ref(),
         trouble: trouble.as_deref(),

@@ -107,6 +107,7 @@ async fn live(args: &args::Import, selection: &Selection) -> Result<Read, Comman
     connected.targets.endpoint_subscriptions.extend(args.endpoint_subscription.iter().cloned());
     let place = place(&connected.targets, &args.place);
     let (mut snapshot, facts) = connected.observe().await;
+    crate::unreadable::cluster(&snapshot, &connected.targets, &named)?;
     for _ in 0..ROUNDS {
         let lists = import::reads(&snapshot, &facts, &place, selection).map_err(failed)?;
         if lists.is_empty() {

@@ -151,6 +151,7 @@ async fn live(
     let connected =
         connect::connect_sharing(desired, &args.place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
+    unreadable::cluster(&snapshot, &connected.targets, desired)?;
     unreadable::check(&snapshot, &facts)?;
     let observed = Observed { snapshot, facts, connected: None };
     let mut planned = super::planned(desired, &observed, mode, &args.limits)?;

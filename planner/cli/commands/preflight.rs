@@ -26,7 +26,7 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         args::Phase::Apply => Phase::Apply,
     };
     if let Some(of) = args.role {
-        ui.print(&roles(of, phase, args.place.subscription.as_deref()))?;
+        ui.print(&roles(of, phase, args)?)?;
         return Ok(Exit::Done);
     }
     let input = args.input();
@@ -102,11 +102,27 @@ fn text(report: &Report, style: Style) -> String {
 }
 
 /// Roles as their own tools take them.
-fn roles(of: RoleOf, phase: Phase, subscription: Option<&str>) -> String {
-    let subscription = subscription.unwrap_or("00000000-0000-0000-0000-000000000000");
-    let scopes = BTreeSet::from([format!("/subscriptions/{subscription}")]);
-    match of {
-        RoleOf::Azure => format!("{:#}\n", role::azure(phase, &scopes)),
-        RoleOf::Kubernetes => role::kubernetes(phase),
+fn roles(of: RoleOf, phase: Phase, args: &args::Preflight) -> Result<String, CommandError> {
+    match (of, &args.user) {
+        (RoleOf::Azure, Some(_)) => Err(CommandError::new("--user goes with --role kubernetes")
+            .hint("An Azure role is given to an identity by `az role assignment create`.")),
+        (RoleOf::Azure, None) => {
+            let said = args.place.subscription.as_deref().filter(|it| !it.is_empty());
+            let Some(subscription) = said.filter(|it| *it != NO_SUBSCRIPTION) else {
+                let why = "the role is for no subscription";
+                return Err(CommandError::new(why)
+                    .hint("Give --subscription: `az account show --query id -o tsv` prints it."));
+            };
+            let scopes = BTreeSet::from([format!("/subscriptions/{subscription}")]);
+            Ok(format!("{:#}\n", role::azure(phase, &scopes)))
+        }
+        (RoleOf::Kubernetes, None) => Ok(role::kubernetes(phase)),
+        (RoleOf::Kubernetes, Some(user)) => {
+            let namespace = args.namespace.as_deref().unwrap_or("default");
+            Ok(role::kubernetes(phase) + &role::bindings(phase, user, namespace))
+        }
     }
 }
+
+/// What stands for a subscription in examples, and is none.
+const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";

@@ -12,6 +12,8 @@ use crate::args::{Input, Where};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::input;
+use crate::invocation::Invocation;
+use crate::progress::Passing;
 use crate::ui::Ui;
 
 /// Where one stack's desired state is read.
@@ -37,6 +39,13 @@ impl Source {
         paths.collect::<Vec<_>>().join(" ")
     }
 
+    /// Its path below the folder of all stacks.
+    pub(super) fn below(&self, stacks: &Path) -> String {
+        let path = self.input.filename.first().map_or(stacks, PathBuf::as_path);
+        let below = path.strip_prefix(stacks).unwrap_or(path);
+        if below.as_os_str().is_empty() { self.name() } else { below.display().to_string() }
+    }
+
     /// The stack's name, where its documents cannot say it.
     pub(super) fn name(&self) -> String {
         let first = self.input.filename.first().and_then(|path| input::stack_name(path));
@@ -58,16 +67,15 @@ impl Source {
         PathBuf::from(file)
     }
 
-    /// The command that applies it.
-    pub(super) fn apply(&self) -> String {
-        let mut command = "privlink apply".to_owned();
+    /// The words of the command that applies it, fit for a shell: with the flags that were given, for its
+    /// own files alone.
+    pub(super) fn apply(&self, called: &Invocation) -> Vec<String> {
+        let mut words = vec!["privlink".to_owned(), "apply".to_owned()];
         for path in &self.input.filename {
-            command.push_str(&format!(" -f {}", shell_word(&path.display().to_string())));
+            words.extend(["-f".to_owned(), shell_word(&path.display().to_string())]);
         }
-        if let Some(namespace) = &self.input.namespace {
-            command.push_str(&format!(" -n {}", shell_word(namespace)));
-        }
-        command
+        words.extend(called.without_files());
+        words
     }
 }
 
@@ -80,6 +88,7 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
     work: impl Fn(&T) -> R + Sync,
 ) -> Result<Vec<R>, CommandError> {
     let runtime = super::runtime()?;
+    let passing = (items.len() > 1).then(|| Passing::count(items.len(), "Reading stacks"));
     let next = Mutex::new(items.iter().enumerate());
     let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
     let job = || {
@@ -87,6 +96,7 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
         let mut done = Vec::new();
         while let Some((at, item)) = take() {
             done.push((at, work(item)));
+            passing.iter().for_each(Passing::advance);
         }
         done
     };

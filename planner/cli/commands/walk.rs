@@ -85,6 +85,7 @@ impl Walk<'_> {
 
     async fn search(&self, connected: &Connected) -> Result<Route, CommandError> {
         let (snapshot, facts) = connected.observe().await;
+        unreadable::cluster(&snapshot, &connected.targets, self.desired)?;
         unreadable::check(&snapshot, &facts)?;
         let options = super::options(Mode::Apply, &self.args.limits);
         let input = Input::new(self.desired, &snapshot, &facts, &options);

@@ -26,14 +26,16 @@ pub mod since;
 
 use std::collections::BTreeMap;
 
+use crate::contradiction;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
 use crate::prediction;
 use crate::snapshot::{List, Reading, Snapshot};
+use crate::stack_graph;
 
-pub use class::{Class, Weight};
-pub use repair::word as shell_word;
+pub use class::{Class, Urgency, Weight};
+pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
     By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
     StackReport, State, Summary, Unread,
@@ -47,15 +49,17 @@ use gathered::Gathered;
 pub struct Look<'a> {
     /// An earlier look to compare identities with.
     pub since: Option<&'a Since>,
-    /// The command that applies this stack, for the repairs that name it.
-    pub apply: &'a str,
+    /// The words of the command that applies this stack, for the repairs that name it; fit for a shell.
+    pub apply: &'a [String],
 }
 
-/// Looks for drift in one stack. The plan's options do not matter but for the version.
+/// Looks for drift in one stack. The options are those of a plan, by which the repairs that apply are
+/// judged.
 pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let mut gathered = Gathered::default();
     unreadable(input.snapshot, &mut gathered);
     let inventory = Inventory::of(input.snapshot);
+    let as_given = input;
     for what in &inventory.malformed {
         let why = "it does not look as ARM's resources do".to_owned();
         gathered.unreadable.push(Unread { what: what.clone(), why });
@@ -64,7 +68,10 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
-    if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
+    if let Some(contradiction) = contradiction::find(input.facts, &inventory) {
+        let why = contradiction.help().to_owned();
+        gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
+    } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
@@ -76,7 +83,10 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     if let Some(since) = look.since {
         since::compare(input, since, &inventory, &mut gathered);
     }
-    gathered.into_report(input)
+    gathered.expect_desired(input);
+    gathered.judge(as_given);
+    let needs = stack_graph::needs(input, &as_it_is, &join.own, &gathered.nodes);
+    StackReport { needs, ..gathered.into_report(input, &as_it_is) }
 }
 
 /// What could not be read at all.

@@ -17,6 +17,7 @@ use crate::diagnostic::{Diagnostic, Source};
 use crate::document;
 use crate::facts::Facts;
 use crate::input::{Guarded, Input, Options};
+use crate::inventory::Azure;
 use crate::kubernetes::defaults::key_of;
 use crate::node::service::address;
 use crate::plan::{Alternative, Consent, Finding, Mode as PlanMode, Refusal, Scope};
@@ -37,6 +38,8 @@ use review::{Operation, Request};
 pub struct Seen<'a> {
     /// What was observed.
     pub snapshot: &'a Snapshot,
+    /// Azure in it, worked out once for many requests.
+    pub azure: &'a Azure,
     /// What the cluster is taken to be.
     pub facts: &'a Facts,
     /// Consent, limits and protection.
@@ -275,6 +278,10 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
         Ok(planned) => planned,
         Err(why) => return Outcome::Unknown(why.to_string()),
     };
+    let unreadable = planned.plan.refusals.iter().find(|it| it.code == rule::UNREADABLE);
+    if let Some(refusal) = unreadable {
+        return Outcome::Unknown(refusal.message.clone());
+    }
     Outcome::Judged(judgement(request, policy, seen, (planned, linted)))
 }
 
@@ -312,7 +319,7 @@ fn plan(
         tool_version: seen.tool_version.to_owned(),
     };
     let input = Input::new(&desired, seen.snapshot, seen.facts, &options);
-    let planned = planning::written(&input, &request.key, stored)?;
+    let planned = planning::written(&input, seen.azure, &request.key, stored)?;
     Ok((planned, linted))
 }
 

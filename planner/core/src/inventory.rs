@@ -13,6 +13,23 @@ use crate::node::{Owners, sides};
 use crate::prediction;
 use crate::snapshot::Snapshot;
 
+/// Azure as a snapshot shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Azure {
+    /// All that fits its type.
+    pub world: World,
+    /// Resources that do not, with why.
+    pub malformed: Vec<String>,
+}
+
+impl Azure {
+    /// What a snapshot shows.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let (world, malformed) = prediction::world(snapshot);
+        Self { world, malformed }
+    }
+}
+
 /// What is live. Not to be changed once its nodes were looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -30,7 +47,7 @@ pub struct Inventory {
 impl Inventory {
     /// What a snapshot shows.
     pub fn of(snapshot: &Snapshot) -> Self {
-        let (world, malformed) = prediction::world(snapshot);
+        let Azure { world, malformed } = Azure::of(snapshot);
         let services = prediction::services(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref), &[&world]);
         Self { world, malformed, services, owners, nodes: OnceLock::new() }

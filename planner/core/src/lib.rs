@@ -10,6 +10,7 @@ mod by_hand;
 pub mod change;
 pub mod compare;
 pub mod connection_status;
+pub mod contradiction;
 pub mod diff;
 pub mod difference;
 pub mod drift;

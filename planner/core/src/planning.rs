@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::LoadBalancer;
 use crate::by_hand;
 use crate::change::Change;
-use crate::controller::{self, predict};
+use crate::contradiction::{self, Contradiction};
+use crate::controller::predict;
 use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
-use crate::facts::{Facts, LoadBalancerSku, Origin, TABLE};
+use crate::facts::{Facts, Origin, TABLE};
 use crate::finding;
 use crate::health;
 use crate::input::{Input, Selection};
-use crate::inventory::Inventory;
+use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint, service};
@@ -30,7 +30,6 @@ use crate::plan::{
 };
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
-use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::safety::{self, Given};
 use crate::stack_graph;
@@ -41,19 +40,9 @@ pub enum Error {
     /// Steps need each other in a circle: two Services that share addresses crosswise.
     #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Circle(Vec<Address>),
-    /// Live load balancers serve the cluster's Services that its configuration, as it is known, does not
-    /// have: a plan would take what is on them for something to delete.
-    #[error(
-        "{} in {group} serve Services of this cluster, and are none of the load balancers that the controller \
-         is taken to manage",
-        .names.join(", ")
-    )]
-    Contradicted {
-        /// The load balancers.
-        names: Vec<String>,
-        /// The resource group they are in.
-        group: String,
-    },
+    /// Live load balancers contradict the facts.
+    #[error(transparent)]
+    Contradicted(#[from] Contradiction),
     /// A flag names something it cannot be about.
     #[error(transparent)]
     Misnamed(#[from] Misnamed),
@@ -64,11 +53,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Circle(_) => None,
-            Self::Contradicted { .. } => Some(
-                "Let the AKS API be read (Microsoft.ContainerService/managedClusters/loadBalancers/read), or \
-                 pin `loadBalancers`, `loadBalancerName` or `clusterName` under `facts` of the Stack."
-                    .to_owned(),
-            ),
+            Self::Contradicted(contradiction) => Some(contradiction.help().to_owned()),
             Self::Misnamed(misnamed) => Some(misnamed.help()),
         }
     }
@@ -90,37 +75,44 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let inventory = Inventory::of(input.snapshot);
     let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
-    contradiction(input.facts, &inventory)?;
+    contradiction::find(input.facts, &inventory).map_or(Ok(()), Err)?;
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::diff(input, &mut gathered);
-    complete(input, inventory, &changes, gathered)
+    let Inventory { world, malformed, .. } = inventory;
+    complete(input, Azure { world, malformed }, &changes, gathered)
 }
 
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
-/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it. Azure is
+/// the snapshot's, worked out once for many writes.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
+pub fn written(
+    input: &Input<'_>,
+    azure: &Azure,
+    key: &Key,
+    stored: Option<&Value>,
+) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::written(input, key, stored, &mut gathered);
-    complete(input, Inventory::of(input.snapshot), &changes, gathered)
+    complete(input, azure.clone(), &changes, gathered)
 }
 
 /// What the controller makes of changes to Services, with all that follows from it.
 fn complete(
     input: &Input<'_>,
-    inventory: Inventory,
+    azure: Azure,
     changes: &[predict::Change],
     mut gathered: Gathered,
 ) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
-    let Inventory { world, malformed, .. } = inventory;
+    let Azure { world, malformed } = azure;
     let leaving = join::leaving(input);
     let world = join::without(world, &leaving);
     let mut prediction = diff::finish::first(world, &cluster, changes);
@@ -145,7 +137,9 @@ fn complete(
     }
     let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
-    plan.needs = stack_graph::needs(input, &prediction, &join.own, &plan.changes);
+    let changing = plan.changes.iter().filter(|it| it.is_change());
+    let changing = changing.map(|it| it.address.clone()).collect();
+    plan.needs = stack_graph::needs(input, &prediction, &join.own, &changing);
     let subjects = subjects(&join);
     let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);
@@ -173,35 +167,6 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     }
     subjects.retain(|address, _| input.covers(address));
     subjects
-}
-
-/// Facts that live load balancers contradict: one with rules of a Service of this cluster is the
-/// controller's, so its name is one that the controller gives (`ListManagedLBs`).
-fn contradiction(facts: &Facts, inventory: &Inventory) -> Result<(), Error> {
-    if facts.load_balancer_sku == LoadBalancerSku::Basic {
-        // Named after scale sets.
-        return Ok(());
-    }
-    let group = facts.load_balancer_group();
-    let serves = |balancer: &&std::sync::Arc<LoadBalancer>| {
-        let id = ResourceId::new(balancer.id());
-        let mut rules = balancer.properties.load_balancing_rules.iter().flatten();
-        id.resource_group().is_some_and(|it| it.eq_ignore_ascii_case(&group))
-            && !controller::is_managed(facts, balancer.name())
-            && rules.any(|rule| inventory.owners.of_name(rule.name()).is_some())
-    };
-    let mut names: Vec<String> = inventory
-        .world
-        .load_balancers
-        .values()
-        .filter(serves)
-        .map(|balancer| balancer.name().to_owned())
-        .collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    names.sort();
-    Err(Error::Contradicted { names, group })
 }
 
 fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {

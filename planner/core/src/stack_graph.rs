@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
-use crate::change::Change;
 use crate::graph::{Graph, Node, Ownership};
 use crate::input::Input;
 use crate::kubernetes::service::Key;
@@ -28,19 +27,17 @@ pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Add
     graph
 }
 
-/// What hangs on what among the nodes that change, as it was and as it will be.
+/// What hangs on what among some nodes, as it was and as it will be.
 pub fn needs(
     input: &Input<'_>,
     prediction: &Prediction,
     own: &BTreeMap<String, Address>,
-    changes: &[Change],
+    among: &BTreeSet<Address>,
 ) -> Vec<Need> {
     let mut services: BTreeSet<&Key> = input.desired.services.keys().collect();
     services.extend(prediction.services.keys());
     services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
-    let changed: BTreeSet<&Address> =
-        changes.iter().filter(|it| it.is_change()).map(|it| &it.address).collect();
-    if changed.is_empty() {
+    if among.is_empty() {
         return Vec::new();
     }
     let mut needs = BTreeMap::new();
@@ -49,8 +46,8 @@ pub fn needs(
         azure(nodes, &services, &mut graph);
         endpoints(input, prediction, own, &mut graph);
         connected(nodes, own, &mut graph);
-        for (node, _) in graph.nodes().filter(|(node, _)| changed.contains(node)) {
-            for (on, why) in graph.needs(node).filter(|(on, _)| changed.contains(on)) {
+        for (node, _) in graph.nodes().filter(|(node, _)| among.contains(*node)) {
+            for (on, why) in graph.needs(node).filter(|(on, _)| among.contains(*on)) {
                 needs.insert((node.clone(), on.clone()), why.to_owned());
             }
         }

@@ -199,13 +199,34 @@ fn child<'a>(holder: &'a Value, id: &ResourceId) -> Option<&'a Value> {
     children.as_array()?.iter().find(is_it)
 }
 
+/// An object of Azure's, as people call it.
+fn called(id: &ResourceId) -> String {
+    let collection = id.collection();
+    let kind = collection.as_ref().map_or("", ResourceId::name);
+    let words = match kind {
+        "loadBalancers" => "load balancer ",
+        "frontendIPConfigurations" => "frontend ",
+        "backendAddressPools" => "backend pool ",
+        "loadBalancingRules" => "rule ",
+        "probes" => "probe ",
+        "publicIPAddresses" => "public IP address ",
+        "networkSecurityGroups" => "network security group ",
+        "securityRules" => "security rule ",
+        "subnets" => "subnet ",
+        "privateLinkServices" => "Private Link Service ",
+        "privateEndpoints" => "private endpoint ",
+        _ => "",
+    };
+    format!("{words}{}", unknown::show(id.name()))
+}
+
 fn look(
     expectation: &Expectation,
     id: &ResourceId,
     live: Option<&Value>,
     known: &mut Known,
 ) -> Option<String> {
-    let name = unknown::show(id.name());
+    let name = called(id);
     match (&expectation.present, live) {
         (None, None) => None,
         (None, Some(_)) => Some(format!("{name} is still there")),

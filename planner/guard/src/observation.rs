@@ -1,7 +1,7 @@
 //! What is known of the cluster and of Azure, kept fresh beside the answers.
 //!
-//! Azure is read every so often, and again a while after a write was let through. The cluster is read again when a watch
-//! says that something changed. What was read well stays until it is too old: one failed read makes nobody blind.
+//! Azure and Nodes are read every so often, and again a while after a write was let through. Services are read again when a
+//! watch says that something changed. What was read well stays until it is too old: one failed read makes nobody blind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::facts::Facts;
 use privlink_core::group::Group;
 use privlink_core::guard::policy::Mode;
+use privlink_core::inventory::Azure;
 use privlink_core::marks::GUARD_LABEL;
-use privlink_core::snapshot::{Kubernetes, Reading, Snapshot};
+use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_core::unread;
 use privlink_engine::observe::{self, Targets};
 use privlink_kubernetes::KubernetesClient;
@@ -22,8 +23,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::metrics::{Failure, Metrics};
 
-/// How long wake-ups are gathered before the cluster is read again.
-const GATHERED: Duration = Duration::from_millis(500);
+/// How long wake-ups are gathered before Services are read again: a review carries the one it is about.
+const GATHERED: Duration = Duration::from_secs(2);
 
 /// How long after a write Azure is read again: the controller takes some seconds to begin.
 const AFTER_WRITE: Duration = Duration::from_secs(15);
@@ -44,6 +45,8 @@ pub(crate) struct Observation {
 pub(crate) struct Read {
     /// Both control planes.
     pub(crate) snapshot: Snapshot,
+    /// Azure in it.
+    pub(crate) azure: Azure,
     /// What the cluster is taken to be.
     pub(crate) facts: Facts,
     /// When Azure was read.
@@ -89,7 +92,7 @@ impl Observer {
     pub(crate) async fn run(&self) {
         self.read_namespaces().await;
         self.read_all().await;
-        tokio::join!(self.follow_azure(), self.follow_cluster());
+        tokio::join!(self.follow_azure(), self.follow_services());
     }
 
     async fn follow_azure(&self) {
@@ -108,12 +111,12 @@ impl Observer {
         }
     }
 
-    async fn follow_cluster(&self) {
+    async fn follow_services(&self) {
         let mut wakeups = self.kubernetes.watch();
         loop {
             wakeups.next().await;
             tokio::time::sleep(GATHERED).await;
-            self.read_cluster().await;
+            self.read_services().await;
         }
     }
 
@@ -128,10 +131,11 @@ impl Observer {
             self.metrics.failed(Failure::Refresh);
             tracing::warn!(%why, "the cluster or Azure could not be read");
         }
+        let azure = Azure::of(&snapshot);
         self.known.send_modify(|known| {
             known.failure.clone_from(&failure);
             if failure.is_none() {
-                known.read = Some(Arc::new(Read { snapshot, facts, at: began }));
+                known.read = Some(Arc::new(Read { snapshot, azure, facts, at: began }));
             }
         });
     }
@@ -139,9 +143,9 @@ impl Observer {
     /// What to read: with the groups that live Services name for their Private Link Services.
     async fn targets_of_live(&self) -> Targets {
         let mut targets = self.targets.clone();
-        let cluster = observe::observe_lists(&[], &self.kubernetes, &self.arm).await.kubernetes;
+        let services = self.kubernetes.services().await.unwrap_or_default();
         let subscription = &self.pinned.subscription;
-        for service in cluster.services.objects() {
+        for service in services {
             let annotations = service.pointer("/metadata/annotations");
             let group = annotations.and_then(|it| it.get(PLS_RESOURCE_GROUP)?.as_str());
             let group = group.map(str::trim).filter(|it| !it.is_empty());
@@ -151,19 +155,20 @@ impl Observer {
         targets
     }
 
-    /// Reads the cluster again, if all of it can be read.
-    async fn read_cluster(&self) {
-        let cluster = observe::observe_lists(&[], &self.kubernetes, &self.arm).await.kubernetes;
-        let Kubernetes { services, nodes, .. } = &cluster;
-        if !matches!((services, nodes), (Reading::Present(_), Reading::Present(_))) {
-            self.metrics.failed(Failure::Refresh);
-            return;
-        }
-        self.known.send_modify(|known| {
-            if let Some(read) = &mut known.read {
-                Arc::make_mut(read).snapshot.kubernetes = cluster;
+    /// Reads the Services again; those that were read last stay if that fails.
+    async fn read_services(&self) {
+        match self.kubernetes.services().await {
+            Ok(services) => self.known.send_modify(|known| {
+                if let Some(read) = &mut known.read {
+                    let kubernetes = &mut Arc::make_mut(read).snapshot.kubernetes;
+                    kubernetes.services = Reading::of(services);
+                }
+            }),
+            Err(error) => {
+                self.metrics.failed(Failure::Refresh);
+                tracing::warn!(%error, "the Services could not be read");
             }
-        });
+        }
     }
 
     /// Reads the labels of namespaces; those that were read last stay if that fails.

@@ -87,6 +87,7 @@ fn decide(
     let policy = Policy { namespaces: known.namespaces.as_ref().clone(), ..options.policy.clone() };
     let seen = Seen {
         snapshot: &read.snapshot,
+        azure: &read.azure,
         facts: &read.facts,
         stack: options.stack.as_ref(),
         trouble: trouble.as_deref(),

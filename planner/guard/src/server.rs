@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use privlink_core::facts::Facts;
+use privlink_core::inventory::Azure;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -35,7 +36,7 @@ const LOOKED_AT: Duration = Duration::from_secs(5);
 
 /// How often an authority of one's own issues a new certificate, and is looked for in the webhook.
 const ISSUED: Duration = Duration::from_secs(86_400);
-const VOUCHED: Duration = Duration::from_secs(60);
+const VOUCHED: Duration = Duration::from_secs(10);
 
 /// How long requests in flight have once no more are taken.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -76,7 +77,8 @@ impl Shared {
             azure: BTreeMap::new(),
             index: Index::default(),
         };
-        Arc::new(Read { snapshot, facts: Facts::default(), at: Instant::now() })
+        let azure = Azure::default();
+        Arc::new(Read { snapshot, azure, facts: Facts::default(), at: Instant::now() })
     }
 }
 
@@ -196,7 +198,11 @@ impl Keeper {
             CertificateSource::SelfSigned(own) => {
                 let authority = own.authority(&kubernetes).await?;
                 let pair = own.issue(&authority).map_err(Error::Certificate)?;
-                own.vouch(&authority, &kubernetes).await.map_err(Error::Authority)?;
+                // The webhook may be configured later: installers make it last.
+                if let Err(why) = own.vouch(&authority, &kubernetes).await {
+                    metrics.failed(Failure::Certificate);
+                    tracing::warn!(%why, "the webhook does not trust the authority yet");
+                }
                 (Source::Own(own.clone(), authority), pair)
             }
         };

@@ -9,8 +9,8 @@ mod load_balancer;
 mod observed;
 mod table;
 
-pub use load_balancer::LoadBalancerConfiguration;
-pub use observed::{Place, find, infer, live_cluster, node_subnets};
+pub use load_balancer::{LoadBalancerConfiguration, POOL_TAG};
+pub use observed::{Missing, Place, find, infer, missing_cluster, node_subnets};
 pub use table::{Fact, Facts, Read, Row, TABLE};
 
 use serde::{Deserialize, Serialize};
@@ -39,13 +39,13 @@ pub enum Origin {
 pub enum BackendPoolType {
     /// By network interface: AKS's default.
     #[default]
-    #[serde(rename = "nodeIPConfiguration")]
+    #[serde(rename = "nodeIPConfiguration", alias = "nodeIpConfiguration")]
     NodeIpConfiguration,
     /// By the node's address.
-    #[serde(rename = "nodeIP")]
+    #[serde(rename = "nodeIP", alias = "nodeIp")]
     NodeIp,
     /// By the pod's address.
-    #[serde(rename = "podIP")]
+    #[serde(rename = "podIP", alias = "podIp")]
     PodIp,
 }
 

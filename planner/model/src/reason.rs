@@ -15,6 +15,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The first reason of an error: what nothing else is the reason of.
+pub fn root(error: &dyn std::error::Error) -> String {
+    let mut reason = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}
+
 /// Whether a chain of reasons says that no TLS connection was made: a certificate that is not trusted,
 /// or a server that does not speak TLS. The words are rustls'. It would be the same the next time.
 pub fn is_tls(chain: &str) -> bool {

@@ -24,7 +24,7 @@ pub(crate) struct Group {
 
 /// Consumers by resource group, state and owner.
 pub(crate) fn groups(plan: &Plan, consumers: &[&Consumer]) -> Vec<Group> {
-    type Alike = (String, String, String, Whose);
+    type Alike = (String, String, String, Whose, Option<String>);
     let mut groups: BTreeMap<Alike, Vec<String>> = BTreeMap::new();
     for consumer in consumers {
         let id = ResourceId::new(&consumer.endpoint);
@@ -34,13 +34,15 @@ pub(crate) fn groups(plan: &Plan, consumers: &[&Consumer]) -> Vec<Group> {
             consumer.subscription.clone(),
             consumer.status.clone(),
             Whose::of(plan, consumer),
+            consumer.owner.clone(),
         );
         groups.entry(alike).or_default().push(id.name().to_owned());
     }
     let group = |(alike, names): (Alike, Vec<String>)| {
-        let (resource_group, subscription, status, whose) = alike;
+        let (resource_group, subscription, status, whose, owner) = alike;
         let number = names.len();
-        let whose = whose.words(number).to_owned();
+        let owner = owner.map(|it| format!(" ({it})")).unwrap_or_default();
+        let whose = format!("{}{owner}", whose.words(number));
         Group { names: folded(names), resource_group, subscription, status, whose }
     };
     groups.into_iter().map(group).collect()
@@ -84,7 +86,7 @@ impl Whose {
 }
 
 /// Names in natural order, three and more that count up as one.
-fn folded(mut names: Vec<String>) -> Vec<String> {
+pub(crate) fn folded(mut names: Vec<String>) -> Vec<String> {
     names.sort_by(|one, other| natural(one, other));
     let mut folded = Vec::new();
     let mut rest = names.as_slice();

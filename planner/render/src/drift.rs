@@ -7,41 +7,30 @@ pub mod text;
 
 use std::collections::BTreeSet;
 
-use privlink_core::change::{one_line, one_line_of};
-use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State};
+use crate::consumers;
+use privlink_core::address::Kind;
+use privlink_core::change::{one_line as shown, one_line_of};
+use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State, Urgency, Weight};
+use privlink_core::planning::account::short;
 use privlink_core::plural::count;
+use privlink_core::resource_id::ResourceId;
 
 /// The one line that says what a report comes to.
 pub fn line(report: &Report) -> String {
     let summary = report.summary;
-    let nodes: BTreeSet<_> = report
-        .stacks
-        .iter()
-        .flat_map(|stack| {
-            let drifted = stack.nodes.iter().filter(|node| node.state == State::Drifted);
-            drifted.map(move |node| (&stack.stack, &stack.source, &node.address))
-        })
-        .collect();
-    let of: usize = report.stacks.iter().map(|stack| stack.nodes.len()).sum();
     let mut sentences = Vec::new();
     match (summary.drift, report.is_complete()) {
         (0, true) => sentences.push("No drift.".to_owned()),
+        (0, false) if summary.failed == summary.stacks => {}
         (0, false) => sentences.push("No drift in what could be read.".to_owned()),
-        (drift, _) => {
-            let differences = count(drift, "difference");
-            // Nodes that could not be read may differ too, as far as they were.
-            let nodes = nodes.len();
-            sentences.push(format!("Drift: {differences}, in {nodes} of {}.", count(of, "object")));
-        }
+        _ => sentences.push(drifted(report)),
     }
     if summary.stacks > 1 {
-        let drifted =
-            report.stacks.iter().filter(|it| it.count(privlink_core::drift::Weight::Drift) > 0);
-        sentences.push(format!(
-            "{} of {} drifted.",
-            drifted.count(),
-            count(summary.stacks, "stack")
-        ));
+        let drifted = report.stacks.iter().filter(|it| it.count(Weight::Drift) > 0);
+        let drifted = drifted.count();
+        if drifted > 0 {
+            sentences.push(format!("{drifted} of {} drifted.", count(summary.stacks, "stack")));
+        }
     }
     let more = [
         (summary.unverified, "unverified"),
@@ -63,6 +52,53 @@ pub fn line(report: &Report) -> String {
     sentences.join(" ")
 }
 
+/// How many objects differ, and how: `2 of 6 objects differ: 1 broken now, 1 edited.`
+fn drifted(report: &Report) -> String {
+    let nodes: BTreeSet<_> = report
+        .stacks
+        .iter()
+        .flat_map(|stack| {
+            let drift = stack.differences.iter().filter(|it| it.weight == Weight::Drift);
+            drift.map(move |it| (&stack.stack, &stack.source, &it.address))
+        })
+        .collect();
+    let all: usize = report.stacks.iter().map(|stack| stack.nodes.len()).sum();
+    let all = count(all, "object");
+    let verb = if nodes.len() == 1 { "differs" } else { "differ" };
+    let parts: Vec<String> =
+        [(Urgency::Broken, "broken now"), (Urgency::Edited, "edited"), (Urgency::Other, "other")]
+            .into_iter()
+            .map(|(urgency, words)| (urgent(report, urgency), words))
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, words)| format!("{number} {words}"))
+            .collect();
+    format!("{} of {all} {verb}: {}.", nodes.len(), parts.join(", "))
+}
+
+/// How many differences are so urgent.
+fn urgent(report: &Report, urgency: Urgency) -> usize {
+    let differences = report.stacks.iter().flat_map(|stack| &stack.differences);
+    differences.filter(|it| it.class.urgency() == urgency).count()
+}
+
+/// The differences of a stack that are so urgent, the worst first.
+fn of_urgency(stack: &StackReport, urgency: Urgency) -> Vec<&Difference> {
+    let all = stack.differences.iter().filter(|it| it.class.urgency() == urgency);
+    let mut all: Vec<&Difference> = all.collect();
+    all.sort_by_key(|it| it.class.rank());
+    all
+}
+
+/// What differences of an urgency are called above them.
+const fn heading(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Broken => "Broken now",
+        Urgency::Edited => "Edited",
+        Urgency::Other => "Other differences",
+        Urgency::Note => "To note",
+    }
+}
+
 /// Writes a report as indented JSON, for programs.
 ///
 /// # Errors
@@ -73,51 +109,110 @@ pub fn json(report: &Report, out: &mut dyn std::fmt::Write) -> std::fmt::Result 
     writeln!(out, "{text}")
 }
 
-/// Who made a difference, with all that is known of it, on one line; not escaped.
-fn who(cause: &Cause) -> String {
+/// A part of a sentence, not escaped.
+enum Part {
+    /// Words.
+    Words(String),
+    /// A name or a time, which Markdown shows as code.
+    Name(String),
+}
+
+impl Part {
+    fn words(text: impl Into<String>) -> Self {
+        Self::Words(text.into())
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Words(text) | Self::Name(text) => text,
+        }
+    }
+}
+
+/// Parts as one text.
+fn joined(parts: &[Part]) -> String {
+    parts.iter().map(Part::text).collect()
+}
+
+/// An instant in RFC 3339, as people write it: `2026-01-01 00:00 UTC`. What is none stays as it is.
+fn instant(at: &str) -> String {
+    let parts = at.strip_suffix('Z').and_then(|it| it.split_once('T'));
+    match parts.and_then(|(day, time)| Some((day, time.get(..5)?))) {
+        Some((day, time)) => format!("{day} {time} UTC"),
+        None => at.to_owned(),
+    }
+}
+
+/// Who made a difference, with all that is known of it.
+fn who(cause: &Cause) -> Vec<Part> {
     let Cause { by, manager, at, event, last_modified, after } = cause;
-    let mut text = by.as_str().to_owned();
-    let mut more = Vec::new();
-    more.extend(manager.as_ref().map(|manager| format!("field manager {manager}")));
-    more.extend(at.as_ref().map(|at| format!("at {at}")));
+    let mut parts = match manager {
+        Some(manager) => vec![Part::Name(manager.clone()), Part::words(" in Kubernetes")],
+        None => vec![Part::words(by.as_str())],
+    };
+    let mut say = |words: &str, name: Option<&String>| {
+        if let Some(name) = name {
+            parts.extend([Part::words(words), Part::Name(name.clone())]);
+        }
+    };
+    say(", ", at.as_deref().map(instant).as_ref());
     if let Some(modified) = last_modified {
-        let by = modified.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        let at = modified.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
-        more.push(format!("last modified{by}{at}"));
+        say("; last changed by ", modified.by.as_ref());
+        let words = if modified.by.is_some() { ", " } else { "; last changed " };
+        say(words, modified.at.as_deref().map(instant).as_ref());
     }
-    more.extend(after.as_ref().map(|after| format!("after {after}")));
-    if !more.is_empty() {
-        text.push_str(&format!(" ({})", more.join(", ")));
-    }
+    say("; after ", after.as_deref().map(instant).as_ref());
     if let Some(event) = event {
-        let (reason, at) = (&event.reason, &event.at);
-        text.push_str(&format!("; newest event {reason} at {at}"));
+        say("; newest event ", Some(&event.reason));
+        say(", ", Some(&instant(&event.at)));
         if event.kind == "Warning" {
-            text.push_str(&format!(": {}", privlink_core::reason::clean(&event.message)));
+            let message = privlink_core::reason::clean(&event.message);
+            parts.push(Part::words(format!(": {message}")));
         }
     }
-    text
+    parts
 }
 
-/// What a field is and what it should be.
-fn said(field: &Field) -> String {
-    let found = field.found.as_ref().map_or_else(|| "not set".to_owned(), one_line);
-    match &field.wanted {
-        Some(wanted) => {
-            format!("is {found}, should be {}", one_line_of(wanted, field.wanted_unknown))
-        }
-        None => format!("is {found}, should not be set"),
+/// An object that differs, as people call it, with its resource group where that tells it from others.
+fn object(difference: &Difference) -> String {
+    let is_far = matches!(
+        difference.address.kind,
+        Kind::PrivateEndpoint | Kind::EndpointConnection | Kind::DnsRecord
+    );
+    let id = difference.object.as_deref().map(ResourceId::new);
+    match id.as_ref().and_then(|id| id.resource_group()).filter(|_| is_far) {
+        Some(group) => format!("{} ({group})", difference.title),
+        None => difference.title.clone(),
     }
 }
 
-/// What cuts whom off; not escaped.
-fn cut(difference: &Difference) -> Option<String> {
-    let consumers = &difference.cuts_off;
+/// What a field is and what it should be, by the field's short name.
+fn field(field: &Field) -> String {
+    let Field { path, wanted, wanted_unknown, found } = field;
+    let found = found.as_ref().map_or_else(|| "not set".to_owned(), shown);
+    let should = match wanted {
+        Some(wanted) => format!("should be {}", one_line_of(wanted, *wanted_unknown)),
+        None => "should not be set".to_owned(),
+    };
+    format!("{} is {found}, {should}", short(path))
+}
+
+/// Whom the repair disconnects; not escaped.
+fn disconnected(difference: &Difference) -> Option<String> {
+    let consumers = &difference.disconnects;
     if consumers.is_empty() {
         return None;
     }
-    let whom = count(consumers.len(), "consumer");
-    Some(format!("the repair disconnects {whom}: {}", consumers.join(", ")))
+    let names = consumers.iter().map(|id| ResourceId::new(id).name().to_owned()).collect();
+    let names = consumers::folded(names).join(", ");
+    Some(format!("the repair disconnects {}: {names}", count(consumers.len(), "consumer")))
+}
+
+/// What an apply would be refused for; not escaped.
+fn refused(difference: &Difference) -> Option<String> {
+    let refused = difference.repair.as_ref()?.refused.as_ref()?;
+    let (code, message) = (refused.code.as_str(), &refused.message);
+    Some(format!("a plan refuses it now: {message} ({code})"))
 }
 
 /// The title of a stack; not escaped.
@@ -125,4 +220,24 @@ fn title(stack: &StackReport) -> String {
     let source =
         if stack.source.is_empty() { String::new() } else { format!(" ({})", stack.source) };
     format!("{}{source}", stack.stack)
+}
+
+/// Whether an object could not be looked at, or differs.
+fn is_quiet(stack: &StackReport) -> bool {
+    stack.is_complete()
+        && stack.differences.is_empty()
+        && stack.nodes.iter().all(|it| it.state == State::InSync)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn instants_are_read_to_the_minute() {
+        assert_eq!(instant("2026-01-01T03:29:22Z"), "2026-01-01 03:29 UTC");
+        assert_eq!(instant("2026-01-01T03:29:22.123456Z"), "2026-01-01 03:29 UTC");
+        assert_eq!(instant("2026-01-01T03:29:22+02:00"), "2026-01-01T03:29:22+02:00");
+        assert_eq!(instant("soon"), "soon");
+    }
 }

@@ -109,8 +109,12 @@ fn effect(effect: &Effect, style: Style, out: &mut dyn Write) -> fmt::Result {
 }
 
 pub(super) fn consumer(consumer: &Consumer) -> String {
-    let Consumer { endpoint, subscription, request_message, status, own } = consumer;
-    let own = if *own { ", in this stack" } else { "" };
+    let Consumer { endpoint, subscription, request_message, status, own, owner } = consumer;
+    let own = match owner {
+        _ if *own => ", in this stack".to_owned(),
+        Some(owner) => format!(", {}", terminal(owner)),
+        None => String::new(),
+    };
     let message = if request_message.is_empty() {
         String::new()
     } else {

@@ -58,6 +58,31 @@ impl Layout {
         Ok(())
     }
 
+    /// A line behind `head` with something about it at the right; below, where there is no room.
+    pub(crate) fn beside(
+        self,
+        head: &str,
+        (text, aside): (&str, &str),
+        label: Option<Label>,
+        out: &mut dyn Write,
+    ) -> fmt::Result {
+        let taken = width(head) + width(text) + width(aside);
+        if aside.is_empty() || taken + GAP > self.columns() {
+            self.paragraph(head, text, label, out)?;
+            if aside.is_empty() {
+                return Ok(());
+            }
+            let below = " ".repeat(width(head));
+            return self.paragraph(&below, &format!("({aside})"), Some(Label::Faint), out);
+        }
+        let gap = " ".repeat(self.columns() - taken);
+        let painted = match label {
+            Some(label) => self.style.paint(label, text).to_string(),
+            None => text.to_owned(),
+        };
+        writeln!(out, "{head}{painted}{gap}{}", self.style.paint(Label::Faint, aside))
+    }
+
     /// A row of cells, each wrapped within its width; the last takes what is left.
     pub(crate) fn row(self, indent: usize, cells: &[Cell<'_>], out: &mut dyn Write) -> fmt::Result {
         let mut left = self.columns().saturating_sub(indent);

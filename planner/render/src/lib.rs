@@ -10,6 +10,7 @@ pub(crate) mod consumers;
 pub mod drift;
 pub mod escape;
 pub mod explanation;
+pub mod fleet;
 pub(crate) mod full;
 pub mod graph;
 pub mod guard;

@@ -195,7 +195,7 @@ fn consumers(plan: &Plan, all: &[&Consumer]) -> Vec<String> {
             names.join(", "),
             code(&group.resource_group),
             prose(&group.status),
-            group.whose
+            prose(&group.whose)
         )
     };
     consumers::groups(plan, all).into_iter().map(row).collect()

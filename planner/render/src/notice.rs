@@ -1,7 +1,7 @@
 //! What is to be told of an input or a plan, one by one: diagnostics, findings and refusals alike.
 use privlink_core::diagnostic::{Diagnostic, Place};
 use privlink_core::plan::{Finding, Plan, Refusal};
-use privlink_core::rule::{Code, Severity};
+use privlink_core::rule::{self, Code, Severity};
 
 /// One thing to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,10 @@ pub struct Notice {
 impl Notice {
     /// All that a plan tells: why it is refused, and what was found.
     pub fn of_plan(plan: &Plan) -> Vec<Self> {
-        let refusals = plan.refusals.iter().map(Self::from);
+        let refusals = plan
+            .refusals
+            .iter()
+            .map(|refusal| Self { place: caused(plan, refusal), ..Self::from(refusal) });
         refusals.chain(plan.findings.iter().map(Self::from)).collect()
     }
 
@@ -80,6 +83,18 @@ impl From<&Refusal> for Notice {
             address: None,
         }
     }
+}
+
+/// Where a refusal comes from: where a finding of its code is about its object, or else the edit that brings
+/// the disconnects about.
+fn caused(plan: &Plan, refusal: &Refusal) -> Option<Place> {
+    let is_it = |it: &&Finding| {
+        it.code == refusal.code && refusal.address.as_ref().is_none_or(|at| it.address == *at)
+    };
+    let found = plan.findings.iter().find(is_it).and_then(|it| it.place.as_deref());
+    let edit = || plan.causes.iter().find_map(|it| it.place.as_deref());
+    let is_cut = refusal.code == rule::TOO_MANY_DISCONNECTS;
+    found.or_else(|| is_cut.then(edit)?).and_then(place)
 }
 
 /// What is added to a finding that is so before the plan.

@@ -7,9 +7,10 @@ use crate::escape::mermaid as escaped;
 use crate::graph;
 use privlink_core::address::Address;
 use privlink_core::change::{Action, Change};
+use privlink_core::drift::{self, StackReport, State, Urgency};
 use privlink_core::escape::{shorten, terminal};
 use privlink_core::graph::{Graph, Node, Ownership};
-use privlink_core::plan::Plan;
+use privlink_core::plan::{Need, Plan};
 
 /// The most characters of Mermaid that GitHub and GitLab draw (Mermaid's `maxTextSize`).
 pub const MAX_CHARACTERS: usize = 50_000;
@@ -43,33 +44,76 @@ pub(crate) fn is_worth_it(plan: &Plan) -> bool {
 /// The picture as a Mermaid flowchart, from what is needed to what needs it. Where all is too much to be
 /// drawn, what is destroyed or replaced is; nothing, where that is too much.
 pub fn mermaid(plan: &Plan) -> Option<String> {
-    drawn(plan).iter().find_map(|changes| flowchart(plan, changes))
+    drawn(plan).iter().find_map(|changes| {
+        let shapes: Vec<Shape<'_>> = changes.iter().map(|it| Shape::of_change(it)).collect();
+        flowchart(&shapes, &plan.needs)
+    })
 }
 
-fn flowchart(plan: &Plan, changes: &[&Change]) -> Option<String> {
+/// A stack as it is, as a Mermaid flowchart: what drifted stands out. Where all is too much to be drawn,
+/// what differs is.
+pub fn of_drift(stack: &StackReport) -> Option<String> {
+    if !stack.nodes.iter().any(|it| it.state == State::Drifted) {
+        return None;
+    }
+    let drawn = |all: bool| {
+        let nodes = stack.nodes.iter().filter(|it| all || it.state != State::InSync);
+        let shapes: Vec<Shape<'_>> = nodes.map(|it| Shape::of_node(stack, it)).collect();
+        flowchart(&shapes, &stack.needs)
+    };
+    drawn(true).or_else(|| drawn(false))
+}
+
+/// A box of a picture.
+struct Shape<'a> {
+    address: &'a Address,
+    kind: &'static str,
+    called: &'a str,
+    said: String,
+    class: &'static str,
+}
+
+impl<'a> Shape<'a> {
+    fn of_change(change: &'a Change) -> Self {
+        let said = format!("{} by {}", change.action.word(), shorten(change.actor.as_str(), NAME));
+        Self::of(&change.address, &change.title, said, class(change.action))
+    }
+
+    fn of_node(stack: &StackReport, node: &'a drift::Node) -> Self {
+        let worst = stack.of(&node.address).min_by_key(|it| (it.class.urgency(), it.class.rank()));
+        let (said, class) = match worst.map(|it| (it.class.word(), it.class.urgency())) {
+            Some((word, Urgency::Broken)) => (word, "delete"),
+            Some((word, Urgency::Edited | Urgency::Other)) => (word, "update"),
+            Some((word, Urgency::Note)) => (word, "wait"),
+            None if node.state == State::Unreadable => ("not read", "wait"),
+            None => ("as it should be", "create"),
+        };
+        Self::of(&node.address, &node.title, said.to_owned(), class)
+    }
+
+    fn of(address: &'a Address, title: &'a str, said: String, class: &'static str) -> Self {
+        let kind = address.kind.title();
+        let called = title.strip_prefix(kind).map(str::trim_start);
+        let called = called.filter(|it| !it.is_empty()).unwrap_or(&address.name);
+        Self { address, kind: kind.trim_end_matches(" of"), called, said, class }
+    }
+}
+
+/// Boxes in order of address, with arrows from what is needed to what needs it.
+fn flowchart(shapes: &[Shape<'_>], needs: &[Need]) -> Option<String> {
     // Names are 4 characters at least, so what is surely too long need not be written.
-    if changes.len() < 2 || changes.len() > MAX_CHARACTERS / 30 {
+    if shapes.len() < 2 || shapes.len() > MAX_CHARACTERS / 30 {
         return None;
     }
     let mut text = String::from("flowchart LR\n");
-    for (at, change) in changes.iter().enumerate() {
-        let Address { kind, name } = &change.address;
-        let kind = kind.title().trim_end_matches(" of");
-        let called = change.title.strip_prefix(change.address.kind.title()).map(str::trim_start);
-        let called = called.filter(|it| !it.is_empty()).unwrap_or(name);
+    for (at, Shape { kind, called, said, class, .. }) in shapes.iter().enumerate() {
+        let (called, said) = (escaped(&shorten(called, NAME)), escaped(said));
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  n{at}[\"{kind}<br/>{}<br/>{} by {}\"]:::{}",
-            escaped(&shorten(called, NAME)),
-            change.action.word(),
-            escaped(&shorten(change.actor.as_str(), NAME)),
-            class(change.action)
-        );
+        let _ = writeln!(text, "  n{at}[\"{kind}<br/>{called}<br/>{said}\"]:::{class}");
     }
-    let at = |address: &Address| changes.binary_search_by(|it| it.address.cmp(address)).ok();
+    let at = |address: &Address| shapes.binary_search_by(|it| it.address.cmp(address)).ok();
     let edges: BTreeSet<(usize, usize)> =
-        plan.needs.iter().filter_map(|need| Some((at(&need.on)?, at(&need.node)?))).collect();
+        needs.iter().filter_map(|need| Some((at(&need.on)?, at(&need.node)?))).collect();
     if edges.len() > MAX_EDGES * 4 {
         return None;
     }

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 
 use crate::consumers::{self, Group};
 use crate::full;
-use crate::layout::{Cell, GAP, Layout, clip, width};
+use crate::layout::{Cell, Layout, clip, width};
 use crate::style::{Label, Style};
 use crate::summary;
 use privlink_core::escape::terminal;
@@ -130,20 +130,9 @@ fn headline(
     frame: &Frame<'_>,
     out: &mut dyn Write,
 ) -> fmt::Result {
-    let layout = frame.layout;
     let (text, aside) = (terminal(text), terminal(aside));
-    let room = layout.columns().saturating_sub(width(&aside) + GAP);
-    if width(&text) <= room && !aside.is_empty() {
-        let gap = " ".repeat(layout.columns() - width(&text) - width(&aside));
-        let text = layout.style.paint(label, &text).to_string();
-        writeln!(out, "{text}{gap}{}\n", layout.style.paint(Label::Faint, &aside))
-    } else {
-        layout.paragraph("", &text, Some(label), out)?;
-        if !aside.is_empty() {
-            layout.paragraph("", &format!("({aside})"), Some(Label::Faint), out)?;
-        }
-        writeln!(out)
-    }
+    frame.layout.beside("", (&text, &aside), Some(label), out)?;
+    writeln!(out)
 }
 
 /// From how many columns on subscriptions have a column of their own.

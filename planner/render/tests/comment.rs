@@ -33,6 +33,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         request_message: format!("m{text}"),
         status: text.to_owned(),
         own: false,
+        owner: Some(text.to_owned()),
     };
     let kinds = [Kind::Service, Kind::PrivateLinkService, Kind::PrivateEndpoint];
     let actions = [Action::Update, Action::Replace, Action::Delete, Action::Create];

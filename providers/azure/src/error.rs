@@ -211,9 +211,14 @@ impl ArmError {
                 "grant the identity the missing action (`privlink preflight --role` prints a role)"
             }
             ErrorKind::Denied => {
-                "check the identity chosen by --auth, its tenant, this machine's clock, and log in again"
+                "log in again (`az login`), or choose another identity by --auth; check its tenant and \
+                 this machine's clock"
             }
             ErrorKind::Invalid => "change the desired state as the message says",
+            ErrorKind::Missing if self.has_code("SubscriptionNotFound") => {
+                "set `subscription` of the Stack, or --subscription, to one that `az account list` \
+                 shows, and log in to its tenant"
+            }
             ErrorKind::Missing => "check the subscription and the names",
             ErrorKind::Canceled => {
                 "find out who canceled the operation, then run the command again"
@@ -235,7 +240,12 @@ impl ArmError {
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = &self.0;
-        write!(f, "cannot {} {}: ", failure.doing, clean(&failure.resource))?;
+        match (failure.kind, failure.status) {
+            // These are about no resource: the next call would end as this one.
+            (ErrorKind::Network, None) => write!(f, "cannot reach Azure at ")?,
+            (ErrorKind::Denied, None) => write!(f, "not signed in to Azure: ")?,
+            _ => write!(f, "cannot {} {}: ", failure.doing, clean(&failure.resource))?,
+        }
         match (&failure.code, failure.status) {
             (Some(code), Some(status)) => write!(f, "{code} ({status}): ")?,
             (Some(code), None) => write!(f, "{code}: ")?,
@@ -252,8 +262,10 @@ impl fmt::Display for ArmError {
             ("correlation", &failure.correlation_id),
             ("client request", &failure.client_request_id),
         ];
+        // What never arrived is found by nobody.
+        let is_sent = failure.status.is_some() || !is_unsent(failure.kind);
         for (name, id) in ids {
-            if let Some(id) = id {
+            if let Some(id) = id.as_ref().filter(|_| is_sent) {
                 write!(f, ", {name} id {id}")?;
             }
         }
@@ -262,6 +274,11 @@ impl fmt::Display for ArmError {
 }
 
 impl std::error::Error for ArmError {}
+
+/// Whether a failure of the kind, without a reply, means that nothing was sent to ARM.
+const fn is_unsent(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Network | ErrorKind::Denied | ErrorKind::Tls)
+}
 
 /// The kind of a refusal, from its HTTP status (none for an operation that failed) and its codes.
 pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {

@@ -64,11 +64,9 @@ impl Connection {
             Self::Default { context } => default(context.as_deref()).await?,
             Self::Kubeconfig { path, context } => {
                 let name = context_name(context.as_deref());
-                let error = |why| kubeconfig_error(&why, &name);
-                let file = Kubeconfig::read_from(path).map_err(error)?;
-                let options = options(context.as_deref());
-                let config = Config::from_custom_kubeconfig(file, &options).await.map_err(error)?;
-                (config, name)
+                let file = Kubeconfig::read_from(path);
+                let file = file.map_err(|why| kubeconfig_error(&why, &name))?;
+                of_file(file, context.as_deref()).await?
             }
             Self::InCluster => in_cluster()?,
             Self::Url { url, namespace } => (at(url, namespace)?, url.clone()),
@@ -102,13 +100,37 @@ fn hold_secrets(config: &Config) {
     }
 }
 
+/// The names of the contexts of the kubeconfig that kubectl would take; none if it cannot be read.
+pub fn contexts() -> Vec<String> {
+    let file = Kubeconfig::read();
+    file.map(|it| it.contexts.into_iter().map(|it| it.name).collect()).unwrap_or_default()
+}
+
 async fn default(context: Option<&str>) -> Result<(Config, String), KubernetesError> {
-    let name = context_name(context);
-    match Config::from_kubeconfig(&options(context)).await {
-        Ok(config) => Ok((config, name)),
+    match Kubeconfig::read() {
+        Ok(file) => of_file(file, context).await,
         Err(why) if context.is_none() && is_absent(&why) && in_pod() => in_cluster(),
-        Err(why) => Err(kubeconfig_error(&why, &name)),
+        Err(why) => Err(kubeconfig_error(&why, &context_name(context))),
     }
+}
+
+/// The configuration of a context of a kubeconfig, and what it is called: with the API server's address.
+async fn of_file(
+    file: Kubeconfig,
+    context: Option<&str>,
+) -> Result<(Config, String), KubernetesError> {
+    let current = file.current_context.clone().filter(|it| !it.is_empty());
+    let name = context_name(context.or(current.as_deref()));
+    let config = Config::from_custom_kubeconfig(file, &options(context)).await;
+    let config = config.map_err(|why| kubeconfig_error(&why, &name))?;
+    // What stands before a host may be a password.
+    let url = &config.cluster_url;
+    let server = match (url.scheme_str(), url.host(), url.port_u16()) {
+        (Some(scheme), Some(host), Some(port)) => format!(" at {scheme}://{host}:{port}"),
+        (Some(scheme), Some(host), None) => format!(" at {scheme}://{host}"),
+        _ => String::new(),
+    };
+    Ok((config, format!("{name}{server}")))
 }
 
 fn in_cluster() -> Result<(Config, String), KubernetesError> {
@@ -146,7 +168,12 @@ fn context_name(context: Option<&str>) -> String {
 }
 
 fn kubeconfig_error(why: &KubeconfigError, name: &str) -> KubernetesError {
-    KubernetesError::new(ErrorKind::Network, (Doing::Connect, "Kubernetes", name), chain(why))
+    // The library puts the path into two kinds of quotes.
+    let message = match why {
+        KubeconfigError::ReadConfig(why, path) => format!("{}: {why}", path.display()),
+        why => chain(why),
+    };
+    KubernetesError::new(ErrorKind::Network, (Doing::Connect, "Kubernetes", name), message)
 }
 
 fn is_absent(why: &KubeconfigError) -> bool {

@@ -1,7 +1,7 @@
 //! What can go wrong between this tool and an API server.
 
 use privlink_http::secret::hide;
-use privlink_model::reason::{chain, clean, is_tls};
+use privlink_model::reason::{chain, clean, is_tls, root};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -145,7 +145,9 @@ impl KubernetesError {
             _ if chain(error).contains("client error (Connect)") => ErrorKind::Network,
             _ => ErrorKind::Transient,
         };
-        Self::new(kind, about, chain(error))
+        tracing::info!(why = clean(&hide(&chain(error))), "the API server gave no reply");
+        let message = if kind == ErrorKind::Network { root(error) } else { chain(error) };
+        Self::new(kind, about, message)
     }
 
     /// From a refusal: an HTTP status and the `Status` object, if the body is one.
@@ -199,7 +201,10 @@ impl KubernetesError {
             ErrorKind::Denied => "log in again, and check the context's user and its exec plugin",
             ErrorKind::Invalid => "change the manifest as the message says",
             ErrorKind::Missing => "check the context, the namespace and the name",
-            ErrorKind::Network => "check the kubeconfig, the context, the network and the proxies",
+            ErrorKind::Network => {
+                "check the kubeconfig, the context (--context), the network and the proxies, or try \
+                 without a cluster: --sandbox"
+            }
             ErrorKind::Tls => {
                 "check the API server's address, the kubeconfig's certificate authority, and this \
                  machine's clock"
@@ -214,7 +219,13 @@ impl KubernetesError {
 impl fmt::Display for KubernetesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = &self.0;
-        write!(f, "cannot {} {}: ", failure.doing, clean(&failure.object))?;
+        match (failure.kind, failure.doing) {
+            // This is about no object: the next call would end as this one.
+            (ErrorKind::Network, doing) if doing != Doing::Connect => {
+                write!(f, "cannot reach the API server: ")?;
+            }
+            (_, doing) => write!(f, "cannot {doing} {}: ", clean(&failure.object))?,
+        }
         match (&failure.reason, failure.status) {
             (Some(reason), Some(status)) => write!(f, "{reason} ({status}): ")?,
             (_, Some(status)) => write!(f, "HTTP {status}: ")?,

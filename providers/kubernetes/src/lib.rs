@@ -17,7 +17,7 @@ mod testing;
 mod watch;
 
 pub use client::{Call, Deletion, KubernetesClient, service_path};
-pub use connection::{Connection, Settings};
+pub use connection::{Connection, Settings, contexts};
 pub use error::{Conflict, Doing, ErrorKind, Failure, KubernetesError};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};
 pub use watch::Wakeups;

@@ -85,7 +85,7 @@ fn failure(error: Error) -> CommandError {
         }
         Error::Certificate(_) => "A certificate and its key are read as PEM; see docs/guard.md.",
         Error::Authority(_) => {
-            "It takes get and create on its Secret, and get and patch on the ValidatingWebhookConfiguration."
+            "It takes get and create on its Secret; docs/install.md has the roles."
         }
     };
     CommandError::new(error.to_string()).hint(hint)

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use privlink_azure::ArmClient;
+use privlink_core::escape::terminal;
+use privlink_core::plan::Plan;
 use privlink_core::plural;
+use privlink_render::fleet::{self, Line};
 use privlink_render::style::Label;
 use privlink_render::summary;
 
@@ -17,10 +20,11 @@ use crate::ui::Ui;
 /// How many stacks each job plans before their outcome is shown. They are held in memory until then.
 const AT_ONCE: usize = 32;
 
-/// The outcome of one stack.
+/// The outcome of one stack, with what is to be shown of it.
 struct Shown {
     ui: Ui,
     exit: Exit,
+    line: Line,
     total: Option<summary::Total>,
 }
 
@@ -49,30 +53,73 @@ pub(super) fn run(
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let mut exit = Exit::Done;
-    let mut totals = summary::Total::default();
-    let mut failed = 0;
+    let mut came = Came::default();
     let is_json = args.shown.output == Format::Json;
     let mut between = "[\n";
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
-        let came = stacks::side_by_side(some, jobs, |stack| {
+        let shown = stacks::side_by_side(some, jobs, |stack| {
             shown((folder, stack), args, arm.as_ref(), keeping.keeping())
         })?;
-        for Shown { ui: kept, exit: its, total } in came {
-            if is_json && total.is_some() {
+        for shown in shown {
+            exit = exit.worse(shown.exit);
+            if !is_json {
+                came.add(shown);
+                continue;
+            }
+            if shown.total.is_some() {
                 ui.print(between)?;
                 between = ",\n";
             }
-            ui.release(kept)?;
-            exit = exit.worse(its);
-            failed += usize::from(total.is_none());
-            total.iter().for_each(|total| totals.add(total));
+            ui.release(shown.ui)?;
         }
     }
     if is_json {
-        let end = if totals.plans() == 0 { "[]\n" } else { "]\n" };
+        let end = if between == "[\n" { "[]\n" } else { "]\n" };
         ui.print(end)?;
     } else {
+        came.show(folder, args.shown.output, ui)?;
+    }
+    Ok(exit)
+}
+
+/// What came of all stacks, until it is shown.
+#[derive(Default)]
+struct Came {
+    stacks: Vec<(Line, Ui)>,
+    totals: summary::Total,
+    failed: usize,
+}
+
+impl Came {
+    fn add(&mut self, shown: Shown) {
+        let Shown { ui, line, total, .. } = shown;
+        self.failed += usize::from(total.is_none());
+        total.iter().for_each(|total| self.totals.add(total));
+        self.stacks.push((line, ui));
+    }
+
+    /// The table, the worst stack first; then each that is not without changes; and the counts.
+    fn show(mut self, folder: &Path, format: Format, ui: &mut Ui) -> Result<(), CommandError> {
+        self.stacks.sort_by(|(one, _), (other, _)| one.order(other));
+        let (lines, shown): (Vec<Line>, Vec<Ui>) = self.stacks.into_iter().unzip();
+        let folder = folder.display().to_string();
+        let head = format!("{} in {folder}", plural::count(lines.len(), "stack"));
+        let mut table = String::new();
+        // Writing to a String cannot fail.
+        let _ = match format {
+            Format::Markdown => fleet::markdown_table(&lines, &mut table),
+            _ => {
+                let head = terminal(&head);
+                table = format!("{}\n\n", ui.style().paint(Label::Heading, head));
+                fleet::text(&lines, ui.layout(), &mut table)
+            }
+        };
+        ui.print(&table)?;
+        for kept in shown {
+            ui.release(kept)?;
+        }
+        let (totals, failed) = (self.totals, self.failed);
         let mut total = Vec::new();
         if totals.plans() > 0 || failed == 0 {
             total.push(format!("{}. {}", plural::count(totals.plans(), "stack"), totals.line()));
@@ -81,13 +128,11 @@ pub(super) fn run(
             total.push(format!("{} could not be planned.", plural::count(failed, "stack")));
         }
         let total = total.join(" ");
-        let total = match args.shown.output {
+        ui.print(&match format {
             Format::Markdown => format!("**{total}**\n"),
             _ => format!("{}\n", ui.style().paint(Label::Heading, total)),
-        };
-        ui.print(&total)?;
+        })
     }
-    Ok(exit)
 }
 
 /// Plans one stack, and keeps what is to be shown.
@@ -97,12 +142,17 @@ fn shown(
     arm: Option<&ArmClient>,
     mut ui: Ui,
 ) -> Shown {
+    let below = stack.below(folder);
     match planned((folder, stack), args, arm, &mut ui) {
-        Ok((exit, total)) => Shown { ui, exit, total: Some(total) },
+        Ok((exit, plan)) => {
+            let line = Line::of_plan(below, &plan);
+            Shown { ui, exit, line, total: Some(summary::Total::of(&plan)) }
+        }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
-            Shown { ui, exit: error.exit, total: None }
+            let line = Line::failed(below, error.line());
+            Shown { ui, exit: error.exit, line, total: None }
         }
     }
 }
@@ -112,17 +162,19 @@ fn planned(
     args: &args::Plan,
     arm: Option<&ArmClient>,
     ui: &mut Ui,
-) -> Result<(Exit, summary::Total), CommandError> {
+) -> Result<(Exit, Plan), CommandError> {
     let observed = args.observed.as_ref().map(|other| stack.beside(folder, other, ".json"));
     let from = From { observed: observed.as_deref(), arm, jobs: 1 };
     let made = one(&stack.input, args, &from, ui)?;
-    if args.shown.output == Format::Text && made.plan.is_empty() && made.plan.refusals.is_empty() {
-        let heading = format!("Stack {}", privlink_core::escape::terminal(&made.plan.stack));
-        ui.print(&format!("{}\n\n", ui.style().paint(Label::Heading, heading)))?;
-    }
     let exit = super::show(&made, args, ui)?;
+    let came = Line::of_plan(String::new(), &made.plan).came;
     if args.shown.output != Format::Json {
-        ui.print("\n")?;
+        // The table has all that there is to say of it.
+        if came == fleet::Came::Unchanged {
+            ui.drop_result();
+        } else {
+            ui.print("\n")?;
+        }
     }
-    Ok((exit, summary::Total::of(&made.plan)))
+    Ok((exit, made.plan))
 }

@@ -8,6 +8,8 @@ use crate::address::{Address, Kind};
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
+use crate::controller::outcome::Outcome;
+use crate::desired::Target;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::consumer::Consumer;
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
@@ -69,20 +71,35 @@ fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
     }
 }
 
-fn no_link(endpoint: &Endpoint<'_>) -> Finding {
+/// What to do where a Service will have no Private Link Service: one that the controller fails at has a
+/// finding of its own.
+fn help_without_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> &'static str {
+    let Target::Service(target) = &endpoint.wanted.target else {
+        return "Look at what it is to reach.";
+    };
+    let is_it = |outcome: &&Outcome| outcome.service == target.value;
+    let outcome = join.prediction.outcomes.iter().find(is_it);
+    if outcome.is_some_and(|outcome| outcome.error.is_some()) {
+        "Mend what is found of the Service: the controller fails before it makes one."
+    } else {
+        "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
+    }
+}
+
+fn no_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Finding {
     Finding::new(
         rule::NO_PRIVATE_LINK_SERVICE,
         endpoint.at.clone(),
         "its Service will have no Private Link Service to connect to",
     )
-    .help("Set azure-pls-create to \"true\" on the Service, and look at what else is found of it.")
+    .help(help_without_link(join, endpoint))
     .at(&endpoint.wanted.name.span)
 }
 
 fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
     let Endpoint { at, id, .. } = endpoint;
     if endpoint.reached.is_none() {
-        gathered.findings.push(no_link(endpoint));
+        gathered.findings.push(no_link(join, endpoint));
         return;
     }
     if let Err(why) = endpoint.live {
@@ -145,6 +162,7 @@ fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
         request_message: String::new(),
         status: "Approved".to_owned(),
         own: true,
+        owner: None,
     }])
 }
 

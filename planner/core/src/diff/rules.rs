@@ -23,6 +23,18 @@ rules! {
         ),
     }
 
+    /// The resource group of the Stack, or the cluster in it, does not exist. Nothing is planned: what would be
+    /// read of another cluster would say nothing about this one.
+    CLUSTER_MISSING = "cluster-missing", Error, [Desired, Live, Planned], {
+        basis: basis::own("what the cluster's resource group lists", basis::link::KUBERNETES),
+        advice: "Write one of the names that the message lists, or correct the subscription or resource group.",
+        example: Example::live(
+            r#"
+            spec: {resourceGroup: myResourceGroup, cluster: myAksCluster2}   # while the group has myAKSCluster
+            "#,
+        ),
+    }
+
     /// The document of a private endpoint was renamed, and Azure cannot rename the endpoint. Of the stack's
     /// endpoints that no document names, exactly one is in the same resource group and subnet and reaches
     /// the same Private Link Service: it is kept, and nobody is disconnected.

@@ -21,6 +21,7 @@ use crate::resource_id::ResourceId;
 
 use super::class::Class;
 use super::gathered::fields;
+use super::repair::Repair;
 use super::report::{By, Cause, Difference, Heals};
 
 /// Other values of the assumed facts, one at a time, with the fact's name.
@@ -191,9 +192,9 @@ pub(super) fn hanging(mut difference: Difference, fact: Fact) -> Difference {
     difference.message = format!("it would be as the controller leaves it if {fact} were another");
     difference.cause = Cause::by(By::Unknown);
     difference.heals = Heals::No;
-    difference.cuts_off = Vec::new();
+    difference.disconnects = Vec::new();
     difference.hangs_on = Some(fact.to_owned());
-    difference.repair = Some(format!("pin {fact} under `facts` of the Stack"));
+    difference.repair = Some(Repair::advice(format!("pin {fact} under `facts` of the Stack")));
     difference
 }
 

@@ -26,6 +26,24 @@ pub enum Weight {
     Note,
 }
 
+/// How urgent a class is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Something does not work now, or is not there.
+    Broken,
+    /// Somebody changed what privlink or the controller wrote.
+    Edited,
+    /// All else that is drift.
+    Other,
+    /// What is no drift.
+    Note,
+}
+
+impl Urgency {
+    /// All, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Broken, Self::Edited, Self::Other, Self::Note];
+}
+
 /// What kind of difference it is.
 #[derive(
     Clone,
@@ -116,6 +134,56 @@ impl Class {
             Self::Unverified => "unverified",
             Self::AwaitingApproval => "awaiting-approval",
             Self::Foreign => "foreign",
+        }
+    }
+
+    /// What it is called beside its name, in words that follow an object.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::EditedInKubernetes => "edited",
+            Self::NotApplied => "not applied",
+            Self::Missing => "missing",
+            Self::ControllerFailed | Self::ProvisioningFailed => "failed",
+            Self::ControllerBehind => "not done yet",
+            Self::ChangedInAzure => "changed",
+            Self::DeletedInAzure => "deleted",
+            Self::Recreated => "re-created",
+            Self::Disconnected => "disconnected",
+            Self::ConsumerGone => "gone",
+            Self::Unhealthy => "not serving",
+            Self::Orphan => "left over",
+            Self::Unverified => "unverified",
+            Self::AwaitingApproval => "pending",
+            Self::Foreign => "of others",
+        }
+    }
+
+    /// How urgent it is.
+    pub const fn urgency(self) -> Urgency {
+        match self {
+            Self::Disconnected
+            | Self::ConsumerGone
+            | Self::Recreated
+            | Self::Missing
+            | Self::DeletedInAzure
+            | Self::ControllerFailed
+            | Self::ProvisioningFailed
+            | Self::Unhealthy => Urgency::Broken,
+            Self::EditedInKubernetes | Self::ChangedInAzure => Urgency::Edited,
+            Self::NotApplied | Self::ControllerBehind | Self::Orphan => Urgency::Other,
+            Self::Unverified | Self::AwaitingApproval | Self::Foreign => Urgency::Note,
+        }
+    }
+
+    /// Its place among those of the same urgency: who is disconnected comes first.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Disconnected => 0,
+            Self::ConsumerGone => 1,
+            Self::Recreated => 2,
+            Self::Missing | Self::DeletedInAzure => 3,
+            Self::ControllerFailed | Self::ProvisioningFailed => 4,
+            _ => 5,
         }
     }
 

@@ -30,7 +30,7 @@ use super::assumption::{self, Found, Proof, hanging, status, unverified};
 use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
 use super::progress::{Progress, progress};
-use super::repair;
+use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals, LastModified};
 
 /// What was seen of Azure and of the controller.
@@ -194,7 +194,7 @@ impl Work<'_> {
             difference.fields = fields(diffs.clone());
         }
         if anew {
-            difference.cuts_off = before.map(approved).unwrap_or_default();
+            difference.disconnects = before.map(approved).unwrap_or_default();
         }
         (difference.heals, difference.repair) = self.remedy(class, service.as_ref(), &difference);
         let diffs = if diffs.is_empty() { whole() } else { diffs };
@@ -215,14 +215,13 @@ impl Work<'_> {
         class: Class,
         service: Option<&Key>,
         difference: &Difference,
-    ) -> (Heals, Option<String>) {
-        let apply = Some(self.look.apply.to_owned());
-        let cuts = !difference.cuts_off.is_empty();
+    ) -> (Heals, Option<Repair>) {
+        let apply = Some(Repair::apply(self.look.apply));
+        let cuts = !difference.disconnects.is_empty();
         match (class, service) {
-            (Class::ControllerFailed, Some(service)) => (
-                Heals::No,
-                Some(format!("{}  # and remove what its event names", repair::describe(service))),
-            ),
+            (Class::ControllerFailed, Some(service)) => {
+                (Heals::No, Some(repair::describe(service)))
+            }
             (Class::ControllerBehind, _) => (Heals::Soon, None),
             (_, Some(_)) if cuts => (Heals::NextSync, apply),
             (_, Some(service)) => (Heals::NextSync, Some(repair::nudge(service))),
@@ -343,10 +342,7 @@ impl Work<'_> {
                     wanted: Some("Disabled".into()),
                     found: policy.map(Into::into),
                 }];
-                difference.repair = Some(format!(
-                    "az network vnet subnet update --ids {} --private-link-service-network-policies Disabled",
-                    repair::word(id.as_str())
-                ));
+                difference.repair = Some(repair::disable_policy(id.as_str()));
                 found.insert(at, difference);
             }
         }

@@ -19,6 +19,7 @@ use super::Look;
 use super::class::Class;
 use super::controller::of_system_data;
 use super::gathered::{Gathered, difference, fields};
+use super::repair::Repair;
 use super::report::{By, Cause, Difference};
 
 /// Compares endpoints, connections and names.
@@ -36,7 +37,7 @@ pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered)
         let message = "it carries the stack's mark, and is not in desired state";
         let cause = Cause::by(By::DesiredState);
         let mut found = difference(Class::Orphan, &at, Some(id.as_str()), message, cause);
-        found.repair = Some(look.apply.to_owned());
+        found.repair = Some(Repair::apply(look.apply));
         gathered.push(found);
     }
     consumers(join, look, gathered);
@@ -66,7 +67,7 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
                 "it is not in Azure, and neither is a Private Link Service for it to reach";
             let cause = Cause::by(By::Unknown);
             let mut found = difference(Class::Missing, at, None, message, cause);
-            found.repair = Some(look.apply.to_owned());
+            found.repair = Some(Repair::apply(look.apply));
             gathered.push(found);
         }
         return;
@@ -110,7 +111,7 @@ fn in_the_way(look: &Look<'_>, finding: &Finding, is_absent: bool) -> Difference
     let message = finding.message.clone();
     let mut found = difference(Class::Missing, &finding.address, None, message, cause);
     let help = finding.help.clone().filter(|_| !is_absent);
-    found.repair = Some(help.unwrap_or_else(|| look.apply.to_owned()));
+    found.repair = Some(help.map_or_else(|| Repair::apply(look.apply), Repair::advice));
     found
 }
 
@@ -125,7 +126,7 @@ fn missing(look: &Look<'_>, at: &Address, id: &ResourceId) -> Difference {
         "it is not in Azure: it was never applied, or somebody deleted it"
     };
     let mut found = difference(Class::Missing, at, Some(id.as_str()), message, cause);
-    found.repair = Some(look.apply.to_owned());
+    found.repair = Some(Repair::apply(look.apply));
     found
 }
 
@@ -145,7 +146,7 @@ fn changed(
     cause.last_modified = of_system_data(live);
     let mut found = difference(Class::ChangedInAzure, at, Some(id.as_str()), message, cause);
     found.fields = fields(differing);
-    found.repair = Some(look.apply.to_owned());
+    found.repair = Some(Repair::apply(look.apply));
     Some(found)
 }
 
@@ -196,8 +197,10 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
     let object = Some(endpoint.id.as_str());
     let mut found = difference(class, &at, object, message, Cause::by(by));
     found.repair = match class {
-        Class::AwaitingApproval => Some("ask the provider to approve it".to_owned()),
-        _ => Some(format!("{}  # re-creates the endpoint: it cannot connect again", look.apply)),
+        Class::AwaitingApproval => Some(Repair::advice("ask the provider to approve it")),
+        _ => Some(
+            Repair::apply(look.apply).saying("re-creates the endpoint: it cannot connect again"),
+        ),
     };
     gathered.push(found);
 }
@@ -217,7 +220,7 @@ fn unprovisioned(
         let message = format!("Azure failed to provision it: its provisioningState is {state}");
         let mut found =
             difference(Class::ProvisioningFailed, at, Some(id.as_str()), message, cause);
-        found.repair = Some(format!("{}  # writes it again", look.apply));
+        found.repair = Some(Repair::apply(look.apply).saying("writes it again"));
         gathered.push(found);
     }
 }
@@ -242,7 +245,7 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
     }
 }
 
-type Told = (Class, By, String, String);
+type Told = (Class, By, String, Repair);
 
 fn told(
     look: &Look<'_>,
@@ -254,20 +257,20 @@ fn told(
     if let Some(decision) = decision {
         let wanted = decision.status();
         let message = format!("an EndpointApproval wants it {wanted}, and it is {status}");
-        return Some((Class::NotApplied, By::DesiredState, message, look.apply.to_owned()));
+        return Some((Class::NotApplied, By::DesiredState, message, Repair::apply(look.apply)));
     }
     match status {
         "Disconnected" if !is_own => Some((
             Class::ConsumerGone,
             By::Consumer,
             format!("the consumer is disconnected from {name}"),
-            "ask the consumer; its endpoint must be re-created".to_owned(),
+            Repair::advice("ask the consumer; its endpoint must be re-created"),
         )),
         "Pending" if !is_own => Some((
             Class::AwaitingApproval,
             By::Consumer,
             format!("a consumer asks to connect to {name}, and no EndpointApproval names it"),
-            "list it under `approve` or `reject` of an EndpointApproval".to_owned(),
+            Repair::advice("list it under `approve` or `reject` of an EndpointApproval"),
         )),
         _ => None,
     }

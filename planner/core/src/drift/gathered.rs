@@ -6,9 +6,13 @@ use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
 use crate::input::Input;
 use crate::node::{dns_record, private_endpoint};
+use crate::planning::{self, account};
+use crate::prediction::Prediction;
+use crate::rule;
 use crate::unknown;
 
 use super::class::{Class, Weight};
+use super::repair::Repair;
 use super::report::{Cause, Difference, Field, Heals, Node, StackReport, State, Unread};
 
 /// What the parts of a look gather, in no order.
@@ -36,13 +40,14 @@ pub(super) fn difference(
         class,
         weight: class.weight(),
         address: address.clone(),
+        title: String::new(),
         object: object.map(unknown::show),
         message: unknown::show(&message.into()),
         cause,
         fields: Vec::new(),
         heals: Heals::No,
         repair: None,
-        cuts_off: Vec::new(),
+        disconnects: Vec::new(),
         hangs_on: None,
     }
 }
@@ -72,9 +77,32 @@ impl Gathered {
         self.differences.push(difference);
     }
 
+    /// Says of the repairs that apply the stack what a plan would refuse them for.
+    pub(super) fn judge(&mut self, input: &Input<'_>) {
+        let applies = |it: &Difference| it.repair.as_ref().is_some_and(Repair::applies);
+        if !self.differences.iter().any(applies) {
+            return;
+        }
+        // What cannot be planned says so to whoever tries; here it is about what differs.
+        let Ok(planned) = planning::plan(input) else { return };
+        let mut refusals = planned.plan.refusals;
+        refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
+        for repair in self.differences.iter_mut().filter_map(|it| it.repair.as_mut()) {
+            repair.refuse(&refusals);
+        }
+    }
+
+    /// Calls every object that differs as people do.
+    fn entitle(&mut self, as_it_is: &Prediction) {
+        for difference in &mut self.differences {
+            let object = difference.object.as_deref();
+            difference.title = account::title(as_it_is, &difference.address, object);
+        }
+    }
+
     /// The report, in order.
-    pub(super) fn into_report(mut self, input: &Input<'_>) -> StackReport {
-        self.expect_desired(input);
+    pub(super) fn into_report(mut self, input: &Input<'_>, as_it_is: &Prediction) -> StackReport {
+        self.entitle(as_it_is);
         let key = |it: &Difference| (it.address.clone(), it.class, it.message.clone());
         self.differences.sort_by_key(key);
         self.differences.dedup();
@@ -93,8 +121,12 @@ impl Gathered {
             .max()
             .unwrap_or(State::InSync)
         };
-        let nodes =
-            self.nodes.iter().map(|it| Node { address: it.clone(), state: state(it) }).collect();
+        let node = |address: &Address| Node {
+            address: address.clone(),
+            title: account::title(as_it_is, address, None),
+            state: state(address),
+        };
+        let nodes = self.nodes.iter().map(node).collect();
         StackReport {
             stack: input.desired.name.clone(),
             observed_at: input.snapshot.taken_at.clone(),
@@ -106,7 +138,7 @@ impl Gathered {
     }
 
     /// What desired state names was looked at, whatever came of it.
-    fn expect_desired(&mut self, input: &Input<'_>) {
+    pub(super) fn expect_desired(&mut self, input: &Input<'_>) {
         self.nodes.extend(input.desired.services.keys().map(crate::node::service::address));
         for (name, wanted) in &input.desired.endpoints {
             self.nodes.insert(private_endpoint::address(name));

@@ -5,6 +5,7 @@ use crate::rule;
 
 use super::class::Class;
 use super::gathered::{Gathered, difference};
+use super::repair::Repair;
 use super::report::{By, Cause};
 
 /// Says what the rules find.
@@ -19,7 +20,7 @@ pub(super) fn compare(join: &Join<'_>, gathered: &mut Gathered) {
             _ => (Class::Unhealthy, By::AzureOrSomebodyInIt),
         };
         let mut found = difference(class, &finding.address, None, finding.message, Cause::by(by));
-        found.repair = finding.help;
+        found.repair = finding.help.map(Repair::advice);
         gathered.push(found);
     }
 }

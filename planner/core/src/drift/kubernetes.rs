@@ -15,7 +15,7 @@ use crate::snapshot::Reading;
 use super::Look;
 use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
-use super::repair::word;
+use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals};
 use crate::writer::{Writers, is_own};
 
@@ -57,7 +57,7 @@ fn missing(look: &Look<'_>, service: &Service<'_>) -> Difference {
     if external {
         difference.heals = Heals::Tool;
     } else {
-        difference.repair = Some(look.apply.to_owned());
+        difference.repair = Some(Repair::apply(look.apply));
     }
     difference
 }
@@ -71,7 +71,7 @@ fn orphan(look: &Look<'_>, key: &Key, object: &Value) -> Difference {
         .map(ToOwned::to_owned);
     let mut difference =
         difference(Class::Orphan, &address(key), Some(&key.to_string()), message, cause);
-    difference.repair = Some(format!("{}  # deletes it", look.apply));
+    difference.repair = Some(Repair::apply(look.apply).saying("deletes it"));
     difference
 }
 
@@ -166,7 +166,7 @@ fn edited(
     };
     let mut difference = difference(class, at, Some(&key.to_string()), message, cause);
     difference.heals = if external { Heals::Tool } else { Heals::No };
-    difference.repair = Some(repair(look, key, (external, adopted), (class, &diffs)));
+    difference.repair = Some(self::repair(look, key, (external, adopted), (class, &diffs)));
     difference.fields = fields(diffs);
     difference
 }
@@ -177,34 +177,33 @@ fn repair(
     key: &Key,
     (external, adopted): (bool, bool),
     (class, diffs): (Class, &[FieldDiff]),
-) -> String {
+) -> Repair {
     if external {
-        return "let the tool that keeps the Service sync it, or write the change where it reads"
-            .to_owned();
+        return Repair::advice(
+            "let the tool that keeps the Service sync it, or write the change where it reads",
+        );
     }
     if class != Class::EditedInKubernetes {
-        let adopt = if adopted { "" } else { " --adopt" };
-        return format!("{}{adopt}", look.apply);
+        let apply = if adopted { repair::apply } else { repair::adopt };
+        return Repair::command(apply(look.apply));
     }
-    let (namespace, name) = (word(&key.namespace), word(&key.name));
     let annotations: Vec<String> = diffs
         .iter()
         .filter(|field| field.before.is_some())
         .filter_map(|field| field.path.strip_prefix("metadata.annotations[")?.strip_suffix(']'))
         .filter_map(|quoted| serde_json::from_str::<String>(quoted).ok())
-        .map(|annotation| word(&format!("{annotation}-")))
         .collect();
     let set_elsewhere = diffs
         .iter()
         .any(|field| field.before.is_some() && !field.path.starts_with("metadata.annotations["));
     let mut commands = Vec::new();
     if !annotations.is_empty() {
-        let annotations = annotations.join(" ");
-        commands.push(format!("kubectl annotate service -n {namespace} {name} {annotations}"));
+        let annotations: Vec<&str> = annotations.iter().map(String::as_str).collect();
+        commands.push(repair::unannotate(key, &annotations));
     }
     if set_elsewhere {
-        commands.push(format!("kubectl edit service -n {namespace} {name}"));
+        commands.push(repair::edit(key));
     }
-    commands.push(look.apply.to_owned());
-    commands.join(" && ")
+    commands.push(repair::apply(look.apply));
+    Repair { commands, ..Repair::default() }
 }

@@ -14,7 +14,7 @@ use super::Look;
 use super::class::Class;
 use super::controller::{Seen, last_modified};
 use super::gathered::{Gathered, difference};
-use super::repair;
+use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference};
 
 /// The tags the controller puts on a Private Link Service (`consts.go`).
@@ -100,12 +100,8 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
         if is_made_name(name) {
             let at = Address::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
             let mut found = left(seen, &at, child.as_str(), "no Service owns it");
-            found.repair = Some(format!(
-                "az network lb frontend-ip delete -g {} --lb-name {} -n {}",
-                repair::word(id.resource_group().unwrap_or_default()),
-                repair::word(balancer.name()),
-                repair::word(name)
-            ));
+            let group = id.resource_group().unwrap_or_default();
+            found.repair = Some(repair::delete_frontend(group, balancer.name(), name));
             gathered.push(found);
         } else {
             foreign.entry("frontends").or_default().push(name);
@@ -160,7 +156,7 @@ fn link_left(
         let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
         let connected =
             private_link_service::consumers(link).into_iter().filter(|it| it.status == "Approved");
-        found.cuts_off = connected.map(|it| it.endpoint).collect();
+        found.disconnects = connected.map(|it| it.endpoint).collect();
         return Some(found);
     };
     let owner = tag(OWNER_TAG)?;
@@ -180,11 +176,7 @@ fn link_left(
         );
         let cause = Cause::by(By::Controller);
         let mut found = difference(Class::Orphan, &at, Some(link.id()), message, cause);
-        found.repair = Some(format!(
-            "az tag update --operation merge --resource-id {} --tags {}",
-            repair::word(link.id()),
-            repair::word(&format!("{OWNER_TAG}={service}"))
-        ));
+        found.repair = Some(repair::tag(link.id(), &format!("{OWNER_TAG}={service}")));
         return Some(found);
     }
     if asks_for_link(seen, &owner) || !input.desired.services.contains_key(&owner) {
@@ -195,10 +187,9 @@ fn link_left(
         "its Service no longer asks for it, and nothing deletes it while its frontend lives";
     let cause = Cause::by(By::Controller);
     let mut found = difference(Class::Orphan, &at, Some(link.id()), message, cause);
-    found.repair = Some(format!(
-        "set azure-pls-create to \"true\" again, or delete Service {owner} and apply: {}",
-        look.apply
-    ));
+    found.repair = Some(Repair::apply(look.apply).saying(format!(
+        "but first set azure-pls-create to \"true\" again, or delete Service {owner}"
+    )));
     Some(found)
 }
 

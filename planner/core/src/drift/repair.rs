@@ -1,6 +1,121 @@
-//! Commands that repair, fit to be pasted into a shell.
+//! What repairs a difference: commands that are fit to be pasted into a shell, or advice.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::kubernetes::service::Key;
+use crate::plan::Refusal;
+use crate::rule::{self, Code};
+
+/// What repairs a difference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Repair {
+    /// Commands of a POSIX shell, each to be run if the one before it succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Command>,
+    /// What is to be done where no command does it, and what commands come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// Why an apply among the commands would be refused, by a plan of the stack as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// Why an apply would be refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// The code of the refusal.
+    #[schemars(with = "String")]
+    pub code: Code,
+    /// What it says.
+    pub message: String,
+}
+
+/// A command of a POSIX shell. In JSON it is text, as it is pasted.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Command {
+    words: Vec<String>,
+    is_apply: bool,
+}
+
+impl Command {
+    /// Its words, quoted as far as a shell needs.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn of<const NUMBER: usize>(words: [&str; NUMBER]) -> Self {
+        Self { words: words.map(str::to_owned).to_vec(), is_apply: false }
+    }
+
+    fn with(mut self, word: impl Into<String>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words.join(" "))
+    }
+}
+
+impl Serialize for Command {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Repair {
+    /// A command.
+    pub(super) fn command(command: Command) -> Self {
+        Self { commands: vec![command], ..Self::default() }
+    }
+
+    /// An apply of the stack, by the command that does so.
+    pub(super) fn apply(words: &[String]) -> Self {
+        Self::command(apply(words))
+    }
+
+    /// Something that no command does.
+    pub(super) fn advice(advice: impl Into<String>) -> Self {
+        Self::default().saying(advice)
+    }
+
+    /// With what the commands come to.
+    pub(super) fn saying(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// With what a plan would refuse an apply for. Commands in front of the apply take back what others
+    /// wrote: conflicts over that are over by then.
+    pub(super) fn refuse(&mut self, refusals: &[Refusal]) {
+        let Some(at) = self.commands.iter().position(|it| it.is_apply) else { return };
+        let refusal = refusals.iter().find(|it| at == 0 || it.code != rule::FIELD_CONFLICT);
+        self.refused = refusal.map(|it| Refused { code: it.code, message: it.message.clone() });
+    }
+
+    /// Whether a command applies the stack.
+    pub(super) fn applies(&self) -> bool {
+        self.commands.iter().any(|it| it.is_apply)
+    }
+}
+
+/// The command that applies a stack, by its words.
+pub(super) fn apply(words: &[String]) -> Command {
+    Command { words: words.to_vec(), is_apply: true }
+}
+
+/// The command that applies a stack and takes over what it did not make.
+pub(super) fn adopt(words: &[String]) -> Command {
+    apply(words).with("--adopt")
+}
 
 /// A word of a shell's command: quoted unless it is plain.
 pub fn word(text: &str) -> String {
@@ -11,23 +126,60 @@ pub fn word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+fn of_service<const NUMBER: usize>(words: [&str; NUMBER], service: &Key) -> Command {
+    Command::of(words).with("-n").with(word(&service.namespace)).with(word(&service.name))
+}
+
 /// Makes the controller sync a Service: it does so when an annotation changes (recording 243).
-pub(super) fn nudge(service: &Key) -> String {
-    let (namespace, name) = (word(&service.namespace), word(&service.name));
-    format!(
-        "kubectl annotate service -n {namespace} {name} --overwrite \
-         --field-manager=privlink-sync privlink.dev/sync=$(date +%s)"
-    )
+pub(super) fn nudge(service: &Key) -> Repair {
+    let command = of_service(["kubectl", "annotate", "service"], service)
+        .with("--overwrite")
+        .with("--field-manager=privlink-sync")
+        .with("privlink.dev/sync=$(date +%s)");
+    Repair::command(command)
+}
+
+/// Takes annotations from a Service.
+pub(super) fn unannotate(service: &Key, annotations: &[&str]) -> Command {
+    let command = of_service(["kubectl", "annotate", "service"], service);
+    annotations.iter().fold(command, |command, it| command.with(word(&format!("{it}-"))))
+}
+
+/// Opens a Service in an editor.
+pub(super) fn edit(service: &Key) -> Command {
+    of_service(["kubectl", "edit", "service"], service)
 }
 
 /// What the controller says of a Service.
-pub(super) fn describe(service: &Key) -> String {
-    format!("kubectl describe service -n {} {}", word(&service.namespace), word(&service.name))
+pub(super) fn describe(service: &Key) -> Repair {
+    Repair::command(of_service(["kubectl", "describe", "service"], service))
+        .saying("and remove what its event names")
 }
 
 /// Deletes a resource by its id.
-pub(super) fn delete(id: &str) -> String {
-    format!("az resource delete --ids {}", word(id))
+pub(super) fn delete(id: &str) -> Repair {
+    Repair::command(Command::of(["az", "resource", "delete", "--ids"]).with(word(id)))
+}
+
+/// Deletes a frontend of a load balancer.
+pub(super) fn delete_frontend(resource_group: &str, balancer: &str, name: &str) -> Repair {
+    let command = Command::of(["az", "network", "lb", "frontend-ip", "delete"]);
+    let flags = [("-g", resource_group), ("--lb-name", balancer), ("-n", name)];
+    let add = |command: Command, (flag, value): (&str, &str)| command.with(flag).with(word(value));
+    Repair::command(flags.into_iter().fold(command, add))
+}
+
+/// Gives a resource a tag.
+pub(super) fn tag(id: &str, tag: &str) -> Repair {
+    let command = Command::of(["az", "tag", "update", "--operation", "merge", "--resource-id"]);
+    Repair::command(command.with(word(id)).with("--tags").with(word(tag)))
+}
+
+/// Turns the network policy for Private Link Services off in a subnet.
+pub(super) fn disable_policy(subnet: &str) -> Repair {
+    let command = Command::of(["az", "network", "vnet", "subnet", "update", "--ids"]);
+    let flag = "--private-link-service-network-policies";
+    Repair::command(command.with(word(subnet)).with(flag).with("Disabled"))
 }
 
 #[cfg(test)]
@@ -44,5 +196,25 @@ mod tests {
         assert_eq!(word("$(rm -r x)'; y"), "'$(rm -r x)'\\''; y'");
         assert_eq!(word("--help"), "'--help'");
         assert_eq!(word(""), "''");
+    }
+
+    #[test]
+    fn an_apply_behind_what_takes_a_field_back_meets_no_conflict() {
+        let refusal = |code| Refusal::of_plan(code, "it is so", crate::plan::Override::never("no"));
+        let conflict = [refusal(rule::FIELD_CONFLICT)];
+        let words = ["privlink".to_owned(), "apply".to_owned()];
+        let mut alone = Repair::apply(&words);
+        alone.refuse(&conflict);
+        assert_eq!(alone.refused.as_ref().map(|it| it.code), Some(rule::FIELD_CONFLICT));
+        let service = Key::new("default", "app");
+        let commands = vec![unannotate(&service, &["a"]), apply(&words)];
+        let mut behind = Repair { commands, ..Repair::default() };
+        behind.refuse(&conflict);
+        assert_eq!(behind.refused, None);
+        behind.refuse(&[refusal(rule::FIELD_CONFLICT), refusal(rule::TOO_MANY_DISCONNECTS)]);
+        assert_eq!(behind.refused.map(|it| it.code), Some(rule::TOO_MANY_DISCONNECTS));
+        let mut other = nudge(&service);
+        other.refuse(&conflict);
+        assert_eq!(other.refused, None);
     }
 }

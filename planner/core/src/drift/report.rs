@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::plan::Need;
 
 use super::class::{Class, Weight};
+use super::repair::Repair;
 
 /// The version of the report's JSON. Minor: a new optional field or a new class; major: all else.
 pub const FORMAT_VERSION: &str = "2.0";
 
 /// What a run found, over all its stacks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// See [`FORMAT_VERSION`].
@@ -75,7 +77,7 @@ pub struct Summary {
 }
 
 /// What was found in one stack.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackReport {
     /// The stack's name.
@@ -95,6 +97,9 @@ pub struct StackReport {
     /// All objects looked at, in order of address.
     #[serde(rename = "objects")]
     pub nodes: Vec<Node>,
+    /// What hangs on what among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// What differs, in order of address and class.
     pub differences: Vec<Difference>,
     /// What could not be read.
@@ -122,7 +127,7 @@ impl StackReport {
         self.error.is_none() && self.unreadable.is_empty()
     }
 
-    /// The differences of a node.
+    /// The differences of an object.
     pub fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.address == *address)
     }
@@ -134,6 +139,8 @@ impl StackReport {
 pub struct Node {
     /// The object.
     pub address: Address,
+    /// As people call it.
+    pub title: String,
     /// How it stands: the worst of its differences.
     pub state: State,
 }
@@ -157,7 +164,7 @@ pub enum State {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// What kind of difference.
@@ -166,7 +173,9 @@ pub struct Difference {
     pub weight: Weight,
     /// The object.
     pub address: Address,
-    /// The object in its own control plane: an ARM id, or `namespace/name`.
+    /// As people call it: `Private Link Service my-pls`.
+    pub title: String,
+    /// Its name in its own control plane: an ARM id, or `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// What is so, in a sentence.
@@ -178,12 +187,12 @@ pub struct Difference {
     pub fields: Vec<Field>,
     /// Whether it goes away without anybody doing anything.
     pub heals: Heals,
-    /// The command or edit that repairs it.
+    /// What repairs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repair: Option<String>,
+    pub repair: Option<Repair>,
     /// Consumers that the controller's next sync would disconnect.
-    #[serde(rename = "disconnects", default, skip_serializing_if = "Vec::is_empty")]
-    pub cuts_off: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disconnects: Vec<String>,
     /// The assumed fact it depends on.
     #[serde(rename = "dependsOn", default, skip_serializing_if = "Option::is_none")]
     pub hangs_on: Option<String>,

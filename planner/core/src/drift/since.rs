@@ -20,6 +20,7 @@ use crate::snapshot::{Observation, Snapshot};
 
 use super::class::Class;
 use super::gathered::{Gathered, difference};
+use super::repair::Repair;
 use super::report::{By, Cause, Difference, Field};
 
 /// An earlier look, at a snapshot or at what a plan was bound to.
@@ -182,10 +183,12 @@ fn gathered_if_another(
         wanted: Some(was.into()),
         found: Some(now.into()),
     }];
-    difference.repair = Some(match at.kind {
-        Kind::PrivateLinkService => "every consumer must delete its private endpoint and create it again; take a new snapshot for the next look".to_owned(),
-        _ => "nothing brings the old one back; take a new snapshot for the next look".to_owned(),
-    });
+    difference.repair = Some(Repair::advice(match at.kind {
+        Kind::PrivateLinkService => {
+            "every consumer must delete its private endpoint and create it again; take a new snapshot for the next look"
+        }
+        _ => "nothing brings the old one back; take a new snapshot for the next look",
+    }));
     gathered.push(difference);
     true
 }
@@ -217,9 +220,8 @@ fn consumer(
     cause.after = since.at.clone();
     let object = Some(was.endpoint.as_str());
     let mut difference = difference(Class::ConsumerGone, &at, object, message, cause);
-    difference.repair = Some(
-        "ask the consumer; if it was removed on purpose, take a new snapshot for the next look"
-            .into(),
-    );
+    let advice =
+        "ask the consumer; if it was removed on purpose, take a new snapshot for the next look";
+    difference.repair = Some(Repair::advice(advice));
     Some(difference)
 }

@@ -8,6 +8,7 @@ use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown}
 use crate::desired::Target;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::marks::SYNC_ANNOTATION;
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
 use crate::planned::Planned;
@@ -29,7 +30,8 @@ pub struct Beside {
 
 /// What in a Service makes its frontend another one (controller: isFrontendIPChanged, and the name of the
 /// frontend, which follows from subnet and families).
-const OF_FRONTEND: [&str; 9] = [
+const OF_FRONTEND: [&str; 10] = [
+    "azure-load-balancer-configurations",
     "azure-load-balancer-ipv4",
     "azure-load-balancer-ipv6",
     "azure-load-balancer-internal",
@@ -61,12 +63,18 @@ pub(super) fn smallest(change: &Change, causes: &[Change]) -> Option<String> {
 /// The fields of a root that bring about what follows; all of them, where none is known to.
 pub(super) fn telling(root: &Change, goes: bool) -> Vec<&FieldDiff> {
     let matters = |field: &&FieldDiff| match root.address.kind {
+        Kind::Service if is_nudge(field) => false,
         Kind::Service if goes => OF_FRONTEND.iter().any(|it| field.path.contains(it)),
         Kind::PrivateEndpoint => field.forces_replacement || !goes,
         _ => true,
     };
     let fields: Vec<&FieldDiff> = root.fields.iter().filter(matters).collect();
-    if fields.is_empty() { root.fields.iter().collect() } else { fields }
+    if fields.is_empty() { root.fields.iter().filter(|it| !is_nudge(it)).collect() } else { fields }
+}
+
+/// Whether a field is privlink's own, which makes the controller sync: nobody has written it into a file.
+fn is_nudge(field: &FieldDiff) -> bool {
+    field.path.contains(SYNC_ANNOTATION)
 }
 
 /// The way round in one sentence.

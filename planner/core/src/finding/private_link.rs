@@ -1,6 +1,7 @@
 //! What becomes of a Service's Private Link Service.
 
 use super::{Check, Subject};
+use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome;
 use crate::facts::{BackendPoolType, LoadBalancerSku};
 use crate::node::private_link_service;
@@ -24,15 +25,40 @@ fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     } else {
         format!("this disconnects {}", consumers.join(", "))
     };
+    let name = before.name();
+    if let Some((from, to)) = moved(before, after) {
+        return Some(subject.finding(
+            LINK_RECREATED,
+            "azure-load-balancer-configurations",
+            format!(
+                "its Private Link Service {name} will be re-created, since the Service moves from load \
+                 balancer {from} to {to}; {cut}"
+            ),
+            &format!(
+                "Keep it where it is with azure-load-balancer-configurations: {}; to move it, put a second \
+                 Service beside this one and move its consumers.",
+                from.strip_suffix("-internal").unwrap_or(&from)
+            ),
+        ));
+    }
     Some(subject.finding(
         LINK_RECREATED,
         "azure-load-balancer-ipv4",
-        format!(
-            "its Private Link Service {} will be re-created, since its frontend is; {cut}",
-            before.name()
-        ),
+        format!("its Private Link Service {name} will be re-created, since its frontend is; {cut}"),
         "Keep the address and the subnet; to change them, put a second Service beside this one and move its consumers.",
     ))
+}
+
+/// The load balancers from and to which a Private Link Service moves; none if it stays on one, or turns
+/// from internal to public with its Service.
+fn moved(before: &PrivateLinkService, after: &PrivateLinkService) -> Option<(String, String)> {
+    let balancer = |link: &PrivateLinkService| {
+        let frontend = private_link_service::frontend(link)?;
+        Some(frontend.parent()?.name().to_owned())
+    };
+    let (from, to) = (balancer(before)?, balancer(after)?);
+    let bare = |name: &str| name.strip_suffix("-internal").unwrap_or(name).to_lowercase();
+    (bare(&from) != bare(&to)).then_some((from, to))
 }
 
 /// `azure-pls-create` went, and the Private Link Service stays (finding 2).

@@ -7,6 +7,7 @@ use super::review::{Operation, Request};
 use super::{Decision, Outcome, Pass, Seen, Verdict, decide, stale};
 use crate::date;
 use crate::facts::Facts;
+use crate::inventory::Azure;
 use crate::kubernetes::service::Key;
 use crate::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 
@@ -51,6 +52,7 @@ fn decided(request: &Request, policy: &Policy) -> Decision {
     let facts = Facts::default();
     let seen = Seen {
         snapshot: &snapshot,
+        azure: &Azure::default(),
         facts: &facts,
         stack: None,
         trouble: None,

@@ -86,5 +86,7 @@ pub(super) fn document(seen: &Seen<'_>, facts: &Facts, services: &[(Key, &Value)
 fn read_facts(facts: &Facts) -> Map<String, Value> {
     let read = TABLE.iter().filter(|row| facts.source(row.fact) == Origin::Read);
     let told = read.filter_map(|row| Some((row.stack?.to_owned(), facts.value(row.fact))));
-    told.filter(|(_, value)| !value.is_null()).collect()
+    // One load balancer is what a Stack says by saying nothing, until there are several.
+    let says_nothing = |value: &Value| value.is_null() || *value == json!([]);
+    told.filter(|(_, value)| !says_nothing(value)).collect()
 }

@@ -60,6 +60,7 @@ pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
                     .unwrap_or_default(),
                 status: state.and_then(|state| state.status.clone()).unwrap_or_default(),
                 own: false,
+                owner: None,
             }
         })
         .collect();

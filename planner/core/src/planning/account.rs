@@ -11,9 +11,12 @@ use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node;
+use crate::node::consumer::owner;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
 use crate::planned::Planned;
 use crate::prediction::Prediction;
+use crate::resource_id::ResourceId;
+use crate::snapshot::Observation;
 use crate::unknown;
 
 /// The prefix of the controller's annotations, which people leave away.
@@ -23,15 +26,31 @@ const PREFIX: &str = "service.beta.kubernetes.io/";
 pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     planned.plan.cluster = cluster(input.desired);
     for change in &mut planned.plan.changes {
-        change.title = title(&planned.prediction, change);
+        change.title = title(&planned.prediction, &change.address, change.object.as_deref());
     }
     let roots = brought_about(planned);
     for (change, root) in planned.plan.changes.iter_mut().zip(roots) {
         change.brought_about_by = root;
     }
+    name_owners(input, &mut planned.plan);
     planned.plan.causes = causes(input, &planned.plan);
     planned.plan.alternatives = explanation::alternatives(input, planned);
     planned.plan.excerpts = excerpts(input.desired, &planned.plan);
+}
+
+/// Says of consumers who are not the stack's whose they are, as far as their tags were read.
+fn name_owners(input: &Input<'_>, plan: &mut Plan) {
+    let effects = plan.changes.iter_mut().filter_map(|change| match &mut change.effect {
+        Effect::ConsumersDisconnected(consumers) => Some(consumers),
+        Effect::None | Effect::BriefInterruption => None,
+    });
+    let all = effects.flatten().chain(&mut plan.awaiting_approval);
+    for consumer in all.filter(|it| !it.own) {
+        let id = ResourceId::new(&consumer.endpoint);
+        if let Observation::Present(live) = input.snapshot.resource(&id) {
+            consumer.owner = owner(live);
+        }
+    }
 }
 
 fn cluster(desired: &Desired) -> Option<Cluster> {
@@ -42,20 +61,24 @@ fn cluster(desired: &Desired) -> Option<Cluster> {
 }
 
 /// As people call an object: by its name in its own control plane, and a frontend by its address.
-fn title(prediction: &Prediction, change: &Change) -> String {
-    let Address { kind, name } = &change.address;
+pub(crate) fn title(prediction: &Prediction, address: &Address, object: Option<&str>) -> String {
+    let Address { kind, name } = address;
     let nodes = [prediction.nodes_before(), prediction.nodes_after()];
     let found = |pointer: &str| {
-        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
         views.find_map(|view| {
             let text = view.fields.pointer(pointer)?.as_str()?;
             (!unknown::is_unknown(text)).then(|| text.to_owned())
         })
     };
+    let view = || nodes.iter().find_map(|nodes| nodes.get(address));
     let in_azure = || {
-        let mut views = nodes.iter().filter_map(|nodes| nodes.get(&change.address));
-        let view = views.find(|view| !unknown::is_unknown(view.id.as_str()))?;
-        Some(view.id.name().to_owned())
+        if view().is_none() {
+            return object.map(|it| ResourceId::new(it).name().to_owned());
+        }
+        let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
+        let known = views.find(|view| !unknown::is_unknown(view.id.as_str()))?;
+        Some(known.id.name().to_owned())
     };
     let called = match kind {
         Kind::FrontendIp => {
@@ -186,9 +209,12 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
             wanted: None,
         };
         if fields.is_empty() {
-            let goes = root.action == Action::Delete;
-            let place =
-                if goes { was_written(input, root) } else { place(input.desired, root, None) };
+            let place = match root.action {
+                Action::Delete => was_written(input, root),
+                // A sync has no edit.
+                _ if !root.fields.is_empty() => None,
+                _ => place(input.desired, root, None),
+            };
             causes.push(whole(place));
         }
         causes.extend(fields.into_iter().map(|field| Cause {

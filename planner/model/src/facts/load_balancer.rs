@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The tag by which AKS says which node pool a scale set is of.
+pub const POOL_TAG: &str = "aks-managed-poolName";
+
 /// One of several standard load balancers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -10,7 +13,7 @@ pub struct LoadBalancerConfiguration {
     /// Its name, without `-internal`.
     pub name: String,
     /// The scale set whose nodes are its own (`primaryVMSet`).
-    #[serde(rename = "scaleSet")]
+    #[serde(rename = "scaleSet", alias = "primaryVmSet")]
     pub primary_vm_set: String,
     /// Whether new Services may be placed on it; yes if not said.
     pub allow_service_placement: Option<bool>,
@@ -45,7 +48,7 @@ impl LoadBalancerConfiguration {
 
 /// Whether a scale set is a node pool's: AKS tags it so, and names it `aks-POOL-NUMBER-vmss`.
 fn is_of_pool(scale_set: &Value, pool: &str) -> bool {
-    let tag = scale_set.pointer("/tags/aks-managed-poolName").and_then(Value::as_str);
+    let tag = scale_set.get("tags").and_then(|tags| tags.get(POOL_TAG)).and_then(Value::as_str);
     let name = scale_set.get("name").and_then(Value::as_str).unwrap_or_default();
     match tag {
         Some(tag) => tag.eq_ignore_ascii_case(pool),

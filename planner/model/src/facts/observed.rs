@@ -191,9 +191,34 @@ fn default_node_group(cluster: &Cluster, location: &str) -> String {
 }
 
 /// The cluster on the list that would have it.
-pub fn live_cluster<'a>(snapshot: &'a Snapshot, cluster: &Cluster) -> Option<&'a Value> {
+fn live_cluster<'a>(snapshot: &'a Snapshot, cluster: &Cluster) -> Option<&'a Value> {
     let reading = snapshot.azure.get(&cluster.list().to_lowercase())?;
     find(reading.objects(), &cluster.name)
+}
+
+/// Why a cluster is not where it is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Its resource group is not there.
+    Group,
+    /// The group has other clusters, by name; none if it has no cluster at all.
+    Name(Vec<String>),
+}
+
+/// Why a cluster is not there; nothing if it is, or if the list that would have it was not read.
+pub fn missing_cluster(snapshot: &Snapshot, cluster: &Cluster) -> Option<Missing> {
+    let reading = match snapshot.azure.get(&cluster.list().to_lowercase())? {
+        Reading::Absent => return Some(Missing::Group),
+        Reading::Unreadable(_) => return None,
+        reading @ Reading::Present(_) => reading,
+    };
+    if find(reading.objects(), &cluster.name).is_some() {
+        return None;
+    }
+    let name = |other: &Value| other.get("name")?.as_str().map(str::to_owned);
+    let mut others: Vec<String> = reading.objects().filter_map(name).collect();
+    others.sort();
+    Some(Missing::Name(others))
 }
 
 /// A list that was read; nothing if it was not.

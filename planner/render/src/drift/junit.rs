@@ -1,4 +1,4 @@
-//! A drift report as JUnit XML: each node is a testcase, and drift a failure.
+//! A drift report as JUnit XML: each object is a testcase, and drift a failure.
 
 use std::fmt::{self, Write};
 
@@ -134,19 +134,23 @@ fn testcase(stack: &StackReport, node: &Node, suite: &str, out: &mut dyn Write) 
 }
 
 fn body(difference: &Difference, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "by {}", xml(&super::who(&difference.cause)))?;
+    writeln!(out, "by {}", xml(&super::joined(&super::who(&difference.cause))))?;
     for field in &difference.fields {
-        let said = super::said(field);
-        writeln!(out, "{}", xml(&format!("{}: {said}", field.path)))?;
+        writeln!(out, "{}", xml(&super::field(field)))?;
     }
-    if let Some(cut) = super::cut(difference) {
+    if let Some(cut) = super::disconnected(difference) {
         writeln!(out, "{}", xml(&cut))?;
     }
     writeln!(out, "heals by itself: {}", xml(difference.heals.as_str()))?;
-    match &difference.repair {
-        Some(repair) => writeln!(out, "repair: {}", xml(repair)),
-        None => Ok(()),
+    let Some(repair) = &difference.repair else { return Ok(()) };
+    let commands: Vec<String> = repair.commands.iter().map(ToString::to_string).collect();
+    if !commands.is_empty() {
+        writeln!(out, "repair: {}", xml(&commands.join(" && ")))?;
     }
+    for said in repair.advice.iter().chain(&super::refused(difference)) {
+        writeln!(out, "repair: {}", xml(said))?;
+    }
+    Ok(())
 }
 
 /// Text within an XML element or attribute. Characters that XML does not take, and those that are not

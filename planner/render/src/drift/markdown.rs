@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use super::Part;
 use crate::escape::{code, fence, markdown};
+use crate::picture;
 use privlink_core::change::{one_line as shown, one_line_of};
-use privlink_core::drift::{Difference, Field, Report, StackReport, Weight};
+use privlink_core::drift::{Difference, Field, Report, StackReport, Urgency, Weight};
 use privlink_core::escape::terminal;
 
 /// Writes a report: the verdict, then the stacks that drifted or could not be read, then the others.
@@ -13,10 +15,9 @@ use privlink_core::escape::terminal;
 ///
 /// Fails when the writer does.
 pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "### privlink drift\n\n**{}**\n", super::line(report))?;
-    let worth = |stack: &&StackReport| !stack.is_complete() || !stack.differences.is_empty();
-    let (told, quiet): (Vec<&StackReport>, Vec<&StackReport>) =
-        report.stacks.iter().partition(worth);
+    verdict(report, out)?;
+    let (quiet, told): (Vec<&StackReport>, Vec<&StackReport>) =
+        report.stacks.iter().partition(|stack| super::is_quiet(stack));
     for stack in told {
         self::stack(stack, out)?;
     }
@@ -27,8 +28,25 @@ pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
+/// What it comes to; a block that stands out, if anything is wrong.
+fn verdict(report: &Report, out: &mut dyn Write) -> fmt::Result {
+    let line = super::line(report);
+    let kind = match (super::urgent(report, Urgency::Broken), report.is_complete()) {
+        (0, true) if !report.has_drift() => {
+            return writeln!(out, "### \u{2705} privlink drift: {line}\n");
+        }
+        (0, _) => "WARNING",
+        _ => "CAUTION",
+    };
+    writeln!(out, "### privlink drift\n\n> [!{kind}]\n> **{line}**\n")
+}
+
 fn stack(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "#### Stack {}\n", code(&super::title(stack)))?;
+    write!(out, "#### Stack {}", code(&stack.stack))?;
+    if !stack.source.is_empty() {
+        write!(out, " in {}", code(&stack.source))?;
+    }
+    writeln!(out, "\n")?;
     if let Some(error) = &stack.error {
         writeln!(out, "Could not be looked at:\n")?;
         let fence = fence(error);
@@ -43,61 +61,101 @@ fn stack(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
         writeln!(out)?;
     }
     table(stack, out)?;
-    details(stack, out)
+    if let Some(picture) = picture::of_drift(stack) {
+        writeln!(out, "```mermaid\n{picture}```\n")?;
+    }
+    repairs(stack, out)?;
+    if !stack.observed_at.is_empty() {
+        writeln!(out, "<sub>read {}</sub>\n", code(&super::instant(&stack.observed_at)))?;
+    }
+    Ok(())
 }
+
+/// The differences of a stack, the most urgent first.
+fn sorted(stack: &StackReport) -> impl Iterator<Item = &Difference> {
+    Urgency::ALL.into_iter().flat_map(|urgency| super::of_urgency(stack, urgency))
+}
+
+/// How many fields stand in a row of the table; all are below it.
+const FIELDS: usize = 2;
 
 fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
     if stack.differences.is_empty() {
         return Ok(());
     }
-    writeln!(out, "| class | object | what | by | heals by itself |\n|---|---|---|---|---|")?;
-    for difference in &stack.differences {
-        let Difference { class, weight, address, message, cause, heals, .. } = difference;
-        let is_drift = *weight == Weight::Drift;
-        let (by, heals) =
-            if is_drift { (super::who(cause), heals.as_str()) } else { (String::new(), "") };
-        writeln!(
-            out,
-            "| {} | {} | {} | {} | {} |",
-            code(class.as_str()),
-            code(&address.to_string()),
-            markdown(message),
-            markdown(&by),
-            markdown(heals)
-        )?;
+    writeln!(out, "| | object | what | by | heals by itself |\n|---|---|---|---|---|")?;
+    for difference in sorted(stack) {
+        let Difference { class, weight, message, cause, heals, .. } = difference;
+        let word = match class.urgency() {
+            Urgency::Broken => format!("**{}**", class.word()),
+            _ => class.word().to_owned(),
+        };
+        let (by, heals) = match weight {
+            Weight::Drift => (by(&super::who(cause)), heals.as_str()),
+            _ => (String::new(), ""),
+        };
+        let object = code(&super::object(difference));
+        let mut what = markdown(message);
+        let fields = difference.fields.iter().take(FIELDS);
+        fields.for_each(|it| what.push_str(&format!("<br>{}", code(&super::field(it)))));
+        writeln!(out, "| {word} | {object} | {what} | {by} | {} |", markdown(heals))?;
     }
     writeln!(out)
 }
 
-fn details(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
-    let told: Vec<&Difference> = stack
-        .differences
-        .iter()
-        .filter(|it| !it.fields.is_empty() || it.repair.is_some() || !it.cuts_off.is_empty())
-        .collect();
+/// Who made a difference, names and times as code.
+fn by(parts: &[Part]) -> String {
+    let part = |part: &Part| match part {
+        Part::Words(text) => markdown(text),
+        Part::Name(text) => code(text),
+    };
+    parts.iter().map(part).collect()
+}
+
+/// What differs and what repairs it, difference by difference.
+fn repairs(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
+    let is_told = |it: &&Difference| !it.fields.is_empty() || it.repair.is_some();
+    let told: Vec<&Difference> = sorted(stack).filter(is_told).collect();
     if told.is_empty() {
         return Ok(());
     }
-    writeln!(out, "<details><summary>Fields and repairs</summary>\n")?;
+    writeln!(
+        out,
+        "<details><summary>Fields (<code>-</code> as they should be, <code>+</code> as they are) and repairs</summary>\n"
+    )?;
     for difference in told {
-        let (class, address) = (difference.class.as_str(), difference.address.to_string());
-        writeln!(out, "{} {}\n", code(class), code(&address))?;
+        let (class, object) = (difference.class.as_str(), super::object(difference));
+        writeln!(out, "**{}** {} ({})\n", difference.class.word(), code(&object), code(class))?;
         if !difference.fields.is_empty() {
             let mut block = String::new();
             difference.fields.iter().try_for_each(|field| lines(field, &mut block))?;
             let fence = fence(&block);
             writeln!(out, "{fence}diff\n{block}{fence}\n")?;
         }
-        if let Some(cut) = super::cut(difference) {
-            writeln!(out, "**{}**\n", markdown(&cut))?;
+        if let Some(whom) = super::disconnected(difference) {
+            writeln!(out, "**{}**\n", markdown(&whom))?;
         }
-        if let Some(repair) = &difference.repair {
-            let repair = terminal(repair);
-            let fence = fence(&repair);
-            writeln!(out, "{fence}sh\n{repair}\n{fence}\n")?;
-        }
+        repair(difference, out)?;
     }
     writeln!(out, "</details>\n")
+}
+
+fn repair(difference: &Difference, out: &mut dyn Write) -> fmt::Result {
+    let Some(repair) = &difference.repair else { return Ok(()) };
+    let commands: Vec<String> =
+        repair.commands.iter().map(|it| terminal(&it.to_string()).into_owned()).collect();
+    if !commands.is_empty() {
+        let commands = commands.join(" &&\n  ");
+        let fence = fence(&commands);
+        writeln!(out, "{fence}sh\n{commands}\n{fence}\n")?;
+    }
+    if let Some(advice) = &repair.advice {
+        writeln!(out, "{}\n", markdown(advice))?;
+    }
+    match super::refused(difference) {
+        Some(refused) => writeln!(out, "**{}**\n", markdown(&refused)),
+        None => Ok(()),
+    }
 }
 
 /// What should be, as removed; what is, as added: the edit that somebody made.

@@ -36,13 +36,13 @@ pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> f
         }
     }
     head(
-        "privlink_unreadable_nodes",
+        "privlink_unreadable_objects",
         "Lists and objects of the stack that could not be read.",
         out,
     )?;
     for (name, stack) in &stacks {
         let unreadable = stack.unreadable.len() + usize::from(stack.error.is_some());
-        writeln!(out, "privlink_unreadable_nodes{{stack=\"{name}\"}} {unreadable}")?;
+        writeln!(out, "privlink_unreadable_objects{{stack=\"{name}\"}} {unreadable}")?;
     }
     head(SUCCESS, "When the stack was last looked at with everything read.", out)?;
     let kept = successes(before);
@@ -115,7 +115,7 @@ mod tests {
         let before = good.replace(" 100\n", " 42\n");
         let bad = metrics(StackReport::failed("shop", "", "no cluster"), &before);
         assert!(bad.contains("privlink_last_success_timestamp_seconds{stack=\"shop\"} 42\n"));
-        assert!(bad.contains("privlink_unreadable_nodes{stack=\"shop\"} 1\n"));
+        assert!(bad.contains("privlink_unreadable_objects{stack=\"shop\"} 1\n"));
         assert!(!bad.contains("privlink_drift_objects{"), "{bad}");
         let never = metrics(StackReport::failed("other", "", "no cluster"), &before);
         assert!(!never.contains("privlink_last_success_timestamp_seconds{"), "{never}");

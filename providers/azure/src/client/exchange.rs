@@ -1,6 +1,7 @@
 //! One exchange with ARM: a request, its reply, and what a failure is.
 
-use privlink_model::reason::{chain, is_tls};
+use privlink_http::secret::hide;
+use privlink_model::reason::{chain, clean, is_tls, root};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -135,11 +136,17 @@ impl ArmClient {
         let mut error = match outcome {
             Ok(Ok(response)) => return Ok(Reply::new(response)),
             Ok(Err(why)) => {
-                let mut text = chain(&why);
+                tracing::info!(why = clean(&hide(&chain(&why))), "Azure gave no reply");
+                let kind = kind_of(&why);
+                let mut text = match kind {
+                    ErrorKind::Network => self.unreached(&why),
+                    ErrorKind::Denied => without_pointers(&chain(&why)),
+                    _ => chain(&why),
+                };
                 if let Some(note) = issuer_clock(&why) {
                     text.push_str(&note);
                 }
-                self.error(call, kind_of(&why), text)
+                self.error(call, kind, text)
             }
             Err(_) => {
                 let seconds = self.inner.settings.reply_timeout.as_secs();
@@ -149,6 +156,19 @@ impl ArmClient {
         error.failure_mut().client_request_id =
             request.headers().get_optional_string(&CLIENT_REQUEST_ID);
         Err(error)
+    }
+
+    /// Who was not reached, ARM or who gives tokens for it, and the first reason.
+    fn unreached(&self, why: &azure_core::Error) -> String {
+        let mut host = None;
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(why);
+        while let Some(current) = source {
+            let url = current.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::url);
+            host = host.or_else(|| Some(url?.origin().ascii_serialization()));
+            source = current.source();
+        }
+        let endpoint = || self.inner.endpoint.origin().ascii_serialization();
+        format!("{}: {}", host.unwrap_or_else(endpoint), root(why))
     }
 
     fn request(&self, call: &Call<'_>) -> Request {
@@ -228,6 +248,13 @@ impl ArmClient {
     ) -> ArmError {
         ArmError::new(kind, (call.doing, call.resource, &self.inner.identity), message)
     }
+}
+
+/// What a credential says without the words around it, which name its type and a page on the web.
+fn without_pointers(text: &str) -> String {
+    let said = text.split_once(" authentication failed. ").map_or(text, |(_, said)| said);
+    let said = said.split("\nTo troubleshoot, visit").next().unwrap_or(said);
+    said.to_owned()
 }
 
 fn class(method: Method) -> Class {

@@ -86,6 +86,7 @@ pub(super) fn connection(
                 .unwrap_or_default(),
             status: status.clone(),
             own: true,
+            owner: None,
         });
     }
     let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);

@@ -174,3 +174,18 @@ fn zonal_nodes_alone_are_no_proof() {
     let facts = facts(&snapshot, &Facts::default());
     assert_eq!((facts.zones.len(), facts.source(Fact::Zones)), (3, Origin::Assumed));
 }
+
+#[test]
+fn a_cluster_that_is_not_there_is_told_from_a_list_that_was_not_read() {
+    let clusters = "Microsoft.ContainerService/managedClusters";
+    let cluster = |name: &str| Cluster { group: Group::new("S", "rg"), name: name.to_owned() };
+    let mut read = snapshot(&[("rg", clusters, json!([{"name": "b"}, {"name": "A"}]))]);
+    assert_eq!(missing_cluster(&read, &cluster("a")), None);
+    let others = vec![String::from("A"), String::from("b")];
+    assert_eq!(missing_cluster(&read, &cluster("c")), Some(Missing::Name(others)));
+    let path = cluster("a").list().to_lowercase();
+    read.azure.insert(path.clone(), Reading::Absent);
+    assert_eq!(missing_cluster(&read, &cluster("a")), Some(Missing::Group));
+    read.azure.insert(path, Reading::Unreadable(String::from("403")));
+    assert_eq!(missing_cluster(&read, &cluster("a")), None);
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::facts::POOL_TAG;
 use crate::kubernetes::service::Key;
 use crate::marks::STACK_TAG;
 
@@ -76,6 +77,7 @@ const OF_CLUSTER: &[&str] = &[
     "agentPoolProfiles",
     "availabilityZones",
     "backendPoolType",
+    "clusterServiceLoadBalancerHealthProbeMode",
     "ipFamilies",
     "kubernetesVersion",
     "loadBalancerProfile",
@@ -161,7 +163,11 @@ fn rename(names: &Pseudonyms<'_>, value: &mut Value) {
 /// Tags that mean something to the controller, to privlink or to desired state.
 fn tags(names: &Pseudonyms<'_>, fields: &mut Map<String, Value>) {
     let Some(tags) = fields.get_mut("tags").and_then(Value::as_object_mut) else { return };
-    tags.retain(|key, _| key.starts_with("k8s-azure-") || key == STACK_TAG || names.own.has(key));
+    tags.retain(|key, _| {
+        key.starts_with("k8s-azure-")
+            || [STACK_TAG, POOL_TAG].contains(&key.as_str())
+            || names.own.has(key)
+    });
     for (key, value) in tags.iter_mut() {
         if let (true, Some(text)) = (key.starts_with("k8s-azure-"), value.as_str()) {
             *value = services(names, text).into();

@@ -1,0 +1,187 @@
+//! What came of the plans of several stacks: the worst first, those without changes in one line.
+
+use std::fmt::{self, Write};
+
+use crate::consumers::natural;
+use crate::escape::{code, markdown};
+use crate::layout::{Cell, Layout, width};
+use crate::style::Label;
+use crate::summary;
+use privlink_core::escape::terminal;
+use privlink_core::plan::Plan;
+use privlink_core::rule;
+
+/// What came of a stack, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Came {
+    /// Its plan is refused.
+    Refused,
+    /// It could not be planned.
+    Failed,
+    /// It disconnects consumers who may be.
+    Disconnects,
+    /// It changes something.
+    Changes,
+    /// It changes nothing, and there is something to say.
+    Noted,
+    /// It changes nothing.
+    Unchanged,
+}
+
+impl Came {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Failed => "error",
+            Self::Disconnects => "disconnects",
+            Self::Changes => "changes",
+            Self::Noted => "to note",
+            Self::Unchanged => "no changes",
+        }
+    }
+
+    const fn label(self) -> Label {
+        match self {
+            Self::Refused | Self::Failed => Label::Error,
+            Self::Disconnects | Self::Changes => Label::Warning,
+            Self::Noted | Self::Unchanged => Label::Faint,
+        }
+    }
+}
+
+/// A stack, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it is read, and so what it is called among the others.
+    pub path: String,
+    /// What came of it.
+    pub came: Came,
+    /// That in a sentence.
+    pub said: String,
+}
+
+impl Line {
+    /// Of a plan.
+    pub fn of_plan(path: String, plan: &Plan) -> Self {
+        let mut refusals: Vec<_> = plan.refusals.iter().collect();
+        refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
+        let (came, said) = match refusals.first() {
+            Some(first) => (Came::Refused, format!("{} ({})", first.message, first.code)),
+            None if plan.summary.consumers_disconnected > 0 => {
+                (Came::Disconnects, summary::line(plan))
+            }
+            None if !plan.is_empty() => (Came::Changes, summary::counts(plan)),
+            None if !plan.findings.is_empty() || !plan.awaiting_approval.is_empty() => {
+                (Came::Noted, summary::counts(plan))
+            }
+            None => (Came::Unchanged, String::new()),
+        };
+        Self { path, came, said }
+    }
+
+    /// Of a stack that could not be planned.
+    pub fn failed(path: String, why: String) -> Self {
+        Self { path, came: Came::Failed, said: why }
+    }
+
+    /// Where it stands among others: the worst first, then as people sort paths.
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.came.cmp(&other.came).then_with(|| natural(&self.path, &other.path))
+    }
+}
+
+/// Lines that have a row of their own, and how many have none.
+fn told(lines: &[Line]) -> (Vec<&Line>, usize) {
+    let told: Vec<&Line> = lines.iter().filter(|it| it.came != Came::Unchanged).collect();
+    let quiet = lines.len() - told.len();
+    (told, quiet)
+}
+
+/// Writes them as a table, in the order in which they are given.
+///
+/// # Errors
+///
+/// Fails when the writer does.
+pub fn text(lines: &[Line], layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    let (told, quiet) = told(lines);
+    let rows: Vec<(Came, String, String)> = told
+        .into_iter()
+        .map(|it| (it.came, terminal(&it.path).into_owned(), terminal(&it.said).into_owned()))
+        .collect();
+    let all = [Came::Unchanged.word()].into_iter().filter(|_| quiet > 0);
+    let words = all.chain(rows.iter().map(|(came, ..)| came.word()));
+    let word = words.map(width).max().unwrap_or_default();
+    let most = layout.columns() / 3;
+    let path = rows.iter().map(|(_, path, _)| width(path)).max().unwrap_or_default().min(most);
+    for (came, name, said) in &rows {
+        let cells = [
+            Cell::new(came.word(), word).labelled(Some(came.label())),
+            Cell::new(name.as_str(), path),
+            Cell::new(said.as_str(), 0),
+        ];
+        layout.row(2, &cells, out)?;
+    }
+    if quiet > 0 {
+        let label = Came::Unchanged.label();
+        let cells = [
+            Cell::new(Came::Unchanged.word(), word).labelled(Some(label)),
+            Cell::new(quiet.to_string(), path),
+        ];
+        layout.row(2, &cells, out)?;
+    }
+    writeln!(out)
+}
+
+/// Writes them as a Markdown table, in the order in which they are given.
+///
+/// # Errors
+///
+/// Fails when the writer does.
+pub fn markdown_table(lines: &[Line], out: &mut dyn Write) -> fmt::Result {
+    let (told, quiet) = told(lines);
+    if !told.is_empty() {
+        writeln!(out, "| | stack | |\n|---|---|---|")?;
+        for Line { path, came, said } in told {
+            let word = match came {
+                Came::Refused | Came::Failed => format!("**{}**", came.word()),
+                _ => came.word().to_owned(),
+            };
+            writeln!(out, "| {word} | {} | {} |", code(path), markdown(said))?;
+        }
+        writeln!(out)?;
+    }
+    if quiet > 0 {
+        writeln!(out, "No changes in {quiet} of {}.\n", lines.len())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_come_first_and_rows_fit() {
+        let line = |path: &str, came| Line {
+            path: path.to_owned(),
+            came,
+            said: "something that takes more columns than there are, by far".to_owned(),
+        };
+        let mut lines = vec![
+            line("a", Came::Unchanged),
+            line("team10/b", Came::Changes),
+            line("team2/b", Came::Changes),
+            line("z", Came::Refused),
+        ];
+        lines.sort_by(Line::order);
+        let mut out = String::new();
+        text(&lines, Layout::plain(50), &mut out).unwrap();
+        let firsts: Vec<&str> =
+            out.lines().filter(|it| it.starts_with("  ") && !it.starts_with("   ")).collect();
+        assert_eq!(firsts.len(), 4, "{out}");
+        assert!(firsts[0].starts_with("  refused     z"), "{out}");
+        assert!(firsts[1].contains("team2/b") && firsts[2].contains("team10/b"), "{out}");
+        assert_eq!(firsts[3], "  no changes  1");
+        assert!(out.lines().all(|it| it.len() <= 50), "{out}");
+    }
+}

@@ -151,7 +151,7 @@ pub fn step(
         arm_writes: writes.map(|it| write(it, facts)).collect(),
         service_status: by_name(&|service| status_of(&service.ingress)),
         service_finalizers: by_name(&|service| json!(service.finalizers)),
-        events: events,
+        events,
     }
 }
 

@@ -97,7 +97,7 @@ pub struct StackReport {
     /// All objects looked at, in order of address.
     #[serde(rename = "objects")]
     pub nodes: Vec<Node>,
-    /// What hangs on what among them.
+    /// What depends on what among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
     /// What differs, in order of address and class.

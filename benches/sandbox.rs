@@ -48,7 +48,11 @@ fn arm(running: &Running) -> ArmClient {
 
 async fn kubernetes(running: &Running) -> KubernetesClient {
     let namespace = "default".to_owned();
-    let connection = Connection::Url { url: running.kubernetes_url.clone(), namespace };
+    let connection = Connection::Url {
+        url: running.kubernetes_url.clone(),
+        token: Some("sandbox".to_owned()),
+        namespace,
+    };
     KubernetesClient::connect(&connection, privlink_kubernetes::Settings::default())
         .await
         .expect("a client")

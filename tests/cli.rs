@@ -296,3 +296,14 @@ fn an_input_that_holds_nothing_is_an_error() {
         assert!(plan.stderr.contains("nothing to plan"), "{}", plan.stderr);
     }
 }
+
+#[test]
+fn a_wait_that_no_clock_can_hold_is_a_usage_error() {
+    let place = Place::new();
+    place.write("app.yaml", STACK);
+    for flag in ["--lock-timeout", "--controller-timeout", "--timeout"] {
+        let apply = "apply -f app.yaml --sandbox=world.json --auto-approve";
+        let run = place.0.run(&format!("{apply} {flag} 18446744073709551615")).expect(1);
+        assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    }
+}

@@ -117,6 +117,23 @@ fn one_of_two_on_an_address_goes_and_comes_back() {
 }
 
 #[test]
+fn who_goes_is_gone_before_the_address_that_it_shares_moves() {
+    for first_asks in [true, false] {
+        let served = Served::new(World::first());
+        let before = lasting(&served.world());
+        let [first, second] = sharers(first_asks);
+        let (stays, goes) = if first_asks { (first, second) } else { (second, first) };
+        converges(&served, &[stack(), stays.clone(), goes.clone()], Mode::Apply);
+        let moved = stays.replace("10.240.0.50", "10.240.0.51");
+        converges(&served, &[stack(), moved], Mode::Apply);
+        // Nothing of it is left in the way of its return.
+        converges(&served, &[stack(), stays, goes], Mode::Apply);
+        converges(&served, &[stack()], Mode::Destroy);
+        assert_eq!(served::difference(&before, &lasting(&served.world())), None);
+    }
+}
+
+#[test]
 fn nothing_is_left_behind_a_controller_that_is_slow_between_its_writes() {
     let documents = |ranges: &str| {
         let link = [INTERNAL, ("azure-pls-create", "true"), ("azure-pls-name", "app-pls")];

@@ -30,7 +30,7 @@ use privlink_core::plan::{Mode as PlanMode, Op, Scope, disconnected};
 use privlink_core::planning;
 use privlink_core::prediction;
 use privlink_core::resource_id::ResourceId;
-use privlink_core::rule::Code;
+use privlink_core::rule::{Code, Severity};
 use privlink_core::snapshot::{Reading, Snapshot};
 use privlink_engine::apply::apply;
 use privlink_sandbox::World;

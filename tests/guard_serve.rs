@@ -86,7 +86,7 @@ impl Guard {
         });
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (reviews, probes) = loop {
-            let line = lines.next().expect("it says where it serves").unwrap();
+            let line = lines.next().unwrap().unwrap();
             let Some(rest) = line.strip_prefix("Reviews at ") else { continue };
             let (reviews, probes) = rest.split_once(", probes and metrics at ").unwrap();
             break (reviews.to_owned(), probes.trim_end_matches('.').to_owned());
@@ -237,7 +237,7 @@ fn azure_that_is_gone_leaves_answers_in_time_and_sigterm_ends_it_in_order() {
     let answer = guard.review(&edit);
     assert_eq!(answer["allowed"], true, "{answer}");
     let warning = answer["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("privlink cannot tell what this does to Azure: "), "{warning}");
+    assert!(warning.starts_with("privlink cannot predict what this does to Azure: "), "{warning}");
     guard.signal("-TERM");
     guard.until("it is not ready", || guard.probe("readyz").0 != 200);
     guard.until("it ended", || guard.probe("healthz").0 == 0);
@@ -256,4 +256,63 @@ fn only_who_has_a_certificate_of_the_authority_may_call() {
         let text = guard.probe("metrics").1;
         !text.contains("privlink_guard_failures_total{what=\"handshake\"} 0\n")
     });
+}
+
+/// 200 reviews a second, for a minute; or as `LOAD_RATE` and `LOAD_SECONDS` say: how long answers take, and whether memory
+/// grows. What is asserted holds for an optimized build on two processors of its own.
+#[test]
+#[ignore = "takes a minute and a machine of its own; .ci/full runs it"]
+fn two_hundred_writes_a_second_are_answered_in_time() {
+    let number = |name: &str, otherwise: u64| {
+        std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(otherwise)
+    };
+    let (rate, seconds) = (number("LOAD_RATE", 200), number("LOAD_SECONDS", 60));
+    let guard = Guard::start("--mode enforce");
+    let body = guard.edit().to_string();
+    let memory = || {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", guard.process.id())).unwrap();
+        let line = status.lines().find(|it| it.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let authority = std::fs::read(guard.place.path().join("tls.crt")).unwrap();
+    let client = client(Some(&authority));
+    let runtime = runtime();
+    let round = |seconds: u64| -> Vec<Duration> {
+        runtime.block_on(async {
+            let mut every = tokio::time::interval(Duration::from_micros(1_000_000 / rate));
+            let mut sent = Vec::new();
+            for _ in 0..seconds * rate {
+                every.tick().await;
+                let request = client.post(&guard.reviews).body(body.clone());
+                sent.push(tokio::spawn(async move {
+                    let began = Instant::now();
+                    let reply = request.send().await.unwrap();
+                    let text = reply.text().await.unwrap();
+                    assert!(text.contains("\"allowed\":false"), "{text}");
+                    began.elapsed()
+                }));
+            }
+            let mut took = Vec::new();
+            for answer in sent {
+                took.push(answer.await.unwrap());
+            }
+            took
+        })
+    };
+    round(2);
+    let before = memory();
+    let mut took = round(seconds);
+    let after = memory();
+    took.sort_unstable();
+    let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+    let (half, most) = (at(50), at(99));
+    println!(
+        "{} reviews: p50 {half:?}, p99 {most:?}; {before} KiB before, {after} KiB after",
+        took.len()
+    );
+    assert!(after < before + before / 4, "memory grows: {before} KiB before, {after} KiB after");
+    let bound =
+        if cfg!(debug_assertions) { Duration::from_secs(1) } else { Duration::from_millis(25) };
+    assert!(most <= bound, "p99 {most:?}");
 }

@@ -186,7 +186,8 @@ fn what_is_no_plan_of_this_version_is_refused() {
     place.run(&format!("{PLAN} --out plan.json")).expect(3);
     let file = place.path().join("plan.json");
     let text = std::fs::read_to_string(&file).unwrap();
-    let other = text.replacen("\"2.0\"", "\"9.0\"", 1);
+    let version = format!("\"{}\"", privlink_core::saved::FORMAT_VERSION);
+    let other = text.replacen(&version, "\"9.0\"", 1);
     std::fs::write(&file, other).unwrap();
     let run = place.run("comment plan.json --dry-run").expect(1);
     assert!(run.stderr.contains("it is of format 9.0"), "{}", run.stderr);

@@ -212,7 +212,8 @@ fn a_saved_plan_without_changes_looks_whether_that_still_holds() {
     let plan = "plan -f examples/frontend-recreated/before --sandbox --out plan.json";
     assert_eq!(place.run(plan).expect(0).last_line(), "No changes.");
     place.run(&format!("apply plan.json {SANDBOX}")).expect(0);
-    let moved: [(&str, fn(&mut Value)); 2] = [
+    type Edit = fn(&mut Value);
+    let moved: [(&str, Edit); 2] = [
         ("PrivateEndpoint/myAKSServicePE", |world| {
             let resources = world["azure"].as_array_mut().unwrap();
             resources.retain(|it| it["type"] != "Microsoft.Network/privateEndpoints");

@@ -347,9 +347,7 @@ fn status(server: &str, path: &str, headers: &str) -> String {
     use std::io::{Read, Write};
     let host = server.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(host).unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\n{headers}Connection: close\r\nAuthorization: Bearer x\r\n\r\n"
-    );
+    let request = format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
@@ -369,6 +367,9 @@ fn a_sandbox_answers_no_page_of_a_browser() {
         for headers in
             [own.clone(), "Host: localhost:1\r\n".to_owned(), "Host: [::1]\r\n".to_owned()]
         {
+            // A page cannot choose this header without being asked first whether it may.
+            assert_eq!(status(server, path, &headers), "401", "{path} {headers}");
+            let headers = format!("{headers}Authorization: Bearer x\r\n");
             assert_eq!(status(server, path, &headers), "200", "{path} {headers}");
         }
         for foreign in [

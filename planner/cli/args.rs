@@ -310,7 +310,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),
-    /// Show a saved plan, or the outcome of a run by its journal
+    /// Show a saved plan, or the outcome of a run from its journal
     Show(Show),
     /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
     Comment(Comment),

@@ -227,9 +227,11 @@ async fn kubernetes(
     let said = desired.stack.as_ref().and_then(|stack| stack.context.as_ref());
     let context = place.context.clone().or_else(|| said.map(|context| context.value.clone()));
     let connection = match (sandbox, &place.kubeconfig) {
-        (Some(running), _) => {
-            Connection::Url { url: running.kubernetes_url.clone(), namespace: "default".to_owned() }
-        }
+        (Some(running), _) => Connection::Url {
+            url: running.kubernetes_url.clone(),
+            token: Some(privlink_sandbox::TOKEN.to_owned()),
+            namespace: "default".to_owned(),
+        },
         (None, Some(path)) => Connection::Kubeconfig { path: path.clone(), context },
         (None, None) => Connection::Default { context },
     };

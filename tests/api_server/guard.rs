@@ -71,7 +71,7 @@ impl Guard {
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let url = loop {
-            let line = lines.next().expect("it says where it serves").unwrap();
+            let line = lines.next().unwrap().unwrap();
             let Some(rest) = line.strip_prefix("Reviews at ") else { continue };
             break rest.split_once(", probes").unwrap().0.to_owned();
         };
@@ -138,7 +138,7 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     refused(&guest.call("PATCH", &by_argo, APPLY, &applied).await, EFFECT);
     refused(&guest.call("DELETE", SERVICE, JSON, &Value::Null).await, "its Service is deleted");
     let away = json!({"spec": {"type": "ClusterIP"}});
-    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no load balancer any more");
+    refused(&guest.call("PATCH", SERVICE, MERGE, &away).await, "no longer of type LoadBalancer");
 
     // What does no harm, and what is nobody's business.
     for harmless in [
@@ -159,6 +159,15 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let reply = boss.call("PATCH", &format!("{SERVICE}/status"), MERGE, &status).await;
     assert_eq!(reply.status, 200, "{reply:?}");
 
+    // A namespace's label says what is done in it.
+    let mode = |mode: Value| json!({"metadata": {"labels": {"privlink.dev/guard": mode}}});
+    let namespace = "/api/v1/namespaces/default";
+    assert_eq!(boss.call("PATCH", namespace, MERGE, &mode(json!("warn"))).await.status, 200);
+    let warned = guest.until(("PATCH", &dry, MERGE, &edit), |it| it.warnings.len() == 1).await;
+    assert_eq!(warned.warnings, [EFFECT]);
+    assert_eq!(boss.call("PATCH", namespace, MERGE, &mode(Value::Null)).await.status, 200);
+    guest.until(("PATCH", &dry, MERGE, &edit), |it| it.warnings.len() == 2).await;
+
     // Consent lets it through, and leaves an Event.
     let mut consented = edit.clone();
     consented["metadata"]["annotations"][CONSENT] = json!("1@2999-12-31");
@@ -171,10 +180,18 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let message = event.body["items"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("guest writes it with consent to disconnect"), "{message}");
 
-    // Without a guard writes go on, since failurePolicy is Ignore.
+    // Without a guard writes go on, since failurePolicy is Ignore; with Fail they stop.
+    let name = guard.configuration()["metadata"]["name"].as_str().unwrap().to_owned();
     drop(guard);
     let reply = guest.call("PATCH", SERVICE, MERGE, &annotated(CONSENT, "")).await;
     assert_eq!(reply.status, 200, "{reply:?}");
+    let fail = json!({"webhooks": [{"name": "guard.privlink.dev", "failurePolicy": "Fail"}]});
+    let configuration = format!("{REGISTRATION}/validatingwebhookconfigurations/{name}");
+    let strategic = "application/strategic-merge-patch+json";
+    assert_eq!(boss.call("PATCH", &configuration, strategic, &fail).await.status, 200);
+    let stopped = annotated("example.com/note", "stopped?");
+    let reply = guest.until(("PATCH", &dry, MERGE, &stopped), |it| it.status != 200).await;
+    assert!(reply.message().contains("failed calling webhook"), "{reply:?}");
 }
 
 /// What the kustomize base has is taken by the API server, unknown fields and all else looked at; and what the chart

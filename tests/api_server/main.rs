@@ -277,7 +277,8 @@ async fn the_simulated_one_answers_alike(real: &KubernetesClient) {
     options.controller = ControllerMode::None;
     let sandbox = Sandbox::start(options).await.unwrap();
     let url = sandbox.kubernetes_url.clone();
-    let connection = Connection::Url { url, namespace: "default".to_owned() };
+    let connection =
+        Connection::Url { url, token: Some("sandbox".to_owned()), namespace: "default".to_owned() };
     let simulated = KubernetesClient::connect(&connection, Settings::default()).await.unwrap();
     let mut different = String::new();
     for request in requests() {

@@ -158,7 +158,11 @@ impl Somebody {
     pub(crate) async fn patch_service(&self, manager: &str, patch: Value) {
         let path = "/api/v1/namespaces/default/services/internal-app";
         let url = format!("{}{path}?fieldManager={manager}", self.kubernetes);
-        let request = self.client.patch(url).header("content-type", "application/merge-patch+json");
+        let request = self
+            .client
+            .patch(url)
+            .header("authorization", "Bearer somebody")
+            .header("content-type", "application/merge-patch+json");
         let answer = request.body(patch.to_string()).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }

@@ -73,3 +73,22 @@ fn a_run_that_did_all_although_its_lock_was_lost_is_done() {
     let told = "All steps were done, although the stack's lock was lost";
     assert!(run.stderr.contains(told), "{}", run.stderr);
 }
+
+#[test]
+fn a_lock_lies_in_one_place_whatever_the_contexts_namespace_is() {
+    let scene = Scene::of("internal-load-balancer");
+    let served = scene.serve();
+    let file = served.path().join("kubeconfig");
+    let kubeconfig = std::fs::read_to_string(&file).unwrap();
+    let other =
+        kubeconfig.replace("context: {cluster: s", "context: {namespace: team-a, cluster: s");
+    assert_ne!(kubeconfig, other);
+    std::fs::write(&file, other).unwrap();
+    // Its Service is of the context's namespace, which is not there; the lock is taken all the same.
+    served.run(&scene.words("apply"));
+    let requests = served.requests();
+    let leases: Vec<&str> =
+        requests.iter().map(|it| it.path.as_str()).filter(|it| it.contains("/leases")).collect();
+    assert!(!leases.is_empty());
+    assert!(leases.iter().all(|it| it.contains("/namespaces/default/leases")), "{leases:?}");
+}

@@ -1,6 +1,7 @@
 //! A sandbox in a process of its own, and the binary as its client: either can be killed while the other
 //! goes on.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
 use std::ops::Deref;

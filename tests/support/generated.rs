@@ -212,7 +212,11 @@ pub(crate) fn targets() -> Targets {
 
 pub(crate) async fn session(served: &Served) -> Session {
     let (kubernetes, arm) = (&served.running.kubernetes_url, &served.running.arm_url);
-    let connection = Connection::Url { url: kubernetes.clone(), namespace: "default".to_owned() };
+    let connection = Connection::Url {
+        url: kubernetes.clone(),
+        token: Some("served".to_owned()),
+        namespace: "default".to_owned(),
+    };
     let settings = privlink_kubernetes::Settings::default();
     let kubernetes = KubernetesClient::connect(&connection, settings).await.unwrap();
     let cloud = Cloud::custom(arm, arm, arm).unwrap();

@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     /// Plan from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
-    /// Only say what comes of it: whoever renders the Services writes them, and nothing of the plan is privlink's to do
+    /// Only predict: whoever renders the Services writes them, and privlink would write nothing
     #[arg(long, conflicts_with_all = ["destroy", "out", "adopt", "replace"])]
     pub(crate) guard: bool,
     /// What is live is rendered from this now: its Services that -f has not are about to be deleted; may be repeated

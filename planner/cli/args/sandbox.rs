@@ -23,7 +23,7 @@ pub(crate) enum SandboxCommand {
         #[arg(long, value_name = "SNAPSHOT")]
         from: Option<PathBuf>,
     },
-    /// Make a world file anew
+    /// Re-create a world file
     Reset {
         /// The world file
         #[arg(value_name = "FILE")]

@@ -407,7 +407,7 @@ pub(super) fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
     ui.print(&format!("{line}\n"))
 }
 
-/// Writes the last event: what came of it all.
+/// Writes the last event: the outcome.
 fn reported(plan: &Plan, mut report: Report, exit: Exit, ui: &mut Ui) -> Result<(), CommandError> {
     report.stack.clone_from(&plan.stack);
     report.mode = plan.mode;

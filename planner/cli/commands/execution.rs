@@ -24,7 +24,7 @@ use crate::ui::Ui;
 /// Where journals are kept, under the working directory.
 const JOURNALS: &str = ".privlink/journal";
 
-/// What came of an execution.
+/// The outcome of an execution.
 pub(super) struct Executed {
     /// The report.
     pub(super) report: Report,
@@ -133,19 +133,22 @@ pub(super) async fn take_up(stack: &str, connected: &Connected, ui: &mut Ui) {
         return;
     }
     let Ok(mut journal) = Journal::go_on(&found.path) else { return };
-    for left in left {
+    for left in &left {
         let resource = &left.operation.resource;
         ui.say(&format!("Following what the run before left under way: {resource} ..."));
-        let kind = match resume::follow(&left.operation, &connected.session).await {
+    }
+    let followed = resume::follow_all(&left, &connected.session).await;
+    if connected.session.stop.is_cancelled() {
+        return;
+    }
+    for (left, outcome) in left.into_iter().zip(followed) {
+        let kind = match outcome {
             Ok(()) => EventKind::Succeeded { detail: "by the run after this one".to_owned() },
             Err(error) => {
-                ui.say(&format!("It failed: {error}"));
+                ui.say(&format!("{} failed: {error}", left.operation.resource));
                 EventKind::Failed { error: error.to_string(), otherwise: false }
             }
         };
-        if connected.session.stop.is_cancelled() {
-            return;
-        }
         let event = apply::event(kind, Some((left.step, left.address)));
         // Without this line the next run follows it once more, which does no harm.
         let _ = journal.append(&event);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use privlink_kubernetes::Connection;
 use privlink_sandbox::world::WorldFile;
-use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World};
+use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World, WorldSource};
 
 use crate::args::{Controller, SandboxCommand};
 use crate::command_error::CommandError;
@@ -50,7 +50,11 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
             };
             options.api_server =
                 kubeconfig.map(|path| Connection::Kubeconfig { path, context }).or_else(|| {
-                    kubernetes.map(|url| Connection::Url { url, namespace: "default".to_owned() })
+                    kubernetes.map(|url| Connection::Url {
+                        url,
+                        token: None,
+                        namespace: "default".to_owned(),
+                    })
                 });
             options.kubernetes_port = kubernetes_port;
             options.arm_port = arm_port;
@@ -100,10 +104,18 @@ fn serve(
     }
     super::block_on(async {
         let authority = options.tls.clone();
+        let kubeconfig = match (&options.world, &options.api_server) {
+            (WorldSource::File(world), None) => Some(world.with_extension("kubeconfig")),
+            _ => None,
+        };
         let running = Sandbox::start(options).await.map_err(sandbox_error)?;
         let mut text = format!("kubernetes {}\narm {}\n", running.kubernetes_url, running.arm_url);
         if let Some(file) = authority {
             text.push_str(&format!("certificate-authority {}\n", file.display()));
+        }
+        if let Some(file) = kubeconfig {
+            super::file::write_private(&file, &running.kubeconfig())?;
+            text.push_str(&format!("kubeconfig {}\n", file.display()));
         }
         ui.print(&text)?;
         ui.say("Serving until interrupted.");

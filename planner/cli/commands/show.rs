@@ -1,4 +1,4 @@
-//! `show`: a saved plan, or what came of a run by its journal.
+//! `show`: a saved plan, or the outcome of a run from its journal.
 
 use privlink_core::event::{self, Event};
 use privlink_core::report::Report;

@@ -79,7 +79,7 @@ impl Source {
     }
 }
 
-/// Does work on each item, several at once, and gives what comes of it in the items' order. Each job
+/// Does work on each item, several at once, and gives the results in the items' order. Each job
 /// takes the next item when it is done with one. What the work awaits runs in one runtime, so that clients may be
 /// shared.
 pub(super) fn side_by_side<T: Sync, R: Send>(

@@ -5,9 +5,10 @@
 //! fewer load balancers: what is on it would be taken for something to delete.
 
 use crate::arm::resource::LoadBalancer;
+use crate::arm::world::World;
 use crate::controller;
 use crate::facts::{Facts, LoadBalancerSku};
-use crate::inventory::Inventory;
+use crate::node::Owners;
 use crate::resource_id::ResourceId;
 
 /// Live load balancers serve the cluster's Services that its configuration, as it is known, does not have.
@@ -33,7 +34,7 @@ impl Contradiction {
 }
 
 /// What live load balancers say against the facts, if anything.
-pub fn find(facts: &Facts, inventory: &Inventory) -> Option<Contradiction> {
+pub fn find(facts: &Facts, world: &World, owners: &Owners) -> Option<Contradiction> {
     if facts.load_balancer_sku == LoadBalancerSku::Basic {
         // Named after scale sets.
         return None;
@@ -44,9 +45,9 @@ pub fn find(facts: &Facts, inventory: &Inventory) -> Option<Contradiction> {
         let mut rules = balancer.properties.load_balancing_rules.iter().flatten();
         id.resource_group().is_some_and(|it| it.eq_ignore_ascii_case(&group))
             && !controller::is_managed(facts, balancer.name())
-            && rules.any(|rule| inventory.owners.of_name(rule.name()).is_some())
+            && rules.any(|rule| owners.of_name(rule.name()).is_some())
     };
-    let balancers = inventory.world.load_balancers.values();
+    let balancers = world.load_balancers.values();
     let found = balancers.filter(|balancer| serves_unmanaged(balancer));
     let mut names: Vec<String> = found.map(|balancer| balancer.name().to_owned()).collect();
     names.sort();

@@ -68,7 +68,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
-    if let Some(contradiction) = contradiction::find(input.facts, &inventory) {
+    if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {

@@ -90,7 +90,7 @@ pub enum EventKind {
         /// Why it is refused.
         refusals: Vec<Refusal>,
     },
-    /// What came of it all: the last event of a command.
+    /// The outcome: the last event of a command.
     Reported {
         /// The code the command exits with.
         exit_code: u8,

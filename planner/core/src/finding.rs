@@ -29,7 +29,13 @@ struct Subject<'a> {
     outcome: &'a Outcome,
 }
 
-/// The codes under which a failure of the controller is told.
+/// Looks at one Service; nothing if there is nothing to report.
+type Check = fn(&Subject<'_>) -> Option<Finding>;
+
+/// The checks of this file.
+const CHECKS: &[Check] = &[becomes_public, subnet_changed];
+
+/// The codes under which a failure of the controller is reported.
 pub const FAILURES: [Code; 5] = [
     rule::CONTROLLER_FAILS,
     rule::PARTLY_MADE,
@@ -45,24 +51,14 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
         let Some(service) = desired.services.get(&outcome.service) else { continue };
         let subject = Subject { facts, prediction, service, outcome };
         let checks = [
-            failure::error,
-            becomes_public,
-            private_link::link_recreated,
-            private_link::link_stays,
-            private_link::link_taken_over,
-            private_link::link_elsewhere,
-            nat::nat_subnet_moved,
-            nat::nat_addresses_rewritten,
-            probe::proxied,
-            probe::neighbours,
-            probe::without_path,
-            path::nat_addresses_shut_out,
-            path::ranges_open,
-            nat::nat_subnet_of_pods,
-            private_link::cannot_have_link,
-            subnet_changed,
+            CHECKS,
+            failure::CHECKS,
+            private_link::CHECKS,
+            nat::CHECKS,
+            probe::CHECKS,
+            path::CHECKS,
         ];
-        findings.extend(checks.iter().filter_map(|check| check(&subject)));
+        findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));
     }
     findings.extend(endpoint::zone_groups(desired, prediction));
     findings.extend(limit::exceeded(prediction));

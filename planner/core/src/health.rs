@@ -10,25 +10,15 @@ use crate::join::Join;
 use crate::plan::{Finding, Mode};
 use crate::rule::Code;
 
-type Rule = fn(&Join<'_>, &mut Vec<Finding>);
-
-/// The rules.
-const RULES: [Rule; 8] = [
-    azure::connection_unknown,
-    azure::stranger_approved,
-    azure::traffic_denied,
-    azure::empty_pool,
-    azure::record_lost,
-    kubernetes::cleanup_lost,
-    kubernetes::external_addresses,
-    kubernetes::no_ready_node,
-];
+/// Adds what it finds.
+type Check = fn(&Join<'_>, &mut Vec<Finding>);
 
 /// What the rules find, of what the plan or the look is about.
 pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if join.input.options.mode == Mode::Apply {
-        RULES.iter().for_each(|rule| rule(join, &mut findings));
+        let checks = [azure::CHECKS, kubernetes::CHECKS].into_iter().flatten();
+        checks.for_each(|check| check(join, &mut findings));
     }
     findings
 }

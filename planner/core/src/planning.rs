@@ -24,7 +24,7 @@ use crate::input::{Input, Selection};
 use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
-use crate::node::{dns_record, private_endpoint, service};
+use crate::node::{Owners, dns_record, private_endpoint, service};
 use crate::plan::{
     FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
 };
@@ -75,7 +75,6 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let inventory = Inventory::of(input.snapshot);
     let desired = join::settled(input, &inventory);
     let input = &Input { desired: &desired, ..*input };
-    contradiction::find(input.facts, &inventory).map_or(Ok(()), Err)?;
     let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::diff(input, &mut gathered);
@@ -113,6 +112,8 @@ fn complete(
 ) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
     let Azure { world, malformed } = azure;
+    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref), &[&world]);
+    contradiction::find(input.facts, &world, &owners).map_or(Ok(()), Err)?;
     let leaving = join::leaving(input);
     let world = join::without(world, &leaving);
     let mut prediction = diff::finish::first(world, &cluster, changes);

@@ -16,7 +16,14 @@ pub(crate) const AGAIN: &str = "Azure failed it: it is written again";
 /// (`ProvisioningState` of Microsoft.Network).
 pub(crate) fn failed(resource: &Value) -> Option<&str> {
     let state = resource.at("/properties/provisioningState").and_then(Value::as_str)?;
-    ["Failed", "Canceled"].into_iter().find(|it| it.eq_ignore_ascii_case(state))
+    FAILURES.into_iter().find(|it| it.eq_ignore_ascii_case(state))
+}
+
+const FAILURES: [&str; 2] = ["Failed", "Canceled"];
+
+/// Whether a state is one in which Azure gave up.
+pub(crate) fn is_failure(state: &str) -> bool {
+    FAILURES.iter().any(|it| it.eq_ignore_ascii_case(state))
 }
 
 /// What is to change of such a resource.

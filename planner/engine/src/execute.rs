@@ -349,7 +349,9 @@ async fn set_connection(
     let id = connection.get("id").and_then(Value::as_str).map(ResourceId::new);
     let id = id.ok_or_else(|| Failure::new("the connection has no id"))?;
     let status = "/properties/privateLinkServiceConnectionState/status";
-    if connection.pointer(status) == state.get("status") {
+    let provisioned = connection.pointer("/properties/provisioningState").and_then(Value::as_str);
+    let is_in_force = provisioned.is_none_or(|it| it == "Succeeded");
+    if connection.pointer(status) == state.get("status") && is_in_force {
         return Ok(());
     }
     if let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut) {

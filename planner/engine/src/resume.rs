@@ -77,6 +77,12 @@ pub fn unsettled(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
         .collect()
 }
 
+/// Follows operations to their ends, side by side: what one waits for holds up no other. What became of
+/// each, in order.
+pub async fn follow_all(left: &[Left], session: &Session) -> Vec<Result<(), ArmError>> {
+    futures::future::join_all(left.iter().map(|it| follow(&it.operation, session))).await
+}
+
 /// Follows an operation to its end. Where Azure no longer knows it by its address, the resource itself
 /// tells.
 ///

@@ -73,7 +73,7 @@ impl Server {
 
     async fn kubernetes(&self) -> KubernetesClient {
         let namespace = String::from("shop");
-        let connection = Connection::Url { url: self.url.clone(), namespace };
+        let connection = Connection::Url { url: self.url.clone(), token: None, namespace };
         let settings = privlink_kubernetes::Settings::default();
         KubernetesClient::connect(&connection, settings).await.unwrap()
     }

@@ -42,7 +42,11 @@ impl Setting {
     async fn new() -> Self {
         let sandbox = Sandbox::start(SandboxOptions::in_memory()).await.unwrap();
         let url = sandbox.kubernetes_url.clone();
-        let connection = Connection::Url { url, namespace: String::from("default") };
+        let connection = Connection::Url {
+            url,
+            token: Some(String::from("sandbox")),
+            namespace: String::from("default"),
+        };
         let settings = privlink_kubernetes::Settings::default();
         let kubernetes = KubernetesClient::connect(&connection, settings).await.unwrap();
         let cloud =

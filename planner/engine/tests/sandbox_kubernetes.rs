@@ -23,8 +23,11 @@ async fn sandbox() -> Running {
 }
 
 async fn kubernetes(sandbox: &Running) -> KubernetesClient {
-    let connection =
-        Connection::Url { url: sandbox.kubernetes_url.clone(), namespace: String::from("default") };
+    let connection = Connection::Url {
+        url: sandbox.kubernetes_url.clone(),
+        token: Some(String::from("sandbox")),
+        namespace: String::from("default"),
+    };
     KubernetesClient::connect(&connection, Settings::default()).await.unwrap()
 }
 
@@ -92,7 +95,8 @@ async fn a_field_of_another_manager_is_a_conflict_that_names_it() {
     let sandbox = sandbox().await;
     let client = kubernetes(&sandbox).await;
     // Another tool applies it first, over the same API.
-    let config = kube::Config::new(sandbox.kubernetes_url.parse().unwrap());
+    let mut config = kube::Config::new(sandbox.kubernetes_url.parse().unwrap());
+    config.auth_info.token = Some(String::from("sandbox").into());
     let other = kube::Client::try_from(config).unwrap();
     let path = "/api/v1/namespaces/default/services/internal-app?fieldManager=argocd-controller";
     let request = http::Request::patch(path)

@@ -8,7 +8,7 @@ use privlink_core::plan::Mode;
 use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report, StepReport};
 
-/// Writes what failed and what came of the run.
+/// Writes what failed and the outcome of the run.
 ///
 /// # Errors
 ///

@@ -34,6 +34,8 @@ pub struct Settings {
     pub reads: Retry,
     /// How long to wait for the reply to one request.
     pub reply_timeout: Duration,
+    /// How long a read may take with all its tries, where nobody set a deadline.
+    pub read_timeout: Duration,
     /// How often an operation is polled when ARM does not say.
     pub poll_interval: Duration,
     /// How many pages a list may have. ARM's pages hold hundreds of entries.
@@ -49,6 +51,7 @@ impl Default for Settings {
         Self {
             reads: Retry::READS,
             reply_timeout: Duration::from_secs(120),
+            read_timeout: Duration::from_secs(300),
             poll_interval: Duration::from_secs(5),
             most_pages: 2000,
             most_bytes: 256 << 20,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use client::{LIST, ONCE, TOKEN, client_at, endpoint};
 use privlink_azure::retry::Retry;
 use privlink_azure::{ArmClient, Cloud, Environment, ErrorKind, Identity, Settings};
-use server::{ENDLESS, RESET, Server, endless, json, reply};
+use server::{ENDLESS, RESET, Server, dripping, endless, json, reply};
 use tokio::net::TcpListener;
 
 const QUICKLY: Retry = Retry {
@@ -145,4 +145,22 @@ async fn a_reply_counts_as_it_is_when_decompressed() {
     assert!(error.to_string().contains("the reply is larger than 1 MiB"), "{error}");
     let asked = server.requests.lock().unwrap()[0].to_lowercase();
     assert!(asked.contains("accept-encoding: gzip"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_server_that_drips_is_cut_off() {
+    let cloud = Cloud::custom(&dripping().await, "https://arm", "https://login.invalid").unwrap();
+    let settings = Settings {
+        reads: Retry { attempts: 100, ..QUICKLY },
+        reply_timeout: Duration::from_millis(200),
+        read_timeout: Duration::from_millis(600),
+        ..Settings::default()
+    };
+    let environment = Environment::of(std::collections::BTreeMap::new());
+    let client = ArmClient::new(&cloud, &Identity::Token(TOKEN.into()), &environment, settings);
+    let begun = std::time::Instant::now();
+    let error = client.unwrap().list(LIST).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+    assert!(error.to_string().contains("no whole reply within"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -375,7 +375,7 @@ impl KubernetesClient {
             Ok(outcome) => outcome,
             Err(_) => {
                 let seconds = self.settings.reply_timeout.as_secs();
-                let message = format!("no reply within {seconds} s");
+                let message = format!("no whole reply within {seconds} s");
                 Err(self.error(call, ErrorKind::Transient, message))
             }
         }

@@ -31,10 +31,13 @@ pub enum Connection {
     },
     /// The pod's own account.
     InCluster,
-    /// An address without credentials, such as the sandbox's. Plain http to loopback literals only.
+    /// An address with a token or without credentials, such as the sandbox's or that of `kubectl proxy`.
+    /// Plain http to loopback literals only.
     Url {
         /// The address.
         url: String,
+        /// The bearer token.
+        token: Option<String>,
         /// The namespace of what names none.
         namespace: String,
     },
@@ -69,7 +72,11 @@ impl Connection {
                 of_file(file, context.as_deref()).await?
             }
             Self::InCluster => in_cluster()?,
-            Self::Url { url, namespace } => (at(url, namespace)?, url.clone()),
+            Self::Url { url, token, namespace } => {
+                let mut config = at(url, namespace)?;
+                config.auth_info.token = token.clone().map(secrecy::SecretString::from);
+                (config, url.clone())
+            }
         };
         // A proxy is not asked for what is on this machine, unless the kubeconfig itself says so: it would
         // be sent the token in clear text.
@@ -193,7 +200,8 @@ mod tests {
     use super::*;
 
     async fn url(url: &str) -> Result<(Config, String), KubernetesError> {
-        let connection = Connection::Url { url: url.to_owned(), namespace: String::from("shop") };
+        let (url, namespace) = (url.to_owned(), String::from("shop"));
+        let connection = Connection::Url { url, token: None, namespace };
         connection.resolve().await
     }
 

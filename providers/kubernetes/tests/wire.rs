@@ -14,13 +14,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use privlink_kubernetes::{Connection, ErrorKind, KubernetesClient, KubernetesError, Settings};
-use server::{ENDLESS, RESET, Server, endless, json, reply};
+use server::{ENDLESS, RESET, Server, dripping, endless, json, reply};
 use tokio::net::TcpListener;
 
 const TOKEN: &str = "t0p-s3cret";
 
 async fn version_at(url: &str) -> Result<String, KubernetesError> {
-    let connection = Connection::Url { url: url.to_owned(), namespace: String::from("default") };
+    let connection =
+        Connection::Url { url: url.to_owned(), token: None, namespace: String::from("default") };
     let settings = Settings { most_bytes: 1 << 20, ..Settings::default() };
     KubernetesClient::connect(&connection, settings).await?.version().await
 }
@@ -151,4 +152,18 @@ async fn an_exec_plugin_that_fails_is_named() {
     let error = outcome.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied, "{error}");
     assert!(error.to_string().contains("plugin"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_drips_is_cut_off() {
+    let connection =
+        Connection::Url { url: dripping().await, token: None, namespace: String::from("default") };
+    let settings =
+        Settings { reply_timeout: std::time::Duration::from_millis(200), ..Settings::default() };
+    let begun = std::time::Instant::now();
+    let client = KubernetesClient::connect(&connection, settings).await.unwrap();
+    let error = client.version().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+    assert!(error.to_string().contains("no whole reply within"), "{error}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -55,7 +55,7 @@ pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
 
 /// A token that is good for what is asked, and an api-version, which every request must have.
 fn admit(state: &State, call: &Call) -> Result<(), ArmError> {
-    if identity::bearer(call).is_empty() {
+    if call.bearer().is_empty() {
         return Err(ArmError::new(
             401,
             "AuthenticationFailed",

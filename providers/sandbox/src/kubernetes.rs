@@ -26,6 +26,12 @@ use write::Write;
 
 /// Answers a request to the Kubernetes API.
 pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
+    // What probes ask for is open to everybody (`system:public-info-viewer`).
+    let is_open =
+        matches!(call.segments().as_slice(), ["version" | "healthz" | "livez" | "readyz", ..]);
+    if !is_open && !call.is_let_in() {
+        return Refusal::unauthorized().into();
+    }
     if let Some(answer) = discovery::answer(state, call) {
         return answer;
     }

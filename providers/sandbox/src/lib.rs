@@ -30,6 +30,6 @@ pub use azure::directory::Permission;
 pub use error::Error;
 pub use fault::{Effect, Fault};
 pub use request_log::Entry;
-pub use server::{Running, Sandbox};
+pub use server::{Running, Sandbox, TOKEN};
 pub use state::{ControllerMode, SandboxOptions, WorldSource};
 pub use world::World;

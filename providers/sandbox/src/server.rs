@@ -23,6 +23,10 @@ use crate::request_log::Entry;
 use crate::state::{Shared, State};
 use crate::{Error, SandboxOptions, controller};
 
+/// The token that kubeconfigs of a sandbox hold. Any other bearer token is as good: it keeps out who cannot
+/// choose a request's headers, such as a page in a browser.
+pub const TOKEN: &str = "sandbox";
+
 /// The simulator; see [`Sandbox::start`].
 #[derive(Debug)]
 pub struct Sandbox;
@@ -37,6 +41,7 @@ pub struct Running {
     pub arm_url: String,
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
+    secret: Arc<str>,
 }
 
 /// Which API a server serves.
@@ -51,6 +56,16 @@ struct Server {
     side: Side,
     url: Arc<str>,
     shared: Arc<Shared>,
+    /// The first segment of paths that need no token.
+    secret: Arc<str>,
+}
+
+/// A word that nobody guesses.
+fn secret() -> Arc<str> {
+    use std::hash::{BuildHasher, RandomState};
+    // Every RandomState has keys of its own, which come from the operating system.
+    let part = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", part(), part()).into()
 }
 
 impl Sandbox {
@@ -70,18 +85,21 @@ impl Sandbox {
         let tls = authority_file.as_deref().map(certificate::acceptor).transpose()?;
         let cancel = CancellationToken::new();
         let shared = Arc::new(Shared::new(state, cancel));
-        let (arm_url, arm_task) = serve(Side::Azure, ports.1, tls, &shared).await?;
+        let secret = secret();
+        let azure = (Side::Azure, &secret);
+        let (arm_url, arm_task) = serve(azure, ports.1, tls, &shared).await?;
         let mut tasks = vec![arm_task];
         let kubernetes_url = match &api_server {
             Some(other) => other.name().to_owned(),
             None => {
-                let (url, task) = serve(Side::Kubernetes, ports.0, None, &shared).await?;
+                let kubernetes = (Side::Kubernetes, &secret);
+                let (url, task) = serve(kubernetes, ports.0, None, &shared).await?;
                 tasks.push(task);
                 url
             }
         };
         tasks.push(tokio::spawn(controller::run(Arc::clone(&shared), api_server)));
-        Ok(Running { kubernetes_url, arm_url, shared, tasks })
+        Ok(Running { kubernetes_url, arm_url, shared, tasks, secret })
     }
 }
 
@@ -143,13 +161,14 @@ impl Running {
         controller::idle(&self.shared, at_most, true).await
     }
 
-    /// A kubeconfig for the Kubernetes API, with one context named `sandbox`.
+    /// A kubeconfig for the Kubernetes API, with one context named `sandbox`. It is a secret: kubectl sends no
+    /// token without TLS, so the address itself says that the client was let in.
     pub fn kubeconfig(&self) -> String {
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: sandbox\nclusters:\n- name: sandbox\n  \
-             cluster:\n    server: {}\ncontexts:\n- name: sandbox\n  context:\n    cluster: sandbox\n    \
-             user: sandbox\n    namespace: default\nusers:\n- name: sandbox\n  user:\n    token: sandbox\n",
-            self.kubernetes_url
+             cluster:\n    server: {}/{}\ncontexts:\n- name: sandbox\n  context:\n    cluster: sandbox\n    \
+             user: sandbox\n    namespace: default\nusers:\n- name: sandbox\n  user:\n    token: {TOKEN}\n",
+            self.kubernetes_url, self.secret
         )
     }
 
@@ -181,7 +200,7 @@ impl Drop for Running {
 }
 
 async fn serve(
-    side: Side,
+    (side, secret): (Side, &Arc<str>),
     port: u16,
     tls: Option<TlsAcceptor>,
     shared: &Arc<Shared>,
@@ -191,12 +210,13 @@ async fn serve(
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr().map_err(listen)?);
-    let server = Server { side, url: url.as_str().into(), shared: Arc::clone(shared) };
+    let (url_of_it, shared, secret) = (url.as_str().into(), Arc::clone(shared), secret.clone());
+    let cancel = shared.cancel.clone();
+    let server = Server { side, url: url_of_it, shared, secret };
     let app = Router::new()
         .fallback(request::handle)
         .with_state(server)
         .into_make_service_with_connect_info::<Wire>();
-    let cancel = shared.cancel.clone();
     let task = tokio::spawn(async move {
         let serving = axum::serve(Loopback::new(listener, tls), app);
         // Connections are dropped, not drained: an idle keep-alive connection would hold the

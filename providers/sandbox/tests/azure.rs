@@ -604,7 +604,10 @@ async fn faults_strike_as_asked() {
         "effect": {"failedOperation": {"code": "SubnetIsFull", "message": "no room"}},
     }]);
     let url = format!("{}/sandbox/faults", running.arm_url);
-    assert_eq!(arm.raw("POST", &url, Some(&fault), &[]).await.status, 204);
+    assert_eq!(
+        arm.raw("POST", &url, Some(&fault), &[("authorization", "Bearer t")]).await.status,
+        204
+    );
     let balancer = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/lb");
     let body = json!({"location": "eastus", "sku": {"name": "Standard"}, "properties": {}});
     let done = arm.finish("PUT", &balancer, Some(&body)).await;

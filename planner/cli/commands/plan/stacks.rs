@@ -17,10 +17,10 @@ use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-/// How many stacks each job plans before what came of them is shown. They are held in memory until then.
+/// How many stacks each job plans before their outcome is shown. They are held in memory until then.
 const AT_ONCE: usize = 32;
 
-/// What came of one stack, with what is to be shown of it.
+/// The outcome of one stack, with what is to be shown of it.
 struct Shown {
     ui: Ui,
     exit: Exit,

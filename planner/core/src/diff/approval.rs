@@ -18,6 +18,9 @@ use crate::rule;
 use super::Gathered;
 use super::draft::{Draft, Stage};
 
+/// The state of a connection that nobody decided on, or on which Azure failed what was decided.
+pub(super) const UNDECIDED: &str = "Pending";
+
 /// Adds a decision as a change and a draft, the last of the drafts.
 pub(crate) fn decide(
     at: &Address,
@@ -58,7 +61,10 @@ pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
     for service in services {
         let Some(link) = prediction.link_after(service) else { continue };
         decided.insert(link.id().to_lowercase());
-        for consumer in private_link_service::consumers(link) {
+        for mut consumer in private_link_service::consumers(link) {
+            if private_link_service::has_failed(link, &ResourceId::new(&consumer.endpoint)) {
+                UNDECIDED.clone_into(&mut consumer.status);
+            }
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                 foreign(input, Some(service), link.id(), &consumer, own, gathered);
             }

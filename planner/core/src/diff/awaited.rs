@@ -351,6 +351,20 @@ fn need_link(
     draft.needs.extend(more);
 }
 
+/// The Services that share a frontend, for each frontend that has several.
+pub(super) fn sharers<'a>(world: &World, owners: &'a Owners) -> Vec<BTreeSet<&'a Key>> {
+    let mut sharers: BTreeMap<String, BTreeSet<&Key>> = BTreeMap::new();
+    for balancer in world.load_balancers.values() {
+        for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+            let frontend = rule.properties.frontend_ip_configuration.as_ref();
+            if let (Some(frontend), Some(key)) = (frontend, owners.of_name(rule.name())) {
+                sharers.entry(frontend.id().to_lowercase()).or_default().insert(key);
+            }
+        }
+    }
+    sharers.into_values().filter(|keys| keys.len() > 1).collect()
+}
+
 /// Services that share a frontend are written one after the other, in the order they were predicted.
 fn order_sharers(prediction: &Prediction, gathered: &mut Gathered) {
     let owners = prediction.owners();
@@ -361,23 +375,13 @@ fn order_sharers(prediction: &Prediction, gathered: &mut Gathered) {
     let in_order: Vec<&Key> =
         services.filter(|key| drafted.contains(&address(key)) && seen.insert(*key)).collect();
     let mut needs: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
-    for world in [&prediction.before, prediction.between()] {
-        for balancer in world.load_balancers.values() {
-            let mut sharers: BTreeMap<String, BTreeSet<&Key>> = BTreeMap::new();
-            for rule in balancer.properties.load_balancing_rules.iter().flatten() {
-                let frontend = rule.properties.frontend_ip_configuration.as_ref();
-                if let (Some(frontend), Some(key)) = (frontend, owners.of_name(rule.name())) {
-                    sharers.entry(frontend.id().to_lowercase()).or_default().insert(key);
-                }
-            }
-            for keys in sharers.values().filter(|keys| keys.len() > 1) {
-                let sharers: Vec<&Key> =
-                    in_order.iter().copied().filter(|key| keys.contains(key)).collect();
-                for pair in sharers.windows(2) {
-                    if let [first, second] = pair {
-                        needs.entry(address(second)).or_default().insert(address(first));
-                    }
-                }
+    let worlds = [&prediction.before, prediction.between()];
+    for keys in worlds.iter().flat_map(|world| sharers(world, owners)) {
+        let sharers: Vec<&Key> =
+            in_order.iter().copied().filter(|key| keys.contains(key)).collect();
+        for pair in sharers.windows(2) {
+            if let [first, second] = pair {
+                needs.entry(address(second)).or_default().insert(address(first));
             }
         }
     }

@@ -13,12 +13,14 @@ use crate::controller::predict;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
+use crate::node::Owners;
 use crate::node::service::{actor, address, stack_of};
 use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
 use crate::rule::{Example, basis, rules};
 
 use super::Gathered;
+use super::awaited::sharers;
 use super::draft::{Draft, DraftKey, Stage};
 use super::service::{Groups, next_sync, sync_field};
 
@@ -26,7 +28,8 @@ use super::service::{Groups, next_sync, sync_field};
 /// controller would leave it already. A Service that would write only because of what the plan changes is
 /// synced afterwards: which of the two the controller gets to first is not known.
 pub fn first(world: World, cluster: &Cluster, changes: &[predict::Change]) -> Prediction {
-    let prediction = prediction::predict(world, cluster.clone(), changes);
+    let (leaving, staying) = leaving_sharers(&world, cluster, changes);
+    let prediction = in_stages(world, cluster, &[leaving.clone(), staying.clone()]);
     let is_nudge = |it: &&predict::Change| matches!(it, predict::Change::Nudge(_));
     let nudged: BTreeSet<&Key> =
         changes.iter().filter(is_nudge).map(predict::Change::key).collect();
@@ -48,11 +51,37 @@ pub fn first(world: World, cluster: &Cluster, changes: &[predict::Change]) -> Pr
     if together.is_subset(&alone) {
         return prediction;
     }
-    let (nudges, written): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|it| is_nudge(&it));
-    let mut calm = prediction::predict(prediction.before, cluster.clone(), &nudges);
-    let then = calm.then(cluster.clone(), &written);
-    calm.go_on(then);
-    calm
+    let (nudges, written): (Vec<_>, Vec<_>) = staying.into_iter().partition(|it| is_nudge(&it));
+    in_stages(prediction.before, cluster, &[nudges, leaving, written])
+}
+
+/// Predicts what comes of changes, those of one stage behind those of the ones before.
+fn in_stages(world: World, cluster: &Cluster, stages: &[Vec<predict::Change>]) -> Prediction {
+    let mut stages = stages.iter().filter(|changes| !changes.is_empty());
+    let first = stages.next().map(Vec::as_slice).unwrap_or_default();
+    let mut prediction = prediction::predict(world, cluster.clone(), first);
+    for changes in stages {
+        let then = prediction.then(cluster.clone(), changes);
+        prediction.go_on(then);
+    }
+    prediction
+}
+
+/// The deletions of Services that share a frontend, and all other changes. They come first: once the frontend
+/// has moved with another Service, the controller finds nothing of the one that goes, and leaves its rules.
+fn leaving_sharers(
+    world: &World,
+    cluster: &Cluster,
+    changes: &[predict::Change],
+) -> (Vec<predict::Change>, Vec<predict::Change>) {
+    let is_delete = |it: &predict::Change| matches!(it, predict::Change::Delete(_));
+    if !changes.iter().any(is_delete) {
+        return (Vec::new(), changes.to_vec());
+    }
+    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref), &[world]);
+    let sharers: BTreeSet<&Key> = sharers(world, &owners).into_iter().flatten().collect();
+    let leaves = |it: &predict::Change| is_delete(it) && sharers.contains(it.key());
+    changes.iter().cloned().partition(leaves)
 }
 
 /// Plans a second sync of every Service that would write once more when all that the plan writes is done,

@@ -14,11 +14,11 @@ use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::rule::{At, Example, basis, rules};
 
-use super::Subject;
+use super::{Check, Subject};
 
 /// The controller will report an error (table of errors of the controller's reference; findings 11 to
 /// 16). Errors that have a finding of their own are told there.
-pub(super) fn error(subject: &Subject<'_>) -> Option<Finding> {
+fn error(subject: &Subject<'_>) -> Option<Finding> {
     let failure = subject.outcome.error.as_ref()?;
     let error = brief(&failure.text);
     let own = match failure.cause {
@@ -205,6 +205,9 @@ fn brief(error: &str) -> String {
         .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
     telling.collect::<Vec<_>>().join("; ")
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] = &[error];
 
 rules! {
     /// The controller will report an error for this Service (an event `SyncLoadBalancerFailed`) and write

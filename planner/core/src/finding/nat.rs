@@ -1,6 +1,6 @@
 //! The NAT addresses of a Private Link Service, and their subnet.
 
-use super::Subject;
+use super::{Check, Subject};
 use crate::arm::resource::PrivateLinkService;
 use crate::node::private_link_service;
 use crate::plan::Finding;
@@ -17,7 +17,7 @@ fn primary_subnet(link: &PrivateLinkService) -> Option<&str> {
 /// Another NAT subnet under a live Private Link Service: the controller writes a new primary address
 /// there, and other tools refuse to, since Azure takes the primary subnet once (terraform-provider-azurerm,
 /// `azurerm_private_link_service`: "primary subnet_id once assigned can not be changed").
-pub(super) fn nat_subnet_moved(subject: &Subject<'_>) -> Option<Finding> {
+fn nat_subnet_moved(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
     if private_link_service::identity(before) != private_link_service::identity(after) {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn nat_subnet_moved(subject: &Subject<'_>) -> Option<Finding> {
 
 /// Fewer or other NAT addresses: the controller rewrites them all, and Azure does not let any go
 /// (Private Link Service overview).
-pub(super) fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
+fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
     if private_link_service::identity(before) != private_link_service::identity(after) {
         return None;
@@ -69,7 +69,7 @@ pub(super) fn nat_addresses_rewritten(subject: &Subject<'_>) -> Option<Finding> 
 
 /// With externalTrafficPolicy Local, connections from NAT addresses in the nodes' own subnet are
 /// dropped (kubernetes/kubernetes issue 95555).
-pub(super) fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
+fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
     if !subject.is_local() || !subject.says_true("azure-pls-create") {
         return None;
     }
@@ -86,6 +86,10 @@ pub(super) fn nat_subnet_of_pods(subject: &Subject<'_>) -> Option<Finding> {
         )
     })
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] =
+    &[nat_subnet_moved, nat_addresses_rewritten, nat_subnet_of_pods];
 
 rules! {
     /// Fewer or other NAT addresses make the controller rewrite all of them. Azure documents that addresses

@@ -9,7 +9,7 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
-use super::Subject;
+use super::{Check, Subject};
 
 /// Where a Private Link Service's traffic comes from: its static NAT addresses, or else the ranges of
 /// its subnets.
@@ -62,7 +62,7 @@ impl Nat {
 /// All traffic of private endpoints comes from the NAT addresses. kube-proxy drops what
 /// `spec.loadBalancerSourceRanges` does not have (`newBaseServiceInfo`), and a security rule that denies
 /// drops it before.
-pub(super) fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
+fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
     let link = subject.link_after()?;
     let nat = Nat::of(subject, link);
     if nat.ranges.is_empty() {
@@ -181,7 +181,7 @@ fn range(text: &str) -> Option<Prefix> {
 
 /// Ranges in an annotation allow, and nothing denies the rest: every security group lets the virtual
 /// network in (default rule `AllowVnetInBound`, 65000).
-pub(super) fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
+fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
     let service = subject.service;
     let internal = service.annotation(keys::INTERNAL).is_some_and(|it| it.value == "true");
     let denies = service.annotation(DENY_ALL).is_some_and(|it| it.eq_ignore_ascii_case("true"));
@@ -197,6 +197,9 @@ pub(super) fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
         )
     })
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] = &[nat_addresses_shut_out, ranges_open];
 
 rules! {
     /// What comes through the Private Link Service comes from its NAT addresses, and something drops that:

@@ -1,6 +1,6 @@
 //! What becomes of a Service's Private Link Service.
 
-use super::Subject;
+use super::{Check, Subject};
 use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome;
 use crate::facts::{BackendPoolType, LoadBalancerSku};
@@ -10,7 +10,7 @@ use crate::resource_id::ResourceId;
 use crate::rule::{self, At, Example, basis, rules};
 
 /// The Private Link Service goes and comes back as another resource (finding 6).
-pub(super) fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
+fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
     if private_link_service::identity(before) == private_link_service::identity(after) {
         return None;
@@ -62,7 +62,7 @@ fn moved(before: &PrivateLinkService, after: &PrivateLinkService) -> Option<(Str
 }
 
 /// `azure-pls-create` went, and the Private Link Service stays (finding 2).
-pub(super) fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
+fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
     if subject.says_true("azure-pls-create") {
         return None;
     }
@@ -82,7 +82,7 @@ pub(super) fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 /// A Private Link Service of that name is on another frontend, and is taken over (finding 3).
-pub(super) fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
+fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
     let taken = |effect: &&outcome::Effect| effect.reason == outcome::Reason::TakenOver;
     let effect = subject.outcome.effects.iter().find(taken)?;
     Some(subject.finding(
@@ -98,7 +98,7 @@ pub(super) fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
 
 /// Another resource group does not move a Private Link Service: a second one is made, which Azure
 /// refuses on the same frontend (finding 7 of the traps, recording 213).
-pub(super) fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
+fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
     let before = subject.link_before()?;
     let wanted =
         subject.annotation("azure-pls-resource-group").map(|group| group.trim().to_owned());
@@ -125,7 +125,7 @@ pub(super) fn link_elsewhere(subject: &Subject<'_>) -> Option<Finding> {
 
 /// Load balancers that Azure puts no Private Link Service on; the controller tries (ARM contract,
 /// `PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer`).
-pub(super) fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
+fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
     if !subject.says_true("azure-pls-create") {
         return None;
     }
@@ -144,6 +144,10 @@ pub(super) fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
         "Use a cluster with the Standard SKU and backend pools of type nodeIPConfiguration.",
     ))
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] =
+    &[link_recreated, link_stays, link_taken_over, link_elsewhere, cannot_have_link];
 
 rules! {
     /// The Service's Private Link Service will be re-created, because its frontend is. It has the same name

@@ -9,11 +9,11 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
-use super::{PREFIX, Subject};
+use super::{Check, PREFIX, Subject};
 
 /// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
 /// (controller's documentation of Private Link Services).
-pub(super) fn proxied(subject: &Subject<'_>) -> Option<Finding> {
+fn proxied(subject: &Subject<'_>) -> Option<Finding> {
     let on = subject.says_true("azure-pls-create") && subject.says_true("azure-pls-proxy-protocol");
     let untrimmed =
         |key: &str| subject.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -76,7 +76,7 @@ fn is_proxied(link: &PrivateLinkService) -> bool {
 /// The header comes before the probes of other Services on the load balancer too, and on one frontend
 /// before all connections (kubernetes/kubernetes pull request 121819; reported, and documented badly).
 /// Told where the Private Link Service is, or at the neighbour if that is nobody's of the input.
-pub(super) fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
+fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
     let own = subject.link_after().filter(|link| is_proxied(link))?;
     if !subject.says_true("azure-pls-create") {
         return None;
@@ -130,7 +130,7 @@ const GATEWAYS: [(&str, &str, &str); 2] = [
 
 /// `appProtocol` makes the probe HTTP, and nobody says which path: a gateway without a default backend
 /// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
-pub(super) fn without_path(subject: &Subject<'_>) -> Option<Finding> {
+fn without_path(subject: &Subject<'_>) -> Option<Finding> {
     let key = &subject.outcome.service;
     let balancers = subject.prediction.after.load_balancers.keys();
     let own: Vec<Probed<'_>> = balancers
@@ -187,6 +187,9 @@ pub(super) fn without_path(subject: &Subject<'_>) -> Option<Finding> {
         help,
     ))
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] = &[proxied, neighbours, without_path];
 
 rules! {
     /// Proxy protocol puts a header before everything that comes through, probes included. With

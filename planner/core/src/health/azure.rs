@@ -17,12 +17,12 @@ use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Observation;
 
-use super::finding;
+use super::{Check, finding};
 use crate::join::Join;
 
 /// States of connections that nobody knows are never taken for connected: of the stack's endpoints, and of
 /// whoever connects to its Services.
-pub(super) fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let mut told = BTreeSet::new();
     let mut tell = |at: Address, status: &str, of: &str| {
         let message = match ConnectionStatus::of(status) {
@@ -69,7 +69,7 @@ fn links<'a>(
 
 /// Somebody else is connected whom neither an EndpointApproval names nor the Private Link Service lets in by
 /// itself.
-pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
     // A stack that says of nobody whom it lets in leaves that to others.
     if join.input.desired.approvals.is_empty() {
         return;
@@ -107,7 +107,7 @@ pub(super) fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// A rule of the nodes' security group that lets nothing in, with none before it that lets anything in:
 /// rules count in order of their priority, and the first that fits decides.
-pub(super) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let facts = join.input.facts;
     let group = facts.security_group.to_lowercase();
     for live in join.prediction.before.network_security_groups.values() {
@@ -161,7 +161,7 @@ fn denies_all(rule: &SecurityRule) -> bool {
 }
 
 /// Rules of the stack's Services lead to a pool that nobody is in.
-pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let ours = |name: &str| {
         let owner = join.prediction.owners().of_name(name);
         owner.is_some_and(|key| join.input.desired.services.contains_key(key))
@@ -204,7 +204,7 @@ pub(super) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// A record that a zone group says it keeps is not there, or leads elsewhere.
-pub(super) fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for record in join.endpoints().filter_map(|endpoint| endpoint.record(false)) {
         let at = &record.at;
         let Some(live) = record.seen().filter(|_| !record.is_record) else { continue };
@@ -250,6 +250,10 @@ fn lost(join: &Join<'_>, zone: &ResourceId, record: &Value) -> Option<String> {
         Observation::Unreadable(_) | Observation::NotObserved => None,
     }
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] =
+    &[connection_unknown, stranger_approved, traffic_denied, empty_pool, record_lost];
 
 rules! {
     /// Azure shows a state of a connection that is none of `Approved`, `Pending`, `Rejected` and

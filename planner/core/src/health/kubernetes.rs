@@ -14,7 +14,7 @@ use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
 
-use super::finding;
+use super::{Check, finding};
 
 /// The finalizer of the service controller (`LoadBalancerCleanupFinalizer` of
 /// k8s.io/cloud-provider/service/helpers).
@@ -30,7 +30,7 @@ fn wanted<'a>(join: &'a Join<'_>) -> impl Iterator<Item = (&'a Key, &'a Arc<Serv
 
 /// A Service that has a load balancer, without the finalizer: if it is deleted now, the API server removes
 /// it at once, and the controller cleans nothing up.
-pub(super) fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for (key, service) in wanted(join) {
         let is_balanced = service.wants_load_balancer() && !service.ingress.is_empty();
         if !is_balanced || service.finalizers.iter().any(|it| it == FINALIZER) {
@@ -48,7 +48,7 @@ pub(super) fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Addresses that every node takes for the Service, whoever they belong to.
-pub(super) fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for (key, service) in wanted(join) {
         let Some(wanted) = join.input.desired.services.get(key) else { continue };
         let said = wanted.manifest.at("/spec/externalIPs").and_then(Value::as_array);
@@ -71,7 +71,7 @@ pub(super) fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Load balancers of the stack's Services while no Node is ready: nothing answers behind them.
-pub(super) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
+fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
     if !matches!(join.input.snapshot.kubernetes.nodes, Reading::Present(_)) {
         return;
     }
@@ -109,6 +109,9 @@ fn is_ready(node: &Value) -> bool {
         .filter(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
     ready.all(|condition| condition.get("status").and_then(Value::as_str) == Some("True"))
 }
+
+/// The checks of this file.
+pub(super) const CHECKS: &[Check] = &[cleanup_lost, external_addresses, no_ready_node];
 
 rules! {
     /// A live Service has a load balancer, and has lost the finalizer

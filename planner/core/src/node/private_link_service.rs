@@ -42,6 +42,19 @@ pub(crate) fn identity(service: &PrivateLinkService) -> Option<&str> {
 /// What Azure and privlink write where nobody wrote anything.
 const NO_MESSAGE: [&str; 4] = ["", "Auto Approved", "Awaiting Approval", "Approved by privlink"];
 
+/// Whether Azure failed what was last decided on the connection of an endpoint, so that it is not in force.
+pub(crate) fn has_failed(service: &PrivateLinkService, endpoint: &ResourceId) -> bool {
+    let connections = service.properties.private_endpoint_connections.iter().flatten();
+    let mut of_endpoint = connections.filter(|connection| {
+        let id = connection.properties.private_endpoint.as_ref();
+        id.is_some_and(|id| ResourceId::new(id.id()) == *endpoint)
+    });
+    of_endpoint.any(|connection| {
+        let state = connection.properties.provisioning_state.as_deref();
+        state.is_some_and(crate::provisioning::is_failure)
+    })
+}
+
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.
 pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
     let connections = service.properties.private_endpoint_connections.iter().flatten();

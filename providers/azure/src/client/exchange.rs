@@ -72,22 +72,25 @@ impl ArmClient {
         })
     }
 
-    /// A GET, repeated as the settings say, until the deadline.
+    /// A GET, repeated as the settings say, until the deadline: a server that answers byte by byte, or not at
+    /// all, is given up then.
     pub(crate) async fn read(
         &self,
         call: &Call<'_>,
         deadline: Option<Instant>,
     ) -> Result<Reply, ArmError> {
         let mut attempt = 1;
+        let settings = &self.inner.settings;
+        let end = deadline.or(call.deadline).unwrap_or(Instant::now() + settings.read_timeout);
         loop {
-            let sent = self.send_until(call, deadline.or(call.deadline)).await;
+            let sent = self.send_until(call, Some(end)).await;
             let error = match sent.and_then(|reply| self.check(call, reply)) {
                 Ok(reply) => return Ok(reply),
                 Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => error,
             };
             let asked = error.retry_after;
-            match self.inner.settings.reads.delay(attempt, asked, jitter(), deadline) {
+            match settings.reads.delay(attempt, asked, jitter(), Some(end)) {
                 None => return Err(error),
                 Some(delay) => {
                     tracing::debug!(attempt, ?delay, %error, "trying again");
@@ -132,7 +135,13 @@ impl ArmClient {
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let context = Context::new();
         let exchange = self.inner.pipeline.send(&context, &mut request, Some(options));
-        let outcome = tokio::time::timeout(self.inner.settings.reply_timeout, exchange).await;
+        // What became of a write must be known, so it is not left for a deadline.
+        let left = deadline
+            .filter(|_| class == Class::Read)
+            .map(|it| it.saturating_duration_since(Instant::now()));
+        let most = self.inner.settings.reply_timeout;
+        let timeout = left.map_or(most, |left| left.min(most));
+        let outcome = tokio::time::timeout(timeout, exchange).await;
         let mut error = match outcome {
             Ok(Ok(response)) => return Ok(Reply::new(response)),
             Ok(Err(why)) => {
@@ -149,8 +158,8 @@ impl ArmClient {
                 self.error(call, kind, text)
             }
             Err(_) => {
-                let seconds = self.inner.settings.reply_timeout.as_secs();
-                self.error(call, ErrorKind::Transient, format!("no reply within {seconds} s"))
+                let message = format!("no whole reply within {} s", timeout.as_secs());
+                self.error(call, ErrorKind::Transient, message)
             }
         };
         error.failure_mut().client_request_id =

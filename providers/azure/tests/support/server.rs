@@ -54,6 +54,27 @@ impl Server {
     }
 }
 
+/// A server that answers each connection byte by byte, and never comes to an end; its URL.
+pub async fn dripping() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                head(&mut stream).await;
+                let begin = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n";
+                let mut next = begin.as_bytes();
+                while stream.write_all(next).await.is_ok() {
+                    next = b" ";
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+        }
+    });
+    url
+}
+
 /// What the server of an endless reply sends if it is let, in bytes.
 pub const ENDLESS: usize = 64 << 20;
 

@@ -222,23 +222,14 @@ fn is_valid(claims: &Value, now: i64) -> bool {
 /// Whose token a request carries: the tenant, or nothing for a token that says nothing of itself,
 /// which is good for everything.
 pub(super) fn tenant(call: &Call) -> Option<String> {
-    let claims = claims(bearer(call))?;
+    let claims = claims(call.bearer())?;
     claims.get("tid").and_then(Value::as_str).map(str::to_owned)
-}
-
-/// The token a request carries.
-pub(super) fn bearer(call: &Call) -> &str {
-    let authorization = call.header("authorization").unwrap_or_default();
-    authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map_or("", |(_, token)| token.trim())
 }
 
 /// Refuses a token that is not valid now, or is of another tenant than the subscription in the path.
 /// An opaque token says nothing of itself, and is good for everything.
 pub(super) fn check(state: &State, call: &Call) -> Result<(), ArmError> {
-    let Some(claims) = claims(bearer(call)) else { return Ok(()) };
+    let Some(claims) = claims(call.bearer()) else { return Ok(()) };
     let now = now(call);
     let time = |name: &str| claims.get(name).and_then(Value::as_i64);
     let shown = |seconds: i64| {

@@ -1,5 +1,7 @@
 //! Reading, writing and deleting resources.
 
+use std::sync::Arc;
+
 use privlink_model::arm::azure::{Azure, Done, not_found};
 use privlink_model::arm::dns::{is_private_dns, is_zone_group};
 use privlink_model::arm::error::ArmError;
@@ -387,6 +389,21 @@ pub(super) fn remove_group(state: &mut State, id: &ResourceId) -> Result<(), Arm
 
 /// Leaves a resource in state `Failed`, when its operation does.
 pub(super) fn mark_failed(state: &mut State, id: &ResourceId) {
+    state.touch();
+    let parent = id.parent().filter(|_| id.segment("privateEndpointConnections").is_some());
+    if let Some(parent) = parent {
+        // A connection is a part of its Private Link Service.
+        let Some(service) = state.world.azure.private_link_services.get_mut(&parent.key()) else {
+            return;
+        };
+        let connections = &mut Arc::make_mut(service).properties.private_endpoint_connections;
+        for connection in connections.iter_mut().flatten() {
+            if connection.name().eq_ignore_ascii_case(id.name()) {
+                connection.properties.provisioning_state = Some("Failed".to_owned());
+            }
+        }
+        return;
+    }
     let Some(mut resource) = state.world.azure.get(id) else { return };
     if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert("provisioningState".to_owned(), json!("Failed"));
@@ -394,5 +411,4 @@ pub(super) fn mark_failed(state: &mut State, id: &ResourceId) {
     if let Err(error) = state.world.azure.insert(resource) {
         tracing::error!(%error, "a failed resource cannot be stored");
     }
-    state.touch();
 }

@@ -27,6 +27,11 @@ impl Refusal {
         Self { code, reason, message: message.into(), details: None }
     }
 
+    /// 401 of who brings no token.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
     /// 404 of an object: `resource` is `services`.
     pub(crate) fn not_found(resource: &str, name: &str) -> Self {
         let message = format!("{resource} {name:?} not found");

@@ -31,13 +31,25 @@ pub(crate) struct Call {
     pub effect: Effect,
     headers: HeaderMap,
     segments: Vec<String>,
+    by_path: bool,
 }
 
 impl Call {
-    /// A request from its parts.
-    pub(crate) fn new(parts: &http::request::Parts, body: Vec<u8>, base: &str) -> Self {
+    /// A request from its parts. Below `secret` the paths are the same, and need no token.
+    pub(crate) fn new(
+        parts: &http::request::Parts,
+        body: Vec<u8>,
+        base: &str,
+        secret: &str,
+    ) -> Self {
+        let below = |path: &str| {
+            let rest = path.strip_prefix('/')?.strip_prefix(secret)?;
+            rest.starts_with('/').then(|| rest.to_owned())
+        };
         let path = parts.uri.path().to_owned();
         let target = parts.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
+        let by_path = below(&path).is_some();
+        let (path, target) = (below(&path).unwrap_or(path), below(&target).unwrap_or(target));
         let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
         let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
             .into_owned()
@@ -52,6 +64,7 @@ impl Call {
             body,
             effect: Effect::None,
             headers: parts.headers.clone(),
+            by_path,
         }
     }
 
@@ -63,6 +76,20 @@ impl Call {
     /// A header, if it is there and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the client has a token, or came by the path that needs none.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.by_path || !self.bearer().is_empty()
+    }
+
+    /// The bearer token; empty if there is none.
+    pub(crate) fn bearer(&self) -> &str {
+        let authorization = self.header("authorization").unwrap_or_default();
+        authorization
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map_or("", |(_, token)| token.trim())
     }
 
     /// A parameter of the query, its name without regard to case.

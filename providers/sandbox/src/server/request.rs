@@ -34,7 +34,7 @@ pub(super) async fn handle(
         let text = format!("the body is not whole, or larger than {BODY_LIMIT} bytes");
         return Answer::text(413, "text/plain", &text).into_response(shared);
     };
-    let mut call = Call::new(&parts, body.to_vec(), &server.url);
+    let mut call = Call::new(&parts, body.to_vec(), &server.url, &server.secret);
     if let Some(answer) = administer(shared, &call) {
         return answer.into_response(shared);
     }
@@ -179,6 +179,9 @@ fn with_request_id(answer: Answer, call: &Call, sequence: u64) -> Answer {
 /// The sandbox's own endpoints, on both servers, neither logged nor struck by faults.
 fn administer(shared: &Shared, call: &Call) -> Option<Answer> {
     let ["sandbox", what] = call.segments()[..] else { return None };
+    if !call.is_let_in() {
+        return Some(Answer::text(401, "text/plain", "the sandbox wants a bearer token"));
+    }
     let mut state = shared.lock();
     let answer = match (call.method.as_str(), what) {
         ("GET", "faults") => {

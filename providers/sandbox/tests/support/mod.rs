@@ -26,6 +26,7 @@ pub async fn first() -> Running {
 pub fn kube(running: &Running) -> Client {
     let mut config = Config::new(running.kubernetes_url.parse().expect("a url"));
     config.proxy_url = None;
+    config.auth_info.token = Some(privlink_sandbox::TOKEN.to_owned().into());
     Client::try_from(config).expect("a client")
 }
 

@@ -10,6 +10,7 @@ use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::consumer::Consumer;
+use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
 use crate::resource_id::ResourceId;
 use crate::rule;
@@ -44,7 +45,13 @@ pub(super) fn connection(
     let Some(reached) = &joined.reached else { return };
     let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
     let live = joined.connection().filter(|_| !remade);
+    let failed = reached.link.is_some_and(|link| has_failed(link, id));
+    let decide = |status: &str| decision(join.input, reached.service.as_ref(), id, status);
     let mut status = match &live {
+        // What Azure failed is not in force, whatever it shows.
+        Some(_) if failed && decide(approval::UNDECIDED).is_some() => {
+            approval::UNDECIDED.to_owned()
+        }
         Some(live) => live.status.clone(),
         None => new_status(endpoint, id, reached.link).to_owned(),
     };
@@ -54,7 +61,7 @@ pub(super) fn connection(
         change.fields = vec![FieldDiff::new("status", None, Some(status.clone().into()))];
         gathered.changes.push(change);
     }
-    let decision = decision(join.input, reached.service.as_ref(), id, &status);
+    let decision = decide(&status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());

@@ -89,6 +89,10 @@ impl Azure<'_> {
                 state.status = or(change.status, state.status.take());
                 state.description = or(change.description, state.description.take());
                 state.actions_required = or(change.actions, state.actions_required.take());
+                if change.status.is_some() {
+                    // A decision that goes through makes good what an earlier one failed.
+                    connection.properties.provisioning_state = Some("Succeeded".to_owned());
+                }
             }
         }
     }

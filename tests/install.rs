@@ -113,7 +113,7 @@ fn completions_know_codes_contexts_and_addresses() {
     let flags = completed(&place, &["plan", "--detailed"]);
     assert_eq!(flags, ["--detailed-exitcode"]);
     assert_eq!(completed(&place, &["plan", "--context", "p"]), ["prod-eu"]);
-    let codes = completed(&place, &["plan", "--accept", "controller-f"]);
+    let codes = completed(&place, &["plan", "--accept", "controller-fails"]);
     assert_eq!(codes, ["controller-fails"]);
     let example = "examples/private-link";
     let addresses = completed(&place, &["plan", "-f", example, "--target", "Private"]);

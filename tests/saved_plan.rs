@@ -234,3 +234,16 @@ fn a_saved_plan_without_changes_looks_whether_that_still_holds() {
         assert!(stale.stderr.contains(address), "{}", stale.stderr);
     }
 }
+
+/// A plan of a sandbox says so, before a cluster is looked for; and what it is limited by stands in it.
+#[test]
+fn a_plan_of_a_sandbox_asks_for_the_sandbox() {
+    let place = Workplace::with_example("private-link");
+    place.run("plan -f examples/private-link --sandbox --out plan.json").expect(0);
+    let run = place.run("apply plan.json --auto-approve").expect(1);
+    assert!(run.stderr.contains("plan.json was planned in a sandbox"), "{}", run.stderr);
+    assert!(run.stderr.contains("Add --sandbox"), "{}", run.stderr);
+    let run = place.run("apply plan.json --max-disconnects 1").expect(1);
+    assert!(run.stderr.contains("plan again with the flag"), "{}", run.stderr);
+    place.run("apply plan.json --sandbox --auto-approve").expect(0);
+}

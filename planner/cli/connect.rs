@@ -29,6 +29,8 @@ pub(crate) struct Connected {
     /// The pinned facts.
     pub(crate) pinned: Facts,
     sandbox: Option<Running>,
+    /// The AKS cluster's name, where it is said.
+    cluster: Option<String>,
     /// Whether no other stack is read at the same time.
     is_alone: bool,
 }
@@ -64,7 +66,11 @@ pub(crate) async fn connect_sharing(
     let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
     let targets = pin::targets(desired, &place, &pinned)?;
     let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
-    Ok(Connected { session, targets, pinned, sandbox, is_alone: shared.is_none() })
+    let cluster = place.cluster.clone().or_else(|| {
+        let said = desired.stack.as_ref()?.cluster.as_ref()?;
+        Some(said.value.clone())
+    });
+    Ok(Connected { session, targets, pinned, sandbox, cluster, is_alone: shared.is_none() })
 }
 
 /// Connects to where a saved plan belongs.
@@ -83,6 +89,7 @@ pub(crate) async fn connect_saved(
         targets: Targets::default(),
         pinned: Facts::default(),
         sandbox,
+        cluster: None,
         is_alone: true,
     })
 }
@@ -126,9 +133,9 @@ impl Connected {
 
     /// What is being read, in words.
     fn reading(&self) -> String {
-        match self.pinned.cluster_name.as_str() {
-            "" => "Reading the cluster and Azure".to_owned(),
-            name => format!("Reading cluster {name} and Azure"),
+        match &self.cluster {
+            None => "Reading the cluster and Azure".to_owned(),
+            Some(name) => format!("Reading cluster {name} and Azure"),
         }
     }
 

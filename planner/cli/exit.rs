@@ -88,6 +88,12 @@ fn tip(error: &clap::Error) -> Option<String> {
         {
             Some("desired state is named with -f, a file or a folder".to_owned())
         }
+        (ErrorKind::ArgumentConflict, Some(ContextValue::String(word)))
+            if word.contains("[PLAN]") =>
+        {
+            let why = "a saved plan is what was approved, and is carried out as it is";
+            Some(format!("{why}; plan again with the flag, and apply that"))
+        }
         _ => None,
     }
 }

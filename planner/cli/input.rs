@@ -150,7 +150,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     files.sort();
     if files.is_empty() {
         return Err(CommandError::new(format!("{shown} holds no *.yaml, *.yml or *.json file"))
-            .hint("Folders within it are not looked into; name them with another -f."));
+            .hint("Folders within it are not looked into: name one with -f, or take each for a stack (plan --stacks, drift --each)."));
     }
     Ok(files)
 }

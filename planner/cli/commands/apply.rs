@@ -102,6 +102,12 @@ pub(crate) fn saved(
         return Err(CommandError::new(format!("{shown} was planned from a redacted snapshot"))
             .hint("Names in it may be pseudonyms: plan again from what is live, and apply that."));
     }
+    let is_of_sandbox = saved.home.as_ref().is_some_and(|home| home.arm.is_none());
+    if is_of_sandbox && args.turn.place.sandbox.is_none() {
+        let shown = file.display();
+        return Err(CommandError::new(format!("{shown} was planned in a sandbox"))
+            .hint("Add --sandbox, with the file of its world if it was named."));
+    }
     super::block_on(async {
         let connected = connect::connect_saved(&saved, &args.turn.place, patience(args)).await?;
         elsewhere(file, &saved, &connected).await?;

@@ -29,6 +29,7 @@ pub mod join;
 pub mod known;
 pub mod landed;
 pub mod limit;
+pub mod names;
 pub mod node;
 mod order;
 pub mod plan;

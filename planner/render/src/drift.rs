@@ -7,10 +7,10 @@ pub mod text;
 
 use std::collections::BTreeSet;
 
-use crate::consumers;
 use privlink_core::address::Kind;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State, Urgency, Weight};
+use privlink_core::names::folded;
 use privlink_core::planning::account::short;
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
@@ -204,7 +204,7 @@ fn disconnected(difference: &Difference) -> Option<String> {
         return None;
     }
     let names = consumers.iter().map(|id| ResourceId::new(id).name().to_owned()).collect();
-    let names = consumers::folded(names).join(", ");
+    let names = folded(names).join(", ");
     Some(format!("the repair disconnects {}: {names}", count(consumers.len(), "consumer")))
 }
 

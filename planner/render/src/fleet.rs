@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Write};
 
-use crate::consumers::natural;
 use crate::escape::{code, markdown};
 use crate::layout::{Cell, Layout, width};
 use crate::style::Label;
 use crate::summary;
 use privlink_core::escape::terminal;
+use privlink_core::names::natural;
 use privlink_core::plan::Plan;
 use privlink_core::rule;
 

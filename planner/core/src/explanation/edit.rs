@@ -1,5 +1,7 @@
 //! The smallest edit that avoids an effect, and how the same comes about with nobody disconnected.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +11,12 @@ use crate::desired::Target;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
+use crate::names::folded;
 use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
 use crate::planned::Planned;
 use crate::planning::account::short;
+use crate::resource_id::ResourceId;
 
 /// How a change comes about with nobody disconnected: a second Service beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -198,14 +202,34 @@ fn steps(
     let link = prediction.link_before(&key);
     let others = link.map(private_link_service::consumers).unwrap_or_default();
     let own = crate::node::private_endpoint::own(input);
-    for consumer in others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase())) {
-        steps.push(format!(
-            "Ask the owner of {} (subscription {}) for a new endpoint to the new alias.",
-            consumer.endpoint, consumer.subscription
-        ));
-    }
+    steps.extend(asked(others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase()))));
     steps.push(format!(
         "When `privlink explain PrivateLinkService/{namespace}/{name}` shows no approved connection, remove Service {namespace}/{name} and apply."
     ));
     steps
+}
+
+/// Whom to ask for new endpoints: one step for each subscription and group.
+fn asked<'a>(others: impl Iterator<Item = &'a Consumer>) -> Vec<String> {
+    let mut groups: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for consumer in others {
+        let id = ResourceId::new(&consumer.endpoint);
+        let group = id.resource_group().unwrap_or_default().to_owned();
+        let place = (consumer.subscription.clone(), group);
+        groups.entry(place).or_default().push(id.name().to_owned());
+    }
+    let step = |((subscription, group), names): ((String, String), Vec<String>)| {
+        let place = format!("resource group {group} of subscription {subscription}");
+        match names.len() {
+            1 => format!(
+                "Ask the owner of {}, in {place}, for a new endpoint to the new alias.",
+                names.concat()
+            ),
+            _ => format!(
+                "Ask the owners of {}, in {place}, for new endpoints to the new alias.",
+                folded(names).join(", ")
+            ),
+        }
+    };
+    groups.into_iter().map(step).collect()
 }

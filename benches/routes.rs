@@ -99,7 +99,8 @@ impl Scene {
         }
         let mut azure: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for resource in world.to_json() {
-            let id = ResourceId::new(resource["id"].as_str().unwrap_or_default());
+            let id =
+                ResourceId::new(resource.get("id").and_then(Value::as_str).unwrap_or_default());
             let list = id.collection().map(|it| it.key()).unwrap_or_default();
             azure.entry(list).or_default().push(resource);
         }

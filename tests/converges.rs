@@ -50,10 +50,9 @@ fn converges(served: &Served, documents: &[String], mode: Mode) -> Plan {
         assert_eq!(plan.refusals, [], "{text}");
         let begun = Instant::now();
         let run = tokio::time::timeout(Duration::from_secs(30), apply(&plan, &session, |_| {}));
-        let report = run.await.unwrap_or_else(|_| {
-            let steps = serde_json::to_string_pretty(&plan.steps).unwrap();
-            std::panic::panic_any(format!("it does not end: {steps}\n{text}"))
-        });
+        let ended = run.await;
+        assert!(ended.is_ok(), "it does not end: {:#?}\n{text}", plan.steps);
+        let report = ended.unwrap();
         let well =
             |it: &Outcome| matches!(it, Outcome::Succeeded | Outcome::AwaitingApproval { .. });
         assert_eq!(report.count(well), plan.steps.len(), "{report:#?}\n{text}");
@@ -154,8 +153,11 @@ fn nothing_is_left_behind_a_controller_that_is_slow_between_its_writes() {
     converges(&served, &documents(""), Mode::Destroy);
 }
 
+/// A name, annotations, and a line of `spec`.
+type Exposure = (&'static str, Vec<(&'static str, &'static str)>, &'static str);
+
 /// Ways in which a Service may be reached.
-fn exposures() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, &'static str)> {
+fn exposures() -> Vec<Exposure> {
     let ranges = "  loadBalancerSourceRanges: [10.0.0.0/8]\n";
     let local = "  externalTrafficPolicy: Local\n";
     let link = [INTERNAL, ("azure-pls-create", "true"), ("azure-pls-name", "app-pls")];

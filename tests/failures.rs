@@ -75,7 +75,7 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             "a client that its tenant does not know",
             always("/oauth2/", stranger),
             vec![
-                "not signed in to Azure: ",
+                "not signed in to Azure for subscription ",
                 "AADSTS700016: Application 'c11e47' was not found",
                 AS_CLIENT,
                 LOG_IN,

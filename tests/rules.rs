@@ -118,8 +118,8 @@ fn planned(before: Option<&str>, text: &str) -> BTreeSet<String> {
         assert!(text(finding, "place").unwrap().starts_with("after.yaml:"), "{finding}");
         assert!(text(finding, "help").is_some_and(|help| !help.is_empty()), "{finding}");
     }
-    let all = findings.iter().chain(&of("refusals")).filter_map(|it| text(it, "code")).collect();
-    all
+    let refusals = of("refusals");
+    findings.iter().chain(&refusals).filter_map(|it| text(it, "code")).collect()
 }
 
 /// What the commands that apply a rule report of a file.

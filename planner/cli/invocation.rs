@@ -100,7 +100,7 @@ impl Invocation {
             let is = |flag: &&str| {
                 word.strip_prefix(*flag).is_some_and(|it| it.is_empty() || it.starts_with('='))
             };
-            named.iter().any(|flag| is(flag)) || word.starts_with("-f")
+            named.iter().any(is) || word.starts_with("-f")
         };
         let mut kept = Vec::new();
         let mut words = self.place.iter();

@@ -21,7 +21,7 @@ pub(crate) struct Guard {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GuardCommand {
     /// Judge one AdmissionReview against a snapshot, contacting nothing, and print the answer
-    Review(GuardReview),
+    Review(Box<GuardReview>),
     /// Serve as an admission webhook
     Serve(Box<GuardServe>),
 }

@@ -240,5 +240,5 @@ async fn nothing_there_is_unreadable_with_the_reason() {
         );
     }
     let Reading::Unreadable(why) = &snapshot.kubernetes.services else { panic!("{snapshot:?}") };
-    assert!(why.contains("cannot list Services") && why.contains("refused"), "{why}");
+    assert!(why.contains("cannot reach the API server") && why.contains("refused"), "{why}");
 }

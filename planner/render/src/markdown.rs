@@ -36,21 +36,6 @@ pub(super) fn prose(text: &str) -> String {
     escape::markdown(&shorten(text, NAME * 2))
 }
 
-/// A sentence as text, with what stands between backticks as code. Each part is escaped by itself, so a name
-/// with a backtick in it changes what is code, and nothing else.
-fn marked(text: &str) -> String {
-    let text = shorten(text, NAME * 2);
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
-        return escape::markdown(&text);
-    }
-    let part = |(at, part): (usize, &&str)| match at % 2 {
-        1 if !part.trim().is_empty() => escape::code(part),
-        _ => escape::markdown(part),
-    };
-    parts.iter().enumerate().map(part).collect()
-}
-
 /// The sections of a plan, in the order in which they are read.
 pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let section = |rank, noun, head: String, items, tail: &str| Section {
@@ -108,7 +93,7 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
         );
         let numbered = alternative.steps.iter().enumerate();
         let items =
-            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, marked(step))).collect();
+            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, prose(step))).collect();
         section(Rank::Finding, "step", head, items, "\n</details>\n\n")
     }));
     sections.push(section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"));

@@ -243,7 +243,11 @@ impl fmt::Display for ArmError {
         match (failure.kind, failure.status) {
             // These are about no resource: the next call would end as this one.
             (ErrorKind::Network, None) => write!(f, "cannot reach Azure at ")?,
-            (ErrorKind::Denied, None) => write!(f, "not signed in to Azure: ")?,
+            (ErrorKind::Denied, None) => match subscription(&failure.resource) {
+                // Another subscription may be another tenant's.
+                Some(id) => write!(f, "not signed in to Azure for subscription {}: ", clean(id))?,
+                None => write!(f, "not signed in to Azure: ")?,
+            },
             _ => write!(f, "cannot {} {}: ", failure.doing, clean(&failure.resource))?,
         }
         match (&failure.code, failure.status) {
@@ -274,6 +278,13 @@ impl fmt::Display for ArmError {
 }
 
 impl std::error::Error for ArmError {}
+
+/// The subscription that a path is in.
+fn subscription(path: &str) -> Option<&str> {
+    let mut segments = path.trim_start_matches('/').split('/');
+    let is_it = segments.next()?.eq_ignore_ascii_case("subscriptions");
+    segments.next().filter(|id| is_it && !id.is_empty())
+}
 
 /// Whether a failure of the kind, without a reply, means that nothing was sent to ARM.
 const fn is_unsent(kind: ErrorKind) -> bool {

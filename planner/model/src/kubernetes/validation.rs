@@ -83,6 +83,8 @@ pub fn service(object: &Value, version: Option<(u32, u32)>) -> Vec<Cause> {
     affinity(object, &mut causes);
     address::check_cluster_ips(object, &mut causes);
     address::check_external_ips(object, &mut causes);
+    let types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+    word(object, "type", &types, &mut causes);
     port::check_twice(object, &mut causes);
     address::check_source_ranges(object, &mut causes);
     of_load_balancers(object, &mut causes);
@@ -123,7 +125,6 @@ fn word(object: &Value, field: &str, supported: &[&str], causes: &mut Vec<Cause>
 }
 
 fn type_of_service(object: &Value, causes: &mut Vec<Cause>) {
-    word(object, "type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], causes);
     match kind(object) {
         kind @ ("LoadBalancer" | "NodePort") if is_headless(object) => {
             let why = format!("may not be set to 'None' for {kind} services");

@@ -204,11 +204,14 @@ pub(super) fn drop_what_the_type_has_not(service: &mut Value, live: &Value) {
         gone.push("healthCheckNodePort");
     }
     gone.retain(|field| same(service, field));
-    let node_ports = |service: &Value| -> Vec<Option<Value>> {
-        ports(service).iter().map(|port| port.get("nodePort").cloned()).collect()
+    // Ports may come and go, as long as no node port is new (`sameNodePorts`).
+    let node_ports = |service: &Value| -> Vec<i64> {
+        ports(service).iter().filter_map(|port| port.get("nodePort")?.as_i64()).collect()
     };
-    let without_node_ports =
-        is_external(live) && !is_external(service) && node_ports(live) == node_ports(service);
+    let had = node_ports(live);
+    let without_node_ports = is_external(live)
+        && !is_external(service)
+        && node_ports(service).iter().all(|port| had.contains(port));
     if let Some(spec) = spec_of(service) {
         for field in gone {
             spec.shift_remove(field);

@@ -273,7 +273,7 @@ impl AtOnce {
 fn fails(prediction: &Prediction) -> Vec<String> {
     let failed = prediction.outcomes.iter().filter_map(|outcome| {
         let error = outcome.error.as_ref()?;
-        Some(format!("Service {}: {}", outcome.service, error.text))
+        Some(format!("Service {}: {}", outcome.service, error.in_short()))
     });
     failed.collect()
 }

@@ -264,16 +264,19 @@ impl Work<'_> {
         let error = self
             .prediction
             .outcome(key)
-            .and_then(|outcome| Some(outcome.error.as_ref()?.text.as_str()));
+            .and_then(|outcome| Some(outcome.error.as_ref()?.in_short()));
         let mut found = Vec::new();
         let object = key.to_string();
-        if let (Some(_), _) | (None, Progress::Failed(_)) = (error, &progress) {
-            let message = match (&progress, error) {
+        if let (Some(_), _) | (None, Progress::Failed(_)) = (&error, &progress) {
+            let message = match (&progress, &error) {
                 (Progress::Failed(event), _) => {
                     format!("the controller fails: {}: {}", event.reason, brief(&event.message))
                 }
                 (_, error) => {
-                    format!("its next sync will fail: {}", brief(error.unwrap_or_default()))
+                    format!(
+                        "its next sync will fail: {}",
+                        brief(error.as_deref().unwrap_or_default())
+                    )
                 }
             };
             let cause = cause(Class::ControllerFailed, &progress);

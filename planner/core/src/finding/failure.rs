@@ -20,7 +20,7 @@ use super::{Check, Subject};
 /// 16). Errors that have a finding of their own are told there.
 fn error(subject: &Subject<'_>) -> Option<Finding> {
     let failure = subject.outcome.error.as_ref()?;
-    let error = brief(&failure.text);
+    let error = failure.in_short();
     let own = match failure.cause {
         failure::Cause::LinkNameFixed => Some((
             LINK_CANNOT_MOVE,
@@ -195,15 +195,6 @@ fn other_subnet<'a>(subject: &Subject<'a>) -> Option<Cause<'a>> {
         ),
     };
     Some(Cause { span: &asked.span, help })
-}
-
-/// An error on one line: the Azure SDK's errors draw the response over many.
-fn brief(error: &str) -> String {
-    let lines = error.lines().map(str::trim);
-    let telling = lines
-        .take_while(|line| !line.starts_with('{'))
-        .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
-    telling.collect::<Vec<_>>().join("; ")
 }
 
 /// The checks of this file.

@@ -65,6 +65,15 @@ impl Failure {
         self
     }
 
+    /// Its text on one line: the Azure SDK's errors draw the response over many.
+    pub fn in_short(&self) -> String {
+        let lines = self.text.lines().map(str::trim);
+        let telling = lines
+            .take_while(|line| !line.starts_with('{'))
+            .filter(|line| !line.is_empty() && !line.chars().all(|c| c == '-'));
+        telling.collect::<Vec<_>>().join("; ")
+    }
+
     /// The HTTP status of the refusal it quotes.
     pub(crate) fn status(&self) -> Option<u16> {
         self.arm.as_ref().map(|error| error.status)

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::comment::{Comment, is_marked};
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
+use privlink_http::failure::ErrorKind;
 
 const VERSION: &str = "api-version=7.1";
 const HELP: &str = "Map the token into the step (`env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`) and let the build \

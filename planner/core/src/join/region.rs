@@ -93,8 +93,7 @@ pub(super) fn misplaced(
             let ranges: Vec<&str> =
                 one.chain(many.into_iter().flatten()).filter_map(Value::as_str).collect();
             let holds = |range: &&str| {
-                parse_range(range)
-                    .is_none_or(|range| range.contains(&IpAddr::from(address.value)))
+                parse_range(range).is_none_or(|range| range.contains(&IpAddr::from(address.value)))
             };
             if ranges.is_empty() || ranges.iter().any(holds) {
                 return None;

@@ -21,6 +21,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use envtest::ApiServer;
+use k8s_openapi::api::core::v1::Node;
+use privlink_kubernetes::params::DeleteParams;
+use privlink_kubernetes::request::Error::BuildRequest;
 use privlink_kubernetes::{Call, Connection, Doing, KubernetesClient, Settings};
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions};
 use requests::{Request, requests};
@@ -205,14 +208,9 @@ fn without_guids(text: &str) -> String {
 async fn tidy(client: &KubernetesClient) {
     for node in client.nodes().await.unwrap() {
         let name = node["metadata"]["name"].as_str().unwrap().to_owned();
-        let call = Call {
-            doing: Doing::Delete,
-            object: &name,
-            method: http::Method::DELETE,
-            path: format!("/api/v1/nodes/{name}"),
-            content_type: "application/json",
-            body: None,
-        };
+        let request =
+            privlink_kubernetes::requests::<Node>(None).delete(&name, &DeleteParams::default());
+        let call = Call::new(Doing::Delete, &name, request);
         client.call(&call).await.unwrap();
     }
     let services = client.services().await.unwrap();
@@ -224,14 +222,13 @@ async fn tidy(client: &KubernetesClient) {
 /// What came of a request, without what is handed out.
 async fn answered(client: &KubernetesClient, request: &Request) -> String {
     let Request(method, path, content_type, body) = request;
-    let call = Call {
-        doing: Doing::Read,
-        object: "it",
-        method: method.parse().unwrap(),
-        path: path.clone(),
-        content_type,
-        body: (!body.is_null()).then_some(body),
-    };
+    let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let request = http::Request::builder()
+        .method(*method)
+        .uri(path)
+        .header("content-type", *content_type)
+        .body(bytes);
+    let call = Call::new(Doing::Read, "it", request.map_err(BuildRequest));
     let text = match client.call(&call).await {
         Ok(mut object) => {
             for masked in ["uid", "resourceVersion", "creationTimestamp"] {
@@ -265,7 +262,7 @@ async fn answered(client: &KubernetesClient, request: &Request) -> String {
                 }
                 None => without_guids(&error.message),
             };
-            format!("{:?} {:?}\n{message}", error.status, error.reason)
+            format!("{:?} {:?}\n{message}", error.status, error.code)
         }
     };
     text + "\n"

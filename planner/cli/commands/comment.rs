@@ -101,7 +101,7 @@ fn keep(
 
 fn failed(error: ForgeError) -> CommandError {
     let shown = CommandError::new(format!("the comment was not written: {}", error.message));
-    match error.help {
+    match error.detail.help {
         Some(help) => shown.hint(help),
         None => shown,
     }

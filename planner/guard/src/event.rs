@@ -1,9 +1,10 @@
 //! An Event on a Service whose write made use of consent: who disconnects whom shows where people look.
 
-use http::Method;
+use k8s_openapi::api::core::v1::Event;
 use privlink_core::guard::review::Request;
 use privlink_core::guard::{Decision, Outcome};
-use privlink_kubernetes::{Call, Doing, KubernetesClient};
+use privlink_kubernetes::params::PostParams;
+use privlink_kubernetes::{Call, Doing, KubernetesClient, requests};
 use serde_json::{Value, json};
 
 /// The Event of a decision, if there is something to keep: the write is let through by consent, and is no dry run.
@@ -35,15 +36,9 @@ pub(crate) fn of(request: &Request, decision: &Decision) -> Option<Value> {
 
 /// Writes an Event; a failure is told in the log alone.
 pub(crate) async fn write(kubernetes: KubernetesClient, namespace: String, event: Value) {
-    let object = format!("an Event in {namespace}");
-    let call = Call {
-        doing: Doing::Update,
-        object: &object,
-        method: Method::POST,
-        path: format!("/api/v1/namespaces/{namespace}/events"),
-        content_type: "application/json",
-        body: Some(&event),
-    };
+    let request = requests::<Event>(Some(&namespace))
+        .create(&PostParams::default(), event.to_string().into_bytes());
+    let call = Call::new(Doing::Update, format!("an Event in {namespace}"), request);
     if let Err(error) = kubernetes.call(&call).await {
         tracing::warn!(%error, "the Event of a consent was not written");
     }

@@ -197,7 +197,7 @@ fn field(field: &Field) -> String {
     format!("{} is {found}, {should}", short(path))
 }
 
-/// Whom the repair disconnects; not escaped.
+/// Whom the repair disconnects, or the next sync where there is none; not escaped.
 fn disconnected(difference: &Difference) -> Option<String> {
     let consumers = &difference.disconnects;
     if consumers.is_empty() {
@@ -205,7 +205,8 @@ fn disconnected(difference: &Difference) -> Option<String> {
     }
     let names = consumers.iter().map(|id| ResourceId::new(id).name().to_owned()).collect();
     let names = folded(names).join(", ");
-    Some(format!("the repair disconnects {}: {names}", count(consumers.len(), "consumer")))
+    let what = if difference.repair.is_some() { "the repair" } else { "the next sync" };
+    Some(format!("{what} disconnects {}: {names}", count(consumers.len(), "consumer")))
 }
 
 /// What an apply would be refused for; not escaped.

@@ -5,26 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, AsyncReadExt, TryStreamExt};
-use http::Request;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use http_body_util::BodyExt;
+use k8s_openapi::api::core::v1::{Event, Service};
 use kube::client::Body;
+use kube::core::params::WatchParams;
+use privlink_http::failure::Doing;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use crate::call::{Call, requests};
 use crate::client::KubernetesClient;
 
 /// How long the API server is asked to keep one watch open.
-const WATCH_SECONDS: u64 = 240;
+const WATCH_SECONDS: u32 = 240;
 /// How long a watch may be silent before it is taken for dead.
 const SILENCE: Duration = Duration::from_secs(270);
 /// The pause after a watch that ended, and the longest pause after watches that failed.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-const WATCHED: [&str; 2] = [
-    "/api/v1/services?watch=true&allowWatchBookmarks=true",
-    "/api/v1/events?watch=true&allowWatchBookmarks=true&fieldSelector=involvedObject.kind%3DService",
-];
 
 /// Wake-ups: something about a Service or its Events may have changed.
 ///
@@ -35,7 +34,7 @@ const WATCHED: [&str; 2] = [
 pub struct Wakeups(watch::Receiver<u64>);
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct Told<'a> {
     #[serde(rename = "type", borrow)]
     kind: std::borrow::Cow<'a, str>,
 }
@@ -59,7 +58,9 @@ impl Watches {
 
     /// Watches until the last receiver is dropped.
     async fn run(self, client: KubernetesClient, sender: watch::Sender<u64>) {
-        let [services, events] = WATCHED.map(|path| follow(&client, path, &sender));
+        let [services, events] = watched();
+        let services = follow(&client, &services, &sender);
+        let events = follow(&client, &events, &sender);
         let unwanted = async {
             loop {
                 sender.closed().await;
@@ -89,14 +90,24 @@ impl Wakeups {
     }
 }
 
+/// What is watched: Services, and the Events about them.
+fn watched() -> [Call; 2] {
+    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let of_services = params.clone().fields("involvedObject.kind=Service");
+    // Without a version the API server first sends what is there.
+    let services = requests::<Service>(None).watch(&params, "");
+    let events = requests::<Event>(None).watch(&of_services, "");
+    [Call::new(Doing::List, "Services", services), Call::new(Doing::List, "Events", events)]
+}
+
 /// Watches again and again.
-async fn follow(client: &KubernetesClient, path: &str, sender: &watch::Sender<u64>) {
+async fn follow(client: &KubernetesClient, call: &Call, sender: &watch::Sender<u64>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match watch_once(client, path, sender).await {
+        match watch_once(client, call, sender).await {
             Ok(()) => pause = SHORTEST_PAUSE,
             Err(why) => {
-                tracing::debug!(path, %why, "a watch ended");
+                tracing::debug!(watched = call.object, %why, "a watch ended");
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
@@ -108,14 +119,12 @@ async fn follow(client: &KubernetesClient, path: &str, sender: &watch::Sender<u6
 /// API server first sends what is there: whatever happened while nobody watched wakes too.
 async fn watch_once(
     client: &KubernetesClient,
-    path: &str,
+    call: &Call,
     sender: &watch::Sender<u64>,
 ) -> Result<(), String> {
-    let request = Request::get(format!("{path}&timeoutSeconds={WATCH_SECONDS}"))
-        .header("accept", "application/json")
-        .header("accept-encoding", "identity")
-        .body(Body::empty())
-        .map_err(|why| why.to_string())?;
+    let mut request = call.request.clone()?.map(Body::from);
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let reply = client.raw().send(request).await.map_err(|why| why.to_string())?;
     if !reply.status().is_success() {
         return Err(format!("the API server answered {}", reply.status()));
@@ -135,7 +144,7 @@ async fn watch_once(
         if line.len() == most {
             return Err(format!("an event is larger than {} MiB", most >> 20));
         }
-        let event: Event<'_> = serde_json::from_slice(&line).map_err(|why| why.to_string())?;
+        let event: Told<'_> = serde_json::from_slice(&line).map_err(|why| why.to_string())?;
         match &*event.kind {
             "BOOKMARK" => {}
             "ERROR" => return Err(String::from("the API server ended the watch")),

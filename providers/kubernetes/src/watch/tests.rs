@@ -76,10 +76,10 @@ async fn an_event_that_is_too_large_ends_its_watch() {
     let settings = Settings { most_bytes: 1000, ..Settings::default() };
     let client = KubernetesClient::with_client(client.raw().clone(), "context test", settings);
     let (sender, receiver) = watch::channel(0);
-    let first = watch_once(&client, WATCHED[0], &sender).await;
+    let first = watch_once(&client, &watched()[0], &sender).await;
     assert!(first.unwrap_err().contains("larger than"));
-    assert!(watch_once(&client, WATCHED[0], &sender).await.is_err());
+    assert!(watch_once(&client, &watched()[0], &sender).await.is_err());
     assert_eq!(*receiver.borrow(), 0);
-    assert_eq!(watch_once(&client, WATCHED[0], &sender).await, Ok(()));
+    assert_eq!(watch_once(&client, &watched()[0], &sender).await, Ok(()));
     assert_eq!(*receiver.borrow(), 1);
 }

@@ -24,6 +24,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod stacks;
+mod stages;
 mod summary;
 mod unlock;
 mod validate;

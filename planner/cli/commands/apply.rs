@@ -10,6 +10,7 @@ use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report};
+use privlink_core::route::gate;
 use privlink_core::saved::SavedPlan;
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{apply, outputs};
@@ -58,7 +59,10 @@ pub(crate) fn route(
     let (desired, _) =
         super::sound_sources_and_observed(sources, input, &args.turn.place, None, ui)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        let mut connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        // Endpoints that are made beside others on the way with gates get their names in DNS from them.
+        let seconds = gate::second_endpoints(&desired, &connected.pinned.subscription);
+        connected.targets.zone_group_endpoints.extend(seconds);
         let what = What::Route(Walk { args, desired: &desired, written: &written });
         let exit = locked(&args.turn, &desired.name, &what, &connected, ui).await;
         connected.close().await?;
@@ -460,7 +464,7 @@ async fn show(
     if !plan.steps.is_empty() {
         text.push('\n');
         // Writing to a String cannot fail.
-        let _ = render::report::text(report, ui.style(), &mut text);
+        let _ = render::text::outcome(plan, report, ui.layout(), &mut text);
     }
     let outputs = outputs::read(plan, &connected.session).await;
     text.push_str(&outputs_text(&outputs));

@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::ui::Ui;
 
 /// Where journals are kept, under the working directory.
-const JOURNALS: &str = ".privlink/journal";
+pub(super) const JOURNALS: &str = ".privlink/journal";
 
 /// The outcome of an execution.
 pub(super) struct Executed {

@@ -21,6 +21,7 @@ use crate::ui::Ui;
 use crate::unreadable;
 
 use super::apply;
+use super::stages::Passed;
 
 /// What a route leads to.
 pub(super) struct Walk<'a> {
@@ -41,8 +42,23 @@ impl Walk<'_> {
         ui: &mut Ui,
     ) -> Result<Exit, CommandError> {
         let mut left: Option<(usize, usize)> = None;
+        let mut done = None;
         loop {
             let route = self.search(connected).await?;
+            if let Some(gated) = &route.gates {
+                if done.is_none() {
+                    ui.print(&shown(&route, ui))?;
+                }
+                match self.pass((gated, done), connected, lock, ui).await? {
+                    Passed::Stage(stage) => done = Some(stage),
+                    Passed::Gate => left = None,
+                    Passed::End(exit) => return Ok(exit),
+                }
+                continue;
+            }
+            if done.is_some() {
+                return Err(moved(&route));
+            }
             let now = (route.cost.disconnects, route.steps.len());
             if let Some((disconnects, steps)) = left
                 && (now.0 > disconnects || now.1 >= steps)
@@ -54,27 +70,20 @@ impl Walk<'_> {
             match route.verdict {
                 Verdict::AtOnce => return self.apply(self.desired, connected, lock, ui).await,
                 Verdict::None | Verdict::Unfinished => {
-                    let mut text = String::new();
-                    // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, ui.layout(), &mut text);
-                    ui.print(&text)?;
+                    ui.print(&shown(&route, ui))?;
                     return Ok(Exit::Refused);
                 }
                 Verdict::Found => {}
             }
             let Some(step) = route.steps.first() else { return Err(moved(&route)) };
             if let Some(tool) = route.steps.iter().find_map(|step| step.by.as_ref()) {
-                return Err(CommandError::new(format!(
-                    "{tool} writes Services of this route, and privlink does not"
-                ))
-                .hint(
-                    "`privlink route --out FOLDER` writes the steps for that tool to carry out.",
-                ));
+                return Err(written_by(tool));
             }
             if route.steps.len() == 1 {
                 return self.apply(self.desired, connected, lock, ui).await;
             }
-            let desired = self.desired_of(&route, step)?;
+            let documents = route::documents(&route, step, self.written);
+            let desired = self.resolved(&step.number.to_string(), &documents)?;
             let exit = self.apply(&desired, connected, lock, ui).await?;
             if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
                 return Ok(exit);
@@ -92,10 +101,14 @@ impl Walk<'_> {
         route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
     }
 
-    /// What is desired for a step.
-    fn desired_of(&self, route: &Route, step: &route::Step) -> Result<Desired, CommandError> {
-        let text = yaml::stream(&route::documents(route, step, self.written));
-        let source = Source::new(&format!("step {}", step.number), &text)
+    /// What the documents of a step say.
+    pub(super) fn resolved(
+        &self,
+        step: &str,
+        documents: &[Value],
+    ) -> Result<Desired, CommandError> {
+        let text = yaml::stream(documents);
+        let source = Source::new(&format!("step {step}"), &text)
             .map_err(|problem| CommandError::diagnostics(vec![*problem]))?;
         let namespace = self.desired.services.keys().next().map(|key| key.namespace.clone());
         let options = desired::Options { namespace, stack_name: Some(self.desired.name.clone()) };
@@ -106,7 +119,7 @@ impl Walk<'_> {
         Ok(desired)
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         desired: &Desired,
         connected: &Connected,
@@ -115,6 +128,20 @@ impl Walk<'_> {
     ) -> Result<Exit, CommandError> {
         apply::from_desired(self.args, (desired, Mode::Apply), (connected, lock), ui).await
     }
+}
+
+/// A route or a way with gates, for people.
+fn shown(route: &Route, ui: &Ui) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = privlink_render::route::text(route, ui.layout(), &mut text);
+    text
+}
+
+/// That a tool writes Services which would have to be written on the way.
+pub(super) fn written_by(tool: &str) -> CommandError {
+    CommandError::new(format!("{tool} writes Services of this route, and privlink does not"))
+        .hint("`privlink route --out FOLDER` writes the steps for that tool to carry out.")
 }
 
 fn moved(route: &Route) -> CommandError {

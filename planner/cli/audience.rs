@@ -54,10 +54,14 @@ impl<'a> Reader<'a> {
         self.unwritten.take().map_or(Ok(()), Err)
     }
 
+    /// Copies an event to stdout; the journal has it all.
+    pub(crate) fn copy(&mut self, event: &Event) {
+        let _ = stream(event, self.ui);
+    }
+
     fn step(&mut self, plan: &Plan, event: &Event) {
         if self.reads_events() {
-            // What is on stdout is a copy; the journal has it all.
-            let _ = stream(event, self.ui);
+            self.copy(event);
         }
         let style = self.ui.talk_style();
         let progress = self.progress.get_or_insert_with(|| Progress::new(plan, style));

@@ -22,6 +22,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod stacks;
+mod stages;
 mod summary;
 mod unlock;
 mod validate;

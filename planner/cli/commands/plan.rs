@@ -129,13 +129,16 @@ fn one(
     if let Some(file) = &args.out {
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
+        made.digest = Some(saved.digest.clone());
+        if args.stacks.is_some() {
+            return Ok(made);
+        }
         // A sandbox is named again; all else is in the plan.
         let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
         let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
         let file = crate::invocation::quoted(&file.display().to_string());
         ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
         ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
-        made.digest = Some(saved.digest);
     }
     Ok(made)
 }
@@ -183,8 +186,9 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     if args.stacks.is_none() {
         super::summary::of_plan(plan, ui);
     }
+    let commented = [(plan, digest.as_deref())];
     if let Some(id) = &args.comment
-        && let Err(error) = super::comment::of_plan(plan, digest.as_deref(), id, ui)
+        && let Err(error) = super::comment::of_plans(&commented, id, ui)
     {
         ui.warn(&error);
     }

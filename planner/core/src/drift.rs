@@ -5,7 +5,7 @@
 //! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
 //! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
 //! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
-//! looked for by its marks ([`orphan`]), and what was made anew by an earlier look ([`since`]).
+//! looked for by its marks ([`orphan`], [`forgotten`]), and what was made anew by an earlier look ([`since`]).
 //!
 //! A difference that would not be one under another value of an assumed fact is unverified
 //! ([`assumption`]), and never drift.
@@ -14,6 +14,7 @@ mod assumption;
 mod class;
 mod controller;
 mod endpoint;
+mod forgotten;
 mod gathered;
 mod health;
 mod kubernetes;
@@ -73,6 +74,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
         orphan::find(input, look, &seen, &mut gathered);
+        forgotten::find(input, &seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
     let cluster = prediction::cluster(input.snapshot, input.facts);

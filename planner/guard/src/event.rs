@@ -2,22 +2,24 @@
 
 use http::Method;
 use privlink_core::guard::review::Request;
-use privlink_core::guard::{Decision, Outcome};
+use privlink_core::plan::Consent;
 use privlink_kubernetes::{Call, Doing, KubernetesClient};
 use serde_json::{Value, json};
 
-/// The Event of a decision, if there is something to keep: the write is let through by consent, and is no dry run.
-pub(crate) fn of(request: &Request, decision: &Decision) -> Option<Value> {
-    let Outcome::Judged(judgement) = &decision.outcome else { return None };
-    if judgement.consents.is_empty() || request.dry_run || !decision.verdict.is_allowed() {
-        return None;
-    }
-    let object = request.object.as_ref().or(request.old_object.as_ref())?;
+/// An Event, not written yet.
+#[derive(Debug)]
+pub(crate) struct Event {
+    namespace: String,
+    body: Value,
+}
+
+/// The Event of a write to an object that made use of consents.
+pub(crate) fn of_consent(request: &Request, object: &Value, consents: &[Consent]) -> Event {
     let consents: Vec<String> =
-        judgement.consents.iter().map(|it| format!("{} until {}", it.endpoint, it.until)).collect();
+        consents.iter().map(|it| format!("{} until {}", it.endpoint, it.until)).collect();
     let now = format!("{:.0}", jiff::Timestamp::now());
     let (namespace, name) = (&request.key.namespace, &request.key.name);
-    Some(json!({
+    let body = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {"generateName": format!("{name}."), "namespace": namespace},
         "involvedObject": {
@@ -30,11 +32,13 @@ pub(crate) fn of(request: &Request, decision: &Decision) -> Option<Value> {
         "source": {"component": "privlink-guard"},
         "reportingComponent": "privlink-guard",
         "firstTimestamp": now, "lastTimestamp": now, "count": 1,
-    }))
+    });
+    Event { namespace: namespace.clone(), body }
 }
 
 /// Writes an Event; a failure is told in the log alone.
-pub(crate) async fn write(kubernetes: KubernetesClient, namespace: String, event: Value) {
+pub(crate) async fn write(kubernetes: KubernetesClient, event: Event) {
+    let Event { namespace, body } = event;
     let object = format!("an Event in {namespace}");
     let call = Call {
         doing: Doing::Update,
@@ -42,7 +46,7 @@ pub(crate) async fn write(kubernetes: KubernetesClient, namespace: String, event
         method: Method::POST,
         path: format!("/api/v1/namespaces/{namespace}/events"),
         content_type: "application/json",
-        body: Some(&event),
+        body: Some(&body),
     };
     if let Err(error) = kubernetes.call(&call).await {
         tracing::warn!(%error, "the Event of a consent was not written");

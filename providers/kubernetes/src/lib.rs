@@ -20,7 +20,7 @@ pub use client::{Call, Deletion, KubernetesClient, service_path};
 pub use connection::{Connection, Settings, contexts};
 pub use error::{Conflict, Doing, ErrorKind, Failure, KubernetesError};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};
-pub use watch::Wakeups;
+pub use watch::{Wakeups, Watched};
 
 /// What the client calls itself.
 pub(crate) const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));

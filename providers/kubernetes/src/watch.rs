@@ -1,5 +1,7 @@
 //! A watch that says when to look again.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::client::KubernetesClient;
@@ -40,6 +43,101 @@ struct Event<'a> {
     kind: std::borrow::Cow<'a, str>,
 }
 
+/// Objects of one kind that are watched for what is in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// All Services.
+    Services,
+    /// All Nodes.
+    Nodes,
+    /// All Namespaces.
+    Namespaces,
+}
+
+impl Watched {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Services => "/api/v1/services?watch=true&allowWatchBookmarks=true",
+            Self::Nodes => "/api/v1/nodes?watch=true&allowWatchBookmarks=true",
+            Self::Namespaces => "/api/v1/namespaces?watch=true&allowWatchBookmarks=true",
+        }
+    }
+}
+
+/// What happens in a watch.
+enum Told<'a> {
+    /// It begins; what happened before it is not told.
+    Begun,
+    /// An object changed: the event as it came.
+    Changed(&'a [u8]),
+}
+
+/// Wake-ups when an object of the kind comes, goes or differs from what it was. Nodes report every few seconds that they
+/// are well, and managers note when they wrote: that wakes nobody.
+pub(crate) fn changes(client: &KubernetesClient, watched: Watched) -> Wakeups {
+    let (sender, receiver) = watch::channel(0);
+    let client = client.clone();
+    tokio::spawn(async move {
+        let mut digests = Digests::default();
+        let mut told = |told: Told<'_>| {
+            if digests.differs(&told) {
+                wake(&sender);
+            }
+        };
+        tokio::select! {
+            () = follow(&client, watched.path(), &mut told) => {}
+            () = sender.closed() => {}
+        }
+    });
+    Wakeups(receiver)
+}
+
+fn wake(sender: &watch::Sender<u64>) {
+    sender.send_modify(|count| *count = count.wrapping_add(1));
+}
+
+/// A digest of each object, as it was last seen.
+#[derive(Default)]
+struct Digests(BTreeMap<String, u64>);
+
+impl Digests {
+    /// Whether it is worth a look. What went while nobody watched is in no event: each beginning is.
+    fn differs(&mut self, told: &Told<'_>) -> bool {
+        let Told::Changed(line) = told else {
+            self.0.clear();
+            return true;
+        };
+        let Ok(mut event) = serde_json::from_slice::<Value>(line) else { return true };
+        let is_gone = event.get("type").and_then(Value::as_str) == Some("DELETED");
+        let Some(object) = event.get_mut("object") else { return true };
+        let Some(uid) = object.pointer("/metadata/uid").and_then(Value::as_str) else {
+            return true;
+        };
+        let uid = uid.to_owned();
+        if is_gone {
+            self.0.remove(&uid);
+            return true;
+        }
+        let digest = digest(object);
+        self.0.insert(uid, digest) != Some(digest)
+    }
+}
+
+/// A digest of an object without what changes by itself.
+fn digest(object: &mut Value) -> u64 {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("resourceVersion");
+        metadata.shift_remove("managedFields");
+    }
+    let conditions = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        condition.shift_remove("lastHeartbeatTime");
+    }
+    let mut hasher = DefaultHasher::new();
+    object.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The watches of one client: they run while anybody waits for wake-ups, and are shared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watches(Arc<Mutex<Option<watch::Sender<u64>>>>);
@@ -59,7 +157,11 @@ impl Watches {
 
     /// Watches until the last receiver is dropped.
     async fn run(self, client: KubernetesClient, sender: watch::Sender<u64>) {
-        let [services, events] = WATCHED.map(|path| follow(&client, path, &sender));
+        let mut by_service = |told: Told<'_>| wake_by_change(&sender, &told);
+        let mut by_event = |told: Told<'_>| wake_by_change(&sender, &told);
+        let [of_services, of_events] = WATCHED;
+        let services = follow(&client, of_services, &mut by_service);
+        let events = follow(&client, of_events, &mut by_event);
         let unwanted = async {
             loop {
                 sender.closed().await;
@@ -89,11 +191,20 @@ impl Wakeups {
     }
 }
 
+fn wake_by_change(sender: &watch::Sender<u64>, told: &Told<'_>) {
+    if let Told::Changed(_) = told {
+        wake(sender);
+    }
+}
+
+/// Who is told what happens in a watch.
+type Listener<'a> = &'a mut (dyn FnMut(Told<'_>) + Send);
+
 /// Watches again and again.
-async fn follow(client: &KubernetesClient, path: &str, sender: &watch::Sender<u64>) {
+async fn follow(client: &KubernetesClient, path: &str, told: Listener<'_>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match watch_once(client, path, sender).await {
+        match watch_once(client, path, told).await {
             Ok(()) => pause = SHORTEST_PAUSE,
             Err(why) => {
                 tracing::debug!(path, %why, "a watch ended");
@@ -109,7 +220,7 @@ async fn follow(client: &KubernetesClient, path: &str, sender: &watch::Sender<u6
 async fn watch_once(
     client: &KubernetesClient,
     path: &str,
-    sender: &watch::Sender<u64>,
+    told: Listener<'_>,
 ) -> Result<(), String> {
     let request = Request::get(format!("{path}&timeoutSeconds={WATCH_SECONDS}"))
         .header("accept", "application/json")
@@ -120,6 +231,7 @@ async fn watch_once(
     if !reply.status().is_success() {
         return Err(format!("the API server answered {}", reply.status()));
     }
+    told(Told::Begun);
     let events = reply.into_body().into_data_stream().map_err(std::io::Error::other);
     let mut events = pin!(events.into_async_read());
     let most = client.settings().most_bytes;
@@ -139,7 +251,7 @@ async fn watch_once(
         match &*event.kind {
             "BOOKMARK" => {}
             "ERROR" => return Err(String::from("the API server ended the watch")),
-            _ => sender.send_modify(|count| *count = count.wrapping_add(1)),
+            _ => told(Told::Changed(&line)),
         }
     }
 }

@@ -14,9 +14,13 @@ mod caller;
 #[path = "../../providers/kubernetes/tests/support/envtest.rs"]
 mod envtest;
 mod guard;
+mod installed;
+mod load;
 mod requests;
+mod served_guard;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -40,7 +44,7 @@ struct Example<'a> {
     place: Workplace,
     /// The flags that say where.
     flags: String,
-    _serving: Option<Serving>,
+    serving: Option<Serving>,
 }
 
 impl<'a> Example<'a> {
@@ -52,14 +56,14 @@ impl<'a> Example<'a> {
         place.run(&format!("sandbox init world.json {from}")).expect(0);
         let Some(api_server) = api_server else {
             let flags = "--sandbox=world.json".to_owned();
-            return Self { name, place, flags, _serving: None };
+            return Self { name, place, flags, serving: None };
         };
         let kubeconfig = api_server.kubeconfig("boss");
         let kubeconfig = kubeconfig.to_str().unwrap();
         let serving = Serving::start(&place, &["--kubeconfig", kubeconfig]);
         let cloud = serving.cloud();
         let flags = format!("--kubeconfig {kubeconfig} --auth token --cloud {cloud}");
-        Self { name, place, flags, _serving: Some(serving) }
+        Self { name, place, flags, serving: Some(serving) }
     }
 
     fn run(&self, command: &str, folder: &str, more: &str) -> Run {
@@ -67,6 +71,23 @@ impl<'a> Example<'a> {
         let words = format!("{command} -f examples/{name}/{folder} {flags} {more}");
         let environment = [("PRIVLINK_ARM_TOKEN", "any"), ("NO_PROXY", "127.0.0.1")];
         self.place.run_with(&words, &environment)
+    }
+
+    /// Where its ARM is, for `--cloud`.
+    fn cloud(&self) -> String {
+        self.serving.as_ref().unwrap().cloud()
+    }
+
+    /// What goes wrong at its ARM from now on.
+    async fn faults(&self, faults: &Value) {
+        let arm = &self.serving.as_ref().unwrap().arm;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let at = format!("{arm}/sandbox/faults");
+        let gone = client.delete(&at).bearer_auth("any").send().await.unwrap();
+        assert!(gone.status().is_success(), "{gone:?}");
+        let request = client.post(&at).bearer_auth("any").body(faults.to_string());
+        let put = request.header("content-type", "application/json").send().await.unwrap();
+        assert!(put.status().is_success(), "{put:?}");
     }
 
     fn has_before(&self) -> bool {

@@ -5,7 +5,7 @@
 //! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
 //! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
 //! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
-//! looked for by its marks ([`orphan`]), and what was made anew by an earlier look ([`since`]).
+//! looked for by its marks ([`orphan`], [`forgotten`]), and what was made anew by an earlier look ([`since`]).
 //!
 //! A difference that would not be one under another value of an assumed fact is unverified
 //! ([`assumption`]), and never drift.
@@ -15,6 +15,7 @@ mod class;
 mod controller;
 mod disconnect;
 mod endpoint;
+mod forgotten;
 mod gathered;
 mod health;
 mod kubernetes;
@@ -78,6 +79,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     }
     if let Some(seen) = &seen {
         orphan::find(input, look, seen, &mut gathered);
+        forgotten::find(input, seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
     let cluster = prediction::cluster(input.snapshot, input.facts);

@@ -3,13 +3,13 @@
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::consumer::Consumer;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::diff::Gathered;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
-use crate::node::consumer::Consumer;
 use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
 use crate::resource_id::ResourceId;

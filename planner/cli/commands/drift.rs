@@ -111,7 +111,7 @@ async fn observe(
     let began = Instant::now();
     let connected = connect::connect_sharing(desired, place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
-    crate::unreadable::cluster(&snapshot, &connected.targets, desired)?;
+    super::there(&snapshot, &connected.targets, desired)?;
     let seconds = began.elapsed().as_secs_f64();
     connected.close().await?;
     Ok((snapshot, facts, Some(seconds)))

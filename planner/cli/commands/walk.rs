@@ -10,15 +10,14 @@ use privlink_core::plural::count;
 use privlink_core::route::{self, Bounds, Route, Verdict};
 use privlink_core::rule::Severity;
 use privlink_core::{document, yaml};
-use privlink_kubernetes::KeptLock;
+use privlink_engine::run::Turn;
 use serde_json::Value;
 
 use crate::args;
+use crate::audience::Reader;
 use crate::command_error::CommandError;
 use crate::connect::Connected;
 use crate::exit::Exit;
-use crate::ui::Ui;
-use crate::unreadable;
 
 use super::apply;
 
@@ -36,13 +35,15 @@ impl Walk<'_> {
     /// Walks the route to its end.
     pub(super) async fn run(
         &self,
+        turn: &Turn<'_>,
         connected: &Connected,
-        lock: &KeptLock,
-        ui: &mut Ui,
+        reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
         let mut left: Option<(usize, usize)> = None;
         loop {
-            let route = self.search(connected).await?;
+            let Some(route) = self.search(turn, reader).await? else {
+                return Ok(apply::interrupted(reader.ui));
+            };
             let now = (route.cost.disconnects, route.steps.len());
             if let Some((disconnects, steps)) = left
                 && (now.0 > disconnects || now.1 >= steps)
@@ -50,14 +51,14 @@ impl Walk<'_> {
                 return Err(moved(&route));
             }
             left = Some(now);
-            ui.say(&privlink_render::route::headline(&route));
+            reader.ui.say(&privlink_render::route::headline(&route));
             match route.verdict {
-                Verdict::AtOnce => return self.apply(self.desired, connected, lock, ui).await,
+                Verdict::AtOnce => return self.apply(self.desired, turn, connected, reader).await,
                 Verdict::None | Verdict::Unfinished => {
                     let mut text = String::new();
                     // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, ui.layout(), &mut text);
-                    ui.print(&text)?;
+                    let _ = privlink_render::route::text(&route, reader.ui.layout(), &mut text);
+                    reader.ui.print(&text)?;
                     return Ok(Exit::Refused);
                 }
                 Verdict::Found => {}
@@ -72,24 +73,30 @@ impl Walk<'_> {
                 ));
             }
             if route.steps.len() == 1 {
-                return self.apply(self.desired, connected, lock, ui).await;
+                return self.apply(self.desired, turn, connected, reader).await;
             }
             let desired = self.desired_of(&route, step)?;
-            let exit = self.apply(&desired, connected, lock, ui).await?;
+            let exit = self.apply(&desired, turn, connected, reader).await?;
             if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
                 return Ok(exit);
             }
-            ui.say(&format!("{} left.", count(route.steps.len() - 1, "step")));
+            reader.ui.say(&format!("{} left.", count(route.steps.len() - 1, "step")));
         }
     }
 
-    async fn search(&self, connected: &Connected) -> Result<Route, CommandError> {
-        let (snapshot, facts) = connected.observe().await;
-        unreadable::cluster(&snapshot, &connected.targets, self.desired)?;
-        unreadable::check(&snapshot, &facts)?;
+    /// The route of what is left; nothing if the run is stopped meanwhile.
+    async fn search(
+        &self,
+        turn: &Turn<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<Route>, CommandError> {
+        let Some((snapshot, facts)) = turn.settled(self.desired, reader).await? else {
+            return Ok(None);
+        };
         let options = super::options(Mode::Apply, &self.args.limits);
         let input = Input::new(self.desired, &snapshot, &facts, &options);
-        route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
+        let route = route::find(&input, Bounds::default());
+        route.map(Some).map_err(|error| CommandError::new(error.to_string()))
     }
 
     /// What is desired for a step.
@@ -109,11 +116,13 @@ impl Walk<'_> {
     async fn apply(
         &self,
         desired: &Desired,
+        turn: &Turn<'_>,
         connected: &Connected,
-        lock: &KeptLock,
-        ui: &mut Ui,
+        reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
-        apply::from_desired(self.args, (desired, Mode::Apply), (connected, lock), ui).await
+        let options = super::options(Mode::Apply, &self.args.limits);
+        let ending = turn.desired(desired, &options, apply::terms(self.args), reader).await?;
+        apply::tell(ending, connected, reader).await
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod apply;
 mod execute;
+pub mod home;
 pub mod journal;
+pub mod lock;
 pub mod observe;
 pub mod outputs;
 mod patience;
@@ -10,5 +12,6 @@ pub mod preflight;
 pub mod rehearsal;
 pub mod resume;
 mod retry;
+pub mod run;
 pub mod session;
 mod wait;

@@ -2,8 +2,8 @@
 
 use privlink_core::facts::Facts;
 use privlink_core::kubernetes::service::Key;
+use privlink_core::redact::{Own, redact};
 use privlink_core::snapshot::Snapshot;
-use privlink_core::snapshot::redact::{Own, redact};
 use privlink_engine::session::Patience;
 
 use crate::args::Observe;

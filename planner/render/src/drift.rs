@@ -9,10 +9,10 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use privlink_core::address::Kind;
+use privlink_core::change::short;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State, Urgency, Weight};
 use privlink_core::names::folded;
-use privlink_core::planning::account::short;
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
 

@@ -22,6 +22,7 @@ pub mod notice;
 pub mod outputs;
 pub mod picture;
 pub mod pipeline;
+mod place;
 pub mod prediction;
 pub mod preflight;
 pub mod report;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use privlink_core::change::FieldDiff;
-use privlink_core::node::consumer::Consumer;
+use privlink_core::consumer::Consumer;
 use privlink_core::route::{Edit, Route, Step, Verdict};
 
 use super::escape;

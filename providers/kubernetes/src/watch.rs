@@ -36,8 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Wakeups(watch::Receiver<u64>);
 
+/// An event of a watch, as far as its kind.
 #[derive(Deserialize)]
-struct Told<'a> {
+struct Typed<'a> {
     #[serde(rename = "type", borrow)]
     kind: std::borrow::Cow<'a, str>,
 }
@@ -256,7 +257,7 @@ async fn watch_once(
         if line.len() == most {
             return Err(format!("an event is larger than {} MiB", most >> 20));
         }
-        let event: Told<'_> = serde_json::from_slice(&line).map_err(|why| why.to_string())?;
+        let event: Typed<'_> = serde_json::from_slice(&line).map_err(|why| why.to_string())?;
         match &*event.kind {
             "BOOKMARK" => {}
             "ERROR" => return Err(String::from("the API server ended the watch")),

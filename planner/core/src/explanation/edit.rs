@@ -6,16 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Kind};
+use crate::change::short;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown};
+use crate::consumer::Consumer;
 use crate::desired::Target;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
 use crate::names::folded;
-use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
 use crate::planned::Planned;
-use crate::planning::account::short;
 use crate::resource_id::ResourceId;
 
 /// How a change comes about with nobody disconnected: a second Service beside the first.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::node::consumer::Consumer;
+use crate::consumer::Consumer;
 use crate::node::private_link_service as link_node;
 
 /// What a way costs. Ordered: who is disconnected for ever counts before a port that nobody serves for a

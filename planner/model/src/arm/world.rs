@@ -85,6 +85,16 @@ pub(crate) enum Kind {
     Other,
 }
 
+/// Whether an id names a private DNS zone, a link or a record.
+pub fn is_private_dns(id: &ResourceId) -> bool {
+    id.segment("privateDnsZones").is_some()
+}
+
+/// Whether an id names a zone group of an endpoint.
+pub fn is_zone_group(id: &ResourceId) -> bool {
+    id.segment("privateDnsZoneGroups").is_some()
+}
+
 /// The kind of resource an id in lower case names, by the types in its last provider's path.
 pub(crate) fn kind_of(key: &str) -> Kind {
     let Some((_, path)) = key.rsplit_once("/providers/") else {

@@ -6,11 +6,11 @@ use crate::full;
 use crate::layout::{Cell, GAP, Layout, width};
 use crate::style::Label;
 use crate::summary;
+use privlink_core::change::short;
 use privlink_core::change::{Action, Actor, Change, FieldDiff};
 use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plan::chain::{Row, What};
-use privlink_core::planning::account::short;
 use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report};
 

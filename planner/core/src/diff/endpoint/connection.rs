@@ -2,12 +2,12 @@
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::consumer::Consumer;
 use crate::diff::Gathered;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
-use crate::node::consumer::Consumer;
 use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
 use crate::rule;

@@ -23,7 +23,7 @@ use crate::import;
 use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::{BESIDE_ANNOTATION, STAGE_ANNOTATION};
-use crate::node::consumer::Consumer;
+use crate::consumer::Consumer;
 use crate::node::private_link_service as link_node;
 use crate::node::service as service_node;
 use crate::node::{Owners, dns_record, private_endpoint};

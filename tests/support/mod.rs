@@ -1,7 +1,12 @@
 //! What the black-box tests share: the binary in a folder of its own, and goldens.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 pub(crate) mod http;
 pub(crate) mod scene;

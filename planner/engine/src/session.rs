@@ -20,6 +20,8 @@ pub struct Session {
     pub patience: Patience,
     /// Stops the run: writes in flight are finished, waits are left, and nothing more starts.
     pub stop: CancellationToken,
+    /// Whether both control planes are simulated by this process.
+    pub is_sandbox: bool,
     known: Mutex<Known>,
 }
 
@@ -27,7 +29,8 @@ impl Session {
     /// A session that knows nothing yet.
     pub fn new(kubernetes: KubernetesClient, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
-        Self { kubernetes, arm, patience, stop, known: Mutex::new(Known::default()) }
+        let known = Mutex::new(Known::default());
+        Self { kubernetes, arm, patience, stop, is_sandbox: false, known }
     }
 
     /// What is known, for reading or learning; not to be held while waiting.

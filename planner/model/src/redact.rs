@@ -25,7 +25,7 @@ use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 
-use super::{Kubernetes, Reading, Snapshot};
+use crate::snapshot::{Index, Kubernetes, Reading, Snapshot};
 
 use pseudonym::Pseudonyms;
 
@@ -101,7 +101,7 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
             events: map(&live.events, |list| kubernetes::events(&names, list)),
         },
         azure,
-        index: super::Index::default(),
+        index: Index::default(),
     }
 }
 

@@ -82,6 +82,12 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     complete(input, Azure { world, malformed }, &changes, gathered)
 }
 
+/// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
+fn refused(gathered: &Gathered) -> BTreeSet<Address> {
+    let invalid = gathered.findings.iter().filter(|it| it.code == rule::SERVICE_INVALID);
+    invalid.map(|it| it.address.clone()).collect()
+}
+
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
 /// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it. Azure is
 /// the snapshot's, worked out once for many writes.
@@ -123,7 +129,11 @@ fn complete(
     diff::endpoint::diff(&join, &leaving, &mut gathered);
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
-    gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
+    let refused = refused(&gathered);
+    let found = finding::find(input.desired, input.facts, &prediction).into_iter();
+    let follows =
+        |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
+    gathered.findings.extend(found.filter(|it| !follows(it)));
     gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));

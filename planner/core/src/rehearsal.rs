@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::desired::{Desired, refusal};
+use crate::finding::FAILURES;
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::plan::{Finding, Op, Plan, Refusal};
+use crate::planning::account;
 use crate::preflight::{Area, Check, Verdict};
 use crate::rule::{self, At, Code, Example, Severity, basis, rules};
 
@@ -82,6 +84,16 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
         }
     }
+    // What the API server refuses the controller does not see: what it would make of it follows from the
+    // first error, and is no help.
+    let refused: BTreeSet<Address> = found
+        .iter()
+        .filter(|it| it.code == rule::SERVICE_INVALID)
+        .map(|it| it.address.clone())
+        .collect();
+    plan.findings.retain(|it| !(FAILURES.contains(&it.code) && refused.contains(&it.address)));
+    let is_of = |it: &Refusal| it.address.as_ref().is_some_and(|it| refused.contains(it));
+    plan.refusals.retain(|it| !(FAILURES.contains(&it.code) && is_of(it)));
     found.extend(unasked(answers));
     for finding in &found {
         let is_error = finding.severity == Severity::Error;
@@ -95,6 +107,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     plan.findings.sort_by(|one, other| {
         (&one.address, one.code, &one.message).cmp(&(&other.address, other.code, &other.message))
     });
+    plan.excerpts = account::excerpts(desired, plan);
 }
 
 /// Whether the input has the Namespace.
@@ -125,7 +138,8 @@ fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
         let place = refusal::locate(&service.span, &cause);
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
-    let message = format!("the API server refuses it: {words}");
+    let said = words.split_once(" is invalid: ").map_or(words, |(_, rest)| rest);
+    let message = format!("the API server refuses it: {said}");
     let found = Finding::new(rule::SERVICE_INVALID, address(key), message);
     Finding { place, ..found.help("Change the manifest as the message says.") }
 }

@@ -22,6 +22,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::nat::RULES,
     crate::finding::probe::RULES,
     crate::finding::path::RULES,
+    crate::finding::cluster::RULES,
     crate::finding::endpoint::RULES,
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,

@@ -6,6 +6,7 @@ mod trial;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::world::group_key;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
@@ -100,6 +101,24 @@ fn no_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Finding {
     .at(&endpoint.wanted.name.span)
 }
 
+/// The endpoint's resource group is not there: Azure answers 404 to its PUT (recorded: `ResourceGroupNotFound`).
+fn group_missing(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Option<Finding> {
+    let key = group_key(&endpoint.id)?;
+    let group = &endpoint.wanted.resource_group;
+    join.prediction.before.missing_groups.contains(&key).then(|| {
+        Finding::new(
+            rule::RESOURCE_GROUP_MISSING,
+            endpoint.at.clone(),
+            format!("its resource group {} does not exist", group.value),
+        )
+        .help(format!(
+            "Make the group first (az group create --name {} --location LOCATION), or name one that exists.",
+            group.value
+        ))
+        .at(&group.span)
+    })
+}
+
 fn write_endpoint(
     join: &Join<'_>,
     endpoint: &Endpoint<'_>,
@@ -114,9 +133,14 @@ fn write_endpoint(
     if let Err(why) = endpoint.live {
         return ownership::refuse_unreadable(at, why, gathered);
     }
-    gathered.findings.extend(endpoint.region.finding(at, endpoint.wanted));
+    if let Some(missing) = group_missing(join, endpoint) {
+        // What else is missing may be of that group, and follows from it.
+        gathered.findings.push(missing);
+    } else {
+        gathered.findings.extend(endpoint.region.finding(at, endpoint.wanted));
+        gathered.findings.extend(endpoint.misplaced());
+    }
     let Some(body) = endpoint.body() else { return };
-    gathered.findings.extend(endpoint.misplaced());
     let mut fields = endpoint.fields(&body);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;

@@ -208,12 +208,11 @@ fn refuse_invalid(
     let cluster = Cluster { families, ranges: &[], taken: &taken };
     let mut causes = validation::allocated(stored, live, &cluster);
     if causes.is_empty() {
-        causes.extend(live.map(|live| validation::updated(stored, live)).unwrap_or_default());
         let version = match &input.snapshot.kubernetes.version {
             Reading::Present(version) => minor_version(version),
             Reading::Absent | Reading::Unreadable(_) => None,
         };
-        causes.extend(validation::service(stored, version));
+        causes.extend(validation::replaced(stored, live, version));
         causes.dedup();
     }
     for cause in &causes {

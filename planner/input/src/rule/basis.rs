@@ -112,6 +112,10 @@ pub mod link {
         "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview";
     /// Limits of Azure.
     pub const LIMITS: &str = "https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits#azure-load-balancer-limits";
+    /// What clusters need to reach outside.
+    pub const EGRESS: &str = "https://learn.microsoft.com/azure/aks/limit-egress-traffic";
+    /// Gateways of the Istio add-on.
+    pub const MESH: &str = "https://learn.microsoft.com/azure/aks/istio-deploy-ingress";
     /// Roles.
     pub const ROLES: &str =
         "https://learn.microsoft.com/azure/role-based-access-control/built-in-roles";

@@ -82,6 +82,7 @@ const OF_CLUSTER: &[&str] = &[
     "kubernetesVersion",
     "loadBalancerProfile",
     "loadBalancerSku",
+    "mode",
     "name",
     "networkPlugin",
     "networkProfile",
@@ -89,6 +90,7 @@ const OF_CLUSTER: &[&str] = &[
     "outboundType",
     "powerState",
     "provisioningState",
+    "serviceMeshProfile",
     "type",
     "vnetSubnetID",
 ];

@@ -20,6 +20,9 @@ pub struct Session {
     pub patience: Patience,
     /// Stops the run: writes in flight are finished, waits are left, and nothing more starts.
     pub stop: CancellationToken,
+    /// Whether a write that would change more than its plan shows is refused: of a plan that was read from a
+    /// file, which others may have written. One that was made just now writes what it was made for.
+    pub shown_only: bool,
     known: Mutex<Known>,
 }
 
@@ -27,7 +30,8 @@ impl Session {
     /// A session that knows nothing yet.
     pub fn new(kubernetes: KubernetesClient, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
-        Self { kubernetes, arm, patience, stop, known: Mutex::new(Known::default()) }
+        let known = Mutex::new(Known::default());
+        Self { kubernetes, arm, patience, stop, shown_only: false, known }
     }
 
     /// What is known, for reading or learning; not to be held while waiting.

@@ -1,7 +1,12 @@
 //! Plan and drift agree, over generated stacks whose worlds are then broken: what a plan has nothing to say
 //! of is no drift, and the other way round, but for the classes of one table.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
 
 #[path = "support/generated.rs"]
 mod generated;
@@ -9,15 +14,19 @@ mod generated;
 mod served;
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use generated::{desired, observed, planned, session, version};
+use generated::{OWN, desired, observed, planned, session, version};
+use privlink_core::controller::predict::Change;
 use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Class, Look, StackReport};
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
-use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::kubernetes::service::Key;
+use privlink_core::plan::{self, Mode, Plan, Scope};
+use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::{planning, prediction};
 use privlink_engine::apply::apply;
 use privlink_sandbox::World;
 use proptest::prelude::*;
@@ -245,6 +254,37 @@ const BROKEN: &[Broken] = &[
             });
         },
     },
+    Broken {
+        name: "annotated by hand",
+        by: |it| {
+            services(it, |it| {
+                it["metadata"]["annotations"]["service.beta.kubernetes.io/azure-pls-name"] =
+                    json!("by-hand");
+                it["metadata"]["managedFields"].as_array_mut().unwrap().push(json!({
+                    "manager": "kubectl-edit", "operation": "Update", "apiVersion": "v1",
+                    "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations": {
+                        "f:service.beta.kubernetes.io/azure-pls-name": {}}}}}));
+            });
+        },
+    },
+    Broken {
+        name: "links on other frontends",
+        by: |it| {
+            each(it, "privatelinkservices", |it| {
+                let on = &mut it["properties"]["loadBalancerFrontendIpConfigurations"][0]["id"];
+                *on = json!(on.as_str().unwrap_or_default().replace("/a", "/b"));
+            });
+        },
+    },
+    Broken {
+        name: "left behind with its consumers",
+        by: |it| {
+            services(it, |it| {
+                let uid = it["metadata"]["uid"].as_str().unwrap().replace('1', "2");
+                it["metadata"]["uid"] = json!(uid);
+            });
+        },
+    },
     Broken { name: "a stranger asks", by: |it| stranger(it, "Pending") },
     Broken { name: "a stranger is connected", by: |it| stranger(it, "Approved") },
     Broken { name: "a stranger went", by: |it| stranger(it, "Disconnected") },
@@ -287,10 +327,10 @@ const BROKEN: &[Broken] = &[
     },
 ];
 
-fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackReport {
-    let options = Options {
+fn options(adopt: bool) -> Options {
+    Options {
         mode: Mode::Apply,
-        adopt: false,
+        adopt,
         guard: None,
         max_disconnects: Some(99),
         today: None,
@@ -299,7 +339,11 @@ fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackRepor
         accept: Vec::new(),
         scope: Scope::default(),
         tool_version: "0".to_owned(),
-    };
+    }
+}
+
+fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackReport {
+    let options = options(false);
     let input = Input::new(desired, snapshot, facts, &options);
     drift::look(&input, &Look { since: None, apply: &["privlink".to_owned(), "apply".to_owned()] })
 }
@@ -367,6 +411,116 @@ fn all_that_is_marked_is_looked_at(report: &StackReport, snapshot: &Value) {
     }
 }
 
+/// Who is connected to the Private Link Services that are of this id, or on the frontend of this id.
+fn connected_to(id: &str, snapshot: &Value) -> BTreeSet<String> {
+    let mut copy = snapshot.clone();
+    let links = lists(&mut copy, "privatelinkservices").into_iter();
+    let links = links.flat_map(|it| it["present"].as_array().cloned().unwrap_or_default());
+    let is_hit = |link: &Value| {
+        let frontends = link["properties"]["loadBalancerFrontendIpConfigurations"].as_array();
+        let ids = frontends.into_iter().flatten().chain([link]).map(|it| it["id"].as_str());
+        ids.flatten().any(|own| own.eq_ignore_ascii_case(id))
+    };
+    links.filter(is_hit).flat_map(|link| approved(&link)).collect()
+}
+
+fn approved(link: &Value) -> Vec<String> {
+    let all = link["properties"]["privateEndpointConnections"].as_array().cloned();
+    let is_up =
+        |it: &Value| it["properties"]["privateLinkServiceConnectionState"]["status"] == "Approved";
+    let all = all.unwrap_or_default().into_iter().filter(is_up);
+    all.filter_map(|it| it["properties"]["privateEndpoint"]["id"].as_str().map(str::to_lowercase))
+        .collect()
+}
+
+/// Whom a sync of one Service disconnects, without these annotations of it.
+fn hit_by_sync(key: &Key, without: &[&str], snapshot: &Value, facts: &Facts) -> BTreeSet<String> {
+    let mut edited = snapshot.clone();
+    for it in edited["kubernetes"]["services"]["present"].as_array_mut().unwrap() {
+        if it["metadata"]["name"] == *key.name {
+            let all = it["metadata"]["annotations"].as_object_mut();
+            all.into_iter().for_each(|all| all.retain(|name, _| !without.contains(&name.as_str())));
+        }
+    }
+    let edited = read(&edited);
+    let cluster = prediction::cluster(&edited, facts);
+    let before = prediction::world(&edited).0;
+    let sync = [Change::Nudge(key.clone())];
+    let predicted = prediction::predict(before, cluster, &sync);
+    let alias = |link: &Value| link["properties"]["alias"].clone();
+    let after: BTreeMap<_, _> = predicted
+        .after
+        .private_link_services
+        .iter()
+        .map(|(id, link)| (id.clone(), alias(&serde_json::to_value(link).unwrap())))
+        .collect();
+    let before = predicted.before.private_link_services.iter();
+    let before = before.map(|(id, link)| (id, serde_json::to_value(link).unwrap()));
+    let lost = before.filter(|(id, link)| after.get(*id) != Some(&alias(link)));
+    lost.flat_map(|(_, link)| approved(&link)).collect()
+}
+
+/// Whom a command of a repair disconnects: worked out from its words and the world, and not from the report.
+fn hit_by(
+    words: &[String],
+    desired: &Desired,
+    snapshot: &Value,
+    facts: &Facts,
+) -> BTreeSet<String> {
+    let words: Vec<&str> = words.iter().map(|it| it.trim_matches('\'')).collect();
+    match *words {
+        ["privlink", "apply", ref more @ ..] => {
+            let options = options(more.contains(&"--adopt"));
+            let seen = read(snapshot);
+            let planned = planning::plan(&Input::new(desired, &seen, facts, &options));
+            let changes = planned.map(|it| it.plan.changes).unwrap_or_default();
+            plan::disconnected(&changes).iter().map(|it| it.endpoint.to_lowercase()).collect()
+        }
+        ["kubectl", "annotate", "service", "-n", namespace, name, ref more @ ..] => {
+            let without: Vec<&str> = more.iter().filter_map(|it| it.strip_suffix('-')).collect();
+            hit_by_sync(&Key::new(namespace, name), &without, snapshot, facts)
+        }
+        ["az", "resource", "delete", "--ids", id] => connected_to(id, snapshot),
+        [
+            "az",
+            "network",
+            "lb",
+            "frontend-ip",
+            "delete",
+            "-g",
+            group,
+            "--lb-name",
+            balancer,
+            "-n",
+            name,
+        ] => {
+            let of_balancer =
+                ResourceId::in_group(OWN, group, "Microsoft.Network/loadBalancers", balancer);
+            connected_to(of_balancer.child("frontendIPConfigurations", name).as_str(), snapshot)
+        }
+        ["kubectl", "describe" | "edit", ..] | ["az", "tag" | "network", ..] => BTreeSet::new(),
+        _ => panic!("nobody knows what this does: {words:?}"),
+    }
+}
+
+/// Whatever is printed as a repair disconnects nobody, or says whom.
+fn no_repair_disconnects_in_silence(
+    report: &StackReport,
+    desired: &Desired,
+    snapshot: &Value,
+    facts: &Facts,
+) {
+    for difference in &report.differences {
+        let said: BTreeSet<String> =
+            difference.disconnects.iter().map(|it| it.to_lowercase()).collect();
+        for command in difference.repair.iter().flat_map(|it| &it.commands) {
+            let hit = hit_by(command.words(), desired, snapshot, facts);
+            let silent: Vec<_> = hit.difference(&said).collect();
+            assert!(silent.is_empty(), "{command} disconnects {silent:?}: {difference:#?}");
+        }
+    }
+}
+
 /// The lists of a snapshot, the other way round.
 fn reversed(snapshot: &Value) -> Value {
     let mut other = snapshot.clone();
@@ -420,6 +574,7 @@ proptest! {
             let report = drift_of(&desired, &seen.0, &facts);
             no_orphan_is_in_use(&report, &broken);
             all_that_is_marked_is_looked_at(&report, &broken);
+            no_repair_disconnects_in_silence(&report, &desired, &broken, &facts);
             let other = (read(&reversed(&broken)), facts.clone());
             assert_eq!(drift_of(&desired, &other.0, &facts), report, "{name}: order");
             let new = |it: &&drift::Difference| !at_rest.differences.contains(it);

@@ -299,6 +299,11 @@ fn a_render_is_guarded_without_a_stack() {
     for told in ["myAKSServicePE", "output/base/shop.yaml:"] {
         assert!(gone.stdout.contains(told), "{told}: {}", gone.stdout);
     }
+    // The comment names the application, by its file, and who is disconnected.
+    let comment = plan("-f output/target --base output/base -o markdown").expect(3);
+    for told in ["myAKSServicePE", "shop.yaml", "deleted"] {
+        assert!(comment.stdout.contains(told), "{told}: {}", comment.stdout);
+    }
 }
 
 // ---- the law: a verdict is what a plan says ----

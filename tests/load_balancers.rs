@@ -38,31 +38,8 @@ fn write(place: &Workplace, name: &str, text: &str) {
     std::fs::write(place.path().join(name), text).unwrap();
 }
 
-/// Gives the sandbox's cluster a second load balancer, which takes Services with a label `tier`.
 fn add_balancer(place: &Workplace, tier: &str) {
-    edit_json(&place.path().join("w.json"), |world| {
-        let own = json!([
-            {"name": "kubernetes", "scaleSet": "aks-nodepool1-vmss"},
-            {"name": "lb-two", "scaleSet": "other",
-             "serviceLabelSelector": {"matchLabels": {"tier": tier}}},
-        ]);
-        world["facts"]["loadBalancerConfigurations"] = own;
-        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
-        let resources = world["azure"].as_array_mut().unwrap();
-        resources.retain(|it| it["type"] != kind);
-        for (name, pool) in [("kubernetes", "nodepool1"), ("lb-two", "other")] {
-            let id = format!(
-                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
-                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
-            );
-            let mut properties = json!({"primaryAgentPoolName": pool});
-            if name == "lb-two" {
-                properties["serviceLabelSelector"] =
-                    json!({"matchLabels": [format!("tier={tier}")]});
-            }
-            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
-        }
-    });
+    support::add_load_balancer(&place.path().join("w.json"), tier);
 }
 
 fn plan(place: &Workplace, file: &str, code: i32) -> Value {

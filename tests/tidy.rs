@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
@@ -116,6 +117,48 @@ fn every_folder_is_in_the_code_map() {
                 "ARCHITECTURE.md lacks {module} of {floor}"
             );
         }
+    }
+}
+
+/// The modules of a floor, by what they name of each other outside of tests and comments.
+fn modules(floor: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let source = root().join(format!("planner/{floor}/src"));
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files(&source) {
+        let path = file.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
+        let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+        if module == "lib" || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let names = lines
+            .flat_map(|line| line.split("crate::").skip(1))
+            .map(|rest| rest.split(|c| !is_of_name(c)).next().unwrap_or_default().to_owned());
+        named.entry(module).or_default().extend(names);
+    }
+    named
+}
+
+/// All but `rule`, which lists the declarations of all rules: ARCHITECTURE.md defends that.
+#[test]
+fn the_modules_of_a_floor_have_an_order() {
+    for floor in FLOORS {
+        let mut left = modules(floor);
+        left.remove("rule");
+        assert!(left.len() > 5, "the modules of {floor} are found: {left:?}");
+        // What names nothing that is left stands below the rest.
+        loop {
+            let modules: BTreeSet<String> = left.keys().cloned().collect();
+            let before = left.len();
+            left.retain(|own, named| named.iter().any(|it| it != own && modules.contains(it)));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "{floor} has a circle within {left:#?}");
     }
 }
 

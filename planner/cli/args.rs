@@ -31,10 +31,11 @@ use privlink_core::address::Address;
 use privlink_core::input::Guarded;
 use privlink_core::rule::{self, Code};
 use privlink_core::schema;
+use privlink_engine::observe::Said;
 
 pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
-pub(crate) use drift::{Drift, DriftFormat};
+pub(crate) use drift::{Drift, DriftFormat, WebhookFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
@@ -164,6 +165,15 @@ pub(crate) struct Where {
 }
 
 impl Where {
+    /// Which cluster it says is meant.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            subscription: self.subscription.clone(),
+            resource_group: self.resource_group.clone(),
+            cluster: self.cluster.clone(),
+        }
+    }
+
     /// No place at all: for commands that contact nothing.
     pub(crate) fn nowhere() -> Self {
         Self {

@@ -1,6 +1,10 @@
 //! What a command says when it cannot go on.
 
 use privlink_core::diagnostic::Diagnostic;
+use privlink_core::rule;
+use privlink_core::unread::{NoCluster, Unread};
+use privlink_engine::observe::Unsaid;
+use privlink_engine::run::Failure;
 
 use crate::exit::Exit;
 
@@ -52,6 +56,49 @@ impl CommandError {
     /// An error that diagnostics tell.
     pub(crate) fn diagnostics(diagnostics: Vec<Diagnostic>) -> Self {
         Self { exit: Exit::Error, message: String::new(), hints: Vec::new(), diagnostics }
+    }
+}
+
+impl From<NoCluster> for CommandError {
+    fn from(missing: NoCluster) -> Self {
+        match &missing.place {
+            Some(place) => Self::diagnostics(vec![
+                Diagnostic::new(rule::CLUSTER_MISSING, missing.to_string())
+                    .at(place, "")
+                    .help(missing.help.clone()),
+            ]),
+            None => Self::new(missing.to_string()).hint(missing.help),
+        }
+    }
+}
+
+impl From<Unread> for CommandError {
+    fn from(unread: Unread) -> Self {
+        let error = Self::new(unread.to_string());
+        unread.help().into_iter().fold(error, Self::hint)
+    }
+}
+
+impl From<Unsaid> for CommandError {
+    fn from(unsaid: Unsaid) -> Self {
+        let error = Self::new(unsaid.to_string());
+        unsaid.help().into_iter().fold(error, Self::hint)
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        let failure = match failure {
+            Failure::NoCluster(missing) => return missing.into(),
+            failure => failure,
+        };
+        let exit = match failure {
+            Failure::Held { .. } => Exit::Locked,
+            Failure::Stale { .. } => Exit::Stale,
+            _ => Exit::Error,
+        };
+        let error = Self::new(failure.to_string()).exit(exit);
+        failure.help().into_iter().fold(error, Self::hint)
     }
 }
 

@@ -4,26 +4,25 @@ mod apply;
 mod comment;
 mod diff;
 mod drift;
-mod execution;
 mod explain;
 mod file;
 mod forget;
 mod graph;
 mod guard;
 mod import;
-mod lock;
 mod man;
 mod observe;
 mod output;
-mod plan;
+pub(crate) mod plan;
 mod policy;
 mod predict;
-mod preflight;
+pub(crate) mod preflight;
 mod route;
 mod sandbox;
 mod schema;
 mod show;
 mod stacks;
+mod stages;
 mod summary;
 mod unlock;
 mod validate;
@@ -41,6 +40,8 @@ use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
 use privlink_core::rule;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::unread::{NoCluster, Unread};
+use privlink_engine::observe::Targets;
 use privlink_render::notice::Notice;
 use serde::Serialize;
 
@@ -49,10 +50,8 @@ use crate::command_error::{CommandError, io};
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::input;
-use crate::pin;
 use crate::pipeline::Pipeline;
 use crate::ui::Ui;
-use crate::unreadable;
 use privlink_engine::session::Patience;
 
 /// Runs the command.
@@ -215,8 +214,16 @@ async fn observed(
     patience: Patience,
 ) -> Result<Observed, CommandError> {
     let observed = seen(desired, place, snapshot, patience).await?;
-    unreadable::check(&observed.snapshot, &observed.facts)?;
+    read(&observed)?;
     Ok(observed)
+}
+
+/// Says why nothing can be predicted, if something could not be read that every prediction rests on.
+fn read(observed: &Observed) -> Result<(), CommandError> {
+    match Unread::of(&observed.snapshot, &observed.facts) {
+        Some(unread) => Err(unread.into()),
+        None => Ok(()),
+    }
 }
 
 /// Observes, or takes what was observed.
@@ -231,17 +238,27 @@ async fn seen(
     }
     let connected = connect::connect(desired, place, patience).await?;
     let (snapshot, facts) = connected.observe().await;
-    unreadable::cluster(&snapshot, &connected.targets, desired)?;
+    there(&snapshot, &connected.targets, desired)?;
     Ok(Observed { snapshot, facts, connected: Some(connected) })
 }
 
 /// What was observed, and the facts in it.
 fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
-    let pinned = desired::pinned(desired, pin::subscription(desired, place).as_deref());
-    let targets = pin::targets(desired, place, &pinned)?;
-    unreadable::cluster(&snapshot, &targets, desired)?;
+    let said = place.said();
+    let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
+    let targets = Targets::of(desired, &said, &pinned)?;
+    there(&snapshot, &targets, desired)?;
     let facts = targets.facts(&snapshot, &pinned);
     Ok(Observed { snapshot, facts, connected: None })
+}
+
+/// Says that the cluster is not there, once and before anything that would follow from it.
+fn there(snapshot: &Snapshot, targets: &Targets, desired: &Desired) -> Result<(), CommandError> {
+    let cluster = targets.cluster.as_ref();
+    match cluster.and_then(|cluster| NoCluster::of(snapshot, cluster, desired)) {
+        Some(missing) => Err(missing.into()),
+        None => Ok(()),
+    }
 }
 
 /// How many jobs run at once: as many as were asked for, or as there are processors.
@@ -282,6 +299,15 @@ async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected
     rehearsal::tell(plan, desired, &limits.accept, &answers);
 }
 
+/// Refuses to re-create what is destroyed.
+fn replaces_in(mode: Mode, limits: &Limits) -> Result<(), CommandError> {
+    if mode == Mode::Destroy && !limits.replace.is_empty() {
+        return Err(CommandError::new("--replace: what is destroyed is not re-created")
+            .hint("Leave --destroy away, or --replace."));
+    }
+    Ok(())
+}
+
 /// Plans.
 fn planned(
     desired: &Desired,
@@ -289,10 +315,7 @@ fn planned(
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
-    if mode == Mode::Destroy && !limits.replace.is_empty() {
-        return Err(CommandError::new("--replace: what is destroyed is not re-created")
-            .hint("Leave --destroy away, or --replace."));
-    }
+    replaces_in(mode, limits)?;
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
     privlink_core::route::planned(&Input::new(desired, snapshot, facts, &options)).map_err(

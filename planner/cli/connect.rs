@@ -6,8 +6,7 @@ use std::time::Duration;
 use privlink_azure::{ArmClient, Cloud, Environment, Identity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
-use privlink_core::resource_id::ResourceId;
-use privlink_core::saved::{Home, SavedPlan};
+use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Targets};
 use privlink_engine::session::{Patience, Session};
@@ -16,7 +15,6 @@ use privlink_sandbox::{Running, Sandbox, SandboxOptions};
 
 use crate::args::Where;
 use crate::command_error::CommandError;
-use crate::pin;
 use crate::progress::Passing;
 
 /// Clients, what they are for, and the sandbox behind them if it is one.
@@ -63,8 +61,9 @@ pub(crate) async fn connect_sharing(
         place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
         place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
     }
-    let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
-    let targets = pin::targets(desired, &place, &pinned)?;
+    let said = place.said();
+    let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
+    let targets = Targets::of(desired, &said, &pinned)?;
     let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
     let cluster = place.cluster.clone().or_else(|| {
         let said = desired.stack.as_ref()?.cluster.as_ref()?;
@@ -119,7 +118,9 @@ async fn session(
         Some(shared) => shared.clone(),
         None => arm(place, sandbox)?,
     };
-    Ok(Session::new(kubernetes, arm, patience))
+    let mut session = Session::new(kubernetes, arm, patience);
+    session.is_sandbox = sandbox.is_some();
+    Ok(session)
 }
 
 impl Connected {
@@ -133,37 +134,11 @@ impl Connected {
     }
 
     /// What is being read, in words.
-    fn reading(&self) -> String {
+    pub(crate) fn reading(&self) -> String {
         match &self.cluster {
             None => "Reading the cluster and Azure".to_owned(),
             Some(name) => format!("Reading cluster {name} and Azure"),
         }
-    }
-
-    /// Which cluster and which Azure these are, and in which tenant the subscription is here.
-    pub(crate) async fn home(&self, subscription: &str) -> Result<Home, CommandError> {
-        let Session { kubernetes, arm, .. } = &self.session;
-        let cluster = kubernetes.cluster_uid().await;
-        let cluster =
-            cluster.map_err(|error| CommandError::new(error.to_string()).hint(error.help()))?;
-        let id = ResourceId::new(format!("/subscriptions/{subscription}"));
-        let shown = match subscription {
-            "" => None,
-            _ => arm
-                .get(&id)
-                .await
-                .map_err(|error| CommandError::new(error.to_string()).hint(error.help()))?,
-        };
-        let text = |field: &str| Some(shown.as_ref()?.get(field)?.as_str()?.to_owned());
-        let (subscription, tenant) = (text("subscriptionId"), text("tenantId"));
-        let arm = self.sandbox.is_none().then(|| arm.endpoint().to_owned());
-        Ok(Home { cluster, arm, subscription, tenant })
-    }
-
-    /// Observes the cluster, and just these lists of Azure.
-    pub(crate) async fn observe_lists(&self, lists: &[String]) -> Snapshot {
-        let Session { kubernetes, arm, .. } = &self.session;
-        observe::observe_lists(lists, kubernetes, arm).await
     }
 
     /// Ends: a sandbox is kept in its file.

@@ -2,6 +2,7 @@
 
 mod args;
 mod artefact;
+mod audience;
 mod command_error;
 mod commands;
 mod completion;
@@ -10,11 +11,9 @@ mod exit;
 mod gate;
 mod input;
 mod invocation;
-mod pin;
 mod pipeline;
 mod progress;
 mod ui;
-mod unreadable;
 
 use std::process::ExitCode;
 

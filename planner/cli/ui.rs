@@ -193,20 +193,24 @@ impl Ui {
 
     /// Asks for a word at the terminal, and says whether it was given.
     pub(crate) fn confirm(&mut self, question: &str, word: &str) -> Result<bool, CommandError> {
-        self.ask(question)?;
-        Ok(line()?.trim() == word)
+        let unasked = |error: io::Error| {
+            CommandError::new(error.to_string())
+                .hint("Give --auto-approve to go on without being asked.")
+        };
+        self.ask(question).and_then(|()| line()).map(|it| it.trim() == word).map_err(unasked)
     }
 
     /// Asks at the terminal, in one line.
-    pub(crate) fn ask(&mut self, question: &str) -> Result<(), CommandError> {
+    ///
+    /// # Errors
+    ///
+    /// When there is no terminal, or it cannot be written.
+    pub(crate) fn ask(&mut self, question: &str) -> io::Result<()> {
         if !io::stdin().is_terminal() {
-            return Err(CommandError::new("there is no terminal to confirm at")
-                .hint("Give --auto-approve to apply without being asked."));
+            return Err(io::Error::other("there is no terminal to confirm at"));
         }
         let mut err = io::stderr().lock();
-        write!(err, "{} ", self.gate(self.err).line(&terminal(question)))
-            .and_then(|()| err.flush())
-            .map_err(io("stderr"))
+        write!(err, "{} ", self.gate(self.err).line(&terminal(question))).and_then(|()| err.flush())
     }
 }
 
@@ -256,9 +260,9 @@ pub(crate) fn record(line: &str) {
 }
 
 /// The next line that is typed.
-pub(crate) fn line() -> Result<String, CommandError> {
+pub(crate) fn line() -> io::Result<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(io("stdin"))?;
+    io::stdin().lock().read_line(&mut line)?;
     Ok(line)
 }
 

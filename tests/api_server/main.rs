@@ -14,13 +14,20 @@ mod caller;
 #[path = "../../providers/kubernetes/tests/support/envtest.rs"]
 mod envtest;
 mod guard;
+mod installed;
+mod load;
 mod requests;
+mod served_guard;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::collections::BTreeMap;
 
 use envtest::ApiServer;
+use k8s_openapi::api::core::v1::Node;
+use privlink_kubernetes::params::DeleteParams;
+use privlink_kubernetes::request::Error::BuildRequest;
 use privlink_kubernetes::{Call, Connection, Doing, KubernetesClient, Settings};
 use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions};
 use requests::{Request, requests};
@@ -37,7 +44,7 @@ struct Example<'a> {
     place: Workplace,
     /// The flags that say where.
     flags: String,
-    _serving: Option<Serving>,
+    serving: Option<Serving>,
 }
 
 impl<'a> Example<'a> {
@@ -49,14 +56,14 @@ impl<'a> Example<'a> {
         place.run(&format!("sandbox init world.json {from}")).expect(0);
         let Some(api_server) = api_server else {
             let flags = "--sandbox=world.json".to_owned();
-            return Self { name, place, flags, _serving: None };
+            return Self { name, place, flags, serving: None };
         };
         let kubeconfig = api_server.kubeconfig("boss");
         let kubeconfig = kubeconfig.to_str().unwrap();
         let serving = Serving::start(&place, &["--kubeconfig", kubeconfig]);
         let cloud = serving.cloud();
         let flags = format!("--kubeconfig {kubeconfig} --auth token --cloud {cloud}");
-        Self { name, place, flags, _serving: Some(serving) }
+        Self { name, place, flags, serving: Some(serving) }
     }
 
     fn run(&self, command: &str, folder: &str, more: &str) -> Run {
@@ -64,6 +71,23 @@ impl<'a> Example<'a> {
         let words = format!("{command} -f examples/{name}/{folder} {flags} {more}");
         let environment = [("PRIVLINK_ARM_TOKEN", "any"), ("NO_PROXY", "127.0.0.1")];
         self.place.run_with(&words, &environment)
+    }
+
+    /// Where its ARM is, for `--cloud`.
+    fn cloud(&self) -> String {
+        self.serving.as_ref().unwrap().cloud()
+    }
+
+    /// What goes wrong at its ARM from now on.
+    async fn faults(&self, faults: &Value) {
+        let arm = &self.serving.as_ref().unwrap().arm;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let at = format!("{arm}/sandbox/faults");
+        let gone = client.delete(&at).bearer_auth("any").send().await.unwrap();
+        assert!(gone.status().is_success(), "{gone:?}");
+        let request = client.post(&at).bearer_auth("any").body(faults.to_string());
+        let put = request.header("content-type", "application/json").send().await.unwrap();
+        assert!(put.status().is_success(), "{put:?}");
     }
 
     fn has_before(&self) -> bool {
@@ -205,14 +229,9 @@ fn without_guids(text: &str) -> String {
 async fn tidy(client: &KubernetesClient) {
     for node in client.nodes().await.unwrap() {
         let name = node["metadata"]["name"].as_str().unwrap().to_owned();
-        let call = Call {
-            doing: Doing::Delete,
-            object: &name,
-            method: http::Method::DELETE,
-            path: format!("/api/v1/nodes/{name}"),
-            content_type: "application/json",
-            body: None,
-        };
+        let request =
+            privlink_kubernetes::requests::<Node>(None).delete(&name, &DeleteParams::default());
+        let call = Call::new(Doing::Delete, &name, request);
         client.call(&call).await.unwrap();
     }
     let services = client.services().await.unwrap();
@@ -224,14 +243,13 @@ async fn tidy(client: &KubernetesClient) {
 /// What came of a request, without what is handed out.
 async fn answered(client: &KubernetesClient, request: &Request) -> String {
     let Request(method, path, content_type, body) = request;
-    let call = Call {
-        doing: Doing::Read,
-        object: "it",
-        method: method.parse().unwrap(),
-        path: path.clone(),
-        content_type,
-        body: (!body.is_null()).then_some(body),
-    };
+    let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let request = http::Request::builder()
+        .method(*method)
+        .uri(path)
+        .header("content-type", *content_type)
+        .body(bytes);
+    let call = Call::new(Doing::Read, "it", request.map_err(BuildRequest));
     let text = match client.call(&call).await {
         Ok(mut object) => {
             for masked in ["uid", "resourceVersion", "creationTimestamp"] {
@@ -265,7 +283,7 @@ async fn answered(client: &KubernetesClient, request: &Request) -> String {
                 }
                 None => without_guids(&error.message),
             };
-            format!("{:?} {:?}\n{message}", error.status, error.reason)
+            format!("{:?} {:?}\n{message}", error.status, error.code)
         }
     };
     text + "\n"

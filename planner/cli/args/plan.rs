@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
     /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
     /// each, NAME.json
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "render")]
     pub(crate) stacks: Option<PathBuf>,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     /// Exit with 2 if there are changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Save the plan to a file, for `apply FILE`
+    /// Save the plan to a file, for `apply FILE`; with --stacks it is a folder, in which the plans lie as the stacks do
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error

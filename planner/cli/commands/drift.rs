@@ -1,5 +1,7 @@
 //! `drift`: looks for what differs, in one stack or many, and tells who made it.
 
+mod delivery;
+mod pushgateway;
 mod textfile;
 mod webhook;
 
@@ -28,6 +30,7 @@ use super::stacks::{self, Source};
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
     let webhook = webhook::Webhook::of(args)?;
+    let pushgateway = pushgateway::Pushgateway::of(args.pushgateway.as_deref())?;
     let sources =
         if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
     let mut loaded = Vec::new();
@@ -46,15 +49,18 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
         reports.push(outcome.unwrap_or_else(|error| failed(&desired.name, source, &error, ui)));
     }
     let looked = Report::new(env!("CARGO_PKG_VERSION"), reports);
-    let delivered = match &webhook {
-        Some(webhook) => super::block_on(async { Ok(webhook.deliver(&looked).await) })?,
-        None => Ok(()),
-    };
+    let mut failures = Vec::new();
+    if let Some(webhook) = &webhook {
+        failures.extend(super::block_on(async { Ok(webhook.deliver(&looked).await.err()) })?);
+    }
+    if let Some(pushgateway) = &pushgateway {
+        failures.extend(super::block_on(async { Ok(pushgateway.push(&looked).await.err()) })?);
+    }
     publish(args, &looked, ui)?;
-    if let Err(why) = &delivered {
+    for why in &failures {
         ui.say(&format!("warning: {why}"));
     }
-    Ok(exit(args, &looked, delivered.is_ok()))
+    Ok(exit(args, &looked, failures.is_empty()))
 }
 
 /// What could not be read, or told, weighs more than drift.
@@ -111,7 +117,7 @@ async fn observe(
     let began = Instant::now();
     let connected = connect::connect_sharing(desired, place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
-    crate::unreadable::cluster(&snapshot, &connected.targets, desired)?;
+    super::there(&snapshot, &connected.targets, desired)?;
     let seconds = began.elapsed().as_secs_f64();
     connected.close().await?;
     Ok((snapshot, facts, Some(seconds)))

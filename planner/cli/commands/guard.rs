@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use privlink_core::desired::{self, Desired, Stack};
 use privlink_core::guard::{self, Seen, review};
 use privlink_core::inventory::Azure;
+use privlink_engine::observe::Targets;
 use privlink_render as render;
 
 use crate::args::{GuardCommand, GuardReview, Input};
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::input;
-use crate::pin;
 use crate::ui::Ui;
 
 /// The most bytes of an AdmissionReview: twice what the API server stores of one object, and more.
@@ -51,8 +51,9 @@ fn review(args: &GuardReview, ui: &mut Ui) -> Result<Exit, CommandError> {
     let stack = stack(&args.policy.filename, ui)?;
     let desired = Desired { stack, ..Desired::default() };
     let place = args.place();
-    let mut pinned = desired::pinned(&desired, pin::subscription(&desired, &place).as_deref());
-    let targets = pin::targets_of_snapshot(&desired, &place, &pinned, &snapshot);
+    let said = place.said();
+    let mut pinned = desired::pinned(&desired, said.subscription(&desired).as_deref());
+    let targets = Targets::of_snapshot(&desired, &said, &pinned, &snapshot);
     if let Some(cluster) = targets.cluster.as_ref().filter(|_| pinned.subscription.is_empty()) {
         pinned.subscription.clone_from(&cluster.group.subscription);
     }

@@ -9,6 +9,7 @@ use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Mode;
 use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::unread;
 use privlink_core::yaml;
 use privlink_engine::observe::{self as observation, Targets};
 use privlink_engine::session::Patience;
@@ -21,7 +22,6 @@ use crate::args::{self, Limits, Where};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::exit::Exit;
-use crate::pin;
 use crate::ui::Ui;
 
 /// What an import is made from.
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
     let Read { snapshot, facts, place } = &read;
     let mut import = import::import(snapshot, facts, place, &selection).map_err(failed)?;
     import.notes.extend(shortfalls(&import, snapshot, &args.place));
-    let unreadable = crate::unreadable::lines(snapshot);
+    let unreadable = unread::lines(snapshot);
     for note in unreadable.iter().chain(&import.notes) {
         ui.say(&format!("note: {note}"));
     }
@@ -85,7 +85,7 @@ fn of_snapshot(path: &Path, args: &args::Import) -> Result<Read, CommandError> {
     super::file::unredacted(path, &snapshot)?;
     let nothing = Desired::default();
     let pinned = desired::pinned(&nothing, args.place.subscription.as_deref());
-    let targets = pin::targets_of_snapshot(&nothing, &args.place, &pinned, &snapshot);
+    let targets = Targets::of_snapshot(&nothing, &args.place.said(), &pinned, &snapshot);
     let place = place(&targets, &args.place);
     if place.subscription.is_empty() {
         return Err(CommandError::new("the snapshot does not say which cluster it is from")
@@ -107,7 +107,7 @@ async fn live(args: &args::Import, selection: &Selection) -> Result<Read, Comman
     connected.targets.endpoint_subscriptions.extend(args.endpoint_subscription.iter().cloned());
     let place = place(&connected.targets, &args.place);
     let (mut snapshot, facts) = connected.observe().await;
-    crate::unreadable::cluster(&snapshot, &connected.targets, &named)?;
+    super::there(&snapshot, &connected.targets, &named)?;
     for _ in 0..ROUNDS {
         let lists = import::reads(&snapshot, &facts, &place, selection).map_err(failed)?;
         if lists.is_empty() {
@@ -152,8 +152,9 @@ fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String
     if !shortfalls.is_empty() {
         return shortfalls;
     }
-    let pinned = desired::pinned(&desired, pin::subscription(&desired, flags).as_deref());
-    let Ok(targets) = pin::targets(&desired, flags, &pinned) else { return shortfalls };
+    let said = flags.said();
+    let pinned = desired::pinned(&desired, said.subscription(&desired).as_deref());
+    let Ok(targets) = Targets::of(&desired, &said, &pinned) else { return shortfalls };
     let facts = targets.facts(snapshot, &pinned);
     let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };
     match super::planned(&desired, &observed, Mode::Apply, &Limits::default()) {

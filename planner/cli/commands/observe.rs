@@ -2,8 +2,8 @@
 
 use privlink_core::facts::Facts;
 use privlink_core::kubernetes::service::Key;
+use privlink_core::redact::{Own, redact};
 use privlink_core::snapshot::Snapshot;
-use privlink_core::snapshot::redact::{Own, redact};
 use privlink_engine::session::Patience;
 
 use crate::args::Observe;
@@ -12,7 +12,6 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::input::{self, Loaded};
 use crate::ui::Ui;
-use crate::unreadable;
 
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
@@ -24,7 +23,7 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         connected.close().await?;
         Ok(observed)
     })?;
-    let unreadable = unreadable::lines(&snapshot);
+    let unreadable = privlink_core::unread::lines(&snapshot);
     for what in &unreadable {
         ui.say(what);
     }

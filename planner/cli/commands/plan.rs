@@ -15,6 +15,7 @@ use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
+use privlink_engine::home;
 use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour, Options};
@@ -27,7 +28,6 @@ use crate::command_error::CommandError;
 use crate::connect;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
-use crate::unreadable;
 
 use super::Observed;
 use crate::ui::Ui;
@@ -120,7 +120,7 @@ fn one(
     let (observed, mut made, home) = match snapshot {
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
-            unreadable::check(&observed.snapshot, &observed.facts)?;
+            super::read(&observed)?;
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
             (observed, Made::of(planned), None)
         }
@@ -129,13 +129,16 @@ fn one(
     if let Some(file) = &args.out {
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
+        made.digest = Some(saved.digest.clone());
+        if args.stacks.is_some() {
+            return Ok(made);
+        }
         // A sandbox is named again; all else is in the plan.
         let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
         let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
         let file = crate::invocation::quoted(&file.display().to_string());
         ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
         ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
-        made.digest = Some(saved.digest);
     }
     Ok(made)
 }
@@ -151,9 +154,9 @@ async fn live(
     let connected =
         connect::connect_sharing(desired, &args.place, Patience::default(), arm).await?;
     let (snapshot, facts) = connected.observe().await;
-    unreadable::cluster(&snapshot, &connected.targets, desired)?;
-    unreadable::check(&snapshot, &facts)?;
+    super::there(&snapshot, &connected.targets, desired)?;
     let observed = Observed { snapshot, facts, connected: None };
+    super::read(&observed)?;
     let mut planned = super::planned(desired, &observed, mode, &args.limits)?;
     super::rehearse(&mut planned.plan, desired, &args.limits, &connected).await;
     let mut met = true;
@@ -162,7 +165,7 @@ async fn live(
         met = super::preflight::passed(desired, seen, &connected, ui).await?;
     }
     let home = match args.out {
-        Some(_) => Some(connected.home(&observed.facts.subscription).await?),
+        Some(_) => Some(home::read(&connected.session, &observed.facts.subscription).await?),
         None => None,
     };
     connected.close().await?;
@@ -183,8 +186,9 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     if args.stacks.is_none() {
         super::summary::of_plan(plan, ui);
     }
+    let commented = [(plan, digest.as_deref())];
     if let Some(id) = &args.comment
-        && let Err(error) = super::comment::of_plan(plan, digest.as_deref(), id, ui)
+        && let Err(error) = super::comment::of_plans(&commented, id, ui)
     {
         ui.warn(&error);
     }
@@ -215,7 +219,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
 }
 
 /// A plan in a format, as it looks on stdout.
-pub(super) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
+pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
     let called = ui.invocation();
     let arguments: Vec<String> = called.place.iter().chain(&called.limits).cloned().collect();
     let frame = Frame {
@@ -253,15 +257,15 @@ pub(super) fn seconds() -> u64 {
 
 /// How a plan is shown as text.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shown<'a> {
+pub(crate) struct Shown<'a> {
     /// Whether with all ids and fields.
-    pub(super) full: bool,
+    pub(crate) full: bool,
     /// When it was read, in words.
-    pub(super) read: &'a str,
+    pub(crate) read: &'a str,
 }
 
 /// A plan in a format, as it looks on a stream.
-pub(super) fn rendering(
+pub(crate) fn rendering(
     plan: &Plan,
     format: Format,
     frame: &Frame<'_>,

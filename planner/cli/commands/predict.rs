@@ -12,6 +12,7 @@ use privlink_core::recording::compare::compare;
 use privlink_core::recording::replay::replay;
 use privlink_core::recording::shape;
 use privlink_core::{assumed, escape, plural};
+use privlink_engine::observe::Targets;
 use privlink_render as render;
 use serde_json::json;
 
@@ -92,11 +93,11 @@ fn predicted(
     desired: &Desired,
 ) -> Result<(privlink_core::facts::Facts, Prediction), CommandError> {
     let place = args::Where::nowhere();
-    let pinned = desired::pinned(desired, crate::pin::subscription(desired, &place).as_deref());
+    let pinned = desired::pinned(desired, place.said().subscription(desired).as_deref());
     let (facts, world, cluster) = match &args.observed {
         Some(path) => {
             let snapshot = super::file::read_snapshot(path)?;
-            let targets = crate::pin::targets_of_snapshot(desired, &place, &pinned, &snapshot);
+            let targets = Targets::of_snapshot(desired, &place.said(), &pinned, &snapshot);
             let facts = targets.facts(&snapshot, &pinned);
             let (world, malformed) = prediction::world(&snapshot);
             if let Some(what) = malformed.first() {

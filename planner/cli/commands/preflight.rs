@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 
 use privlink_core::desired::Desired;
 use privlink_core::facts::Facts;
-use privlink_core::input::{Input, Options};
 use privlink_core::plan::Mode;
-use privlink_core::planning;
-use privlink_core::preflight::{self, Phase, Report, Subject, Verdict, role};
-use privlink_core::rehearsal;
+use privlink_core::preflight::{Phase, Report, Verdict, role};
 use privlink_core::snapshot::Snapshot;
+use privlink_engine::preflight::Seen;
 use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::style::Style;
@@ -36,8 +34,8 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
-        let report =
-            check(&desired, &observed.snapshot, &observed.facts, phase, &connected).await?;
+        let seen = (&observed.snapshot, &observed.facts);
+        let report = check(&desired, seen, phase, &connected).await?;
         connected.close().await?;
         Ok(report)
     })?;
@@ -50,51 +48,31 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
 }
 
 /// Checks a stack that was observed.
-pub(super) async fn check(
+async fn check(
     desired: &Desired,
-    snapshot: &Snapshot,
-    facts: &Facts,
+    (snapshot, facts): (&Snapshot, &Facts),
     phase: Phase,
     connected: &Connected,
 ) -> Result<Report, CommandError> {
-    let options = Options { adopt: true, ..super::options(Mode::Apply, &Limits::default()) };
-    let input = Input::new(desired, snapshot, facts, &options);
-    let settled = planning::settled(&input);
-    let input = Input { desired: &settled, ..input };
-    let planned = planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
-    let session = &connected.session;
-    let subject = Subject {
-        input: &input,
-        prediction: &planned.prediction,
-        phase,
-        lock_namespace: super::lock::NAMESPACE,
-    };
-    let needs = preflight::needs(&subject);
-    let answers = privlink_engine::preflight::ask(&needs, &session.kubernetes, &session.arm).await;
-    let identity = session.arm.identity();
-    let mut report = preflight::judge(&subject, &needs, &answers, identity);
-    if phase == Phase::Apply {
-        let said = privlink_engine::rehearsal::ask(&planned.plan, &session.kubernetes).await;
-        report.add(rehearsal::checks(desired, &said));
-    }
-    Ok(report)
+    let options = super::options(Mode::Apply, &Limits::default());
+    let seen = Seen { desired, snapshot, facts, options: &options };
+    Ok(privlink_engine::preflight::check(&seen, phase, &connected.session).await?)
 }
 
 /// Checks a stack before an apply, on stderr; whether nothing is missing.
 pub(super) async fn passed(
     desired: &Desired,
-    (snapshot, facts): (&Snapshot, &Facts),
+    seen: (&Snapshot, &Facts),
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<bool, CommandError> {
-    let report = check(desired, snapshot, facts, Phase::Apply, connected).await?;
-    let style = ui.talk_style();
-    ui.show(text(&report, style).trim_end());
+    let report = check(desired, seen, Phase::Apply, connected).await?;
+    ui.show(text(&report, ui.talk_style()).trim_end());
     Ok(report.count(Verdict::Missing) == 0)
 }
 
 /// The report for people.
-fn text(report: &Report, style: Style) -> String {
+pub(crate) fn text(report: &Report, style: Style) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = render::preflight::preflight(report, style, &mut text);

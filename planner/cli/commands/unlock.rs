@@ -1,5 +1,7 @@
 //! `unlock`: takes a stack's lock away from a holder that is gone.
 
+use privlink_engine::lock;
+use privlink_engine::run::Failure;
 use privlink_engine::session::Patience;
 use privlink_kubernetes::Lock;
 
@@ -13,7 +15,7 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, None, ui)?;
     super::block_on(async {
         let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
-        let lock = super::lock::of(&desired.name, &connected);
+        let lock = lock::of(&desired.name, &connected.session.kubernetes);
         let exit = free(&lock, args, ui).await;
         connected.close().await?;
         exit
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
 }
 
 async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let Some(holder) = lock.holder().await.map_err(super::lock::failed)? else {
+    let Some(holder) = lock.holder().await.map_err(Failure::Lock)? else {
         ui.say("The stack's lock is free.");
         return Ok(Exit::Done);
     };
@@ -34,7 +36,7 @@ async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandEr
         ui.say("Left locked.");
         return Ok(Exit::Error);
     }
-    lock.break_open(&holder).await.map_err(super::lock::failed)?;
+    lock.break_open(&holder).await.map_err(Failure::Lock)?;
     ui.say(&format!("Unlocked: {} held it.", holder.identity));
     Ok(Exit::Done)
 }

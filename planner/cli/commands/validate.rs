@@ -18,7 +18,6 @@ use crate::args::{ProblemFormat, Validate, Where};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
-use crate::pin;
 use crate::ui::{self, Ui};
 
 pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -66,7 +65,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
 /// What the controller would make of the input on a cluster as AKS makes it, with what is pinned.
 fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     let place = Where::nowhere();
-    let pinned = desired::pinned(desired, pin::subscription(desired, &place).as_deref());
+    let pinned = desired::pinned(desired, place.said().subscription(desired).as_deref());
     let (facts, cluster) = assumed::cluster(&pinned);
     let mut changes = Vec::new();
     for (key, service) in &desired.services {

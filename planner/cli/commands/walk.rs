@@ -10,17 +10,18 @@ use privlink_core::plural::count;
 use privlink_core::route::{self, Bounds, Route, Verdict};
 use privlink_core::rule::Severity;
 use privlink_core::{document, yaml};
-use privlink_kubernetes::KeptLock;
+use privlink_engine::run::Turn;
 use serde_json::Value;
 
 use crate::args;
+use crate::audience::Reader;
 use crate::command_error::CommandError;
 use crate::connect::Connected;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use crate::unreadable;
 
 use super::apply;
+use super::stages::Passed;
 
 /// What a route leads to.
 pub(super) struct Walk<'a> {
@@ -36,13 +37,30 @@ impl Walk<'_> {
     /// Walks the route to its end.
     pub(super) async fn run(
         &self,
+        turn: &Turn<'_>,
         connected: &Connected,
-        lock: &KeptLock,
-        ui: &mut Ui,
+        reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
         let mut left: Option<(usize, usize)> = None;
+        let mut done = None;
         loop {
-            let route = self.search(connected).await?;
+            let Some(route) = self.search(turn, reader).await? else {
+                return Ok(apply::interrupted(reader.ui));
+            };
+            if let Some(gated) = &route.gates {
+                if done.is_none() {
+                    reader.ui.print(&shown(&route, reader.ui))?;
+                }
+                match self.pass((gated, done), turn, connected, reader).await? {
+                    Passed::Stage(stage) => done = Some(stage),
+                    Passed::Gate => left = None,
+                    Passed::End(exit) => return Ok(exit),
+                }
+                continue;
+            }
+            if done.is_some() {
+                return Err(moved(&route));
+            }
             let now = (route.cost.disconnects, route.steps.len());
             if let Some((disconnects, steps)) = left
                 && (now.0 > disconnects || now.1 >= steps)
@@ -50,52 +68,55 @@ impl Walk<'_> {
                 return Err(moved(&route));
             }
             left = Some(now);
-            ui.say(&privlink_render::route::headline(&route));
+            reader.ui.say(&privlink_render::route::headline(&route));
             match route.verdict {
-                Verdict::AtOnce => return self.apply(self.desired, connected, lock, ui).await,
+                Verdict::AtOnce => return self.apply(self.desired, turn, connected, reader).await,
                 Verdict::None | Verdict::Unfinished => {
-                    let mut text = String::new();
-                    // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, ui.layout(), &mut text);
-                    ui.print(&text)?;
+                    reader.ui.print(&shown(&route, reader.ui))?;
                     return Ok(Exit::Refused);
                 }
                 Verdict::Found => {}
             }
             let Some(step) = route.steps.first() else { return Err(moved(&route)) };
             if let Some(tool) = route.steps.iter().find_map(|step| step.by.as_ref()) {
-                return Err(CommandError::new(format!(
-                    "{tool} writes Services of this route, and privlink does not"
-                ))
-                .hint(
-                    "`privlink route --out FOLDER` writes the steps for that tool to carry out.",
-                ));
+                return Err(written_by(tool));
             }
             if route.steps.len() == 1 {
-                return self.apply(self.desired, connected, lock, ui).await;
+                return self.apply(self.desired, turn, connected, reader).await;
             }
-            let desired = self.desired_of(&route, step)?;
-            let exit = self.apply(&desired, connected, lock, ui).await?;
+            let documents = route::documents(&route, step, self.written);
+            let desired = self.resolved(&step.number.to_string(), &documents)?;
+            let exit = self.apply(&desired, turn, connected, reader).await?;
             if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
                 return Ok(exit);
             }
-            ui.say(&format!("{} left.", count(route.steps.len() - 1, "step")));
+            reader.ui.say(&format!("{} left.", count(route.steps.len() - 1, "step")));
         }
     }
 
-    async fn search(&self, connected: &Connected) -> Result<Route, CommandError> {
-        let (snapshot, facts) = connected.observe().await;
-        unreadable::cluster(&snapshot, &connected.targets, self.desired)?;
-        unreadable::check(&snapshot, &facts)?;
+    /// The route of what is left; nothing if the run is stopped meanwhile.
+    async fn search(
+        &self,
+        turn: &Turn<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<Route>, CommandError> {
+        let Some((snapshot, facts)) = turn.settled(self.desired, reader).await? else {
+            return Ok(None);
+        };
         let options = super::options(Mode::Apply, &self.args.limits);
         let input = Input::new(self.desired, &snapshot, &facts, &options);
-        route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
+        let route = route::find(&input, Bounds::default());
+        route.map(Some).map_err(|error| CommandError::new(error.to_string()))
     }
 
-    /// What is desired for a step.
-    fn desired_of(&self, route: &Route, step: &route::Step) -> Result<Desired, CommandError> {
-        let text = yaml::stream(&route::documents(route, step, self.written));
-        let source = Source::new(&format!("step {}", step.number), &text)
+    /// What the documents of a step say.
+    pub(super) fn resolved(
+        &self,
+        step: &str,
+        documents: &[Value],
+    ) -> Result<Desired, CommandError> {
+        let text = yaml::stream(documents);
+        let source = Source::new(&format!("step {step}"), &text)
             .map_err(|problem| CommandError::diagnostics(vec![*problem]))?;
         let namespace = self.desired.services.keys().next().map(|key| key.namespace.clone());
         let options = desired::Options { namespace, stack_name: Some(self.desired.name.clone()) };
@@ -106,15 +127,31 @@ impl Walk<'_> {
         Ok(desired)
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         desired: &Desired,
+        turn: &Turn<'_>,
         connected: &Connected,
-        lock: &KeptLock,
-        ui: &mut Ui,
+        reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
-        apply::from_desired(self.args, (desired, Mode::Apply), (connected, lock), ui).await
+        let options = super::options(Mode::Apply, &self.args.limits);
+        let ending = turn.desired(desired, &options, apply::terms(self.args), reader).await?;
+        apply::tell(ending, connected, reader).await
     }
+}
+
+/// A route or a way with gates, for people.
+fn shown(route: &Route, ui: &Ui) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = privlink_render::route::text(route, ui.layout(), &mut text);
+    text
+}
+
+/// That a tool writes Services which would have to be written on the way.
+pub(super) fn written_by(tool: &str) -> CommandError {
+    CommandError::new(format!("{tool} writes Services of this route, and privlink does not"))
+        .hint("`privlink route --out FOLDER` writes the steps for that tool to carry out.")
 }
 
 fn moved(route: &Route) -> CommandError {

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::consumer::Consumer;
 use crate::escape::{escaped, terminal};
 use crate::evidence::Evidence;
 use crate::marks::{STACK_LABEL, STACK_TAG};
-use crate::node::consumer::Consumer;
 use crate::unknown::{holds_unknown, show_text};
 
 pub use crate::unknown::show_value;
@@ -272,4 +272,22 @@ impl Change {
     pub fn is_change(&self) -> bool {
         self.action != Action::Keep
     }
+}
+
+/// The prefix of the controller's annotations, which people leave away.
+const PREFIX: &str = "service.beta.kubernetes.io/";
+
+/// A field's shortest name that people know: an annotation's without the controller's prefix.
+pub fn short(path: &str) -> String {
+    let path = path.strip_prefix("metadata.").unwrap_or(path);
+    for map in ["annotations", "labels"] {
+        let key = path.strip_prefix(map).and_then(|it| it.strip_prefix("[\"")?.strip_suffix("\"]"));
+        if let Some(key) = key {
+            return key.strip_prefix(PREFIX).unwrap_or(key).to_owned();
+        }
+    }
+    path.strip_prefix("spec.")
+        .or_else(|| path.strip_prefix("properties."))
+        .unwrap_or(path)
+        .to_owned()
 }

@@ -19,7 +19,7 @@ pub mod selection;
 pub mod service;
 
 use crate::change::Change;
-use crate::node::consumer::Consumer;
+use crate::consumer::Consumer;
 use crate::plan::{Finding, Refusal};
 
 use draft::Draft;

@@ -5,7 +5,7 @@
 //! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
 //! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
 //! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
-//! looked for by its marks ([`orphan`]), and what was made anew by an earlier look ([`since`]).
+//! looked for by its marks ([`orphan`], [`forgotten`]), and what was made anew by an earlier look ([`since`]).
 //!
 //! A difference that would not be one under another value of an assumed fact is unverified
 //! ([`assumption`]), and never drift.
@@ -13,7 +13,9 @@
 mod assumption;
 mod class;
 mod controller;
+mod disconnect;
 mod endpoint;
+mod forgotten;
 mod gathered;
 mod health;
 mod kubernetes;
@@ -67,11 +69,16 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let input = &Input { desired: &desired, ..*input };
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
+    let mut seen = None;
     if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
-    } else if let Some(seen) = controller::compare(input, look, world, &mut gathered) {
-        orphan::find(input, look, &seen, &mut gathered);
+    } else {
+        seen = controller::compare(input, look, world, &mut gathered);
+    }
+    if let Some(seen) = &seen {
+        orphan::find(input, look, seen, &mut gathered);
+        forgotten::find(input, seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
     let cluster = prediction::cluster(input.snapshot, input.facts);
@@ -83,7 +90,8 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
         since::compare(input, since, &inventory, &mut gathered);
     }
     gathered.expect_desired(input);
-    gathered.judge(as_given);
+    let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
+    disconnect::judge(as_given, look, synced, &mut gathered.differences);
     let needs = stack_graph::needs(input, &as_it_is, &join.own, &gathered.nodes);
     StackReport { needs, ..gathered.into_report(input, &as_it_is) }
 }

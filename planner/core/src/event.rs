@@ -1,5 +1,7 @@
 //! What happens while a plan is carried out: the only interface between apply and whoever reports.
 
+mod fold;
+
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;

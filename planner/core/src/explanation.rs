@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::{Actor, Change, Effect, FieldDiff};
+use crate::consumer::Consumer;
 use crate::diff::selection;
 use crate::diff::selection::Misnamed;
 use crate::evidence::Evidence;
 use crate::graph::Ownership;
 use crate::input::Input;
-use crate::node::consumer::Consumer;
 use crate::node::{View, private_endpoint};
 use crate::plan::{Alternative, Finding, Refusal, RouteNote};
 use crate::planned::Planned;
@@ -24,6 +24,7 @@ use crate::rule;
 use crate::snapshot::Observation;
 
 pub use edit::Beside;
+pub(crate) use edit::second_name;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "3.0";

@@ -12,6 +12,7 @@ use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
 use crate::planning;
+use crate::plural::count;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
@@ -28,6 +29,18 @@ pub enum Error {
         /// What it has marked, as far as it was read.
         marked: Vec<Address>,
     },
+}
+
+impl Error {
+    /// What the stack has marked.
+    pub fn help(&self) -> String {
+        let Self::NotMarked { marked, .. } = self;
+        let names: Vec<String> = marked.iter().map(ToString::to_string).collect();
+        match names.len() {
+            0 => "It has marked nothing that was read.".to_owned(),
+            many => format!("It has marked {}: {}.", count(many, "object"), names.join(", ")),
+        }
+    }
 }
 
 /// Plans to take the stack's marks off objects. With an endpoint, the record that leads to it is forgotten

@@ -54,7 +54,7 @@ pub struct Input<'a> {
 }
 
 /// What the user chose.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Apply or destroy.
     pub mode: Mode,

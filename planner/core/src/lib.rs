@@ -10,6 +10,7 @@ mod by_hand;
 pub mod change;
 pub mod compare;
 pub mod connection_status;
+pub mod consumer;
 pub mod contradiction;
 pub mod diff;
 pub mod difference;
@@ -52,5 +53,5 @@ mod writer;
 pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
     address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, marks,
-    plural, pointer, reason, recording, resource_id, snapshot, unknown,
+    plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
 };

@@ -11,7 +11,6 @@
 //! | `bound` | what a saved plan holds on to |
 //! | `identity` | what tells it from another of the same id |
 
-pub mod consumer;
 pub mod dns_record;
 pub mod endpoint_connection;
 pub(crate) mod fields;
@@ -32,8 +31,8 @@ use serde_json::Value;
 
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
 use crate::arm::world::World;
+use crate::consumer::Consumer;
 use crate::kubernetes::service::{Key, Service};
-use crate::node::consumer::Consumer;
 use crate::resource_id::ResourceId;
 
 /// One node as it stands in Azure.

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
+use crate::consumer::Consumer;
 use crate::diagnostic::Span;
-use crate::node::consumer::Consumer;
 use crate::rule::{self, Code, Severity};
 
 pub use crate::refusal::{Override, Refusal};

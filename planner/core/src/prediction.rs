@@ -70,6 +70,12 @@ impl Prediction {
         self.between.as_deref().unwrap_or(&self.after)
     }
 
+    /// A copy of Azure once the controller is done, and the hand that goes on giving out what nobody knows, for
+    /// whoever writes after it.
+    pub(crate) fn hand_over(&self) -> (World, hand::Marks) {
+        (self.after.clone(), self.hand.clone())
+    }
+
     /// What comes of changes once all that is predicted so far is done.
     pub fn then(&self, cluster: Cluster, changes: &[Change]) -> predict::Prediction {
         let cluster = Cluster { services: self.services.clone(), ..cluster };

@@ -1,7 +1,5 @@
 //! The report of a run: what a fold over its events comes to.
 
-mod fold;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -30,6 +30,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,
     crate::diff::finish::RULES,
+    crate::diff::endpoint::RULES,
     crate::join::body::RULES,
     crate::rehearsal::RULES,
     crate::by_hand::RULES,

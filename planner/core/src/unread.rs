@@ -1,6 +1,12 @@
-//! What could not be read although every prediction rests on it.
+//! What could not be read although every prediction rests on it, and a cluster that is not there: nothing is
+//! planned as if either were absent.
 
-use crate::facts::Facts;
+use std::fmt;
+
+use crate::desired::Desired;
+use crate::diagnostic::Span;
+use crate::facts::{Facts, Missing, missing_cluster};
+use crate::group::Cluster;
 use crate::snapshot::{List, Reading, Snapshot};
 
 /// Lists of the cluster's own groups that every prediction rests on.
@@ -13,10 +19,10 @@ const ESSENTIAL: [&str; 5] = [
 ];
 
 /// A reading of a list, with what is called of it.
-pub type Named<'a> = (&'a str, &'a Reading<List>);
+pub(crate) type Named<'a> = (&'a str, &'a Reading<List>);
 
 /// The lists of the cluster.
-pub fn of_kubernetes(snapshot: &Snapshot) -> impl Iterator<Item = Named<'_>> {
+pub(crate) fn of_kubernetes(snapshot: &Snapshot) -> impl Iterator<Item = Named<'_>> {
     let kubernetes = &snapshot.kubernetes;
     let lists = [
         ("Services", &kubernetes.services),
@@ -27,11 +33,18 @@ pub fn of_kubernetes(snapshot: &Snapshot) -> impl Iterator<Item = Named<'_>> {
 }
 
 /// A list that could not be read, and why.
-pub fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
+fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
     match reading {
         Reading::Unreadable(why) => Some((what, why)),
         Reading::Present(_) | Reading::Absent => None,
     }
+}
+
+/// All that could not be read, a line each, with the reason.
+pub fn lines(snapshot: &Snapshot) -> Vec<String> {
+    let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
+    let all = azure.chain(of_kubernetes(snapshot)).filter_map(failed);
+    all.map(|(what, why)| format!("unreadable: {what}: {why}")).collect()
 }
 
 /// Why what every prediction rests on could not be read: the cluster's Services and Nodes, and what the controller
@@ -44,8 +57,100 @@ pub fn essential<'a>(snapshot: &'a Snapshot, facts: &Facts) -> Vec<&'a str> {
     kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect()
 }
 
+/// That nothing can be predicted, since something was not read: who is not reached at all is told of once, and
+/// not for every list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Why the first of the lists was not read.
+    pub why: String,
+    /// How many more were not, for other reasons.
+    pub more: usize,
+}
+
+impl Unread {
+    /// What every prediction rests on and was not read; nothing if all of it was.
+    pub fn of(snapshot: &Snapshot, facts: &Facts) -> Option<Self> {
+        let mut reasons: Vec<&str> = Vec::new();
+        for why in essential(snapshot, facts) {
+            if !reasons.contains(&why) {
+                reasons.push(why);
+            }
+        }
+        let (first, others) = reasons.split_first()?;
+        Some(Self { why: (*first).to_owned(), more: others.len() })
+    }
+
+    /// What that means, and what shows more.
+    pub fn help(&self) -> Vec<String> {
+        let rest = "What cannot be read is not taken for absent, so nothing is planned.".to_owned();
+        match self.more {
+            0 => vec![rest],
+            more => {
+                vec![format!("{more} more could not be read; `privlink observe` shows all."), rest]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// That the cluster which desired state names is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoCluster {
+    /// Where desired state names what is not there; nowhere if a flag did.
+    pub place: Option<Span>,
+    /// What to do: the names there are.
+    pub help: String,
+    message: String,
+}
+
+impl NoCluster {
+    /// Whether the cluster is missing; nothing if it is there, or if the list that would have it was not read.
+    pub fn of(snapshot: &Snapshot, cluster: &Cluster, desired: &Desired) -> Option<Self> {
+        let missing = missing_cluster(snapshot, cluster)?;
+        let (name, group) = (&cluster.name, &cluster.group.name);
+        let stack = desired.stack.as_ref();
+        let (place, message, help) = match missing {
+            Missing::Group => (
+                stack.and_then(|stack| stack.resource_group.as_ref()),
+                format!(
+                    "the resource group {group} does not exist in subscription {}",
+                    cluster.group.subscription
+                ),
+                "name the resource group that the cluster itself is in, or correct the subscription"
+                    .to_owned(),
+            ),
+            Missing::Name(others) => (
+                stack.and_then(|stack| stack.cluster.as_ref()),
+                format!("the resource group {group} has no AKS cluster {name}"),
+                match others.as_slice() {
+                    [] => "it has none at all: correct the resource group or the subscription"
+                        .to_owned(),
+                    [only] => format!("it has one: {only}"),
+                    others => format!("it has {}", others.join(", ")),
+                },
+            ),
+        };
+        Some(Self { place: place.map(|place| place.span.clone()), help, message })
+    }
+}
+
+impl fmt::Display for NoCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for NoCluster {}
+
 fn is_essential(path: &str, facts: &Facts) -> bool {
-    // Where the cluster itself is not known, everything hangs on reading it.
+    // Where the cluster itself is not known, everything depends on reading it.
     if facts.resource_group.is_empty() {
         return true;
     }

@@ -1,6 +1,7 @@
 //! One step, carried out.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::apply::Teller;
 use crate::patience::WaitKind;
-use crate::retry::{Fault, retried_until};
+use crate::retry::retried_until;
 use crate::session::Session;
 use crate::wait;
 
@@ -138,12 +139,15 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
 }
 
 /// Makes a call until it succeeds or fails for good, and tells each time it is tried again.
-pub(crate) async fn told<T, E: Fault + std::fmt::Display>(
+pub(crate) async fn told<T, E, D>(
     session: &Session,
     teller: &Teller,
     kind: WaitKind,
     call: impl AsyncFnMut() -> Result<T, E>,
-) -> Result<T, E> {
+) -> Result<T, E>
+where
+    E: Deref<Target = privlink_http::failure::Failure<D>> + std::fmt::Display,
+{
     let deadline = Instant::now() + session.patience.deadline(kind);
     let again = |error: &E, delay: Duration| {
         teller.tell(EventKind::Retried { error: error.to_string(), seconds: delay.as_secs() });

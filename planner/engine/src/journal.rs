@@ -1,10 +1,13 @@
 //! The journal: a run's events, one JSON object a line, on disk before the run goes on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use privlink_core::address::Address;
 use privlink_core::event::{self, Event, EventKind};
+use privlink_core::plan::Plan;
 
 /// The most bytes of a journal: many times what a run of thousands of steps tells.
 const MOST_BYTES: usize = 64 << 20;
@@ -72,6 +75,39 @@ pub struct Found {
     pub path: PathBuf,
     /// What it tells.
     pub events: Vec<Event>,
+}
+
+/// An earlier run of a plan, as its journal tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The journal.
+    pub journal: PathBuf,
+    /// How many steps were done.
+    pub done: usize,
+    /// How many there are.
+    pub steps: usize,
+}
+
+/// The stack's last run, if it was of this plan: its steps are those of the plan, of the same objects.
+pub fn run_of(folder: &Path, plan: &Plan) -> Option<Earlier> {
+    let found = newest(folder, &plan.stack)?;
+    let steps: BTreeMap<usize, &Address> =
+        plan.steps.iter().map(|step| (step.id, &step.change)).collect();
+    let is_begun = |event: &Event| {
+        matches!(event.kind, EventKind::Begun { steps: count, mode, .. }
+            if count == steps.len() && mode == plan.mode)
+    };
+    let about: Vec<(usize, &Address)> =
+        found.events.iter().filter_map(|it| Some((it.step?, it.address.as_ref()?))).collect();
+    let is_it = found.events.first().is_some_and(is_begun)
+        && !about.is_empty()
+        && about.iter().all(|(step, address)| steps.get(step) == Some(address));
+    let is_done = |event: &&Event| {
+        matches!(event.kind, EventKind::Succeeded { .. } | EventKind::AwaitingApproval { .. })
+    };
+    let done: BTreeSet<usize> =
+        found.events.iter().filter(is_done).filter_map(|event| event.step).collect();
+    is_it.then_some(Earlier { journal: found.path, done: done.len(), steps: steps.len() })
 }
 
 /// How far a clock may have been ahead of this one.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::retry::retried;
 
-pub use targets::Targets;
+pub use targets::{Said, Targets, Unsaid};
 
 /// How many lists are read at once.
 const AT_ONCE: usize = 8;

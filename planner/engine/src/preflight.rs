@@ -4,19 +4,67 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
-use privlink_core::preflight::{Answers, Grant, Needs, Verb};
+use privlink_core::desired::Desired;
+use privlink_core::facts::Facts;
+use privlink_core::input::{Input, Options};
+use privlink_core::preflight::{self, Answers, Grant, Needs, Phase, Report, Subject, Verb};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::Reading;
+use privlink_core::snapshot::{Reading, Snapshot};
+use privlink_core::{planning, rehearsal};
 use privlink_kubernetes::KubernetesClient;
 use serde_json::Value;
 
+use crate::lock;
 use crate::retry::retried;
+use crate::run::Failure;
+use crate::session::Session;
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
 
+/// What is checked: a stack, beside what was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What is desired.
+    pub desired: &'a Desired,
+    /// What is live.
+    pub snapshot: &'a Snapshot,
+    /// What is known of the cluster.
+    pub facts: &'a Facts,
+    /// What a plan is made with.
+    pub options: &'a Options,
+}
+
+/// Checks rights, room and rules of Azure for a stack. Whatever of it exists counts as taken over, so that what
+/// that takes is asked for too.
+///
+/// # Errors
+///
+/// When nothing can be planned.
+pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<Report, Failure> {
+    let options = Options { adopt: true, ..seen.options.clone() };
+    let input = Input::new(seen.desired, seen.snapshot, seen.facts, &options);
+    let settled = planning::settled(&input);
+    let input = Input { desired: &settled, ..input };
+    let planned = planning::plan(&input).map_err(Failure::Plan)?;
+    let subject = Subject {
+        input: &input,
+        prediction: &planned.prediction,
+        phase,
+        lock_namespace: lock::NAMESPACE,
+    };
+    let needs = preflight::needs(&subject);
+    let answers = ask(&needs, &session.kubernetes, &session.arm).await;
+    let mut report = preflight::judge(&subject, &needs, &answers, session.arm.identity());
+    if phase == Phase::Apply {
+        let said = crate::rehearsal::ask(&planned.plan, &session.kubernetes).await;
+        report.add(rehearsal::checks(seen.desired, &said));
+    }
+    Ok(report)
+}
+
 /// Asks all that is needed. What cannot be read is unreadable, with the reason.
-pub async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClient) -> Answers {
+async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClient) -> Answers {
     let (own, cluster, verbs, registrations, tenants) = futures::join!(
         permissions(needs, arm),
         grants(needs, arm),

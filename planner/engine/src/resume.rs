@@ -121,7 +121,7 @@ fn is_unknown(error: &ArmError) -> bool {
         ErrorKind::Protocol,
         ErrorKind::UntrustedUrl,
     ];
-    error.doing == privlink_azure::Doing::Poll && of_address.contains(&error.kind)
+    error.detail.doing == privlink_azure::Doing::Poll && of_address.contains(&error.kind)
 }
 
 #[cfg(test)]

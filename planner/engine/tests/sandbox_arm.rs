@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use privlink_azure::retry::Retry;
 use privlink_azure::{
-    ArmClient, Cloud, Deletion, Environment, ErrorKind, Identity, Precondition, Settings, Wait,
+    ArmClient, Cloud, Deletion, Environment, ErrorKind, Identity, Precondition, Retry, Settings,
+    Wait,
 };
 use privlink_core::facts::{Fact, Facts, Origin};
 use privlink_core::group::{Cluster, Group};

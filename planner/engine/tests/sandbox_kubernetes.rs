@@ -109,8 +109,8 @@ async fn a_field_of_another_manager_is_a_conflict_that_names_it() {
     ours["spec"]["selector"]["app"] = Value::from("another");
     let error = client.apply_service(&ours, false).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-    assert!(error.conflicts.iter().all(|conflict| conflict.manager == "argocd-controller"));
-    assert!(error.conflicts.iter().any(|conflict| conflict.field == ".spec.selector"));
+    assert!(error.detail.conflicts.iter().all(|conflict| conflict.manager == "argocd-controller"));
+    assert!(error.detail.conflicts.iter().any(|conflict| conflict.field == ".spec.selector"));
     let author = privlink_core::kubernetes::managers::author(&live);
     assert_eq!(author.tool, Some(privlink_core::kubernetes::managers::Tool::ArgoCd));
 }

@@ -3,9 +3,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
 use jiff::{Span, Timestamp, tz::TimeZone};
-use privlink_kubernetes::{Call, Doing, ErrorKind, KubernetesClient};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use privlink_kubernetes::params::{GetParams, Patch, PatchParams, PostParams};
+use privlink_kubernetes::{Call, Doing, ErrorKind, KubernetesClient, escape, requests};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -52,15 +54,9 @@ impl SelfSigned {
             "metadata": {"name": self.secret, "namespace": self.namespace},
             "stringData": {"tls.crt": made.certificate, "tls.key": made.key},
         });
-        let object = self.object();
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method: Method::POST,
-            path: format!("/api/v1/namespaces/{}/secrets", self.namespace),
-            content_type: "application/json",
-            body: Some(&secret),
-        };
+        let request = requests::<Secret>(Some(&self.namespace))
+            .create(&PostParams::default(), secret.to_string().into_bytes());
+        let call = Call::new(Doing::Update, self.object(), request);
         match kubernetes.call(&call).await {
             Ok(_) => Ok(made),
             Err(why) => match self.kept(kubernetes).await? {
@@ -76,8 +72,9 @@ impl SelfSigned {
 
     async fn kept(&self, kubernetes: &KubernetesClient) -> Result<Option<Authority>, Error> {
         let object = self.object();
-        let path = format!("/api/v1/namespaces/{}/secrets/{}", self.namespace, self.secret);
-        let secret = match kubernetes.call(&read(&object, path)).await {
+        let request = requests::<Secret>(Some(&self.namespace))
+            .get(&escape(&self.secret), &GetParams::default());
+        let secret = match kubernetes.call(&Call::new(Doing::Read, &object, request)).await {
             Ok(secret) => secret,
             Err(why) if why.kind == ErrorKind::Missing => return Ok(None),
             Err(why) => return Err(Error::Authority(why.to_string())),
@@ -117,37 +114,27 @@ impl SelfSigned {
     ) -> Result<(), String> {
         let Some(name) = &self.webhook else { return Ok(()) };
         let object = format!("ValidatingWebhookConfiguration {name}");
-        let path =
-            format!("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{name}");
-        let live = kubernetes.call(&read(&object, path.clone())).await;
+        let webhooks = requests::<ValidatingWebhookConfiguration>(None);
+        let request = webhooks.get(&escape(name), &GetParams::default());
+        let live = kubernetes.call(&Call::new(Doing::Read, &object, request)).await;
         let live = live.map_err(|why| why.to_string())?;
         let bundle = STANDARD.encode(&authority.certificate);
-        let webhooks = live.get("webhooks").and_then(Value::as_array).into_iter().flatten();
+        let named_webhooks = live.get("webhooks").and_then(Value::as_array).into_iter().flatten();
         let differs = |it: &&Value| {
             it.pointer("/clientConfig/caBundle").and_then(Value::as_str) != Some(&bundle)
         };
         let named =
             |it: &Value| json!({"name": it.get("name"), "clientConfig": {"caBundle": bundle}});
-        let patched: Vec<Value> = webhooks.filter(differs).map(named).collect();
+        let patched: Vec<Value> = named_webhooks.filter(differs).map(named).collect();
         if patched.is_empty() {
             return Ok(());
         }
         let patch = json!({"webhooks": patched});
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method: Method::PATCH,
-            path,
-            content_type: "application/strategic-merge-patch+json",
-            body: Some(&patch),
-        };
+        let request =
+            webhooks.patch(&escape(name), &PatchParams::default(), &Patch::Strategic(&patch));
+        let call = Call::new(Doing::Update, object, request);
         kubernetes.call(&call).await.map(|_| ()).map_err(|why| why.to_string())
     }
-}
-
-fn read(object: &str, path: String) -> Call<'_> {
-    let content_type = "application/json";
-    Call { doing: Doing::Read, object, method: Method::GET, path, content_type, body: None }
 }
 
 /// What an authority is called and may do; the same for every one, so that its key is enough to go on issuing.

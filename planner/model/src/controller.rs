@@ -28,7 +28,6 @@ pub mod predict;
 mod prefix;
 mod private_link;
 pub(crate) mod probe;
-pub(crate) use name::SHARED_PROBE;
 pub use probe::probes;
 mod public_ip;
 mod rule;

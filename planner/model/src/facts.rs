@@ -10,6 +10,7 @@ mod observed;
 mod table;
 
 pub use load_balancer::{LoadBalancerConfiguration, POOL_TAG};
+pub(crate) use observed::SHARED_PROBE;
 pub use observed::{Missing, Place, find, infer, missing_cluster, node_subnets};
 pub use table::{Fact, Facts, Read, Row, TABLE};
 

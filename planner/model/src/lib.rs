@@ -22,6 +22,7 @@ pub mod plural;
 pub mod pointer;
 pub mod reason;
 pub mod recording;
+pub mod redact;
 pub mod resource_id;
 pub mod snapshot;
 pub mod unknown;

@@ -5,8 +5,6 @@
 //! read and does not; what no list covers was not observed, and what could not be read is never
 //! taken for absent.
 
-pub mod redact;
-
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 

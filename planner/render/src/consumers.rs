@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use privlink_core::change::Action;
+use privlink_core::consumer::Consumer;
 use privlink_core::names::folded;
-use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::Plan;
 use privlink_core::resource_id::ResourceId;
 

@@ -1,5 +1,6 @@
 //! A drift report in every format.
 
+pub mod chat;
 pub mod junit;
 pub mod markdown;
 pub mod prometheus;
@@ -8,10 +9,10 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use privlink_core::address::Kind;
+use privlink_core::change::short;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Cause, Difference, Field, Report, StackReport, State, Urgency, Weight};
 use privlink_core::names::folded;
-use privlink_core::planning::account::short;
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
 
@@ -197,7 +198,7 @@ fn field(field: &Field) -> String {
     format!("{} is {found}, {should}", short(path))
 }
 
-/// Whom the repair disconnects; not escaped.
+/// Whom the repair disconnects, or the next sync where there is none; not escaped.
 fn disconnected(difference: &Difference) -> Option<String> {
     let consumers = &difference.disconnects;
     if consumers.is_empty() {
@@ -205,7 +206,8 @@ fn disconnected(difference: &Difference) -> Option<String> {
     }
     let names = consumers.iter().map(|id| ResourceId::new(id).name().to_owned()).collect();
     let names = folded(names).join(", ");
-    Some(format!("the repair disconnects {}: {names}", count(consumers.len(), "consumer")))
+    let what = if difference.repair.is_some() { "the repair" } else { "the next sync" };
+    Some(format!("{what} disconnects {}: {names}", count(consumers.len(), "consumer")))
 }
 
 /// What an apply would be refused for; not escaped.

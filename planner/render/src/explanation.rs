@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use privlink_core::change::{Change, Effect};
+use privlink_core::consumer::Consumer;
 use privlink_core::escape::terminal;
 use privlink_core::explanation::{Beside, Explanation, State};
-use privlink_core::node::consumer::Consumer;
 
 use super::style::{Label, Style};
 use super::{full, summary, text};

@@ -6,8 +6,8 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::style::{Label, Style};
 use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line, one_line_of};
+use privlink_core::consumer::Consumer;
 use privlink_core::escape::{escaped, terminal};
-use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::Refusal;
 use privlink_core::plural::count;
 

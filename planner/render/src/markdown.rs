@@ -1,18 +1,18 @@
 //! The parts of a plan as Markdown: the edit, who is disconnected, what is re-created or deleted, a picture,
-//! what else changes, what was found, how nobody is disconnected, the fields that differ. [`super::comment`] makes a document of them.
+//! what else changes, what was found, how nobody is disconnected, the fields that differ. `comment` makes a document of them.
 
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::budget::{Rank, Section};
-use crate::comment::Options;
 use crate::consumers::{self, Group};
 use crate::escape::{self, fence};
 use crate::picture;
+use crate::place::Options;
 use crate::summary;
 use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line_of};
+use privlink_core::consumer::Consumer;
 use privlink_core::escape::{shorten, terminal};
-use privlink_core::node::consumer::Consumer;
 use privlink_core::plan::chain::{Row, What};
 use privlink_core::plan::{Cause, Consent, Finding, Override, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;

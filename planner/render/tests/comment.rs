@@ -10,7 +10,7 @@ use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options as Markdown, parse_document};
 use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
-use privlink_core::node::consumer::Consumer;
+use privlink_core::consumer::Consumer;
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
     Override, Plan, Refusal, RouteNote, Scope, Step, Summary,

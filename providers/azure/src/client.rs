@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use azure_core::http::{ClientOptions, Method, Pipeline, RetryOptions, Transport};
+use privlink_http::failure::{Doing, ErrorKind};
+use privlink_http::retry::Retry;
 use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 use url::Url;
@@ -17,10 +19,9 @@ use url::Url;
 use crate::authorization::{ArmAuthorization, CredentialSource};
 use crate::budget::Budget;
 use crate::cloud::Cloud;
-use crate::error::{ArmError, Doing, ErrorKind};
+use crate::error::ArmError;
 use crate::identity::{Environment, Identity};
 use crate::operation::{Operation, Verb, Wait};
-use crate::retry::Retry;
 use crate::transport::transport;
 
 use privlink_model::reason::chain;

@@ -1,104 +1,34 @@
 //! What can go wrong between this tool and ARM.
 
-use privlink_http::secret::hide;
-use privlink_model::reason::clean;
 use std::fmt;
 use std::ops::Deref;
-use std::time::Duration;
 
+use privlink_http::failure::{Doing, ErrorKind, Failure, shown};
+use privlink_model::reason::clean;
 use serde_json::Value;
 
 use crate::operation::Operation;
 
-/// What kind of failure it is, which decides what can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ErrorKind {
-    /// Azure's side failed for the moment: 408, 5xx, or a reply that broke off.
-    Transient,
-    /// A quota of requests is used up: 429.
-    Throttled,
-    /// Another operation holds the resource, or what it refers to is not ready: 409 and its like.
-    Conflict,
-    /// It is not what was read: 412.
-    Stale,
-    /// No token, or a token without the right: 401, 403.
-    Denied,
-    /// Azure does not accept the request: other 4xx, and operations that failed.
-    Invalid,
-    /// It, or what holds it, is not there: 404.
-    Missing,
-    /// The operation was canceled by somebody else.
-    Canceled,
-    /// Azure was not reached; nothing was sent.
-    Network,
-    /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS. Nothing
-    /// was sent.
-    Tls,
-    /// A URL in a reply leads elsewhere than to the configured ARM endpoint; nothing was sent there.
-    UntrustedUrl,
-    /// The reply is not ARM's: wrong content type, JSON of another shape, or larger than any of ARM's.
-    Protocol,
-    /// The operation was still running when its deadline came.
-    Deadline,
-}
-
-/// What the client was doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// GET of one resource.
-    Read,
-    /// GET of a list.
-    List,
-    /// PUT.
-    Write,
-    /// DELETE.
-    Delete,
-    /// GET of an operation's status.
-    Poll,
-}
-
-impl fmt::Display for Doing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read",
-            Self::List => "list",
-            Self::Write => "write",
-            Self::Delete => "delete",
-            Self::Poll => "follow the operation on",
-        })
-    }
-}
-
 /// A nested error of ARM's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detail {
+pub struct NestedError {
     /// Its code.
     pub code: String,
     /// Its message.
     pub message: String,
 }
 
-/// A failed call, with all that is known of it. Its text holds no token.
+/// What is known of a failed call to ARM beside [`Failure`].
 #[derive(Clone, Debug)]
-pub struct Failure {
-    /// See [`ErrorKind`].
-    pub kind: ErrorKind,
+pub struct ArmDetail {
     /// What was being done ...
     pub doing: Doing,
     /// ... to which resource or list: its path, without the query.
     pub resource: String,
     /// As whom.
     pub identity: String,
-    /// The HTTP status, if there was a reply.
-    pub status: Option<u16>,
-    /// ARM's error code.
-    pub code: Option<String>,
-    /// ARM's message, or the whole chain of reasons of what failed on this side.
-    pub message: String,
     /// ARM's nested errors.
-    pub details: Vec<Detail>,
-    /// How long Azure asks to wait before the next try.
-    pub retry_after: Option<Duration>,
+    pub errors: Vec<NestedError>,
     /// `x-ms-request-id`.
     pub request_id: Option<String>,
     /// `x-ms-correlation-request-id`.
@@ -111,12 +41,12 @@ pub struct Failure {
 
 /// An error of the ARM client: a boxed [`Failure`].
 #[derive(Clone, Debug)]
-pub struct ArmError(Box<Failure>);
+pub struct ArmError(Box<Failure<ArmDetail>>);
 
 impl Deref for ArmError {
-    type Target = Failure;
+    type Target = Failure<ArmDetail>;
 
-    fn deref(&self) -> &Failure {
+    fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
@@ -128,46 +58,38 @@ impl ArmError {
         (doing, resource, identity): (Doing, &str, &str),
         message: impl AsRef<str>,
     ) -> Self {
-        Self(Box::new(Failure {
-            kind,
+        let detail = ArmDetail {
             doing,
             resource: resource.to_owned(),
             identity: identity.to_owned(),
-            status: None,
-            code: None,
-            message: clean(&hide(message.as_ref())),
-            details: Vec::new(),
-            retry_after: None,
+            errors: Vec::new(),
             request_id: None,
             correlation_id: None,
             client_request_id: None,
             operation: None,
-        }))
+        };
+        Self(Box::new(Failure::new(kind, message.as_ref(), detail)))
     }
 
     /// The failure, to fill in.
-    pub(crate) fn failure_mut(&mut self) -> &mut Failure {
+    pub(crate) fn failure_mut(&mut self) -> &mut Failure<ArmDetail> {
         &mut self.0
     }
 
     /// Takes code, message and details from an ARM error object (`{code, message, details}`).
     pub(crate) fn describe(&mut self, error: &Value) {
         let text = |value: &Value, name: &str| {
-            value
-                .get(name)
-                .and_then(Value::as_str)
-                .map(|text| clean(&hide(text)))
-                .filter(|text| !text.is_empty())
+            value.get(name).and_then(Value::as_str).map(shown).filter(|text| !text.is_empty())
         };
         self.0.code = text(error, "code");
         if let Some(message) = text(error, "message") {
             self.0.message = message;
         }
         let details = error.get("details").and_then(Value::as_array);
-        self.0.details = details
+        self.0.detail.errors = details
             .into_iter()
             .flatten()
-            .map(|detail| Detail {
+            .map(|detail| NestedError {
                 code: text(detail, "code").unwrap_or_default(),
                 message: text(detail, "message").unwrap_or_default(),
             })
@@ -177,15 +99,7 @@ impl ArmError {
     /// Whether ARM used this code, at the top or in the details.
     pub fn has_code(&self, code: &str) -> bool {
         self.0.code.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(code))
-            || self.0.details.iter().any(|detail| detail.code.eq_ignore_ascii_case(code))
-    }
-
-    /// Whether the same request may succeed later, unchanged.
-    pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.0.kind,
-            ErrorKind::Transient | ErrorKind::Throttled | ErrorKind::Conflict | ErrorKind::Network
-        )
+            || self.0.detail.errors.iter().any(|detail| detail.code.eq_ignore_ascii_case(code))
     }
 
     /// Whether it says that the resource or what holds it is not there, as opposed to a 404 of
@@ -205,7 +119,7 @@ impl ArmError {
     pub fn help(&self) -> &'static str {
         match self.0.kind {
             ErrorKind::Transient | ErrorKind::Throttled => "run the command again later",
-            ErrorKind::Conflict => "wait for the other operation, then run the command again",
+            ErrorKind::Busy => "wait for the other operation, then run the command again",
             ErrorKind::Stale => "plan again: somebody changed it in the meantime",
             ErrorKind::Denied if self.0.status == Some(403) => {
                 "grant the identity the missing action (`privlink preflight --role` prints a role)"
@@ -214,7 +128,9 @@ impl ArmError {
                 "log in again (`az login`), or choose another identity by --auth; check its tenant and \
                  this machine's clock"
             }
-            ErrorKind::Invalid => "change the desired state as the message says",
+            ErrorKind::Invalid | ErrorKind::Conflict => {
+                "change the desired state as the message says"
+            }
             ErrorKind::Missing if self.has_code("SubscriptionNotFound") => {
                 "set `subscription` of the Stack, or --subscription, to one that `az account list` \
                  shows, and log in to its tenant"
@@ -223,7 +139,9 @@ impl ArmError {
             ErrorKind::Canceled => {
                 "find out who canceled the operation, then run the command again"
             }
-            ErrorKind::Network => "check the network, the proxy variables and the ARM endpoint",
+            ErrorKind::Network | ErrorKind::Unconfigured => {
+                "check the network, the proxy variables and the ARM endpoint"
+            }
             ErrorKind::Tls => {
                 "check the endpoint, this machine's clock, and the authorities it trusts \
                  (SSL_CERT_FILE adds to them)"
@@ -239,32 +157,26 @@ impl ArmError {
 
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failure = &self.0;
+        let (failure, detail) = (&self.0, &self.0.detail);
         match (failure.kind, failure.status) {
             // These are about no resource: the next call would end as this one.
             (ErrorKind::Network, None) => write!(f, "cannot reach Azure at ")?,
-            (ErrorKind::Denied, None) => match subscription(&failure.resource) {
+            (ErrorKind::Denied, None) => match subscription(&detail.resource) {
                 // Another subscription may be another tenant's.
                 Some(id) => write!(f, "not signed in to Azure for subscription {}: ", clean(id))?,
                 None => write!(f, "not signed in to Azure: ")?,
             },
-            _ => write!(f, "cannot {} {}: ", failure.doing, clean(&failure.resource))?,
+            _ => write!(f, "cannot {} {}: ", detail.doing, clean(&detail.resource))?,
         }
-        match (&failure.code, failure.status) {
-            (Some(code), Some(status)) => write!(f, "{code} ({status}): ")?,
-            (Some(code), None) => write!(f, "{code}: ")?,
-            (None, Some(status)) => write!(f, "HTTP {status}: ")?,
-            (None, None) => {}
+        failure.fmt_reply(f)?;
+        for nested in &detail.errors {
+            write!(f, "; {}: {}", nested.code, nested.message)?;
         }
-        f.write_str(&failure.message)?;
-        for detail in &failure.details {
-            write!(f, "; {}: {}", detail.code, detail.message)?;
-        }
-        write!(f, " (as {}", failure.identity)?;
+        write!(f, " (as {}", detail.identity)?;
         let ids = [
-            ("request", &failure.request_id),
-            ("correlation", &failure.correlation_id),
-            ("client request", &failure.client_request_id),
+            ("request", &detail.request_id),
+            ("correlation", &detail.correlation_id),
+            ("client request", &detail.client_request_id),
         ];
         // What never arrived is found by nobody.
         let is_sent = failure.status.is_some() || !is_unsent(failure.kind);
@@ -312,14 +224,14 @@ pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
     let any = |codes: &[&str]| codes.iter().any(|code| error.has_code(code));
     let superseded = error.message.to_ascii_lowercase().contains("canceledandsuperseded");
     if any(&CONFLICTS) || superseded {
-        return ErrorKind::Conflict;
+        return ErrorKind::Busy;
     }
     match status {
         Some(401 | 403) => ErrorKind::Denied,
         Some(404 | 410) => ErrorKind::Missing,
         Some(400) if any(&MISSING) => ErrorKind::Missing,
         Some(408 | 500..) => ErrorKind::Transient,
-        Some(409) if !any(&PERMANENT) => ErrorKind::Conflict,
+        Some(409) if !any(&PERMANENT) => ErrorKind::Busy,
         Some(412) => ErrorKind::Stale,
         Some(429) => ErrorKind::Throttled,
         None if any(&TRANSIENT) => ErrorKind::Transient,
@@ -346,8 +258,8 @@ mod tests {
         let code = |code: &str| json!({"code": code, "message": "m"});
         let cases = [
             (Some(429), code("SubscriptionRequestsThrottled"), ErrorKind::Throttled),
-            (Some(409), code("AnotherOperationInProgress"), ErrorKind::Conflict),
-            (Some(400), code("ReferencedResourceNotProvisioned"), ErrorKind::Conflict),
+            (Some(409), code("AnotherOperationInProgress"), ErrorKind::Busy),
+            (Some(400), code("ReferencedResourceNotProvisioned"), ErrorKind::Busy),
             (Some(409), code("MissingSubscriptionRegistration"), ErrorKind::Invalid),
             (Some(412), code("PreconditionFailed"), ErrorKind::Stale),
             (Some(403), code("LinkedAuthorizationFailed"), ErrorKind::Denied),
@@ -368,10 +280,10 @@ mod tests {
         }
         let lock = json!({"code": "RetryableError", "message": "m",
             "details": [{"code": "RetryableErrorDueToAnotherOperation", "message": "m"}]});
-        assert_eq!(refused(Some(429), &lock), ErrorKind::Conflict);
+        assert_eq!(refused(Some(429), &lock), ErrorKind::Busy);
         let superseded = json!({"code": "Canceled",
             "message": "Operation was canceled: CanceledAndSupersededDueToAnotherOperation"});
-        assert_eq!(refused(None, &superseded), ErrorKind::Conflict);
+        assert_eq!(refused(None, &superseded), ErrorKind::Busy);
     }
 
     #[test]

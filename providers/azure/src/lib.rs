@@ -19,8 +19,6 @@ mod cloud;
 mod error;
 mod identity;
 mod operation;
-mod reply;
-pub mod retry;
 #[cfg(test)]
 mod testing;
 mod transport;
@@ -28,9 +26,11 @@ mod transport;
 pub use authorization::leads_to;
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};
 pub use cloud::Cloud;
-pub use error::{ArmError, Detail, Doing, ErrorKind, Failure};
+pub use error::{ArmDetail, ArmError, NestedError};
 pub use identity::{Environment, Identity};
 pub use operation::{Follow, Operation, Progress, Verb, Wait};
+pub use privlink_http::failure::{Doing, ErrorKind};
+pub use privlink_http::retry::Retry;
 
 /// What the client calls itself.
 pub(crate) const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));

@@ -10,14 +10,15 @@ use std::fmt;
 use std::time::Duration;
 
 use azure_core::http::Method;
+use privlink_http::failure::{Doing, ErrorKind};
+use privlink_http::reply::Reply;
 use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::client::{ArmClient, Call};
-use crate::error::{ArmError, Doing, ErrorKind, classify};
-use crate::reply::Reply;
+use crate::error::{ArmError, classify};
 
 /// What started the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,8 +175,8 @@ impl ArmClient {
                 Ok(Poll::Done(reply)) => return self.result(&operation, reply, wait).await,
                 Err(mut error) => {
                     // An operation that ARM says has failed is over; otherwise it may still run.
-                    if error.doing == Doing::Poll {
-                        error.failure_mut().operation = Some(operation);
+                    if error.detail.doing == Doing::Poll {
+                        error.failure_mut().detail.operation = Some(operation);
                     }
                     return Err(error);
                 }
@@ -196,7 +197,7 @@ impl ArmClient {
             // The status of a deletion may go with the resource.
             Err(error) if error.kind == ErrorKind::Missing && operation.verb == Verb::Delete => {
                 return match self.get(&resource).await? {
-                    None => Ok(Poll::Done(Reply::empty())),
+                    None => Ok(Poll::Done(Reply { status: 204, ..Reply::default() })),
                     Some(_) => Err(error),
                 };
             }
@@ -305,9 +306,9 @@ impl ArmClient {
 /// An error of a `Location` poll is the operation's own end when ARM refuses: then it is the write
 /// that failed.
 fn ended(mut error: ArmError, operation: &Operation) -> ArmError {
-    let refused = matches!(error.kind, ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Stale);
+    let refused = matches!(error.kind, ErrorKind::Invalid | ErrorKind::Busy | ErrorKind::Stale);
     if refused && matches!(operation.follow, Follow::Location(_)) {
-        error.failure_mut().doing = doing(operation.verb);
+        error.failure_mut().detail.doing = doing(operation.verb);
     }
     error
 }

@@ -15,8 +15,7 @@ mod server;
 use std::time::Duration;
 
 use client::{LIST, ONCE, TOKEN, client_at, endpoint};
-use privlink_azure::retry::Retry;
-use privlink_azure::{ArmClient, Cloud, Environment, ErrorKind, Identity, Settings};
+use privlink_azure::{ArmClient, Cloud, Environment, ErrorKind, Identity, Retry, Settings};
 use server::{ENDLESS, RESET, Server, dripping, endless, json, reply};
 use tokio::net::TcpListener;
 

@@ -1,14 +1,17 @@
 //! Azure DevOps: threads of pull requests
 //! (<https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads>).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::comment::{Comment, is_marked};
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
+use privlink_http::failure::ErrorKind;
 
 const VERSION: &str = "api-version=7.1";
 const HELP: &str = "Map the token into the step (`env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`) and let the build \
@@ -36,7 +39,7 @@ impl AzureDevOps {
         let header = if is_jwt {
             bearer(token)
         } else {
-            (AUTHORIZATION, format!("Basic {}", base64(format!(":{secret}").as_bytes())))
+            (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!(":{secret}"))))
         };
         let exchange = Exchange::new(api, header, settings)?;
         Ok(Self { exchange, project: project.to_owned(), repository: repository.to_owned(), pull })
@@ -93,35 +96,5 @@ fn explained(error: ForgeError) -> ForgeError {
     match error.kind {
         ErrorKind::Denied | ErrorKind::Missing => error.help(HELP),
         _ => error,
-    }
-}
-
-/// Base64 with padding (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * at) & 63).ok();
-            let digit = digit.and_then(|digit| DIGITS.get(digit)).copied().unwrap_or(b'=');
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_as_in_its_rfc() {
-        for (plain, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::azure_devops::AzureDevOps;
 use crate::environment::Place;
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::{Settings, Token};
 use crate::github::GitHub;
 use crate::gitlab::GitLab;
+use privlink_http::failure::ErrorKind;
 
 /// How often it is looked again after what was found went away, or after nobody knows whether it was
 /// made.

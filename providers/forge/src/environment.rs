@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::Token;
+use privlink_http::failure::ErrorKind;
 
 /// A pipeline's variables, and what its event was.
 #[derive(Clone, Default)]
@@ -96,7 +97,7 @@ pub enum Place {
 }
 
 fn unknown(message: &str, help: &'static str) -> ForgeError {
-    ForgeError::new(ErrorKind::Unknown, message).help(help)
+    ForgeError::new(ErrorKind::Unconfigured, message).help(help)
 }
 
 impl Environment {

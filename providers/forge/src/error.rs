@@ -1,52 +1,44 @@
 //! What can go wrong with a forge.
 
-use std::time::Duration;
+use std::fmt;
+use std::ops::Deref;
 
-use privlink_http::secret::hide;
-use privlink_model::reason::clean;
+use privlink_http::failure::{ErrorKind, Failure};
 
-/// What kind of failure it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The environment or the flags do not say where to comment, or as whom.
-    Unknown,
-    /// The token is not accepted, or may not comment.
-    Denied,
-    /// The pull request, the repository or the comment is not there.
-    Missing,
-    /// The forge does not take what was sent.
-    Invalid,
-    /// Too many requests; it may be tried again later.
-    Throttled,
-    /// The forge failed or could not be reached; it may be tried again.
-    Transient,
-    /// The forge points at another host, which is not followed.
-    Untrusted,
-    /// The answer is not what the forge documents.
-    Protocol,
-}
-
-/// A failure, with what to do about it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ForgeError {
-    /// What kind of failure it is.
-    pub kind: ErrorKind,
-    /// What happened, fit to be shown.
-    pub message: String,
+/// What is known of a failure of a forge's beside [`Failure`].
+#[derive(Clone, Debug, Default)]
+pub struct ForgeDetail {
     /// What to do.
     pub help: Option<&'static str>,
-    /// How long the forge asks to wait.
-    pub(crate) wait: Option<Duration>,
 }
+
+/// A failure, with what to do about it: a boxed [`Failure`].
+#[derive(Clone, Debug)]
+pub struct ForgeError(pub(crate) Box<Failure<ForgeDetail>>);
 
 impl ForgeError {
     pub(crate) fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: clean(&hide(message.as_ref())), help: None, wait: None }
+        Self(Box::new(Failure::new(kind, message.as_ref(), ForgeDetail::default())))
     }
 
     pub(crate) fn help(mut self, help: &'static str) -> Self {
-        self.help = Some(help);
+        self.0.detail.help = Some(help);
         self
     }
 }
+
+impl Deref for ForgeError {
+    type Target = Failure<ForgeDetail>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl fmt::Display for ForgeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ForgeError {}

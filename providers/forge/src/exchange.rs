@@ -4,17 +4,19 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::TryStreamExt;
+use privlink_http::failure::{ErrorKind, Failure, log_unanswered};
 use privlink_http::is_loopback;
+use privlink_http::reply::{Reply, TooLarge, read_bounded};
+use privlink_http::retry::{Retry, retried};
 use privlink_model::reason::chain;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
-};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 
 const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));
 /// A token. It is not shown.
@@ -69,11 +71,11 @@ pub(crate) enum Sent {
     Json(Value),
 }
 
-/// An answer.
+/// An answer, and its body as JSON.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Value,
-    headers: HeaderMap,
+    reply: Reply,
 }
 
 /// A client of one API.
@@ -100,7 +102,7 @@ impl Exchange {
             ForgeError::new(ErrorKind::Protocol, format!("no HTTP client: {}", chain(&error)))
         })?;
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            ForgeError::new(ErrorKind::Unknown, "the token holds what no header can")
+            ForgeError::new(ErrorKind::Unconfigured, "the token holds what no header can")
         })?;
         value.set_sensitive(true);
         let headers = HeaderMap::from_iter([
@@ -148,9 +150,7 @@ impl Exchange {
 
     /// The next page's address, which must be on the API's host: the token goes there.
     fn next(&self, answer: &Answer) -> Result<Option<Url>, ForgeError> {
-        let Some(link) = answer.headers.get(LINK).and_then(|link| link.to_str().ok()) else {
-            return Ok(None);
-        };
+        let Some(link) = answer.reply.header("link") else { return Ok(None) };
         for part in link.split(',') {
             let mut words = part.split(';').map(str::trim);
             let address = words.next().unwrap_or_default();
@@ -166,7 +166,7 @@ impl Exchange {
                     "the next page is on another host, {}",
                     url.origin().ascii_serialization()
                 );
-                return Err(ForgeError::new(ErrorKind::Untrusted, message));
+                return Err(ForgeError::new(ErrorKind::UntrustedUrl, message));
             }
             return Ok(Some(url));
         }
@@ -180,59 +180,50 @@ impl Exchange {
         url: Url,
         sent: &Sent,
     ) -> Result<Answer, ForgeError> {
-        let deadline = Instant::now() + self.settings.patience;
-        let mut delay = self.settings.first_delay;
-        let mut attempt = 1;
-        loop {
-            let error = match self.once(method.clone(), url.clone(), sent).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let again = match error.kind {
-                // What was throttled was not done.
-                ErrorKind::Throttled => true,
-                ErrorKind::Transient => method != Method::POST,
-                _ => false,
-            };
-            let wait = error.wait.unwrap_or(delay);
-            if !again || attempt >= self.settings.attempts || Instant::now() + wait > deadline {
-                return Err(error);
-            }
-            tracing::debug!(attempt, ?wait, %error, "trying again");
-            tokio::time::sleep(wait).await;
-            delay = delay.saturating_mul(2);
-            attempt += 1;
-        }
+        let Settings { attempts, first_delay, patience, .. } = self.settings;
+        let retry = Retry { attempts, first_delay, longest_delay: patience };
+        // What was throttled was not done.
+        let may_pass = |error: &Failure<_>| match error.kind {
+            ErrorKind::Throttled => true,
+            ErrorKind::Transient => method != Method::POST,
+            _ => false,
+        };
+        let again = |error: &ForgeError, delay: Duration| {
+            tracing::debug!(?delay, %error, "trying again");
+        };
+        let once = async || self.send_once(method.clone(), url.clone(), sent).await;
+        retried(&retry, Some(Instant::now() + patience), may_pass, again, once).await
     }
 
-    async fn once(&self, method: Method, url: Url, sent: &Sent) -> Result<Answer, ForgeError> {
+    async fn send_once(&self, method: Method, url: Url, sent: &Sent) -> Result<Answer, ForgeError> {
         tracing::debug!(%method, path = url.path(), "request");
         let mut request = self.client.request(method, url).headers(self.headers.clone());
         if let Sent::Json(body) = sent {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         let lost = |error: reqwest::Error| {
-            let why = chain(&error.without_url());
-            ForgeError::new(ErrorKind::Transient, format!("{} did not answer: {why}", self.host()))
+            let error = error.without_url();
+            log_unanswered(self.host(), &error);
+            let message = format!("{} did not answer: {}", self.host(), chain(&error));
+            ForgeError::new(ErrorKind::Transient, message)
         };
-        let mut response = request.send().await.map_err(lost)?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if bytes.len() + chunk.len() > self.settings.most_bytes {
-                let most = self.settings.most_bytes >> 20;
-                let message = format!("{}'s answer is larger than {most} MiB", self.host());
-                return Err(ForgeError::new(ErrorKind::Protocol, message));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let response = request.send().await.map_err(lost)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let too_large = |why: TooLarge| {
+            let message =
+                format!("{}'s answer is larger than {} MiB", self.host(), why.most_bytes >> 20);
+            ForgeError::new(ErrorKind::Protocol, message)
+        };
+        let chunks = response.bytes_stream().map_err(lost);
+        let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
+        let reply = Reply { status, headers, body };
+        let body = reply.json().ok().filter(|body| !body.is_null());
         // Azure DevOps answers 203 with a page to sign in to.
-        if !status.is_success() || status == StatusCode::NON_AUTHORITATIVE_INFORMATION {
-            return Err(self.failure(status, &headers, body.as_ref()));
+        if !reply.is_success() || status == 203 {
+            return Err(self.failure(&reply, body.as_ref()));
         }
         match body {
-            Some(body) => Ok(Answer { body, headers }),
+            Some(body) => Ok(Answer { body, reply }),
             None => {
                 let message = format!("{} answered {status} with what is not JSON", self.host());
                 Err(ForgeError::new(ErrorKind::Protocol, message))
@@ -244,15 +235,15 @@ impl Exchange {
         self.base.host_str().unwrap_or_default()
     }
 
-    fn failure(&self, status: StatusCode, headers: &HeaderMap, body: Option<&Value>) -> ForgeError {
+    fn failure(&self, reply: &Reply, body: Option<&Value>) -> ForgeError {
         let said = ["message", "error", "error_description"]
             .into_iter()
             .find_map(|key| body?.get(key))
             .map(|said| said.as_str().map_or_else(|| said.to_string(), str::to_owned))
             .map(|said| format!(": {said}"))
             .unwrap_or_default();
-        let wait = wait(headers);
-        let kind = match status.as_u16() {
+        let wait = wait(reply);
+        let kind = match reply.status {
             429 => ErrorKind::Throttled,
             403 if wait.is_some() => ErrorKind::Throttled,
             203 | 301..=308 | 401 | 403 => ErrorKind::Denied,
@@ -260,25 +251,22 @@ impl Exchange {
             408 | 500.. => ErrorKind::Transient,
             _ => ErrorKind::Invalid,
         };
-        let mut message = format!("{} answered {}{said}", self.host(), status.as_u16());
+        let mut message = format!("{} answered {}{said}", self.host(), reply.status);
         if let (ErrorKind::Throttled, Some(wait)) = (kind, wait) {
             message.push_str(&format!("; it asks to wait {} s", wait.as_secs()));
         }
         let mut error = ForgeError::new(kind, message);
-        error.wait = wait;
+        (error.0.status, error.0.retry_after) = (Some(reply.status), wait);
         error
     }
 }
 
-/// How long a forge asks to wait: `Retry-After` in seconds, or until its budget is filled again (GitHub:
+/// How long a forge asks to wait: `Retry-After`, or until its budget is filled again (GitHub:
 /// `x-ratelimit-remaining` and `x-ratelimit-reset`; GitLab: `RateLimit-Reset`).
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if let Some(seconds) = number("retry-after") {
-        return Some(Duration::from_secs(seconds));
-    }
+fn wait(reply: &Reply) -> Option<Duration> {
+    let number = |name: &str| reply.header(name)?.trim().parse::<u64>().ok();
     let prefixes = ["x-ratelimit", "ratelimit"];
-    prefixes.iter().find_map(|prefix| {
+    let refilled = prefixes.iter().find_map(|prefix| {
         if number(&format!("{prefix}-remaining"))? > 0 {
             return None;
         }
@@ -286,12 +274,16 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // A second more, since clocks differ.
         Some(reset.saturating_sub(now) + Duration::from_secs(1))
-    })
+    });
+    reply.retry_after().or(refilled)
 }
 
 fn base(api: &str) -> Result<Url, ForgeError> {
     let bad = |why: &str| {
-        ForgeError::new(ErrorKind::Unknown, format!("`{api}` is not the address of an API: {why}"))
+        ForgeError::new(
+            ErrorKind::Unconfigured,
+            format!("`{api}` is not the address of an API: {why}"),
+        )
     };
     let url = Url::parse(api).map_err(|error| bad(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -321,7 +313,7 @@ mod tests {
         for bad in
             ["http://api.github.com", "http://localhost", "ftp://localhost", "x", "https://a@b"]
         {
-            assert_eq!(base(bad).unwrap_err().kind, ErrorKind::Unknown, "{bad}");
+            assert_eq!(base(bad).unwrap_err().kind, ErrorKind::Unconfigured, "{bad}");
         }
     }
 
@@ -331,7 +323,7 @@ mod tests {
             let pairs = pairs.iter().map(|(name, value)| {
                 (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
             });
-            HeaderMap::from_iter(pairs)
+            Reply { status: 429, headers: pairs.collect(), body: Vec::new() }
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let reset = (now + 30).to_string();

@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::comment::{Comment, is_marked};
 use crate::environment::Pull;
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
+use privlink_http::failure::ErrorKind;
 
 const HELP: &str = "Use the run's own `github.token`, in a job with `permissions: pull-requests: write`. A run for a pull request from a fork gets \
      no such token: let a second workflow comment, as examples/ci has it.";
@@ -35,7 +36,7 @@ impl GitHub {
             .with("accept", "application/vnd.github+json")
             .with("x-github-api-version", "2022-11-28");
         let (owner, name) = repository.split_once('/').ok_or_else(|| {
-            ForgeError::new(ErrorKind::Unknown, format!("`{repository}` is not OWNER/NAME"))
+            ForgeError::new(ErrorKind::Unconfigured, format!("`{repository}` is not OWNER/NAME"))
         })?;
         let number = match pull {
             Pull::Number(number) => Some(number),

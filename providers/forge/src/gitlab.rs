@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::comment::{Comment, is_marked};
-use crate::error::{ErrorKind, ForgeError};
+use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token};
+use privlink_http::failure::ErrorKind;
 
 const HELP: &str = "Give PRIVLINK_GITLAB_TOKEN or GITLAB_TOKEN a project access token with the scope `api` and the \
      role Reporter or higher; CI_JOB_TOKEN may not write notes.";

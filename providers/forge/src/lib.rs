@@ -14,5 +14,6 @@ mod gitlab;
 
 pub use comment::{Forge, Outcome};
 pub use environment::{Environment, Given, Kind, Place, Pull};
-pub use error::{ErrorKind, ForgeError};
+pub use error::{ForgeDetail, ForgeError};
 pub use exchange::{Settings, Token};
+pub use privlink_http::failure::ErrorKind;

@@ -105,5 +105,5 @@ async fn a_page_to_sign_in_to_is_a_wrong_token() {
     let (_, mut forge) = start(&Arc::default(), "wrong").await;
     let error = forge.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
-    assert!(error.help.unwrap().contains("SYSTEM_ACCESSTOKEN"));
+    assert!(error.detail.help.unwrap().contains("SYSTEM_ACCESSTOKEN"));
 }

@@ -175,7 +175,7 @@ async fn a_page_on_another_host_is_not_asked_for() {
         GitHub::with(vec![]).instead("GET", Reply::json(200, &json!([])).with("link", next));
     let (_, mut forge) = github.start().await;
     let error = forge.keep(MARKER, "x").await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Untrusted);
+    assert_eq!(error.kind, ErrorKind::UntrustedUrl);
     assert!(evil.asked().is_empty());
 }
 
@@ -270,7 +270,7 @@ async fn a_wrong_token_is_said_to_be_one_and_not_shown() {
     let error = forge.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.message.contains("401: Bad credentials"), "{error}");
-    assert!(error.help.unwrap().contains("pull-requests: write"));
+    assert!(error.detail.help.unwrap().contains("pull-requests: write"));
     assert!(!format!("{error:?}{forge:?}").contains("s3cret"));
 }
 

@@ -102,7 +102,7 @@ async fn a_wrong_token_is_said_to_be_one() {
     let (_, mut forge) = start(&Arc::default(), "wrong").await;
     let error = forge.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
-    assert!(error.help.unwrap().contains("CI_JOB_TOKEN may not write notes"));
+    assert!(error.detail.help.unwrap().contains("CI_JOB_TOKEN may not write notes"));
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
-//! HTTP as every client of privlink speaks it: TLS by one provider, no redirect followed, and plain HTTP
-//! to literal loopback addresses only.
+//! HTTP as every client of privlink speaks it: TLS by one provider, no redirect followed, plain HTTP to
+//! literal loopback addresses only, replies read to a bound, one kind of failure, and one rule when to try
+//! again.
 
+pub mod failure;
+pub mod reply;
+pub mod retry;
 pub mod secret;
 
 use std::net::IpAddr;

@@ -3,19 +3,28 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{Method, Request};
-use http_body_util::{BodyExt, Limited};
+use futures::TryStreamExt;
+use http::Request;
+use http::header::{ACCEPT, HeaderValue};
+use http_body_util::BodyExt;
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::core::v1::{Event, Namespace, Node, Service};
 use kube::Client;
 use kube::client::Body;
+use kube::core::params::{
+    DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::{Resource, request};
+use privlink_http::failure::{Doing, ErrorKind};
+use privlink_http::reply::{Reply, TooLarge, read_bounded, within};
 use privlink_model::marks::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
+use crate::call::{Call, escape, requests, services};
 use crate::connection::{Connection, Settings};
-use crate::error::{Doing, ErrorKind, KubernetesError};
-use crate::watch::{Wakeups, Watches};
+use crate::error::{About, KubernetesError};
+use crate::watch::{self, Wakeups, Watched, Watches};
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;
@@ -44,23 +53,6 @@ impl fmt::Debug for KubernetesClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KubernetesClient").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// One request.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    /// What is being done ...
-    pub doing: Doing,
-    /// ... to what, both for messages.
-    pub object: &'a str,
-    /// The method.
-    pub method: Method,
-    /// The path with its query.
-    pub path: String,
-    /// The type of the body.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Option<&'a Value>,
 }
 
 impl KubernetesClient {
@@ -99,7 +91,9 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`], here and below.
     pub async fn version(&self) -> Result<String, KubernetesError> {
-        let call = Call::get(Doing::Read, "the server's version", String::from("/version"));
+        let request = Request::get("/version").body(Vec::new());
+        let request = request.map_err(request::Error::BuildRequest);
+        let call = Call::new(Doing::Read, "the server's version", request);
         let body = self.call(&call).await?;
         let version = body.get("gitVersion").and_then(Value::as_str);
         version.map(str::to_owned).ok_or_else(|| self.protocol(&call, "the reply has no version"))
@@ -111,8 +105,8 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn cluster_uid(&self) -> Result<Option<String>, KubernetesError> {
-        let path = String::from("/api/v1/namespaces/kube-system");
-        let call = Call::get(Doing::Read, "Namespace kube-system", path);
+        let request = requests::<Namespace>(None).get("kube-system", &GetParams::default());
+        let call = Call::new(Doing::Read, "Namespace kube-system", request);
         let namespace = match self.optional(self.call(&call).await) {
             Err(error) if error.kind == ErrorKind::Denied => None,
             other => other?,
@@ -126,7 +120,7 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn services(&self) -> Result<Vec<Value>, KubernetesError> {
-        self.list("Services", "/api/v1/services", "").await
+        self.list::<Service>("Services", ListParams::default()).await
     }
 
     /// All Namespaces.
@@ -134,7 +128,7 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn namespaces(&self) -> Result<Vec<Value>, KubernetesError> {
-        self.list("Namespaces", "/api/v1/namespaces", "").await
+        self.list::<Namespace>("Namespaces", ListParams::default()).await
     }
 
     /// All Nodes.
@@ -142,7 +136,7 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn nodes(&self) -> Result<Vec<Value>, KubernetesError> {
-        self.list("Nodes", "/api/v1/nodes", "").await
+        self.list::<Node>("Nodes", ListParams::default()).await
     }
 
     /// The Events of all Services.
@@ -150,7 +144,8 @@ impl KubernetesClient {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn service_events(&self) -> Result<Vec<Value>, KubernetesError> {
-        self.list("Events", "/api/v1/events", "&fieldSelector=involvedObject.kind%3DService").await
+        let of_services = ListParams::default().fields("involvedObject.kind=Service");
+        self.list::<Event>("Events", of_services).await
     }
 
     /// One Service.
@@ -162,8 +157,8 @@ impl KubernetesClient {
         namespace: &str,
         name: &str,
     ) -> Result<Option<Value>, KubernetesError> {
-        let object = format!("Service {namespace}/{name}");
-        let call = Call::get(Doing::Read, &object, service_path(namespace, name));
+        let request = services(namespace).get(&escape(name), &GetParams::default());
+        let call = Call::new(Doing::Read, format!("Service {namespace}/{name}"), request);
         self.optional(self.call(&call).await)
     }
 
@@ -179,20 +174,10 @@ impl KubernetesClient {
     ) -> Result<Value, KubernetesError> {
         let field = |pointer| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (namespace, name) = (field("/metadata/namespace"), field("/metadata/name"));
-        let object = format!("Service {namespace}/{name}");
-        let mut path = service_path(namespace, name);
-        path.push_str(&format!("?fieldManager={FIELD_MANAGER}&force=false&fieldValidation=Strict"));
-        if dry_run {
-            path.push_str("&dryRun=All");
-        }
-        let call = Call {
-            doing: Doing::Apply,
-            object: &object,
-            method: Method::PATCH,
-            path,
-            content_type: "application/apply-patch+yaml",
-            body: Some(manifest),
-        };
+        let params = PatchParams::apply(FIELD_MANAGER).validation_strict();
+        let params = if dry_run { params.dry_run() } else { params };
+        let request = services(namespace).patch(&escape(name), &params, &Patch::Apply(manifest));
+        let call = Call::new(Doing::Apply, format!("Service {namespace}/{name}"), request);
         if namespace.is_empty() || name.is_empty() {
             return Err(self.error(&call, ErrorKind::Invalid, "it has no namespace or no name"));
         }
@@ -215,16 +200,8 @@ impl KubernetesClient {
         if let (Some(version), Some(metadata)) = (resource_version, metadata.as_object_mut()) {
             metadata.insert(String::from("resourceVersion"), Value::from(version));
         }
-        let object = format!("Service {namespace}/{name}");
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method: Method::PATCH,
-            path: format!("{}?fieldManager={SYNC_FIELD_MANAGER}", service_path(namespace, name)),
-            content_type: "application/merge-patch+json",
-            body: Some(&json!({"metadata": metadata})),
-        };
-        self.call(&call).await
+        let patch = json!({"metadata": metadata});
+        self.merge_service(namespace, name, SYNC_FIELD_MANAGER, &patch).await
     }
 
     /// Takes the stack's label off a Service, if it still is the one with this uid.
@@ -237,16 +214,21 @@ impl KubernetesClient {
         name: &str,
         uid: &str,
     ) -> Result<Value, KubernetesError> {
-        let object = format!("Service {namespace}/{name}");
         let labels = BTreeMap::from([(privlink_model::marks::STACK_LABEL, Value::Null)]);
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method: Method::PATCH,
-            path: format!("{}?fieldManager={FIELD_MANAGER}", service_path(namespace, name)),
-            content_type: "application/merge-patch+json",
-            body: Some(&json!({"metadata": {"uid": uid, "labels": labels}})),
-        };
+        let patch = json!({"metadata": {"uid": uid, "labels": labels}});
+        self.merge_service(namespace, name, FIELD_MANAGER, &patch).await
+    }
+
+    async fn merge_service(
+        &self,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        patch: &Value,
+    ) -> Result<Value, KubernetesError> {
+        let params = PatchParams::apply(manager);
+        let request = services(namespace).patch(&escape(name), &params, &Patch::Merge(patch));
+        let call = Call::new(Doing::Update, format!("Service {namespace}/{name}"), request);
         self.call(&call).await
     }
 
@@ -260,19 +242,11 @@ impl KubernetesClient {
         name: &str,
         uid: Option<&str>,
     ) -> Result<Deletion, KubernetesError> {
-        let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1"});
-        if let (Some(uid), Some(options)) = (uid, options.as_object_mut()) {
-            options.insert(String::from("preconditions"), json!({"uid": uid}));
-        }
-        let object = format!("Service {namespace}/{name}");
-        let call = Call {
-            doing: Doing::Delete,
-            object: &object,
-            method: Method::DELETE,
-            path: service_path(namespace, name),
-            content_type: "application/json",
-            body: Some(&options),
-        };
+        let preconditions =
+            uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() });
+        let params = DeleteParams { preconditions, ..DeleteParams::default() };
+        let request = services(namespace).delete(&escape(name), &params);
+        let call = Call::new(Doing::Delete, format!("Service {namespace}/{name}"), request);
         Ok(match self.optional(self.call(&call).await)? {
             Some(_) => Deletion::Deleted,
             None => Deletion::WasAbsent,
@@ -300,15 +274,9 @@ impl KubernetesClient {
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         });
-        let object = format!("the right to {verb} {resource}");
-        let call = Call {
-            doing: Doing::Read,
-            object: &object,
-            method: Method::POST,
-            path: String::from("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
-            content_type: "application/json",
-            body: Some(&review),
-        };
+        let request = requests::<SelfSubjectAccessReview>(None)
+            .create(&PostParams::default(), review.to_string().into_bytes());
+        let call = Call::new(Doing::Read, format!("the right to {verb} {resource}"), request);
         let answer = self.call(&call).await?;
         let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
         allowed.ok_or_else(|| self.protocol(&call, "the reply does not say"))
@@ -320,15 +288,22 @@ impl KubernetesClient {
         self.watches.subscribe(self)
     }
 
+    /// Wake-ups when an object of a kind comes, goes or differs from what it was, from now on, and whenever the watch
+    /// begins anew. It ends when the result is dropped.
+    pub fn changes(&self, watched: Watched) -> Wakeups {
+        watch::changes(self, watched)
+    }
+
     /// All pages of a list. A `continue` that expired begins it anew.
-    async fn list(
+    async fn list<K: Resource<DynamicType = ()>>(
         &self,
         what: &str,
-        path: &str,
-        selector: &str,
+        params: ListParams,
     ) -> Result<Vec<Value>, KubernetesError> {
-        let first = format!("{path}?limit={}{selector}", self.settings.page_size);
-        let mut call = Call::get(Doing::List, what, first.clone());
+        let first = params.limit(self.settings.page_size);
+        let page_at =
+            |params: &ListParams| Call::new(Doing::List, what, requests::<K>(None).list(params));
+        let mut call = page_at(&first);
         let mut items = Vec::new();
         let mut restarts = 0;
         for _ in 0..MOST_PAGES {
@@ -336,7 +311,7 @@ impl KubernetesClient {
                 Err(error) if error.status == Some(410) && restarts < MOST_RESTARTS => {
                     restarts += 1;
                     items.clear();
-                    call.path.clone_from(&first);
+                    call = page_at(&first);
                     continue;
                 }
                 other => other?,
@@ -347,7 +322,7 @@ impl KubernetesClient {
             }
             match page.pointer("/metadata/continue").and_then(Value::as_str) {
                 None | Some("") => return Ok(items),
-                Some(next) => call.path = format!("{first}&continue={}", escape(next)),
+                Some(next) => call = page_at(&first.clone().continue_token(next)),
             }
         }
         Err(self.protocol(&call, "the list has too many pages"))
@@ -369,46 +344,34 @@ impl KubernetesClient {
     ///
     /// # Errors
     /// See [`ErrorKind`].
-    pub async fn call(&self, call: &Call<'_>) -> Result<Value, KubernetesError> {
-        let exchange = self.exchange(call);
-        match tokio::time::timeout(self.settings.reply_timeout, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let seconds = self.settings.reply_timeout.as_secs();
-                let message = format!("no whole reply within {seconds} s");
-                Err(self.error(call, ErrorKind::Transient, message))
-            }
+    pub async fn call(&self, call: &Call) -> Result<Value, KubernetesError> {
+        let late = |message: &str| self.error(call, ErrorKind::Transient, message);
+        let reply = within(self.settings.reply_timeout, self.exchange(call), late).await?;
+        if !reply.is_success() {
+            return Err(KubernetesError::from_reply(&reply, self.about(call)));
+        }
+        match reply.json() {
+            Ok(Value::Null) => Err(self.protocol(call, "the reply is empty")),
+            outcome => outcome.map_err(|why| self.protocol(call, &why)),
         }
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Value, KubernetesError> {
-        let about = (call.doing, call.object, &*self.name);
-        let reply = self
-            .client
-            .send(call.request(about)?)
-            .await
-            .map_err(|why| KubernetesError::from_kube(&why, about))?;
-        let (head, body) = reply.into_parts();
-        let status = head.status;
-        let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let retry_after = header("retry-after").and_then(|text| text.parse().ok());
-        let kind = header("content-type").unwrap_or("no content type").to_owned();
+    async fn exchange(&self, call: &Call) -> Result<Reply, KubernetesError> {
+        let unanswered = |why: kube::Error| KubernetesError::from_kube(&why, self.about(call));
+        let request = call.request.clone();
+        let mut request =
+            request.map_err(|why| self.error(call, ErrorKind::Invalid, why))?.map(Body::from);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let (head, body) = self.client.send(request).await.map_err(unanswered)?.into_parts();
         // Above what decompresses, if the client ever asks for that.
-        let body = Limited::new(body, self.settings.most_bytes).collect().await;
-        let body = body.map_err(|why| match why.downcast_ref() {
-            Some(why) => KubernetesError::from_kube(why, about),
-            None => {
-                let most = self.settings.most_bytes >> 20;
-                self.protocol(call, &format!("the reply is larger than {most} MiB"))
-            }
-        })?;
-        let body = body.to_bytes();
-        if !status.is_success() {
-            let pause = retry_after.map(Duration::from_secs);
-            return Err(KubernetesError::from_status(status.as_u16(), pause, &body, about));
-        }
-        serde_json::from_slice(&body)
-            .map_err(|why| self.protocol(call, &format!("the reply is not JSON ({kind}): {why}")))
+        let chunks = body.into_data_stream().map_err(unanswered);
+        let too_large = |why: TooLarge| self.protocol(call, &why.to_string());
+        let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+    }
+
+    fn about<'a>(&'a self, call: &'a Call) -> About<'a> {
+        (call.doing, &call.object, &self.name)
     }
 
     pub(crate) fn raw(&self) -> &Client {
@@ -419,40 +382,13 @@ impl KubernetesClient {
         &self.settings
     }
 
-    pub(crate) fn protocol(&self, call: &Call<'_>, message: &str) -> KubernetesError {
+    pub(crate) fn protocol(&self, call: &Call, message: &str) -> KubernetesError {
         self.error(call, ErrorKind::Protocol, message)
     }
 
-    fn error(&self, call: &Call<'_>, kind: ErrorKind, message: impl AsRef<str>) -> KubernetesError {
-        KubernetesError::new(kind, (call.doing, call.object, &self.name), message)
+    fn error(&self, call: &Call, kind: ErrorKind, message: impl AsRef<str>) -> KubernetesError {
+        KubernetesError::new(kind, self.about(call), message)
     }
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn get(doing: Doing, object: &'a str, path: String) -> Self {
-        let content_type = "application/json";
-        Self { doing, object, method: Method::GET, path, content_type, body: None }
-    }
-
-    fn request(&self, about: (Doing, &str, &str)) -> Result<Request<Body>, KubernetesError> {
-        let body = self.body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        Request::builder()
-            .method(self.method.clone())
-            .uri(&self.path)
-            .header("accept", "application/json")
-            .header("content-type", self.content_type)
-            .body(Body::from(body))
-            .map_err(|why| KubernetesError::new(ErrorKind::Invalid, about, why.to_string()))
-    }
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
-/// The path of a Service.
-pub fn service_path(namespace: &str, name: &str) -> String {
-    format!("/api/v1/namespaces/{}/services/{}", escape(namespace), escape(name))
 }
 
 #[cfg(test)]

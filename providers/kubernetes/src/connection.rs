@@ -8,10 +8,11 @@ use http::header::USER_AGENT;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
+use privlink_http::failure::{Doing, ErrorKind};
 use privlink_http::{is_loopback, is_proxy_of_environment, secret};
 use privlink_model::reason::chain;
 
-use crate::error::{Doing, ErrorKind, KubernetesError};
+use crate::error::KubernetesError;
 
 /// Which API server, and with whose credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]

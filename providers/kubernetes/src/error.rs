@@ -1,67 +1,13 @@
 //! What can go wrong between this tool and an API server.
 
-use privlink_http::secret::hide;
-use privlink_model::reason::{chain, clean, is_tls, root};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
+use privlink_http::failure::{Doing, ErrorKind, Failure, log_unanswered, shown};
+use privlink_http::reply::{LONGEST_WAIT, Reply};
+use privlink_model::reason::{chain, clean, is_tls, root};
 use serde_json::Value;
-
-/// What kind of failure it is, which decides what can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ErrorKind {
-    /// The API server failed for the moment, or its reply broke off: 5xx, timeouts, resets.
-    Transient,
-    /// Too many requests: 429.
-    Throttled,
-    /// Another field manager owns a field that would change. Never forced.
-    Conflict,
-    /// The object is not the one that was read: another uid or resourceVersion, or it exists already.
-    Stale,
-    /// No valid credentials, or none with the right: 401, 403, and failing exec plugins.
-    Denied,
-    /// The API server does not accept the request.
-    Invalid,
-    /// It is not there.
-    Missing,
-    /// The API server was not reached, or there is no way to it in the configuration.
-    Network,
-    /// No TLS connection was made: the certificate is not trusted, or the server speaks no TLS.
-    Tls,
-    /// The reply is not an API server's, or larger than any of one.
-    Protocol,
-}
-
-/// What the client was doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// Finding and reading the configuration.
-    Connect,
-    /// GET of one object.
-    Read,
-    /// GET of a list.
-    List,
-    /// Server-side apply, or a dry run of it.
-    Apply,
-    /// A patch, or an update.
-    Update,
-    /// DELETE.
-    Delete,
-}
-
-impl fmt::Display for Doing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connect to",
-            Self::Read => "read",
-            Self::List => "list",
-            Self::Apply => "apply",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        })
-    }
-}
 
 /// A field that somebody else owns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,37 +20,27 @@ pub struct Conflict {
     pub message: String,
 }
 
-/// A failed call, with all that is known of it. Its text holds no credential.
+/// What is known of a failed call to an API server beside [`Failure`].
 #[derive(Clone, Debug)]
-pub struct Failure {
-    /// See [`ErrorKind`].
-    pub kind: ErrorKind,
+pub struct KubernetesDetail {
     /// What was being done ...
     pub doing: Doing,
     /// ... to what: `Service default/app`, `Services`.
     pub object: String,
     /// Through which way: the context, or the API server's address.
     pub identity: String,
-    /// The HTTP status, if there was a reply.
-    pub status: Option<u16>,
-    /// The API server's reason: `Forbidden`, `Invalid`.
-    pub reason: Option<String>,
-    /// The API server's message, or the whole chain of reasons of what failed on this side.
-    pub message: String,
     /// The fields in conflict, for [`ErrorKind::Conflict`].
     pub conflicts: Vec<Conflict>,
-    /// How long the API server asks to wait before the next try.
-    pub retry_after: Option<Duration>,
 }
 
 /// An error of the Kubernetes client: a boxed [`Failure`].
 #[derive(Clone, Debug)]
-pub struct KubernetesError(Box<Failure>);
+pub struct KubernetesError(Box<Failure<KubernetesDetail>>);
 
 impl Deref for KubernetesError {
-    type Target = Failure;
+    type Target = Failure<KubernetesDetail>;
 
-    fn deref(&self) -> &Failure {
+    fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
@@ -112,26 +48,15 @@ impl Deref for KubernetesError {
 /// What an error is about: doing what, to which object, through which way.
 pub(crate) type About<'a> = (Doing, &'a str, &'a str);
 
-/// The longest wait that a server may ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
 impl KubernetesError {
     pub(crate) fn new(
         kind: ErrorKind,
         (doing, object, identity): About<'_>,
         message: impl AsRef<str>,
     ) -> Self {
-        Self(Box::new(Failure {
-            kind,
-            doing,
-            object: object.to_owned(),
-            identity: identity.to_owned(),
-            status: None,
-            reason: None,
-            message: clean(&hide(message.as_ref())),
-            conflicts: Vec::new(),
-            retry_after: None,
-        }))
+        let (object, identity) = (object.to_owned(), identity.to_owned());
+        let detail = KubernetesDetail { doing, object, identity, conflicts: Vec::new() };
+        Self(Box::new(Failure::new(kind, message.as_ref(), detail)))
     }
 
     /// From a failure without a reply.
@@ -145,19 +70,14 @@ impl KubernetesError {
             _ if chain(error).contains("client error (Connect)") => ErrorKind::Network,
             _ => ErrorKind::Transient,
         };
-        tracing::info!(why = clean(&hide(&chain(error))), "the API server gave no reply");
+        log_unanswered("the API server", error);
         let message = if kind == ErrorKind::Network { root(error) } else { chain(error) };
         Self::new(kind, about, message)
     }
 
-    /// From a refusal: an HTTP status and the `Status` object, if the body is one.
-    pub(crate) fn from_status(
-        status: u16,
-        retry_after: Option<Duration>,
-        body: &[u8],
-        about: About<'_>,
-    ) -> Self {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    /// From a refusal: a reply, whose body may be a `Status` object.
+    pub(crate) fn from_reply(reply: &Reply, about: About<'_>) -> Self {
+        let (status, body) = (reply.status, reply.json().unwrap_or_default());
         let is_status = body.get("kind").and_then(Value::as_str) == Some("Status");
         let reason = text(&body, "reason").filter(|_| is_status);
         let message = text(&body, "message").filter(|_| is_status);
@@ -175,22 +95,21 @@ impl KubernetesError {
         let mut error = Self::new(kind, about, message.as_deref().unwrap_or("no message"));
         let in_body = body.pointer("/details/retryAfterSeconds").and_then(Value::as_u64);
         error.0.status = Some(status);
-        error.0.reason = reason;
-        error.0.conflicts = conflicts;
-        let asked = retry_after.or(in_body.map(Duration::from_secs));
+        error.0.code = reason;
+        error.0.detail.conflicts = conflicts;
+        let asked = reply.retry_after().or(in_body.map(Duration::from_secs));
         error.0.retry_after = asked.map(|asked| asked.min(LONGEST_WAIT));
         error
-    }
-
-    /// Whether the same request may succeed later, unchanged.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Transient | ErrorKind::Throttled | ErrorKind::Network)
     }
 
     /// What a person can do about it.
     pub fn help(&self) -> &'static str {
         match self.0.kind {
-            ErrorKind::Transient | ErrorKind::Throttled => "run the command again later",
+            ErrorKind::Transient
+            | ErrorKind::Throttled
+            | ErrorKind::Busy
+            | ErrorKind::Canceled
+            | ErrorKind::Deadline => "run the command again later",
             ErrorKind::Conflict => {
                 "change the field where its manager takes it from, or leave it out of the manifest"
             }
@@ -201,7 +120,7 @@ impl KubernetesError {
             ErrorKind::Denied => "log in again, and check the context's user and its exec plugin",
             ErrorKind::Invalid => "change the manifest as the message says",
             ErrorKind::Missing => "check the context, the namespace and the name",
-            ErrorKind::Network => {
+            ErrorKind::Network | ErrorKind::Unconfigured => {
                 "check the kubeconfig, the context (--context), the network and the proxies, or try \
                  without a cluster: --sandbox"
             }
@@ -209,7 +128,7 @@ impl KubernetesError {
                 "check the API server's address, the kubeconfig's certificate authority, and this \
                  machine's clock"
             }
-            ErrorKind::Protocol => {
+            ErrorKind::Protocol | ErrorKind::UntrustedUrl => {
                 "check the API server's address, and proxies that answer in its place"
             }
         }
@@ -218,24 +137,19 @@ impl KubernetesError {
 
 impl fmt::Display for KubernetesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failure = &self.0;
-        match (failure.kind, failure.doing) {
+        let (failure, detail) = (&self.0, &self.0.detail);
+        match (failure.kind, detail.doing) {
             // This is about no object: the next call would end as this one.
             (ErrorKind::Network, doing) if doing != Doing::Connect => {
                 write!(f, "cannot reach the API server: ")?;
             }
-            (_, doing) => write!(f, "cannot {doing} {}: ", clean(&failure.object))?,
+            (_, doing) => write!(f, "cannot {doing} {}: ", clean(&detail.object))?,
         }
-        match (&failure.reason, failure.status) {
-            (Some(reason), Some(status)) => write!(f, "{reason} ({status}): ")?,
-            (_, Some(status)) => write!(f, "HTTP {status}: ")?,
-            (_, None) => {}
-        }
-        f.write_str(&failure.message)?;
-        for conflict in &failure.conflicts {
+        failure.fmt_reply(f)?;
+        for conflict in &detail.conflicts {
             write!(f, "; {} belongs to {}", conflict.field, conflict.manager)?;
         }
-        write!(f, " (through {})", failure.identity)
+        write!(f, " (through {})", detail.identity)
     }
 }
 
@@ -260,11 +174,7 @@ fn conflicts(body: &Value) -> Vec<Conflict> {
 }
 
 fn text(value: &Value, name: &str) -> Option<String> {
-    value
-        .get(name)
-        .and_then(Value::as_str)
-        .map(|text| clean(&hide(text)))
-        .filter(|text| !text.is_empty())
+    value.get(name).and_then(Value::as_str).map(shown).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -274,7 +184,8 @@ mod tests {
 
     fn refused(status: u16, body: &Value) -> KubernetesError {
         let about = (Doing::Apply, "Service default/app", "context prod");
-        KubernetesError::from_status(status, None, body.to_string().as_bytes(), about)
+        let body = body.to_string().into_bytes();
+        KubernetesError::from_reply(&Reply { status, body, ..Reply::default() }, about)
     }
 
     #[test]
@@ -308,7 +219,7 @@ mod tests {
         );
         assert_eq!(error.kind, ErrorKind::Conflict);
         let pairs: Vec<_> =
-            error.conflicts.iter().map(|c| (c.field.as_str(), c.manager.as_str())).collect();
+            error.detail.conflicts.iter().map(|c| (c.field.as_str(), c.manager.as_str())).collect();
         assert_eq!(
             pairs,
             [(".spec.ports", "argocd-controller"), (".spec.type", "kubectl-client-side-apply")]

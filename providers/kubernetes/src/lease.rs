@@ -7,16 +7,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Method;
 use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::core::params::{GetParams, PostParams};
+use kube::core::request;
+use privlink_http::failure::{Doing, ErrorKind};
 use privlink_model::marks::FIELD_MANAGER;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::client::{Call, KubernetesClient, escape};
-use crate::error::{Doing, ErrorKind, KubernetesError};
+use crate::call::{Call, escape, requests};
+use crate::client::KubernetesClient;
+use crate::error::KubernetesError;
 
 /// A Lease used as a lock.
 #[derive(Clone)]
@@ -271,14 +275,13 @@ impl Lock {
         format!("Lease {}/{}", self.namespace, self.name)
     }
 
-    fn collection(&self) -> String {
-        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", escape(&self.namespace))
+    fn requests(&self) -> request::Request {
+        requests::<Lease>(Some(&self.namespace))
     }
 
     async fn read(&self) -> Result<Option<Value>, KubernetesError> {
-        let object = self.object();
-        let path = format!("{}/{}", self.collection(), escape(&self.name));
-        let call = Call::get(Doing::Read, &object, path);
+        let request = self.requests().get(&escape(&self.name), &GetParams::default());
+        let call = Call::new(Doing::Read, self.object(), request);
         self.client.optional(self.client.call(&call).await)
     }
 
@@ -314,19 +317,13 @@ impl Lock {
                 "leaseTransitions": if renewal { transitions } else { transitions + 1 },
             },
         });
-        let object = self.object();
-        let (method, path) = match read {
-            None => (Method::POST, self.collection()),
-            Some(_) => (Method::PUT, format!("{}/{}", self.collection(), escape(&self.name))),
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
+        let body = lease.to_string().into_bytes();
+        let request = match read {
+            None => self.requests().create(&params, body),
+            Some(_) => self.requests().replace(&escape(&self.name), &params, body),
         };
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method,
-            path: format!("{path}?fieldManager={FIELD_MANAGER}"),
-            content_type: "application/json",
-            body: Some(&lease),
-        };
+        let call = Call::new(Doing::Update, self.object(), request);
         self.client.call(&call).await
     }
 }

@@ -8,6 +8,7 @@
 //! Nothing is retried here: whether a call is repeated is the caller's decision, and each error's
 //! [`ErrorKind`] says whether that helps. Every future may be dropped at any time.
 
+mod call;
 mod client;
 mod connection;
 mod error;
@@ -16,11 +17,14 @@ mod lease;
 mod testing;
 mod watch;
 
-pub use client::{Call, Deletion, KubernetesClient, service_path};
+pub use call::{Call, escape, requests};
+pub use client::{Deletion, KubernetesClient};
 pub use connection::{Connection, Settings, contexts};
-pub use error::{Conflict, Doing, ErrorKind, Failure, KubernetesError};
+pub use error::{Conflict, KubernetesDetail, KubernetesError};
+pub use kube::core::{params, request};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};
-pub use watch::Wakeups;
+pub use privlink_http::failure::{Doing, ErrorKind};
+pub use watch::{Wakeups, Watched};
 
 /// What the client calls itself.
 pub(crate) const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use http::Method;
+use k8s_openapi::api::core::v1::Service;
+use privlink_kubernetes::params::{Patch, PatchParams, PostParams};
 use privlink_kubernetes::{
     Call, Connection, Doing, ErrorKind, KubernetesClient, KubernetesError, Settings, Wakeups,
-    service_path,
+    escape, requests,
 };
 use privlink_model::controller::outcome::{Event, Outcome};
 use privlink_model::controller::sync::FINALIZER;
@@ -106,28 +107,25 @@ impl ApiServer {
             self.tell(event, &live).await;
         }
         if let Some(status) = status_patch(outcome, &live) {
-            self.patch(outcome, "application/merge-patch+json", &status).await;
+            self.patch(outcome, &Patch::Merge(status)).await;
         }
         if let Some(finalizers) = finalizer_patch(outcome, &live) {
-            self.patch(outcome, "application/strategic-merge-patch+json", &finalizers).await;
+            self.patch(outcome, &Patch::Strategic(finalizers)).await;
         }
     }
 
     /// Status and finalizers alike go through `status` (`PatchService` of k8s.io/cloud-provider).
-    async fn patch(&self, outcome: &Outcome, content_type: &'static str, body: &Value) {
+    async fn patch(&self, outcome: &Outcome, patch: &Patch<Value>) {
         let Key { namespace, name } = &outcome.service;
-        let path =
-            format!("{}/status?fieldManager={}", service_path(namespace, name), report::MANAGER);
+        let params = PatchParams::apply(report::MANAGER);
+        let request = requests::<Service>(Some(namespace)).patch_subresource(
+            "status",
+            &escape(name),
+            &params,
+            patch,
+        );
         let object = format!("the status of Service {}", outcome.service);
-        let call = Call {
-            doing: Doing::Update,
-            object: &object,
-            method: Method::PATCH,
-            path,
-            content_type,
-            body: Some(body),
-        };
-        repeated(&self.client, &call).await;
+        repeated(&self.client, &Call::new(Doing::Update, object, request)).await;
     }
 
     /// Creates an event; one that was told before is counted, as client-go's recorder does.
@@ -139,19 +137,13 @@ impl ApiServer {
             event.reason.clone(),
             event.message.clone(),
         ];
-        let namespace = &event.service.namespace;
-        let path = format!("/api/v1/namespaces/{namespace}/events");
+        let events = requests::<k8s_openapi::api::core::v1::Event>(Some(&event.service.namespace));
         let about = format!("an event of Service {}", event.service);
         if let Some((name, count)) = self.told.get_mut(&key) {
             *count += 1;
-            let call = Call {
-                doing: Doing::Update,
-                object: &about,
-                method: Method::PATCH,
-                path: format!("{path}/{name}?fieldManager={}", report::MANAGER),
-                content_type: "application/merge-patch+json",
-                body: Some(&json!({"count": count, "lastTimestamp": now})),
-            };
+            let counted = Patch::Merge(json!({"count": count, "lastTimestamp": now}));
+            let request = events.patch(name, &PatchParams::apply(report::MANAGER), &counted);
+            let call = Call::new(Doing::Update, &about, request);
             if repeated(&self.client, &call).await {
                 return;
             }
@@ -159,14 +151,8 @@ impl ApiServer {
         let number = self.told.len();
         let suffix = format!("{:x}{number:04x}", clock::millis());
         let object = report::event_object(event, service, &suffix, &now);
-        let call = Call {
-            doing: Doing::Apply,
-            object: &about,
-            method: Method::POST,
-            path: format!("{path}?fieldManager={}", report::MANAGER),
-            content_type: "application/json",
-            body: Some(&object),
-        };
+        let request = events.create(&by(report::MANAGER), object.to_string().into_bytes());
+        let call = Call::new(Doing::Apply, about, request);
         if repeated(&self.client, &call).await {
             self.told.insert(key, (store::key_of(&object).name, 1));
         }
@@ -179,7 +165,7 @@ fn kind(plural: &str) -> impl Iterator<Item = &'static Resource> {
 }
 
 /// Makes a request until it is answered. Whether it was accepted.
-async fn repeated(client: &KubernetesClient, call: &Call<'_>) -> bool {
+async fn repeated(client: &KubernetesClient, call: &Call) -> bool {
     loop {
         match client.call(call).await {
             Ok(_) => return true,
@@ -196,6 +182,11 @@ async fn repeated(client: &KubernetesClient, call: &Call<'_>) -> bool {
     }
 }
 
+/// Written as this field manager.
+fn by(manager: &str) -> PostParams {
+    PostParams { field_manager: Some(manager.to_owned()), dry_run: false }
+}
+
 /// Creates a Node, with its status: of Nodes, the API server takes both at once.
 async fn register(client: &KubernetesClient, node: &Value) -> Result<(), KubernetesError> {
     let mut node = node.clone();
@@ -205,14 +196,9 @@ async fn register(client: &KubernetesClient, node: &Value) -> Result<(), Kuberne
         }
     }
     let object = format!("Node {}", store::key_of(&node).name);
-    let call = Call {
-        doing: Doing::Apply,
-        object: &object,
-        method: Method::POST,
-        path: String::from("/api/v1/nodes?fieldManager=kubelet"),
-        content_type: "application/json",
-        body: Some(&node),
-    };
+    let request = requests::<k8s_openapi::api::core::v1::Node>(None)
+        .create(&by("kubelet"), node.to_string().into_bytes());
+    let call = Call::new(Doing::Apply, object, request);
     client.call(&call).await.map(|_| ())
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
+use crate::consumer::Consumer;
 use crate::input::Input;
 use crate::join::Join;
 use crate::join::decision::{Decision, decision};
 use crate::kubernetes::service::Key;
-use crate::node::consumer::Consumer;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};

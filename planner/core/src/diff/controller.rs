@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
+use crate::consumer::Consumer;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
 use crate::join::Join;
 use crate::kubernetes::service::Key;
-use crate::node::consumer::Consumer;
 use crate::node::{View, endpoint_connection};
 use crate::unknown;
 

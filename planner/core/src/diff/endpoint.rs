@@ -1,6 +1,7 @@
 //! Private endpoints, and the connections they make: changes and drafts of what is joined.
 
 mod connection;
+mod trial;
 
 use serde_json::Value;
 
@@ -8,10 +9,10 @@ use crate::address::{Address, Kind};
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::compare;
+use crate::consumer::Consumer;
 use crate::controller::outcome::Outcome;
-use crate::desired::Target;
+use crate::desired::{Approval, Target};
 use crate::join::{Endpoint, Join, updated};
-use crate::node::consumer::Consumer;
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
 use crate::plan::{Finding, Mode, Op};
 use crate::pointer::At;
@@ -20,6 +21,8 @@ use crate::resource_id::ResourceId;
 use crate::rule;
 
 use connection::connection;
+pub(crate) use trial::RULES;
+use trial::{Answer, Trial};
 
 use super::draft::{Draft, DraftKey, Stage};
 use super::{Gathered, dns, ownership};
@@ -30,10 +33,11 @@ pub fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
         delete(join, live, gathered);
     }
     if join.input.options.mode == Mode::Apply {
+        let mut trial = Trial::new(join);
         for endpoint in join.endpoints() {
             gathered.findings.extend(endpoint.renamed());
             if join.input.covers(&endpoint.at) {
-                write_endpoint(join, &endpoint, gathered);
+                write_endpoint(join, &endpoint, &mut trial, gathered);
             }
         }
     }
@@ -96,7 +100,12 @@ fn no_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Finding {
     .at(&endpoint.wanted.name.span)
 }
 
-fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
+fn write_endpoint(
+    join: &Join<'_>,
+    endpoint: &Endpoint<'_>,
+    trial: &mut Trial<'_>,
+    gathered: &mut Gathered,
+) {
     let Endpoint { at, id, .. } = endpoint;
     if endpoint.reached.is_none() {
         gathered.findings.push(no_link(join, endpoint));
@@ -130,6 +139,19 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathe
         gathered.findings.extend(endpoint.message_that_stays(&body));
     }
     let stays = endpoint.seen().filter(|_| !remade);
+    let written = match stays {
+        // Fields that privlink does not know stay as they are.
+        Some(live) => updated(live, &body),
+        None => body,
+    };
+    let answer = match &action {
+        Some((action, _)) if *action != Action::Keep => trial.write(endpoint, *action, &written),
+        _ => Answer::Unknown,
+    };
+    if let Answer::Refused(error) = &answer {
+        let refused = trial::refused(endpoint, error, &gathered.findings);
+        gathered.findings.extend(refused);
+    }
     let dropped = dns::drop_group(join.input, endpoint.wanted, id, stays, gathered);
     if let Some((action, reason)) = &action {
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());
@@ -140,12 +162,22 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathe
         }
         gathered.changes.push(change);
         if *action != Action::Keep {
-            draft_write(endpoint, *action, body, dropped.clone(), gathered);
+            draft_write(endpoint, *action, written, dropped.clone(), gathered);
         }
     }
-    connection(join, endpoint, remade, gathered);
+    let begun = begins(endpoint, answer);
+    connection(join, endpoint, (remade, begun), gathered);
     if let Some(record) = endpoint.record(remade) {
         dns::diff(join.input, &record, at, dropped, gathered);
+    }
+}
+
+/// The state that a new connection begins in. Where Azure's answer is not known, it is what is asked for.
+fn begins(endpoint: &Endpoint<'_>, answer: Answer) -> String {
+    match (answer, endpoint.wanted.approval) {
+        (Answer::Taken(status), _) => status,
+        (_, Approval::Automatic) => "Approved".to_owned(),
+        (_, Approval::Manual) => "Pending".to_owned(),
     }
 }
 
@@ -232,11 +264,6 @@ fn draft_write(
     }
     let stays = endpoint.seen().filter(|_| action != Action::Replace);
     let etag = stays.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
-    let body = match stays {
-        // Fields that privlink does not know stay as they are.
-        Some(live) => updated(live, &body),
-        None => body,
-    };
     let op = Op::PutResource { id: id.as_str().to_owned(), body, etag };
     let mut draft = Draft::new(at, Stage::Write, op)
         .needing(at, Stage::Delete)

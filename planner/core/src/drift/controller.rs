@@ -196,7 +196,7 @@ impl Work<'_> {
         if anew {
             difference.disconnects = before.map(approved).unwrap_or_default();
         }
-        (difference.heals, difference.repair) = self.remedy(class, service.as_ref(), &difference);
+        (difference.heals, difference.repair) = self.remedy(class, service.as_ref());
         let diffs = if diffs.is_empty() { whole() } else { diffs };
         Some(Found { difference, fields: diffs, proof: Proof::Fields })
     }
@@ -208,22 +208,14 @@ impl Work<'_> {
         (now.map(|it| &it.fields) != Some(was)).then(|| since.at().map(ToOwned::to_owned))?
     }
 
-    /// Whether it heals, and how it is repaired. A sync that cuts consumers off is not offered: a plan
-    /// shows what it does, and asks.
-    fn remedy(
-        &self,
-        class: Class,
-        service: Option<&Key>,
-        difference: &Difference,
-    ) -> (Heals, Option<Repair>) {
+    /// Whether it heals, and how it is repaired.
+    fn remedy(&self, class: Class, service: Option<&Key>) -> (Heals, Option<Repair>) {
         let apply = Some(Repair::apply(self.look.apply));
-        let cuts = !difference.disconnects.is_empty();
         match (class, service) {
             (Class::ControllerFailed, Some(service)) => {
                 (Heals::No, Some(repair::describe(service)))
             }
             (Class::ControllerBehind, _) => (Heals::Soon, None),
-            (_, Some(_)) if cuts => (Heals::NextSync, apply),
             (_, Some(service)) => (Heals::NextSync, Some(repair::nudge(service))),
             (_, None) => (Heals::NextSync, apply),
         }
@@ -249,8 +241,7 @@ impl Work<'_> {
             let object = Some(node.id.as_str());
             let mut difference = difference(class, &at, object, message, cause);
             difference.fields = fields(diffs.clone());
-            (difference.heals, difference.repair) =
-                self.remedy(class, service.as_ref(), &difference);
+            (difference.heals, difference.repair) = self.remedy(class, service.as_ref());
             found.push(Found { difference, fields: diffs, proof: Proof::Fields });
         }
         found

@@ -6,13 +6,11 @@ use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
 use crate::input::Input;
 use crate::node::{dns_record, private_endpoint};
-use crate::planning::{self, account};
+use crate::planning::account;
 use crate::prediction::Prediction;
-use crate::rule;
 use crate::unknown;
 
 use super::class::{Class, Weight};
-use super::repair::Repair;
 use super::report::{Cause, Difference, Field, Heals, Node, StackReport, State, Unread};
 
 /// What the parts of a look gather, in no order.
@@ -75,21 +73,6 @@ impl Gathered {
     pub(super) fn push(&mut self, difference: Difference) {
         self.nodes.insert(difference.address.clone());
         self.differences.push(difference);
-    }
-
-    /// Says of the repairs that apply the stack what a plan would refuse them for.
-    pub(super) fn judge(&mut self, input: &Input<'_>) {
-        let applies = |it: &Difference| it.repair.as_ref().is_some_and(Repair::applies);
-        if !self.differences.iter().any(applies) {
-            return;
-        }
-        // What cannot be planned says so to whoever tries; here it is about what differs.
-        let Ok(planned) = planning::plan(input) else { return };
-        let mut refusals = planned.plan.refusals;
-        refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
-        for repair in self.differences.iter_mut().filter_map(|it| it.repair.as_mut()) {
-            repair.refuse(&refusals);
-        }
     }
 
     /// Calls every object that differs as people do.

@@ -100,8 +100,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
         if is_made_name(name) {
             let at = Address::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
             let mut found = left(seen, &at, child.as_str(), "no Service owns it");
-            let group = id.resource_group().unwrap_or_default();
-            found.repair = Some(repair::delete_frontend(group, balancer.name(), name));
+            found.repair = Some(repair::delete_frontend(&id, name));
             gathered.push(found);
         } else {
             foreign.entry("frontends").or_default().push(name);
@@ -153,11 +152,7 @@ fn link_left(
     let at = private_link_service::address(link, seen.prediction.owners());
     let frontend = private_link_service::frontend(link)?;
     let Some(service) = seen.prediction.owners().of_link(link) else {
-        let mut found = left(seen, &at, link.id(), "no Service owns the frontend it is on");
-        let connected =
-            private_link_service::consumers(link).into_iter().filter(|it| it.status == "Approved");
-        found.disconnects = connected.map(|it| it.endpoint).collect();
-        return Some(found);
+        return Some(left(seen, &at, link.id(), "no Service owns the frontend it is on"));
     };
     let owner = tag(OWNER_TAG)?;
     let (namespace, name) = owner.split_once('/')?;

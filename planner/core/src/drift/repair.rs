@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::kubernetes::service::Key;
 use crate::plan::Refusal;
+use crate::resource_id::ResourceId;
 use crate::rule::{self, Code};
 
 /// What repairs a difference.
@@ -40,7 +41,20 @@ pub struct Refused {
 #[schemars(with = "String")]
 pub struct Command {
     words: Vec<String>,
-    is_apply: bool,
+    act: Act,
+}
+
+/// What a command comes to, as far as consumers may notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// The stack is applied; what it did not make is taken over where that is so.
+    Apply { adopt: bool },
+    /// The controller syncs a Service, without these annotations of it.
+    Sync { service: Key, without: Vec<String> },
+    /// A resource is deleted, by its id in lower case.
+    Delete(String),
+    /// Nobody is disconnected.
+    Harmless,
 }
 
 impl Command {
@@ -50,7 +64,21 @@ impl Command {
     }
 
     fn of<const NUMBER: usize>(words: [&str; NUMBER]) -> Self {
-        Self { words: words.map(str::to_owned).to_vec(), is_apply: false }
+        Self { words: words.map(str::to_owned).to_vec(), act: Act::Harmless }
+    }
+
+    fn doing(mut self, act: Act) -> Self {
+        self.act = act;
+        self
+    }
+
+    /// What it comes to.
+    pub(super) fn act(&self) -> &Act {
+        &self.act
+    }
+
+    fn is_apply(&self) -> bool {
+        matches!(self.act, Act::Apply { .. })
     }
 
     fn with(mut self, word: impl Into<String>) -> Self {
@@ -96,25 +124,33 @@ impl Repair {
     /// With what a plan would refuse an apply for. Commands in front of the apply take back what others
     /// wrote: conflicts over that are over by then.
     pub(super) fn refuse(&mut self, refusals: &[Refusal]) {
-        let Some(at) = self.commands.iter().position(|it| it.is_apply) else { return };
+        let Some(at) = self.commands.iter().position(Command::is_apply) else { return };
         let refusal = refusals.iter().find(|it| at == 0 || it.code != rule::FIELD_CONFLICT);
         self.refused = refusal.map(|it| Refused { code: it.code, message: it.message.clone() });
     }
 
-    /// Whether a command applies the stack.
-    pub(super) fn applies(&self) -> bool {
-        self.commands.iter().any(|it| it.is_apply)
+    /// Whether a command applies the stack, and if so whether that takes over what it did not make.
+    pub(super) fn applies(&self) -> Option<bool> {
+        self.commands.iter().find_map(|it| match it.act {
+            Act::Apply { adopt } => Some(adopt),
+            _ => None,
+        })
+    }
+
+    /// Whether all it does is to make the controller sync a Service as it is.
+    pub(super) fn is_sync(&self) -> bool {
+        matches!(&*self.commands, [only] if matches!(&only.act, Act::Sync { without, .. } if without.is_empty()))
     }
 }
 
 /// The command that applies a stack, by its words.
 pub(super) fn apply(words: &[String]) -> Command {
-    Command { words: words.to_vec(), is_apply: true }
+    Command { words: words.to_vec(), act: Act::Apply { adopt: false } }
 }
 
 /// The command that applies a stack and takes over what it did not make.
 pub(super) fn adopt(words: &[String]) -> Command {
-    apply(words).with("--adopt")
+    apply(words).with("--adopt").doing(Act::Apply { adopt: true })
 }
 
 /// A word of a shell's command: quoted unless it is plain.
@@ -135,19 +171,29 @@ pub(super) fn nudge(service: &Key) -> Repair {
     let command = of_service(["kubectl", "annotate", "service"], service)
         .with("--overwrite")
         .with("--field-manager=privlink-sync")
-        .with("privlink.dev/sync=$(date +%s)");
+        .with("privlink.dev/sync=$(date +%s)")
+        .doing(Act::Sync { service: service.clone(), without: Vec::new() });
     Repair::command(command)
 }
 
 /// Takes annotations from a Service.
 pub(super) fn unannotate(service: &Key, annotations: &[&str]) -> Command {
     let command = of_service(["kubectl", "annotate", "service"], service);
-    annotations.iter().fold(command, |command, it| command.with(word(&format!("{it}-"))))
+    let without = annotations.iter().map(|it| (*it).to_owned()).collect();
+    annotations
+        .iter()
+        .fold(command, |command, it| command.with(word(&format!("{it}-"))))
+        .doing(Act::Sync { service: service.clone(), without })
 }
 
 /// Opens a Service in an editor.
 pub(super) fn edit(service: &Key) -> Command {
     of_service(["kubectl", "edit", "service"], service)
+}
+
+/// Deletes a Service.
+pub(super) fn delete_service(service: &Key) -> Repair {
+    Repair::command(of_service(["kubectl", "delete", "service"], service))
 }
 
 /// What the controller says of a Service.
@@ -158,15 +204,19 @@ pub(super) fn describe(service: &Key) -> Repair {
 
 /// Deletes a resource by its id.
 pub(super) fn delete(id: &str) -> Repair {
-    Repair::command(Command::of(["az", "resource", "delete", "--ids"]).with(word(id)))
+    let command = Command::of(["az", "resource", "delete", "--ids"]).with(word(id));
+    Repair::command(command.doing(Act::Delete(id.to_lowercase())))
 }
 
 /// Deletes a frontend of a load balancer.
-pub(super) fn delete_frontend(resource_group: &str, balancer: &str, name: &str) -> Repair {
+pub(super) fn delete_frontend(balancer: &ResourceId, name: &str) -> Repair {
+    let resource_group = balancer.resource_group().unwrap_or_default();
+    let id = balancer.child("frontendIPConfigurations", name);
     let command = Command::of(["az", "network", "lb", "frontend-ip", "delete"]);
-    let flags = [("-g", resource_group), ("--lb-name", balancer), ("-n", name)];
+    let flags = [("-g", resource_group), ("--lb-name", balancer.name()), ("-n", name)];
     let add = |command: Command, (flag, value): (&str, &str)| command.with(flag).with(word(value));
-    Repair::command(flags.into_iter().fold(command, add))
+    let command = flags.into_iter().fold(command, add);
+    Repair::command(command.doing(Act::Delete(id.key())))
 }
 
 /// Gives a resource a tag.

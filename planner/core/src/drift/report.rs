@@ -190,7 +190,7 @@ pub struct Difference {
     /// What repairs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<Repair>,
-    /// Consumers that the controller's next sync would disconnect.
+    /// Consumers that the repair disconnects, or else the controller's next sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disconnects: Vec<String>,
     /// The assumed fact it depends on.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::annotation::keys;
-use crate::arm::address::{Prefix, ranges};
+use crate::arm::address::{is_ipv4, parse_range, ranges};
 use crate::arm::resource::{NetworkSecurityGroup, PrivateLinkService, SecurityRule};
 use crate::plan::Finding;
 use crate::resource_id::ResourceId;
@@ -15,7 +17,7 @@ use super::{Check, Subject};
 /// its subnets.
 struct Nat {
     subnet: String,
-    ranges: Vec<Prefix>,
+    ranges: Vec<IpNet>,
 }
 
 impl Nat {
@@ -28,15 +30,11 @@ impl Nat {
             let is_static = properties.private_ip_allocation_method.as_deref() == Some("Static");
             let address = properties.private_ip_address.as_deref().filter(|_| is_static);
             match address.and_then(|it| it.parse::<IpAddr>().ok()) {
-                Some(address) => {
-                    let bits = if address.is_ipv4() { 32 } else { 128 };
-                    nat.ranges.push(Prefix { address, bits });
-                }
+                Some(address) => nat.ranges.push(IpNet::from(address)),
                 None => {
                     let subnet = subject.prediction.after.subnets.get(&subnet.to_lowercase());
                     let known = subnet.into_iter().flat_map(|it| ranges(it).collect::<Vec<_>>());
-                    nat.ranges
-                        .extend(known.filter_map(Prefix::parse).filter(|it| it.address.is_ipv4()));
+                    nat.ranges.extend(known.filter_map(parse_range).filter(is_ipv4));
                 }
             }
         }
@@ -45,16 +43,13 @@ impl Nat {
         nat
     }
 
-    fn is_within(&self, allowed: &[Prefix]) -> bool {
-        let holds =
-            |own: &Prefix| allowed.iter().any(|it| it.bits <= own.bits && it.contains(own.address));
-        self.ranges.iter().all(holds)
+    fn is_within(&self, allowed: &[IpNet]) -> bool {
+        self.ranges.iter().all(|own| allowed.iter().any(|it| it.contains(own)))
     }
 
     /// `pls-subnet, 10.242.0.0/24`.
     fn shown(&self) -> String {
-        let ranges: Vec<String> =
-            self.ranges.iter().map(|it| format!("{}/{}", it.address, it.bits)).collect();
+        let ranges: Vec<String> = self.ranges.iter().map(ToString::to_string).collect();
         format!("{}, {}", self.subnet, ranges.join(", "))
     }
 }
@@ -69,7 +64,7 @@ fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
         return None;
     }
     let said = &subject.service.spec.load_balancer_source_ranges;
-    let allowed: Vec<Prefix> = said.iter().filter_map(|it| Prefix::parse(it.trim())).collect();
+    let allowed: Vec<IpNet> = said.iter().filter_map(|it| parse_range(it.trim())).collect();
     let (span, why) = if !said.is_empty() && allowed.len() == said.len() && !nat.is_within(&allowed)
     {
         let first = said.first()?;
@@ -148,7 +143,7 @@ impl Packet<'_> {
             let whole = text == "*" || text.eq_ignore_ascii_case("VirtualNetwork");
             let holds = || {
                 let address = self.address.parse::<IpAddr>().ok();
-                range(text).zip(address).is_some_and(|(range, own)| range.contains(own))
+                range(text).zip(address).is_some_and(|(range, own)| range.contains(&own))
             };
             whole || text.eq_ignore_ascii_case(self.address) || holds()
         };
@@ -171,12 +166,8 @@ impl Packet<'_> {
 }
 
 /// A range, or an address as a range of one.
-fn range(text: &str) -> Option<Prefix> {
-    let one = || {
-        let address: IpAddr = text.parse().ok()?;
-        Some(Prefix { address, bits: if address.is_ipv4() { 32 } else { 128 } })
-    };
-    Prefix::parse(text).or_else(one)
+fn range(text: &str) -> Option<IpNet> {
+    parse_range(text).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Ranges in an annotation allow, and nothing denies the rest: every security group lets the virtual

@@ -1,9 +1,11 @@
 //! Where an endpoint lies: its subnet and region, and whether Azure has room for it there.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::arm::address::Prefix;
+use crate::arm::address::parse_range;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
 use crate::plan::Finding;
@@ -91,7 +93,7 @@ pub(super) fn misplaced(
             let ranges: Vec<&str> =
                 one.chain(many.into_iter().flatten()).filter_map(Value::as_str).collect();
             let holds = |range: &&str| {
-                Prefix::parse(range).is_none_or(|range| range.contains(address.value.into()))
+                parse_range(range).is_none_or(|range| range.contains(&IpAddr::from(address.value)))
             };
             if ranges.is_empty() || ranges.iter().any(holds) {
                 return None;

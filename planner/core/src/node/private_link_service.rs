@@ -2,7 +2,7 @@
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
-use crate::node::consumer::Consumer;
+use crate::consumer::Consumer;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
 use crate::resource_id::ResourceId;

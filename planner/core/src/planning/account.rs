@@ -4,23 +4,20 @@
 use std::collections::BTreeMap;
 
 use crate::address::{Address, Kind};
-use crate::change::{Action, Change, Effect, FieldDiff};
+use crate::change::{Action, Change, Effect, FieldDiff, short};
+use crate::consumer::owner;
 use crate::desired::{Desired, Dns, PrivateEndpoint, Service, Subnet, Target};
 use crate::diagnostic::Span;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node;
-use crate::node::consumer::owner;
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
 use crate::planned::Planned;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 use crate::unknown;
-
-/// The prefix of the controller's annotations, which people leave away.
-const PREFIX: &str = "service.beta.kubernetes.io/";
 
 /// Adds to a plan what is told of it.
 pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
@@ -225,21 +222,6 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
         }));
     }
     causes
-}
-
-/// A field's shortest name that people know: an annotation's without the controller's prefix.
-pub fn short(path: &str) -> String {
-    let path = path.strip_prefix("metadata.").unwrap_or(path);
-    for map in ["annotations", "labels"] {
-        let key = path.strip_prefix(map).and_then(|it| it.strip_prefix("[\"")?.strip_suffix("\"]"));
-        if let Some(key) = key {
-            return key.strip_prefix(PREFIX).unwrap_or(key).to_owned();
-        }
-    }
-    path.strip_prefix("spec.")
-        .or_else(|| path.strip_prefix("properties."))
-        .unwrap_or(path)
-        .to_owned()
 }
 
 /// Where the input says what a change's field becomes; where the object is named, if it says nothing.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::arm::address::{Prefix, ranges};
+use crate::arm::address::{is_ipv4, parse_range, ranges};
 use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
@@ -86,8 +86,8 @@ fn network_of(subnet: &str) -> ResourceId {
 
 /// How many addresses the IPv4 ranges of a subnet hold.
 fn size(subnet: &Subnet) -> u128 {
-    let ranges = ranges(subnet).filter_map(Prefix::parse).filter(|range| range.address.is_ipv4());
-    ranges.map(|range| 1u128 << (32 - u32::from(range.bits.min(32)))).sum()
+    let ranges = ranges(subnet).filter_map(parse_range).filter(is_ipv4);
+    ranges.map(|range| 1u128 << (range.max_prefix_len() - range.prefix_len())).sum()
 }
 
 /// How many of its addresses are taken: what Azure says of the subnet, or what was observed in it,

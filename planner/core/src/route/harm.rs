@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
-use crate::node::consumer::Consumer;
+use crate::consumer::Consumer;
 use crate::node::private_link_service as link_node;
 
 /// What a way costs. Ordered: who is disconnected for ever counts before a port that nobody serves for a
@@ -142,7 +142,7 @@ impl Harm {
 }
 
 /// Who is let in, or waits to be: one that was turned away or cut off before has nothing to lose.
-fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
+pub(super) fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
     let lost = |it: &Consumer| matches!(it.status.as_str(), "Rejected" | "Disconnected");
     link_node::consumers(link).into_iter().filter(|it| !lost(it)).collect()
 }

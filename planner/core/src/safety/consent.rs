@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
 use crate::change::Change;
+use crate::consumer::Consumer;
 use crate::date::{self, Day};
 use crate::input::Input;
 use crate::marks::CONSENT_ANNOTATION;
-use crate::node::consumer::Consumer;
 use crate::node::private_link_service;
 use crate::plan::{Consent, Finding, disconnected};
 use crate::plural::count;

@@ -1,5 +1,7 @@
 //! Which lists are read.
 
+mod desired;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_core::facts::{self, Facts, Place, find, node_subnets};
@@ -8,6 +10,8 @@ use privlink_core::marks::{DNS_TAG, STACK_TAG};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{List, Reading, Snapshot};
 use serde_json::Value;
+
+pub use desired::{Said, Unsaid};
 
 /// What is to be observed in Azure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

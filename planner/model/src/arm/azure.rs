@@ -6,11 +6,10 @@ use serde_json::Value;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
-use super::dns::is_zone_group;
 use super::error::ArmError;
 use super::hand::Hand;
 use super::rules::{Fault, Rules};
-use super::world::{Kind, World, group_key, kind_of};
+use super::world::{Kind, World, group_key, is_zone_group, kind_of};
 
 /// A world, its rules, and the hand that gives out what Azure gives out.
 pub struct Azure<'a> {

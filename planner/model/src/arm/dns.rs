@@ -23,16 +23,6 @@ const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"
 /// The time to live of the records of zone groups, in seconds.
 const GROUP_TTL: u32 = 10;
 
-/// Whether an id names a private DNS zone, a link or a record.
-pub fn is_private_dns(id: &ResourceId) -> bool {
-    id.segment("privateDnsZones").is_some()
-}
-
-/// Whether an id names a zone group of an endpoint.
-pub fn is_zone_group(id: &ResourceId) -> bool {
-    id.segment("privateDnsZoneGroups").is_some()
-}
-
 fn zone_of(id: &ResourceId) -> Option<ResourceId> {
     let name = id.segment("privateDnsZones")?;
     let key = id.key();

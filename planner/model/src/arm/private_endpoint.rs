@@ -153,13 +153,11 @@ impl Azure<'_> {
         let subnet = subnet.ok_or_else(|| missing_reference(wanted, id))?;
         let subnet = ResourceId::new(subnet.id());
         let network = subnet.parent().unwrap_or_default();
-        let network_location = self
-            .world
-            .virtual_networks
-            .get(&network.key())
-            .and_then(|network| network.location.clone())
-            .unwrap_or_default();
-        if !text(body, "/location").eq_ignore_ascii_case(&network_location) {
+        let network = self.world.virtual_networks.get(&network.key());
+        let location = network.and_then(|network| network.location.as_deref());
+        // Spelled as Azure does, or as its portal: `eastus`, `East US`.
+        let plain = |location: &str| location.to_lowercase().replace(' ', "");
+        if location.map(plain) != Some(plain(text(body, "/location"))) {
             return Err(missing_reference(subnet.as_str(), id));
         }
         Ok(subnet)
@@ -242,14 +240,14 @@ impl Azure<'_> {
                 ),
             ));
         }
-        let mut services = self.world.private_link_services.values();
+        let services = &self.world.private_link_services;
         let found = if request.by_alias() {
-            services.find(|service| {
+            services.values().find(|service| {
                 let alias = service.properties.alias.as_deref();
                 alias.is_some_and(|alias| alias.eq_ignore_ascii_case(&request.target))
             })
         } else {
-            services.find(|service| service.id().eq_ignore_ascii_case(&request.target))
+            services.get(&request.target.to_lowercase())
         };
         let subscription = id.subscription().unwrap_or_default();
         found
@@ -346,7 +344,16 @@ impl Azure<'_> {
             self.world.remove(&ResourceId::new(text(interface, "/id")));
         }
         self.world.remove(id);
-        for service in self.world.private_link_services.values_mut() {
+        let reached = Request::parse(id, &existing).map(|request| request.target);
+        let reached = reached.ok().filter(|target| target.starts_with('/'));
+        let services = &mut self.world.private_link_services;
+        // Where the id says which one it is, no other has to be asked.
+        let one = reached.map(|target| services.get_mut(&target.to_lowercase()));
+        let asked: Vec<_> = match one {
+            Some(one) => one.into_iter().collect(),
+            None => services.values_mut().collect(),
+        };
+        for service in asked {
             let is_its = |connection: &EndpointConnection| {
                 let of = connection.properties.private_endpoint.as_ref();
                 of.is_some_and(|of| of.id().eq_ignore_ascii_case(id.as_str()))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
-use super::address::{Prefix, ranges};
+use super::address::{is_ipv4, nth_address, parse_range, ranges};
 use super::resource::{
     Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Resource,
     Subnet, VirtualNetwork,
@@ -82,6 +83,16 @@ pub(crate) enum Kind {
     ScaleSet,
     Instance,
     Other,
+}
+
+/// Whether an id names a private DNS zone, a link or a record.
+pub fn is_private_dns(id: &ResourceId) -> bool {
+    id.segment("privateDnsZones").is_some()
+}
+
+/// Whether an id names a zone group of an endpoint.
+pub fn is_zone_group(id: &ResourceId) -> bool {
+    id.segment("privateDnsZoneGroups").is_some()
 }
 
 /// The kind of resource an id in lower case names, by the types in its last provider's path.
@@ -369,23 +380,20 @@ impl World {
 
     /// Whether Azure keeps an address of a subnet to itself: the first four and the last.
     pub fn is_reserved(&self, address: IpAddr, subnet: &Subnet) -> bool {
-        let of_family = |range: &Prefix| range.address.is_ipv4() == address.is_ipv4();
-        ranges(subnet).filter_map(Prefix::parse).filter(of_family).any(|range| {
-            let first = (0..4).filter_map(|offset| range.nth(offset)).any(|it| it == address);
-            let width: u32 = if address.is_ipv4() { 32 } else { 128 };
-            let size = 1u128.checked_shl(width - u32::from(range.bits)).unwrap_or(u128::MAX);
-            first || range.nth(size - 1) == Some(address)
+        ranges(subnet).filter_map(parse_range).any(|range| {
+            let mut first = (0..4).filter_map(|offset| nth_address(range, offset));
+            first.any(|it| it == address) || range.broadcast() == address
         })
     }
 
     /// The lowest free address of a subnet from the fourth on, as Azure allocates.
     pub fn lowest_free_address(&self, subnet: &ResourceId, version: &str) -> Option<IpAddr> {
         let subnet = self.subnets.get(&subnet.key())?;
-        let of_version = |range: &Prefix| range.address.is_ipv6() == (version == "IPv6");
+        let of_version = |range: &IpNet| is_ipv4(range) == (version != "IPv6");
         ranges(subnet)
-            .filter_map(Prefix::parse)
+            .filter_map(parse_range)
             .filter(of_version)
-            .flat_map(|range| (4..u128::MAX).map_while(move |offset| range.nth(offset)))
+            .flat_map(|range| (4..u128::MAX).map_while(move |offset| nth_address(range, offset)))
             .find(|address| {
                 !self.is_reserved(*address, subnet)
                     && self.holder_of(*address, subnet.id()).is_none()

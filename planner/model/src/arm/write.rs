@@ -9,9 +9,8 @@ use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::azure::Azure;
-use super::dns::{is_private_dns, is_zone_group};
 use super::resource::PrivateLinkService;
-use super::world::{Kind, kind_of};
+use super::world::{Kind, is_private_dns, is_zone_group, kind_of};
 
 /// Whether a PUT goes on behind its answer, which then says `Updating`. One that changes nothing, or
 /// tags alone, is `Succeeded` at once; so is that of a load balancer without an internal frontend. A

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::arm::address::Prefix;
+use ipnet::IpNet;
+
+use crate::arm::address::is_ipv4;
 use crate::arm::hand::{Family, family};
 use crate::arm::resource::LoadBalancer;
 use crate::facts::BackendPoolType;
@@ -103,8 +105,8 @@ pub(crate) fn additional(service: &Service) -> Result<Vec<String>, Failure> {
 
 /// What a Service lets in.
 struct Allowed {
-    source_ranges: Vec<Prefix>,
-    allowed_ranges: Vec<Prefix>,
+    source_ranges: Vec<IpNet>,
+    allowed_ranges: Vec<IpNet>,
     has_invalid: bool,
     tags: Vec<String>,
     deny_others: bool,
@@ -169,9 +171,9 @@ impl Allowed {
         if self.opens_to_internet() {
             tags.push("Internet".to_owned());
         }
-        let all: Vec<Prefix> =
+        let all: Vec<IpNet> =
             self.source_ranges.iter().chain(&self.allowed_ranges).copied().collect();
-        let merged = prefix::aggregate(&all);
+        let merged = IpNet::aggregate(&all);
         for protocol in PROTOCOLS {
             let Some(ports) = ports.get(protocol) else {
                 continue;
@@ -185,7 +187,7 @@ impl Allowed {
                 }
                 let ranges: Vec<String> = merged
                     .iter()
-                    .filter(|prefix| prefix.address.is_ipv6() == ipv6)
+                    .filter(|range| is_ipv4(range) != ipv6)
                     .map(ToString::to_string)
                     .collect();
                 if !ranges.is_empty() {

@@ -1,6 +1,7 @@
 //! Names and ids (reference: cloud-controller, section 3).
 
 use crate::facts::Facts;
+pub(crate) use crate::facts::SHARED_PROBE;
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -9,8 +10,6 @@ use super::value::{internal_subnet, is_dual_stack};
 
 /// What tells an internal load balancer from a public one.
 pub(crate) const INTERNAL_SUFFIX: &str = "-internal";
-/// The probe that Services share in shared-probe mode.
-pub(crate) const SHARED_PROBE: &str = "cluster-service-shared-health-probe";
 /// 80 less the room for `-IPv6`.
 const LONGEST: usize = 75;
 

@@ -2,55 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::arm::address::{Prefix, bits_of};
+use ipnet::IpNet;
+
+use crate::arm::address::parse_range;
 
 use super::value::quote;
 
 /// A range as the controller takes it: only if it is properly masked.
-pub(crate) fn parse(text: &str) -> Option<Prefix> {
-    Prefix::parse(text).filter(|prefix| prefix.masked() == *prefix)
-}
-
-/// Ranges merged: none within another, and two halves made one. IPv4 first, each in ascending order.
-pub(crate) fn aggregate(prefixes: &[Prefix]) -> Vec<Prefix> {
-    let of = |ipv6: bool| {
-        let mut found: Vec<(u128, u8)> = prefixes
-            .iter()
-            .filter(|prefix| prefix.address.is_ipv6() == ipv6)
-            .map(|prefix| (bits_of(prefix.address).0, prefix.bits))
-            .collect();
-        found.sort_unstable();
-        let width = if ipv6 { 128 } else { 32 };
-        let mut merged: Vec<Prefix> = Vec::new();
-        for (bits, length) in found {
-            push(&mut merged, Prefix::new(bits, length, width), width);
-        }
-        merged
-    };
-    let mut all = of(false);
-    all.extend(of(true));
-    all
-}
-
-fn push(merged: &mut Vec<Prefix>, mut prefix: Prefix, width: u8) {
-    if merged.last().is_some_and(|last| last.contains(prefix.address)) {
-        return;
-    }
-    while let Some(last) = merged.last().copied() {
-        let (bits, _) = bits_of(last.address);
-        let parent =
-            |it: Prefix| Prefix::new(bits_of(it.address).0, it.bits.saturating_sub(1), width);
-        let halves = last.bits == prefix.bits
-            && prefix.bits > 0
-            && parent(last) == parent(prefix)
-            && bits != bits_of(prefix.address).0;
-        if !halves {
-            break;
-        }
-        prefix = parent(prefix);
-        merged.pop();
-    }
-    merged.push(prefix);
+pub(crate) fn parse(text: &str) -> Option<IpNet> {
+    parse_range(text).filter(|range| range.trunc() == *range)
 }
 
 /// An address that parses, as Go prints it.
@@ -117,12 +77,12 @@ mod tests {
     use super::*;
 
     fn merged(texts: &[&str]) -> Vec<String> {
-        let prefixes: Vec<Prefix> = texts.iter().filter_map(|text| parse(text)).collect();
-        aggregate(&prefixes).iter().map(ToString::to_string).collect()
+        let ranges: Vec<IpNet> = texts.iter().filter_map(|text| parse(text)).collect();
+        IpNet::aggregate(&ranges).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn halves_become_one_and_parts_vanish() {
+    fn ranges_are_merged_as_the_controller_does() {
         // Recording 133.
         assert_eq!(merged(&["10.9.0.0/16", "10.8.0.0/16"]), ["10.8.0.0/15"]);
         assert_eq!(merged(&["10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/8"]), ["10.0.0.0/8"]);

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Fact, Facts, LoadBalancerConfiguration, Origin, Read, TABLE};
-use crate::controller::SHARED_PROBE;
 use crate::group::{Cluster, Group};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Reading, Snapshot};
+
+/// The probe that Services share in shared-probe mode.
+pub(crate) const SHARED_PROBE: &str = "cluster-service-shared-health-probe";
 
 /// Where a cluster is.
 #[derive(Clone, Copy, Debug, Default)]

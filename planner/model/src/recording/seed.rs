@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use crate::arm::address::{Prefix, ranges};
+use crate::arm::address::{is_ipv4, nth_address, parse_range, ranges};
 use crate::arm::azure::Azure;
 use crate::arm::hand::Marks;
 use crate::arm::resource::Subnet;
@@ -217,7 +218,7 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Arc<Node>> {
     let subnet = cluster.subnets.get(&facts.subnet);
     let subnet: Option<Subnet> = subnet
         .and_then(|properties| serde_json::from_value(json!({"properties": properties})).ok());
-    let prefixes: Vec<Prefix> = subnet.iter().flat_map(ranges).filter_map(Prefix::parse).collect();
+    let ranges: Vec<IpNet> = subnet.iter().flat_map(ranges).filter_map(parse_range).collect();
     let mut nodes = Vec::new();
     for name in first_nodes(recording) {
         if let Some(detail) = cluster.node_details.iter().find(|it| it.name == name) {
@@ -226,10 +227,10 @@ pub(crate) fn nodes(recording: &Recording, facts: &Facts) -> Vec<Arc<Node>> {
         }
         let (scale_set, number) = scale_set_of(&name);
         let at = u128::from(number);
-        let addresses = prefixes
+        let addresses = ranges
             .iter()
-            .filter(|prefix| cluster.dual_stack_nodes || prefix.address.is_ipv4())
-            .filter_map(|prefix| prefix.nth(FIRST_ADDRESS + at))
+            .filter(|range| cluster.dual_stack_nodes || is_ipv4(range))
+            .filter_map(|range| nth_address(*range, FIRST_ADDRESS + at))
             .map(|address| address.to_string());
         let internal_addresses = addresses.collect();
         let machine = format!(

@@ -1,13 +1,15 @@
 //! One exchange with ARM: a request, its reply, and what a failure is.
 
-use privlink_http::secret::hide;
-use privlink_model::reason::{chain, clean, is_tls, root};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, HeaderName, IF_MATCH};
-use azure_core::http::{Context, Method, PipelineSendOptions, Request};
+use azure_core::http::{Context, Method, PipelineSendOptions, RawResponse, Request};
 use azure_core::time::{OffsetDateTime, to_rfc3339};
+use privlink_http::failure::{Doing, ErrorKind, Failure, log_unanswered};
+use privlink_http::reply::{Reply, TooLarge, within};
+use privlink_http::retry::retried;
+use privlink_model::reason::{chain, is_tls, root};
 use privlink_model::resource_id::ResourceId;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -18,10 +20,7 @@ use crate::api_version;
 use crate::authorization::Refused;
 use crate::budget::Class;
 use crate::clock;
-use crate::error::{ArmError, Doing, ErrorKind, classify};
-use crate::reply::Reply;
-use crate::retry::jitter;
-use crate::transport::TooLarge;
+use crate::error::{ArmError, classify};
 
 /// One request.
 pub(crate) struct Call<'a> {
@@ -79,26 +78,16 @@ impl ArmClient {
         call: &Call<'_>,
         deadline: Option<Instant>,
     ) -> Result<Reply, ArmError> {
-        let mut attempt = 1;
         let settings = &self.inner.settings;
         let end = deadline.or(call.deadline).unwrap_or(Instant::now() + settings.read_timeout);
-        loop {
-            let sent = self.send_until(call, Some(end)).await;
-            let error = match sent.and_then(|reply| self.check(call, reply)) {
-                Ok(reply) => return Ok(reply),
-                Err(error) if !error.is_retryable() => return Err(error),
-                Err(error) => error,
-            };
-            let asked = error.retry_after;
-            match settings.reads.delay(attempt, asked, jitter(), Some(end)) {
-                None => return Err(error),
-                Some(delay) => {
-                    tracing::debug!(attempt, ?delay, %error, "trying again");
-                    tokio::time::sleep(delay).await;
-                }
-            }
-            attempt += 1;
-        }
+        let again = |error: &ArmError, delay: Duration| {
+            tracing::debug!(?delay, %error, "trying again");
+        };
+        let once = async || {
+            let reply = self.send_until(call, Some(end)).await?;
+            self.check(call, reply)
+        };
+        retried(&settings.reads, Some(end), Failure::is_retryable, again, once).await
     }
 
     /// One request and its reply, whatever its status.
@@ -141,30 +130,30 @@ impl ArmClient {
             .map(|it| it.saturating_duration_since(Instant::now()));
         let most = self.inner.settings.reply_timeout;
         let timeout = left.map_or(most, |left| left.min(most));
-        let outcome = tokio::time::timeout(timeout, exchange).await;
-        let mut error = match outcome {
-            Ok(Ok(response)) => return Ok(Reply::new(response)),
-            Ok(Err(why)) => {
-                tracing::info!(why = clean(&hide(&chain(&why))), "Azure gave no reply");
-                let kind = kind_of(&why);
-                let mut text = match kind {
-                    ErrorKind::Network => self.unreached(&why),
-                    ErrorKind::Denied => without_pointers(&chain(&why)),
-                    _ => chain(&why),
-                };
-                if let Some(note) = issuer_clock(&why) {
-                    text.push_str(&note);
-                }
-                self.error(call, kind, text)
-            }
-            Err(_) => {
-                let message = format!("no whole reply within {} s", timeout.as_secs());
-                self.error(call, ErrorKind::Transient, message)
-            }
+        let exchange = async { exchange.await.map_err(|why| self.unanswered(call, &why)) };
+        let late = |message: &str| self.error(call, ErrorKind::Transient, message);
+        let mut error = match within(timeout, exchange, late).await {
+            Ok(response) => return Ok(reply(response)),
+            Err(error) => error,
         };
-        error.failure_mut().client_request_id =
+        error.failure_mut().detail.client_request_id =
             request.headers().get_optional_string(&CLIENT_REQUEST_ID);
         Err(error)
+    }
+
+    /// The error where nobody replied.
+    fn unanswered(&self, call: &Call<'_>, why: &azure_core::Error) -> ArmError {
+        log_unanswered("Azure", why);
+        let kind = kind_of(why);
+        let mut text = match kind {
+            ErrorKind::Network => self.unreached(why),
+            ErrorKind::Denied => without_pointers(&chain(why)),
+            _ => chain(why),
+        };
+        if let Some(note) = issuer_clock(why) {
+            text.push_str(&note);
+        }
+        self.error(call, kind, text)
     }
 
     /// Who was not reached, ARM or who gives tokens for it, and the first reason.
@@ -234,7 +223,7 @@ impl ArmClient {
 
     /// Adds the ids by which Azure's support finds the request.
     pub(crate) fn note_ids(&self, error: &mut ArmError, reply: &Reply) {
-        let failure = error.failure_mut();
+        let failure = &mut error.failure_mut().detail;
         failure.request_id = reply.header("x-ms-request-id").map(str::to_owned);
         failure.correlation_id = reply.header("x-ms-correlation-request-id").map(str::to_owned);
     }
@@ -257,6 +246,16 @@ impl ArmClient {
     ) -> ArmError {
         ArmError::new(kind, (call.doing, call.resource, &self.inner.identity), message)
     }
+}
+
+/// The reply, with what HTTP itself can hold of its headers.
+fn reply(response: RawResponse) -> Reply {
+    let (status, headers, body) = response.deconstruct();
+    let headers = headers.iter().filter_map(|(name, value)| {
+        let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, http::HeaderValue::from_str(value.as_str()).ok()?))
+    });
+    Reply { status: u16::from(status), headers: headers.collect(), body: body.to_vec() }
 }
 
 /// What a credential says without the words around it, which name its type and a page on the web.

@@ -70,7 +70,7 @@ async fn a_403_in_the_middle_of_a_list_is_an_error() {
         let code = if status == 403 { "AuthorizationFailed" } else { "ResourceGroupNotFound" };
         let script = Script::of([page(&["a"], Some(&next)), Answer::error(status, code)]);
         let error = script.client().list(&list_path()).await.unwrap_err();
-        assert_eq!((error.status, error.doing), (Some(status), Doing::List));
+        assert_eq!((error.status, error.detail.doing), (Some(status), Doing::List));
         assert!(error.has_code(code));
     }
 }
@@ -140,7 +140,7 @@ async fn writes_are_sent_once_with_their_precondition() {
     let precondition = Precondition::IfMatch(String::from("W/\"1\""));
     let client = script.client();
     let error = client.put(&endpoint("e"), &body, &precondition, &wait()).await.unwrap_err();
-    assert_eq!((error.kind, error.doing), (ErrorKind::Transient, Doing::Write));
+    assert_eq!((error.kind, error.detail.doing), (ErrorKind::Transient, Doing::Write));
     assert_eq!(client.calls().writes, 1);
     let seen = script.seen();
     assert_eq!(seen[0].header("if-match"), Some("W/\"1\""));

@@ -129,9 +129,9 @@ async fn an_operation_that_fails_is_an_error_of_the_write() {
     ]);
     let (outcome, _, _) = put(&script).await;
     let error = outcome.unwrap_err();
-    assert_eq!((error.kind, error.doing), (ErrorKind::Invalid, Doing::Write));
-    assert!(error.has_code("SubnetIsFull") && error.operation.is_none());
-    assert_eq!(error.request_id.as_deref(), Some("r-9"));
+    assert_eq!((error.kind, error.detail.doing), (ErrorKind::Invalid, Doing::Write));
+    assert!(error.has_code("SubnetIsFull") && error.detail.operation.is_none());
+    assert_eq!(error.detail.request_id.as_deref(), Some("r-9"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn an_operation_that_is_canceled_says_by_what() {
         |code: &str| json!({"status": "Canceled", "error": {"code": code, "message": "m"}});
     for (code, kind) in [
         ("Canceled", ErrorKind::Canceled),
-        ("CanceledAndSupersededDueToAnotherOperation", ErrorKind::Conflict),
+        ("CanceledAndSupersededDueToAnotherOperation", ErrorKind::Busy),
     ] {
         let script = Script::of([
             Answer::new(201, &live("Updating")).with("azure-asyncoperation", url(STATUS)),
@@ -184,7 +184,10 @@ async fn a_polling_url_on_another_host_is_refused_and_sees_nothing() {
         assert_eq!(error.kind, ErrorKind::UntrustedUrl, "{header}");
         assert_eq!(script.seen().len(), 1, "{header}");
         assert!(!error.to_string().contains("s=secret"), "{error}");
-        assert!(error.operation.is_some(), "the write went through; what became of it is unknown");
+        assert!(
+            error.detail.operation.is_some(),
+            "the write went through; what became of it is unknown"
+        );
     }
 }
 
@@ -254,7 +257,7 @@ async fn at_the_deadline_the_operation_is_handed_over_and_can_be_resumed() {
     let outcome = client.put(&endpoint(), &json!({}), &Precondition::None, &wait).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Deadline);
-    let noted = serde_json::to_string(error.operation.as_ref().unwrap()).unwrap();
+    let noted = serde_json::to_string(error.detail.operation.as_ref().unwrap()).unwrap();
 
     let operation: Operation = serde_json::from_str(&noted).unwrap();
     let script = Script::of([status("Succeeded"), Answer::new(200, &live("Succeeded"))]);

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use privlink_azure::retry::Retry;
-use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
+use privlink_azure::{ArmClient, Cloud, Environment, Identity, Retry, Settings};
 use privlink_model::resource_id::ResourceId;
 
 pub const TOKEN: &str = "t0p-s3cret";

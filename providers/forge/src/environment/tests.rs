@@ -52,7 +52,7 @@ fn an_issue_and_a_push_are_no_pull_requests() {
         let error = pull(&environment(GITHUB, event)).unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),
-            (ErrorKind::Unknown, "this run is for no pull request")
+            (ErrorKind::Unconfigured, "this run is for no pull request")
         );
     }
 }
@@ -131,5 +131,5 @@ fn what_is_given_goes_first_and_tokens_come_from_the_environment() {
     let (place, _) = environment(&[("GITHUB_TOKEN", "t")], "").place(&given).unwrap();
     assert!(matches!(place, Place::GitHub { pull: Pull::Number(1), .. }), "{place:?}");
     let nowhere = environment(&[], "").place(&Given::default()).unwrap_err();
-    assert!(nowhere.help.unwrap().contains("--dry-run"));
+    assert!(nowhere.detail.help.unwrap().contains("--dry-run"));
 }

@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::testing::{Answer, client};
@@ -20,7 +21,7 @@ async fn a_list_follows_its_pages() {
     let names = client.services().await.unwrap();
     assert_eq!(names, [json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}})]);
     let queries: Vec<_> = asked.lock().unwrap().iter().map(|seen| seen.query.clone()).collect();
-    assert_eq!(queries, ["limit=500", "limit=500&continue=a%2Fb%3D"]);
+    assert_eq!(queries, ["&limit=500", "&limit=500&continue=a%2Fb%3D"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +55,7 @@ async fn a_403_on_a_later_page_is_an_error() {
         false => Answer::ok(&json!({"metadata": {"continue": "x"}, "items": [{}]})),
     });
     let error = client.service_events().await.unwrap_err();
-    assert_eq!((error.kind, error.doing), (ErrorKind::Denied, Doing::List));
+    assert_eq!((error.kind, error.detail.doing), (ErrorKind::Denied, Doing::List));
     let text = error.to_string();
     assert!(text.contains("Events") && text.contains("context test"), "{text}");
 }
@@ -67,10 +68,7 @@ async fn apply_is_server_side_and_never_forced() {
     let seen = asked.lock().unwrap();
     assert_eq!(seen[0].line, "PATCH /api/v1/namespaces/default/services/app");
     assert_eq!(seen[0].content_type, "application/apply-patch+yaml");
-    assert_eq!(
-        seen[0].query,
-        "fieldManager=privlink&force=false&fieldValidation=Strict&dryRun=All"
-    );
+    assert_eq!(seen[0].query, "&dryRun=All&fieldManager=privlink&fieldValidation=Strict");
     assert!(!seen[1].query.contains("dryRun"));
 }
 
@@ -94,8 +92,8 @@ async fn apply_says_which_fields_belong_to_whom() {
     });
     let error = client.apply_service(&manifest(), false).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);
-    assert_eq!(error.conflicts[0].manager, "argocd-controller");
-    assert_eq!(error.conflicts[0].field, ".spec.type");
+    assert_eq!(error.detail.conflicts[0].manager, "argocd-controller");
+    assert_eq!(error.detail.conflicts[0].field, ".spec.type");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +137,7 @@ async fn an_annotation_is_written_by_another_manager_and_only_if_nothing_moved()
     client.annotate_service("default", "app", Some("17"), &annotations).await.unwrap();
     let seen = asked.lock().unwrap()[0].clone();
     assert_eq!(seen.content_type, "application/merge-patch+json");
-    assert_eq!(seen.query, "fieldManager=privlink-sync");
+    assert_eq!(seen.query, "&fieldManager=privlink-sync");
     assert_eq!(
         seen.body,
         json!({"metadata": {"resourceVersion": "17",

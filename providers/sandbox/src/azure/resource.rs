@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use privlink_model::arm::azure::{Azure, Done, not_found};
-use privlink_model::arm::dns::{is_private_dns, is_zone_group};
 use privlink_model::arm::error::ArmError;
+use privlink_model::arm::world::{is_private_dns, is_zone_group};
 use privlink_model::arm::write;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};

@@ -1,44 +1,22 @@
 //! The connection an endpoint makes: as it is, and what becomes of it.
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::PrivateLinkService;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::desired::{Approval, PrivateEndpoint};
+use crate::consumer::Consumer;
 use crate::diff::Gathered;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::join::decision::{Decision, decision};
 use crate::join::{Endpoint, Join};
-use crate::node::consumer::Consumer;
 use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
-use crate::resource_id::ResourceId;
 use crate::rule;
 
-/// The state Azure gives a new connection (ARM contract, table "States and mirroring").
-fn new_status(
-    endpoint: &PrivateEndpoint,
-    id: &ResourceId,
-    link: Option<&PrivateLinkService>,
-) -> &'static str {
-    if endpoint.approval == Approval::Automatic {
-        return "Approved";
-    }
-    let approved = link.and_then(|link| link.properties.auto_approval.as_ref());
-    let subscriptions = approved.and_then(|set| set.subscriptions.as_ref()).into_iter().flatten();
-    let subscription = id.subscription().unwrap_or_default();
-    let mut approved = subscriptions.map(String::as_str);
-    if approved.any(|it| it == "*" || it.eq_ignore_ascii_case(subscription)) {
-        "Approved"
-    } else {
-        "Pending"
-    }
-}
-
+/// What becomes of an endpoint's connection; `begins` is the state that a new one begins in.
 pub(super) fn connection(
     join: &Join<'_>,
     joined: &Endpoint<'_>,
-    remade: bool,
+    (remade, begins): (bool, String),
     gathered: &mut Gathered,
 ) {
     let (at, id, endpoint) = (&joined.at, &joined.id, joined.wanted);
@@ -53,7 +31,7 @@ pub(super) fn connection(
             approval::UNDECIDED.to_owned()
         }
         Some(live) => live.status.clone(),
-        None => new_status(endpoint, id, reached.link).to_owned(),
+        None => begins,
     };
     if remade {
         let reason = "Azure creates it when the endpoint connects";

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::annotation;
-use crate::arm::address::Prefix;
+use crate::arm::address::parse_range;
 use crate::arm::hand::{Family, family};
 use crate::controller::failure::Failure;
 use crate::controller::name::IsIpv6;
@@ -76,14 +76,14 @@ pub(super) fn check_public(address: &str) -> Result<(), Failure> {
     };
     let is_public = match parsed.to_canonical() {
         IpAddr::V4(address) => {
-            let reserved = RESERVED.into_iter().filter_map(Prefix::parse);
+            let mut reserved = RESERVED.into_iter().filter_map(parse_range);
             !(address.is_private()
                 || address.is_loopback()
                 || address.is_link_local()
                 || address.is_unspecified()
                 || address.is_multicast()
                 || address.is_broadcast()
-                || reserved.into_iter().any(|prefix| prefix.contains(IpAddr::V4(address))))
+                || reserved.any(|range| range.contains(&IpAddr::V4(address))))
         }
         IpAddr::V6(address) => {
             !(address.is_loopback()

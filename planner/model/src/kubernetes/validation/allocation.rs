@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::arm::address::Prefix;
+use crate::arm::address::parse_range;
 use crate::pointer::{At, text};
 use crate::unknown;
 
@@ -129,8 +129,8 @@ fn addresses(object: &Value, live: Option<&Value>, cluster: &Cluster<'_>, causes
 
 fn in_ranges(address: IpAddr, ranges: &[String]) -> bool {
     let of_family = |range: &&String| range.contains(':') == address.is_ipv6();
-    let mut own = ranges.iter().filter(of_family).filter_map(|it| Prefix::parse(it)).peekable();
-    own.peek().is_none() || own.any(|range| range.contains(address))
+    let mut own = ranges.iter().filter(of_family).filter_map(|it| parse_range(it)).peekable();
+    own.peek().is_none() || own.any(|range| range.contains(&address))
 }
 
 fn node_ports(

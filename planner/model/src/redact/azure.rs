@@ -6,9 +6,9 @@ use crate::facts::POOL_TAG;
 use crate::kubernetes::service::Key;
 use crate::marks::STACK_TAG;
 
-use super::super::List;
 use super::kubernetes::renamed;
 use super::pseudonym::Pseudonyms;
+use crate::snapshot::List;
 
 /// The resources of one list.
 pub(super) fn list(names: &Pseudonyms<'_>, path: &str, list: &List) -> List {

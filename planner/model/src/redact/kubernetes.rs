@@ -8,8 +8,8 @@ use crate::annotation;
 use crate::kubernetes::service::Key;
 use crate::marks::STACK_LABEL;
 
-use super::super::List;
 use super::pseudonym::Pseudonyms;
+use crate::snapshot::List;
 
 /// The key of an object.
 pub(super) fn key(object: &Value) -> Option<Key> {

@@ -25,7 +25,7 @@ use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 
-use super::{Kubernetes, Reading, Snapshot};
+use crate::snapshot::{Index, Kubernetes, Reading, Snapshot};
 
 use pseudonym::Pseudonyms;
 
@@ -105,7 +105,7 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
                 .map(|reading| map(reading, |list| kubernetes::namespaces(&names, list))),
         },
         azure,
-        index: super::Index::default(),
+        index: Index::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The fold of events into a report.
 
-use crate::event::{Event, EventKind};
+use crate::report::{Outcome, Report, StepReport};
 
-use super::{Outcome, Report, StepReport};
+use super::{Event, EventKind};
 
 impl Report {
     /// The report of these events.

@@ -1,8 +1,11 @@
 //! When to try again: exponential backoff with jitter, under a deadline, and never sooner than asked.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::failure::Failure;
 
 /// How failed calls are repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +58,37 @@ impl Retry {
     }
 }
 
+/// Makes a call until it succeeds, fails with what no repetition helps against, or its tries or its time are
+/// used up. `again` hears of each failure that is followed by a try, and of the delay before that.
+///
+/// # Errors
+/// The last failure.
+pub async fn retried<T, E, D>(
+    retry: &Retry,
+    deadline: Option<Instant>,
+    may_pass: impl Fn(&Failure<D>) -> bool,
+    again: impl Fn(&E, Duration),
+    mut call: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: Deref<Target = Failure<D>>,
+{
+    let mut attempt = 1;
+    loop {
+        let error = match call().await {
+            Err(error) if may_pass(&error) => error,
+            outcome => return outcome,
+        };
+        let delay = retry.delay(attempt, error.retry_after, jitter(), deadline);
+        let Some(delay) = delay else { return Err(error) };
+        again(&error, delay);
+        tokio::time::sleep(delay).await;
+        attempt += 1;
+    }
+}
+
 /// A number from 0 to 1, different for every call.
-pub fn jitter() -> f64 {
+fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     // Every RandomState has keys of its own, which is all the randomness that spreading needs.
     let bits = RandomState::new().hash_one(0_u8);
@@ -66,6 +98,7 @@ pub fn jitter() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::ErrorKind;
 
     const RETRY: Retry = Retry {
         attempts: 5,
@@ -90,6 +123,34 @@ mod tests {
         assert!(RETRY.delay(1, None, 1.0, soon).is_some());
         assert_eq!(RETRY.delay(1, Some(Duration::MAX), 1.0, soon), None);
         assert_eq!(RETRY.delay(1, Some(Duration::MAX), 1.0, None), None);
+    }
+
+    async fn run(outcomes: &mut Vec<Result<u8, Box<Failure<()>>>>) -> Result<u8, ErrorKind> {
+        let call = async || outcomes.remove(0);
+        let outcome = retried(&RETRY, None, Failure::is_retryable, |_, _| {}, call).await;
+        outcome.map_err(|error| error.kind)
+    }
+
+    fn failed(kind: ErrorKind, asked: Option<Duration>) -> Result<u8, Box<Failure<()>>> {
+        Err(Box::new(Failure { retry_after: asked, ..Failure::new(kind, "", ()) }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_after_the_time_asked() {
+        let asked = Some(Duration::from_secs(42));
+        let start = Instant::now();
+        let mut outcomes = vec![failed(ErrorKind::Throttled, asked), Ok(7), Ok(8)];
+        assert_eq!(run(&mut outcomes).await, Ok(7));
+        assert_eq!((outcomes.len(), Some(start.elapsed())), (1, asked));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_for_good_is_not() {
+        let mut outcomes = vec![failed(ErrorKind::Invalid, None), Ok(7)];
+        assert_eq!(run(&mut outcomes).await, Err(ErrorKind::Invalid));
+        let mut tired: Vec<_> = (0..9).map(|_| failed(ErrorKind::Transient, None)).collect();
+        assert_eq!(run(&mut tired).await, Err(ErrorKind::Transient));
+        assert_eq!(tired.len(), 4);
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! Who a run is for: whoever sits at the terminal, or reads events.
+
+use std::io;
+
+use privlink_core::event::{Event, EventKind};
+use privlink_core::plan::Plan;
+use privlink_core::plural::count;
+use privlink_engine::run::{Audience, Happening};
+use privlink_render::layout::Layout;
+use privlink_render::text::Frame;
+
+use crate::args::{self, DataFormat, Format};
+use crate::command_error::CommandError;
+use crate::commands::{plan, preflight};
+use crate::progress::{Passing, Progress};
+use crate::ui::Ui;
+
+/// Whoever sits at the terminal, or reads events.
+pub(crate) struct Reader<'a> {
+    /// What is shown, and how.
+    turn: &'a args::Turn,
+    /// What is being read, in words.
+    reading: String,
+    /// The terminal.
+    pub(crate) ui: &'a mut Ui,
+    passing: Option<Passing>,
+    progress: Option<Progress>,
+    /// What could not be written to stdout.
+    unwritten: Option<CommandError>,
+}
+
+impl<'a> Reader<'a> {
+    /// One that is told in the form that the arguments ask for.
+    pub(crate) fn new(turn: &'a args::Turn, reading: String, ui: &'a mut Ui) -> Self {
+        Self { turn, reading, ui, passing: None, progress: None, unwritten: None }
+    }
+
+    /// Whether events are read, and not text.
+    pub(crate) fn reads_events(&self) -> bool {
+        self.turn.output == DataFormat::Json
+    }
+
+    /// Writes an event as a line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub(crate) fn stream(&mut self, kind: EventKind) -> Result<(), CommandError> {
+        stream(&privlink_engine::apply::event(kind, None), self.ui)
+    }
+
+    /// Why the plan could not be shown, if so.
+    pub(crate) fn unwritten(&mut self) -> Result<(), CommandError> {
+        self.unwritten.take().map_or(Ok(()), Err)
+    }
+
+    /// Copies an event to stdout; the journal has it all.
+    pub(crate) fn copy(&mut self, event: &Event) {
+        let _ = stream(event, self.ui);
+    }
+
+    fn step(&mut self, plan: &Plan, event: &Event) {
+        if self.reads_events() {
+            self.copy(event);
+        }
+        let style = self.ui.talk_style();
+        let progress = self.progress.get_or_insert_with(|| Progress::new(plan, style));
+        progress.show(event);
+        if event.kind == EventKind::Ended
+            && let Some(mut progress) = self.progress.take()
+        {
+            progress.end();
+        }
+    }
+
+    fn verified(&mut self, again: &Plan) {
+        if again.is_empty() && again.refusals.is_empty() {
+            self.ui.say("Verified: a plan made after it is empty.");
+            return;
+        }
+        self.ui.say("Not verified: a plan made after it is not empty.");
+        let layout = Layout { style: self.ui.talk_style(), ..self.ui.layout() };
+        let text = plan::rendering(again, Format::Text, &Frame::plain(layout), self.ui.pipeline());
+        self.ui.show(text.trim_end());
+    }
+}
+
+impl Audience for Reader<'_> {
+    fn hear(&mut self, happening: &Happening<'_>) {
+        match *happening {
+            Happening::WaitsForLock { stack, holder } => {
+                self.ui.say(&format!("Waiting for {holder}, which works on stack {stack}."));
+            }
+            Happening::TookOver { dead } => {
+                let dead = &dead.identity;
+                let line = format!("Took the stack over from {dead}, which gave no sign of life.");
+                self.ui.say(&line);
+            }
+            Happening::NotFreed { error } => self.ui.say(&format!(
+                "The stack's lock runs out by itself, since it could not be freed: {error}"
+            )),
+            Happening::Follows { resource } => self
+                .ui
+                .say(&format!("Following what the run before left under way: {resource} ...")),
+            Happening::Settles { resource } => {
+                self.ui.say(&format!("Azure still works on {resource}; waiting ..."));
+            }
+            Happening::FollowedFailed { resource, error } => {
+                self.ui.say(&format!("{resource} failed: {error}"));
+            }
+            Happening::Reading => self.passing = Some(Passing::show(&self.reading)),
+            Happening::HasRead => self.passing = None,
+            Happening::Preflighted { report } => {
+                let text = preflight::text(report, self.ui.talk_style());
+                self.ui.show(text.trim_end());
+            }
+            Happening::Planned { plan } if !self.reads_events() => {
+                let shown = plan::Shown { full: self.turn.full, read: "just now" };
+                let text = plan::rendered(plan, Format::Text, &shown, self.ui);
+                self.unwritten = self.ui.print(&text).err();
+            }
+            Happening::Planned { .. } => {}
+            Happening::Step { plan, event } => self.step(plan, event),
+            Happening::Verified { again } => self.verified(again),
+        }
+    }
+
+    /// Asks for a `yes`, or for the number of consumers that will be disconnected.
+    async fn confirm(&mut self, plan: &Plan) -> io::Result<bool> {
+        let cut = plan.summary.consumers_disconnected;
+        let (question, word) = if cut > 0 {
+            let consumers = count(cut, "consumer");
+            let question = format!(
+                "{consumers} will be disconnected. Type {cut} to disconnect, anything else to stop:"
+            );
+            (question, cut.to_string())
+        } else {
+            let question = "Do you want to go on? Only `yes` is taken for a yes:";
+            (question.to_owned(), "yes".to_owned())
+        };
+        self.ui.show("");
+        self.ui.ask(&question)?;
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // A thread of its own, and not the runtime's, which would wait at its end for a line to be typed.
+        std::thread::spawn(move || tell.send(crate::ui::line()));
+        match told.await {
+            Ok(line) => Ok(line?.trim() == word),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// Writes an event as a line of JSON.
+fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| CommandError::new(format!("an event: {error}")))?;
+    ui.print(&format!("{line}\n"))
+}

@@ -1,0 +1,140 @@
+//! Whom repairs disconnect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::controller::predict::Change;
+use crate::input::{Input, Options};
+use crate::kubernetes::service::{Key, Service};
+use crate::node::private_link_service;
+use crate::plan::{self, Refusal};
+use crate::planning;
+use crate::prediction::{self, Prediction};
+use crate::rule;
+
+use super::Look;
+use super::repair::{Act, Repair};
+use super::report::Difference;
+
+/// Says of every repair whom its commands disconnect, and of those that apply the stack what a plan would
+/// refuse them for. A sync that disconnects somebody is not offered: an apply asks first.
+pub(super) fn judge(
+    input: &Input<'_>,
+    look: &Look<'_>,
+    prediction: &Prediction,
+    differences: &mut [Difference],
+) {
+    let mut judge = Judge { input, prediction, plans: BTreeMap::new(), syncs: BTreeMap::new() };
+    for difference in differences {
+        let Some(repair) = &mut difference.repair else { continue };
+        let mut whom = judge.disconnected(repair);
+        if !whom.is_empty() && repair.is_sync() {
+            *repair = Repair::apply(look.apply);
+            whom.extend(judge.disconnected(repair));
+        }
+        if let Some(adopt) = repair.applies() {
+            repair.refuse(&judge.plan(adopt).1);
+        }
+        whom.extend(difference.disconnects.drain(..));
+        difference.disconnects = whom.into_iter().collect();
+    }
+}
+
+/// Whom an apply disconnects, and what refuses it.
+type Applied = (BTreeSet<String>, Vec<Refusal>);
+
+struct Judge<'a> {
+    input: &'a Input<'a>,
+    /// The live Services as they are synced.
+    prediction: &'a Prediction,
+    /// By whether what others made is taken over.
+    plans: BTreeMap<bool, Applied>,
+    /// By Service and the annotations that it no longer has.
+    syncs: BTreeMap<(Key, Vec<String>), BTreeSet<String>>,
+}
+
+impl Judge<'_> {
+    /// The endpoints that the commands of a repair disconnect.
+    fn disconnected(&mut self, repair: &Repair) -> BTreeSet<String> {
+        let mut whom = BTreeSet::new();
+        for command in &repair.commands {
+            match command.act() {
+                Act::Apply { adopt } => whom.extend(self.plan(*adopt).0.iter().cloned()),
+                Act::Sync { service, without } => whom.extend(self.sync(service, without)),
+                Act::Delete(id) => whom.extend(self.connected(id)),
+                Act::Harmless => {}
+            }
+        }
+        whom
+    }
+
+    fn plan(&mut self, adopt: bool) -> &Applied {
+        let input = self.input;
+        self.plans.entry(adopt).or_insert_with(|| {
+            let options = Options { adopt: input.options.adopt || adopt, ..input.options.clone() };
+            // What cannot be planned says so to whoever tries; here it is about what differs.
+            let Ok(planned) = planning::plan(&Input { options: &options, ..*input }) else {
+                return Applied::default();
+            };
+            let consumers = plan::disconnected(&planned.plan.changes);
+            let whom = consumers.into_iter().map(|it| it.endpoint.clone()).collect();
+            let mut refusals = planned.plan.refusals;
+            refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
+            (whom, refusals)
+        })
+    }
+
+    /// Whom the sync of one Service disconnects. Where the syncs of all disconnect nobody, that of one does not
+    /// either.
+    fn sync(&mut self, service: &Key, without: &[String]) -> BTreeSet<String> {
+        if without.is_empty() && lost(self.prediction).is_empty() {
+            return BTreeSet::new();
+        }
+        let Self { input, prediction, syncs, .. } = self;
+        let synced = (service.clone(), without.to_vec());
+        syncs
+            .entry(synced)
+            .or_insert_with(|| {
+                let Some(live) = prediction.live.get(service) else { return BTreeSet::new() };
+                let change = match without {
+                    [] => Change::Nudge(service.clone()),
+                    without => Change::Apply(stripped(live, without)),
+                };
+                let cluster = prediction::cluster(input.snapshot, input.facts);
+                lost(&prediction::predict(prediction.before.clone(), cluster, &[change]))
+            })
+            .clone()
+    }
+
+    /// Who is connected to a Private Link Service, or to those on a frontend.
+    fn connected(&self, id: &str) -> BTreeSet<String> {
+        let links = self.prediction.before.private_link_services.values();
+        let hit = links.filter(|link| {
+            let frontend = private_link_service::frontend(link);
+            link.id().eq_ignore_ascii_case(id) || frontend.is_some_and(|it| it.key() == *id)
+        });
+        let consumers = hit.flat_map(|link| private_link_service::consumers(link));
+        consumers.filter(|it| it.status == "Approved").map(|it| it.endpoint).collect()
+    }
+}
+
+/// A Service without some annotations.
+fn stripped(live: &Arc<Service>, annotations: &[String]) -> Arc<Service> {
+    let mut object = (*live.object).clone();
+    if let Some(all) = object.pointer_mut("/metadata/annotations").and_then(|it| it.as_object_mut())
+    {
+        all.retain(|name, _| !annotations.contains(name));
+    }
+    Service::from_value(object).map_or_else(|_| live.clone(), Arc::new)
+}
+
+/// The endpoints that are connected before a prediction's syncs and not after.
+fn lost(prediction: &Prediction) -> BTreeSet<String> {
+    let after = prediction.nodes_after();
+    let gone = prediction
+        .nodes_before()
+        .iter()
+        .filter(|(at, before)| after.get(at).is_none_or(|after| after.identity != before.identity));
+    let consumers = gone.flat_map(|(_, node)| &node.consumers);
+    consumers.filter(|it| it.status == "Approved").map(|it| it.endpoint.clone()).collect()
+}

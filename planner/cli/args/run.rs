@@ -119,7 +119,7 @@ pub(crate) struct Turn {
 }
 
 /// The longest that a wait may be told to take, in seconds: as good as for ever, and no clock overflows.
-const YEAR: u64 = 365 * 24 * 3600;
+pub(super) const YEAR: u64 = 365 * 24 * 3600;
 
 fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
     let (kind, limit) = match text.split_once('=') {

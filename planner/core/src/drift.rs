@@ -26,15 +26,14 @@ mod report;
 pub(crate) mod rules;
 pub mod since;
 
-use std::collections::BTreeMap;
-
 use crate::contradiction;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
 use crate::prediction;
-use crate::snapshot::{List, Reading, Snapshot};
+use crate::snapshot::{Reading, Snapshot};
 use crate::stack_graph;
+use crate::unread;
 
 pub use class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
@@ -99,14 +98,8 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
 
 /// What could not be read at all.
 fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
-    let kubernetes = &snapshot.kubernetes;
-    let lists: BTreeMap<&str, &Reading<List>> = BTreeMap::from([
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ]);
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
-    for (what, reading) in lists.into_iter().chain(azure) {
+    for (what, reading) in unread::of_kubernetes(snapshot).chain(azure) {
         if let Reading::Unreadable(why) = reading {
             let unread = Unread { what: what.to_owned(), why: why.clone() };
             gathered.unreadable.push(unread);

@@ -2,6 +2,7 @@
 //! changed it.
 
 mod explained;
+mod payload;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -70,6 +70,7 @@ impl Shared {
             services: unread(),
             nodes: unread(),
             events: unread(),
+            namespaces: None,
         };
         let snapshot = Snapshot {
             format_version: FORMAT_VERSION.to_owned(),

@@ -296,7 +296,7 @@ fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
 }
 
 /// The fields of a new object, as they are written.
-fn created(manifest: &Value) -> Vec<FieldDiff> {
+pub(crate) fn created(manifest: &Value) -> Vec<FieldDiff> {
     let mut shown = comparable(manifest);
     if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("name");

@@ -191,6 +191,29 @@ fn without_node_ports(mut object: Value) -> Value {
     object
 }
 
+/// The Service that the API server stores of a manifest where none is, with the IP families of the one that
+/// was; nothing if the manifest cannot be merged.
+pub(crate) fn made_anew(manifest: &Value, was: &Value) -> Option<Value> {
+    let writer = writer(&Actor::Privlink);
+    let merged = server_side_apply::applied(&SERVICE, None, manifest, &writer, false).ok()?;
+    Some(defaults::create(merged, &network_of(was), &mut Marks))
+}
+
+/// The live Service as the API server stores it once a manifest is applied by privlink; nothing where another
+/// manager stands in the way, which the API server says itself.
+pub(crate) fn stored_over(live: &Value, manifest: &Value) -> Option<Value> {
+    let writer = writer(&Actor::Privlink);
+    let merged = server_side_apply::applied(&SERVICE, Some(live), manifest, &writer, false).ok()?;
+    Some(defaults::update(merged, live, &network_of(live), &mut Marks))
+}
+
+fn network_of(service: &Value) -> Network {
+    let families = service.pointer("/spec/ipFamilies").and_then(Value::as_array);
+    let families = families.into_iter().flatten().filter_map(Value::as_str);
+    let ip_families: Vec<String> = families.map(ToOwned::to_owned).collect();
+    if ip_families.is_empty() { Network::default() } else { Network { ip_families } }
+}
+
 /// The fields in which an object as it will be stored differs from the live one, as they are shown.
 pub(crate) fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
     let fields = compare::fields(Some(&comparable(live)), Some(&comparable(stored)));

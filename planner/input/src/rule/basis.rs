@@ -102,6 +102,12 @@ pub mod link {
         "https://learn.microsoft.com/azure/private-link/manage-private-endpoint";
     /// Names of private endpoints.
     pub const DNS: &str = "https://learn.microsoft.com/azure/private-link/private-endpoint-dns";
+    /// Links of private DNS zones to virtual networks.
+    pub const ZONE_LINK: &str =
+        "https://learn.microsoft.com/azure/dns/private-dns-virtual-network-links";
+    /// Namespaces.
+    pub const NAMESPACE: &str =
+        "https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/";
     /// Policies of subnets.
     pub const SUBNET: &str = "https://learn.microsoft.com/azure/private-link/disable-private-link-service-network-policy";
     /// Public IP addresses.

@@ -36,8 +36,8 @@ impl Azure {
     pub fn with_views(self, snapshot: &Snapshot) -> Self {
         let services = prediction::services(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref), &[&self.world]);
-        let views = Some(Arc::new(Views::of(&self.world, owners)));
-        Self { views, ..self }
+        let views = Views::of(&self.world, owners, self.views.as_deref());
+        Self { views: Some(Arc::new(views)), ..self }
     }
 }
 

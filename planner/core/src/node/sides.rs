@@ -24,10 +24,17 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// The nodes of a world whose resources belong to these.
-    pub(crate) fn of(world: &World, owners: Owners) -> Self {
-        let nodes = collect(world, &owners, (&World::default(), &Collected::new()));
+    /// The nodes of a world whose resources belong to these; what did not change is taken from others.
+    pub(crate) fn of(world: &World, owners: Owners, others: Option<&Self>) -> Self {
+        let nothing = (World::default(), Collected::new());
+        let known = others.and_then(|it| it.known(&owners)).unwrap_or((&nothing.0, &nothing.1));
+        let nodes = collect(world, &owners, known);
         Self { world: world.clone(), owners, nodes }
+    }
+
+    /// What was worked out, if resources belonged to the same Services.
+    fn known(&self, owners: &Owners) -> Option<(&World, &Collected)> {
+        (self.owners == *owners).then_some((&self.world, &self.nodes))
     }
 }
 
@@ -40,10 +47,7 @@ pub(crate) fn nodes(
     views: Option<&Views>,
 ) -> (Nodes, Nodes) {
     let nothing = (World::default(), Collected::new());
-    let known = match views.filter(|views| views.owners == *owners) {
-        Some(views) => (&views.world, &views.nodes),
-        None => (&nothing.0, &nothing.1),
-    };
+    let known = views.and_then(|it| it.known(owners)).unwrap_or((&nothing.0, &nothing.1));
     let nodes_before = collect(before, owners, known);
     let nodes_after = collect(after, owners, (before, &nodes_before));
     let crowded = crowded(&nodes_before, &nodes_after);

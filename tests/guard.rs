@@ -371,7 +371,7 @@ fn by_guard(edit: &Edit, stored: Option<Value>, seen: &(Snapshot, Facts)) -> Tol
     let today = privlink_core::date::of_days(20_785);
     let seen = Seen {
         snapshot: &seen.0,
-        azure: &Azure::of(&seen.0),
+        azure: &Azure::of(&seen.0).with_views(&seen.0),
         facts: &seen.1,
         stack: None,
         trouble: None,

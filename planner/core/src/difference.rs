@@ -115,7 +115,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     } else {
         not_compared.insert("Services".to_owned());
     }
-    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners);
+    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners, None);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }

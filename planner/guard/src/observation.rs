@@ -149,7 +149,7 @@ impl Observer {
             self.metrics.failed(Failure::Refresh);
             tracing::warn!(%why, "the cluster or Azure could not be read");
         }
-        let azure = Azure::of(&snapshot);
+        let azure = Azure::of(&snapshot).with_views(&snapshot);
         let mut is_written = false;
         self.known.send_modify(|known| {
             known.failure.clone_from(&failure);
@@ -211,15 +211,15 @@ impl Observer {
         }
     }
 
-    /// Changes what was read well last, if anything was.
+    /// Changes what was read well last, if anything was. What follows from it is worked out beside those who read it.
     fn amend(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.known.send_modify(|known| {
-            if let Some(read) = &mut known.read {
-                let read = Arc::make_mut(read);
-                change(&mut read.snapshot);
-                read.facts = self.targets.facts(&read.snapshot, &self.pinned);
-            }
-        });
+        let Some(read) = self.known.borrow().read.clone() else { return };
+        let Read { mut snapshot, azure, at, .. } = Read::clone(&read);
+        change(&mut snapshot);
+        let facts = self.targets.facts(&snapshot, &self.pinned);
+        let azure = azure.with_views(&snapshot);
+        let read = Arc::new(Read { snapshot, azure, facts, at });
+        self.known.send_modify(|known| known.read = Some(read));
     }
 
     fn unread(&self, what: &str, error: &KubernetesError) {

@@ -12,14 +12,12 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use support::Workplace;
-
-const PREFIX: &str = "service.beta.kubernetes.io/azure-";
+use support::scene::{self, Endpoint, Service};
 
 /// What stands above the catalogue's rows.
 const HEAD: &str = "# A catalogue of routes
@@ -51,52 +49,37 @@ fn service(text: &str) -> String {
         annotations.extend([("pls-create", "true"), ("pls-name", name)]);
         annotations.insert("pls-ip-configuration-subnet", option("nat").unwrap_or("pls-subnet"));
     }
-    let mut spec = String::new();
+    let mut service = Service::public(name).namespace(namespace);
     for (key, value) in &options {
         match *key {
-            "pls" | "nat" | "selector" | "type" => {}
+            "pls" | "nat" => {}
+            "selector" => service = service.line(&format!("selector: {{app: {value}}}")),
+            "type" => service = service.line(&format!("type: {value}")),
+            "families" => service = service.line(&format!("ipFamilyPolicy: {value}")),
             "internal" if *value == "no" => drop(annotations.remove("load-balancer-internal")),
             "ipv4" => drop(annotations.insert("load-balancer-ipv4", value)),
-            "families" => writeln!(spec, "  ipFamilyPolicy: {value}").unwrap(),
             key => drop(annotations.insert(key, value)),
         }
     }
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    {PREFIX}{key}: \"{value}\"\n"))
-        .collect();
-    let ports: String = ports
-        .split(',')
-        .map(|port| format!("  - {{name: p{port}, port: {port}, targetPort: 8443}}\n"))
-        .collect();
-    format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  annotations:\n\
-         {annotations}spec:\n  type: {}\n  selector: {{app: {}}}\n{spec}  ports:\n{ports}",
-        option("type").unwrap_or("LoadBalancer"),
-        option("selector").unwrap_or(name),
-    )
+    for (key, value) in annotations {
+        service = service.annotation(&format!("azure-{key}"), value);
+    }
+    let ports = ports.split(',').map(|it| format!("{{name: p{it}, port: {it}, targetPort: 8443}}"));
+    let ports = ports.collect::<Vec<_>>().join(", ");
+    service.line(&format!("ports: [{ports}]")).yaml()
 }
 
 /// A stack of Services, and of endpoints: `pe default/web`.
 fn stack(services: &[&str], endpoints: &[(&str, &str)]) -> String {
-    let mut text = String::from(
-        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: routes}\nspec:\n  \
-         subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
-         cluster: myAKSCluster\n",
-    );
+    let mut text = scene::stack("").replace("name: shop", "name: routes");
     text.extend(services.iter().map(|it| service(it)));
     for (name, target) in endpoints {
         let target = target.split_once('/').map_or_else(
             || format!("id: {LINKS}/{target}"),
             |(namespace, name)| format!("service: {{namespace: {namespace}, name: {name}}}"),
         );
-        write!(
-            text,
-            "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
-             resourceGroup: myOtherResourceGroup\n  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
-             target: {{{target}}}\n  approval: Automatic\n"
-        )
-        .unwrap();
+        let lines = format!("target: {{{target}}}\napproval: Automatic");
+        text.push_str(&Endpoint::new(name, "").lines(&lines).yaml());
     }
     text
 }

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../../../tests/support/scene.rs"]
+mod scene;
+
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
 use privlink_core::facts::Facts;
 use privlink_core::rule::{self, Severity};
 use privlink_core::{assumed, document, prediction};
+use scene::Service;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,18 +118,14 @@ const ANNOTATIONS: &[(&str, &str)] = &[
     ("azure-load-balancer-mode", "auto"),
 ];
 
-/// A Service with some of them.
+/// A Service with some of them, and these lines in its spec.
 fn service(chosen: &[bool], spec: &str) -> String {
-    let annotations: String = ANNOTATIONS
-        .iter()
-        .zip(chosen)
-        .filter(|(_, chosen)| **chosen)
-        .map(|((key, value), _)| format!("    service.beta.kubernetes.io/{key}: {value:?}\n"))
-        .collect();
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: default\n  annotations:\n    x/y: z\n\
-         {annotations}spec: {spec}\n"
-    )
+    let chosen = ANNOTATIONS.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+    let service = Service::public("web").namespace("default").lines(spec);
+    let annotated = |service: Service, ((key, value), _): (&(&str, &str), &bool)| {
+        service.annotation(key, value)
+    };
+    chosen.fold(service, annotated).document()
 }
 
 /// What the controller is predicted to leave of a Service, and the keys that are told to have no effect.
@@ -161,7 +161,7 @@ proptest::proptest! {
     ) {
         let policy = if local { "Local" } else { "Cluster" };
         let spec = format!(
-            "{{type: LoadBalancer, externalTrafficPolicy: {policy}, ports: [{{name: a, port: 80{protocol}}}, {{name: b, port: 81}}]}}"
+            "externalTrafficPolicy: {policy}\nports: [{{name: a, port: 80{protocol}}}, {{name: b, port: 81}}]"
         );
         let (with, ignored) = predicted(&service(&chosen, &spec));
         for key in ignored {

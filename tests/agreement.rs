@@ -12,6 +12,8 @@
 mod generated;
 #[path = "support/served.rs"]
 mod served;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

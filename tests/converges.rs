@@ -7,6 +7,8 @@
 mod generated;
 #[path = "support/served.rs"]
 mod served;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use privlink_core::report::Outcome;
 use privlink_engine::apply::apply;
 use privlink_sandbox::{Effect, Fault, World};
 use served::{RUNTIME, Served, side_by_side};
+use support::scene::Service;
 
 fn stack() -> String {
     format!(
@@ -27,14 +30,8 @@ fn stack() -> String {
 
 /// A Service with these annotations of the controller's, and more of its spec.
 fn service(name: &str, port: u16, annotations: &[(&str, &str)], spec: &str) -> String {
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
-        .collect();
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    x: \"y\"\n{annotations}\
-         spec:\n  type: LoadBalancer\n  selector: {{app: {name}}}\n  ports: [{{port: {port}}}]\n{spec}"
-    )
+    let service = Service::public(name).annotations(annotations);
+    service.line(&format!("ports: [{{port: {port}}}]")).lines(spec).document()
 }
 
 const INTERNAL: (&str, &str) = ("azure-load-balancer-internal", "true");

@@ -7,14 +7,21 @@
     reason = "what fails here fails the test"
 )]
 
+#[path = "support/served.rs"]
+mod served;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
+use privlink_core::plan::Finding;
+use privlink_core::rule::Severity;
 use serde_json::Value;
+use stage::Stage;
 use support::scene::{Endpoint, Service, stack};
-use support::{Workplace, edit_json};
+use support::{Workplace, names, root};
 
 /// The findings of a plan from one desired state to another, in a sandbox of its own.
-fn findings(before: &[String], after: &[String]) -> Vec<Value> {
+fn findings(before: &[String], after: &[String]) -> Vec<Finding> {
     findings_after(before, after, |_| {})
 }
 
@@ -23,26 +30,25 @@ fn findings_after(
     before: &[String],
     after: &[String],
     meddle: impl FnOnce(&mut Vec<Value>),
-) -> Vec<Value> {
-    let place = Workplace::with_example("internal-load-balancer");
-    let write = |name: &str, services: &[String]| {
-        let text = format!("{}{}", stack(""), services.concat());
-        std::fs::write(place.path().join(name), text).unwrap();
-    };
-    write("before.yaml", before);
-    write("after.yaml", after);
+) -> Vec<Finding> {
+    let stage = Stage::new();
+    let text = |services: &[String]| format!("{}{}", stack(""), services.concat());
     if !before.is_empty() {
-        place
-            .run("apply -f before.yaml --sandbox --auto-approve --controller-timeout 20")
-            .expect(0);
+        stage.apply(&text(before));
     }
-    let world = place.path().join(".privlink/sandbox/shop.json");
-    if world.exists() {
-        edit_json(&world, |world| meddle(world["azure"].as_array_mut().unwrap()));
-    }
-    let plan = place.run("plan -f after.yaml --sandbox -o json");
-    let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    plan["findings"].as_array().unwrap().clone()
+    stage.meddle(meddle);
+    stage.plan(&text(after)).findings
+}
+
+/// The first finding of a code.
+#[track_caller]
+fn first<'a>(found: &'a [Finding], code: &str) -> &'a Finding {
+    let it = found.iter().find(|it| it.code.as_str() == code);
+    it.unwrap_or_else(|| panic!("{code} is not among {found:#?}"))
+}
+
+fn has(found: &[Finding], code: &str) -> bool {
+    found.iter().any(|it| it.code.as_str() == code)
 }
 
 #[track_caller]
@@ -51,11 +57,10 @@ fn check(before: &[String], after: &[String], code: &str) {
 }
 
 #[track_caller]
-fn check_in(found: &[Value], code: &str) {
-    let it = found.iter().find(|finding| finding["code"] == code);
-    let it = it.unwrap_or_else(|| panic!("{code} is not among {found:#?}"));
-    assert!(it["place"].as_str().unwrap().starts_with("after.yaml:"), "{it}");
-    assert!(!it["help"].as_str().unwrap().is_empty(), "{it}");
+fn check_in(found: &[Finding], code: &str) {
+    let it = first(found, code);
+    assert!(it.place.as_ref().unwrap().starts_with("after.yaml:"), "{it:?}");
+    assert!(!it.help.as_ref().unwrap().is_empty(), "{it:?}");
 }
 
 const LINK: (&str, &str) = ("azure-pls-create", "true");
@@ -90,7 +95,7 @@ fn static_nat_addresses_survive_that_their_link_is_made_anew() {
     let before = web(&[LINK, nat, ("azure-load-balancer-ipv4", "10.240.0.25")], "");
     let after = web(&[LINK, nat, ("azure-load-balancer-ipv4", "10.240.0.26")], "");
     let found = findings(&before, &after);
-    assert!(found.iter().all(|finding| finding["severity"] != "error"), "{found:#?}");
+    assert!(found.iter().all(|finding| finding.severity != Severity::Error), "{found:#?}");
 }
 
 #[test]
@@ -104,24 +109,22 @@ fn several_ports_need_names() {
 }
 
 /// The AKS scenario with more written behind it, planned on a sandbox in which the scenario was applied.
-fn connected_with(more: &str, replace: (&str, &str)) -> Vec<Value> {
-    let place = Workplace::with_example("private-link");
-    place
-        .run("apply -f examples/private-link --sandbox --auto-approve --controller-timeout 20")
-        .expect(0);
-    let file = place.path().join("examples/private-link/endpoint.yaml");
-    let text = std::fs::read_to_string(&file).unwrap().replace(replace.0, replace.1);
-    std::fs::write(&file, format!("{text}{more}")).unwrap();
-    let plan = place.run("plan -f examples/private-link --sandbox -o json");
-    let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    plan["findings"].as_array().unwrap().clone()
+fn connected_with(more: &str, replace: (&str, &str)) -> Vec<Finding> {
+    let folder = root().join("examples/private-link");
+    let files = names("examples/private-link").into_iter().filter(|it| it.ends_with(".yaml"));
+    let texts: Vec<String> =
+        files.map(|it| std::fs::read_to_string(folder.join(it)).unwrap()).collect();
+    let text = texts.join("---\n");
+    let stage = Stage::new();
+    stage.apply(&text);
+    stage.plan(&format!("{}{more}", text.replace(replace.0, replace.1))).findings
 }
 
 #[test]
 fn a_zone_that_is_not_there_is_found_before_the_apply() {
     let dns = "  approval: Automatic\n  dns: {record: {zone: no-such-zone.example, name: web}}";
     let found = connected_with("", ("  approval: Automatic", dns));
-    assert!(found.iter().any(|finding| finding["code"] == "zone-missing"), "{found:#?}");
+    assert!(has(&found, "zone-missing"), "{found:#?}");
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn an_approval_that_rejects_the_stacks_own_endpoint_is_found() {
                     spec:\n  service: {namespace: default, name: internal-app}\n  approve: []\n  \
                     reject: [{subscription: 00000000-0000-0000-0000-000000000000}]\n";
     let found = connected_with(approval, ("never written", ""));
-    assert!(found.iter().any(|finding| finding["code"] == "own-endpoint-rejected"), "{found:#?}");
+    assert!(has(&found, "own-endpoint-rejected"), "{found:#?}");
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn http_by_app_protocol_alone_asks_for_the_root() {
     let port = "ports: [{name: plain, port: 80, appProtocol: http}]";
     let of = |more: &[(&str, &str)], spec: &str| findings(&[], &web(more, spec));
     check_in(&of(&[], port), "probe-without-path");
-    let found = |found: Vec<Value>| found.iter().any(|it| it["code"] == "probe-without-path");
+    let found = |found: Vec<Finding>| has(&found, "probe-without-path");
     assert!(!found(of(&[("azure-load-balancer-health-probe-request-path", "/ok")], port)));
     assert!(!found(of(&[("port_80_health-probe_protocol", "tcp")], port)));
     assert!(!found(of(&[], "ports: [{port: 80}]")));
@@ -150,16 +153,16 @@ fn http_by_app_protocol_alone_asks_for_the_root() {
 fn a_load_balancer_without_node_ports_is_refused() {
     let found = findings(&[], &web(&[], "allocateLoadBalancerNodePorts: false"));
     check_in(&found, "controller-fails");
-    let help = found.iter().find(|it| it["code"] == "controller-fails").unwrap();
-    assert!(help["help"].as_str().unwrap().contains("allocateLoadBalancerNodePorts"), "{help}");
+    let it = first(&found, "controller-fails");
+    assert!(it.help.as_ref().unwrap().contains("allocateLoadBalancerNodePorts"), "{it:?}");
     let text = web(&[], "allocateLoadBalancerNodePorts: false").concat();
     let text = format!("{}{text}", stack(""));
     let line = text.lines().position(|it| it.contains("allocateLoad")).unwrap() + 1;
-    let place = help["place"].as_str().unwrap();
+    let place = it.place.as_ref().unwrap();
     assert!(place.starts_with(&format!("after.yaml:{line}:")), "{place}");
     let own = [("port_80_health-probe_port", "9000")];
     let found = findings(&[], &web(&own, "allocateLoadBalancerNodePorts: false"));
-    assert!(found.iter().all(|it| it["code"] != "controller-fails"), "{found:#?}");
+    assert!(!has(&found, "controller-fails"), "{found:#?}");
 }
 
 #[test]
@@ -173,8 +176,8 @@ fn the_proxy_protocol_reaches_neighbours() {
     let billing = Service::internal("billing").lines("externalTrafficPolicy: Local").yaml();
     let plain = Service::internal("plain").yaml();
     let found = findings(&[], &[partner, shared, billing, plain]);
-    let it = found.iter().find(|it| it["code"] == "proxy-protocol-probe").unwrap();
-    let message = it["message"].as_str().unwrap();
+    let it = first(&found, "proxy-protocol-probe");
+    let message = &it.message;
     assert!(message.contains("default/shared (shares its frontend)"), "{message}");
     assert!(message.contains("default/billing (is probed by HTTP)"), "{message}");
     assert!(!message.contains("default/plain"), "{message}");
@@ -190,11 +193,11 @@ fn ranges_that_shut_the_nat_addresses_out_are_found() {
     check(&[], &web(&[LINK, subnet, annotated, deny], ""), "nat-addresses-shut-out");
     let open = findings(&[], &web(&[LINK, subnet, annotated], ""));
     check_in(&open, "ranges-keep-nobody-out");
-    assert!(open.iter().all(|it| it["code"] != "nat-addresses-shut-out"), "{open:#?}");
+    assert!(!has(&open, "nat-addresses-shut-out"), "{open:#?}");
     // The whole network's range has the NAT subnet in it.
     let all =
         findings(&[], &web(&[LINK, subnet, deny, ("azure-allowed-ip-ranges", "10.0.0.0/8")], ""));
-    assert!(all.iter().all(|it| it["code"] != "nat-addresses-shut-out"), "{all:#?}");
+    assert!(!has(&all, "nat-addresses-shut-out"), "{all:#?}");
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn another_nat_subnet_is_a_thing_that_cannot_change() {
     let before = web(&[LINK, ("azure-pls-ip-configuration-subnet", "pls-subnet")], "");
     let found = findings(&before, &web(&[LINK], ""));
     check_in(&found, "link-cannot-move");
-    assert!(found.iter().all(|it| it["code"] != "nat-addresses-rewritten"), "{found:#?}");
+    assert!(!has(&found, "nat-addresses-rewritten"), "{found:#?}");
 }
 
 #[test]
@@ -211,12 +214,11 @@ fn a_failure_tells_what_is_deleted_before_it() {
     let before = web(&[LINK, address], "");
     let after = web(&[LINK, address, ("azure-load-balancer-internal-subnet", "apps-subnet")], "");
     let found = findings(&before, &after);
-    let it =
-        found.iter().find(|it| it["code"] == "partly-made").unwrap_or_else(|| panic!("{found:#?}"));
-    let message = it["message"].as_str().unwrap();
+    let it = first(&found, "partly-made");
+    let message = &it.message;
     assert!(message.contains("delete the Private Link Service"), "{message}");
     assert!(!message.contains("write the load balancer"), "{message}");
-    assert!(it["help"].as_str().unwrap().contains("aks-subnet"), "{it}");
+    assert!(it.help.as_ref().unwrap().contains("aks-subnet"), "{it:?}");
 }
 
 #[test]
@@ -236,7 +238,7 @@ fn a_zone_group_of_a_service_that_announces_nothing_stays_empty() {
     check_in(&with(&[LINK]), "zone-group-empty");
     check_in(&with(&[LINK, ("azure-pls-fqdns", "web.elsewhere.example")]), "zone-group-empty");
     let named = with(&[LINK, ("azure-pls-fqdns", "web.privatelink.contoso.com")]);
-    assert!(named.iter().all(|it| it["code"] != "zone-group-empty"), "{named:#?}");
+    assert!(!has(&named, "zone-group-empty"), "{named:#?}");
 }
 
 #[test]
@@ -250,19 +252,16 @@ fn more_rules_than_a_network_interface_takes_are_found() {
         })
         .collect();
     let found = findings(&[], &services);
-    let it = found
-        .iter()
-        .find(|it| it["code"] == "limit-exceeded")
-        .unwrap_or_else(|| panic!("{found:#?}"));
-    assert!(it["message"].as_str().unwrap().contains("303"), "{it}");
+    let it = first(&found, "limit-exceeded");
+    assert!(it.message.contains("303"), "{it:?}");
 }
 
 #[test]
 fn what_the_api_server_refuses_is_found_at_its_place_before_the_apply() {
     let found = findings(&[], &web(&[], "clusterIP: 10.200.0.5"));
     check_in(&found, "service-invalid");
-    let it = found.iter().find(|it| it["code"] == "service-invalid").unwrap();
-    assert!(it["message"].as_str().unwrap().contains("does not match the current range"), "{it}");
+    let it = first(&found, "service-invalid");
+    assert!(it.message.contains("does not match the current range"), "{it:?}");
 }
 
 /// What kube-apiserver refuses, where it stands, and nothing of what would follow from it. Some of it holds on every
@@ -325,7 +324,7 @@ fn a_namespace_that_is_not_there_is_found_unless_the_input_makes_it() {
     };
     check_in(&with(""), "namespace-missing");
     let made = with("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
-    assert!(made.iter().all(|it| it["code"] != "namespace-missing"), "{made:#?}");
+    assert!(!has(&made, "namespace-missing"), "{made:#?}");
 }
 
 /// What is missing, and what makes it, in a line each, for who plans an example in the wrong world.
@@ -351,9 +350,9 @@ fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
     let after = web(&[LINK, ("azure-pls-resource-group", "nope-rg")], "");
     let found = findings(&[], &after);
     check_in(&found, "resource-group-missing");
-    let it = found.iter().find(|it| it["code"] == "resource-group-missing").unwrap();
-    assert!(it["message"].as_str().unwrap().contains("nope-rg"), "{it}");
-    assert!(found.iter().all(|it| it["code"] != "partly-made"), "{found:#?}");
+    let it = first(&found, "resource-group-missing");
+    assert!(it.message.contains("nope-rg"), "{it:?}");
+    assert!(!has(&found, "partly-made"), "{found:#?}");
 }
 
 /// Its network is in another group, so that nothing else would tell.
@@ -372,9 +371,9 @@ fn a_group_for_an_endpoint_that_is_not_there_is_one_finding_where_it_is_written(
         documents.push(endpoint);
         let found = findings(&[], &documents);
         check_in(&found, "resource-group-missing");
-        let errors: Vec<_> = found.iter().filter(|it| it["severity"] == "error").collect();
+        let errors: Vec<_> = found.iter().filter(|it| it.severity == Severity::Error).collect();
         assert_eq!(errors.len(), 1, "{found:#?}");
-        assert!(errors[0]["help"].as_str().unwrap().contains("az group create --name nope-rg"));
+        assert!(errors[0].help.as_ref().unwrap().contains("az group create --name nope-rg"));
     }
 }
 

@@ -10,6 +10,8 @@
 mod generated;
 #[path = "support/served.rs"]
 mod served;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,10 @@
     reason = "helpers outside of test functions; what fails here fails the test"
 )]
 
+#[path = "support/served.rs"]
+mod served;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +21,7 @@ use privlink_core::diagnostic::{MAX_SOURCE_BYTES, Source};
 use privlink_core::document::{self, Documents};
 use privlink_core::rule::{self, At, Rule};
 use serde_json::Value;
+use stage::Stage;
 use support::scene::{Endpoint, Service, approval, stack};
 use support::{Workplace, names, root};
 
@@ -104,26 +109,18 @@ fn diagnosed(sources: Vec<(String, Vec<u8>)>) -> BTreeSet<String> {
 
 /// The codes of a plan in a sandbox of its own, after a file was applied there.
 fn planned(before: Option<&str>, text: &str) -> BTreeSet<String> {
-    let place = Workplace::empty();
-    let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
+    let stage = Stage::new();
     if let Some(before) = before {
-        write("before.yaml", before);
-        let apply =
-            "apply -f before.yaml --sandbox=world.json --auto-approve --controller-timeout 20";
-        place.run(apply).expect(0);
+        stage.apply(before);
     }
-    write("after.yaml", text);
-    let run = place.run("plan -f after.yaml --sandbox=world.json -o json");
-    let plan: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
-    let of = |list: &str| plan.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
-    let text = |it: &Value, key: &str| it.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
-    let findings = of("findings");
-    for finding in findings.iter().filter(|it| text(it, "place").is_some()) {
-        assert!(text(finding, "place").unwrap().starts_with("after.yaml:"), "{finding}");
-        assert!(text(finding, "help").is_some_and(|help| !help.is_empty()), "{finding}");
+    let plan = stage.plan(text);
+    for finding in plan.findings.iter().filter(|it| it.place.is_some()) {
+        assert!(finding.place.as_ref().unwrap().starts_with("after.yaml:"), "{finding:?}");
+        assert!(finding.help.as_ref().is_some_and(|help| !help.is_empty()), "{finding:?}");
     }
-    let refusals = of("refusals");
-    findings.iter().chain(&refusals).filter_map(|it| text(it, "code")).collect()
+    let codes =
+        plan.findings.iter().map(|it| it.code).chain(plan.refusals.iter().map(|it| it.code));
+    codes.map(|code| code.as_str().to_owned()).collect()
 }
 
 /// What the commands that apply a rule report of a file.

@@ -17,6 +17,8 @@ mod deed;
 mod generated;
 #[path = "../support/served.rs"]
 mod served;
+#[path = "../support/stage.rs"]
+mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 mod upheld;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use crate::support::scene::{Endpoint, Service};
+
 const OWN: &str = "00000000-0000-0000-0000-000000000000";
 const CONSUMER: &str = "11111111-1111-1111-1111-111111111111";
 
@@ -20,23 +22,16 @@ pub(crate) enum Version {
 }
 
 fn service(name: &str, port: u16, annotations: &[(&str, &str)]) -> String {
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/azure-{key}: \"{value}\"\n"))
-        .collect();
-    format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  namespace: default\n  \
-         annotations:\n{annotations}spec: {{type: LoadBalancer, ports: [{{port: {port}}}], \
-         selector: {{app: {name}}}}}\n"
-    )
+    let service = Service::public(name).namespace("default");
+    let annotated = |service: Service, (key, value): &(&str, &str)| {
+        service.annotation(&format!("azure-{key}"), value)
+    };
+    let service = annotations.iter().fold(service, annotated);
+    service.line(&format!("ports: [{{port: {port}}}]")).yaml()
 }
 
 fn endpoint(name: &str, to: &str, more: &str) -> String {
-    format!(
-        "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\n\
-         spec:\n  resourceGroup: myOtherResourceGroup\n  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
-         target: {{service: {{namespace: default, name: {to}}}}}\n{more}"
-    )
+    Endpoint::new(name, to).lines(more).yaml()
 }
 
 /// The stack's documents.

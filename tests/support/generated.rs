@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use privlink_azure::{ArmClient, Cloud, Environment, Identity, Settings};
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::document;
@@ -18,13 +17,15 @@ use privlink_core::resource_id::ResourceId;
 use privlink_core::rule::{self, Severity};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{self, Targets};
-use privlink_engine::session::{Patience, Session};
-use privlink_kubernetes::{Connection, KubernetesClient};
+use privlink_engine::session::Session;
 use privlink_sandbox::World;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::served::{Served, portrait};
+pub(crate) use crate::stage::session;
+
+use crate::served::portrait;
+use crate::support::scene::{Endpoint, Service};
 
 pub(crate) const OWN: &str = "00000000-0000-0000-0000-000000000000";
 pub(crate) const CONSUMER: &str = "11111111-1111-1111-1111-111111111111";
@@ -129,59 +130,48 @@ impl Version {
 }
 
 pub(crate) fn service(name: &str, number: usize, wanted: &Wanted) -> String {
-    let mut annotations = vec![("azure-load-balancer-internal", "true".to_owned())];
+    let mut service = Service::internal(name);
     let third = if wanted.subnet.is_some() { 241 } else { 240 };
     if wanted.address {
-        annotations.push(("azure-load-balancer-ipv4", format!("10.{third}.0.{}", 200 + number)));
+        service = service.at(&format!("10.{third}.0.{}", 200 + number));
     }
-    annotations.extend(
-        wanted.subnet.map(|subnet| ("azure-load-balancer-internal-subnet", subnet.to_owned())),
-    );
-    annotations.extend(
-        wanted.probe.map(|it| ("azure-load-balancer-health-probe-interval", it.to_owned())),
-    );
+    if let Some(subnet) = wanted.subnet {
+        service = service.annotation("azure-load-balancer-internal-subnet", subnet);
+    }
+    if let Some(probe) = wanted.probe {
+        service = service.annotation("azure-load-balancer-health-probe-interval", probe);
+    }
     if wanted.link {
-        annotations.push(("azure-pls-create", "true".to_owned()));
-        annotations.push(("azure-pls-name", format!("{name}-pls")));
-        annotations.push(("azure-pls-visibility", "*".to_owned()));
-        let count = wanted.count.map(|count| count.to_string());
-        annotations.extend(count.map(|it| ("azure-pls-ip-configuration-ip-address-count", it)));
+        service = service
+            .annotation("azure-pls-create", "true")
+            .annotation("azure-pls-name", &format!("{name}-pls"))
+            .annotation("azure-pls-visibility", "*");
+        if let Some(count) = wanted.count {
+            let key = "azure-pls-ip-configuration-ip-address-count";
+            service = service.annotation(key, &count.to_string());
+        }
     }
-    let annotations: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
-        .collect();
     let ports: Vec<Value> =
         wanted.ports.iter().map(|port| json!({"name": format!("p{port}"), "port": port})).collect();
-    let ports = Value::Array(ports);
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n{annotations}\
-         spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: {ports}}}\n"
-    )
+    service.line(&format!("ports: {}", Value::Array(ports))).document()
 }
 
 pub(crate) fn endpoint(name: &str, reaching: &Reaching) -> String {
-    let place = if reaching.far {
-        format!(
-            "  subscription: {CONSUMER}\n  resourceGroup: consumerResourceGroup\n  \
-             subnet: {{virtualNetwork: consumer-vnet, name: pe-subnet}}\n"
-        )
-    } else {
-        "  resourceGroup: myOtherResourceGroup\n  \
-         subnet: {virtualNetwork: myOtherVNET, name: pe-subnet}\n"
-            .to_owned()
-    };
-    let approval = if reaching.manual { "  approval: Manual\n" } else { "" };
-    let record = if reaching.record {
-        format!("  dns: {{record: {{zone: privatelink.contoso.com, name: {name}}}}}\n")
-    } else {
-        String::new()
-    };
-    format!(
-        "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
-         target: {{service: {{namespace: default, name: {}}}}}\n{place}{approval}{record}",
-        SERVICES[reaching.service]
-    )
+    let mut endpoint = Endpoint::new(name, SERVICES[reaching.service]);
+    if reaching.far {
+        endpoint = endpoint.lines(&format!("subscription: {CONSUMER}")).lines(
+            "resourceGroup: consumerResourceGroup\n\
+             subnet: {virtualNetwork: consumer-vnet, name: pe-subnet}",
+        );
+    }
+    if reaching.manual {
+        endpoint = endpoint.lines("approval: Manual");
+    }
+    if reaching.record {
+        let record = format!("dns: {{record: {{zone: privatelink.contoso.com, name: {name}}}}}");
+        endpoint = endpoint.lines(&record);
+    }
+    endpoint.document()
 }
 
 pub(crate) fn desired(documents: &[String]) -> Desired {
@@ -208,24 +198,6 @@ pub(crate) fn targets() -> Targets {
         zones: [ResourceId::new(ZONE)].into(),
         ..Targets::default()
     }
-}
-
-pub(crate) async fn session(served: &Served) -> Session {
-    let (kubernetes, arm) = (&served.running.kubernetes_url, &served.running.arm_url);
-    let connection = Connection::Url {
-        url: kubernetes.clone(),
-        token: Some("served".to_owned()),
-        namespace: "default".to_owned(),
-    };
-    let settings = privlink_kubernetes::Settings::default();
-    let kubernetes = KubernetesClient::connect(&connection, settings).await.unwrap();
-    let cloud = Cloud::custom(arm, arm, arm).unwrap();
-    let identity = Identity::Token("served".into());
-    let environment = Environment::process();
-    let arm = ArmClient::new(&cloud, &identity, &environment, Settings::default()).unwrap();
-    let mut patience = Patience::default();
-    patience.hurry();
-    Session::new(kubernetes, arm, patience)
 }
 
 pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {

@@ -71,8 +71,13 @@ impl Service {
 
     /// As a document, with the line that begins it.
     pub(crate) fn yaml(&self) -> String {
+        format!("---\n{}", self.document())
+    }
+
+    /// As a document alone.
+    pub(crate) fn document(&self) -> String {
         let Self { name, namespace, annotations, spec } = self;
-        let mut text = format!("---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n");
+        let mut text = format!("apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n");
         if let Some(namespace) = namespace {
             let _ = writeln!(text, "  namespace: {namespace}");
         }
@@ -109,6 +114,11 @@ impl Endpoint {
 
     /// As a document, with the line that begins it.
     pub(crate) fn yaml(&self) -> String {
+        format!("---\n{}", self.document())
+    }
+
+    /// As a document alone.
+    pub(crate) fn document(&self) -> String {
         let Self { name, target, spec } = self;
         let base = [
             "resourceGroup: myOtherResourceGroup".to_owned(),
@@ -116,7 +126,7 @@ impl Endpoint {
             format!("target: {{service: {{namespace: default, name: {target}}}}}"),
         ];
         format!(
-            "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n{}",
+            "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n{}",
             fields(&base, spec)
         )
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, Where, rendering};
+use super::{Input, TargetFlags, rendering};
 
 /// `drift`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub(crate) struct Drift {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// Compare with a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with_all = ["sandbox", "each"])]
     pub(crate) observed: Option<PathBuf>,

@@ -8,7 +8,7 @@ use privlink_core::guard::policy::{self, Policy};
 use privlink_core::rule::Code;
 
 use super::run::YEAR;
-use super::{Where, code};
+use super::{TargetFlags, code};
 
 /// `guard`.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(crate) struct GuardServe {
     #[command(flatten, next_help_heading = "Policy")]
     pub(crate) policy: GuardPolicy,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// How often Azure is read, in seconds; the cluster is watched
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) refresh: u64,
@@ -112,12 +112,12 @@ pub(crate) struct GuardReview {
 
 impl GuardReview {
     /// Which cluster it is about.
-    pub(crate) fn place(&self) -> Where {
-        Where {
+    pub(crate) fn place(&self) -> TargetFlags {
+        TargetFlags {
             subscription: self.subscription.clone(),
             resource_group: self.resource_group.clone(),
             cluster: self.cluster.clone(),
-            ..Where::nowhere()
+            ..TargetFlags::nowhere()
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::{Input, Limits, Output, Where, comment};
+use super::{Input, Limits, Output, TargetFlags, comment};
 
 /// `plan`.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
     #[command(flatten, next_help_heading = "Output")]

@@ -68,7 +68,7 @@ pub(crate) fn route(
 /// Takes objects out of the stack.
 pub(super) fn forget(
     input: &args::Input,
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     addresses: &[Address],
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
@@ -153,7 +153,7 @@ fn patience(args: &args::Run) -> Patience {
 
 /// A run from its lock to its end; a failure of it is told as the last event, where events are asked for.
 async fn whole(
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: Connected,
     ui: &mut Ui,
@@ -178,7 +178,7 @@ async fn whole(
 
 /// Works while no other run works on the stack.
 async fn locked(
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: &Connected,
     ui: &mut Ui,
@@ -207,7 +207,7 @@ async fn locked(
 
 async fn work_on(
     begun: &Turn<'_>,
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: &Connected,
     reader: &mut Reader<'_>,

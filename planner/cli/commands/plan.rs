@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use privlink_azure::ArmClient;
 use privlink_core::address::Address;
-use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
+use privlink_core::staleness;
 use privlink_engine::home;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -203,7 +203,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
 }
 
 /// A plan with what it is bound to, not sealed yet.
-fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
+fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPlan {
     let Made { plan, subjects, .. } = made;
     let Observed { snapshot, facts, .. } = observed;
     SavedPlan {
@@ -213,7 +213,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
         context: place.context.clone(),
         home: None,
         lists: snapshot.azure.keys().cloned().collect(),
-        bindings: binding::bind(plan, subjects, snapshot),
+        bindings: staleness::bind(plan, subjects, snapshot),
         plan: plan.clone(),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
-use crate::compare::fields as compared;
+use crate::field_diff::fields as compared;
 use crate::inventory::Inventory;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::service::comparable;

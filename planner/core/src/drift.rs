@@ -11,6 +11,7 @@
 //! ([`assumption`]), and never drift.
 
 mod assumption;
+pub mod baseline;
 mod class;
 mod controller;
 mod disconnect;
@@ -24,7 +25,6 @@ mod progress;
 mod repair;
 mod report;
 pub(crate) mod rules;
-pub mod since;
 
 use crate::contradiction;
 use crate::input::Input;
@@ -35,13 +35,13 @@ use crate::snapshot::{Reading, Snapshot};
 use crate::stack_graph;
 use crate::unread;
 
+pub use baseline::Baseline;
 pub use class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
     By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
     StackReport, State, Summary, Unread,
 };
-pub use since::Since;
 
 use gathered::Gathered;
 
@@ -49,7 +49,7 @@ use gathered::Gathered;
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
     /// An earlier look to compare identities with.
-    pub since: Option<&'a Since>,
+    pub since: Option<&'a Baseline>,
     /// The words of the command that applies this stack, for the repairs that name it; fit for a shell.
     pub apply: &'a [String],
 }
@@ -87,7 +87,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     endpoint::compare(&join, look, &mut gathered);
     health::compare(&join, &mut gathered);
     if let Some(since) = look.since {
-        since::compare(input, since, &inventory, &mut gathered);
+        baseline::compare(input, since, &inventory, &mut gathered);
     }
     gathered.expect_desired(input);
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::change::{FieldDiff, show_value};
-use crate::compare;
+use crate::field_diff;
 use crate::join;
 use crate::kubernetes::server_side_apply::{SERVICE, Writer, applied};
 use crate::marks::{FIELD_MANAGER, MARKS};
@@ -19,7 +19,7 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
     let fields = match is_dns {
         true => {
             let (live, body) = (dns_record::comparable(live), dns_record::comparable(body));
-            compare::fields(Some(&live), Some(&body))
+            field_diff::fields(Some(&live), Some(&body))
         }
         false => join::unlanded(live, body),
     };
@@ -30,7 +30,7 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
 pub fn service(manifest: &Value, stored: &Value) -> Option<String> {
     let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
     let merged = applied(&SERVICE, Some(stored), manifest, &writer, true).ok()?;
-    said(&compare::fields(Some(&comparable(stored)), Some(&comparable(&merged))))
+    said(&field_diff::fields(Some(&comparable(stored)), Some(&comparable(&merged))))
 }
 
 /// A field that an apply would change of a live Service and a plan does not show.
@@ -52,7 +52,7 @@ pub fn beyond_endpoint(live: &Value, body: &Value) -> Option<String> {
         path.starts_with("tags") && MARKS.iter().any(|mark| path.contains(mark))
             || path.ends_with(".properties.requestMessage")
     };
-    let fields = compare::fields(Some(live), Some(body)).into_iter();
+    let fields = field_diff::fields(Some(live), Some(body)).into_iter();
     fields.map(|field| field.path).find(|path| !is_own(path))
 }
 

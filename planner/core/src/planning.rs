@@ -1,7 +1,7 @@
 //! From desired state and observation to a plan.
 
 pub mod account;
-mod standing;
+mod pre_existing;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,8 +151,8 @@ fn complete(
     gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
-    standing::soften(input, &prediction, changes, &mut gathered);
-    standing::left_behind(input, &mut gathered);
+    pre_existing::mark(input, &prediction, changes, &mut gathered);
+    pre_existing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal::of_plan(
             rule::UNREADABLE,

@@ -22,12 +22,12 @@ use serde_json::Value;
 use crate::arm::resource::EndpointConnection;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::consumer::Consumer;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
 use crate::diff::{self, Gathered};
 use crate::evidence::Evidence;
+use crate::field_diff;
 use crate::import;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
@@ -502,7 +502,7 @@ fn changed(input: &Input<'_>) -> BTreeMap<Key, Change> {
 fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
     match (before, after) {
         (Some(before), Some(after)) => {
-            let fields = compare::fields(Some(before), Some(after));
+            let fields = field_diff::fields(Some(before), Some(after));
             fields.into_iter().map(FieldDiff::shown).collect()
         }
         _ => Vec::new(),

@@ -9,10 +9,10 @@ use crate::address::{Address, Kind};
 use crate::arm::world::group_key;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
-use crate::compare;
 use crate::consumer::Consumer;
 use crate::controller::outcome::Outcome;
 use crate::desired::{Approval, Target};
+use crate::field_diff;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
 use crate::plan::{Finding, Mode, Op};
@@ -152,7 +152,7 @@ fn write_endpoint(
     let replaced = join.input.replaces(at);
     let action = decide(endpoint, &fields, replaced);
     if matches!(action, Some((Action::Create, _))) {
-        fields = compare::fields(None, Some(&comparable(&body)));
+        fields = field_diff::fields(None, Some(&comparable(&body)));
     }
     let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
     if overwrites && !endpoint.is_ours() && !join.input.options.adopt {

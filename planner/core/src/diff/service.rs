@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::compare;
 use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict;
 use crate::desired::{self, refusal};
+use crate::field_diff;
 use crate::input::Input;
 use crate::join::{self, service::changed};
 use crate::kubernetes::managers;
@@ -302,7 +302,7 @@ pub(crate) fn created(manifest: &Value) -> Vec<FieldDiff> {
         metadata.shift_remove("name");
         metadata.shift_remove("namespace");
     }
-    compare::fields(None, Some(&shown)).into_iter().map(FieldDiff::shown).collect()
+    field_diff::fields(None, Some(&shown)).into_iter().map(FieldDiff::shown).collect()
 }
 
 fn change(

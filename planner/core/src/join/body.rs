@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
+use crate::field_diff;
 use crate::input::Input;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
@@ -103,7 +103,7 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
 
 /// What differs between what is compared of two endpoints.
 pub(crate) fn differing(live: &Value, wanted: &Value) -> Vec<FieldDiff> {
-    compare::fields(Some(live), Some(wanted))
+    field_diff::fields(Some(live), Some(wanted))
         .into_iter()
         .map(|mut field| {
             field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());

@@ -3,12 +3,12 @@
 //! and each changed object must be bound.
 
 use crate::address::{Address, Kind};
-use crate::binding::Binding;
 use crate::change::{Action, Change};
 use crate::marks::STACK_LABEL;
 use crate::node::service::stack_of;
 use crate::plan::{Op, Step};
 use crate::pointer::text;
+use crate::staleness::Binding;
 
 use super::SavedPlan;
 use super::payload;
@@ -47,7 +47,7 @@ fn binding<'a>(saved: &'a SavedPlan, change: &Change) -> Option<&'a Binding> {
     saved.bindings.iter().find(|it| it.address == change.address)
 }
 
-/// Whether an object is one that a plan is bound to; see [`crate::binding`].
+/// Whether an object is one that a plan is bound to; see [`crate::staleness`].
 const fn is_bound(address: &Address) -> bool {
     match address.kind {
         Kind::LoadBalancer

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::address::Kind;
 use crate::change::{Action, Change, FieldDiff};
-use crate::compare;
 use crate::diff::service::created;
+use crate::field_diff;
 use crate::join;
 use crate::join::service::made_anew;
 use crate::node::{dns_record, private_endpoint};
@@ -39,7 +39,7 @@ pub(super) fn of_resource(
     let live = observed.filter(|it| !it.is_null() && change.action != Action::Create);
     if change.address.kind == Kind::DnsRecord {
         let wanted = dns_record::comparable(body);
-        let fields = compare::fields(live, Some(&wanted));
+        let fields = field_diff::fields(live, Some(&wanted));
         return unknown_field(body, RECORD).or_else(|| hidden(change, fields));
     }
     if change.address.kind != Kind::PrivateEndpoint {
@@ -48,7 +48,7 @@ pub(super) fn of_resource(
     let wanted = private_endpoint::comparable(body);
     let fields = match live.and_then(|it| it.get("fields")) {
         Some(live) => join::body::differing(live, &wanted),
-        None => compare::fields(None, Some(&wanted)),
+        None => field_diff::fields(None, Some(&wanted)),
     };
     // Of one that is there, what privlink does not know stays, and is compared when it is written.
     let unknown = (!is_there).then(|| unknown_field(body, ENDPOINT)).flatten();
@@ -104,7 +104,7 @@ fn unknown_field(body: &Value, known: &[&str]) -> Option<String> {
             return Some(format!("properties.{list}"));
         }
     }
-    let fields = compare::fields(None, Some(body)).into_iter().map(|field| field.path);
+    let fields = field_diff::fields(None, Some(body)).into_iter().map(|field| field.path);
     let mut fields = fields.filter(|path| !known.iter().any(|known| fits(path, known)));
     fields.next()
 }

@@ -321,7 +321,7 @@ fn a_plan_is_carried_out_where_it_was_made_and_nowhere_else() {
         .expect(0);
     std::fs::copy(place.path().join("plan.json"), other.path().join("plan.json")).unwrap();
     let refused = there.run(&other, "apply plan.json", &variables).expect(1);
-    assert!(refused.stderr.contains("plan.json is not for here"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not for here: it was made for"), "{}", refused.stderr);
     here.run(&place, "apply plan.json", &variables).expect(0);
 }
 

@@ -114,7 +114,7 @@ fn fits(path: &str, known: &str) -> bool {
     let Some((head, tail)) = known.split_once('*') else { return path == known };
     let Some(rest) = path.strip_prefix(head) else { return false };
     match tail {
-        "" => crate::marks::MARKS.iter().any(|mark| rest == *mark),
+        "" => crate::marks::MARKS.contains(&rest),
         _ => match tail.split_once('*') {
             Some((tail, "")) => OF_CONNECTION
                 .iter()

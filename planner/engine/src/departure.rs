@@ -6,9 +6,9 @@ use std::path::Path;
 
 use privlink_azure::ArmError;
 use privlink_core::address::{Address, Kind};
+use privlink_core::consumer::Consumer;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::names::folded;
-use privlink_core::consumer::Consumer;
 use privlink_core::plan::Mode;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::route::gate::{LeftLink, endpoint_name, still_connected};

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::arm::resource::PrivateLinkService;
 use crate::change::Actor;
+use crate::consumer::Consumer;
 use crate::controller::predict::Change;
 use crate::desired::{Desired, PrivateEndpoint};
 use crate::explanation;
@@ -23,7 +24,6 @@ use crate::import;
 use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::{BESIDE_ANNOTATION, STAGE_ANNOTATION};
-use crate::consumer::Consumer;
 use crate::node::private_link_service as link_node;
 use crate::node::service as service_node;
 use crate::node::{Owners, dns_record, private_endpoint};

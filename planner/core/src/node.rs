@@ -26,9 +26,11 @@ mod subnet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
 use crate::arm::world::World;
 use crate::consumer::Consumer;
@@ -49,6 +51,9 @@ pub struct View {
     /// Who is connected to it.
     pub consumers: Vec<Consumer>,
 }
+
+/// Another version of a resource, with its nodes.
+pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(Address, Arc<View>)])>;
 
 /// The Services that Azure's resources belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

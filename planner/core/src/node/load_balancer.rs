@@ -8,11 +8,10 @@ use serde_json::json;
 use crate::address::{Address, Kind};
 use crate::arm::resource::{Frontend, LoadBalancer};
 use crate::node::fields::strip;
-use crate::node::{Owners, View, plain};
+use crate::node::{Known, Owners, View, plain};
 use crate::resource_id::ResourceId;
 
 use super::frontend_ip::{self, Rules};
-use super::sides::Known;
 
 /// The nodes of a load balancer. Those of frontends on which nothing differs from another version are taken from there: a load
 /// balancer may have hundreds, and one Service touches one of them.

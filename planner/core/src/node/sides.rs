@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::arm::world::{Shelf, World};
-use crate::node::{Owners, View};
+use crate::node::{Known, Owners, View};
 
 use super::{load_balancer, private_link_service, public_ip, security_rule, subnet};
 
@@ -110,9 +110,6 @@ fn collect(world: &World, owners: &Owners, known: (&World, &Collected)) -> Colle
 fn alone((address, view): (Address, View)) -> Vec<(Address, Arc<View>)> {
     vec![(address, Arc::new(view))]
 }
-
-/// Nodes of another version of a resource.
-pub(super) type Known<'a, T> = Option<(&'a T, &'a [(Address, Arc<View>)])>;
 
 fn each<T>(
     shelf: &Shelf<T>,

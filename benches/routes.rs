@@ -16,7 +16,7 @@ mod stages;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use privlink_core::arm::rules::Rules;
 use privlink_core::assumed;
@@ -30,6 +30,7 @@ use privlink_core::route::{self, Bounds};
 use privlink_core::snapshot::{self, Snapshot};
 use privlink_core::{document, prediction};
 use serde_json::{Value, json};
+use stacks::Scenario;
 
 /// What the annotations begin with.
 const PREFIX: &str = "service.beta.kubernetes.io/azure-";
@@ -41,29 +42,63 @@ fn main() {
     println!("| Services on one load balancer | found | states | plan | plan and route |");
     println!("|---|---|---|---|---|");
     for services in [2, 14, 50, 100] {
-        let scene = Scene::of(services);
-        let input_options = stages::options();
-        let input = Input::new(&scene.desired, &scene.snapshot, &scene.facts, &input_options);
-        let plan = fastest(|| drop(privlink_core::planning::plan(&input).expect("a plan")));
-        let both = fastest(|| drop(route::planned(&input).expect("a plan")));
-        let found = route::find(&input, Bounds::default()).expect("a route");
-        println!(
-            "| {services} | {:?} in {} steps | {} | {plan:.1?} | {both:.1?} |",
-            found.verdict,
-            found.steps.len(),
-            found.searched.states
-        );
+        let scene = Scene::replacing(services, 1);
+        row(&services.to_string(), &scene.desired, &scene.snapshot, &scene.facts);
+    }
+    println!("\n| a stack of 42 objects, of which | found | states | plan | plan and route |");
+    println!("|---|---|---|---|---|");
+    for (scenario, what) in
+        [(Scenario::New, "all are new"), (Scenario::Moved, "all frontends move")]
+    {
+        let stack = stacks::stacks(42, scenario).next().expect("a stack");
+        let source = Source::new("stack.yaml", stack.documents.as_str()).expect("text");
+        let (desired, _) = desired::resolve(document::parse(&source), &Options::default());
+        let snapshot = stages::snapshot(&stack);
+        let facts = stages::facts(&desired, &snapshot);
+        row(what, &desired, &snapshot, &facts);
+    }
+    println!(
+        "\n| Services that are replaced on one address | found | states | plan | plan and route |"
+    );
+    println!("|---|---|---|---|---|");
+    for replaced in [1, 2, 3] {
+        let scene = Scene::replacing(8, replaced);
+        row(&replaced.to_string(), &scene.desired, &scene.snapshot, &scene.facts);
     }
 }
 
-/// The fastest of three runs.
-fn fastest(work: impl Fn()) -> Duration {
-    let once = |_| {
-        let start = Instant::now();
+/// Prints a row.
+fn row(what: &str, desired: &Desired, snapshot: &Snapshot, facts: &Facts) {
+    let options = stages::options();
+    let input = Input::new(desired, snapshot, facts, &options);
+    let plan = average(|| drop(privlink_core::planning::plan(&input).expect("a plan")));
+    let both = average(|| drop(route::planned(&input).expect("a plan")));
+    let found = route::find(&input, Bounds::default()).expect("a route");
+    println!(
+        "| {what} | {:?} in {} steps | {} | {plan:.1?} | {both:.1?} |",
+        found.verdict,
+        found.steps.len(),
+        found.searched.states
+    );
+}
+
+/// What a run takes, over as many as take a while: the clock of [`spent`] is coarse.
+fn average(work: impl Fn()) -> Duration {
+    work();
+    let (start, mut runs) = (spent(), 0);
+    while runs < 3 || spent().saturating_sub(start) < Duration::from_millis(200) {
         work();
-        start.elapsed()
-    };
-    (0..3).map(once).min().unwrap_or_default()
+        runs += 1;
+    }
+    spent().saturating_sub(start) / runs
+}
+
+/// The time that this thread had a processor (proc(5), `schedstat`): one search is one thread, and what else the machine
+/// does is not counted.
+fn spent() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("a number"))
 }
 
 /// A stack that is live, and what it is to become.
@@ -74,9 +109,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn of(services: usize) -> Self {
+    fn replacing(services: usize, replaced: usize) -> Self {
         let (facts, cluster) = assumed::cluster(&Facts::default());
-        let live = resolved(services, "nginx");
+        let live = resolved(services, replaced, "nginx");
         let changes: Vec<Change> = live
             .services
             .values()
@@ -121,20 +156,21 @@ impl Scene {
             },
         });
         let snapshot = serde_json::from_value(snapshot).expect("a snapshot");
-        Self { desired: resolved(services, "gw"), snapshot, facts }
+        Self { desired: resolved(services, replaced, "gw"), snapshot, facts }
     }
 }
 
-/// Services on addresses of their own but for the first: it has a Private Link Service with a consumer, and a
-/// neighbour on its address. Its name is what changes.
-fn resolved(services: usize, name: &str) -> Desired {
+/// Services on addresses of their own but for the first few, which share one with a Private Link Service and a
+/// consumer. Their names are what changes.
+fn resolved(services: usize, replaced: usize, name: &str) -> Desired {
     let mut text = String::from(
         "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: routes}\nspec: {}\n",
     );
     for at in 0..services {
         let (name, address, port, link) = match at {
-            0 => (name.to_owned(), 10, 443, name == "nginx"),
-            1 => ("neighbour".to_owned(), 10, 8080, false),
+            _ if at < replaced => {
+                (format!("{name}-{at}"), 10, 443 + at, at == 0 && name == "nginx")
+            }
             _ => (format!("app-{at}"), 10 + at, 443, false),
         };
         let link = if link {
@@ -144,8 +180,8 @@ fn resolved(services: usize, name: &str) -> Desired {
         };
         write!(
             text,
-            "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
-             {PREFIX}load-balancer-internal: \"true\"\n    {PREFIX}load-balancer-ipv4: 10.240.0.{address}\n\
+            "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  labels: {{privlink.dev/stack: routes}}\n  \
+             annotations:\n    {PREFIX}load-balancer-internal: \"true\"\n    {PREFIX}load-balancer-ipv4: 10.240.0.{address}\n\
              {link}spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: {port}}}]}}\n"
         )
         .expect("text");

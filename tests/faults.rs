@@ -67,6 +67,8 @@ fn faults(trouble: Trouble, seed: u64) -> Vec<Fault> {
         Trouble::Late => of_controller(Effect::LateController { milliseconds: 700 }, 0),
         Trouble::FailedSync => {
             let failed = Effect::FailedSync {
+                method: None,
+                write: String::new(),
                 status: 409,
                 code: "AnotherOperationInProgress".to_owned(),
                 message: "made to fail".to_owned(),

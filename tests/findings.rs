@@ -155,6 +155,11 @@ fn a_load_balancer_without_node_ports_is_refused() {
     check_in(&found, "controller-fails");
     let it = first(&found, "controller-fails");
     assert!(it.help.as_ref().unwrap().contains("allocateLoadBalancerNodePorts"), "{it:?}");
+    let text = web(&[], "allocateLoadBalancerNodePorts: false").concat();
+    let text = format!("{}{text}", stack(""));
+    let line = text.lines().position(|it| it.contains("allocateLoad")).unwrap() + 1;
+    let place = it.place.as_ref().unwrap();
+    assert!(place.starts_with(&format!("after.yaml:{line}:")), "{place}");
     let own = [("port_80_health-probe_port", "9000")];
     let found = findings(&[], &web(&own, "allocateLoadBalancerNodePorts: false"));
     assert!(!has(&found, "controller-fails"), "{found:#?}");
@@ -259,6 +264,58 @@ fn what_the_api_server_refuses_is_found_at_its_place_before_the_apply() {
     assert!(it.message.contains("does not match the current range"), "{it:?}");
 }
 
+/// What kube-apiserver refuses, where it stands, and nothing of what would follow from it. Some of it holds on every
+/// cluster and is found without one; the rest a plan finds.
+#[test]
+fn refusals_of_the_api_server_are_found_before_anything_is_written() {
+    let live = "loadBalancerClass: example.org/one";
+    for (before, after, at, words) in [
+        ("", "ports: [{port: 443, name: Not_A_Label}]", "Not_A", "a lowercase RFC 1123 label"),
+        ("", "ports: [{port: 443, nodePort: 443}]", "nodePort", "not in the valid range"),
+        ("", "healthCheckNodePort: 32001", "32001", "may only be set when"),
+        (
+            "",
+            "sessionAffinity: ClientIP\nsessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}",
+            "86401",
+            "less than 86400",
+        ),
+        ("", "trafficDistribution: Close", "Close", "supported values"),
+        ("", "ports: [{port: 443, name: a}, {port: 443, name: b}]", "name: b", "Duplicate value"),
+        (
+            "",
+            "ipFamilyPolicy: SingleStack\nipFamilies: [IPv6]",
+            "[IPv6]",
+            "not configured on this cluster",
+        ),
+        ("", "ipFamilyPolicy: RequireDualStack", "RequireDual", "not configured for dual-stack"),
+        ("", "clusterIP: 192.168.7.7", "192.168.7.7", "does not match the current range"),
+        (live, "loadBalancerClass: example.org/two", "example.org/two", "may not change once set"),
+    ] {
+        let place = Workplace::with_example("internal-load-balancer");
+        let text = |spec: &str| format!("{}{}", stack(""), web(&[], spec).concat());
+        if !before.is_empty() {
+            std::fs::write(place.path().join("before.yaml"), text(before)).unwrap();
+            place.run("apply -f before.yaml --sandbox --auto-approve --controller-timeout 1");
+        }
+        let text = text(after);
+        std::fs::write(place.path().join("after.yaml"), &text).unwrap();
+        let run = place.run("plan -f after.yaml --sandbox");
+        assert!([1, 3].contains(&run.code), "{after}: {run:?}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(said.matches("[service-invalid]").count(), 1, "{after}: {said}");
+        assert!(!said.contains("controller-fails"), "{after}: {said}");
+        let flat = said
+            .replace('\n', " ")
+            .replace("│ ", "")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(flat.contains(words), "{after}: {said}");
+        let line = text.lines().position(|it| it.contains(at)).unwrap() + 1;
+        assert!(said.contains(&format!("after.yaml:{line}:")), "{after}: {said}");
+    }
+}
+
 #[test]
 fn a_namespace_that_is_not_there_is_found_unless_the_input_makes_it() {
     let with = |more: &str| {
@@ -296,6 +353,28 @@ fn a_group_for_links_that_is_not_there_is_found_at_its_annotation() {
     let it = first(&found, "resource-group-missing");
     assert!(it.message.contains("nope-rg"), "{it:?}");
     assert!(!has(&found, "partly-made"), "{found:#?}");
+}
+
+/// Its network is in another group, so that nothing else would tell.
+#[test]
+fn a_group_for_an_endpoint_that_is_not_there_is_one_finding_where_it_is_written() {
+    let group =
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myOtherResourceGroup";
+    let subnet = format!(
+        "subnet: {{id: {group}/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/pe-subnet}}"
+    );
+    let by_id = Endpoint::new("web-pe", "web").lines(&subnet).yaml();
+    for endpoint in [by_id, Endpoint::new("web-pe", "web").yaml()] {
+        let endpoint =
+            endpoint.replace("resourceGroup: myOtherResourceGroup\n", "resourceGroup: nope-rg\n");
+        let mut documents = web(&[LINK], "");
+        documents.push(endpoint);
+        let found = findings(&[], &documents);
+        check_in(&found, "resource-group-missing");
+        let errors: Vec<_> = found.iter().filter(|it| it.severity == Severity::Error).collect();
+        assert_eq!(errors.len(), 1, "{found:#?}");
+        assert!(errors[0].help.as_ref().unwrap().contains("az group create --name nope-rg"));
+    }
 }
 
 #[test]

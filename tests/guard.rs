@@ -301,6 +301,11 @@ fn a_render_is_guarded_without_a_stack() {
     for told in ["myAKSServicePE", "output/base/shop.yaml:"] {
         assert!(gone.stdout.contains(told), "{told}: {}", gone.stdout);
     }
+    // The comment names the application, by its file, and who is disconnected.
+    let comment = plan("-f output/target --base output/base -o markdown").expect(3);
+    for told in ["myAKSServicePE", "shop.yaml", "deleted"] {
+        assert!(comment.stdout.contains(told), "{told}: {}", comment.stdout);
+    }
 }
 
 // ---- the law: a verdict is what a plan says ----
@@ -368,7 +373,7 @@ fn by_guard(edit: &Edit, stored: Option<Value>, seen: &(Snapshot, Facts)) -> Tol
     let today = privlink_core::date::of_days(20_785);
     let seen = Seen {
         snapshot: &seen.0,
-        azure: &Azure::of(&seen.0),
+        azure: &Azure::of(&seen.0).with_views(&seen.0),
         facts: &seen.1,
         stack: None,
         trouble: None,

@@ -129,11 +129,14 @@ fn completions_know_codes_contexts_and_addresses() {
 #[test]
 fn pipelines_of_a_release_can_be_copied_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let make = |repository: &str, tag: &str| {
+    let archive = folder.path().join("privlink-x86_64-unknown-linux-musl.tar.gz");
+    std::fs::write(&archive, "").unwrap();
+    let make = |repository: &str, tag: &str, commit: &str| {
         let mut command = Command::new(root().join(".ci/workflows"));
-        command.args([repository, tag]).arg(folder.path()).output().unwrap()
+        command.args([repository, tag, commit]).arg(folder.path()).output().unwrap()
     };
-    let made = make("contoso/privlink", "v1.2.3");
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let made = make("contoso/privlink", "v1.2.3", commit);
     assert!(made.status.success(), "{made:?}");
     let files: BTreeMap<String, String> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -144,16 +147,26 @@ fn pipelines_of_a_release_can_be_copied_as_they_are() {
         .collect();
     assert!(files.contains_key("privlink.yml") && files.contains_key("gitlab-ci.yml"), "{files:?}");
     for (name, text) in &files {
-        assert!(!text.contains("OWNER") && !text.contains("v0.1.0"), "{name}:\n{text}");
+        let open = ["OWNER", "COMMIT # ", "v0.1.0", ": SHA256"];
+        assert!(!open.iter().any(|it| text.contains(it)), "{name}:\n{text}");
     }
-    assert_eq!(files["privlink.yml"].matches("- uses: contoso/privlink@v1.2.3\n").count(), 2);
+    let uses = format!("- uses: contoso/privlink@{commit} # v1.2.3\n");
+    assert_eq!(files["privlink.yml"].matches(&uses).count(), 2);
     let steps = &files["privlink-steps.yml"];
     assert!(
         steps.contains("https://github.com/contoso/privlink/releases/download/$VERSION"),
         "{steps}"
     );
-    assert!(files["azure-pipelines.yml"].contains("privlinkVersion: v1.2.3"));
-    for (repository, tag) in [("contoso", "v1.2.3"), ("a/b|c", "v1.2.3"), ("a/b", "main")] {
-        assert!(!make(repository, tag).status.success(), "{repository} {tag}");
+    let pipeline = &files["azure-pipelines.yml"];
+    // The SHA-256 of nothing.
+    let sum = "privlinkSha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert!(pipeline.contains("privlinkVersion: v1.2.3") && pipeline.contains(sum), "{pipeline}");
+    for (repository, tag, commit) in [
+        ("contoso", "v1.2.3", commit),
+        ("a/b|c", "v1.2.3", commit),
+        ("a/b", "main", commit),
+        ("a/b", "v1.2.3", "v1.2.3"),
+    ] {
+        assert!(!make(repository, tag, commit).status.success(), "{repository} {tag} {commit}");
     }
 }

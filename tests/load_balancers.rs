@@ -38,31 +38,8 @@ fn write(place: &Workplace, name: &str, text: &str) {
     std::fs::write(place.path().join(name), text).unwrap();
 }
 
-/// Gives the sandbox's cluster a second load balancer, which takes Services with a label `tier`.
 fn add_balancer(place: &Workplace, tier: &str) {
-    edit_json(&place.path().join("w.json"), |world| {
-        let own = json!([
-            {"name": "kubernetes", "scaleSet": "aks-nodepool1-vmss"},
-            {"name": "lb-two", "scaleSet": "other",
-             "serviceLabelSelector": {"matchLabels": {"tier": tier}}},
-        ]);
-        world["facts"]["loadBalancerConfigurations"] = own;
-        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
-        let resources = world["azure"].as_array_mut().unwrap();
-        resources.retain(|it| it["type"] != kind);
-        for (name, pool) in [("kubernetes", "nodepool1"), ("lb-two", "other")] {
-            let id = format!(
-                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
-                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
-            );
-            let mut properties = json!({"primaryAgentPoolName": pool});
-            if name == "lb-two" {
-                properties["serviceLabelSelector"] =
-                    json!({"matchLabels": [format!("tier={tier}")]});
-            }
-            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
-        }
-    });
+    support::add_load_balancer(&place.path().join("w.json"), tier);
 }
 
 fn plan(place: &Workplace, file: &str, code: i32) -> Value {
@@ -122,6 +99,44 @@ fn a_move_that_the_controller_chooses_says_who_is_disconnected_and_what_holds_it
     let held = format!("{STACK}{}", web(&on("kubernetes"), "tier: core"));
     write(&place, "held.yaml", &held);
     assert_eq!(plan(&place, "held.yaml", 0)["refusals"], json!([]));
+}
+
+/// The controller does not act on a label when it changes, and moves the Service at its next sync, whenever that is.
+#[test]
+fn a_label_that_moves_a_service_says_who_is_disconnected_before_it_is_written() {
+    let place = served("", "tier: core");
+    write(&place, "moved.yaml", &format!("{STACK}{}", web("", "tier: edge")));
+    check_move(&place, "moved.yaml");
+    let text = place.run("plan -f moved.yaml --sandbox=w.json").expect(3).stdout;
+    assert!(text.contains("does not act on this change when it is made"), "{text}");
+    let line = format!("{STACK}{}", web("", "tier: edge"));
+    let line = line.lines().position(|it| it.contains("labels:")).unwrap() + 1;
+    assert!(text.contains(&format!("moved.yaml:{line}")), "{text}");
+
+    // Another stack's tool writes the Service: privlink cannot make it sync, and says no less.
+    let external =
+        STACK.replace("cluster: myAKSCluster\n", "cluster: myAKSCluster\n  services: external\n");
+    write(&place, "theirs.yaml", &format!("{external}{}", web("", "tier: edge")));
+    let theirs = plan(&place, "theirs.yaml", 3);
+    let refusals = theirs["refusals"].as_array().unwrap();
+    assert!(refusals.iter().any(|it| it["code"] == "too-many-disconnects"), "{refusals:?}");
+
+    let flags = "-f moved.yaml --sandbox=w.json --controller-timeout 20";
+    place.run(&format!("apply {flags} --auto-approve --max-disconnects 1")).expect(0);
+    let after = place.run("plan -f moved.yaml --sandbox=w.json").expect(0);
+    assert_eq!(after.last_line(), "No changes.", "{}", after.stdout);
+}
+
+/// An address that is pinned holds a Service where it is: the next sync after such a label fails.
+#[test]
+fn a_label_that_no_load_balancer_of_the_address_takes_is_found_before_it_is_written() {
+    let pinned = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.70\n";
+    let place = served(pinned, "tier: core");
+    write(&place, "moved.yaml", &format!("{STACK}{}", web(pinned, "tier: edge")));
+    let moved = plan(&place, "moved.yaml", 3);
+    let found = moved["findings"].as_array().unwrap();
+    let fails = |it: &Value| it["code"] == "controller-fails" && it["severity"] == "error";
+    assert!(found.iter().any(fails), "{found:#?}");
 }
 
 /// The AKS API has the load balancers of a cluster with several, and a Stack may say them. Where neither

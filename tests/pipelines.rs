@@ -400,6 +400,41 @@ fn workflows_and_the_page_use_commands_and_flags_that_exist() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
+/// What runs beside an identity is what was looked at: actions by commit, archives by checksum.
+#[test]
+fn pipelines_name_what_they_run_by_what_cannot_be_moved() {
+    let mut files: Vec<_> = ["examples/ci/github", ".github/workflows"]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap())
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.push(root().join("action.yml"));
+    assert!(files.len() > 7, "{files:?}");
+    let mut actions = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in
+            text.lines().filter_map(|it| it.trim().trim_start_matches("- ").strip_prefix("uses: "))
+        {
+            let (action, tag) = line.split_once(" # v").unwrap_or((line, ""));
+            let (name, commit) = action.split_once('@').unwrap();
+            let is_commit = commit.len() == 40 && commit.bytes().all(|it| it.is_ascii_hexdigit());
+            // A release fills its own commit in.
+            let is_ours = (name, commit) == ("OWNER/privlink", "COMMIT");
+            assert!((is_commit || is_ours) && !tag.is_empty(), "{}: {line}", file.display());
+            actions += 1;
+        }
+    }
+    assert!(actions > 20, "{actions}");
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let install = read(".ci/install");
+    assert!(install.contains("gh attestation verify") && install.contains("--check"), "{install}");
+    let steps = read("examples/ci/azure-pipelines/privlink-steps.yml");
+    assert!(steps.contains("sha256sum --check --strict - <<<\"$SHA256  $archive\""), "{steps}");
+    let gitlab = read("examples/ci/gitlab/.gitlab-ci.yml");
+    assert!(gitlab.contains("rm -f \"$AZURE_FEDERATED_TOKEN_FILE\""), "{gitlab}");
+}
+
 #[test]
 fn every_format_of_outputs_is_the_same_under_every_agent() {
     let place = Workplace::with_example("private-link");

@@ -95,6 +95,45 @@ fn the_clusters_identity_needs_to_write_the_subnet() {
     assert!(unknown.iter().all(|(_, _, verdict)| verdict == "unknown"), "{unknown:?}");
 }
 
+/// Who writes a subnet needs to join all that it refers to: what an egress firewall's owner put on it, in a group of
+/// their own. Nothing is missing where the identity may.
+#[test]
+fn the_clusters_identity_needs_to_join_what_the_subnet_refers_to() {
+    let node_group =
+        format!("{SUBSCRIPTION}/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus");
+    let other = format!("{SUBSCRIPTION}/resourceGroups/egress-rg");
+    let place = |scopes: &[&String]| {
+        let assignments: Vec<Value> = scopes
+            .iter()
+            .map(|scope| {
+                json!({"role": "Contributor", "principal": "cccccccc-cccc-cccc-cccc-cccccccccccc",
+                       "scope": scope})
+            })
+            .collect();
+        place(|world| {
+            world["directory"]["roleAssignments"] = json!(assignments);
+            let ours = |it: &&mut Value| it["name"] == "aks-subnet" || it["name"] == "pls-subnet";
+            for subnet in world["azure"].as_array_mut().unwrap().iter_mut().filter(ours) {
+                for (field, kind) in [
+                    ("natGateway", "natGateways"),
+                    ("routeTable", "routeTables"),
+                    ("networkSecurityGroup", "networkSecurityGroups"),
+                ] {
+                    let id = format!("{other}/providers/Microsoft.Network/{kind}/egress");
+                    subnet["properties"][field] = json!({"id": id});
+                }
+            }
+        })
+    };
+    let missing = unmet(&place(&[&node_group]), 1);
+    for kind in ["natGateways", "routeTables", "networkSecurityGroups"] {
+        let join = format!("Microsoft.Network/{kind}/join/action");
+        assert!(missing.contains(&expected("cluster-rights", &join, "missing")), "{missing:?}");
+    }
+    assert_eq!(missing.len(), 3, "{missing:?}");
+    assert_eq!(unmet(&place(&[&node_group, &other]), 0), []);
+}
+
 #[test]
 fn a_provider_that_is_not_registered_is_missing() {
     let place = place(|world| world["directory"]["unregistered"] = json!(["microsoft.network"]));

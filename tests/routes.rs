@@ -11,13 +11,15 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use support::Workplace;
-use support::scene::{self, Endpoint, Service};
+
+const PREFIX: &str = "service.beta.kubernetes.io/azure-";
 
 /// What stands above the catalogue's rows.
 const HEAD: &str = "# A catalogue of routes
@@ -37,7 +39,7 @@ const LINKS: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourc
 
 /// A Service as the catalogue writes it: `default/web 443,80 ipv4=10.240.0.25 pls=my-pls`. A word with `=` is
 /// an annotation without the part that all of them share; `pls` and `nat` are short for what a Private Link
-/// Service needs, `selector`, `type` and `families` are of the spec.
+/// Service needs, `selector`, `type` and `families` are of the spec, `tier` is a label.
 fn service(text: &str) -> String {
     let mut words = text.split_whitespace();
     let (namespace, name) = words.next().unwrap().split_once('/').unwrap();
@@ -49,44 +51,72 @@ fn service(text: &str) -> String {
         annotations.extend([("pls-create", "true"), ("pls-name", name)]);
         annotations.insert("pls-ip-configuration-subnet", option("nat").unwrap_or("pls-subnet"));
     }
-    let mut service = Service::public(name).namespace(namespace);
+    let mut spec = String::new();
     for (key, value) in &options {
         match *key {
-            "pls" | "nat" => {}
-            "selector" => service = service.line(&format!("selector: {{app: {value}}}")),
-            "type" => service = service.line(&format!("type: {value}")),
-            "families" => service = service.line(&format!("ipFamilyPolicy: {value}")),
+            "pls" | "nat" | "selector" | "type" | "tier" => {}
             "internal" if *value == "no" => drop(annotations.remove("load-balancer-internal")),
             "ipv4" => drop(annotations.insert("load-balancer-ipv4", value)),
+            "families" => writeln!(spec, "  ipFamilyPolicy: {value}").unwrap(),
             key => drop(annotations.insert(key, value)),
         }
     }
-    for (key, value) in annotations {
-        service = service.annotation(&format!("azure-{key}"), value);
-    }
-    let ports = ports.split(',').map(|it| format!("{{name: p{it}, port: {it}, targetPort: 8443}}"));
-    let ports = ports.collect::<Vec<_>>().join(", ");
-    service.line(&format!("ports: [{ports}]")).yaml()
+    let annotations: String = annotations
+        .iter()
+        .map(|(key, value)| format!("    {PREFIX}{key}: \"{value}\"\n"))
+        .collect();
+    let ports: String = ports
+        .split(',')
+        .map(|port| format!("  - {{name: p{port}, port: {port}, targetPort: 8443}}\n"))
+        .collect();
+    let labels = option("tier").map(|it| format!("  labels: {{tier: {it}}}\n")).unwrap_or_default();
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  namespace: {namespace}\n{labels}  \
+         annotations:\n{annotations}spec:\n  type: {}\n  selector: {{app: {}}}\n{spec}  ports:\n{ports}",
+        option("type").unwrap_or("LoadBalancer"),
+        option("selector").unwrap_or(name),
+    )
 }
 
 /// A stack of Services, and of endpoints: `pe default/web`.
 fn stack(services: &[&str], endpoints: &[(&str, &str)]) -> String {
-    let mut text = scene::stack("").replace("name: shop", "name: routes");
+    let mut text = String::from(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: routes}\nspec:\n  \
+         subscription: 00000000-0000-0000-0000-000000000000\n  resourceGroup: myResourceGroup\n  \
+         cluster: myAKSCluster\n",
+    );
     text.extend(services.iter().map(|it| service(it)));
     for (name, target) in endpoints {
         let target = target.split_once('/').map_or_else(
             || format!("id: {LINKS}/{target}"),
             |(namespace, name)| format!("service: {{namespace: {namespace}, name: {name}}}"),
         );
-        let lines = format!("target: {{{target}}}\napproval: Automatic");
-        text.push_str(&Endpoint::new(name, "").lines(&lines).yaml());
+        write!(
+            text,
+            "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
+             resourceGroup: myOtherResourceGroup\n  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
+             target: {{{target}}}\n  approval: Automatic\n"
+        )
+        .unwrap();
     }
     text
+}
+
+/// The cluster that a pair is on.
+#[derive(Clone, Copy, PartialEq)]
+enum Cluster {
+    /// The sandbox's first one.
+    Plain,
+    /// One with Nodes of both families.
+    DualStack,
+    /// One with two load balancers; the second, `lb-two`, takes Services with the label `tier: edge`.
+    TwoBalancers,
 }
 
 /// One pair.
 struct Pair {
     name: &'static str,
+    cluster: Cluster,
     from: &'static [&'static str],
     to: &'static [&'static str],
     /// The endpoints, each with the Service it reaches before and after.
@@ -95,9 +125,10 @@ struct Pair {
 
 /// Pairs whose one endpoint reaches the same Service before and after, unless it says otherwise.
 macro_rules! pairs {
-    ($($name:literal: [$($from:literal),*] => [$($to:literal),*] $(with $($endpoint:literal $before:literal $after:literal),+)?;)*) => {
+    ($($name:literal $(on $cluster:ident)?: [$($from:literal),*] => [$($to:literal),*] $(with $($endpoint:literal $before:literal $after:literal),+)?;)*) => {
         &[$(Pair {
             name: $name,
+            cluster: [$(Cluster::$cluster,)? Cluster::Plain][0],
             from: &[$($from),*],
             to: &[$($to),*],
             endpoints: &[$($(($endpoint, $before, $after)),+)?],
@@ -208,6 +239,51 @@ const PAIRS: &[Pair] = pairs! {
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
         => ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=PreferDualStack"]
         with "pe" "default/web" "default/web";
+    "a second family is preferred" on DualStack:
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
+        => ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=PreferDualStack"]
+        with "pe" "default/web" "default/web";
+    "a second family is required" on DualStack:
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
+        => ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=RequireDualStack"]
+        with "pe" "default/web" "default/web";
+    "back to one family" on DualStack:
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=RequireDualStack"]
+        => ["default/web 443 ipv4=10.240.0.25 pls=my-pls families=SingleStack"]
+        with "pe" "default/web" "default/web";
+    "a second family, and another address" on DualStack:
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"]
+        => ["default/web 443 ipv4=10.240.0.26 pls=my-pls families=RequireDualStack"]
+        with "pe" "default/web" "default/web";
+    "a gateway in place of a Service with two families" on DualStack:
+        ["default/nginx 443 ipv4=10.240.0.25 pls=my-pls families=RequireDualStack"]
+        => ["default/gw 443 ipv4=10.240.0.25 families=RequireDualStack"]
+        with "pe" "default/nginx" "default/gw";
+    "another load balancer" on TwoBalancers:
+        ["default/web 443 pls=my-pls load-balancer-configurations=kubernetes tier=edge"]
+        => ["default/web 443 pls=my-pls load-balancer-configurations=lb-two tier=edge"]
+        with "pe" "default/web" "default/web";
+    "another load balancer, by a label" on TwoBalancers:
+        ["default/web 443 pls=my-pls tier=core"] => ["default/web 443 pls=my-pls tier=edge"]
+        with "pe" "default/web" "default/web";
+    "the load balancer that it is on is named" on TwoBalancers:
+        ["default/web 443 pls=my-pls"] => ["default/web 443 pls=my-pls load-balancer-configurations=kubernetes"]
+        with "pe" "default/web" "default/web";
+    "another load balancer, and another address" on TwoBalancers:
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls tier=core"]
+        => ["default/web 443 ipv4=10.240.0.26 pls=my-pls tier=edge"]
+        with "pe" "default/web" "default/web";
+    "a gateway in place of a Service, on the second load balancer" on TwoBalancers:
+        ["default/nginx 443 ipv4=10.240.0.25 pls=my-pls tier=edge"] => ["default/gw 443 ipv4=10.240.0.25 tier=edge"]
+        with "pe" "default/nginx" "default/gw";
+    "public to internal":
+        ["default/web 443 internal=no"] => ["default/web 443 ipv4=10.240.0.25 pls=my-pls"];
+    "deleted and created again under another name, with another address":
+        ["default/web 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/shop 443 ipv4=10.240.0.26 pls=my-pls"]
+        with "pe" "default/web" "default/shop";
+    "another subnet, for endpoints of three documents":
+        ["default/web 443 pls=my-pls"] => ["default/web 443 load-balancer-internal-subnet=apps-subnet pls=my-pls"]
+        with "pe-a" "default/web" "default/web", "pe-b" "default/web" "default/web", "pe-c" "default/web" "default/web";
     "PROXY protocol":
         ["default/web 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/web 443 ipv4=10.240.0.25 pls=my-pls pls-proxy-protocol=true"]
         with "pe" "default/web" "default/web";
@@ -266,60 +342,226 @@ fn shown(place: &Workplace, file: &str) -> Vec<String> {
     lines.map(|it| it.trim().to_owned()).collect()
 }
 
-/// Brings a pair's beginning about, asks for the route, and walks it. The row of the catalogue.
-fn walk(pair: &Pair) -> String {
+/// The world of the sandbox.
+fn world(place: &Workplace) -> Value {
+    support::read_json(&place.path().join(WORLD))
+}
+
+/// Where that is kept.
+const WORLD: &str = ".privlink/sandbox/routes.json";
+
+/// What Azure has of a type.
+fn resources<'w>(world: &'w Value, kind: &str) -> Vec<&'w Value> {
+    let all = world["azure"].as_array().unwrap().iter();
+    all.filter(|it| it["type"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(kind))).collect()
+}
+
+/// What each Private Link Service with consumers serves, and who is connected to it.
+fn served(world: &Value) -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let same = |one: &Value, other: &Value| {
+        one.as_str().unwrap_or("-").eq_ignore_ascii_case(other.as_str().unwrap_or_default())
+    };
+    let mut served = BTreeMap::new();
+    for link in resources(world, "Microsoft.Network/privateLinkServices") {
+        let frontend = &link["properties"]["loadBalancerFrontendIpConfigurations"][0]["id"];
+        let mut ports = BTreeSet::new();
+        for balancer in resources(world, "Microsoft.Network/loadBalancers") {
+            for rule in
+                balancer["properties"]["loadBalancingRules"].as_array().into_iter().flatten()
+            {
+                let rule = &rule["properties"];
+                if same(&rule["frontendIPConfiguration"]["id"], frontend) {
+                    let protocol = rule["protocol"].as_str().unwrap().to_uppercase();
+                    ports.insert(format!("{protocol} {}", rule["frontendPort"]));
+                }
+            }
+        }
+        let connections = link["properties"]["privateEndpointConnections"].as_array();
+        let connected: BTreeSet<String> = connections
+            .into_iter()
+            .flatten()
+            .map(|it| &it["properties"])
+            .filter(|it| it["privateLinkServiceConnectionState"]["status"] == "Approved")
+            .map(|it| it["privateEndpoint"]["id"].as_str().unwrap().to_lowercase())
+            .collect();
+        // One that was made again has another alias.
+        let name = format!("{} {}", link["name"].as_str().unwrap(), link["properties"]["alias"]);
+        if !connected.is_empty() {
+            served.insert(name, (ports, connected));
+        }
+    }
+    served
+}
+
+/// What a step did, as it is printed: whom it disconnects, and what nothing serves after it. `needed` is what was
+/// served in the beginning and is in the end.
+fn assert_as_printed(pair: &str, step: &Value, before: &Value, after: &Value, needed: &[String]) {
+    let (before, after) = (served(before), served(after));
+    let lost: BTreeSet<&String> = before
+        .iter()
+        .flat_map(|(name, (_, connected))| {
+            let left = after.get(name).map(|(_, left)| left);
+            connected.iter().filter(move |it| left.is_none_or(|left| !left.contains(*it)))
+        })
+        .collect();
+    let printed: BTreeSet<String> = step["disconnects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| it["endpoint"].as_str().unwrap().to_lowercase())
+        .collect();
+    assert_eq!(lost, printed.iter().collect(), "{pair}: step {}", step["number"]);
+    let missing: BTreeSet<String> = needed
+        .iter()
+        .filter(|need| {
+            let (link, port) = need.split_once(' ').unwrap();
+            let mut found = after.iter().filter(|(name, _)| name.split(' ').next() == Some(link));
+            found.next().is_some_and(|(_, (ports, _))| !ports.contains(port))
+        })
+        .cloned()
+        .collect();
+    let unserved = step["unserved"].as_array().into_iter().flatten();
+    let unserved: BTreeSet<String> = unserved.map(|it| it.as_str().unwrap().to_owned()).collect();
+    assert_eq!(missing, unserved, "{pair}: step {}", step["number"]);
+}
+
+/// The ports that a pair's Services serve in the end, as rules spell them.
+fn wanted_ports(pair: &Pair) -> BTreeSet<String> {
+    let ports = pair.to.iter().flat_map(|it| it.split_whitespace().nth(1).unwrap().split(','));
+    ports.map(|port| format!("TCP {port}")).collect()
+}
+
+fn begin(pair: &Pair) -> Workplace {
     let place = Workplace::empty();
+    match pair.cluster {
+        Cluster::Plain => {}
+        Cluster::DualStack => {
+            let from = support::root().join("examples/dual-stack/world/observed.json");
+            place.run(&format!("sandbox init {WORLD} --from {}", from.display())).expect(0);
+            add_consumers(&place);
+        }
+        Cluster::TwoBalancers => {
+            place.run(&format!("sandbox init {WORLD}")).expect(0);
+            support::add_load_balancer(&place.path().join(WORLD), "edge");
+        }
+    }
     let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
     write("from.yaml", stack(pair.from, &endpoints(pair, false)));
     write("to.yaml", stack(pair.to, &endpoints(pair, true)));
     let made = place.run("apply -f from.yaml --sandbox --auto-approve --controller-timeout 20");
     assert_eq!(made.code, 0, "{}: {made:?}", pair.name);
+    place
+}
+
+/// Gives the world the network of the consumers, which the first world has.
+fn add_consumers(place: &Workplace) {
+    place.run("sandbox init first.json").expect(0);
+    let first = support::read_json(&place.path().join("first.json"));
+    let theirs = |it: &&Value| {
+        it["id"].as_str().is_some_and(|id| id.to_lowercase().contains("/myotherresourcegroup"))
+    };
+    let theirs: Vec<Value> =
+        first["azure"].as_array().unwrap().iter().filter(theirs).cloned().collect();
+    support::edit_json(&place.path().join(WORLD), |world| {
+        world["azure"].as_array_mut().unwrap().extend(theirs);
+    });
+}
+
+/// Applies each folder, and looks what came of it.
+fn walk_folders(place: &Workplace, pair: &str, limits: &str, mut done: impl FnMut(usize)) {
+    for (number, folder) in folders(place).iter().enumerate() {
+        let step = format!("steps/{folder}");
+        let run = place.run(&format!("apply -f {step} --sandbox --auto-approve {limits}"));
+        assert_eq!(run.code, 0, "{pair}: {step}: {run:?}");
+        done(number);
+        let plan = place.run(&format!("plan -f {step} --sandbox"));
+        assert!(plan.last_line().starts_with("No changes"), "{pair}: {step}: {plan:?}");
+    }
+}
+
+/// Brings a pair's beginning about, asks for the route, and walks it. The row of the catalogue.
+fn walk(pair: &Pair) -> String {
+    let place = begin(pair);
+    let again = place.run("route -f to.yaml --sandbox -o json");
     let run = place.run("route -f to.yaml --sandbox -o json --out steps");
     assert_eq!(run.code, 0, "{}: {run:?}", pair.name);
+    assert_eq!(run.stdout, again.stdout, "{}: the same input gives the same route", pair.name);
     let route: Value = serde_json::from_str(&run.stdout).unwrap();
     let at_once = route["atOnce"].as_array().unwrap().len();
     let states = route["searched"]["states"].as_u64().unwrap();
+    let why = route["because"][0]["reason"].as_str().unwrap_or_default();
     let row = match route["verdict"].as_str().unwrap() {
         "atOnce" => "at once, nobody".to_owned(),
-        "none" if route["fails"].is_array() => format!("fails in every order, all {states} states"),
-        "none" => format!("none better than {at_once}, all {states} states"),
-        "unfinished" => format!("none better than {at_once} found"),
-        _ => {
-            let cost = &route["cost"];
-            let steps = route["steps"].as_array().unwrap();
-            for folder in folders(&place) {
-                let step = format!("steps/{folder}");
-                let limits = format!("--max-disconnects {}", cost["disconnects"]);
-                let run = place.run(&format!("apply -f {step} --sandbox --auto-approve {limits}"));
-                assert_eq!(run.code, 0, "{}: {step}: {run:?}", pair.name);
-                let plan = place.run(&format!("plan -f {step} --sandbox"));
-                assert!(
-                    plan.last_line().starts_with("No changes"),
-                    "{}: {step}: {plan:?}",
-                    pair.name
-                );
-            }
-            let end = shown(&place, "to.yaml");
-            let kept = end.iter().filter(|it| it.ends_with("Approved")).count();
-            if cost["disconnects"] == 0 {
-                assert_eq!(kept, pair.endpoints.len(), "{}: {end:?}", pair.name);
-            }
-            let plan = place.run("plan -f to.yaml --sandbox");
-            assert!(plan.last_line().starts_with("No changes"), "{}: {plan:?}", pair.name);
-            format!(
-                "{} instead of {}, {} steps, {} unserved between",
-                cost["disconnects"],
-                if route["fails"].is_array() {
-                    "a failure".to_owned()
-                } else {
-                    at_once.to_string()
-                },
-                steps.len(),
-                cost["unserved"]
-            )
+        "none" if route["fails"].is_array() && !route["gates"].is_object() => {
+            format!("fails in every order, all {states} states")
         }
+        "none" => format!(
+            "none better than {at_once}: {why} (all {states} states); {}",
+            walk_gates(&place, pair, &route["gates"])
+        ),
+        "unfinished" => format!("none better than {at_once} found"),
+        _ => walk_route(&place, pair, &route),
     };
     format!("| {} | {row} |\n", pair.name)
+}
+
+/// Walks a route; what it costs.
+fn walk_route(place: &Workplace, pair: &Pair, route: &Value) -> String {
+    let (cost, steps) = (&route["cost"], route["steps"].as_array().unwrap());
+    let wanted = wanted_ports(pair);
+    let mut before = world(place);
+    let needed: Vec<String> = served(&before)
+        .iter()
+        .flat_map(|(name, (ports, _))| {
+            let link = name.split(' ').next().unwrap();
+            ports.intersection(&wanted).map(move |port| format!("{link} {port}"))
+        })
+        .collect();
+    let limits = format!("--max-disconnects {}", cost["disconnects"]);
+    walk_folders(place, pair.name, &limits, |number| {
+        let after = world(place);
+        assert_as_printed(pair.name, &steps[number], &before, &after, &needed);
+        before = after;
+    });
+    let end = shown(place, "to.yaml");
+    let kept = end.iter().filter(|it| it.ends_with("Approved")).count();
+    if cost["disconnects"] == 0 {
+        assert_eq!(kept, pair.endpoints.len(), "{}: {end:?}", pair.name);
+    }
+    let plan = place.run("plan -f to.yaml --sandbox");
+    assert!(plan.last_line().starts_with("No changes"), "{}: {plan:?}", pair.name);
+    let at_once = route["atOnce"].as_array().unwrap().len();
+    let instead = match route["fails"].is_array() {
+        true => "a failure".to_owned(),
+        false => at_once.to_string(),
+    };
+    format!(
+        "{} instead of {instead}, {} steps, {} unserved between",
+        cost["disconnects"],
+        steps.len(),
+        cost["unserved"]
+    )
+}
+
+/// Walks the stages of the way with gates; what they come to.
+fn walk_gates(place: &Workplace, pair: &Pair, gates: &Value) -> String {
+    if gates.is_null() {
+        return "no gates either".to_owned();
+    }
+    let stages = gates["stages"].as_array().unwrap().len();
+    let links = gates["links"].as_array().unwrap();
+    if links.iter().all(|link| link["second"].is_null()) {
+        return "with a gate: once nobody is left".to_owned();
+    }
+    let old = served(&world(place));
+    let moved: usize =
+        links.iter().map(|it| it["second"]["endpoints"].as_array().map_or(0, Vec::len)).sum();
+    walk_folders(place, pair.name, &format!("--max-disconnects {moved}"), |_| {});
+    let end = served(&world(place));
+    assert!(old.keys().all(|it| !end.contains_key(it)), "{}: {old:?} is left", pair.name);
+    let connected: usize = end.values().map(|(_, connected)| connected.len()).sum();
+    assert_eq!(connected, pair.endpoints.len(), "{}: {end:?}", pair.name);
+    format!("with gates: {stages} stages, {moved} of the stack re-created")
 }
 
 fn folders(place: &Workplace) -> Vec<String> {
@@ -334,7 +576,7 @@ fn folders(place: &Workplace) -> Vec<String> {
 #[test]
 fn every_pair_of_the_catalogue_has_its_route_or_none() {
     let next = AtomicUsize::new(0);
-    let rows = Mutex::new(BTreeMap::new());
+    let (rows, failed) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -342,12 +584,15 @@ fn every_pair_of_the_catalogue_has_its_route_or_none() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     PAIRS.get(number).map(|pair| (number, pair))
                 } {
-                    let row = walk(pair);
-                    rows.lock().unwrap().insert(number, row);
+                    match std::panic::catch_unwind(|| walk(pair)) {
+                        Ok(row) => drop(rows.lock().unwrap().insert(number, row)),
+                        Err(_) => failed.lock().unwrap().push(pair.name),
+                    }
                 }
             });
         }
     });
+    assert_eq!(failed.into_inner().unwrap(), Vec::<&str>::new(), "each failure is told above");
     let rows: String = rows.into_inner().unwrap().into_values().collect();
     support::assert_golden("../docs/route-catalogue.md", &format!("{HEAD}{rows}"));
 }
@@ -355,11 +600,7 @@ fn every_pair_of_the_catalogue_has_its_route_or_none() {
 #[test]
 fn an_apply_by_route_disconnects_nobody_and_goes_on_from_wherever_it_was_stopped() {
     let pair = &PAIRS[0];
-    let place = Workplace::empty();
-    let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
-    write("from.yaml", stack(pair.from, &endpoints(pair, false)));
-    write("to.yaml", stack(pair.to, &endpoints(pair, true)));
-    place.run("apply -f from.yaml --sandbox --auto-approve").expect(0);
+    let place = begin(pair);
     let alias = |file: &str| {
         let run = place.run(&format!("output -f {file} --sandbox"));
         run.stdout
@@ -384,16 +625,174 @@ fn an_apply_by_route_disconnects_nobody_and_goes_on_from_wherever_it_was_stopped
     assert!(world.contains(&before), "the Private Link Service is the one that there was");
 }
 
-#[test]
-fn where_there_is_no_route_an_apply_by_route_refuses_and_says_what_to_do_instead() {
-    let pair = PAIRS.iter().find(|it| it.name == "another address").unwrap();
+/// Text of endpoints with names in DNS, and of one without, to `default/web`.
+fn named_endpoints() -> String {
+    let endpoint = |name: &str, dns: &str| {
+        format!(
+            "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {name}}}\nspec:\n  \
+             resourceGroup: myOtherResourceGroup\n  subnet: {{virtualNetwork: myOtherVNET, name: pe-subnet}}\n  \
+             target: {{service: {{namespace: default, name: web}}}}\n  approval: Automatic\n{dns}"
+        )
+    };
+    let record = "  dns: {record: {zone: privatelink.contoso.com, name: shop}}\n";
+    let group = "  dns: {zoneGroup: {zones: [privatelink.contoso.com]}}\n";
+    [("by-record", record), ("by-group", group), ("plain", "")]
+        .iter()
+        .map(|(name, dns)| endpoint(name, dns))
+        .collect()
+}
+
+/// A Service whose address changes, three endpoints of the stack on it, and one of somebody else.
+fn moved_address() -> Workplace {
     let place = Workplace::empty();
     let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
-    write("from.yaml", stack(pair.from, &endpoints(pair, false)));
-    write("to.yaml", stack(pair.to, &endpoints(pair, true)));
-    place.run("apply -f from.yaml --sandbox --auto-approve").expect(0);
-    let run = place.run("apply -f to.yaml --route --sandbox --auto-approve").expect(3);
+    let web = |address: &str| {
+        format!("default/web 443 ipv4={address} pls=my-pls pls-fqdns=web.contoso.com")
+    };
+    let own = |address: &str| stack(&[&web(address)], &[]) + &named_endpoints();
+    write("from.yaml", own("10.240.0.25"));
+    write("to.yaml", own("10.240.0.26"));
+    let theirs = |name: &str, link: &str| {
+        stack(&[], &[(name, link)]).replace("{name: routes}", "{name: theirs}")
+    };
+    write("theirs.yaml", theirs("foreign", "my-pls"));
+    write("theirs-moved.yaml", theirs("foreign-new", "my-pls-2"));
+    for stack in ["from", "theirs"] {
+        place.run(&format!("apply -f {stack}.yaml --sandbox={WORLD} --auto-approve")).expect(0);
+    }
+    place
+}
+
+const BY_GATES: &str =
+    "apply -f to.yaml --route --auto-approve --max-disconnects 1 --timeout external=1s";
+
+#[test]
+fn where_there_is_no_route_gates_move_the_stacks_endpoints_and_wait_for_others() {
+    let place = moved_address();
+    let at = |words: &str| place.run(&format!("{words} --sandbox={WORLD}"));
+    let run = at("apply -f to.yaml --route --auto-approve").expect(3);
     assert!(run.stdout.starts_with("There is no route"), "{run:?}");
-    assert!(run.stdout.contains("Instead, with nobody disconnected:"), "{run:?}");
     assert!(run.stdout.contains("recorded"), "the rule is said, and how sure it is: {run:?}");
+    assert!(run.stdout.contains("Instead, with 1 endpoint of this stack re-created"), "{run:?}");
+    // What it did until it was refused disconnects nobody.
+    assert_eq!(served(&world(&place)).values().map(|(_, it)| it.len()).sum::<usize>(), 6);
+
+    let run = at(BY_GATES).expect(6);
+    assert!(run.stderr.contains("Still connected: foreign."), "{run:?}");
+    let now = served(&world(&place));
+    let on =
+        |link: &str| now.iter().find(|(name, _)| name.starts_with(link)).map(|(_, it)| it.1.len());
+    assert_eq!((on("my-pls "), on("my-pls-2 ")), (Some(1), Some(3)), "{now:?}");
+    let route = at("route -f to.yaml").expect(0).stdout;
+    assert!(
+        route.starts_with("The way with gates was begun: stage 4 of 4 is due, end."),
+        "{route}"
+    );
+    assert!(route.contains("foreign (resource group myOtherResourceGroup"), "{route}");
+    let journals = support::names(&place.path().join(".privlink/journal").display().to_string());
+    assert!(!journals.is_empty());
+
+    // He moves, and leaves.
+    at("apply -f theirs-moved.yaml --auto-approve").expect(0);
+    let run = at(BY_GATES).expect(0);
+    assert!(run.stderr.contains("all 4 stages"), "{run:?}");
+    let now = served(&world(&place));
+    assert_eq!(now.keys().filter(|it| it.starts_with("my-pls ")).count(), 0, "{now:?}");
+    assert_eq!(now.values().map(|(_, it)| it.len()).sum::<usize>(), 4, "{now:?}");
+
+    // The documents of the last stage are what is live, and there is nothing left to do.
+    at("route -f to.yaml --out steps").expect(0);
+    let plan = at("plan -f steps/4-end");
+    assert!(plan.last_line().starts_with("No changes"), "{plan:?}");
+    at(BY_GATES).expect(0);
+    let record = resources(&world(&place), "Microsoft.Network/privateDnsZones/A")
+        .iter()
+        .find(|it| it["name"] == "shop")
+        .map(|it| it["properties"]["aRecords"].clone());
+    let endpoint = resources(&world(&place), "Microsoft.Network/privateEndpoints")
+        .iter()
+        .any(|it| it["name"] == "by-record-2");
+    assert!(endpoint && record.is_some_and(|it| it.as_array().is_some_and(|it| it.len() == 1)));
+}
+
+#[test]
+fn folders_of_stages_say_what_to_wait_for() {
+    let place = moved_address();
+    place.run(&format!("route -f to.yaml --sandbox={WORLD} --out steps")).expect(0);
+    assert_eq!(folders(&place), ["1-beside", "2-move", "3-leave", "4-end"]);
+    let page = std::fs::read_to_string(place.path().join("steps/4-end/README.md")).unwrap();
+    assert!(page.contains("wait until they have left my-pls"), "{page}");
+    assert!(page.contains("foreign"), "{page}");
+}
+
+/// Whatever a stage had done when it was stopped, the next run converges on the same.
+#[test]
+fn gates_go_on_from_wherever_they_were_stopped() {
+    let folders = ["1-beside", "2-move", "3-leave"];
+    for (whole, part) in [
+        (1, "Service/default/web-2"),
+        (1, "PrivateEndpoint/plain"),
+        (2, "Service/default/web-2"),
+        (2, "PrivateEndpoint/by-record"),
+    ] {
+        let place = moved_address();
+        let at = |words: &str| place.run(&format!("{words} --sandbox={WORLD}"));
+        at("route -f to.yaml --out steps").expect(0);
+        let flags = "--auto-approve --max-disconnects 1";
+        for folder in &folders[..whole] {
+            at(&format!("apply -f steps/{folder} {flags}")).expect(0);
+        }
+        // A part of the next stage, as a run that was stopped leaves it.
+        at(&format!("apply -f steps/{} {flags} --target {part}", folders[whole])).expect(0);
+        let run = at(BY_GATES).expect(6);
+        assert!(run.stderr.contains("Still connected: foreign."), "{part}: {run:?}");
+        let now = served(&world(&place));
+        let on =
+            |link: &str| now.iter().find(|(name, _)| name.starts_with(link)).unwrap().1.1.len();
+        assert_eq!((on("my-pls "), on("my-pls-2 ")), (1, 3), "{part}: {now:?}");
+    }
+}
+
+#[test]
+fn a_gate_alone_waits_until_nobody_is_left() {
+    let pair = PAIRS.iter().find(|it| it.name == "the Service is deleted").unwrap();
+    let place = begin(pair);
+    let run = place.run("apply -f to.yaml --route --sandbox --auto-approve --timeout external=1s");
+    let run = run.expect(6);
+    assert!(run.stderr.contains("Still connected: pe."), "{run:?}");
+    assert!(run.stdout.contains("wait until they have left my-pls"), "{run:?}");
+    // The consumer's document is removed.
+    std::fs::write(place.path().join("to.yaml"), stack(pair.to, &[])).unwrap();
+    let run = place.run("apply -f to.yaml --route --sandbox --auto-approve --timeout external=1s");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(served(&world(&place)).is_empty());
+}
+
+#[test]
+fn the_guard_names_the_route_of_a_write() {
+    let name = "the owner of a shared address moves away";
+    let place = begin(PAIRS.iter().find(|it| it.name == name).unwrap());
+    place.run("observe -f from.yaml --sandbox --out observed.json").expect(0);
+    let observed = support::read_json(&place.path().join("observed.json"));
+    let services = observed["kubernetes"]["services"]["present"].as_array().unwrap();
+    let old = services.iter().find(|it| it["metadata"]["name"] == "a").unwrap();
+    let mut new = old.clone();
+    let annotations = new["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.retain(|key, _| !key.contains("azure-pls-"));
+    annotations.insert(format!("{PREFIX}load-balancer-ipv4"), "10.240.0.26".into());
+    let review = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "operation": "UPDATE", "namespace": "default", "name": "a", "dryRun": false,
+            "kind": {"group": "", "version": "v1", "kind": "Service"},
+            "resource": {"group": "", "version": "v1", "resource": "services"},
+            "userInfo": {"username": "alice"}, "object": new, "oldObject": old,
+        }
+    });
+    std::fs::write(place.path().join("review.json"), review.to_string()).unwrap();
+    let run = place.run("guard review review.json --observed observed.json");
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
+    let warnings = answer["response"]["warnings"].as_array().unwrap();
+    let route = "0 instead of 1 disconnected, in 2 steps: privlink route";
+    assert!(warnings.iter().any(|it| it == route), "{warnings:?}");
 }

@@ -4,8 +4,10 @@
 
 mod support;
 
-use privlink_core::plan::Op;
+use privlink_core::change::Action;
+use privlink_core::plan::{Op, Step};
 use privlink_core::saved::SavedPlan;
+use privlink_core::staleness;
 use serde_json::Value;
 use support::serving::Serving;
 use support::{Workplace, edit_json};
@@ -142,6 +144,15 @@ fn a_plan_that_was_carried_out_says_so() {
     assert!(again.stderr.contains("This plan was carried out already"), "{}", again.stderr);
 }
 
+/// Changes the bodies that are written to Azure.
+fn body(saved: &mut SavedPlan, edit: impl Fn(&mut Value)) {
+    for step in &mut saved.plan.steps {
+        if let Op::PutResource { body, .. } = &mut step.op {
+            edit(body);
+        }
+    }
+}
+
 /// Reads a saved plan, lets it be changed, and seals it anew, as whoever can write the file can.
 fn reseal(place: &Workplace, edit: impl FnOnce(&mut SavedPlan)) {
     let file = place.path().join("plan.json");
@@ -164,7 +175,45 @@ fn a_sealed_plan_that_does_what_it_does_not_show_is_refused() {
         }
     };
     let unbound = |saved: &mut SavedPlan| saved.bindings.clear();
-    for edit in [hidden_change, other_object, unbound] {
+    // Steps that hang on what is kept, or are about something else than their change shows.
+    let kept = |saved: &mut SavedPlan| {
+        for change in &mut saved.plan.changes {
+            change.action = Action::Keep;
+        }
+    };
+    let approves = |saved: &mut SavedPlan| {
+        let service = saved.plan.changes.iter().find_map(|it| it.object.clone()).unwrap();
+        let address = saved.plan.steps[0].change.clone();
+        let op = Op::SetConnection {
+            service,
+            endpoint: "/subscriptions/evil/resourceGroups/g/providers/Microsoft.Network/privateEndpoints/e".into(),
+            status: "Approved".into(),
+            description: String::new(),
+        };
+        let id = saved.plan.steps.len() + 1;
+        saved.plan.steps.push(Step { id, change: address, op, needs: vec![], locks: vec![] });
+    };
+    // Bodies that hold more than is shown.
+    let elsewhere = |saved: &mut SavedPlan| {
+        body(saved, |it| {
+            let connection = &mut it["properties"]["privateLinkServiceConnections"][0];
+            connection["properties"]["privateLinkServiceId"] = "/subscriptions/evil".into();
+        })
+    };
+    let more = |saved: &mut SavedPlan| {
+        body(saved, |it| {
+            it["properties"]["customNetworkInterfaceName"] = "evil".into();
+        })
+    };
+    let another_uid = |saved: &mut SavedPlan| {
+        for step in &mut saved.plan.steps {
+            if let Op::ApplyService { uid, .. } = &mut step.op {
+                *uid = None;
+            }
+        }
+    };
+    for edit in [hidden_change, other_object, unbound, kept, approves, elsewhere, more, another_uid]
+    {
         let place = with_before();
         save(&place, "--max-disconnects 1", 0);
         reseal(&place, edit);
@@ -173,6 +222,76 @@ fn a_sealed_plan_that_does_what_it_does_not_show_is_refused() {
             assert!(refused.stderr.contains("it does what it does not show"), "{}", refused.stderr);
         }
     }
+}
+
+/// What only the live Service tells, since others own fields of it: it is looked at when it is written.
+#[test]
+fn a_write_that_changes_more_than_was_shown_is_refused_at_the_write() {
+    type Edit = fn(&mut Value);
+    let edits: [Edit; 2] = [
+        |manifest| {
+            let annotations = &mut manifest["metadata"]["annotations"];
+            annotations["service.beta.kubernetes.io/azure-pls-visibility"] = "*".into();
+        },
+        |manifest| {
+            let annotations = manifest["metadata"]["annotations"].as_object_mut().unwrap();
+            annotations.shift_remove("service.beta.kubernetes.io/azure-pls-create");
+        },
+    ];
+    for edit in edits {
+        let place = with_before();
+        save(&place, "--max-disconnects 1", 0);
+        reseal(&place, |saved| {
+            for step in &mut saved.plan.steps {
+                if let Op::ApplyService { manifest, .. } = &mut step.op {
+                    edit(manifest);
+                }
+            }
+        });
+        let refused = place.run(&format!("apply plan.json {SANDBOX}")).expect(7);
+        let said = refused.stdout + &refused.stderr;
+        assert!(said.contains("which the plan does not show"), "{said}");
+    }
+}
+
+/// Marks are looked at once more before a write or a deletion, whatever the file says that was seen.
+#[test]
+fn what_another_stack_marked_since_is_neither_written_nor_deleted() {
+    let place = with_before();
+    let destroy = "plan --destroy -f examples/frontend-recreated/before --sandbox --max-disconnects 9 --out plan.json";
+    place.run(destroy).expect(0);
+    let file = place.path().join(".privlink/sandbox/frontend-recreated.json");
+    edit_json(&file, |world| {
+        let objects = world["kubernetes"]["objects"].as_array_mut().unwrap().iter_mut();
+        for service in objects.filter(|it| it["metadata"]["name"] == "internal-app") {
+            service["metadata"]["labels"]["privlink.dev/stack"] = "other".into();
+        }
+        let resources = world["azure"].as_array_mut().unwrap().iter_mut();
+        for endpoint in resources.filter(|it| it["type"] == "Microsoft.Network/privateEndpoints") {
+            endpoint["tags"]["privlink-stack"] = "other".into();
+        }
+    });
+    // Bound to what is there now, as whoever can write the file can bind it.
+    let observe = "observe -f examples/frontend-recreated/before --sandbox --out now.json";
+    place.run(observe).expect(0);
+    reseal(&place, |saved| {
+        let now = std::fs::read_to_string(place.path().join("now.json")).unwrap();
+        let now = serde_json::from_str(&now).unwrap();
+        for moved in staleness::moved(&saved.bindings, &now) {
+            let binding = saved.bindings.iter_mut().find(|it| it.address == moved.address).unwrap();
+            let mark = if moved.address.to_string().starts_with("Service") {
+                &mut binding.observed["object"]["metadata"]["labels"]["privlink.dev/stack"]
+            } else {
+                &mut binding.observed["fields"]["tags"]["privlink-stack"]
+            };
+            *mark = "other".into();
+        }
+    });
+    let run = place.run(&format!("apply plan.json {SANDBOX}")).expect(7);
+    let said = run.stdout + &run.stderr;
+    assert!(said.contains("it is marked as stack other's"), "{said}");
+    let world = std::fs::read_to_string(&file).unwrap();
+    assert!(world.contains("myAKSServicePE") && world.contains("\"internal-app\""));
 }
 
 #[test]

@@ -47,6 +47,21 @@ fn each_folder_is_a_stack_planned_in_order_of_name() {
 }
 
 #[test]
+fn plans_are_saved_as_the_stacks_lie_and_one_comment_has_those_that_change() {
+    let workplace = two();
+    let run = workplace.run(&format!("{PLAN} --out plans --jobs 2")).expect(0);
+    assert!(run.stderr.contains("Saved the plans below plans"), "{}", run.stderr);
+    for name in ["a-new", "b-applied"] {
+        workplace.run(&format!("show plans/{name}.json")).expect(0);
+    }
+    let shown = workplace.run("show plans/b-applied.json").expect(0);
+    assert!(shown.last_line().starts_with("No changes"), "{}", shown.stdout);
+    let run = workplace.run(&format!("{PLAN} --comment")).expect(0);
+    let told = run.stderr.matches("the comment was not written").count();
+    assert_eq!(told, 1, "no pull request is here, and that is told once: {}", run.stderr);
+}
+
+#[test]
 fn how_many_jobs_there_are_changes_nothing() {
     let workplace = two();
     for format in ["text", "json", "markdown"] {

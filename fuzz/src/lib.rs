@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use privlink_core::assumed;
-use privlink_core::binding;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, RenderOptions, Source};
@@ -33,6 +32,7 @@ use privlink_core::prediction;
 use privlink_core::report::Report;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
+use privlink_core::staleness;
 use privlink_core::yaml;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour};
@@ -171,6 +171,7 @@ fn empty() -> Snapshot {
             services: Reading::Present(Vec::new()),
             nodes: Reading::Present(Vec::new()),
             events: Reading::Present(Vec::new()),
+            namespaces: None,
         },
         azure: BTreeMap::new(),
         index: Index::default(),
@@ -202,8 +203,8 @@ fn use_snapshot(snapshot: &Snapshot) {
         let input = Input::new(&DESIRED, snapshot, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);
-            let bindings = binding::bind(&planned.plan, &planned.subjects, snapshot);
-            assert!(binding::moved(&bindings, snapshot).is_empty(), "a plan is stale at once");
+            let bindings = staleness::bind(&planned.plan, &planned.subjects, snapshot);
+            assert!(staleness::moved(&bindings, snapshot).is_empty(), "a plan is stale at once");
         }
     }
 }
@@ -285,6 +286,7 @@ static LIVE: LazyLock<Snapshot> = LazyLock::new(|| Snapshot {
         services: Reading::Present(List::new()),
         nodes: Reading::Present(List::new()),
         events: Reading::Present(List::new()),
+        namespaces: None,
     },
     azure: BTreeMap::new(),
     index: Index::default(),

@@ -35,7 +35,7 @@ use privlink_engine::observe::Said;
 
 pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
-pub(crate) use drift::{Drift, DriftFormat};
+pub(crate) use drift::{Drift, DriftFormat, WebhookFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
@@ -49,7 +49,7 @@ pub(crate) use policy::AdmissionPolicy;
 pub(crate) use predict::Predict;
 pub(crate) use preflight::{Phase, Preflight, RoleOf};
 pub(crate) use route::{Route, RouteFormat};
-pub(crate) use run::{Apply, Destroy, Run, Turn, Unlock};
+pub(crate) use run::{Apply, Destroy, Run, RunFlags, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
 pub(crate) use validate::{ProblemFormat, Validate};
@@ -135,7 +135,7 @@ pub(crate) struct Input {
 
 /// Which cluster, and how it is reached.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Where {
+pub(crate) struct TargetFlags {
     /// Use a simulated cluster and Azure instead, kept in FILE (.privlink/sandbox/<stack>.json by default)
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub(crate) sandbox: Option<Option<PathBuf>>,
@@ -164,7 +164,7 @@ pub(crate) struct Where {
     pub(crate) cloud: String,
 }
 
-impl Where {
+impl TargetFlags {
     /// Which cluster it says is meant.
     pub(crate) fn said(&self) -> Said {
         Said {

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 /// Whoever sits at the terminal, or reads events.
 pub(crate) struct Reader<'a> {
     /// What is shown, and how.
-    turn: &'a args::Turn,
+    turn: &'a args::RunFlags,
     /// What is being read, in words.
     reading: String,
     /// The terminal.
@@ -31,7 +31,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// One that is told in the form that the arguments ask for.
-    pub(crate) fn new(turn: &'a args::Turn, reading: String, ui: &'a mut Ui) -> Self {
+    pub(crate) fn new(turn: &'a args::RunFlags, reading: String, ui: &'a mut Ui) -> Self {
         Self { turn, reading, ui, passing: None, progress: None, unwritten: None }
     }
 
@@ -54,10 +54,14 @@ impl<'a> Reader<'a> {
         self.unwritten.take().map_or(Ok(()), Err)
     }
 
+    /// Copies an event to stdout; the journal has it all.
+    pub(crate) fn copy(&mut self, event: &Event) {
+        let _ = stream(event, self.ui);
+    }
+
     fn step(&mut self, plan: &Plan, event: &Event) {
         if self.reads_events() {
-            // What is on stdout is a copy; the journal has it all.
-            let _ = stream(event, self.ui);
+            self.copy(event);
         }
         let style = self.ui.talk_style();
         let progress = self.progress.get_or_insert_with(|| Progress::new(plan, style));

@@ -22,6 +22,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod stacks;
+mod stages;
 mod summary;
 mod unlock;
 mod validate;
@@ -44,7 +45,7 @@ use privlink_engine::observe::Targets;
 use privlink_render::notice::Notice;
 use serde::Serialize;
 
-use crate::args::{Args, Command, Limits, Where};
+use crate::args::{Args, Command, Limits, TargetFlags};
 use crate::command_error::{CommandError, io};
 use crate::connect::{self, Connected};
 use crate::exit::Exit;
@@ -116,7 +117,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 /// name no namespace are in the snapshot's, the sandbox's or the context's.
 fn sound(
     input: &crate::args::Input,
-    place: &Where,
+    place: &TargetFlags,
     snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
@@ -127,7 +128,7 @@ fn sound(
 /// job of several.
 fn sound_and_observed(
     input: &crate::args::Input,
-    place: &Where,
+    place: &TargetFlags,
     observed: Option<&Path>,
     jobs: usize,
     ui: &mut Ui,
@@ -151,7 +152,7 @@ fn sound_and_observed(
 fn sound_sources_and_observed(
     sources: input::Sources,
     input: &crate::args::Input,
-    place: &Where,
+    place: &TargetFlags,
     observed: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(Desired, Option<Snapshot>), CommandError> {
@@ -162,7 +163,7 @@ fn sound_sources_and_observed(
 fn sound_sources(
     sources: input::Sources,
     input: &crate::args::Input,
-    place: &Where,
+    place: &TargetFlags,
     snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
@@ -208,7 +209,7 @@ struct Observed {
 /// Observes, or takes what was observed, if it is enough to plan from.
 async fn observed(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     snapshot: Option<Snapshot>,
     patience: Patience,
 ) -> Result<Observed, CommandError> {
@@ -228,7 +229,7 @@ fn read(observed: &Observed) -> Result<(), CommandError> {
 /// Observes, or takes what was observed.
 async fn seen(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     snapshot: Option<Snapshot>,
     patience: Patience,
 ) -> Result<Observed, CommandError> {
@@ -242,7 +243,11 @@ async fn seen(
 }
 
 /// What was observed, and the facts in it.
-fn offline(desired: &Desired, place: &Where, snapshot: Snapshot) -> Result<Observed, CommandError> {
+fn offline(
+    desired: &Desired,
+    place: &TargetFlags,
+    snapshot: Snapshot,
+) -> Result<Observed, CommandError> {
     let said = place.said();
     let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
     let targets = Targets::of(desired, &said, &pinned)?;

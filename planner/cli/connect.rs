@@ -13,7 +13,7 @@ use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
 
-use crate::args::Where;
+use crate::args::TargetFlags;
 use crate::command_error::CommandError;
 use crate::progress::Passing;
 
@@ -39,7 +39,7 @@ const SANDBOX_CLUSTER: &str = "myAKSCluster";
 /// Connects to where desired state belongs.
 pub(crate) async fn connect(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     patience: Patience,
 ) -> Result<Connected, CommandError> {
     connect_sharing(desired, place, patience, None).await
@@ -49,7 +49,7 @@ pub(crate) async fn connect(
 /// counts by identity and subscription.
 pub(crate) async fn connect_sharing(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     patience: Patience,
     shared: Option<&ArmClient>,
 ) -> Result<Connected, CommandError> {
@@ -75,14 +75,15 @@ pub(crate) async fn connect_sharing(
 /// Connects to where a saved plan belongs.
 pub(crate) async fn connect_saved(
     saved: &SavedPlan,
-    place: &Where,
+    place: &TargetFlags,
     patience: Patience,
 ) -> Result<Connected, CommandError> {
     let mut place = place.clone();
     place.context = place.context.or_else(|| saved.context.clone());
     let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
     let sandbox = sandbox(&desired, &place).await?;
-    let session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
+    let mut session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
+    session.shown_only = true;
     Ok(Connected {
         session,
         targets: Targets::default(),
@@ -94,7 +95,7 @@ pub(crate) async fn connect_saved(
 }
 
 /// The sandbox that is asked for, if one is.
-async fn sandbox(desired: &Desired, place: &Where) -> Result<Option<Running>, CommandError> {
+async fn sandbox(desired: &Desired, place: &TargetFlags) -> Result<Option<Running>, CommandError> {
     match &place.sandbox {
         None => Ok(None),
         Some(file) => start(file.as_deref(), &desired.name).await.map(Some),
@@ -104,7 +105,7 @@ async fn sandbox(desired: &Desired, place: &Where) -> Result<Option<Running>, Co
 /// The clients.
 async fn session(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     (sandbox, shared): (Option<&Running>, Option<&ArmClient>),
     mut patience: Patience,
 ) -> Result<Session, CommandError> {
@@ -154,7 +155,10 @@ impl Connected {
 }
 
 /// The namespace of the context that is meant. Contacts nothing.
-pub(crate) async fn namespace(desired: &Desired, place: &Where) -> Result<String, CommandError> {
+pub(crate) async fn namespace(
+    desired: &Desired,
+    place: &TargetFlags,
+) -> Result<String, CommandError> {
     Ok(kubernetes(desired, place, None).await?.default_namespace().to_owned())
 }
 
@@ -196,7 +200,7 @@ async fn start(file: Option<&Path>, stack: &str) -> Result<Running, CommandError
 
 async fn kubernetes(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     sandbox: Option<&Running>,
 ) -> Result<KubernetesClient, CommandError> {
     let said = desired.stack.as_ref().and_then(|stack| stack.context.as_ref());
@@ -216,7 +220,10 @@ async fn kubernetes(
 }
 
 /// A client of ARM.
-pub(crate) fn arm(place: &Where, sandbox: Option<&Running>) -> Result<ArmClient, CommandError> {
+pub(crate) fn arm(
+    place: &TargetFlags,
+    sandbox: Option<&Running>,
+) -> Result<ArmClient, CommandError> {
     let environment = Environment::process();
     let mut settings =
         privlink_azure::Settings { told: crate::ui::beside, ..privlink_azure::Settings::default() };

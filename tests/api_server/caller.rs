@@ -69,7 +69,7 @@ impl Caller {
         let status = reply.status().as_u16();
         let warnings = reply.headers().get_all("warning").iter();
         let text = |it: &http::HeaderValue| {
-            let text = it.to_str().unwrap().to_owned();
+            let text = String::from_utf8(it.as_bytes().to_vec()).unwrap();
             let text = text.split_once('"').map_or(text.clone(), |(_, rest)| rest.to_owned());
             text.trim_end_matches('"').replace("\\\"", "\"")
         };
@@ -84,6 +84,12 @@ impl Caller {
 
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.call("GET", path, JSON, &Value::Null).await.body
+    }
+
+    /// What a path has that is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.server)).bearer_auth(&self.token);
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// Asks again until it is so, for a minute at most: what is configured takes a while to be used.

@@ -1,97 +1,23 @@
 //! The webhook and the policy, asked by a real API server about writes of people and tools.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use privlink_core::diagnostic::Source;
-use privlink_core::yaml;
 use serde_json::{Value, json};
 
 use crate::caller::{APPLY, Caller, JSON, MERGE, Reply, let_guest_write};
 use crate::envtest::ApiServer;
-use crate::support::{Workplace, root};
+use crate::served_guard::{Guard, REGISTRATION, documents, shipped};
+use crate::support::root;
 use crate::{Example, PATIENCE};
 
 const SERVICE: &str = "/api/v1/namespaces/default/services/internal-app";
 const ADDRESS: &str = "service.beta.kubernetes.io/azure-load-balancer-ipv4";
 const CONSENT: &str = "privlink.dev/allow-disconnects";
-const REGISTRATION: &str = "/apis/admissionregistration.k8s.io/v1";
 const EFFECT: &str =
     "disconnects 1 consumer of Private Link Service my-pls (myAKSServicePE): its address changes";
 
-/// The documents of a text in YAML.
-fn documents(text: &str) -> Vec<Value> {
-    let source = Source::new("a.yaml", text).unwrap();
-    yaml::documents(&source).filter_map(|it| Some(it.root?.to_json())).collect()
-}
-
 fn annotated(name: &str, value: &str) -> Value {
     json!({"metadata": {"annotations": {name: value}}})
-}
-
-/// A guard in a process of its own, ended with the test.
-struct Guard {
-    process: Child,
-    url: String,
-    authority: String,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Guard {
-    fn start(place: &Workplace, example: &Example<'_>, flags: &str) -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        std::fs::write(place.path().join("tls.crt"), made.cert.pem()).unwrap();
-        std::fs::write(place.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
-        let certificate = match flags.contains("--self-signed") {
-            true => String::new(),
-            false => "--certificate tls.crt --key tls.key".to_owned(),
-        };
-        let words = format!(
-            "guard serve -f examples/frontend-recreated/stack.yaml {} --listen 127.0.0.1:0 --probes 127.0.0.1:0 \
-             {certificate} --drain 0 --refresh 1 {flags}",
-            example.flags
-        );
-        let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
-            .args(words.split_whitespace())
-            .current_dir(place.path())
-            .env_clear()
-            .env("PRIVLINK_ARM_TOKEN", "any")
-            .env("NO_PROXY", "127.0.0.1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next().unwrap().unwrap();
-            let Some(rest) = line.strip_prefix("Reviews at ") else { continue };
-            break rest.split_once(", probes").unwrap().0.to_owned();
-        };
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { process, url, authority: made.cert.pem() }
-    }
-
-    /// The configuration of the kustomize base, which is the chart's, leading here.
-    fn configuration(&self) -> Value {
-        use base64::Engine;
-        let bundle = base64::engine::general_purpose::STANDARD.encode(&self.authority);
-        let mut configuration = shipped();
-        configuration["webhooks"][0]["clientConfig"] = json!({"url": self.url, "caBundle": bundle});
-        configuration
-    }
-}
-
-fn shipped() -> Value {
-    let file = root().join("deploy/kustomize/components/webhook/webhook.yaml");
-    documents(&std::fs::read_to_string(file).unwrap()).remove(0)
 }
 
 #[track_caller]
@@ -107,7 +33,7 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let_guest_write(&boss).await;
     let example = Example::new("frontend-recreated", Some(&api_server));
     example.run("apply", "before", PATIENCE).expect(0);
-    let guard = Guard::start(&example.place, &example, "--mode enforce");
+    let guard = Guard::start(&example, "--mode enforce --refresh 1");
     let made = boss
         .create(&format!("{REGISTRATION}/validatingwebhookconfigurations"), &guard.configuration())
         .await;
@@ -177,6 +103,7 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     let events = "/api/v1/namespaces/default/events?fieldSelector=reason%3DDisconnectAllowed";
     let kept = |it: &Reply| it.body["items"].as_array().is_some_and(|items| !items.is_empty());
     let event = boss.until(("GET", events, JSON, &Value::Null), kept).await;
+    assert_eq!(event.body["items"].as_array().unwrap().len(), 1, "the dry runs left none");
     let message = event.body["items"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("guest writes it with consent to disconnect"), "{message}");
 
@@ -194,6 +121,27 @@ async fn a_guard_is_asked_about_every_way_to_write() {
     assert!(reply.message().contains("failed calling webhook"), "{reply:?}");
 }
 
+/// Makes the kinds of cert-manager and of the Prometheus operator known, from the folder that `DEFINITIONS` names.
+async fn define_operators_kinds(boss: &Caller) -> bool {
+    let Some(folder) = std::env::var_os("DEFINITIONS") else { return false };
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for definition in documents(&text) {
+            let name = definition["metadata"]["name"].as_str().unwrap();
+            assert_eq!(boss.create(path, &definition).await.status, 201, "{name}");
+            let established = |reply: &Reply| {
+                let conditions = reply.body["status"]["conditions"].as_array();
+                let is = |it: &Value| it["type"] == "Established" && it["status"] == "True";
+                conditions.is_some_and(|conditions| conditions.iter().any(is))
+            };
+            let path = format!("{path}/{name}");
+            boss.until(("GET", &path, JSON, &Value::Null), established).await;
+        }
+    }
+    true
+}
+
 /// What the kustomize base has is taken by the API server, unknown fields and all else looked at; and what the chart
 /// renders, in the folder that `RENDERED` names.
 async fn everything_shipped_is_taken(boss: &Caller) {
@@ -201,15 +149,16 @@ async fn everything_shipped_is_taken(boss: &Caller) {
     if let Some(rendered) = std::env::var_os("RENDERED") {
         files.extend(std::fs::read_dir(rendered).unwrap().map(|entry| entry.unwrap().path()));
     }
+    let has_operators = define_operators_kinds(boss).await;
     let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
     let all: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
     let mut has_namespace = false;
     for document in all {
         let kind = document["kind"].as_str().unwrap();
         let of_an_operator = ["cert-manager.io/v1", "monitoring.coreos.com/v1"];
-        if of_an_operator.contains(&document["apiVersion"].as_str().unwrap())
-            || kind == "Namespace" && std::mem::replace(&mut has_namespace, true)
-        {
+        let is_of_operator = of_an_operator.contains(&document["apiVersion"].as_str().unwrap());
+        let is_second = kind == "Namespace" && std::mem::replace(&mut has_namespace, true);
+        if is_second || is_of_operator && !has_operators {
             continue;
         }
         let api = match document["apiVersion"].as_str().unwrap() {
@@ -240,20 +189,21 @@ async fn an_authority_of_ones_own_is_kept_and_vouched_for() {
     configuration["webhooks"][0]["clientConfig"]["service"]["namespace"] = json!("default");
     let path = format!("{REGISTRATION}/validatingwebhookconfigurations");
     assert_eq!(boss.create(&path, &configuration).await.status, 201);
-    let flags =
-        format!("--self-signed guard-tls --service guard --webhook {name} --own-namespace default");
+    let flags = format!(
+        "--refresh 1 --self-signed guard-tls --service guard --webhook {name} --own-namespace default"
+    );
     let bundle = async || {
         let live = boss.get(&format!("{path}/{name}")).await;
         live["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(bundle().await, "");
-    let first = Guard::start(&example.place, &example, &flags);
+    let first = Guard::start(&example, &flags);
     let trusted = bundle().await;
     let secret = boss.get("/api/v1/namespaces/default/secrets/guard-tls").await;
     assert_eq!(secret["type"], "kubernetes.io/tls", "{secret}");
     assert_eq!(secret["data"]["tls.crt"], json!(trusted));
     // A second one shares it.
-    let _second = Guard::start(&example.place, &example, &flags);
+    let _second = Guard::start(&example, &flags);
     drop(first);
     assert_eq!(bundle().await, trusted);
 }

@@ -227,6 +227,61 @@ fn a_webhook_gets_the_report_with_its_token() {
     assert!(!run.stdout.contains("hook-secret") && !run.stderr.contains("hook-secret"));
 }
 
+/// A chat's URL lets whoever has it write into the channel: it comes from the environment, and is shown nowhere.
+#[test]
+fn a_chat_gets_a_message_and_its_url_comes_from_the_environment_alone() {
+    let applied = bad_day();
+    let answer = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let sent = |format: &str| -> Value {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hooks/secret-path", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || served(&listener, answer));
+        let words =
+            format!("{LOOK} --exit-zero --webhook-env HOOK_URL --webhook-format {format} -vv");
+        let run = applied.place.run_with(&words, &[("HOOK_URL", &url)]).expect(0);
+        assert!(!run.stdout.contains("secret-path") && !run.stderr.contains("secret-path"));
+        let (head, body) = server.join().unwrap();
+        assert!(head.starts_with("POST /hooks/secret-path "), "{head}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let slack = sent("slack");
+    let title = slack["text"].as_str().unwrap();
+    assert!(title.starts_with("privlink drift: 2 of "), "{title}");
+    assert!(slack["blocks"].to_string().contains("internal-app"), "{slack}");
+    let teams = sent("teams");
+    let card = &teams["attachments"][0];
+    assert_eq!(card["contentType"], "application/vnd.microsoft.card.adaptive");
+    assert_eq!(card["content"]["type"], "AdaptiveCard");
+    assert_eq!(card["content"]["body"][0]["inlines"][0]["text"], title);
+    assert!(card["content"]["body"].to_string().contains("internal-app"), "{teams}");
+    let on_line = applied.place.run(&format!("{LOOK} --webhook https://x --webhook-format teams"));
+    assert!(on_line.expect(1).stderr.contains("--webhook-env"));
+    let unset = applied.place.run(&format!("{LOOK} --webhook-env NOT_SET --webhook-format slack"));
+    assert!(unset.expect(1).stderr.contains("NOT_SET holds no URL"));
+    let alone = applied.place.run(&format!("{LOOK} --webhook-format slack")).expect(1);
+    assert!(alone.stderr.contains("--webhook-format is given, and no webhook"), "{}", alone.stderr);
+}
+
+#[test]
+fn metrics_are_pushed_a_group_for_each_stack() {
+    let applied = bad_day();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let server = std::thread::spawn(move || [(); 2].map(|()| served(&listener, answer)));
+    let words = format!("{LOOK} --exit-zero --pushgateway {url}");
+    applied.place.run(&words).expect(0);
+    let [(head, found), (of_success, success)] = server.join().unwrap();
+    assert!(head.starts_with("PUT /metrics/job/privlink_drift/stack@base64/"), "{head}");
+    assert!(found.contains("privlink_drift_objects{stack=\""), "{found}");
+    assert!(!found.contains("privlink_last_success_timestamp_seconds{"), "{found}");
+    assert!(of_success.starts_with("PUT /metrics/job/privlink_drift_success/"), "{of_success}");
+    assert!(success.contains("privlink_last_success_timestamp_seconds{stack=\""), "{success}");
+    // One that is not there is told, and the exit code is 1.
+    let gone = applied.place.run(&words).expect(1);
+    assert!(gone.stderr.contains("the Pushgateway could not be reached"), "{}", gone.stderr);
+}
+
 #[test]
 fn a_webhook_that_refuses_is_told_and_ends_with_1() {
     let applied = bad_day();

@@ -280,3 +280,50 @@ fn what_was_set_by_hand_and_stays_is_a_line_of_the_plan() {
     let differences = applied.differences(2, "");
     assert!(differences.iter().any(|it| it["class"] == "edited-in-kubernetes"));
 }
+
+/// Flux reports success after a denied deletion, and forgets the object (flux2 issue 4911); so does an upgrade by Helm.
+#[test]
+fn a_service_that_flux_forgot_is_left_over() {
+    let applied = Applied::private_link();
+    let labels = |patch: &mut Value| {
+        patch["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = json!("apps");
+        patch["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/namespace"] = json!("flux-system");
+    };
+    let leave = |name: &str, kind: &str, kustomization: &str| {
+        let mut service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": "default", "uid": name, "annotations": {
+                "service.beta.kubernetes.io/azure-load-balancer-internal": "true",
+            }},
+            "spec": {"type": kind, "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]},
+        });
+        labels(&mut service);
+        service["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = json!(kustomization);
+        service
+    };
+    applied.meanwhile(|somebody| async move {
+        somebody
+            .patch_service(
+                "kustomize-controller",
+                json!({"metadata": {"labels": {
+                    "kustomize.toolkit.fluxcd.io/name": "apps",
+                    "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+                }}}),
+            )
+            .await;
+    });
+    applied.edit_world(|world| {
+        let objects = world["kubernetes"]["objects"].as_array_mut().unwrap();
+        objects.push(leave("old-app", "LoadBalancer", "apps"));
+        objects.push(leave("inner", "ClusterIP", "apps"));
+        objects.push(leave("of-others", "LoadBalancer", "others"));
+    });
+    let differences = applied.differences(2, "");
+    let forgotten: Vec<&Value> = differences.iter().filter(|it| it["class"] == "orphan").collect();
+    assert_eq!(forgotten.len(), 1, "{differences:#?}");
+    assert_eq!(forgotten[0]["address"], "Service/default/old-app");
+    let message = forgotten[0]["message"].as_str().unwrap();
+    assert!(message.contains("Kustomization flux-system/apps applied it"), "{message}");
+    let delete = "kubectl delete service -n default old-app";
+    assert_eq!(forgotten[0]["repair"]["commands"], json!([delete]));
+}

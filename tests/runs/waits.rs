@@ -37,6 +37,8 @@ fn a_stalled_wait_tells_what_it_waits_for_and_ends_at_its_deadline() {
     let scene = Scene::of("internal-load-balancer");
     let served = scene.serve();
     let effect = Effect::FailedSync {
+        method: None,
+        write: String::new(),
         status: 400,
         code: "SubnetIsFull".to_owned(),
         message: "no room".to_owned(),

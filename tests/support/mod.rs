@@ -1,7 +1,12 @@
 //! What the black-box tests share: the binary in a folder of its own, and goldens.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 pub(crate) mod http;
 pub(crate) mod scene;
@@ -11,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
@@ -182,3 +187,30 @@ spec:
   resourceGroup: myResourceGroup
   cluster: myAKSCluster
 ";
+
+/// Gives the cluster of a sandbox's world a second load balancer, `lb-two`, which takes Services with a label `tier`.
+pub(crate) fn add_load_balancer(file: &Path, tier: &str) {
+    edit_json(file, |world| {
+        let own = json!([
+            {"name": "kubernetes", "scaleSet": "aks-nodepool1-vmss"},
+            {"name": "lb-two", "scaleSet": "other",
+             "serviceLabelSelector": {"matchLabels": {"tier": tier}}},
+        ]);
+        world["facts"]["loadBalancerConfigurations"] = own;
+        let kind = "Microsoft.ContainerService/managedClusters/loadBalancers";
+        let resources = world["azure"].as_array_mut().unwrap();
+        resources.retain(|it| it["type"] != kind);
+        for (name, pool) in [("kubernetes", "nodepool1"), ("lb-two", "other")] {
+            let id = format!(
+                "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup/\
+                 providers/Microsoft.ContainerService/managedClusters/myAKSCluster/loadBalancers/{name}"
+            );
+            let mut properties = json!({"primaryAgentPoolName": pool});
+            if name == "lb-two" {
+                properties["serviceLabelSelector"] =
+                    json!({"matchLabels": [format!("tier={tier}")]});
+            }
+            resources.push(json!({"id": id, "name": name, "type": kind, "properties": properties}));
+        }
+    });
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, Where, rendering};
+use super::{Input, TargetFlags, rendering};
 
 /// `drift`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub(crate) struct Drift {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// Compare with a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with_all = ["sandbox", "each"])]
     pub(crate) observed: Option<PathBuf>,
@@ -37,15 +37,36 @@ pub(crate) struct Drift {
     /// Write metrics to this file, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub(crate) prometheus: Option<PathBuf>,
-    /// Send the report as JSON to this URL by POST; https, but for loopback
+    /// Replace the metrics of this Pushgateway by PUT, a group for each stack: for jobs that are gone before anybody scrapes
+    /// them
     #[arg(long, value_name = "URL")]
+    pub(crate) pushgateway: Option<String>,
+    /// Send the report to this URL by POST; https, but for loopback
+    #[arg(long, value_name = "URL", conflicts_with = "webhook_env")]
     pub(crate) webhook: Option<String>,
+    /// The environment variable that holds the webhook's URL, which for a chat is a secret
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook_env: Option<String>,
+    /// What is sent: the report as JSON, or a message for an incoming webhook of Slack or a workflow of Teams
+    #[arg(long, value_enum, default_value_t = WebhookFormat::Json, value_name = "FORMAT")]
+    pub(crate) webhook_format: WebhookFormat,
     /// The environment variable that holds a bearer token for the webhook
-    #[arg(long, value_name = "NAME", requires = "webhook")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) webhook_token: Option<String>,
     /// Exit with 0 if there is drift, for jobs whose result is a metric or a message
     #[arg(long)]
     pub(crate) exit_zero: bool,
+}
+
+/// What a webhook is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WebhookFormat {
+    /// The report.
+    Json,
+    /// A message to Slack.
+    Slack,
+    /// A message to Teams.
+    Teams,
 }
 
 /// A format of drift reports.

@@ -2,7 +2,7 @@
 
 use privlink_core::address::Address;
 
-use super::{Input, Turn};
+use super::{Input, RunFlags};
 
 /// `forget`.
 #[derive(Debug, clap::Args)]
@@ -14,5 +14,5 @@ pub(crate) struct Forget {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten)]
-    pub(crate) turn: Turn,
+    pub(crate) turn: RunFlags,
 }

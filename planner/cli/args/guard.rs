@@ -7,7 +7,8 @@ use clap::{Subcommand, ValueEnum};
 use privlink_core::guard::policy::{self, Policy};
 use privlink_core::rule::Code;
 
-use super::{Where, code};
+use super::run::YEAR;
+use super::{TargetFlags, code};
 
 /// `guard`.
 #[derive(Debug, clap::Args)]
@@ -32,12 +33,12 @@ pub(crate) struct GuardServe {
     #[command(flatten, next_help_heading = "Policy")]
     pub(crate) policy: GuardPolicy,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// How often Azure is read, in seconds; the cluster is watched
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) refresh: u64,
     /// How old what was read of Azure may be, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=YEAR))]
     pub(crate) max_age: u64,
     /// How long an answer may take, in milliseconds; the webhook's timeoutSeconds is to be longer
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=30_000))]
@@ -46,7 +47,7 @@ pub(crate) struct GuardServe {
     #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) concurrency: u16,
     /// How long it goes on answering after SIGTERM, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=YEAR))]
     pub(crate) drain: u64,
     #[command(flatten, next_help_heading = "Serving")]
     pub(crate) serving: GuardServing,
@@ -94,7 +95,7 @@ pub(crate) struct GuardReview {
     #[arg(long, value_name = "SNAPSHOT")]
     pub(crate) observed: PathBuf,
     /// How old the observation may be, in seconds; as old as it is by default
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=YEAR))]
     pub(crate) max_age: Option<u64>,
     #[command(flatten, next_help_heading = "Policy")]
     pub(crate) policy: GuardPolicy,
@@ -111,12 +112,12 @@ pub(crate) struct GuardReview {
 
 impl GuardReview {
     /// Which cluster it is about.
-    pub(crate) fn place(&self) -> Where {
-        Where {
+    pub(crate) fn place(&self) -> TargetFlags {
+        TargetFlags {
             subscription: self.subscription.clone(),
             resource_group: self.resource_group.clone(),
             cluster: self.cluster.clone(),
-            ..Where::nowhere()
+            ..TargetFlags::nowhere()
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::Where;
+use super::TargetFlags;
 
 /// `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Import {
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// Import from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,

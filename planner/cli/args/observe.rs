@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Input, Where};
+use super::{Input, TargetFlags};
 
 /// `observe`.
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,7 @@ pub(crate) struct Observe {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// The file to save to; stdout by default
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

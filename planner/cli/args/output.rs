@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{Input, Where};
+use super::{Input, TargetFlags};
 
 /// `output`.
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,7 @@ pub(crate) struct Outputs {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// What is written to stdout: `dotenv` for a file of variables, `github` for $GITHUB_OUTPUT,
     /// `azure-pipelines` for the log of a step
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::{Input, Limits, Output, Where, comment};
+use super::{Input, Limits, Output, TargetFlags, comment};
 
 /// `plan`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
     /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
     /// each, NAME.json
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "render", "comment"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "render")]
     pub(crate) stacks: Option<PathBuf>,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
     #[command(flatten, next_help_heading = "Output")]
@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     /// Exit with 2 if there are changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Save the plan to a file, for `apply FILE`
+    /// Save the plan to a file, for `apply FILE`; with --stacks it is a folder, in which the plans lie as the stacks do
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Also check rights, room and rules of Azure, on stderr; what is missing is an error

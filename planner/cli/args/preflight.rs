@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{DataFormat, Input, Where};
+use super::{DataFormat, Input, TargetFlags};
 
 /// `preflight`.
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Preflight {
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// What is to be done with the stack
     #[arg(long = "for", value_enum, default_value_t = Phase::Apply, value_name = "PHASE")]
     pub(crate) phase: Phase,

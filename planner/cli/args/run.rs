@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use privlink_engine::session::WaitKind;
 
-use super::{DataFormat, Input, Limits, Where};
+use super::{DataFormat, Input, Limits, TargetFlags};
 
 /// `apply`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// Ask nothing
     #[arg(long, visible_alias = "yes", short = 'y')]
     pub(crate) auto_approve: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Unlock {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     #[command(flatten)]
-    pub(crate) turn: Turn,
+    pub(crate) turn: RunFlags,
     #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
     /// Check rights, room and rules of Azure first, on stderr; apply nothing if something is missing
@@ -98,9 +98,9 @@ pub(crate) struct Run {
 
 /// A run's turn on a stack: where it is, who is asked and told, and the lock.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Turn {
+pub(crate) struct RunFlags {
     #[command(flatten, next_help_heading = "Cluster and Azure")]
-    pub(crate) place: Where,
+    pub(crate) place: TargetFlags,
     /// What is written to stdout: the plan and the outputs as text, or one JSON event a line
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,
@@ -119,7 +119,7 @@ pub(crate) struct Turn {
 }
 
 /// The longest that a wait may be told to take, in seconds: as good as for ever, and no clock overflows.
-const YEAR: u64 = 365 * 24 * 3600;
+pub(super) const YEAR: u64 = 365 * 24 * 3600;
 
 fn wait_limit(text: &str) -> Result<(Option<WaitKind>, Duration), String> {
     let (kind, limit) = match text.split_once('=') {

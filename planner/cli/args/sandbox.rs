@@ -61,7 +61,7 @@ pub(crate) enum SandboxCommand {
         #[arg(long, value_name = "NUMBER", default_value_t = 200)]
         page_size: usize,
         /// How long the simulated controller waits after a change before it syncs, in milliseconds
-        #[arg(long, value_name = "MILLISECONDS", default_value_t = 20)]
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
         controller_delay: u64,
         /// How often an operation of Azure is asked for before it is done
         #[arg(long, value_name = "NUMBER", default_value_t = 1)]

@@ -8,6 +8,7 @@ use privlink_core::desired::Desired;
 use privlink_core::event::EventKind;
 use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::report::{Outcome, Report};
+use privlink_core::route::gate;
 use privlink_core::saved::SavedPlan;
 use privlink_engine::run::{End, Ending, Execution, Run, Terms, Turn};
 use privlink_engine::session::{Patience, WaitKind};
@@ -25,7 +26,7 @@ use crate::ui::Ui;
 use super::walk::Walk;
 
 /// Where journals are kept, under the working directory.
-const JOURNALS: &str = ".privlink/journal";
+pub(super) const JOURNALS: &str = ".privlink/journal";
 
 /// Plans desired state and carries the plan out.
 pub(crate) fn run(
@@ -54,7 +55,10 @@ pub(crate) fn route(
     let (desired, _) =
         super::sound_sources_and_observed(sources, input, &args.turn.place, None, ui)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        let mut connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        // Endpoints that are made beside others on the way with gates get their names in DNS from them.
+        let seconds = gate::second_endpoints(&desired, &connected.pinned.subscription);
+        connected.targets.zone_group_endpoints.extend(seconds);
         let what = What::Route(Walk { args, desired: &desired, written: &written });
         let work = Work { stack: &desired.name, mode: Mode::Apply, what };
         whole(&args.turn, &work, connected, ui).await
@@ -64,7 +68,7 @@ pub(crate) fn route(
 /// Takes objects out of the stack.
 pub(super) fn forget(
     input: &args::Input,
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     addresses: &[Address],
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
@@ -149,7 +153,7 @@ fn patience(args: &args::Run) -> Patience {
 
 /// A run from its lock to its end; a failure of it is told as the last event, where events are asked for.
 async fn whole(
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: Connected,
     ui: &mut Ui,
@@ -174,7 +178,7 @@ async fn whole(
 
 /// Works while no other run works on the stack.
 async fn locked(
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: &Connected,
     ui: &mut Ui,
@@ -203,7 +207,7 @@ async fn locked(
 
 async fn work_on(
     begun: &Turn<'_>,
-    turn: &args::Turn,
+    turn: &args::RunFlags,
     work: &Work<'_>,
     connected: &Connected,
     reader: &mut Reader<'_>,
@@ -341,7 +345,7 @@ async fn show(
     if !plan.steps.is_empty() {
         text.push('\n');
         // Writing to a String cannot fail.
-        let _ = render::report::text(report, ui.style(), &mut text);
+        let _ = render::text::outcome(plan, report, ui.layout(), &mut text);
     }
     let outputs = outputs::read(plan, &connected.session).await;
     text.push_str(&outputs_text(&outputs));

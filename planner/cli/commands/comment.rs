@@ -37,18 +37,17 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
     Ok(Exit::Done)
 }
 
-/// Keeps a comment with a plan that was just made.
-pub(super) fn of_plan(
-    plan: &Plan,
-    digest: Option<&str>,
+/// Keeps a comment with plans that were just made, each with the digest of the file it was saved in.
+pub(super) fn of_plans(
+    plans: &[(&Plan, Option<&str>)],
     id: &str,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
     let environment = environment();
     let (commit, link, blob) = (environment.commit(), environment.run(), environment.blob());
     let (read, again) = (super::plan::now(), ui.invocation().again("plan"));
-    let digests: Vec<(&str, &str)> =
-        digest.into_iter().map(|digest| (plan.stack.as_str(), digest)).collect();
+    let saved = plans.iter().filter_map(|(plan, digest)| Some((plan.stack.as_str(), (*digest)?)));
+    let digests: Vec<(&str, &str)> = saved.collect();
     let options = Options {
         digests: &digests,
         blob: blob.as_deref(),
@@ -59,7 +58,8 @@ pub(super) fn of_plan(
         link: link.as_deref(),
         ..Options::new(flavour(environment.kind()))
     };
-    let body = comment::document(&[plan], &options);
+    let plans: Vec<&Plan> = plans.iter().map(|(plan, _)| *plan).collect();
+    let body = comment::document(&plans, &options);
     keep(&environment, &Given::default(), id, &body, ui)
 }
 

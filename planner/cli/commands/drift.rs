@@ -1,5 +1,7 @@
 //! `drift`: looks for what differs, in one stack or many, and tells who made it.
 
+mod delivery;
+mod pushgateway;
 mod textfile;
 mod webhook;
 
@@ -8,7 +10,7 @@ use std::time::Instant;
 
 use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
-use privlink_core::drift::{self, Look, Report, Since, StackReport};
+use privlink_core::drift::{self, Baseline, Look, Report, StackReport};
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
@@ -16,7 +18,7 @@ use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::layout::Layout;
 
-use crate::args::{Drift, DriftFormat, Where};
+use crate::args::{Drift, DriftFormat, TargetFlags};
 use crate::command_error::CommandError;
 use crate::connect;
 use crate::exit::Exit;
@@ -28,6 +30,7 @@ use super::stacks::{self, Source};
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
     let webhook = webhook::Webhook::of(args)?;
+    let pushgateway = pushgateway::Pushgateway::of(args.pushgateway.as_deref())?;
     let sources =
         if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
     let mut loaded = Vec::new();
@@ -46,15 +49,18 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
         reports.push(outcome.unwrap_or_else(|error| failed(&desired.name, source, &error, ui)));
     }
     let looked = Report::new(env!("CARGO_PKG_VERSION"), reports);
-    let delivered = match &webhook {
-        Some(webhook) => super::block_on(async { Ok(webhook.deliver(&looked).await) })?,
-        None => Ok(()),
-    };
+    let mut failures = Vec::new();
+    if let Some(webhook) = &webhook {
+        failures.extend(super::block_on(async { Ok(webhook.deliver(&looked).await.err()) })?);
+    }
+    if let Some(pushgateway) = &pushgateway {
+        failures.extend(super::block_on(async { Ok(pushgateway.push(&looked).await.err()) })?);
+    }
     publish(args, &looked, ui)?;
-    if let Err(why) = &delivered {
+    for why in &failures {
         ui.say(&format!("warning: {why}"));
     }
-    Ok(exit(args, &looked, delivered.is_ok()))
+    Ok(exit(args, &looked, failures.is_empty()))
 }
 
 /// What could not be read, or told, weighs more than drift.
@@ -68,7 +74,7 @@ fn exit(args: &Drift, report: &Report, delivered: bool) -> Exit {
 /// Looks at stacks side by side.
 fn look_at_all(
     args: &Drift,
-    since: Option<&Since>,
+    since: Option<&Baseline>,
     loaded: &[(Source, Desired)],
     called: &Invocation,
 ) -> Result<Vec<Result<StackReport, CommandError>>, CommandError> {
@@ -81,7 +87,7 @@ fn look_at_all(
 
 async fn look_at(
     args: &Drift,
-    since: Option<&Since>,
+    since: Option<&Baseline>,
     (source, desired): (&Source, &Desired),
     arm: Option<&ArmClient>,
     called: &Invocation,
@@ -105,7 +111,7 @@ async fn look_at(
 /// Observes, and says how many seconds that took.
 async fn observe(
     desired: &Desired,
-    place: &Where,
+    place: &TargetFlags,
     arm: Option<&ArmClient>,
 ) -> Result<(Snapshot, Facts, Option<f64>), CommandError> {
     let began = Instant::now();
@@ -132,15 +138,15 @@ fn failed(name: &str, source: &Source, error: &CommandError, ui: &mut Ui) -> Sta
 }
 
 /// An earlier snapshot or a saved plan.
-fn since(path: &Path) -> Result<Since, CommandError> {
+fn since(path: &Path) -> Result<Baseline, CommandError> {
     let shown = path.display().to_string();
     let text = super::file::read_text(path)?;
     match SavedPlan::parse(&text) {
-        Ok(saved) => Ok(Since::of_plan(&saved)),
+        Ok(saved) => Ok(Baseline::of_plan(&saved)),
         Err(not_a_plan) => match super::file::read_snapshot(path) {
             Ok(snapshot) => {
                 super::file::unredacted(path, &snapshot)?;
-                Ok(Since::of_snapshot(&snapshot))
+                Ok(Baseline::of_snapshot(&snapshot))
             }
             Err(error) if text.contains("\"kubernetes\"") => Err(error),
             Err(_) => Err(CommandError::new(format!(

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use privlink_file::Readers;
 
-use crate::args::{self, Limits, Where};
+use crate::args::{self, Limits, TargetFlags};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::exit::Exit;
@@ -119,7 +119,7 @@ async fn live(args: &args::Import, selection: &Selection) -> Result<Read, Comman
     Ok(Read { snapshot, facts, place })
 }
 
-fn place(targets: &Targets, flags: &Where) -> Place {
+fn place(targets: &Targets, flags: &TargetFlags) -> Place {
     let cluster = targets.cluster.as_ref();
     let subscription = cluster.map(|cluster| cluster.group.subscription.clone());
     Place {
@@ -131,7 +131,7 @@ fn place(targets: &Targets, flags: &Where) -> Place {
 }
 
 /// In which ways a plan of the documents would not be empty: an import checks itself.
-fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &Where) -> Vec<String> {
+fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &TargetFlags) -> Vec<String> {
     let text = yaml::stream(import.documents.values().flatten());
     let options = desired::Options {
         namespace: Some(snapshot.kubernetes.namespace.clone()),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory};
+use privlink_file::Readers;
 
 use crate::args::{Args, Man, ManFormat, examples};
 use crate::command_error::{CommandError, io};
@@ -37,15 +38,15 @@ fn page(command: &Command) -> Result<String, CommandError> {
 
 /// Writes `privlink-plan.1` and so on.
 fn pages(folder: &Path) -> Result<(), CommandError> {
-    let shown = folder.display().to_string();
-    std::fs::create_dir_all(folder).map_err(io(&shown))?;
-    clap_mangen::generate_to(Args::command(), folder).map_err(io(&shown))?;
-    for command in Args::command().get_subcommands() {
-        let file = folder.join(format!("privlink-{}.1", command.get_name()));
-        if let Ok(mut page) = std::fs::read_to_string(&file) {
-            page.push_str(&examples::sections(command.get_name()));
-            std::fs::write(&file, page).map_err(io(&file.display().to_string()))?;
-        }
+    std::fs::create_dir_all(folder).map_err(io(&folder.display().to_string()))?;
+    let mut root = Args::command().disable_help_subcommand(true);
+    root.build();
+    for command in with_subcommands(&root) {
+        let man = clap_mangen::Man::new(command.clone());
+        let file = folder.join(man.get_filename());
+        let page = page(command)?;
+        privlink_file::replace_text(&file, Readers::All, &page)
+            .map_err(io(&file.display().to_string()))?;
     }
     Ok(())
 }

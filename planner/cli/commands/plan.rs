@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use privlink_azure::ArmClient;
 use privlink_core::address::Address;
-use privlink_core::binding;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
+use privlink_core::staleness;
 use privlink_engine::home;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -129,13 +129,16 @@ fn one(
     if let Some(file) = &args.out {
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
+        made.digest = Some(saved.digest.clone());
+        if args.stacks.is_some() {
+            return Ok(made);
+        }
         // A sandbox is named again; all else is in the plan.
         let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
         let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
         let file = crate::invocation::quoted(&file.display().to_string());
         ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
         ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
-        made.digest = Some(saved.digest);
     }
     Ok(made)
 }
@@ -183,8 +186,9 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     if args.stacks.is_none() {
         super::summary::of_plan(plan, ui);
     }
+    let commented = [(plan, digest.as_deref())];
     if let Some(id) = &args.comment
-        && let Err(error) = super::comment::of_plan(plan, digest.as_deref(), id, ui)
+        && let Err(error) = super::comment::of_plans(&commented, id, ui)
     {
         ui.warn(&error);
     }
@@ -199,7 +203,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
 }
 
 /// A plan with what it is bound to, not sealed yet.
-fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
+fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPlan {
     let Made { plan, subjects, .. } = made;
     let Observed { snapshot, facts, .. } = observed;
     SavedPlan {
@@ -209,7 +213,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::Where) -> SavedPlan {
         context: place.context.clone(),
         home: None,
         lists: snapshot.azure.keys().cloned().collect(),
-        bindings: binding::bind(plan, subjects, snapshot),
+        bindings: staleness::bind(plan, subjects, snapshot),
         plan: plan.clone(),
     }
 }

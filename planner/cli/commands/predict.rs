@@ -92,7 +92,7 @@ fn predicted(
     args: &args::Predict,
     desired: &Desired,
 ) -> Result<(privlink_core::facts::Facts, Prediction), CommandError> {
-    let place = args::Where::nowhere();
+    let place = args::TargetFlags::nowhere();
     let pinned = desired::pinned(desired, place.said().subscription(desired).as_deref());
     let (facts, world, cluster) = match &args.observed {
         Some(path) => {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
+use privlink_core::route::gate::stage_documents;
 use privlink_core::route::{self, Bounds, Route, Step};
 use privlink_core::yaml;
 use privlink_engine::session::Patience;
@@ -65,30 +66,43 @@ fn rendered(route: &Route, output: RouteFormat, ui: &Ui) -> Result<String, Comma
     Ok(text)
 }
 
-/// Writes each step into a folder of its own, none of which may be there.
+/// Writes each step, or each stage of the way with gates, into a folder of its own, none of which may be there.
 fn write(folder: &Path, route: &Route, written: &[Value], ui: &mut Ui) -> Result<(), CommandError> {
-    if route.steps.is_empty() {
+    let mut folders = Vec::new();
+    for step in &route.steps {
+        let page = privlink_render::route::page(route, step);
+        folders.push((name(step), route::documents(route, step, written), page));
+    }
+    let gated = route.gates.iter();
+    let stages = gated.flat_map(|gated| gated.stages.iter().map(move |it| (gated, *it)));
+    for (gated, stage) in stages {
+        let name = format!("{}-{}", gated.number(stage), stage.as_str());
+        let page = privlink_render::gates::page(gated, stage);
+        folders.push((name, stage_documents(gated, stage, written), page));
+    }
+    let Some((first, ..)) = folders.first() else {
         ui.say("No folder is written: there are no steps.");
         return Ok(());
-    }
-    for step in &route.steps {
-        let folder = folder.join(name(step));
+    };
+    for (name, documents, page) in &folders {
+        let folder = folder.join(name);
         let shown = folder.display().to_string();
         if std::fs::symlink_metadata(&folder).is_ok() {
             return Err(CommandError::new(format!("{shown} is there already"))
                 .hint("Choose another folder."));
         }
         std::fs::create_dir_all(&folder).map_err(io(&shown))?;
-        let text = yaml::stream(&route::documents(route, step, written));
-        let file = folder.join("stack.yaml");
-        privlink_file::replace_text(&file, Readers::All, &text)
-            .map_err(io(&file.display().to_string()))?;
+        for (file, text) in [("stack.yaml", &yaml::stream(documents)), ("README.md", page)] {
+            let file = folder.join(file);
+            privlink_file::replace_text(&file, Readers::All, text)
+                .map_err(io(&file.display().to_string()))?;
+        }
     }
     let folder = folder.display();
     ui.say(&format!(
-        "Wrote {} folders below {folder}. Apply them in order: privlink apply -f {folder}/{}",
-        route.steps.len(),
-        route.steps.first().map(name).unwrap_or_default()
+        "Wrote {} folders below {folder}. Apply them in order, each when its README.md says so: \
+         privlink apply -f {folder}/{first}",
+        folders.len(),
     ));
     Ok(())
 }

@@ -8,7 +8,7 @@ use privlink_azure::ArmClient;
 use privlink_core::diagnostic::MAX_SOURCE_BYTES;
 use privlink_core::drift::shell_word;
 
-use crate::args::{Input, Where};
+use crate::args::{Input, TargetFlags};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::input;
@@ -112,14 +112,14 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
 }
 
 /// How many stacks are worked on at once: a world file that is named serves one stack at a time.
-pub(super) fn jobs(place: &Where, asked: usize) -> usize {
+pub(super) fn jobs(place: &TargetFlags, asked: usize) -> usize {
     if matches!(place.sandbox, Some(Some(_))) { 1 } else { asked }
 }
 
 /// One client of ARM for all stacks, since ARM's budget counts by identity and subscription. Nothing in a
 /// sandbox, where every stack has an ARM of its own, and nothing without an identity, which every stack
 /// then says.
-pub(super) fn shared_arm(place: &Where) -> Option<ArmClient> {
+pub(super) fn shared_arm(place: &TargetFlags) -> Option<ArmClient> {
     if place.sandbox.is_some() { None } else { connect::arm(place, None).ok() }
 }
 

@@ -58,8 +58,7 @@ fn append(page: &Page<'_>) -> Result<(), CommandError> {
     let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) else {
         return Ok(());
     };
-    let mut options = std::fs::OpenOptions::new();
-    let mut page_of_run = options.append(true).create(true).open(&file).map_err(io(WHAT))?;
+    let mut page_of_run = privlink_file::open_or_create(&file).map_err(io(WHAT))?;
     let there = page_of_run.metadata().map_err(io(WHAT))?.len();
     let most = Flavour::StepSummary.bytes();
     let bytes = most.saturating_sub(usize::try_from(there).unwrap_or(most));

@@ -14,7 +14,7 @@ use privlink_render as render;
 use privlink_render::notice::Notice;
 use serde_json::json;
 
-use crate::args::{ProblemFormat, Validate, Where};
+use crate::args::{ProblemFormat, TargetFlags, Validate};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
 
 /// What the controller would make of the input on a cluster as AKS makes it, with what is pinned.
 fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
-    let place = Where::nowhere();
+    let place = TargetFlags::nowhere();
     let pinned = desired::pinned(desired, place.said().subscription(desired).as_deref());
     let (facts, cluster) = assumed::cluster(&pinned);
     let mut changes = Vec::new();

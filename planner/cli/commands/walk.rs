@@ -18,8 +18,10 @@ use crate::audience::Reader;
 use crate::command_error::CommandError;
 use crate::connect::Connected;
 use crate::exit::Exit;
+use crate::ui::Ui;
 
 use super::apply;
+use super::stages::Passed;
 
 /// What a route leads to.
 pub(super) struct Walk<'a> {
@@ -40,10 +42,25 @@ impl Walk<'_> {
         reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
         let mut left: Option<(usize, usize)> = None;
+        let mut done = None;
         loop {
             let Some(route) = self.search(turn, reader).await? else {
                 return Ok(apply::interrupted(reader.ui));
             };
+            if let Some(gated) = &route.gates {
+                if done.is_none() {
+                    reader.ui.print(&shown(&route, reader.ui))?;
+                }
+                match self.pass((gated, done), turn, connected, reader).await? {
+                    Passed::Stage(stage) => done = Some(stage),
+                    Passed::Gate => left = None,
+                    Passed::End(exit) => return Ok(exit),
+                }
+                continue;
+            }
+            if done.is_some() {
+                return Err(moved(&route));
+            }
             let now = (route.cost.disconnects, route.steps.len());
             if let Some((disconnects, steps)) = left
                 && (now.0 > disconnects || now.1 >= steps)
@@ -55,27 +72,20 @@ impl Walk<'_> {
             match route.verdict {
                 Verdict::AtOnce => return self.apply(self.desired, turn, connected, reader).await,
                 Verdict::None | Verdict::Unfinished => {
-                    let mut text = String::new();
-                    // Writing to a String cannot fail.
-                    let _ = privlink_render::route::text(&route, reader.ui.layout(), &mut text);
-                    reader.ui.print(&text)?;
+                    reader.ui.print(&shown(&route, reader.ui))?;
                     return Ok(Exit::Refused);
                 }
                 Verdict::Found => {}
             }
             let Some(step) = route.steps.first() else { return Err(moved(&route)) };
             if let Some(tool) = route.steps.iter().find_map(|step| step.by.as_ref()) {
-                return Err(CommandError::new(format!(
-                    "{tool} writes Services of this route, and privlink does not"
-                ))
-                .hint(
-                    "`privlink route --out FOLDER` writes the steps for that tool to carry out.",
-                ));
+                return Err(written_by(tool));
             }
             if route.steps.len() == 1 {
                 return self.apply(self.desired, turn, connected, reader).await;
             }
-            let desired = self.desired_of(&route, step)?;
+            let documents = route::documents(&route, step, self.written);
+            let desired = self.resolved(&step.number.to_string(), &documents)?;
             let exit = self.apply(&desired, turn, connected, reader).await?;
             if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
                 return Ok(exit);
@@ -99,10 +109,14 @@ impl Walk<'_> {
         route.map(Some).map_err(|error| CommandError::new(error.to_string()))
     }
 
-    /// What is desired for a step.
-    fn desired_of(&self, route: &Route, step: &route::Step) -> Result<Desired, CommandError> {
-        let text = yaml::stream(&route::documents(route, step, self.written));
-        let source = Source::new(&format!("step {}", step.number), &text)
+    /// What the documents of a step say.
+    pub(super) fn resolved(
+        &self,
+        step: &str,
+        documents: &[Value],
+    ) -> Result<Desired, CommandError> {
+        let text = yaml::stream(documents);
+        let source = Source::new(&format!("step {step}"), &text)
             .map_err(|problem| CommandError::diagnostics(vec![*problem]))?;
         let namespace = self.desired.services.keys().next().map(|key| key.namespace.clone());
         let options = desired::Options { namespace, stack_name: Some(self.desired.name.clone()) };
@@ -113,7 +127,7 @@ impl Walk<'_> {
         Ok(desired)
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         desired: &Desired,
         turn: &Turn<'_>,
@@ -124,6 +138,20 @@ impl Walk<'_> {
         let ending = turn.desired(desired, &options, apply::terms(self.args), reader).await?;
         apply::tell(ending, connected, reader).await
     }
+}
+
+/// A route or a way with gates, for people.
+fn shown(route: &Route, ui: &Ui) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = privlink_render::route::text(route, ui.layout(), &mut text);
+    text
+}
+
+/// That a tool writes Services which would have to be written on the way.
+pub(super) fn written_by(tool: &str) -> CommandError {
+    CommandError::new(format!("{tool} writes Services of this route, and privlink does not"))
+        .hint("`privlink route --out FOLDER` writes the steps for that tool to carry out.")
 }
 
 fn moved(route: &Route) -> CommandError {

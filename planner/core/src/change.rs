@@ -2,6 +2,8 @@
 //!
 //! A change is one object's; what is to be done about it are the [`crate::plan::Step`]s that name it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use crate::address::{Address, Kind};
 use crate::consumer::Consumer;
 use crate::escape::{escaped, terminal};
 use crate::evidence::Evidence;
+use crate::marks::{STACK_LABEL, STACK_TAG};
 use crate::unknown::{holds_unknown, show_text};
 
 pub use crate::unknown::show_value;
@@ -160,6 +163,17 @@ impl FieldDiff {
     pub fn after_line(&self) -> Option<String> {
         self.after.as_ref().map(|value| one_line_of(value, self.after_unknown))
     }
+}
+
+/// The marks of other stacks that changes show they take over, by the object in lower case.
+pub fn taken_over(changes: &[Change]) -> BTreeMap<String, String> {
+    let is_mark =
+        |it: &&FieldDiff| [STACK_TAG, STACK_LABEL].iter().any(|mark| it.path.contains(mark));
+    let taken = changes.iter().filter(|it| it.is_change()).filter_map(|change| {
+        let mark = change.fields.iter().find(is_mark)?.before.as_ref()?.as_str()?;
+        Some((change.object.as_ref()?.to_lowercase(), mark.to_owned()))
+    });
+    taken.collect()
 }
 
 /// Fields with their unknowns as words.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::change::FieldDiff;
-use crate::compare::fields as compared;
+use crate::field_diff::fields as compared;
 use crate::inventory::Inventory;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::service::comparable;
@@ -115,7 +115,7 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     } else {
         not_compared.insert("Services".to_owned());
     }
-    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners);
+    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners, None);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }

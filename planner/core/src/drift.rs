@@ -5,16 +5,18 @@
 //! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
 //! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
 //! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
-//! looked for by its marks ([`orphan`]), and what was made anew by an earlier look ([`since`]).
+//! looked for by its marks ([`orphan`], [`forgotten`]), and what was made anew by an earlier look ([`since`]).
 //!
 //! A difference that would not be one under another value of an assumed fact is unverified
 //! ([`assumption`]), and never drift.
 
 mod assumption;
+pub mod baseline;
 mod class;
 mod controller;
 mod disconnect;
 mod endpoint;
+mod forgotten;
 mod gathered;
 mod health;
 mod kubernetes;
@@ -23,25 +25,23 @@ mod progress;
 mod repair;
 mod report;
 pub(crate) mod rules;
-pub mod since;
-
-use std::collections::BTreeMap;
 
 use crate::contradiction;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
 use crate::prediction;
-use crate::snapshot::{List, Reading, Snapshot};
+use crate::snapshot::{Reading, Snapshot};
 use crate::stack_graph;
+use crate::unread;
 
+pub use baseline::Baseline;
 pub use class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
     By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
     StackReport, State, Summary, Unread,
 };
-pub use since::Since;
 
 use gathered::Gathered;
 
@@ -49,7 +49,7 @@ use gathered::Gathered;
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
     /// An earlier look to compare identities with.
-    pub since: Option<&'a Since>,
+    pub since: Option<&'a Baseline>,
     /// The words of the command that applies this stack, for the repairs that name it; fit for a shell.
     pub apply: &'a [String],
 }
@@ -78,6 +78,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     }
     if let Some(seen) = &seen {
         orphan::find(input, look, seen, &mut gathered);
+        forgotten::find(input, seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
     let cluster = prediction::cluster(input.snapshot, input.facts);
@@ -86,7 +87,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     endpoint::compare(&join, look, &mut gathered);
     health::compare(&join, &mut gathered);
     if let Some(since) = look.since {
-        since::compare(input, since, &inventory, &mut gathered);
+        baseline::compare(input, since, &inventory, &mut gathered);
     }
     gathered.expect_desired(input);
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
@@ -97,14 +98,8 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
 
 /// What could not be read at all.
 fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
-    let kubernetes = &snapshot.kubernetes;
-    let lists: BTreeMap<&str, &Reading<List>> = BTreeMap::from([
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ]);
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
-    for (what, reading) in lists.into_iter().chain(azure) {
+    for (what, reading) in unread::of_kubernetes(snapshot).chain(azure) {
         if let Reading::Unreadable(why) = reading {
             let unread = Unread { what: what.to_owned(), why: why.clone() };
             gathered.unreadable.push(unread);

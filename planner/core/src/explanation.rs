@@ -24,6 +24,7 @@ use crate::rule;
 use crate::snapshot::Observation;
 
 pub use edit::Beside;
+pub(crate) use edit::second_name;
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "3.0";

@@ -1,5 +1,6 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
+pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod failure;
 pub(crate) mod limit;
@@ -47,7 +48,8 @@ pub const FAILURES: [Code; 5] = [
 /// All findings of a prediction.
 pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for outcome in &prediction.outcomes {
+    let alone = |it: &&Outcome| prediction.outcome(&it.service).is_none();
+    for outcome in prediction.outcomes.iter().chain(prediction.finishing.iter().filter(alone)) {
         let Some(service) = desired.services.get(&outcome.service) else { continue };
         let subject = Subject { facts, prediction, service, outcome };
         let checks = [
@@ -57,6 +59,7 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
             nat::CHECKS,
             probe::CHECKS,
             path::CHECKS,
+            cluster::CHECKS,
         ];
         findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));
     }

@@ -20,10 +20,11 @@ use crate::input::{Guarded, Input, Options};
 use crate::inventory::Azure;
 use crate::kubernetes::defaults::key_of;
 use crate::node::service::address;
-use crate::plan::{Alternative, Consent, Finding, Mode as PlanMode, Refusal, Scope};
+use crate::plan::{Alternative, Consent, Finding, Mode as PlanMode, Refusal, RouteNote, Scope};
 use crate::planned::Planned;
 use crate::planning;
 use crate::pointer::At;
+use crate::route::{self, Bounds};
 use crate::rule::{self, Code, Severity};
 use crate::snapshot::{Reading, Snapshot};
 use crate::unread;
@@ -32,6 +33,9 @@ use serde_json::Value;
 use harm::Harm;
 use policy::{Mode, Policy};
 use review::{Operation, Request};
+
+/// What a writer can wait for: the search for a route ends here.
+const ROUTE: Bounds = Bounds { edits: 4, states: 40 };
 
 /// What is known when a request comes.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +100,8 @@ pub struct Judgement {
     pub consents: Vec<Consent>,
     /// How the same comes about with nobody disconnected.
     pub alternatives: Vec<Alternative>,
+    /// The sequence of edits that disconnects fewer, if there is one.
+    pub route: Option<RouteNote>,
 }
 
 /// How a write was judged.
@@ -319,7 +325,10 @@ fn plan(
         tool_version: seen.tool_version.to_owned(),
     };
     let input = Input::new(&desired, seen.snapshot, seen.facts, &options);
-    let planned = planning::written(&input, seen.azure, &request.key, stored)?;
+    let mut planned = planning::written(&input, seen.azure, &request.key, stored)?;
+    if planned.plan.summary.consumers_disconnected > 0 {
+        planned.plan.route = route::note(&input, &planned, ROUTE);
+    }
     Ok((planned, linted))
 }
 
@@ -371,6 +380,7 @@ fn judgement(
         findings,
         consents: plan.consents.clone(),
         alternatives: plan.alternatives.clone(),
+        route: plan.route,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::arm::world::World;
 use crate::kubernetes::service::{Key, Service};
-use crate::node::sides::Nodes;
+use crate::node::sides::{Nodes, Views};
 use crate::node::{Owners, sides};
 use crate::prediction;
 use crate::snapshot::Snapshot;
@@ -20,13 +20,24 @@ pub struct Azure {
     pub world: World,
     /// Resources that do not, with why.
     pub malformed: Vec<String>,
+    /// Its nodes, where they were worked out for many predictions.
+    pub(crate) views: Option<Arc<Views>>,
 }
 
 impl Azure {
     /// What a snapshot shows.
     pub fn of(snapshot: &Snapshot) -> Self {
         let (world, malformed) = prediction::world(snapshot);
-        Self { world, malformed }
+        Self { world, malformed, views: None }
+    }
+
+    /// It with its nodes worked out, for many predictions that begin with it and with the Services of this snapshot.
+    #[must_use]
+    pub fn with_views(self, snapshot: &Snapshot) -> Self {
+        let services = prediction::services(snapshot);
+        let owners = Owners::of(services.values().map(AsRef::as_ref), &[&self.world]);
+        let views = Views::of(&self.world, owners, self.views.as_deref());
+        Self { views: Some(Arc::new(views)), ..self }
     }
 }
 
@@ -47,7 +58,7 @@ pub struct Inventory {
 impl Inventory {
     /// What a snapshot shows.
     pub fn of(snapshot: &Snapshot) -> Self {
-        let Azure { world, malformed } = Azure::of(snapshot);
+        let Azure { world, malformed, .. } = Azure::of(snapshot);
         let services = prediction::services(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref), &[&world]);
         Self { world, malformed, services, owners, nodes: OnceLock::new() }
@@ -55,6 +66,7 @@ impl Inventory {
 
     /// Azure's nodes by address.
     pub(crate) fn nodes(&self) -> &Nodes {
-        self.nodes.get_or_init(|| sides::nodes(&self.world, &World::default(), &self.owners).0)
+        self.nodes
+            .get_or_init(|| sides::nodes(&self.world, &World::default(), &self.owners, None).0)
     }
 }

@@ -4,10 +4,10 @@
 use serde_json::Value;
 
 use crate::change::{FieldDiff, show_value};
-use crate::compare;
+use crate::field_diff;
 use crate::join;
 use crate::kubernetes::server_side_apply::{SERVICE, Writer, applied};
-use crate::marks::FIELD_MANAGER;
+use crate::marks::{FIELD_MANAGER, MARKS};
 use crate::node::dns_record;
 use crate::node::service::comparable;
 use crate::resource_id::ResourceId;
@@ -19,7 +19,7 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
     let fields = match is_dns {
         true => {
             let (live, body) = (dns_record::comparable(live), dns_record::comparable(body));
-            compare::fields(Some(&live), Some(&body))
+            field_diff::fields(Some(&live), Some(&body))
         }
         false => join::unlanded(live, body),
     };
@@ -30,7 +30,30 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
 pub fn service(manifest: &Value, stored: &Value) -> Option<String> {
     let writer = Writer { manager: FIELD_MANAGER, api_version: "v1", time: "", subresource: None };
     let merged = applied(&SERVICE, Some(stored), manifest, &writer, true).ok()?;
-    said(&compare::fields(Some(&comparable(stored)), Some(&comparable(&merged))))
+    said(&field_diff::fields(Some(&comparable(stored)), Some(&comparable(&merged))))
+}
+
+/// A field that an apply would change of a live Service and a plan does not show.
+pub fn beyond_service(live: &Value, manifest: &Value, shown: &[FieldDiff]) -> Option<String> {
+    let stored = join::service::stored_over(live, manifest)?;
+    let is_shown = |field: &FieldDiff| {
+        let is_it =
+            |it: &FieldDiff| it.after == field.after || it.after_unknown || field.after_unknown;
+        shown.iter().any(|it| it.path == field.path && is_it(it))
+    };
+    let mut changed = join::service::changed(live, &stored).into_iter();
+    changed.find(|field| !is_shown(field)).map(|field| field.path)
+}
+
+/// A field that a write would change of a live private endpoint although privlink does not know it. Its own
+/// tags and the request message were compared with what the plan shows when it was read.
+pub fn beyond_endpoint(live: &Value, body: &Value) -> Option<String> {
+    let is_own = |path: &str| {
+        path.starts_with("tags") && MARKS.iter().any(|mark| path.contains(mark))
+            || path.ends_with(".properties.requestMessage")
+    };
+    let fields = field_diff::fields(Some(live), Some(body)).into_iter();
+    fields.map(|field| field.path).find(|path| !is_own(path))
 }
 
 fn said(fields: &[FieldDiff]) -> Option<String> {

@@ -5,10 +5,8 @@
 //! [`plan`] says what is to be done, in which order; [`drift`], [`preflight`], [`import`] and
 //! [`explanation`] read the same nodes. What is printed of it is `privlink-render`'s.
 
-pub mod binding;
 mod by_hand;
 pub mod change;
-pub mod compare;
 pub mod connection_status;
 pub mod consumer;
 pub mod contradiction;
@@ -17,6 +15,7 @@ pub mod difference;
 pub mod drift;
 pub mod event;
 pub mod explanation;
+pub mod field_diff;
 pub mod finding;
 pub mod forget;
 pub mod frontier;
@@ -47,6 +46,7 @@ pub mod rule;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
+pub mod staleness;
 pub mod unread;
 mod writer;
 

@@ -51,7 +51,7 @@ pub struct View {
 }
 
 /// The Services that Azure's resources belong to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
     /// By the base of the names that the controller gives to what it makes for them.
     bases: BTreeMap<String, Key>,

@@ -1,7 +1,7 @@
 //! From desired state and observation to a plan.
 
 pub mod account;
-mod standing;
+mod pre_existing;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,7 @@ use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
 use crate::facts::{Facts, Origin, TABLE};
 use crate::finding;
+use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection};
 use crate::inventory::{Azure, Inventory};
@@ -26,7 +27,8 @@ use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
 use crate::node::{Owners, dns_record, private_endpoint, service};
 use crate::plan::{
-    FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step, Summary,
+    self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step,
+    Summary,
 };
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
@@ -79,7 +81,14 @@ pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::diff(input, &mut gathered);
     let Inventory { world, malformed, .. } = inventory;
-    complete(input, Azure { world, malformed }, &changes, gathered)
+    let azure = Azure { world, malformed, views: None };
+    complete(input, azure, &changes, gathered, About::Stack)
+}
+
+/// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
+fn refused(gathered: &Gathered) -> BTreeSet<Address> {
+    let invalid = gathered.findings.iter().filter(|it| it.code == rule::SERVICE_INVALID);
+    invalid.map(|it| it.address.clone()).collect()
 }
 
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
@@ -100,7 +109,16 @@ pub fn written(
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::written(input, key, stored, &mut gathered);
-    complete(input, azure.clone(), &changes, gathered)
+    complete(input, azure.clone(), &changes, gathered, About::Write)
+}
+
+/// What a plan is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// All that a stack wants.
+    Stack,
+    /// One write to a Service, of which many are asked: it is explained only where it disconnects.
+    Write,
 }
 
 /// What the controller makes of changes to Services, with all that follows from it.
@@ -109,26 +127,32 @@ fn complete(
     azure: Azure,
     changes: &[predict::Change],
     mut gathered: Gathered,
+    about: About,
 ) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.snapshot, input.facts);
-    let Azure { world, malformed } = azure;
+    let Azure { world, malformed, views } = azure;
     let owners = Owners::of(cluster.services.values().map(AsRef::as_ref), &[&world]);
     contradiction::find(input.facts, &world, &owners).map_or(Ok(()), Err)?;
     let leaving = join::leaving(input);
     let world = join::without(world, &leaving);
     let mut prediction = diff::finish::first(world, &cluster, changes);
+    prediction.views = views;
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
     let join = Join::of(input, &prediction);
     diff::endpoint::diff(&join, &leaving, &mut gathered);
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
-    gathered.findings.extend(finding::find(input.desired, input.facts, &prediction));
+    let refused = refused(&gathered);
+    let found = finding::find(input.desired, input.facts, &prediction).into_iter();
+    let follows =
+        |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
+    gathered.findings.extend(found.filter(|it| !follows(it)));
     gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));
-    standing::soften(input, &prediction, changes, &mut gathered);
-    standing::left_behind(input, &mut gathered);
+    pre_existing::mark(input, &prediction, changes, &mut gathered);
+    pre_existing::left_behind(input, &mut gathered);
     for what in malformed {
         gathered.refusals.push(Refusal::of_plan(
             rule::UNREADABLE,
@@ -136,8 +160,12 @@ fn complete(
             Override::never("it is a bug, please report it"),
         ));
     }
-    let graph = stack_graph::of(input, &prediction, &join.own);
     let mut plan = assemble(input, &prediction, gathered)?;
+    if about == About::Write && plan::disconnected(&plan.changes).is_empty() {
+        let (graph, subjects) = (Graph::default(), BTreeMap::new());
+        return Ok(Planned { plan, prediction, graph, subjects });
+    }
+    let graph = stack_graph::of(input, &prediction, &join.own);
     let changing = plan.changes.iter().filter(|it| it.is_change());
     let changing = changing.map(|it| it.address.clone()).collect();
     plan.needs = stack_graph::needs(input, &prediction, &join.own, &changing);

@@ -18,7 +18,7 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
-use crate::node::sides::Nodes;
+use crate::node::sides::{Nodes, Views};
 use crate::node::{Owners, private_link_service, sides};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading, Snapshot};
@@ -42,6 +42,8 @@ pub struct Prediction {
     /// Azure between the first syncs and the second, where there are any.
     between: Option<Box<World>>,
     hand: hand::Marks,
+    /// The nodes of Azure as it was observed, where they were worked out already.
+    pub(crate) views: Option<Arc<Views>>,
     derived: OnceLock<Box<Derived>>,
 }
 
@@ -106,7 +108,7 @@ impl Prediction {
                 services.map(AsRef::as_ref),
                 &[&self.before, self.between(), &self.after],
             );
-            let nodes = sides::nodes(&self.before, &self.after, &owners);
+            let nodes = sides::nodes(&self.before, &self.after, &owners, self.views.as_deref());
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })
         })
@@ -227,6 +229,7 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         finishing: Vec::new(),
         between: None,
         hand: predicted.hand,
+        views: None,
         derived: OnceLock::new(),
     }
 }

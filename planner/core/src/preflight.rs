@@ -13,6 +13,7 @@ mod right;
 pub mod role;
 mod rule;
 pub(crate) mod rules;
+mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +69,8 @@ pub enum Area {
     Region,
     /// Tenants.
     Tenant,
+    /// What has to be so around the stack for it to serve.
+    Serving,
 }
 
 impl Area {
@@ -84,6 +87,7 @@ impl Area {
             Self::Quota => "limits",
             Self::Region => "regions",
             Self::Tenant => "tenants",
+            Self::Serving => "what it takes to serve",
         }
     }
 }
@@ -96,7 +100,7 @@ impl Area {
 pub enum Verdict {
     /// It is met.
     Met,
-    /// It is not met: an apply would fail.
+    /// It is not met: an apply would fail, or what it makes would not serve.
     Missing,
     /// It could not be found out.
     Unknown,

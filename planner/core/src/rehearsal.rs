@@ -7,11 +7,14 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::desired::{Desired, refusal};
+use crate::finding::FAILURES;
+use crate::health::namespace::{self, NAMESPACE_MISSING, is_made};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::plan::{Finding, Op, Plan, Refusal};
+use crate::planning::account;
 use crate::preflight::{Area, Check, Verdict};
-use crate::rule::{self, At, Code, Example, Severity, basis, rules};
+use crate::rule::{self, Code, Example, Severity, basis, rules};
 
 /// What was said of one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,10 @@ pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
 /// unless they are accepted. Namespaces that the same input makes count as there.
 pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answers) {
     let mut found = Vec::new();
-    let mut namespaces = BTreeSet::new();
+    // What was observed may have told it already.
+    let observed = plan.findings.iter().filter(|it| it.code == NAMESPACE_MISSING);
+    let mut namespaces: BTreeSet<String> =
+        observed.filter_map(|it| Some(it.address.name.split_once('/')?.0.to_owned())).collect();
     for (key, answer) in &answers.0 {
         let namespace = &key.namespace;
         let told = |plan: &Plan, code: Code| {
@@ -63,17 +69,13 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
         };
         match answer {
             Answer::NoNamespace if !is_made(desired, namespace) => {
-                if namespaces.insert(namespace) {
-                    found.push(namespace_finding(desired, key, "is not there"));
+                if namespaces.insert(namespace.clone()) {
+                    found.push(namespace::missing(desired, key, false));
                 }
             }
             Answer::Terminating => {
-                if namespaces.insert(namespace) {
-                    found.push(namespace_finding(
-                        desired,
-                        key,
-                        "is being deleted, and takes nothing new",
-                    ));
+                if namespaces.insert(namespace.clone()) {
+                    found.push(namespace::missing(desired, key, true));
                 }
             }
             Answer::Refused(words) if !told(plan, rule::SERVICE_INVALID) => {
@@ -82,6 +84,16 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
         }
     }
+    // What the API server refuses the controller does not see: what it would make of it follows from the
+    // first error, and is no help.
+    let refused: BTreeSet<Address> = found
+        .iter()
+        .filter(|it| it.code == rule::SERVICE_INVALID)
+        .map(|it| it.address.clone())
+        .collect();
+    plan.findings.retain(|it| !(FAILURES.contains(&it.code) && refused.contains(&it.address)));
+    let is_of = |it: &Refusal| it.address.as_ref().is_some_and(|it| refused.contains(it));
+    plan.refusals.retain(|it| !(FAILURES.contains(&it.code) && is_of(it)));
     found.extend(unasked(answers));
     for finding in &found {
         let is_error = finding.severity == Severity::Error;
@@ -95,23 +107,7 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     plan.findings.sort_by(|one, other| {
         (&one.address, one.code, &one.message).cmp(&(&other.address, other.code, &other.message))
     });
-}
-
-/// Whether the input has the Namespace.
-fn is_made(desired: &Desired, namespace: &str) -> bool {
-    desired.makers.iter().any(|maker| maker.is_namespace() && maker.name.value == namespace)
-}
-
-fn namespace_finding(desired: &Desired, key: &Key, what: &str) -> Finding {
-    let namespace = &key.namespace;
-    let place = desired.services.get(key).map(|service| {
-        let place = crate::document::place::place(&service.span, "metadata.namespace", None);
-        place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
-    });
-    let found = Finding::new(NAMESPACE_MISSING, address(key), format!("its namespace {namespace} {what}")).help(format!(
-            "Create it first (kubectl create namespace {namespace}), correct the name, or put its Namespace into the input and apply that before."
-        ));
-    Finding { place, ..found }
+    plan.excerpts = account::excerpts(desired, plan);
 }
 
 fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
@@ -125,7 +121,8 @@ fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
         let place = refusal::locate(&service.span, &cause);
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
-    let message = format!("the API server refuses it: {words}");
+    let said = words.split_once(" is invalid: ").map_or(words, |(_, rest)| rest);
+    let message = format!("the API server refuses it: {said}");
     let found = Finding::new(rule::SERVICE_INVALID, address(key), message);
     Finding { place, ..found.help("Change the manifest as the message says.") }
 }
@@ -188,42 +185,6 @@ pub fn checks(desired: &Desired, answers: &Answers) -> Vec<Check> {
 }
 
 rules! {
-    /// The API server was asked, and a Service's namespace is not there or is being deleted. A namespace
-    /// that is a document of the same input counts as there; privlink does not create it.
-    NAMESPACE_MISSING = "namespace-missing", Error, [Desired, Live], {
-        basis: basis::API_SERVER,
-        advice: "Create the namespace first, or correct its name.",
-        example: Example::new(
-            At::Documents,
-            r#"
-            apiVersion: v1
-            kind: Service
-            metadata:
-              name: web
-              namespace: shop
-              annotations:
-                service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            spec:
-              type: LoadBalancer
-              selector: {app: web}
-              ports: [{port: 80}]
-            "#,
-            r#"
-            apiVersion: v1
-            kind: Service
-            metadata:
-              name: web
-              namespace: default
-              annotations:
-                service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            spec:
-              type: LoadBalancer
-              selector: {app: web}
-              ports: [{port: 80}]
-            "#,
-        ),
-    }
-
     /// The API server was not asked by a dry run whether it takes what would be applied, for example since
     /// the identity only reads. The rules that privlink knows were still checked.
     NOT_REHEARSED = "not-rehearsed", Note, [Desired, Live, Planned], {

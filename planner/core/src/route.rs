@@ -7,24 +7,27 @@
 
 mod course;
 mod documents;
+pub mod gate;
 mod harm;
 mod parts;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::arm::resource::EndpointConnection;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::consumer::Consumer;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
 use crate::diff::{self, Gathered};
 use crate::evidence::Evidence;
+use crate::field_diff;
 use crate::import;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
@@ -36,11 +39,12 @@ pub use documents::documents;
 pub use harm::Cost;
 
 use course::Course;
+use gate::Gated;
 use harm::{Harm, Needs};
 use search::{Problem, Reached, State};
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.1";
+pub const FORMAT_VERSION: &str = "1.2";
 
 /// Where a search ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,10 +94,12 @@ pub struct Route {
     /// Why the Private Link Services that are lost at once are lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<Rule>,
-    /// What to do instead where there is no way: a second Private Link Service beside the first, with what to
-    /// wait for.
+    /// What to do instead where there is no way, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead: Vec<String>,
+    /// The way with gates where there is none without, or where it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gated>,
 }
 
 /// What a route comes to.
@@ -172,6 +178,10 @@ pub struct Step {
     /// The Private Link Services whose consumers' connections break and come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<String>,
+    /// The Services that become as desired along with it, as `namespace/name`: with the last step all that no other
+    /// step is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<String>,
     /// The Services that differ from what is desired or live, as they are after it, by `namespace/name`; null
     /// for those that there are not.
     pub services: BTreeMap<String, Option<Value>>,
@@ -190,16 +200,20 @@ pub fn planned(input: &Input<'_>) -> Result<Planned, crate::planning::Error> {
     // A plan that is limited, or that re-creates what it is told to, is not what a route leads to.
     let is_whole = input.options.scope == Scope::default();
     if is_whole && planned.plan.summary.consumers_disconnected > 0 {
-        let route = of(input, &planned, Bounds::short());
-        if route.verdict == Verdict::Found && route.cost.disconnects < route.at_once.len() {
-            planned.plan.route = Some(RouteNote {
-                disconnects: route.cost.disconnects,
-                at_once: route.at_once.len(),
-                steps: route.steps.len(),
-            });
-        }
+        planned.plan.route = note(input, &planned, Bounds::short());
     }
     Ok(planned)
+}
+
+/// The route that disconnects fewer than a plan, if there is one within these bounds.
+pub(crate) fn note(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Option<RouteNote> {
+    let route = of(input, planned, bounds);
+    let is_better = route.verdict == Verdict::Found && route.cost.disconnects < route.at_once.len();
+    is_better.then_some(RouteNote {
+        disconnects: route.cost.disconnects,
+        at_once: route.at_once.len(),
+        steps: route.steps.len(),
+    })
 }
 
 /// Finds the route.
@@ -214,9 +228,9 @@ pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning:
 
 /// The route from what is live to what a plan comes to.
 fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
+    let before = without(&planned.prediction.before, &leaving(input));
     let ground = Ground::of(input, &planned.prediction);
-    let at_once =
-        Harm::between(&planned.prediction.before, &planned.prediction.after, &Needs::default());
+    let at_once = Harm::between(&before, &planned.prediction.after, &Needs::default());
     let mut route = Route {
         format_version: FORMAT_VERSION.to_owned(),
         stack: input.desired.name.clone(),
@@ -228,14 +242,20 @@ fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
         searched: SearchNote { bounds, states: 0 },
         because: Vec::new(),
         instead: Vec::new(),
+        gates: None,
     };
+    if gate::is_under_way(input) && input.options.mode != Mode::Destroy {
+        route.verdict = Verdict::None;
+        route.gates = gate::of(input, planned);
+        return route;
+    }
     if (at_once.disconnected.is_empty() && route.fails.is_empty())
         || input.options.mode == Mode::Destroy
     {
         return route;
     }
     route.because = because(planned);
-    match ground.search(&planned.prediction, bounds, &mut route.searched) {
+    match ground.search((&before, &planned.prediction), bounds, &mut route.searched) {
         Found::Way(way, cost) => {
             route.verdict = Verdict::Found;
             route.cost = cost;
@@ -243,7 +263,10 @@ fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
         }
         Found::Nothing { exhausted } => {
             route.verdict = if exhausted { Verdict::None } else { Verdict::Unfinished };
-            route.instead = instead(input, planned);
+            if !at_once.disconnected.is_empty() {
+                route.gates = gate::of(input, planned);
+                route.instead = instead(input, planned);
+            }
         }
     }
     route
@@ -318,9 +341,14 @@ impl<'a> Ground<'a> {
     }
 
     /// Searches each part of the stack that loses somebody at once; the rest is done with the last step.
-    fn search(&self, prediction: &Prediction, bounds: Bounds, note: &mut SearchNote) -> Found {
+    fn search(
+        &self,
+        (before, prediction): (&World, &Prediction),
+        bounds: Bounds,
+        note: &mut SearchNote,
+    ) -> Found {
         let mut way = Vec::new();
-        let (mut world, mut cluster) = (prediction.before.clone(), self.cluster.clone());
+        let (mut world, mut cluster) = (before.clone(), self.cluster.clone());
         let mut exhausted = true;
         let mut cost = Cost::default();
         for part in parts::of(&self.courses, prediction) {
@@ -369,6 +397,7 @@ impl<'a> Ground<'a> {
         let all: Vec<Change> = changed(self.input).into_values().collect();
         let keys: BTreeSet<&Key> = courses.iter().map(|course| &course.key).collect();
         let changes: Vec<Change> = all.into_iter().filter(|it| keys.contains(it.key())).collect();
+        let changes = search::settled(&changes, cluster);
         let predicted = prediction::predict(world.clone(), cluster.clone(), &changes);
         let harm = Harm::between(world, &predicted.after, &Needs::default());
         AtOnce { disconnects: harm.disconnected.len(), fails: !fails(&predicted).is_empty() }
@@ -403,12 +432,63 @@ impl<'a> Ground<'a> {
                 disconnects: harm.disconnected.clone(),
                 unserved: harm.unserved.iter().map(shown).collect(),
                 interrupts: harm.interrupted.clone(),
+                along: Vec::new(),
                 services: manifests.iter().map(|(key, it)| (key.to_string(), it.clone())).collect(),
                 targets: documents::targets(self.input, &reached.state),
             });
         }
+        if let (Some(step), Some(reached)) = (steps.last_mut(), way.last()) {
+            self.add_rest(step, way, &reached.state);
+        }
         steps
     }
+
+    /// Adds to the last step what no step is about: Services that change and harm nobody, or for which there is no
+    /// better way.
+    fn add_rest(&self, last: &mut Step, way: &[Reached], end: &State) {
+        let edited: BTreeSet<usize> = way.iter().map(|reached| reached.edited).collect();
+        let rest = self.courses.iter().enumerate();
+        let rest: BTreeSet<&Key> = rest
+            .filter(|(number, course)| !edited.contains(number) && !course.is_unchanged())
+            .map(|(_, course)| &course.key)
+            .collect();
+        let changes = changed(self.input).into_values();
+        let changes: Vec<Change> = changes.filter(|it| rest.contains(it.key())).collect();
+        let changes = search::settled(&changes, &end.cluster);
+        let predicted = prediction::predict(end.world.clone(), end.cluster.clone(), &changes);
+        let harm = Harm::between(&end.world, &predicted.after, &Needs::default());
+        last.disconnects.extend(harm.disconnected);
+        last.disconnects.sort();
+        last.along = rest.into_iter().map(ToString::to_string).collect();
+    }
+}
+
+/// The endpoints, by id in lower case, that the plan deletes: they have nothing to lose.
+fn leaving(input: &Input<'_>) -> BTreeSet<String> {
+    use crate::node::private_endpoint;
+    if !input.prunes() {
+        return BTreeSet::new();
+    }
+    let wanted = input.desired.endpoints.values();
+    let wanted: BTreeSet<String> = wanted.map(|it| private_endpoint::id(input, it).key()).collect();
+    private_endpoint::own(input).into_keys().filter(|it| !wanted.contains(it)).collect()
+}
+
+/// A world without the connections of these endpoints.
+fn without(world: &World, endpoints: &BTreeSet<String>) -> World {
+    let mut world = world.clone();
+    let is_of = |it: &EndpointConnection| {
+        let endpoint = it.properties.private_endpoint.as_ref();
+        endpoint.is_some_and(|it| endpoints.contains(&it.id().to_lowercase()))
+    };
+    for link in world.private_link_services.values_mut() {
+        let connections = link.properties.private_endpoint_connections.iter().flatten();
+        if connections.clone().any(is_of) {
+            let left = connections.filter(|it| !is_of(it)).cloned().collect();
+            Arc::make_mut(link).properties.private_endpoint_connections = Some(left);
+        }
+    }
+    world
 }
 
 /// What becomes of each Service of the stack, and of the Services beside it.
@@ -422,7 +502,7 @@ fn changed(input: &Input<'_>) -> BTreeMap<Key, Change> {
 fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
     match (before, after) {
         (Some(before), Some(after)) => {
-            let fields = compare::fields(Some(before), Some(after));
+            let fields = field_diff::fields(Some(before), Some(after));
             fields.into_iter().map(FieldDiff::shown).collect()
         }
         _ => Vec::new(),

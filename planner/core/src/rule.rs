@@ -9,8 +9,12 @@ pub use crate::diff::rules::*;
 pub use crate::finding::BECOMES_PUBLIC;
 pub use crate::finding::failure::*;
 pub use crate::finding::private_link::*;
+pub use crate::health::UNCHECKED;
 pub use crate::health::azure::*;
+pub use crate::health::failed::*;
 pub use crate::health::kubernetes::*;
+pub use crate::health::namespace::*;
+pub use crate::health::zone::*;
 pub use crate::safety::consent::*;
 pub use crate::safety::*;
 
@@ -22,6 +26,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::nat::RULES,
     crate::finding::probe::RULES,
     crate::finding::path::RULES,
+    crate::finding::cluster::RULES,
     crate::finding::endpoint::RULES,
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,
@@ -31,7 +36,11 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::rehearsal::RULES,
     crate::by_hand::RULES,
     crate::health::azure::RULES,
+    crate::health::failed::RULES,
     crate::health::kubernetes::RULES,
+    crate::health::namespace::RULES,
+    crate::health::zone::RULES,
+    crate::health::RULES,
     crate::safety::RULES,
     crate::safety::consent::RULES,
     crate::drift::rules::RULES,

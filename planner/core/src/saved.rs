@@ -2,12 +2,13 @@
 //! changed it.
 
 mod explained;
+mod payload;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::binding::Binding;
 use crate::plan::Plan;
+use crate::staleness::Binding;
 
 /// The version of the file's format. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "2.0";

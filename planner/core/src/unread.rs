@@ -19,16 +19,17 @@ const ESSENTIAL: [&str; 5] = [
 ];
 
 /// A reading of a list, with what is called of it.
-type Named<'a> = (&'a str, &'a Reading<List>);
+pub(crate) type Named<'a> = (&'a str, &'a Reading<List>);
 
 /// The lists of the cluster.
-fn of_kubernetes(snapshot: &Snapshot) -> [Named<'_>; 3] {
+pub(crate) fn of_kubernetes(snapshot: &Snapshot) -> impl Iterator<Item = Named<'_>> {
     let kubernetes = &snapshot.kubernetes;
-    [
+    let lists = [
         ("Services", &kubernetes.services),
         ("Nodes", &kubernetes.nodes),
         ("Events", &kubernetes.events),
-    ]
+    ];
+    lists.into_iter().chain(kubernetes.namespaces.iter().map(|list| ("Namespaces", list)))
 }
 
 /// A list that could not be read, and why.
@@ -49,7 +50,8 @@ pub fn lines(snapshot: &Snapshot) -> Vec<String> {
 /// Why what every prediction rests on could not be read: the cluster's Services and Nodes, and what the controller
 /// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them.
 pub fn essential<'a>(snapshot: &'a Snapshot, facts: &Facts) -> Vec<&'a str> {
-    let kubernetes = of_kubernetes(snapshot).into_iter().filter(|(what, _)| *what != "Events");
+    let kubernetes =
+        of_kubernetes(snapshot).filter(|(what, _)| ["Services", "Nodes"].contains(what));
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
     let needed = azure.filter(|(path, _)| is_essential(path, facts));
     kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect()

@@ -2,16 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../../../tests/support/scene.rs"]
-mod scene;
-
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::facts::Facts;
 use privlink_core::rule::{self, Severity};
-use privlink_core::{assumed, document, prediction};
-use scene::Service;
+use privlink_core::{assumed, document, finding, prediction};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,37 +111,76 @@ const ANNOTATIONS: &[(&str, &str)] = &[
     ("azure-dns-label-name", "shop"),
     ("azure-pip-name", "shop"),
     ("azure-load-balancer-mode", "auto"),
+    ("azure-load-balancer-configurations", "kubernetes"),
+    ("azure-pls-ip-configuration-ip-address-count", "3"),
+    ("azure-pls-visibility", "*"),
+    ("azure-pls-fqdns", "web.example.com"),
+    ("azure-allowed-service-tags", "AzureCloud"),
+    ("azure-load-balancer-tcp-idle-timeout", "7"),
+    ("azure-load-balancer-resource-group", "other"),
+    ("azure-disable-load-balancer-floating-ip", "true"),
+    ("azure-load-balancer-enable-high-availability-ports", "true"),
 ];
 
-/// A Service with some of them, and these lines in its spec.
-fn service(chosen: &[bool], spec: &str) -> String {
-    let chosen = ANNOTATIONS.iter().zip(chosen).filter(|(_, chosen)| **chosen);
-    let service = Service::public("web").namespace("default").lines(spec);
-    let annotated = |service: Service, ((key, value), _): (&(&str, &str), &bool)| {
-        service.annotation(key, value)
-    };
-    chosen.fold(service, annotated).document()
+/// What a cluster may be known to be.
+const FACTS: [&str; 4] = [
+    "",
+    "healthProbeMode: shared, loadBalancers: []",
+    "loadBalancers: []",
+    "loadBalancers: [{name: kubernetes}, {name: lb-two}]",
+];
+
+/// A Service with some of them.
+fn service(chosen: &[bool], spec: &str, facts: &str) -> String {
+    let annotations: String = ANNOTATIONS
+        .iter()
+        .zip(chosen)
+        .filter(|(_, chosen)| **chosen)
+        .map(|((key, value), _)| format!("    service.beta.kubernetes.io/{key}: {value:?}\n"))
+        .collect();
+    format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: shop}}\nspec:\n  subscription: \
+         00000000-0000-0000-0000-000000000000\n  resourceGroup: rg\n  cluster: aks\n  facts: {{{facts}}}\n---\n\
+         apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: default\n  annotations:\n    x/y: z\n\
+         {annotations}spec: {spec}\n"
+    )
 }
 
 /// What the controller is predicted to leave of a Service, and the keys that are told to have no effect.
 fn predicted(text: &str) -> (Value, Vec<String>) {
     let documents = document::parse(&Source::new("a.yaml", text).unwrap());
     let (desired, problems) = desired::resolve(documents, &Options::default());
-    let (facts, cluster) = assumed::cluster(&Facts::default());
+    let (facts, cluster) = assumed::cluster(&desired::pinned(&desired, None));
     let service = desired.services.values().next().unwrap();
     let stored = prediction::stored(&service.manifest, None, &facts, Some("uid")).unwrap();
     let changes = [Change::Apply(Arc::new(stored))];
     let world = assumed::world(&facts, &changes);
-    let after = prediction::predict(world, cluster, &changes).after;
+    let prediction = prediction::predict(world, cluster, &changes);
+    let found = finding::find(&desired, &facts, &prediction);
+    let after = prediction.after;
     let left = serde_json::json!({
         "balancers": after.load_balancers.values().collect::<Vec<_>>(),
         "links": after.private_link_services.values().collect::<Vec<_>>(),
         "addresses": after.public_ip_addresses.values().collect::<Vec<_>>(),
         "groups": after.network_security_groups.values().collect::<Vec<_>>(),
+        "errors": prediction.outcomes.iter().map(|it| it.error.is_some()).collect::<Vec<_>>(),
     });
     let ignored = problems.iter().filter(|it| it.code == rule::ANNOTATION_IGNORED);
-    let keys = ignored.filter_map(|it| it.labels.first().map(|label| label.span.text().to_owned()));
-    (left, keys.collect())
+    let mut keys: Vec<String> = ignored
+        .filter_map(|it| it.labels.first().map(|label| label.span.text().to_owned()))
+        .collect();
+    // Where the switch is off, all that hangs on it is told at once.
+    let off = problems.iter().filter(|it| it.code == rule::PRIVATE_LINK_OFF);
+    keys.extend(
+        off.flat_map(|it| it.message.split('`').skip(3).step_by(2).map(|it| format!("/{it}"))),
+    );
+    let by_facts = found.iter().filter(|it| it.code == rule::ANNOTATION_IGNORED);
+    let named = |message: &str| -> Vec<String> {
+        let names = message.split(" ha").next().unwrap_or_default();
+        names.split(", ").map(|it| format!("/{it}")).collect()
+    };
+    keys.extend(by_facts.flat_map(|it| named(&it.message)));
+    (left, keys)
 }
 
 proptest::proptest! {
@@ -158,17 +192,18 @@ proptest::proptest! {
         chosen in proptest::collection::vec(proptest::bool::weighted(0.4), ANNOTATIONS.len()),
         local in proptest::bool::ANY,
         protocol in proptest::sample::select(vec!["", ", appProtocol: http", ", appProtocol: tcp"]),
+        facts in proptest::sample::select(FACTS.to_vec()),
     ) {
         let policy = if local { "Local" } else { "Cluster" };
         let spec = format!(
-            "externalTrafficPolicy: {policy}\nports: [{{name: a, port: 80{protocol}}}, {{name: b, port: 81}}]"
+            "{{type: LoadBalancer, externalTrafficPolicy: {policy}, ports: [{{name: a, port: 80{protocol}}}, {{name: b, port: 81}}]}}"
         );
-        let (with, ignored) = predicted(&service(&chosen, &spec));
+        let (with, ignored) = predicted(&service(&chosen, &spec, facts));
         for key in ignored {
             let at = ANNOTATIONS.iter().position(|(known, _)| key.ends_with(&format!("/{known}")));
             let mut fewer = chosen.clone();
             fewer[at.unwrap()] = false;
-            let (without, _) = predicted(&service(&fewer, &spec));
+            let (without, _) = predicted(&service(&fewer, &spec, facts));
             proptest::prop_assert_eq!(&with, &without, "{}", key);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use privlink_core::address::Address;
-use privlink_core::change::{Action, Change};
+use privlink_core::change::{FieldDiff, taken_over};
 use privlink_core::event::{Event, EventKind};
 use privlink_core::frontier::Frontier;
 use privlink_core::plan::{Plan, Step};
@@ -23,8 +23,10 @@ use crate::session::Session;
 pub(crate) struct Teller {
     /// The stack that is worked on.
     pub(crate) stack: Arc<str>,
-    /// Whether the plan shows that the object is taken over, whosever it was.
-    pub(crate) adopts: bool,
+    /// The marks of other stacks that the plan shows it takes over, by the object in lower case.
+    pub(crate) taken: Arc<BTreeMap<String, String>>,
+    /// The fields that the plan shows to change.
+    pub(crate) shown: Arc<[FieldDiff]>,
     step: usize,
     address: Address,
     events: mpsc::UnboundedSender<Event>,
@@ -65,12 +67,13 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     let mut frontier = Frontier::new(&plan.steps, session.patience.parallelism);
     let (events, mut heard) = mpsc::unbounded_channel();
     let stack: Arc<str> = Arc::from(plan.stack.as_str());
+    let taken = Arc::new(taken_over(&plan.changes));
     let teller = |id: usize| {
         let address = steps.get(&id).map(|step| step.change.clone())?;
-        let is_it = |it: &&Change| it.address == address && it.action == Action::Adopt;
-        let adopts = plan.changes.iter().any(|it| is_it(&it));
-        let (stack, events) = (Arc::clone(&stack), events.clone());
-        Some(Teller { stack, adopts, step: id, address, events })
+        let changes = plan.changes.iter().filter(|it| it.address == address);
+        let shown = changes.flat_map(|it| it.fields.iter().cloned()).collect();
+        let (stack, taken, events) = (Arc::clone(&stack), Arc::clone(&taken), events.clone());
+        Some(Teller { stack, taken, shown, step: id, address, events })
     };
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
 use privlink_core::landed;
-use privlink_core::marks::STACK_TAG;
+use privlink_core::marks::{STACK_LABEL, STACK_TAG};
 use privlink_core::plan::{Op, Step};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown::{self, mark};
@@ -92,17 +92,20 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
             apply_service(session, teller, (namespace, name), manifest, uid.as_deref()).await
         }
         Op::DeleteService { namespace, name, uid } => {
+            service_not_anothers(session, teller, (namespace, name), WaitKind::Deletion).await?;
             let delete =
                 async || session.kubernetes.delete_service(namespace, name, Some(uid)).await;
             told(session, teller, WaitKind::Deletion, delete).await?;
             Ok(Done::Well(String::new()))
         }
         Op::ReleaseService { namespace, name, uid } => {
+            service_not_anothers(session, teller, (namespace, name), WaitKind::Service).await?;
             let release = async || session.kubernetes.release_service(namespace, name, uid).await;
             told(session, teller, WaitKind::Service, release).await?;
             Ok(Done::Well(String::new()))
         }
         Op::Nudge { namespace, name, to } => {
+            service_not_anothers(session, teller, (namespace, name), WaitKind::Service).await?;
             let annotations = BTreeMap::from([(
                 privlink_core::marks::SYNC_ANNOTATION.to_owned(),
                 Some(to.clone()),
@@ -160,8 +163,7 @@ async fn apply_service(
     uid: Option<&str>,
 ) -> Result<Done, Failure> {
     let kind = WaitKind::Service;
-    let read = async || session.kubernetes.service(namespace, name).await;
-    let live = told(session, teller, kind, read).await?;
+    let live = service_not_anothers(session, teller, (namespace, name), kind).await?;
     let live_uid =
         live.as_ref().and_then(|live| live.pointer("/metadata/uid")?.as_str()).map(str::to_owned);
     if let (Some(planned), live) = (uid, &live_uid)
@@ -173,6 +175,12 @@ async fn apply_service(
         )));
     }
     let manifest = session.known(|known| known.fill_value(manifest));
+    if session.shown_only
+        && let Some(live) = &live
+        && let Some(field) = landed::beyond_service(live, &manifest, &teller.shown)
+    {
+        return Err(unshown(&field));
+    }
     let apply = async || session.kubernetes.apply_service(&manifest, false).await;
     let stored = told(session, teller, kind, apply).await?;
     session.known(|known| known.learn_service(&stored));
@@ -262,8 +270,16 @@ async fn put(
         None => Precondition::Absent,
     };
     let kind = kind_of_write(&id);
-    if etag.is_some() && !teller.adopts {
-        not_anothers(session, teller, &id, kind).await?;
+    if etag.is_some() {
+        let live = not_anothers(session, teller, &id, kind).await?;
+        let is_same = |live: &&Value| live.get("etag").and_then(Value::as_str) == etag;
+        if session.shown_only
+            && kind == WaitKind::Endpoint
+            && let Some(live) = live.as_ref().filter(is_same)
+            && let Some(field) = landed::beyond_endpoint(live, &body)
+        {
+            return Err(unshown(&field));
+        }
     }
     let notes = Notes::new(session, teller);
     let progress = |progress: Progress<'_>| notes.take(&progress);
@@ -298,23 +314,48 @@ async fn learn_address(
     Ok(())
 }
 
+fn unshown(field: &str) -> Failure {
+    Failure::new(format!("it would change {field} too, which the plan does not show; plan again"))
+}
+
 /// Looks once more at the mark of what is about to be written or deleted, whatever the plan says: another
-/// stack's is left alone.
+/// stack's is left alone, unless the plan shows that it is taken over from just that one. What was read.
 async fn not_anothers(
     session: &Session,
     teller: &Teller,
     id: &ResourceId,
     kind: WaitKind,
-) -> Result<(), Failure> {
+) -> Result<Option<Value>, Failure> {
     // A zone group has no mark of its own; it is its endpoint's.
     let is_group = id.segment("privateDnsZoneGroups").is_some();
     let marked = id.parent().filter(|_| is_group).unwrap_or_else(|| id.clone());
     let get = async || session.arm.get(&marked).await;
-    let Some(live) = told(session, teller, kind, get).await? else { return Ok(()) };
-    let marks = [live.get("tags"), live.pointer("/properties/metadata")];
-    let mark = marks.into_iter().flatten().find_map(|it| it.get(STACK_TAG)?.as_str());
+    let live = told(session, teller, kind, get).await?;
+    let marks = live.iter().flat_map(|it| [it.get("tags"), it.pointer("/properties/metadata")]);
+    let mark = marks.flatten().find_map(|it| it.get(STACK_TAG)?.as_str());
+    may_be_written(teller, &marked.key(), mark)?;
+    Ok(live)
+}
+
+/// The same of a Service.
+pub(crate) async fn service_not_anothers(
+    session: &Session,
+    teller: &Teller,
+    (namespace, name): (&str, &str),
+    kind: WaitKind,
+) -> Result<Option<Value>, Failure> {
+    let read = async || session.kubernetes.service(namespace, name).await;
+    let live = told(session, teller, kind, read).await?;
+    let labels = live.as_ref().and_then(|live| live.pointer("/metadata/labels"));
+    let mark = labels.and_then(|it| it.get(STACK_LABEL)?.as_str());
+    may_be_written(teller, &format!("{namespace}/{name}"), mark)?;
+    Ok(live)
+}
+
+fn may_be_written(teller: &Teller, object: &str, mark: Option<&str>) -> Result<(), Failure> {
+    let taken = teller.taken.get(&object.to_lowercase()).map(String::as_str);
     match mark {
-        Some(other) if other != &*teller.stack => Err(Failure::new(format!(
+        Some(other) if other != &*teller.stack && mark != taken => Err(Failure::new(format!(
             "it is marked as stack {other}'s, and this is stack {}; plan again",
             teller.stack
         ))),

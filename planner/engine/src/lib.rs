@@ -1,6 +1,7 @@
 //! Observes and applies: the asynchronous shell around the core.
 
 pub mod apply;
+pub mod departure;
 mod execute;
 pub mod home;
 pub mod journal;

@@ -91,10 +91,11 @@ async fn events(client: &KubernetesClient) -> Reading<List> {
 
 /// Observes what of Kubernetes is not Events.
 async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kubernetes {
-    let (version, services, nodes) = futures::join!(
+    let (version, services, nodes, namespaces) = futures::join!(
         retried(async || client.version().await),
         retried(async || client.services().await),
         retried(async || client.nodes().await),
+        retried(async || client.namespaces().await),
     );
     Kubernetes {
         version: from_kubernetes(version),
@@ -102,6 +103,7 @@ async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kube
         services: objects(services),
         nodes: objects(nodes),
         events,
+        namespaces: Some(objects(namespaces)),
     }
 }
 

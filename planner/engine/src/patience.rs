@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use privlink_core::controller::memory::CACHE_SECONDS;
+use privlink_core::route::gate::DNS_SECONDS;
 
 /// What is waited for. Each kind has a deadline of its own, since Azure takes minutes for some and
 /// seconds for others.
@@ -98,6 +99,8 @@ pub struct Patience {
     pub grace: Duration,
     /// After how long the controller no longer believes its caches.
     pub cache: Duration,
+    /// How long resolvers may still give the old address of a name that has moved.
+    pub resolvers: Duration,
     /// Whether the first failure stops everything that has not started.
     pub fail_fast: bool,
     deadlines: [Duration; 7],
@@ -127,6 +130,7 @@ impl Patience {
         self.notice = Duration::from_secs(2);
         // The simulated controller's clock runs 50 times as fast.
         self.cache /= 50;
+        self.resolvers /= 50;
     }
 }
 
@@ -138,6 +142,7 @@ impl Default for Patience {
             notice: Duration::from_secs(30),
             grace: Duration::from_secs(60),
             cache: Duration::from_secs(CACHE_SECONDS + 10),
+            resolvers: Duration::from_secs(DNS_SECONDS),
             fail_fast: false,
             deadlines: WaitKind::ALL.map(WaitKind::default_deadline),
         }

@@ -11,7 +11,6 @@ mod failure;
 use std::path::Path;
 
 use privlink_core::address::Address;
-use privlink_core::binding;
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::Facts;
@@ -24,6 +23,7 @@ use privlink_core::report::Report;
 use privlink_core::route;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::staleness;
 use privlink_core::unread::{NoCluster, Unread};
 use privlink_kubernetes::KeptLock;
 
@@ -188,7 +188,7 @@ impl Turn<'_> {
             () = session.stop.cancelled() => return Ok(Ending::INTERRUPTED),
         };
         audience.hear(&Happening::HasRead);
-        let moved = binding::moved(&saved.bindings, &snapshot);
+        let moved = staleness::moved(&saved.bindings, &snapshot);
         if moved.is_empty() {
             return self.carry_out(saved.plan.clone(), true, audience).await;
         }

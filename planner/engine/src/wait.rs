@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::apply::Teller;
-use crate::execute::{Done, Failure, told};
+use crate::execute::{Done, Failure, service_not_anothers, told};
 use crate::patience::WaitKind;
 use crate::session::Session;
 
@@ -130,8 +130,9 @@ async fn nudge(
     teller: &Teller,
     (namespace, name): (&str, &str),
 ) -> Result<(), Failure> {
-    let read = async || session.kubernetes.service(namespace, name).await;
-    let Some(live) = told(session, teller, WaitKind::Service, read).await? else { return Ok(()) };
+    let kind = WaitKind::Service;
+    let live = service_not_anothers(session, teller, (namespace, name), kind).await?;
+    let Some(live) = live else { return Ok(()) };
     let annotations = live.pointer("/metadata/annotations");
     let before = annotations.and_then(|it| it.get(SYNC_ANNOTATION)?.as_str()?.parse::<u64>().ok());
     let to = before.map_or(1, |it| it.saturating_add(1)).to_string();

@@ -230,7 +230,11 @@ async fn a_write_that_did_not_arrive_is_an_error_and_leaves_nothing() {
 async fn an_operation_that_fails_says_what_azure_said() {
     let setting = Setting::with_service().await;
     let (code, message) = (String::from("SubnetIsFull"), String::from("pe-subnet is full"));
-    setting.fault("PUT", "privateEndpoints", Effect::FailedOperation { code, message });
+    setting.fault(
+        "PUT",
+        "privateEndpoints",
+        Effect::FailedOperation { code, message, canceled: false },
+    );
     let outcome =
         setting.arm.put(&endpoint(), &endpoint_body(), &Precondition::Absent, &wait()).await;
     let error = outcome.unwrap_err();

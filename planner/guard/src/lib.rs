@@ -5,6 +5,7 @@
 
 pub mod authority;
 mod certificate;
+mod consents;
 mod decided;
 mod event;
 mod listener;

@@ -13,7 +13,6 @@ use privlink_core::guard::{self, Decision, Outcome, Seen};
 use privlink_render as render;
 
 use crate::decided::Decided;
-use crate::event;
 use crate::metrics::Failure;
 use crate::observation::Observation;
 use crate::server::Shared;
@@ -42,10 +41,7 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     let took = began.elapsed();
     shared.metrics.decided(request.operation, &decision, took);
     (shared.options.told)(&Decided::new(&request, &decision, took));
-    if let Some(event) = event::of(&request, &decision) {
-        let kubernetes = shared.options.kubernetes.clone();
-        tokio::spawn(event::write(kubernetes, request.key.namespace.clone(), event));
-    }
+    shared.consents.expect(&request, &decision);
     let is_judged = matches!(decision.outcome, Outcome::Judged(_));
     if is_judged && decision.verdict.is_allowed() && !request.dry_run {
         shared.written.notify_one();

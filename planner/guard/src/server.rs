@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authority::{Authority, SelfSigned};
 use crate::certificate::{self, Certificates, Pair};
+use crate::consents::Consents;
 use crate::listener::TlsListener;
 use crate::metrics::{Failure, Metrics};
 use crate::observation::{Observation, Observer, Read};
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) written: Arc<Notify>,
+    pub(crate) consents: Arc<Consents>,
     ending: AtomicBool,
 }
 
@@ -68,6 +70,7 @@ impl Shared {
             services: unread(),
             nodes: unread(),
             events: unread(),
+            namespaces: None,
         };
         let snapshot = Snapshot {
             format_version: FORMAT_VERSION.to_owned(),
@@ -95,6 +98,7 @@ pub async fn serve(
     let addresses = (reviews.local_addr(), probes.local_addr());
     let (sender, known) = watch::channel(Observation::default());
     let (metrics, written) = (Arc::<Metrics>::default(), Arc::<Notify>::default());
+    let consents = Arc::<Consents>::default();
     let observer = Observer {
         kubernetes: options.kubernetes.clone(),
         arm: options.arm.clone(),
@@ -104,6 +108,7 @@ pub async fn serve(
         known: sender,
         metrics: Arc::clone(&metrics),
         written: Arc::clone(&written),
+        consents: Arc::clone(&consents),
     };
     let keeper = Keeper::begin(&options, Arc::clone(&metrics)).await?;
     let config =
@@ -122,6 +127,7 @@ pub async fn serve(
         metrics,
         permits: Arc::new(Semaphore::new(concurrency)),
         written,
+        consents,
         ending: AtomicBool::new(false),
     });
     let of_reviews = Router::new()

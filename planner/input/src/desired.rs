@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Policy, Port,
+    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Passed, Policy, Port,
     ServiceSpec, Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
+pub use checks::MESH_NAMESPACE;
 pub use pinned::pinned;
 pub use resolve::resolve;
 

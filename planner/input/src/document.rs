@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::rule::{self, Severity};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
-pub use maker::Maker;
+pub use maker::{Maker, Passed};
 use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};

@@ -61,6 +61,42 @@ pub enum HealthProbeMode {
     Shared,
 }
 
+/// How what nodes send reaches the Internet (AKS's `outboundType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutboundType {
+    /// By a public load balancer that AKS makes: its default.
+    #[default]
+    #[serde(rename = "loadBalancer")]
+    LoadBalancer,
+    /// By a NAT gateway of AKS.
+    #[serde(rename = "managedNATGateway")]
+    ManagedNatGateway,
+    /// By a NAT gateway of the subnet's owner.
+    #[serde(rename = "userAssignedNATGateway")]
+    UserAssignedNatGateway,
+    /// By the routes of the subnet, mostly through a firewall.
+    #[serde(rename = "userDefinedRouting")]
+    UserDefinedRouting,
+    /// AKS makes no way out.
+    #[serde(rename = "none")]
+    None,
+    /// AKS closes all ways out.
+    #[serde(rename = "block")]
+    Block,
+}
+
+impl OutboundType {
+    /// As the AKS API spells them.
+    pub const NAMES: &[&str] = &[
+        "loadBalancer",
+        "managedNATGateway",
+        "userAssignedNATGateway",
+        "userDefinedRouting",
+        "none",
+        "block",
+    ];
+}
+
 /// The SKU of load balancers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -28,6 +28,13 @@ pub const CONSENT_ANNOTATION: &str = "privlink.dev/allow-disconnects";
 /// The label of a namespace or a Service that says what the guard does about it: `warn`, `enforce` or `off`.
 pub const GUARD_LABEL: &str = "privlink.dev/guard";
 
+/// The annotation of a Service that privlink makes beside another one, whose consumers are to move to it: which one
+/// that is, as `namespace/name`.
+pub const BESIDE_ANNOTATION: &str = "privlink.dev/beside";
+
+/// The annotation of such a Service that says how far the consumers have moved: the stage of the way with gates.
+pub const STAGE_ANNOTATION: &str = "privlink.dev/beside-stage";
+
 /// The annotation whose change makes the controller sync.
 pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 

@@ -99,6 +99,10 @@ pub fn redact(snapshot: &Snapshot, own: &Own) -> Snapshot {
             services: map(&live.services, |list| kubernetes::services(&names, list)),
             nodes: map(&live.nodes, kubernetes::nodes),
             events: map(&live.events, |list| kubernetes::events(&names, list)),
+            namespaces: live
+                .namespaces
+                .as_ref()
+                .map(|reading| map(reading, |list| kubernetes::namespaces(&names, list))),
         },
         azure,
         index: Index::default(),

@@ -104,6 +104,9 @@ pub struct Kubernetes {
     pub nodes: Reading<List>,
     /// Events whose object is a Service.
     pub events: Reading<List>,
+    /// All Namespaces; nothing where an older version observed, which did not ask for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<Reading<List>>,
 }
 
 impl Kubernetes {

@@ -10,7 +10,7 @@
 mod run;
 
 use privlink_model::recording::shape::StepPrediction;
-use run::{Run, failure, internal, messages, written};
+use run::{Run, failure, internal, messages, service, written};
 use serde_json::{Value, json};
 
 /// A Service with a Private Link Service, synced while reads of a path are answered so.
@@ -46,6 +46,49 @@ fn a_list_of_load_balancers_that_is_not_there_is_empty_and_any_other_failure_end
         assert_eq!(own_words(&prediction), "reconcileLoadBalancer: failed to list managed LB: ");
         assert_eq!(messages(&prediction, "ListLoadBalancers").len(), 1);
         assert!(written(&prediction).is_empty());
+    }
+}
+
+/// `ListLB`: a group of load balancers that is not there has none.
+#[test]
+fn a_list_of_load_balancers_that_is_404_is_empty() {
+    let fault = json!({"method": "GET", "path": "/providers/microsoft.network/loadbalancers",
+        "status": 404, "code": "ResourceGroupNotFound", "times": 1});
+    let prediction = Run::new().fault(fault).apply(&[web()]).last();
+    assert!(messages(&prediction, "ListLoadBalancers").is_empty());
+    assert!(messages(&prediction, "SyncLoadBalancerFailed").is_empty());
+    assert!(made(&prediction) && prediction.private_link_services.len() == 1);
+}
+
+/// `getAzureLoadBalancer`, once it was written.
+#[test]
+fn a_load_balancer_that_cannot_be_read_back_ends_the_sync_behind_its_write() {
+    let own = "/loadbalancers/kubernetes-internal";
+    assert_eq!(failure(&sync(own, 404)), "load balancer \"kubernetes-internal\" not found");
+    for status in [404].into_iter().chain(OTHERS) {
+        let prediction = sync(own, status);
+        assert!(made(&prediction) && prediction.private_link_services.is_empty());
+        assert_eq!(status == 404, own_words(&prediction).contains("not found"), "{status}");
+    }
+}
+
+/// `ensurePublicIPExists`: the list of addresses comes first, and the new address is read back.
+#[test]
+fn the_address_of_a_public_service_is_read_before_its_load_balancer_is_written() {
+    for path in ["/providers/microsoft.network/publicipaddresses", "/publicipaddresses/kubernetes-"]
+    {
+        for status in [404].into_iter().chain(OTHERS) {
+            let fault = json!({"method": "GET", "path": path, "status": status, "code": "Why", "times": 99});
+            let prediction = Run::new().fault(fault).apply(&[service("web", &[])]).last();
+            assert!(!failure(&prediction).is_empty(), "{path} {status}");
+            let writes = written(&prediction);
+            assert!(
+                !writes.iter().any(|it| it.contains("loadBalancers")),
+                "{path} {status} {writes:?}"
+            );
+            let wrote = writes.iter().any(|it| it.contains("publicIPAddresses"));
+            assert_eq!(wrote, path.ends_with('-'), "{path} {status} {writes:?}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A drift report in every format.
 
+pub mod chat;
 pub mod junit;
 pub mod markdown;
 pub mod prometheus;

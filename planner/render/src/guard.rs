@@ -9,6 +9,8 @@ use privlink_core::plan::{Consent, Refusal};
 use privlink_core::plural::count;
 use privlink_core::rule::{self, Code};
 
+use crate::summary;
+
 /// The most characters of a warning (Kubernetes, "Admission webhook response: warnings").
 pub const LONGEST: usize = 120;
 
@@ -73,6 +75,9 @@ fn of_judgement(judgement: &Judgement) -> Vec<String> {
         if !refused {
             warnings.push(format!("{}: {}", finding.code, finding.message));
         }
+    }
+    if let Some(note) = judgement.route {
+        warnings.push(format!("{}: privlink route", summary::route(note)));
     }
     if !judgement.consents.is_empty() {
         warnings.push(format!("by consent: {}", consented(&judgement.consents)));
@@ -145,7 +150,9 @@ fn refusal(request: &Request, decision: &Decision, today: Day) -> String {
     }
     let is = |code: Code| judgement.refusals.iter().any(|it| it.code == code);
     if is(rule::TOO_MANY_DISCONNECTS) {
-        if let Some(alternative) = judgement.alternatives.first() {
+        if let Some(note) = judgement.route {
+            sentences.push(format!("Step by step: {}: privlink route", summary::route(note)));
+        } else if let Some(alternative) = judgement.alternatives.first() {
             sentences.push(format!("Nobody is disconnected this way: {}", alternative.summary));
         }
         let number: usize = judgement.harms.iter().map(|harm| harm.consumers.len()).sum();

@@ -12,6 +12,7 @@ pub mod escape;
 pub mod explanation;
 pub mod fleet;
 pub(crate) mod full;
+pub mod gates;
 pub mod graph;
 pub mod guard;
 pub mod json;

@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use privlink_core::change::shown;
-use privlink_core::compare;
 use privlink_core::controller::outcome::Outcome;
 use privlink_core::escape::{escaped, terminal};
+use privlink_core::field_diff;
 use privlink_core::prediction::Prediction;
 use privlink_core::unknown;
 
@@ -22,7 +22,7 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Azure afterwards")?;
     for (address, node) in after {
         writeln!(out, "  {}", terminal(&address.to_string()))?;
-        for field in shown(compare::fields(None, Some(&node.fields))) {
+        for field in shown(field_diff::fields(None, Some(&node.fields))) {
             let value = field.after_line().unwrap_or_default();
             writeln!(out, "    {}: {value}", terminal(&field.path))?;
         }

@@ -9,6 +9,7 @@ use privlink_core::consumer::Consumer;
 use privlink_core::route::{Edit, Route, Step, Verdict};
 
 use super::escape;
+use super::gates;
 use super::layout::Layout;
 use super::style::Label;
 use super::summary;
@@ -28,16 +29,17 @@ pub fn text(route: &Route, layout: Layout, out: &mut dyn Write) -> fmt::Result {
     if route.verdict == Verdict::AtOnce {
         return Ok(());
     }
-    if !route.at_once.is_empty() {
+    let is_begun = route.gates.is_some() && route.searched.states == 0;
+    if !route.at_once.is_empty() && !is_begun {
         writeln!(out, "\nAt once, these would be disconnected:")?;
     }
-    for consumer in &route.at_once {
+    for consumer in route.at_once.iter().filter(|_| !is_begun) {
         plain("  ", &name(consumer), out)?;
     }
-    if !route.fails.is_empty() {
+    if !route.fails.is_empty() && !is_begun {
         writeln!(out, "\nAt once, the controller would fail:")?;
     }
-    for failure in &route.fails {
+    for failure in route.fails.iter().filter(|_| !is_begun) {
         plain("  ", failure, out)?;
     }
     for rule in &route.because {
@@ -54,6 +56,11 @@ pub fn text(route: &Route, layout: Layout, out: &mut dyn Write) -> fmt::Result {
         writeln!(out)?;
         plain("", "Between two steps, wait until a plan of the step says `No changes.`", out)?;
     }
+    if let Some(gated) = &route.gates {
+        writeln!(out)?;
+        layout.paragraph("", &gates::heading(gated), None, out)?;
+        return gates::text(gated, layout, out);
+    }
     if !route.instead.is_empty() {
         writeln!(out, "\nInstead, with nobody disconnected:")?;
         for (number, line) in route.instead.iter().enumerate() {
@@ -66,6 +73,9 @@ pub fn text(route: &Route, layout: Layout, out: &mut dyn Write) -> fmt::Result {
 /// What a route comes to, in a line.
 pub fn headline(route: &Route) -> String {
     let at_once = route.at_once.len();
+    if let Some(gated) = route.gates.as_ref().filter(|_| route.searched.states == 0) {
+        return gates::headline(gated);
+    }
     let searched = format!(
         "{} of up to {} looked at",
         count(route.searched.states, "state"),
@@ -96,13 +106,12 @@ pub fn headline(route: &Route) -> String {
 }
 
 fn step(step: &Step, layout: Layout, out: &mut dyn Write) -> fmt::Result {
-    let (label, word) = match step.edit {
-        Edit::Create => (Label::Create, "create"),
-        Edit::Update => (Label::Update, "change"),
-        Edit::Delete => (Label::Delete, "delete"),
-        Edit::Sync => (Label::Update, "sync"),
+    let label = match step.edit {
+        Edit::Create => Label::Create,
+        Edit::Update | Edit::Sync => Label::Update,
+        Edit::Delete => Label::Delete,
     };
-    let head = format!("{}. {word} Service {}", step.number, step.service);
+    let head = format!("{}. {}", step.number, doing(step));
     writeln!(out)?;
     layout.paragraph("", &terminal(&head), Some(label), out)?;
     let indented =
@@ -116,10 +125,40 @@ fn step(step: &Step, layout: Layout, out: &mut dyn Write) -> fmt::Result {
     for it in &step.fields {
         field(it, layout, out)?;
     }
+    if !step.along.is_empty() {
+        indented(&format!("with it, as desired: Service {}", step.along.join(", ")), out)?;
+    }
     for line in effects(step) {
         indented(&line, out)?;
     }
     Ok(())
+}
+
+/// A page that lies beside the documents of a step, in Markdown.
+pub fn page(route: &Route, step: &Step) -> String {
+    let title = format!("Step {} of {}: {}", step.number, route.steps.len(), doing(step));
+    let mut page = format!("# {}\n\nWhom it affects:\n\n", escape::markdown(&title));
+    for line in effects(step) {
+        page.push_str(&format!("- {}\n", escape::markdown(&line)));
+    }
+    let after = if step.number == route.steps.len() {
+        "It is the last one: these documents are those of desired state."
+    } else {
+        "The next step comes when a plan of this folder says `No changes.`"
+    };
+    page.push_str(&format!("\n{after}\n"));
+    page
+}
+
+/// What a step does to its Service, in words.
+fn doing(step: &Step) -> String {
+    let word = match step.edit {
+        Edit::Create => "create",
+        Edit::Update => "change",
+        Edit::Delete => "delete",
+        Edit::Sync => "sync",
+    };
+    format!("{word} Service {}", step.service)
 }
 
 /// A field of a Service that a step changes.
@@ -181,17 +220,15 @@ fn name(consumer: &Consumer) -> String {
 pub fn mermaid(route: &Route, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "flowchart LR\n  s0([\"live\"])")?;
     for step in &route.steps {
-        let word = match step.edit {
-            Edit::Create => "create",
-            Edit::Update => "change",
-            Edit::Delete => "delete",
-            Edit::Sync => "sync",
-        };
-        let label = format!("{word} Service {}", step.service);
+        let label = doing(step);
         let effects = effects(step).join("; ");
         let (before, at) = (step.number - 1, step.number);
         writeln!(out, "  s{at}[\"{}\"]", escape::mermaid(&label))?;
         writeln!(out, "  s{before} -->|\"{}\"| s{at}", escape::mermaid(&effects))?;
+    }
+    let stages = route.gates.as_ref().filter(|_| route.steps.is_empty());
+    if let Some(gated) = stages {
+        return gates::mermaid(gated, out);
     }
     let last = route.steps.len();
     writeln!(out, "  s{last} --> end_([\"desired\"])")

@@ -16,6 +16,7 @@ use privlink_core::consumer::Consumer;
 use privlink_core::escape::terminal;
 use privlink_core::plan::{Cause, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
+use privlink_core::report::{Outcome, Report};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::rule;
 
@@ -89,6 +90,27 @@ pub fn plan(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result 
     assumptions(plan, layout, out)?;
     ways::write(plan, frame, out)?;
     foot(plan, frame, out)
+}
+
+/// Writes what came of a plan, in the plan's form: each object with how it ended, and whom that disconnected.
+///
+/// # Errors
+///
+/// Fails when the writer does.
+pub fn outcome(plan: &Plan, report: &Report, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    chain::outcome(plan, report, layout, out)?;
+    crate::report::text(report, layout.style, out)?;
+    let is_whole = report.ended
+        && report.count(|it| !matches!(it, Outcome::Succeeded | Outcome::AwaitingApproval { .. }))
+            == 0;
+    let (text, label) = match plan.summary.consumers_disconnected {
+        // What was not done may have disconnected nobody.
+        _ if !is_whole => return Ok(()),
+        0 => ("Nobody was disconnected.".to_owned(), Label::Success),
+        1 => ("1 consumer was disconnected.".to_owned(), Label::Warning),
+        cut => (format!("{cut} consumers were disconnected."), Label::Warning),
+    };
+    layout.paragraph("", &text, Some(label), out)
 }
 
 /// What it is about: the stack, its cluster, and when that was read.

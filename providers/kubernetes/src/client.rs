@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, escape, requests, services};
 use crate::connection::{Connection, Settings};
 use crate::error::{About, KubernetesError};
-use crate::watch::{Wakeups, Watches};
+use crate::watch::{self, Wakeups, Watched, Watches};
 
 /// How often a list is begun anew because its `continue` expired.
 const MOST_RESTARTS: u32 = 3;
@@ -286,6 +286,12 @@ impl KubernetesClient {
     /// watch of each; it ends when the last of the results is dropped.
     pub fn watch(&self) -> Wakeups {
         self.watches.subscribe(self)
+    }
+
+    /// Wake-ups when an object of a kind comes, goes or differs from what it was, from now on, and whenever the watch
+    /// begins anew. It ends when the result is dropped.
+    pub fn changes(&self, watched: Watched) -> Wakeups {
+        watch::changes(self, watched)
     }
 
     /// All pages of a list. A `continue` that expired begins it anew.

@@ -68,6 +68,7 @@ impl Connection {
             Self::Default { context } => default(context.as_deref()).await?,
             Self::Kubeconfig { path, context } => {
                 let name = context_name(context.as_deref());
+                refuse_endless(std::slice::from_ref(path), &name)?;
                 let file = Kubeconfig::read_from(path);
                 let file = file.map_err(|why| kubeconfig_error(&why, &name))?;
                 of_file(file, context.as_deref()).await?
@@ -103,18 +104,66 @@ fn hold_secrets(config: &Config) {
     for held in [token, password, client_key_data].into_iter().flatten() {
         secret::hold(held.expose_secret());
     }
-    if let Some(held) = token_file.as_ref().and_then(|it| std::fs::read_to_string(it).ok()) {
+    if let Some(held) =
+        token_file.as_ref().and_then(|it| privlink_file::read_text(it.as_ref(), MOST_TOKEN).ok())
+    {
         secret::hold(&held);
     }
 }
 
 /// The names of the contexts of the kubeconfig that kubectl would take; none if it cannot be read.
 pub fn contexts() -> Vec<String> {
+    if refuse_endless(&kubeconfigs(), "").is_err() {
+        return Vec::new();
+    }
     let file = Kubeconfig::read();
     file.map(|it| it.contexts.into_iter().map(|it| it.name).collect()).unwrap_or_default()
 }
 
+/// The most that a kubeconfig has, with the certificates in it.
+const MOST_BYTES: u64 = 64 << 20;
+/// The most that a token has.
+const MOST_TOKEN: usize = 1 << 20;
+
+/// The files that kubectl would take.
+fn kubeconfigs() -> Vec<PathBuf> {
+    let said = std::env::var_os("KUBECONFIG").filter(|it| !it.is_empty());
+    let own = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".kube/config"));
+    match said {
+        Some(said) => std::env::split_paths(&said).collect(),
+        None => own().into_iter().collect(),
+    }
+}
+
+/// Refuses kubeconfigs that the library would read without an end: devices, and what is far too large.
+fn refuse_endless(paths: &[PathBuf], name: &str) -> Result<(), KubernetesError> {
+    for path in paths {
+        let Ok(there) = std::fs::metadata(path) else { continue };
+        let is_device = is_device(&there);
+        if is_device || there.len() > MOST_BYTES {
+            let what = if is_device { "it is a device" } else { "it has more than 64 MiB" };
+            let message = format!("{}: {what}", path.display());
+            let about = (Doing::Connect, "Kubernetes", name);
+            return Err(KubernetesError::new(ErrorKind::Network, about, message));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_device(there: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = there.file_type();
+    kind.is_char_device() || kind.is_block_device()
+}
+
+#[cfg(not(unix))]
+const fn is_device(_: &std::fs::Metadata) -> bool {
+    false
+}
+
 async fn default(context: Option<&str>) -> Result<(Config, String), KubernetesError> {
+    refuse_endless(&kubeconfigs(), &context_name(context))?;
     match Kubeconfig::read() {
         Ok(file) => of_file(file, context).await,
         Err(why) if context.is_none() && is_absent(&why) && in_pod() => in_cluster(),

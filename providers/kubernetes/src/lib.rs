@@ -24,7 +24,7 @@ pub use error::{Conflict, KubernetesDetail, KubernetesError};
 pub use kube::core::{params, request};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};
 pub use privlink_http::failure::{Doing, ErrorKind};
-pub use watch::Wakeups;
+pub use watch::{Wakeups, Watched};
 
 /// What the client calls itself.
 pub(crate) const USER_AGENT: &str = concat!("privlink/", env!("CARGO_PKG_VERSION"));

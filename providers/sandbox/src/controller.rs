@@ -196,7 +196,7 @@ fn late(shared: &Shared) -> Duration {
     };
     let is_late = |effect: &Effect| matches!(effect, Effect::LateController { .. });
     match state.faults.strike_sync(&key.to_string(), is_late) {
-        Some(Effect::LateController { milliseconds }) => Duration::from_millis(milliseconds),
+        Some((_, Effect::LateController { milliseconds })) => Duration::from_millis(milliseconds),
         _ => Duration::ZERO,
     }
 }
@@ -225,27 +225,34 @@ fn cluster(state: &State) -> Cluster {
 
 /// One reaction: what it wrote to Azure is stored; what it says of Services is in its outcomes.
 fn act(state: &mut State, trigger: &Trigger) -> Vec<Outcome> {
-    let mut faults = Vec::new();
+    let (mut faults, mut struck) = (Vec::new(), None);
     match trigger {
         Trigger::Service(key) | Trigger::Retry(key) => {
             state.world.controller.waiting.remove(key);
-            faults = failures(state, key);
+            if let Some((number, fault)) = failure(state, key) {
+                struck = Some(number);
+                faults.push(fault);
+            }
         }
         Trigger::Nodes => state.world.controller.nodes_changed = false,
         Trigger::Started => state.world.controller.starting = false,
     }
     let mut cluster = cluster(state);
     let mut memory = std::mem::take(&mut state.world.controller.memory);
-    let reaction: Reaction = with_azure(state, |azure| {
+    let (reaction, is_spared): (Reaction, bool) = with_azure(state, |azure| {
         azure.faults.append(&mut faults);
-        sync(azure, &mut cluster, &mut memory, trigger)
+        let reaction = sync(azure, &mut cluster, &mut memory, trigger);
+        (reaction, azure.faults.iter().any(|fault| fault.times > 0))
     });
+    if let Some(number) = struck.filter(|_| is_spared) {
+        state.faults.spare(number);
+    }
     state.world.controller.memory = memory;
     reaction.outcomes
 }
 
-/// The failures injected into this sync; a stale cache takes effect at once.
-fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
+/// The failure injected into this sync, with its number; a stale cache takes effect at once.
+fn failure(state: &mut State, key: &Key) -> Option<(usize, arm::rules::Fault)> {
     let name = key.to_string();
     let is_stale = |effect: &Effect| matches!(effect, Effect::StaleCache);
     if state.faults.strike_sync(&name, is_stale).is_some() {
@@ -253,15 +260,18 @@ fn failures(state: &mut State, key: &Key) -> Vec<arm::rules::Fault> {
     }
     let is_failure = |effect: &Effect| matches!(effect, Effect::FailedSync { .. });
     match state.faults.strike_sync(&name, is_failure) {
-        Some(Effect::FailedSync { status, code, message }) => vec![arm::rules::Fault {
-            method: "PUT".to_owned(),
-            path: String::new(),
-            status,
-            code,
-            message,
-            times: 1,
-        }],
-        _ => Vec::new(),
+        Some((number, Effect::FailedSync { method, write, status, code, message })) => {
+            let fault = arm::rules::Fault {
+                method: method.unwrap_or_else(|| "PUT".to_owned()),
+                path: write,
+                status,
+                code,
+                message,
+                times: 1,
+            };
+            Some((number, fault))
+        }
+        _ => None,
     }
 }
 

@@ -112,6 +112,9 @@ pub enum Effect {
         code: String,
         /// The message.
         message: String,
+        /// Whether it ends `Canceled`, and not `Failed`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        canceled: bool,
     },
     /// Not of requests: the controller begins each sync so much later.
     LateController {
@@ -123,9 +126,15 @@ pub enum Effect {
         /// How long.
         milliseconds: u64,
     },
-    /// Not of requests: ARM answers this to the first write of the controller's sync. The sync fails,
-    /// but for what the controller's SDK retries by itself, such as a 500.
+    /// Not of requests: ARM answers this to the first write of the controller's sync that meets `method` and
+    /// `write`. The sync fails, but for what the controller's SDK retries by itself, such as a 500.
     FailedSync {
+        /// The method of the write, `PUT` or `DELETE`; `PUT` if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        /// A part of the write's path; any if left out.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        write: String,
         /// The HTTP status.
         status: u16,
         /// The error code.
@@ -181,13 +190,20 @@ impl Faults {
         &mut self,
         service: &str,
         which: fn(&Effect) -> bool,
-    ) -> Option<Effect> {
+    ) -> Option<(usize, Effect)> {
         self.strike_where(|fault| {
             fault.effect.is_controllers()
                 && which(&fault.effect)
                 && fault.path.as_deref().is_none_or(|part| contains_ignoring_case(service, part))
         })
-        .map(|(_, effect)| effect)
+    }
+
+    /// Takes back that a fault struck: the sync had no such write.
+    pub(crate) fn spare(&mut self, number: usize) {
+        if let Some(armed) = self.0.get_mut(number) {
+            armed.struck = armed.struck.saturating_sub(1);
+            armed.matched = armed.matched.saturating_sub(1);
+        }
     }
 
     fn strike_where(&mut self, meets: impl Fn(&Fault) -> bool) -> Option<(usize, Effect)> {
@@ -302,8 +318,11 @@ mod tests {
         faults.add([Fault { times: 1, effect: Effect::StaleCache, ..Fault::default() }]);
         assert_eq!(faults.strike("GET", "/"), None);
         let which = |effect: &Effect| matches!(effect, Effect::StaleCache);
-        assert_eq!(faults.strike_sync("default/web", which), Some(Effect::StaleCache));
+        assert_eq!(faults.strike_sync("default/web", which), Some((0, Effect::StaleCache)));
         assert_eq!(faults.strike_sync("default/web", which), None);
+        // One that did nothing strikes again.
+        faults.spare(0);
+        assert!(faults.strike_sync("default/web", which).is_some());
     }
 
     #[test]

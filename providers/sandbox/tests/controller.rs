@@ -202,6 +202,8 @@ async fn a_failed_sync_is_retried() {
     options.faults = vec![Fault {
         times: 1,
         effect: Effect::FailedSync {
+            method: None,
+            write: String::new(),
             status: 409,
             code: "AnotherOperationInProgress".into(),
             message: "try again".into(),

@@ -162,6 +162,120 @@ async fn bad_services_are_refused_in_the_servers_words() {
     assert_eq!((refused.code, refused.message.as_str()), (404, "namespaces \"nowhere\" not found"));
 }
 
+/// A Service of type `LoadBalancer` named `shop`, with these fields of `spec`.
+fn shop(more: &Value) -> Value {
+    let mut object = plain("shop", 443);
+    object["spec"]["type"] = json!("LoadBalancer");
+    for (field, value) in more.as_object().unwrap() {
+        object["spec"][field] = value.clone();
+    }
+    object
+}
+
+/// As kube-apiserver 1.33.1 says it, word for word.
+#[tokio::test]
+async fn what_a_cluster_of_one_family_refuses_is_refused_in_the_servers_words() {
+    let running = quiet().await;
+    let api = services(&running);
+    let port = |more: Value| {
+        let mut port = json!({"port": 443});
+        port.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"ports": [port]})
+    };
+    let sticky = json!({"clientIP": {"timeoutSeconds": 86_401}});
+    for (spec, words) in [
+        (
+            json!({"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}),
+            "spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster",
+        ),
+        (
+            json!({"ipFamilyPolicy": "RequireDualStack"}),
+            "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services",
+        ),
+        (
+            port(json!({"nodePort": 443})),
+            "spec.ports[0].nodePort: Invalid value: 443: provided port is not in the valid range. The range of valid ports is 30000-32767",
+        ),
+        (
+            json!({"clusterIP": "192.168.7.7"}),
+            "spec.clusterIPs: Invalid value: []string{\"192.168.7.7\"}: failed to allocate IP 192.168.7.7: the provided network does not match the current range",
+        ),
+        (
+            json!({"healthCheckNodePort": 32001}),
+            "spec.healthCheckNodePort: Invalid value: 32001: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+        ),
+        (
+            json!({"sessionAffinity": "ClientIP", "sessionAffinityConfig": sticky}),
+            "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 86401: must be greater than 0 and less than 86400",
+        ),
+        (
+            json!({"type": "ClusterIP", "externalTrafficPolicy": "Local"}),
+            "spec.externalTrafficPolicy: Invalid value: \"Local\": may only be set for externally-accessible services",
+        ),
+        (
+            json!({"trafficDistribution": "Close"}),
+            "spec.trafficDistribution: Unsupported value: \"Close\": supported values: \"PreferClose\"",
+        ),
+    ] {
+        let refused = status(apply(&api, &shop(&spec)).await.unwrap_err());
+        assert_eq!(refused.message, format!("Service \"shop\" is invalid: {words}"));
+        assert_eq!(refused.code, 422);
+    }
+    for spec in [
+        port(json!({"name": "longer-than-fifteen-characters"})),
+        json!({"loadBalancerSourceRanges": ["10.3.0.7/16"]}),
+    ] {
+        apply(&api, &shop(&spec)).await.unwrap();
+        api.delete("shop", &DeleteParams::default()).await.unwrap();
+    }
+    let mut named = shop(&json!({}));
+    named["metadata"]["name"] = json!("s".repeat(64));
+    let refused = status(apply(&api, &named).await.unwrap_err());
+    assert!(refused.message.ends_with("must be no more than 63 characters"), "{refused:?}");
+}
+
+/// What may not change of a Service that is there.
+#[tokio::test]
+async fn what_is_fixed_stays_in_the_servers_words() {
+    let running = quiet().await;
+    let api = services(&running);
+    let first = json!({"loadBalancerClass": "example.org/one"});
+    let made = apply(&api, &shop(&first)).await.unwrap();
+    let address = made.spec.unwrap().cluster_ip.unwrap();
+    for (spec, words) in [
+        (json!({"loadBalancerClass": "example.org/two"}),
+            "spec.loadBalancerClass: Invalid value: \"example.org/two\": may not change once set".to_owned()),
+        (json!({"loadBalancerClass": "example.org/one", "clusterIP": "10.0.200.200"}),
+            "spec.clusterIPs[0]: Invalid value: []string{\"10.0.200.200\"}: may not change once set".to_owned()),
+        (json!({"loadBalancerClass": "example.org/one", "ipFamilies": ["IPv6"]}),
+            format!("spec.clusterIPs[0]: Invalid value: \"{address}\": expected an IPv6 value as indicated by `ipFamilies[0]`")),
+    ] {
+        let refused = status(apply(&api, &shop(&spec)).await.unwrap_err());
+        assert_eq!(refused.message, format!("Service \"shop\" is invalid: {words}"));
+    }
+}
+
+/// Fields that say nothing are not stored, and are nobody's but an apply's.
+#[tokio::test]
+async fn empty_values_are_left_out() {
+    let running = quiet().await;
+    let api = services(&running);
+    let empty = json!({
+        "externalIPs": [], "loadBalancerSourceRanges": [], "selector": {}, "clusterIP": "",
+        "publishNotReadyAddresses": false, "healthCheckNodePort": 0,
+        "ports": [{"port": 53, "name": "t"}, {"port": 53, "name": "u", "protocol": "UDP"}],
+    });
+    let typed: Service = serde_json::from_value(shop(&empty)).unwrap();
+    let made = api.create(&PostParams::default(), &typed).await.unwrap();
+    let spec = serde_json::to_value(made.spec.unwrap()).unwrap();
+    for field in ["externalIPs", "loadBalancerSourceRanges", "selector", "publishNotReadyAddresses"]
+    {
+        assert!(spec.get(field).is_none(), "{spec}");
+    }
+    // One number, two protocols: one node port.
+    assert_eq!(spec["ports"][0]["nodePort"], spec["ports"][1]["nodePort"], "{spec}");
+}
+
 #[tokio::test]
 async fn lists_come_by_pages_and_by_namespace() {
     let running = quiet().await;

@@ -258,3 +258,21 @@ async fn the_sandbox_answers_as_azure_did() {
     assert!(wrong.is_empty(), "of {answers} answers:\n{}", wrong.join("\n"));
     assert_eq!(answers, 77, "answers are missing, or new ones are not counted yet");
 }
+
+/// The page has a table of codes that users meet, each with a rule here or a reason why there is none.
+#[test]
+fn every_quoted_code_is_in_the_table_of_the_page() {
+    let page = include_str!("../../../docs/azure.md");
+    let table = page.split("### Error codes that users report").nth(1).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let quoted = read("quoted-errors.json");
+    let errors = quoted["errors"].as_array().unwrap();
+    assert!(errors.len() > 5);
+    // Of some nothing but the words is known.
+    for code in errors.iter().filter_map(|error| error["code"].as_str()) {
+        let row = rows.iter().find(|row| row.contains(&format!("`{code}`")));
+        let row = row.unwrap_or_else(|| panic!("{code} is not in the table"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert!(cells.len() == 5 && cells[1..4].iter().all(|cell| !cell.is_empty()), "{row}");
+    }
+}

@@ -121,6 +121,7 @@ async fn a_world_is_made_from_a_snapshot() {
             services: Reading::of([service]),
             nodes: Reading::Absent,
             events: Reading::Unreadable("forbidden".into()),
+            namespaces: None,
         },
         azure: [(collection, Reading::of([resource]))].into(),
         index: privlink_model::snapshot::Index::default(),
@@ -179,6 +180,7 @@ fn dual_stack_snapshot() -> Snapshot {
             services: Reading::Present(Vec::new()),
             nodes: Reading::of([node]),
             events: Reading::Present(Vec::new()),
+            namespaces: None,
         },
         azure: [
             (
@@ -257,6 +259,7 @@ async fn an_observed_service_is_known_to_the_controller() {
             services: objects("Service"),
             nodes: objects("Node"),
             events: Reading::Present(Vec::new()),
+            namespaces: None,
         },
         azure,
         index: privlink_model::snapshot::Index::default(),

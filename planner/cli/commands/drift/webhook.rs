@@ -1,99 +1,97 @@
 //! The report to a webhook.
 
-use std::time::Duration;
-
 use privlink_core::drift::Report;
-use privlink_core::reason;
 use privlink_http::{is_loopback, secret};
+use privlink_render::drift::chat;
 
-use crate::args::Drift;
+use super::delivery::Server;
+use crate::args::{Drift, WebhookFormat};
 use crate::command_error::CommandError;
-
-/// How long a delivery may take, and how often it is tried.
-const TIMEOUT: Duration = Duration::from_secs(15);
-const TRIES: u32 = 3;
 
 /// Where the report is sent. Neither URL nor token are ever shown: many webhooks carry their secret in
 /// the URL's path.
 pub(super) struct Webhook {
-    url: reqwest::Url,
+    server: Server,
+    format: WebhookFormat,
     token: Option<String>,
 }
 
 impl Webhook {
     /// The webhook that is asked for, if one is.
     pub(super) fn of(args: &Drift) -> Result<Option<Self>, CommandError> {
-        let Some(text) = &args.webhook else { return Ok(None) };
+        let (flag, text) = match (&args.webhook, &args.webhook_env) {
+            (Some(text), _) => ("--webhook", text.clone()),
+            (None, Some(name)) => ("--webhook-env", variable(name, "URL of a webhook")?),
+            (None, None) => return no_webhook(args),
+        };
+        let format = args.webhook_format;
+        if format != WebhookFormat::Json && flag == "--webhook" {
+            return Err(CommandError::new("the URL of a chat's webhook is not for a command line")
+                .hint("Who has it may write into the channel: name the environment variable that holds it by --webhook-env."));
+        }
+        // Not quoted, wherever it is from: it may be a secret that was cut in half.
         let url: reqwest::Url = text
             .parse()
-            .map_err(|error| CommandError::new(format!("--webhook is not a URL: {error}")))?;
+            .map_err(|error| CommandError::new(format!("{flag} is not a URL: {error}")))?;
         let is_plain = url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
         if url.scheme() != "https" && !is_plain {
-            return Err(CommandError::new("--webhook must be https, unless it is on loopback")
-                .hint(
-                    "The report names subscriptions and consumers, and a token may go with it.",
-                ));
+            return Err(CommandError::new(format!(
+                "{flag} must be https, unless it is on loopback"
+            ))
+            .hint("The report names subscriptions and consumers, and a token may go with it."));
         }
-        let token = match &args.webhook_token {
-            None => None,
-            Some(name) => match std::env::var(name) {
-                Ok(token) if !token.trim().is_empty() => {
-                    secret::hold(&token);
-                    Some(token.trim().to_owned())
-                }
-                _ => {
-                    return Err(CommandError::new(format!(
-                        "the environment variable {name} holds no token for the webhook"
-                    )));
-                }
-            },
-        };
-        for part in [text.as_str(), url.as_str(), url.path(), url.password().unwrap_or_default()] {
-            secret::hold(part);
-        }
-        Ok(Some(Self { url, token }))
+        let token = args
+            .webhook_token
+            .as_deref()
+            .map(|it| variable(it, "token for the webhook"))
+            .transpose()?;
+        let server = Server { what: "webhook", url };
+        server.hold(&text);
+        Ok(Some(Self { server, format, token }))
     }
 
     /// Sends the report; why that failed, fit to be shown.
     pub(super) async fn deliver(&self, report: &Report) -> Result<(), String> {
-        let body = serde_json::to_vec(report).map_err(|error| error.to_string())?;
-        let client = self.client().map_err(why)?;
-        let mut last = String::new();
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+        let body = match self.format {
+            WebhookFormat::Json => serde_json::to_vec(report),
+            WebhookFormat::Slack => serde_json::to_vec(&chat::slack(report)),
+            WebhookFormat::Teams => serde_json::to_vec(&chat::teams(report)),
+        };
+        let body = body.map_err(|error| error.to_string())?;
+        let client = self.server.client()?;
+        let request = || {
+            let request = client.post(self.server.url.clone()).body(body.clone());
+            let request = request.header("content-type", "application/json");
+            match &self.token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
             }
-            let mut request = client
-                .post(self.url.clone())
-                .header("content-type", "application/json")
-                .header("user-agent", concat!("privlink/", env!("CARGO_PKG_VERSION")))
-                .body(body.clone());
-            if let Some(token) = &self.token {
-                request = request.bearer_auth(token);
-            }
-            match request.send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
-                Ok(answer) => {
-                    let status = answer.status();
-                    last = format!("the webhook answered {status}");
-                    if !status.is_server_error() && status.as_u16() != 429 {
-                        break;
-                    }
-                }
-                Err(error) => last = why(error),
-            }
-        }
-        Err(format!("{last}; the report was not delivered"))
-    }
-
-    fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
-        // Proxy variables would be asked for loopback too.
-        privlink_http::client(self.url.scheme() == "http").timeout(TIMEOUT).build()
+        };
+        let sent = self.server.send(request).await;
+        sent.map_err(|why| format!("{why}; the report was not delivered"))
     }
 }
 
-/// An error without the URL: what it is wrapped in names it too, so no part of it is kept.
-fn why(error: reqwest::Error) -> String {
-    let text = reason::clean(&secret::hide(&reason::chain(&error.without_url())));
-    format!("the webhook could not be reached: {text}")
+fn no_webhook(args: &Drift) -> Result<Option<Webhook>, CommandError> {
+    let lonely = [
+        (args.webhook_token.is_some(), "--webhook-token"),
+        (args.webhook_format != WebhookFormat::Json, "--webhook-format"),
+    ];
+    match lonely.into_iter().find(|(is_given, _)| *is_given) {
+        None => Ok(None),
+        Some((_, flag)) => Err(CommandError::new(format!("{flag} is given, and no webhook"))
+            .hint("Name one by --webhook, or by --webhook-env.")),
+    }
+}
+
+/// What an environment variable holds, which is a secret from now on.
+fn variable(name: &str, what: &str) -> Result<String, CommandError> {
+    match std::env::var(name) {
+        Ok(text) if !text.trim().is_empty() => {
+            let text = text.trim().to_owned();
+            secret::hold(&text);
+            Ok(text)
+        }
+        _ => Err(CommandError::new(format!("the environment variable {name} holds no {what}"))),
+    }
 }

@@ -10,10 +10,11 @@ use privlink_render::fleet::{self, Line};
 use privlink_render::style::Label;
 use privlink_render::summary;
 
+use super::super::comment;
 use super::super::stacks::{self, Source};
-use super::{From, one};
+use super::{From, Made, one};
 use crate::args::{self, Format};
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
@@ -26,6 +27,7 @@ struct Shown {
     exit: Exit,
     line: Line,
     total: Option<summary::Total>,
+    made: Option<Made>,
 }
 
 /// Plans the stacks below a folder, several at once, and shows the plans in order of the folders' names.
@@ -52,6 +54,7 @@ pub(super) fn run(
     let all = stacks::below(&input, ui)?;
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
+    let mut commented = Commented::default();
     let mut exit = Exit::Done;
     let mut came = Came::default();
     let is_json = args.shown.output == Format::Json;
@@ -61,8 +64,10 @@ pub(super) fn run(
         let shown = stacks::side_by_side(some, jobs, |stack| {
             shown((folder, stack), args, arm.as_ref(), keeping.keeping())
         })?;
-        for shown in shown {
+        for mut shown in shown {
             exit = exit.worse(shown.exit);
+            let made = shown.made.take();
+            commented.add(made.filter(|_| args.comment.is_some()));
             if !is_json {
                 came.add(shown);
                 continue;
@@ -80,7 +85,45 @@ pub(super) fn run(
     } else {
         came.show(folder, args.shown.output, ui)?;
     }
+    if let Some(out) = &args.out {
+        let out = out.display();
+        ui.say(&format!(
+            "Saved the plans below {out}, each where its stack is below {}.",
+            folder.display()
+        ));
+        ui.say(&format!("Apply one: privlink apply {out}/STACK.json"));
+    }
+    if let Some(id) = &args.comment
+        && let Err(error) = commented.keep(id, ui)
+    {
+        ui.warn(&error);
+    }
     Ok(exit)
+}
+
+/// The plans that a comment is about: those that have something to say, or else one that has not.
+#[derive(Default)]
+struct Commented {
+    told: Vec<Made>,
+    quiet: Option<Made>,
+}
+
+impl Commented {
+    fn add(&mut self, made: Option<Made>) {
+        let Some(made) = made else { return };
+        if Line::of_plan(String::new(), &made.plan).came == fleet::Came::Unchanged {
+            self.quiet = Some(made);
+        } else {
+            self.told.push(made);
+        }
+    }
+
+    fn keep(&self, id: &str, ui: &mut Ui) -> Result<(), CommandError> {
+        let quiet = self.quiet.iter().filter(|_| self.told.is_empty());
+        let plans: Vec<(&Plan, Option<&str>)> =
+            self.told.iter().chain(quiet).map(|it| (&it.plan, it.digest.as_deref())).collect();
+        if plans.is_empty() { Ok(()) } else { comment::of_plans(&plans, id, ui) }
+    }
 }
 
 /// What came of all stacks, until it is shown.
@@ -144,15 +187,17 @@ fn shown(
 ) -> Shown {
     let below = stack.below(folder);
     match planned((folder, stack), args, arm, &mut ui) {
-        Ok((exit, plan)) => {
-            let line = Line::of_plan(below, &plan);
-            Shown { ui, exit, line, total: Some(summary::Total::of(&plan)) }
+        Ok((exit, made)) => {
+            let line = Line::of_plan(below, &made.plan);
+            let total = Some(summary::Total::of(&made.plan));
+            let made = Some(made).filter(|_| args.comment.is_some());
+            Shown { ui, exit, line, total, made }
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
             let line = Line::failed(below, error.line());
-            Shown { ui, exit: error.exit, line, total: None }
+            Shown { ui, exit: error.exit, line, total: None, made: None }
         }
     }
 }
@@ -162,9 +207,15 @@ fn planned(
     args: &args::Plan,
     arm: Option<&ArmClient>,
     ui: &mut Ui,
-) -> Result<(Exit, Plan), CommandError> {
+) -> Result<(Exit, Made), CommandError> {
     let observed = args.observed.as_ref().map(|other| stack.beside(folder, other, ".json"));
     let from = From { observed: observed.as_deref(), arm, jobs: 1 };
+    let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
+    if let Some(parent) = out.as_deref().and_then(Path::parent) {
+        std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;
+    }
+    // One comment has them all.
+    let args = &args::Plan { out, comment: None, ..args.clone() };
     let made = one(&stack.input, args, &from, ui)?;
     let exit = super::show(&made, args, ui)?;
     let came = Line::of_plan(String::new(), &made.plan).came;
@@ -176,5 +227,5 @@ fn planned(
             ui.print("\n")?;
         }
     }
-    Ok((exit, made.plan))
+    Ok((exit, made))
 }

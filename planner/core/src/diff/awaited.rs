@@ -61,7 +61,10 @@ fn settle(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
     }
     let (before, after) = (prediction.between(), &prediction.after);
     let round = Round { before, after, outcomes: &prediction.finishing };
-    let awaited: BTreeSet<&Key> = round.outcomes.iter().map(|it| &it.service).collect();
+    let drafts: BTreeSet<&DraftKey> = gathered.drafts.iter().map(|it| &it.key).collect();
+    let is_made = |it: &&Key| drafts.contains(&DraftKey::new(&address(it), Stage::Finish));
+    let services = round.outcomes.iter().map(|it| &it.service);
+    let awaited: BTreeSet<&Key> = services.filter(is_made).collect();
     let looked = Looked::at(facts, prediction.owners(), &round, &awaited);
     for service in &awaited {
         let at = address(service);

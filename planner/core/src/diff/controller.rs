@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
-use crate::compare;
 use crate::consumer::Consumer;
 use crate::controller::outcome::{self, Outcome, Reason};
 use crate::evidence::Evidence;
+use crate::field_diff;
 use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::{View, endpoint_connection};
@@ -94,7 +94,8 @@ fn node(
     let view = after.or(before)?;
     let effect =
         [after, before].into_iter().flatten().find_map(|view| effects.get(&view.id.key()).copied());
-    let fields = compare::fields(before.map(|view| &view.fields), after.map(|view| &view.fields));
+    let fields =
+        field_diff::fields(before.map(|view| &view.fields), after.map(|view| &view.fields));
     let action = action(address.kind, before, after, effect, &fields)?;
     let mut change = Change::new(
         address.clone(),

@@ -6,12 +6,13 @@ mod trial;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::world::group_key;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
-use crate::compare;
 use crate::consumer::Consumer;
 use crate::controller::outcome::Outcome;
 use crate::desired::{Approval, Target};
+use crate::field_diff;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
 use crate::plan::{Finding, Mode, Op};
@@ -100,6 +101,24 @@ fn no_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Finding {
     .at(&endpoint.wanted.name.span)
 }
 
+/// The endpoint's resource group is not there: Azure answers 404 to its PUT (recorded: `ResourceGroupNotFound`).
+fn group_missing(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Option<Finding> {
+    let key = group_key(&endpoint.id)?;
+    let group = &endpoint.wanted.resource_group;
+    join.prediction.before.missing_groups.contains(&key).then(|| {
+        Finding::new(
+            rule::RESOURCE_GROUP_MISSING,
+            endpoint.at.clone(),
+            format!("its resource group {} does not exist", group.value),
+        )
+        .help(format!(
+            "Make the group first (az group create --name {} --location LOCATION), or name one that exists.",
+            group.value
+        ))
+        .at(&group.span)
+    })
+}
+
 fn write_endpoint(
     join: &Join<'_>,
     endpoint: &Endpoint<'_>,
@@ -114,9 +133,14 @@ fn write_endpoint(
     if let Err(why) = endpoint.live {
         return ownership::refuse_unreadable(at, why, gathered);
     }
-    gathered.findings.extend(endpoint.region.finding(at, endpoint.wanted));
+    if let Some(missing) = group_missing(join, endpoint) {
+        // What else is missing may be of that group, and follows from it.
+        gathered.findings.push(missing);
+    } else {
+        gathered.findings.extend(endpoint.region.finding(at, endpoint.wanted));
+        gathered.findings.extend(endpoint.misplaced());
+    }
     let Some(body) = endpoint.body() else { return };
-    gathered.findings.extend(endpoint.misplaced());
     let mut fields = endpoint.fields(&body);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;
@@ -128,7 +152,7 @@ fn write_endpoint(
     let replaced = join.input.replaces(at);
     let action = decide(endpoint, &fields, replaced);
     if matches!(action, Some((Action::Create, _))) {
-        fields = compare::fields(None, Some(&comparable(&body)));
+        fields = field_diff::fields(None, Some(&comparable(&body)));
     }
     let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
     if overwrites && !endpoint.is_ours() && !join.input.options.adopt {

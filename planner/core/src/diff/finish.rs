@@ -97,31 +97,52 @@ pub fn finish(
     if !gathered.changes.iter().any(acts) {
         return;
     }
-    let candidates = candidates(input, changes, prediction, gathered);
+    let ours = candidates(input, changes, prediction, gathered);
+    let unheard = unheard(changes, prediction);
+    let looked_at: BTreeSet<Key> = ours.union(&unheard).cloned().collect();
     let nudges = |keys: &BTreeSet<Key>| -> Vec<predict::Change> {
         keys.iter().cloned().map(predict::Change::Nudge).collect()
     };
-    let then = prediction.then(cluster.clone(), &nudges(&candidates));
+    let then = prediction.then(cluster.clone(), &nudges(&looked_at));
     let mut groups = Groups::of(&prediction.after);
-    let due: BTreeSet<Key> = then
-        .outcomes
-        .iter()
-        .filter(|outcome| groups.are_mended_by(outcome) && outcome.error.is_none())
-        .map(|outcome| outcome.service.clone())
-        .collect();
-    if due.is_empty() {
+    let (mut due, mut to_come) = (BTreeSet::new(), BTreeSet::new());
+    for outcome in &then.outcomes {
+        let key = &outcome.service;
+        let (writes, fails) = (groups.are_mended_by(outcome), outcome.error.is_some());
+        if writes && !fails && ours.contains(key) {
+            due.insert(key.clone());
+        } else if (writes || fails) && unheard.contains(key) {
+            to_come.insert(key.clone());
+        }
+    }
+    if due.is_empty() && to_come.is_empty() {
         return;
     }
     for key in &due {
         gathered.changes.extend(change(key, prediction, gathered));
-        gathered.findings.push(finding(key));
+        gathered.findings.push(match unheard.contains(key) {
+            true => deferred(key),
+            false => finding(key),
+        });
     }
     draft(&due, prediction, gathered);
-    let then = match due.len() == candidates.len() {
+    due.append(&mut to_come);
+    let then = match due.len() == looked_at.len() {
         true => then,
         false => prediction.then(cluster, &nudges(&due)),
     };
     prediction.finish(then);
+}
+
+/// The Services whose change the controller does not act on when it is made: it looks at labels, which may say
+/// on which of several load balancers a Service is, at the next sync (recording 279), and that may be any time.
+fn unheard(changes: &[predict::Change], prediction: &Prediction) -> BTreeSet<Key> {
+    let is_unheard = |it: &&predict::Change| {
+        let key = it.key();
+        let stays = prediction.services.get(key).is_some_and(|it| it.wants_load_balancer());
+        matches!(it, predict::Change::Apply(_)) && stays && prediction.outcome(key).is_none()
+    };
+    changes.iter().filter(is_unheard).map(predict::Change::key).cloned().collect()
 }
 
 /// The Services that privlink may make sync: those that a plan made afterwards would look at.
@@ -172,6 +193,14 @@ fn finding(key: &Key) -> Finding {
     )
 }
 
+fn deferred(key: &Key) -> Finding {
+    Finding::new(
+        SECOND_SYNC,
+        address(key),
+        "the controller does not act on this change when it is made, and its next sync does; privlink makes it sync once the change is made",
+    )
+}
+
 /// Drafts the second syncs: behind all that the first bring about, one after the other. What each brings
 /// about is waited for where the waits for the first are drafted.
 fn draft(due: &BTreeSet<Key>, prediction: &Prediction, gathered: &mut Gathered) {
@@ -204,7 +233,8 @@ rules! {
     /// One sync of the controller does not complete a change of a Service: one that becomes internal keeps security
     /// rules of its public address, one that becomes public may keep its internal frontend. The controller does not
     /// come back to that by itself, so the plan has a step of its own that makes it sync once more when the first
-    /// sync is done, by the annotation `privlink.dev/sync`.
+    /// sync is done, by the annotation `privlink.dev/sync`. The same holds for a label that says on which of several
+    /// load balancers a Service is: the controller looks at labels at its next sync, whenever that is.
     SECOND_SYNC = "second-sync", Note, [Desired, Live, Predicted], {
         basis: basis::recorded("a sync leaves what only the next removes", basis::link::BALANCER),
         advice: "Nothing. It is shown so that the second sync, and what is deleted with it, is no surprise.",

@@ -136,7 +136,7 @@ impl Nodes {
                 add(address, None);
             }
         }
-        let (live, _) = sides::nodes(before, &World::default(), owners);
+        let (live, _) = sides::nodes(before, &World::default(), owners, None);
         for (address, node) in &live {
             let unit = node.service.as_ref().map(crate::node::service::address);
             add(address.clone(), unit.as_ref());

@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::compare;
 use crate::controller::outcome::{Outcome, Write};
 use crate::controller::predict;
 use crate::desired::{self, refusal};
+use crate::field_diff;
 use crate::input::Input;
 use crate::join::{self, service::changed};
 use crate::kubernetes::managers;
@@ -208,12 +208,11 @@ fn refuse_invalid(
     let cluster = Cluster { families, ranges: &[], taken: &taken };
     let mut causes = validation::allocated(stored, live, &cluster);
     if causes.is_empty() {
-        causes.extend(live.map(|live| validation::updated(stored, live)).unwrap_or_default());
         let version = match &input.snapshot.kubernetes.version {
             Reading::Present(version) => minor_version(version),
             Reading::Absent | Reading::Unreadable(_) => None,
         };
-        causes.extend(validation::service(stored, version));
+        causes.extend(validation::replaced(stored, live, version));
         causes.dedup();
     }
     for cause in &causes {
@@ -297,13 +296,13 @@ fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
 }
 
 /// The fields of a new object, as they are written.
-fn created(manifest: &Value) -> Vec<FieldDiff> {
+pub(crate) fn created(manifest: &Value) -> Vec<FieldDiff> {
     let mut shown = comparable(manifest);
     if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("name");
         metadata.shift_remove("namespace");
     }
-    compare::fields(None, Some(&shown)).into_iter().map(FieldDiff::shown).collect()
+    field_diff::fields(None, Some(&shown)).into_iter().map(FieldDiff::shown).collect()
 }
 
 fn change(

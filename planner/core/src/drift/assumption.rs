@@ -12,8 +12,8 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::facts::{BackendPoolType, Fact, Facts, HealthProbeMode, Origin, TakenPlsName};
+use crate::field_diff;
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::prediction::Prediction;
@@ -117,7 +117,8 @@ fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
     let mut changed = BTreeSet::new();
     for at in before.keys().chain(after.keys()) {
         let sides = (before.get(at), after.get(at));
-        for field in compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields)) {
+        for field in field_diff::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields))
+        {
             changed.insert((at.clone(), field.path));
         }
     }
@@ -153,7 +154,7 @@ pub(super) fn unverified(
         } else {
             let sides = (before.get(at), after.get(at));
             let mut fields =
-                compare::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields));
+                field_diff::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields));
             fields.extend(members.remove(at).unwrap_or_default());
             fields
         };
@@ -258,7 +259,7 @@ pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDif
         };
         let (before, after) = (pools(balancer), pools(after));
         for (pool, now) in &before {
-            let mut diffs = compare::fields(Some(now), after.get(pool));
+            let mut diffs = field_diff::fields(Some(now), after.get(pool));
             diffs.retain(|it| it.path.starts_with("properties.loadBalancerBackendAddresses"));
             if !diffs.is_empty() {
                 let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));

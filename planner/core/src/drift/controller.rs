@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::controller::predict::Change;
 use crate::drift::assumption::members;
 use crate::facts::{BackendPoolType, Facts};
+use crate::field_diff;
 use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::View;
@@ -154,7 +154,7 @@ impl Work<'_> {
     }
 
     fn node(&self, at: &Address, before: Option<&View>, after: Option<&View>) -> Option<Found> {
-        let diffs = compare::fields(before.map(|it| &it.fields), after.map(|it| &it.fields));
+        let diffs = field_diff::fields(before.map(|it| &it.fields), after.map(|it| &it.fields));
         let node = before.or(after)?;
         let anew = before.zip(after).is_some_and(|(before, after)| {
             before.identity.is_some() && before.identity != after.identity

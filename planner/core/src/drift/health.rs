@@ -6,17 +6,30 @@ use crate::rule;
 use super::class::Class;
 use super::gathered::{Gathered, difference};
 use super::repair::Repair;
-use super::report::{By, Cause};
+use super::report::{By, Cause, Difference};
 
 /// Says what the rules find.
 pub(super) fn compare(join: &Join<'_>, gathered: &mut Gathered) {
-    for finding in health::find(join) {
+    // What could not be read is reported as such, list by list.
+    for finding in health::find(join).into_iter().filter(|it| it.code != rule::UNCHECKED) {
         let (class, by) = match finding.code {
+            rule::RESOURCE_FAILED => {
+                // What hangs on a Service was looked at with what the controller makes of it.
+                let is_it = |it: &Difference| {
+                    it.class == Class::ProvisioningFailed && it.address == finding.address
+                };
+                if gathered.differences.iter().any(is_it) {
+                    continue;
+                }
+                (Class::ProvisioningFailed, By::AzureOrSomebodyInIt)
+            }
             rule::STRANGER_APPROVED => (Class::Foreign, By::Consumer),
             rule::CONNECTION_UNKNOWN => (Class::Disconnected, By::Provider),
-            rule::CLEANUP_LOST | rule::EXTERNAL_ADDRESSES | rule::NO_READY_NODE => {
-                (Class::Unhealthy, By::SomebodyInKubernetes)
-            }
+            rule::CLEANUP_LOST
+            | rule::EXTERNAL_ADDRESSES
+            | rule::NAMESPACE_MISSING
+            | rule::NAMESPACE_TERMINATING
+            | rule::NO_READY_NODE => (Class::Unhealthy, By::SomebodyInKubernetes),
             _ => (Class::Unhealthy, By::AzureOrSomebodyInIt),
         };
         let mut found = difference(class, &finding.address, None, finding.message, Cause::by(by));

@@ -191,6 +191,11 @@ pub(super) fn edit(service: &Key) -> Command {
     of_service(["kubectl", "edit", "service"], service)
 }
 
+/// Deletes a Service.
+pub(super) fn delete_service(service: &Key) -> Repair {
+    Repair::command(of_service(["kubectl", "delete", "service"], service))
+}
+
 /// What the controller says of a Service.
 pub(super) fn describe(service: &Key) -> Repair {
     Repair::command(of_service(["kubectl", "describe", "service"], service))

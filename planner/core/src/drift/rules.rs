@@ -96,8 +96,9 @@ rules! {
         example: Example::live("backendAddressPools: [{name: kubernetes, properties: {backendIPConfigurations: []}}]"),
     }
 
-    /// The stack's mark is on something that desired state does not name; or a frontend, address or Private
-    /// Link Service of the controller belongs to no Service.
+    /// The stack's mark is on something that desired state does not name; a frontend, address or Private
+    /// Link Service of the controller belongs to no Service; or Flux or Helm applied a Service that is not in
+    /// desired state any more: they forget an object whose deletion was refused.
     ORPHAN = "orphan", Error, [Desired, Live, Differences], {
         basis: DRIFT,
         advice: "`privlink apply` deletes what is the stack's; for the rest, the command that is printed.",

@@ -133,10 +133,11 @@ pub(super) fn beside(
     let wanted = input.desired.services.get(&Key::new(namespace, name))?;
     let prediction = &planned.prediction;
     let old = prediction.link_before(&wanted.name)?.name().to_owned();
-    let second = second(name, |it| input.desired.services.contains_key(&Key::new(namespace, it)));
+    let second =
+        second_name(name, |it| input.desired.services.contains_key(&Key::new(namespace, it)));
     let links = prediction.before.private_link_services.values();
     let names: Vec<String> = links.map(|link| link.name().to_owned()).collect();
-    let new = self::second(&old, |it| names.iter().any(|name| name.eq_ignore_ascii_case(it)));
+    let new = second_name(&old, |it| names.iter().any(|name| name.eq_ignore_ascii_case(it)));
     let steps = steps(input, planned, service, (namespace, name, &second), (&old, &new));
     let consumers: Vec<Consumer> = consumers.iter().filter(|it| !it.own).cloned().collect();
     let second = format!("{namespace}/{second}");
@@ -144,7 +145,7 @@ pub(super) fn beside(
 }
 
 /// A name that is free: `app-2`, `app-3` and so on. Names have 63 characters at most.
-fn second(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+pub(crate) fn second_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let base: String = name.chars().take(58).collect();
     let names = (2..1000).map(|number| format!("{base}-{number}"));
     let mut free = names.filter(|name| !is_taken(name));

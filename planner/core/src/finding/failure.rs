@@ -10,8 +10,10 @@ use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::controller::failure::{self, Failure};
 use crate::controller::outcome::{Method, Write};
 use crate::diagnostic::Span;
+use crate::document::place::place;
 use crate::node::private_link_service;
 use crate::plan::Finding;
+use crate::pointer::At as _;
 use crate::rule::{At, Example, basis, rules};
 
 use super::{Check, Subject};
@@ -46,7 +48,7 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
         }
     };
     let Cause { span, help } = cause_of(subject, failure);
-    Some(subject.finding_at(code, span, message, &help))
+    Some(subject.finding_at(code, &span, message, &help))
 }
 
 /// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
@@ -118,17 +120,17 @@ fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
 }
 
 /// Where the cause of a failure is, and what helps.
-struct Cause<'a> {
-    span: &'a Span,
+struct Cause {
+    span: Span,
     help: String,
 }
 
-fn cause_of<'a>(subject: &Subject<'a>, failure: &Failure) -> Cause<'a> {
+fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     let service = subject.service;
     let create = service.annotation(keys::PLS_CREATE).map_or(&service.span, |it| &it.span);
     if failure.cause == failure::Cause::SubnetMissing {
         let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
-        return Cause { span, help: missing_subnet(subject) };
+        return Cause { span: span.clone(), help: missing_subnet(subject) };
     }
     // The controller's error may quote only ARM's code; the refusal is with the write.
     let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
@@ -142,16 +144,19 @@ fn cause_of<'a>(subject: &Subject<'a>, failure: &Failure) -> Cause<'a> {
     if code == NO_IPV4 {
         let help = "Ask for IPv4 as well (spec.ipFamilyPolicy: PreferDualStack, spec.ipFamilies: [IPv4, IPv6]): a load balancer needs a frontend of IPv4 before one of IPv6.";
         let span = service.spec.ip_families.first().map_or(&service.span, |it| &it.span);
-        return Cause { span, help: help.to_owned() };
+        return Cause { span: span.clone(), help: help.to_owned() };
     }
     let body = refused.and_then(|write| Some(write.body.as_ref()?.to_value()));
     let balancer = body.and_then(|body| serde_json::from_value::<LoadBalancer>(body).ok());
     if balancer.is_some_and(|it| refused_probe(&it).is_some()) {
         let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
-        return Cause { span: create, help: help.to_owned() };
+        let asked = service.manifest.at("/spec/allocateLoadBalancerNodePorts").is_some();
+        let asked = asked.then(|| place(&service.span, "spec.allocateLoadBalancerNodePorts", None));
+        let span = asked.flatten().map_or_else(|| create.clone(), |it| it.span);
+        return Cause { span, help: help.to_owned() };
     }
     let help = "Correct what its message names; the controller tries again by itself.";
-    Cause { span: create, help: help.to_owned() }
+    Cause { span: create.clone(), help: help.to_owned() }
 }
 
 /// What makes the subnet that a Service asks for.
@@ -173,7 +178,7 @@ fn missing_subnet(subject: &Subject<'_>) -> String {
 }
 
 /// The address asked for is in another subnet than the frontend's.
-fn other_subnet<'a>(subject: &Subject<'a>) -> Option<Cause<'a>> {
+fn other_subnet(subject: &Subject<'_>) -> Option<Cause> {
     let service = subject.service;
     let asked = service.annotation(keys::IPV4).filter(|it| !it.is_empty());
     let asked = asked.or(service.spec.load_balancer_ip.as_ref())?;
@@ -194,7 +199,7 @@ fn other_subnet<'a>(subject: &Subject<'a>) -> Option<Cause<'a>> {
             "{address} is in no subnet of the cluster's network: choose an address of {now}, or leave it out."
         ),
     };
-    Some(Cause { span: &asked.span, help })
+    Some(Cause { span: asked.span.clone(), help })
 }
 
 /// The checks of this file.
@@ -220,8 +225,9 @@ rules! {
         ),
     }
 
-    /// The resource group that a Private Link Service is to be in does not exist. The controller makes the
-    /// load balancer, cannot list the group, and fails; the Service gets no address.
+    /// The resource group that a Private Link Service or a private endpoint is to be in does not exist. For a
+    /// Private Link Service the controller makes the load balancer, cannot list the group, and fails; the Service gets
+    /// no address. An endpoint Azure refuses.
     RESOURCE_GROUP_MISSING = "resource-group-missing", Error, [Desired, Live, Predicted], {
         basis: basis::recorded(
             "a list of Private Link Services that fails ends the sync (finding 42)",

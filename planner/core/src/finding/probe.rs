@@ -18,7 +18,18 @@ fn proxied(subject: &Subject<'_>) -> Option<Finding> {
     let untrimmed =
         |key: &str| subject.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let probes_ports = untrimmed("azure-pls-create") && untrimmed("azure-pls-proxy-protocol");
-    (on && subject.is_local()).then(|| {
+    let is_shared = subject.facts.is_probe_shared();
+    (on && (subject.is_local() || is_shared)).then(|| {
+        if !subject.is_local() {
+            return subject.finding(
+                PROXY_PROTOCOL_PROBE,
+                "azure-pls-proxy-protocol",
+                "with proxy protocol and the cluster's health probe mode shared, kube-proxy is asked, which cannot read \
+                 the header: nodes count as down unless AKS's health-probe-proxy runs on them"
+                    .to_owned(),
+                "See that the pods of health-probe-proxy run, or use no PROXY protocol on this cluster.",
+            );
+        }
         let what = if probes_ports {
             "the probes go to the Service's own ports, on nodes without a pod too"
         } else {

@@ -45,6 +45,7 @@ fn decided(request: &Request, policy: &Policy) -> Decision {
             services: unread(),
             nodes: unread(),
             events: unread(),
+            namespaces: None,
         },
         azure: BTreeMap::new(),
         index: Index::default(),

@@ -107,7 +107,7 @@ fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// A rule of the nodes' security group that lets nothing in, with none before it that lets anything in:
 /// rules count in order of their priority, and the first that fits decides.
-fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let facts = join.input.facts;
     let group = facts.security_group.to_lowercase();
     for live in join.prediction.before.network_security_groups.values() {
@@ -161,7 +161,7 @@ fn denies_all(rule: &SecurityRule) -> bool {
 }
 
 /// Rules of the stack's Services lead to a pool that nobody is in.
-fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let ours = |name: &str| {
         let owner = join.prediction.owners().of_name(name);
         owner.is_some_and(|key| join.input.desired.services.contains_key(key))

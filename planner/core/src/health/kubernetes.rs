@@ -71,7 +71,7 @@ fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Load balancers of the stack's Services while no Node is ready: nothing answers behind them.
-fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
     if !matches!(join.input.snapshot.kubernetes.nodes, Reading::Present(_)) {
         return;
     }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::desired::{Approval, PrivateEndpoint};
+use crate::field_diff;
 use crate::input::Input;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
@@ -98,8 +98,12 @@ fn is_same(field: &FieldDiff) -> bool {
 
 pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
     let failure = provisioning::field(live);
-    let (live, wanted) = (comparable(live), comparable(body));
-    compare::fields(Some(&live), Some(&wanted))
+    differing(&comparable(live), &comparable(body)).into_iter().chain(failure).collect()
+}
+
+/// What differs between what is compared of two endpoints.
+pub(crate) fn differing(live: &Value, wanted: &Value) -> Vec<FieldDiff> {
+    field_diff::fields(Some(live), Some(wanted))
         .into_iter()
         .map(|mut field| {
             field.forces_replacement = IMMUTABLE.contains(&field.path.as_str());
@@ -108,7 +112,6 @@ pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
         .filter(|field| !is_same(field))
         // An address that was not asked for is Azure's choice, not a difference.
         .filter(|field| !(field.path == "privateIPAddress" && field.after.is_none()))
-        .chain(failure)
         .collect()
 }
 

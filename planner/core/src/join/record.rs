@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::FieldDiff;
-use crate::compare;
 use crate::desired::{Dns, PrivateEndpoint};
+use crate::field_diff;
 use crate::input::Input;
 use crate::node::dns_record::{comparable, group, record, stack_of, target, zone_id};
 use crate::provisioning;
@@ -79,7 +79,7 @@ impl<'a> Record<'a> {
     pub(crate) fn fields(&self) -> Vec<FieldDiff> {
         let live = self.seen();
         let mut fields =
-            compare::fields(live.map(comparable).as_ref(), Some(&comparable(&self.wanted)));
+            field_diff::fields(live.map(comparable).as_ref(), Some(&comparable(&self.wanted)));
         fields.extend(live.and_then(provisioning::field));
         fields
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Actor, FieldDiff};
-use crate::compare;
 use crate::desired;
+use crate::field_diff;
 use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
 use crate::kubernetes::managers;
@@ -118,7 +118,7 @@ impl<'a> Service<'a> {
         let live = self.live?;
         let merged = self.merged(Some(live), &self.actor)?;
         let stored = defaults::update(merged, live, &self.network(), &mut Marks);
-        Some(compare::fields(Some(&comparable(live)), Some(&comparable(&stored))))
+        Some(field_diff::fields(Some(&comparable(live)), Some(&comparable(&stored))))
     }
 
     fn merged(&self, live: Option<&Value>, actor: &Actor) -> Option<Value> {
@@ -165,7 +165,7 @@ impl<'a> Service<'a> {
         };
         let is_change = |field: &FieldDiff| differing.iter().any(|it| it.path == field.path);
         let handed_out = ["spec.clusterIP", "spec.healthCheckNodePort", "spec.ipFamil"];
-        compare::fields(Some(&shown(live)), Some(&alone))
+        field_diff::fields(Some(&shown(live)), Some(&alone))
             .into_iter()
             .filter(|field| field.path.starts_with(ANNOTATION) || field.path.starts_with("spec."))
             .filter(|field| !handed_out.iter().any(|path| field.path.starts_with(path)))
@@ -191,8 +191,31 @@ fn without_node_ports(mut object: Value) -> Value {
     object
 }
 
+/// The Service that the API server stores of a manifest where none is, with the IP families of the one that
+/// was; nothing if the manifest cannot be merged.
+pub(crate) fn made_anew(manifest: &Value, was: &Value) -> Option<Value> {
+    let writer = writer(&Actor::Privlink);
+    let merged = server_side_apply::applied(&SERVICE, None, manifest, &writer, false).ok()?;
+    Some(defaults::create(merged, &network_of(was), &mut Marks))
+}
+
+/// The live Service as the API server stores it once a manifest is applied by privlink; nothing where another
+/// manager stands in the way, which the API server says itself.
+pub(crate) fn stored_over(live: &Value, manifest: &Value) -> Option<Value> {
+    let writer = writer(&Actor::Privlink);
+    let merged = server_side_apply::applied(&SERVICE, Some(live), manifest, &writer, false).ok()?;
+    Some(defaults::update(merged, live, &network_of(live), &mut Marks))
+}
+
+fn network_of(service: &Value) -> Network {
+    let families = service.pointer("/spec/ipFamilies").and_then(Value::as_array);
+    let families = families.into_iter().flatten().filter_map(Value::as_str);
+    let ip_families: Vec<String> = families.map(ToOwned::to_owned).collect();
+    if ip_families.is_empty() { Network::default() } else { Network { ip_families } }
+}
+
 /// The fields in which an object as it will be stored differs from the live one, as they are shown.
 pub(crate) fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
-    let fields = compare::fields(Some(&comparable(live)), Some(&comparable(stored)));
+    let fields = field_diff::fields(Some(&comparable(live)), Some(&comparable(stored)));
     fields.into_iter().map(FieldDiff::shown).collect()
 }

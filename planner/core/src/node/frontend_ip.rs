@@ -11,6 +11,11 @@ use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
 use crate::resource_id::ResourceId;
 
+/// The id of a frontend.
+pub(crate) fn id(balancer: &LoadBalancer, frontend: &Frontend) -> ResourceId {
+    ResourceId::new(balancer.id()).child("frontendIPConfigurations", frontend.name())
+}
+
 pub(crate) fn node(
     balancer: &LoadBalancer,
     frontend: &Frontend,
@@ -18,7 +23,7 @@ pub(crate) fn node(
     owners: &Owners,
 ) -> (Address, View) {
     let name = frontend.name();
-    let id = ResourceId::new(balancer.id()).child("frontendIPConfigurations", name);
+    let id = id(balancer, frontend);
     let service = owners.of_frontend(&id);
     let address = match service {
         Some(key) if name.ends_with("-IPv6") => format!("{key}/IPv6"),
@@ -54,6 +59,19 @@ impl<'a> Rules<'a> {
         let probes = balancer.properties.probes.iter().flatten();
         let probes = probes.map(|probe| (probe.name(), probe.as_ref())).collect();
         Self { by_frontend, probes }
+    }
+
+    /// Whether what is on a frontend are the very rules and probes that others are.
+    pub(crate) fn are_those_of(&self, others: &Self, frontend: &ResourceId) -> bool {
+        let key = frontend.key();
+        let (own, other) = (self.by_frontend.get(&key), others.by_frontend.get(&key));
+        let (own, other) = (own.into_iter().flatten(), other.into_iter().flatten());
+        let parts = |rules: &Self, rule: &'a Rule| {
+            let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
+            let probe = probe.and_then(|probe| rules.probes.get(probe.name()).copied());
+            (std::ptr::from_ref(rule), probe.map(std::ptr::from_ref))
+        };
+        own.map(|it| parts(self, it)).eq(other.map(|it| parts(others, it)))
     }
 
     /// The rules on a frontend, and the probes they use. They are named by what follows the Service's

@@ -1,16 +1,26 @@
 //! Load balancers, with their backend pools and frontends.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::LoadBalancer;
+use crate::arm::resource::{Frontend, LoadBalancer};
 use crate::node::fields::strip;
 use crate::node::{Owners, View, plain};
 use crate::resource_id::ResourceId;
 
 use super::frontend_ip::{self, Rules};
+use super::sides::Known;
 
-pub(crate) fn nodes(balancer: &LoadBalancer, owners: &Owners) -> Vec<(Address, View)> {
+/// The nodes of a load balancer. Those of frontends on which nothing differs from another version are taken from there: a load
+/// balancer may have hundreds, and one Service touches one of them.
+pub(crate) fn nodes(
+    balancer: &LoadBalancer,
+    owners: &Owners,
+    known: Known<'_, LoadBalancer>,
+) -> Vec<(Address, Arc<View>)> {
     let mut nodes = Vec::new();
     let name = balancer.name();
     let fields = json!({
@@ -20,15 +30,35 @@ pub(crate) fn nodes(balancer: &LoadBalancer, owners: &Owners) -> Vec<(Address, V
     });
     let mut view = plain(balancer.id(), None, strip(fields));
     view.identity.clone_from(&balancer.properties.resource_guid);
-    nodes.push((Address::new(Kind::LoadBalancer, name), view));
+    nodes.push((Address::new(Kind::LoadBalancer, name), Arc::new(view)));
     for pool in balancer.properties.backend_address_pools.iter().flatten() {
         let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
         let address = Address::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
-        nodes.push((address, plain(id.as_str(), None, json!({"name": pool.name()}))));
+        let view = plain(id.as_str(), None, json!({"name": pool.name()}));
+        nodes.push((address, Arc::new(view)));
     }
     let rules = Rules::of(balancer);
+    let before = known.map(|(other, _)| (frontends(other), Rules::of(other)));
+    let known: BTreeMap<&str, &(Address, Arc<View>)> =
+        known.into_iter().flat_map(|(_, nodes)| nodes).map(|it| (it.1.id.as_str(), it)).collect();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
-        nodes.push(frontend_ip::node(balancer, frontend, &rules, owners));
+        let id = frontend_ip::id(balancer, frontend);
+        let is_same = before.as_ref().is_some_and(|(frontends, others)| {
+            let other = frontends.get(frontend.name());
+            other.is_some_and(|other| Arc::ptr_eq(other, frontend))
+                && rules.are_those_of(others, &id)
+        });
+        let node = known.get(id.as_str()).filter(|_| is_same).map(|node| (*node).clone());
+        nodes.push(node.unwrap_or_else(|| {
+            let (address, view) = frontend_ip::node(balancer, frontend, &rules, owners);
+            (address, Arc::new(view))
+        }));
     }
     nodes
+}
+
+/// The frontends of a load balancer by their names.
+fn frontends(balancer: &LoadBalancer) -> BTreeMap<&str, &Arc<Frontend>> {
+    let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
+    frontends.map(|frontend| (frontend.name(), frontend)).collect()
 }

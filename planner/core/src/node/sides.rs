@@ -15,10 +15,40 @@ pub(crate) type Nodes = BTreeMap<Address, Arc<View>>;
 /// The nodes of each resource, by the resource's id in lower case.
 type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
 
-/// The nodes of two worlds, addressed alike, so that they can be compared.
-pub(crate) fn nodes(before: &World, after: &World, owners: &Owners) -> (Nodes, Nodes) {
+/// The nodes of one world, worked out once for many predictions that begin with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Views {
+    world: World,
+    owners: Owners,
+    nodes: Collected,
+}
+
+impl Views {
+    /// The nodes of a world whose resources belong to these; what did not change is taken from others.
+    pub(crate) fn of(world: &World, owners: Owners, others: Option<&Self>) -> Self {
+        let nothing = (World::default(), Collected::new());
+        let known = others.and_then(|it| it.known(&owners)).unwrap_or((&nothing.0, &nothing.1));
+        let nodes = collect(world, &owners, known);
+        Self { world: world.clone(), owners, nodes }
+    }
+
+    /// What was worked out, if resources belonged to the same Services.
+    fn known(&self, owners: &Owners) -> Option<(&World, &Collected)> {
+        (self.owners == *owners).then_some((&self.world, &self.nodes))
+    }
+}
+
+/// The nodes of two worlds, addressed alike, so that they can be compared. What was worked out before counts if resources belong
+/// to the same Services.
+pub(crate) fn nodes(
+    before: &World,
+    after: &World,
+    owners: &Owners,
+    views: Option<&Views>,
+) -> (Nodes, Nodes) {
     let nothing = (World::default(), Collected::new());
-    let nodes_before = collect(before, owners, (&nothing.0, &nothing.1));
+    let known = views.and_then(|it| it.known(owners)).unwrap_or((&nothing.0, &nothing.1));
+    let nodes_before = collect(before, owners, known);
     let nodes_after = collect(after, owners, (before, &nodes_before));
     let crowded = crowded(&nodes_before, &nodes_after);
     (addressed(nodes_before, &crowded), addressed(nodes_after, &crowded))
@@ -59,36 +89,43 @@ fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
 fn collect(world: &World, owners: &Owners, known: (&World, &Collected)) -> Collected {
     let (other, known) = known;
     let mut nodes = Collected::new();
-    each(&world.load_balancers, &other.load_balancers, known, &mut nodes, |balancer| {
-        load_balancer::nodes(balancer, owners)
+    each(&world.load_balancers, &other.load_balancers, known, &mut nodes, |balancer, known| {
+        load_balancer::nodes(balancer, owners, known)
     });
-    each(&world.private_link_services, &other.private_link_services, known, &mut nodes, |link| {
-        vec![private_link_service::node(link, owners)]
+    each(&world.private_link_services, &other.private_link_services, known, &mut nodes, |it, _| {
+        alone(private_link_service::node(it, owners))
     });
-    each(&world.public_ip_addresses, &other.public_ip_addresses, known, &mut nodes, |address| {
-        vec![public_ip::node(address, owners)]
+    each(&world.public_ip_addresses, &other.public_ip_addresses, known, &mut nodes, |it, _| {
+        alone(public_ip::node(it, owners))
     });
     let groups = (&world.network_security_groups, &other.network_security_groups);
-    each(groups.0, groups.1, known, &mut nodes, security_rule::nodes);
-    each(&world.subnets, &other.subnets, known, &mut nodes, |it| vec![subnet::node(it)]);
+    each(groups.0, groups.1, known, &mut nodes, |it, _| {
+        security_rule::nodes(it).into_iter().flat_map(alone).collect()
+    });
+    each(&world.subnets, &other.subnets, known, &mut nodes, |it, _| alone(subnet::node(it)));
     nodes
 }
+
+/// A resource that is one node.
+fn alone((address, view): (Address, View)) -> Vec<(Address, Arc<View>)> {
+    vec![(address, Arc::new(view))]
+}
+
+/// Nodes of another version of a resource.
+pub(super) type Known<'a, T> = Option<(&'a T, &'a [(Address, Arc<View>)])>;
 
 fn each<T>(
     shelf: &Shelf<T>,
     other: &Shelf<T>,
     known: &Collected,
     nodes: &mut Collected,
-    make: impl Fn(&T) -> Vec<(Address, View)>,
+    make: impl Fn(&T, Known<'_, T>) -> Vec<(Address, Arc<View>)>,
 ) {
     for (key, resource) in shelf {
-        let is_known = other.get(key).is_some_and(|other| Arc::ptr_eq(other, resource));
-        let of_it = match known.get(key).filter(|_| is_known) {
-            Some(nodes) => nodes.clone(),
-            None => make(resource)
-                .into_iter()
-                .map(|(address, view)| (address, Arc::new(view)))
-                .collect(),
+        let version = other.get(key).zip(known.get(key));
+        let of_it = match version {
+            Some((other, nodes)) if Arc::ptr_eq(other, resource) => nodes.clone(),
+            _ => make(resource, version.map(|(other, nodes)| (other.as_ref(), nodes.as_slice()))),
         };
         nodes.insert(key.clone(), of_it);
     }

@@ -8,6 +8,7 @@ use crate::change::{Action, Change, Effect, FieldDiff, short};
 use crate::consumer::owner;
 use crate::desired::{Desired, Dns, PrivateEndpoint, Service, Subnet, Target};
 use crate::diagnostic::Span;
+use crate::document::place;
 use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
@@ -232,11 +233,16 @@ fn place(desired: &Desired, change: &Change, field: Option<&FieldDiff>) -> Optio
         Kind::Service => {
             let (namespace, name) = name.split_once('/')?;
             let service = desired.services.get(&Key::new(namespace, name))?;
-            of_service(service, path).unwrap_or(&service.span)
+            let label = || Some(place::place(&service.span, path, None)?.span);
+            match of_service(service, path) {
+                Some(span) => span.clone(),
+                None if path.starts_with("metadata.labels") => label()?,
+                None => service.span.clone(),
+            }
         }
         Kind::PrivateEndpoint => {
             let endpoint = desired.endpoints.get(name)?;
-            of_endpoint(endpoint, path).unwrap_or(&endpoint.name.span)
+            of_endpoint(endpoint, path).unwrap_or(&endpoint.name.span).clone()
         }
         _ => return None,
     };
@@ -295,7 +301,7 @@ fn was_written(input: &Input<'_>, gone: &Change) -> Option<String> {
 }
 
 /// The lines around every place that a cause or a finding names.
-fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
+pub(crate) fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
     let of_causes = plan.causes.iter().filter_map(|it| it.place.as_deref());
     let of_findings = plan.findings.iter().filter_map(|it| it.place.as_deref());
     let mut places: Vec<&str> = of_causes.chain(of_findings).collect();

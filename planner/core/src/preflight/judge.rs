@@ -6,7 +6,7 @@ use crate::snapshot::Reading;
 use super::permission::allows;
 use super::{
     Answers, Area, Check, FORMAT_VERSION, Grant, Needs, Report, Subject, Verdict, address,
-    capacity, rule,
+    capacity, rule, serving,
 };
 
 /// Compares what is needed with what was read and observed.
@@ -21,6 +21,7 @@ pub fn judge(subject: &Subject<'_>, needs: &Needs, answers: &Answers, identity: 
     capacity::rooms(subject, &mut checks);
     capacity::limits(subject, &mut checks);
     address::addresses(subject, &mut checks);
+    serving::serving(subject, &mut checks);
     let mut report = Report {
         format_version: FORMAT_VERSION.to_owned(),
         stack: subject.input.desired.name.clone(),

@@ -72,6 +72,15 @@ rules! {
         advice: "Use `approval: Manual`.",
         example: Example::live("approval: Automatic   # to a Private Link Service of another tenant"),
     }
+
+    /// Something around the stack keeps it from serving, and no apply of it mends that: no Node is ready, a
+    /// namespace is not there or goes, a security rule lets nothing in, a pool has no member, or nobody
+    /// in an endpoint's network resolves its name.
+    SERVING = "serving", Error, [Desired, Live, Rights], {
+        basis: basis::own("what a plan and drift warn of", basis::link::KUBERNETES),
+        advice: "What the requirement says.",
+        example: Example::live("kubectl get nodes   # none is Ready"),
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +101,7 @@ mod tests {
             Area::Quota,
             Area::Region,
             Area::Tenant,
+            Area::Serving,
         ];
         for area in areas {
             let name = serde_json::to_value(area).unwrap();

@@ -60,6 +60,7 @@ fn snapshot() -> crate::snapshot::Snapshot {
             services: Reading::Absent,
             nodes: Reading::Absent,
             events: Reading::Absent,
+            namespaces: None,
         },
         azure: BTreeMap::new(),
         index: crate::snapshot::Index::default(),

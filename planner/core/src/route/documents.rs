@@ -45,23 +45,28 @@ pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
 }
 
 /// The items of a list, or else the document itself.
-fn items(document: &Value) -> &[Value] {
+pub(super) fn items(document: &Value) -> &[Value] {
     let items = document.get("items").and_then(Value::as_array);
     let is_list =
         document.get("kind").and_then(Value::as_str).is_some_and(|it| it.ends_with("List"));
     items.filter(|_| is_list).map_or(std::slice::from_ref(document), Vec::as_slice)
 }
 
-/// Which Service of the step is named. One that names no namespace is in the context's, which the step
-/// knows.
+/// Which Service of the step is named.
 fn key_of(named: &Value, step: &Step) -> String {
+    key_among(named, step.services.keys().map(String::as_str))
+}
+
+/// Which Service is named, as `namespace/name`. One that names no namespace is in the context's, which those that are
+/// known tell.
+pub(super) fn key_among<'k>(named: &Value, mut known: impl Iterator<Item = &'k str>) -> String {
     let text = |field: &str| named.get(field).and_then(Value::as_str);
     let name = text("name").unwrap_or_default();
     if let Some(namespace) = text("namespace") {
         return Key::new(namespace, name).to_string();
     }
-    let same = |key: &&String| key.split_once('/').is_some_and(|(_, it)| it == name);
-    step.services.keys().find(same).cloned().unwrap_or_else(|| name.to_owned())
+    let same = |key: &&str| key.split_once('/').is_some_and(|(_, it)| it == name);
+    known.find(same).unwrap_or(name).to_owned()
 }
 
 /// An endpoint as it is reached in a step; one whose Service is not there then is left out, and made again with

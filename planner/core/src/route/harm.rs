@@ -142,7 +142,7 @@ impl Harm {
 }
 
 /// Who is let in, or waits to be: one that was turned away or cut off before has nothing to lose.
-fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
+pub(super) fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
     let lost = |it: &Consumer| matches!(it.status.as_str(), "Rejected" | "Disconnected");
     link_node::consumers(link).into_iter().filter(|it| !lost(it)).collect()
 }

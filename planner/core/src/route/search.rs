@@ -184,9 +184,9 @@ impl Problem<'_> {
         (number, variant): (usize, Variant),
         change: &Change,
     ) -> Option<(usize, State, Harm)> {
-        let changes = std::slice::from_ref(change);
+        let changes = settled(std::slice::from_ref(change), &state.cluster);
         let predicted =
-            predict::predict(state.world.clone(), state.cluster.clone(), changes, Rules::Azure);
+            predict::predict(state.world.clone(), state.cluster.clone(), &changes, Rules::Azure);
         if predicted.outcomes.iter().any(|outcome| outcome.error.is_some())
             || !names_are_apart(&predicted.services)
         {
@@ -198,6 +198,20 @@ impl Problem<'_> {
         let cluster = Cluster { services: predicted.services, ..state.cluster.clone() };
         Some((number, State { variants, world: predicted.world, cluster }, harm))
     }
+}
+
+/// Changes with what makes them take effect: the controller reacts to no label by itself, and reads some at its next
+/// sync.
+pub(super) fn settled(changes: &[Change], cluster: &Cluster) -> Vec<Change> {
+    let is_unnoticed = |change: &&Change| match change {
+        Change::Apply(service) => cluster.services.get(change.key()).is_some_and(|live| {
+            let spec = |it: &Service| it.object.get("spec").cloned();
+            live.annotations == service.annotations && spec(live) == spec(service)
+        }),
+        Change::Delete(_) | Change::Nudge(_) => false,
+    };
+    let nudges = changes.iter().filter(is_unnoticed).map(|it| Change::Nudge(it.key().clone()));
+    changes.iter().cloned().chain(nudges).collect()
 }
 
 /// Whether no two Services name one Private Link Service, which is no valid input.

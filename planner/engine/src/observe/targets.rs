@@ -28,7 +28,7 @@ pub struct Targets {
     pub virtual_network_groups: BTreeSet<Group>,
     /// Subscriptions whose private endpoints and network interfaces are read.
     pub endpoint_subscriptions: BTreeSet<String>,
-    /// Private DNS zones whose A records are read.
+    /// Private DNS zones whose A records, and links to virtual networks, are read.
     pub zones: BTreeSet<ResourceId>,
     /// Endpoints whose DNS zone groups are read.
     pub zone_group_endpoints: BTreeSet<ResourceId>,
@@ -73,7 +73,8 @@ impl Targets {
             );
         }
         lists.extend(self.zone_groups.iter().map(|group| group.list(PRIVATE_DNS_ZONES)));
-        lists.extend(self.zones.iter().map(|zone| format!("{zone}/A")));
+        let of_zone = |zone| ["A", "virtualNetworkLinks"].map(|list| format!("{zone}/{list}"));
+        lists.extend(self.zones.iter().flat_map(of_zone));
         let endpoints = self.zone_group_endpoints.iter();
         lists.extend(endpoints.map(|endpoint| format!("{endpoint}/privateDnsZoneGroups")));
         lists

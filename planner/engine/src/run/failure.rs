@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use privlink_azure::ArmError;
-use privlink_core::binding::Moved;
 use privlink_core::forget;
 use privlink_core::planning;
 use privlink_core::plural::count;
+use privlink_core::staleness::Moved;
 use privlink_core::unread::{NoCluster, Unread};
 use privlink_kubernetes::{Holder, KubernetesError};
 

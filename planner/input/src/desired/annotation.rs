@@ -6,10 +6,10 @@ pub(crate) mod relations;
 use std::collections::BTreeSet;
 
 use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
-use crate::desired::{Annotation, Maker, Service, ServiceSpec};
+use crate::desired::{Annotation, Maker, Passed, Service, ServiceSpec};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::kubernetes::service::Key;
-use crate::rule::{At, Example, basis, rules};
+use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema;
 use crate::schema::text::Refusal;
 use effect::is_about_probes;
@@ -31,6 +31,12 @@ pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
         }
         return;
     }
+    lint_each(service, problems);
+    relations::check(service, problems);
+}
+
+/// Looks at each annotation alone.
+fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
     for (key, annotation) in &service.annotations {
         if let Some(known) = find(key) {
             check_value(key, known.kind, annotation, problems);
@@ -46,26 +52,50 @@ pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
             unknown(key, span, problems);
         }
     }
-    relations::check(service, problems);
 }
 
-/// Reports what the controller would refuse, misread or ignore in the annotations that a Gateway gives to
-/// the Service of type LoadBalancer that is made of it: those that do not hang on the Service's ports,
-/// which only its maker knows.
-pub(super) fn lint_gateway(gateway: &Maker, problems: &mut Vec<Diagnostic>) {
+/// Reports what the controller would refuse, misread or ignore in the annotations that a document gives to Services that
+/// are made of it: those that do not hang on the Service's ports, which only its maker knows. A Gateway gives all that
+/// its Service has; others may add to what they say here, so that of theirs each is looked at alone.
+pub(super) fn lint_passed(maker: &Maker, problems: &mut Vec<Diagnostic>) {
     let hangs_on_ports = |key: &str| find_per_port(key).is_some() || is_about_probes(key);
-    let annotations = gateway.annotations.iter().filter(|(key, _)| !hangs_on_ports(key));
-    let kind = Spanned::new("LoadBalancer".to_owned(), gateway.name.span.clone());
-    let service = Service {
-        name: Key::new(gateway.namespace.clone().unwrap_or_default(), gateway.name.value.clone()),
-        span: gateway.name.span.clone(),
-        annotations: annotations.map(|(key, it)| (key.clone(), it.clone())).collect(),
-        misread: gateway.misread.clone(),
-        spec: ServiceSpec { service_type: Some(kind), ..ServiceSpec::default() },
-        manifest: serde_json::Value::Null,
-    };
-    if service.annotations.keys().chain(service.misread.keys()).any(|key| is_azures(key)) {
-        lint(&service, problems);
+    for passed in &maker.passed {
+        let annotations = passed.annotations.iter().filter(|(key, _)| !hangs_on_ports(key));
+        let kind = Spanned::new("LoadBalancer".to_owned(), maker.name.span.clone());
+        let service = Service {
+            name: Key::new(maker.namespace.clone().unwrap_or_default(), maker.name.value.clone()),
+            span: maker.name.span.clone(),
+            annotations: annotations.map(|(key, it)| (key.clone(), it.clone())).collect(),
+            misread: passed.misread.clone(),
+            spec: ServiceSpec { service_type: Some(kind), ..ServiceSpec::default() },
+            manifest: serde_json::Value::Null,
+        };
+        not_text(maker, passed, problems);
+        if !service.annotations.keys().chain(service.misread.keys()).any(|key| is_azures(key)) {
+            continue;
+        }
+        if maker.is_gateway() {
+            lint(&service, problems);
+        } else {
+            lint_each(&service, problems);
+        }
+    }
+}
+
+/// Every annotation is text. What renders a chart writes a boolean as one, unless the chart has quotes for it.
+fn not_text(maker: &Maker, passed: &Passed, problems: &mut Vec<Diagnostic>) {
+    for (key, span) in passed.misread.iter().filter(|(key, _)| find(key).is_some()) {
+        let name = short(key);
+        let mut problem = Diagnostic::new(
+            rule::ANNOTATION_NOT_TEXT,
+            format!("the annotation `{name}` is not text"),
+        )
+        .at(span, format!("{} `{}` gives it to a Service", maker.kind, maker.name.value))
+        .help("write its value in quotes: every annotation is text, and the API server refuses others");
+        if !maker.is_gateway() {
+            problem.severity = Severity::Warning;
+        }
+        problems.push(problem);
     }
 }
 

@@ -62,6 +62,11 @@ fn references(
                 let names = desired.services.keys().map(|name| name.name.as_str());
                 let help = match crate::schema::closest(&service.value.name, names) {
                     Some(close) => format!("did you mean `{close}`?"),
+                    None if service.value.namespace == MESH_NAMESPACE => {
+                        "AKS's Istio add-on may make it: write its Service down as it is, and set `services: external` \
+                         in the Stack"
+                            .to_owned()
+                    }
                     None if let Some(maker) = maker_of(desired, &service.value) => format!(
                         "{} `{}` of the input may make it: write its Service down as it will be, and set \
                          `services: external` in the Stack",
@@ -94,6 +99,9 @@ fn may_have_private_link(desired: &Desired, service: &Service) -> bool {
     may_ask_for_private_link(service)
         || desired.services.values().any(|other| is_private_link_wanted(other) && shares(other))
 }
+
+/// Where AKS's Istio add-on has its gateways.
+pub const MESH_NAMESPACE: &str = "aks-istio-ingress";
 
 /// The document of the input that a Service may come of.
 fn maker_of<'a>(desired: &'a Desired, service: &Key) -> Option<&'a Maker> {

@@ -52,7 +52,11 @@ pub fn locate(name: &Span, cause: &Cause) -> Option<place::Place> {
     let value = quoted.and_then(|rest| {
         serde_json::Deserializer::from_str(rest).into_iter::<String>().next()?.ok()
     });
-    place::place(name, &cause.field, value.as_deref())
+    let found = place::place(name, &cause.field, value.as_deref())?;
+    // The API server speaks of the list, where people write its first member.
+    let alone = cause.field.starts_with("spec.clusterIPs") && !found.is_exact;
+    let one = alone.then(|| place::place(name, "spec.clusterIP", None)).flatten();
+    Some(one.filter(|it| it.is_exact).unwrap_or(found))
 }
 
 /// The refusal in the API server's words.

@@ -35,8 +35,8 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     for service in desired.services.values() {
         super::annotation::lint(service, &mut diagnostics);
     }
-    for gateway in desired.makers.iter().filter(|maker| maker.is_gateway()) {
-        super::annotation::lint_gateway(gateway, &mut diagnostics);
+    for maker in &desired.makers {
+        super::annotation::lint_passed(maker, &mut diagnostics);
     }
     // Of what was not read at all, not even the names are known.
     let unread = [rule::NOT_UTF8, rule::FILE_TOO_LARGE, rule::TOO_MANY_DOCUMENTS];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use privlink_model::annotation::PREFIX;
+
 use crate::diagnostic::{Span, Spanned};
 
 use super::Annotation;
@@ -16,9 +18,17 @@ pub struct Maker {
     pub name: Spanned<String>,
     /// Its namespace, where it was written.
     pub namespace: Option<String>,
-    /// The annotations it gives to the Service it makes (a Gateway's `spec.infrastructure`).
+    /// What it gives to the Services it makes: each mapping in it that has annotations of the controller, such as a
+    /// Gateway's `spec.infrastructure.annotations` or the values of a chart.
+    pub passed: Vec<Passed>,
+}
+
+/// Annotations that a document gives to a Service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Passed {
+    /// Those that are text.
     pub annotations: BTreeMap<String, Annotation>,
-    /// The keys of those that are not text.
+    /// The keys of those that are not.
     pub misread: BTreeMap<String, Span>,
 }
 
@@ -55,23 +65,44 @@ const KINDS: [(&str, &str); 9] = [
     ("serving.knative.dev", "Service"),
 ];
 
-/// What a document makes, if it is of a kind that makes something.
+/// How deep annotations of the controller are looked for.
+const DEPTH: usize = 24;
+
+/// The mappings below a node that have annotations of the controller.
+fn passed(at: Reader<'_>, depth: usize, found: &mut Vec<Passed>) {
+    if depth == 0 {
+        return;
+    }
+    let entries = at.node.entries();
+    if entries.iter().any(|entry| entry.key.starts_with(PREFIX)) {
+        found.push(Passed {
+            annotations: at
+                .texts_by_key()
+                .map(|(name, key, value)| (name, Annotation { key, value }))
+                .collect(),
+            misread: at.misread_keys(),
+        });
+        return;
+    }
+    for node in entries.iter().map(|entry| &entry.value).chain(at.node.items()) {
+        passed(Reader { source: at.source, node }, depth - 1, found);
+    }
+}
+
+/// What a document makes, if it is of a kind that makes something, or has annotations of the controller in its `spec`:
+/// nobody but the controller reads those, and it reads them on Services.
 pub(super) fn maker(document: Reader<'_>, group: &str, kind: &str) -> Option<Maker> {
-    if !KINDS.contains(&(group, kind)) {
+    let mut all = Vec::new();
+    document.get("spec").into_iter().for_each(|spec| passed(spec, DEPTH, &mut all));
+    if !KINDS.contains(&(group, kind)) && all.is_empty() {
         return None;
     }
     let metadata = document.get("metadata")?;
     let name = metadata.text("name")?;
-    let infrastructure = document.get("spec").and_then(|spec| spec.get("infrastructure"));
-    let annotations = infrastructure.map(|it| {
-        let all = it.text_map("annotations");
-        all.map(|(name, key, value)| (name, Annotation { key, value })).collect()
-    });
     Some(Maker {
         kind: kind.to_owned(),
         name,
         namespace: metadata.text("namespace").map(|text| text.value),
-        annotations: annotations.unwrap_or_default(),
-        misread: infrastructure.map(|it| it.misread("annotations")).unwrap_or_default(),
+        passed: all,
     })
 }

@@ -9,6 +9,8 @@ use crate::yaml::{self, Node, Range};
 pub struct Place {
     /// The place.
     pub span: Span,
+    /// Whether the field itself is there, and not only what would hold it.
+    pub is_exact: bool,
     range: Range,
 }
 
@@ -54,7 +56,7 @@ pub fn place(name: &Span, field: &str, value: Option<&str>) -> Option<Place> {
             }
         }
     }
-    Some(Place { span: range.span(source), range })
+    Some(Place { span: range.span(source), is_exact: exact, range })
 }
 
 /// An object, or the objects of a list.

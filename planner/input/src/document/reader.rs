@@ -67,8 +67,12 @@ impl<'a> Reader<'a> {
         self,
         name: &str,
     ) -> impl Iterator<Item = (String, Span, Spanned<String>)> {
-        let entries = self.get(name).map(|field| field.node.entries()).unwrap_or_default();
-        entries.iter().filter_map(move |entry| {
+        self.get(name).into_iter().flat_map(Self::texts_by_key)
+    }
+
+    /// The entries of this mapping that are text, with the places of keys.
+    pub(super) fn texts_by_key(self) -> impl Iterator<Item = (String, Span, Spanned<String>)> {
+        self.node.entries().iter().filter_map(move |entry| {
             let value = Self { source: self.source, node: &entry.value }.as_text()?;
             Some((entry.key.clone().into_owned(), entry.key_range.span(self.source), value))
         })
@@ -77,9 +81,13 @@ impl<'a> Reader<'a> {
     /// The keys of a mapping of text to text whose values are not text. A key that was split at its dots
     /// into mappings is put together again.
     pub(super) fn misread(self, name: &str) -> BTreeMap<String, Span> {
+        self.get(name).map(Self::misread_keys).unwrap_or_default()
+    }
+
+    /// The keys of this mapping whose values are not text.
+    pub(super) fn misread_keys(self) -> BTreeMap<String, Span> {
         let mut keys = BTreeMap::new();
-        let entries = self.get(name).map(|field| field.node.entries()).unwrap_or_default();
-        for entry in entries.iter().filter(|entry| entry.value.as_str().is_none()) {
+        for entry in self.node.entries().iter().filter(|entry| entry.value.as_str().is_none()) {
             for key in yaml::joined(entry) {
                 keys.insert(key, entry.key_range.span(self.source));
             }

@@ -1,5 +1,7 @@
 //! The tables of the kinds that are read.
 
+use privlink_model::facts::OutboundType;
+
 use crate::schema::{Object, Rule, Shape, Text, optional, required};
 
 /// The group and version of our own kinds.
@@ -166,6 +168,12 @@ static FACTS: Object = object(&[
         Shape::Text(Text::OneOf(&["servicenodeport", "shared"])),
         "How Services with externalTrafficPolicy Cluster are probed. servicenodeport if not given.",
     ),
+    optional(
+        "outboundType",
+        Shape::Text(Text::OneOf(OutboundType::NAMES)),
+        "How what nodes send reaches the Internet. loadBalancer if not given.",
+    ),
+    optional("istioAddOn", Shape::Boolean, "Whether AKS's Istio add-on is on. false if not given."),
     optional(
         "zones",
         Shape::List(&Shape::Text(Text::NotEmpty), 16),

@@ -301,7 +301,7 @@ fn with_every_field() -> Vec<String> {
              securityGroupResourceGroup: rg\n    networkSubscription: {GUID}\n    \
              loadBalancerSku: standard\n    loadBalancerName: lb\n    \
              loadBalancerResourceGroup: rg\n    privateLinkServiceResourceGroup: rg\n    \
-             backendPoolType: nodeIP\n    healthProbeMode: shared\n    ipFamilies: [IPv4]\n    \
+             backendPoolType: nodeIP\n    healthProbeMode: shared\n    outboundType: none\n    istioAddOn: true\n    ipFamilies: [IPv4]\n    \
              loadBalancers: [{{name: a, scaleSet: b, allowServicePlacement: true, nodeSelector: {SELECTOR}, \
              serviceLabelSelector: {SELECTOR}, serviceNamespaceSelector: {SELECTOR}}}]\n"
         ),

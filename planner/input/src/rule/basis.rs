@@ -102,6 +102,12 @@ pub mod link {
         "https://learn.microsoft.com/azure/private-link/manage-private-endpoint";
     /// Names of private endpoints.
     pub const DNS: &str = "https://learn.microsoft.com/azure/private-link/private-endpoint-dns";
+    /// Links of private DNS zones to virtual networks.
+    pub const ZONE_LINK: &str =
+        "https://learn.microsoft.com/azure/dns/private-dns-virtual-network-links";
+    /// Namespaces.
+    pub const NAMESPACE: &str =
+        "https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/";
     /// Policies of subnets.
     pub const SUBNET: &str = "https://learn.microsoft.com/azure/private-link/disable-private-link-service-network-policy";
     /// Public IP addresses.
@@ -112,6 +118,10 @@ pub mod link {
         "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview";
     /// Limits of Azure.
     pub const LIMITS: &str = "https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits#azure-load-balancer-limits";
+    /// What clusters need to reach outside.
+    pub const EGRESS: &str = "https://learn.microsoft.com/azure/aks/limit-egress-traffic";
+    /// Gateways of the Istio add-on.
+    pub const MESH: &str = "https://learn.microsoft.com/azure/aks/istio-deploy-ingress";
     /// Roles.
     pub const ROLES: &str =
         "https://learn.microsoft.com/azure/role-based-access-control/built-in-roles";

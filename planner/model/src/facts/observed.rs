@@ -64,8 +64,12 @@ pub fn infer(snapshot: &Snapshot, place: Place<'_>, pinned: &Facts) -> Facts {
 /// What the AKS API says of the cluster, by the pointers of [`TABLE`].
 fn read_cluster(facts: &mut Facts, cluster: &Value) {
     for row in TABLE {
-        let Read::Pointer(pointer) = row.read else { continue };
-        let value = cluster.pointer(pointer);
+        let (value, absent) = match row.read {
+            Read::Pointer(pointer) => (cluster.pointer(pointer), None),
+            Read::Feature(pointer, off) => (cluster.pointer(pointer), Some(Value::from(off))),
+            Read::Nowhere | Read::Subnet(_) | Read::SubResource(_) => continue,
+        };
+        let value = value.filter(|it| !it.is_null()).or(absent.as_ref());
         if let Some(value) = value.filter(|it| it.as_array().is_none_or(|list| !list.is_empty())) {
             facts.take(row.fact, Origin::Read, value);
         }

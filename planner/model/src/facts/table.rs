@@ -10,7 +10,7 @@ use crate::kubernetes::validation::minor_version;
 
 use super::{
     BackendPoolType, HealthProbeMode, LoadBalancerConfiguration, LoadBalancerSku, Origin,
-    TakenPlsName,
+    OutboundType, TakenPlsName,
 };
 
 /// Where the AKS API has a fact.
@@ -20,6 +20,8 @@ pub enum Read {
     Nowhere,
     /// At a JSON pointer into the cluster (`managedClusters`).
     Pointer(&'static str),
+    /// At a JSON pointer into the cluster, where a feature that is off is left out: with what that means.
+    Feature(&'static str, &'static str),
     /// In the id of the nodes' subnet, at a JSON pointer into the cluster.
     Subnet(&'static str),
     /// On a list below the cluster.
@@ -254,6 +256,21 @@ facts! {
         stack: Some("loadBalancers"),
         read: Read::SubResource("loadBalancers"),
     }
+    /// AKS's `outboundType`: how what nodes send reaches the Internet, replies of public Services included.
+    outbound_type: OutboundType = OutboundType::LoadBalancer, OutboundType "outboundType" {
+        stack: Some("outboundType"),
+        read: Read::Pointer("/properties/networkProfile/outboundType"),
+        parse: Some(|it| spelled(it, OutboundType::NAMES)),
+    }
+    /// Whether AKS's Istio add-on is on, which writes Services of its own.
+    istio_add_on: bool = false, IstioAddOn "istioAddOn" {
+        stack: Some("istioAddOn"),
+        read: Read::Feature("/properties/serviceMeshProfile/mode", "Disabled"),
+        parse: Some(|it| match it {
+            Value::Bool(_) => Some(it.clone()),
+            mode => Some(Value::Bool(mode.as_str()?.eq_ignore_ascii_case("Istio"))),
+        }),
+    }
     /// The zones the region has for virtual machines.
     zones: Vec<String> = Vec::new(), Zones "zones" {
         stack: Some("zones"),
@@ -367,6 +384,10 @@ mod tests {
         assert_eq!(facts.source(Fact::BackendPoolType), Origin::Read);
         facts.take(Fact::HealthProbeMode, Origin::Read, &json!("Shared"));
         assert!(facts.is_probe_shared());
+        facts.take(Fact::OutboundType, Origin::Read, &json!("UserDefinedRouting"));
+        assert_eq!(facts.outbound_type, OutboundType::UserDefinedRouting);
+        facts.take(Fact::IstioAddOn, Origin::Read, &json!("Istio"));
+        assert!(facts.istio_add_on);
         facts.take(Fact::KnowsDisableNsgRule, Origin::Inferred, &json!("v1.34.2+x"));
         assert!(!facts.knows_disable_nsg_rule);
         for (fact, wrong) in [

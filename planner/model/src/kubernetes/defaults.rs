@@ -65,7 +65,8 @@ pub fn read(service: Value) -> Value {
 pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
     let mut service = fill::defaulted(service);
     let key = fill::key_of(&service);
-    fill::allocate(&mut service, &key, network, issuer);
+    fill::share_node_ports(&mut service, &key, issuer);
+    fill::allocate(&mut service, None, network, issuer);
     if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.entry("namespace").or_insert_with(|| key.namespace.clone().into());
         metadata.entry("uid").or_insert_with(|| issuer.uid(&key));
@@ -77,10 +78,9 @@ pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Val
 /// object (what server-side apply merged).
 pub fn update(service: Value, live: &Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
     let mut service = fill::defaulted(service);
-    let key = fill::key_of(&service);
     fill::keep_allocated(&mut service, live);
     fill::drop_what_the_type_has_not(&mut service, live);
-    fill::allocate(&mut service, &key, network, issuer);
+    fill::allocate(&mut service, Some(live), network, issuer);
     service
 }
 

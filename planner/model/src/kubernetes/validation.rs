@@ -17,7 +17,7 @@ mod update;
 use serde_json::Value;
 
 pub use allocation::{Cluster, NODE_PORTS, Taken, allocated};
-pub use update::updated;
+pub use update::{replaced, updated};
 
 use crate::pointer::{At, text};
 
@@ -146,6 +146,7 @@ fn external_name(object: &Value, causes: &mut Vec<Cause>) {
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.is_empty() {
         causes.push(Cause::required("spec.externalName"));
+        return;
     }
     for why in name::subdomain(name) {
         causes.push(Cause::invalid("spec.externalName", &name.into(), &why));

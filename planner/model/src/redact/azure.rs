@@ -28,6 +28,7 @@ fn resource(names: &Pseudonyms<'_>, path: &str, resource: &Value) -> Value {
     }
     if let Some(properties) = kept.get_mut("properties") {
         let used = match kind.as_str() {
+            "virtualnetworklinks" => Some(OF_LINK),
             _ if !is_own => Some(OF_OTHERS),
             "managedclusters" => Some(OF_CLUSTER),
             "virtualmachinescalesets" => Some(OF_SCALE_SET),
@@ -72,6 +73,9 @@ const OF_OTHERS: &[&str] = &[
     "subnet",
 ];
 
+/// What a plan reads of a private DNS zone's link to a virtual network.
+const OF_LINK: &[&str] = &["id", "provisioningState", "virtualNetwork", "virtualNetworkLinkState"];
+
 /// What the facts read of the AKS cluster.
 const OF_CLUSTER: &[&str] = &[
     "agentPoolProfiles",
@@ -82,6 +86,7 @@ const OF_CLUSTER: &[&str] = &[
     "kubernetesVersion",
     "loadBalancerProfile",
     "loadBalancerSku",
+    "mode",
     "name",
     "networkPlugin",
     "networkProfile",
@@ -89,6 +94,7 @@ const OF_CLUSTER: &[&str] = &[
     "outboundType",
     "powerState",
     "provisioningState",
+    "serviceMeshProfile",
     "type",
     "vnetSubnetID",
 ];
@@ -116,6 +122,8 @@ const OF_NETWORK: &[&str] = &[
     "addressPrefix",
     "addressPrefixes",
     "addressSpace",
+    "dhcpOptions",
+    "dnsServers",
     "id",
     "name",
     "networkSecurityGroup",

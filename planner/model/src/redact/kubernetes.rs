@@ -142,6 +142,22 @@ pub(super) fn nodes(list: &List) -> List {
         .collect()
 }
 
+/// The namespaces of the stack's Services, with what says whether they stay.
+pub(super) fn namespaces(names: &Pseudonyms<'_>, list: &List) -> List {
+    let is_own = |name: &str| names.own.services.iter().any(|key| key.namespace == name);
+    let kept = list.iter().filter(|object| {
+        object.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_own)
+    });
+    kept.map(|object| {
+        json!({
+            "metadata": part(object.get("metadata"), &["name", "deletionTimestamp"]),
+            "status": part(object.get("status"), &["phase"]),
+        })
+    })
+    .map(Arc::new)
+    .collect()
+}
+
 /// The events of the stack's Services.
 pub(super) fn events(names: &Pseudonyms<'_>, list: &List) -> List {
     let of_own = |event: &&Arc<Value>| {

@@ -53,6 +53,7 @@ fn snapshot(uid: &str) -> Snapshot {
             ]),
             nodes: Reading::Unreadable("the client 'eve@example.com' may not".to_owned()),
             events: Reading::Absent,
+            namespaces: None,
         },
         azure: BTreeMap::from([
             (format!("{group}/privateLinkServices").to_lowercase(), Reading::of([link])),

@@ -17,7 +17,49 @@ const SUCCESS: &str = "privlink_last_success_timestamp_seconds";
 /// Fails when the writer does.
 pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> fmt::Result {
     let stacks: Vec<(String, &StackReport)> =
-        report.stacks.iter().map(|stack| (label(report, stack), stack)).collect();
+        report.stacks.iter().map(|stack| (escape(&name(report, stack)), stack)).collect();
+    found(&stacks, out)?;
+    let kept = successes(before);
+    let success = |(name, stack): &(String, &StackReport)| {
+        let at = if stack.is_complete() { Some(now) } else { kept.get(name.as_str()).copied() };
+        at.map(|at| (name.clone(), at))
+    };
+    let successes: Vec<(String, i64)> = stacks.iter().filter_map(success).collect();
+    succeeded(&successes, out)
+}
+
+/// Metrics of one group of a Pushgateway, each of which is replaced as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The job.
+    pub job: &'static str,
+    /// The stack.
+    pub stack: String,
+    /// The metrics.
+    pub text: String,
+}
+
+/// The metrics by group. The last success of a stack has a group of its own, which is only there when all was read: so the
+/// Pushgateway keeps the one before when a look fails.
+pub fn groups(report: &Report, now: i64) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for stack in &report.stacks {
+        let name = name(report, stack);
+        let label = escape(&name);
+        let (mut text, mut success) = (String::new(), String::new());
+        // Writing to a String cannot fail.
+        let _ = found(&[(label.clone(), stack)], &mut text);
+        groups.push(Group { job: "privlink_drift", stack: name.clone(), text });
+        if stack.is_complete() {
+            let _ = succeeded(&[(label, now)], &mut success);
+            groups.push(Group { job: "privlink_drift_success", stack: name, text: success });
+        }
+    }
+    groups
+}
+
+/// What was found now.
+fn found(stacks: &[(String, &StackReport)], out: &mut dyn Write) -> fmt::Result {
     head(
         "privlink_drift_objects",
         "Objects of the stack with a difference of the class. Classes foreign, awaiting-approval and unverified are no drift.",
@@ -40,24 +82,16 @@ pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> f
         "Lists and objects of the stack that could not be read.",
         out,
     )?;
-    for (name, stack) in &stacks {
+    for (name, stack) in stacks {
         let unreadable = stack.unreadable.len() + usize::from(stack.error.is_some());
         writeln!(out, "privlink_unreadable_objects{{stack=\"{name}\"}} {unreadable}")?;
-    }
-    head(SUCCESS, "When the stack was last looked at with everything read.", out)?;
-    let kept = successes(before);
-    for (name, stack) in &stacks {
-        let at = if stack.is_complete() { Some(now) } else { kept.get(name.as_str()).copied() };
-        if let Some(at) = at {
-            writeln!(out, "{SUCCESS}{{stack=\"{name}\"}} {at}")?;
-        }
     }
     head(
         "privlink_observe_duration_seconds",
         "How long it took to look at the cluster and Azure.",
         out,
     )?;
-    for (name, stack) in &stacks {
+    for (name, stack) in stacks {
         if let Some(seconds) = stack.observe_seconds {
             writeln!(out, "privlink_observe_duration_seconds{{stack=\"{name}\"}} {seconds:.3}")?;
         }
@@ -65,15 +99,21 @@ pub fn report(report: &Report, now: i64, before: &str, out: &mut dyn Write) -> f
     Ok(())
 }
 
+/// When stacks were last looked at with everything read, by their labels.
+fn succeeded(successes: &[(String, i64)], out: &mut dyn Write) -> fmt::Result {
+    head(SUCCESS, "When the stack was last looked at with everything read.", out)?;
+    successes.iter().try_for_each(|(name, at)| writeln!(out, "{SUCCESS}{{stack=\"{name}\"}} {at}"))
+}
+
 fn head(name: &str, help: &str, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
 }
 
-/// A stack's label: its name, with its source if another stack of the run has the name too. The same
+/// What a stack is called: its name, with its source if another stack of the run has the name too. The same
 /// series twice would make the whole file be refused.
-fn label(report: &Report, stack: &StackReport) -> String {
+fn name(report: &Report, stack: &StackReport) -> String {
     let is_shared = report.stacks.iter().filter(|it| it.stack == stack.stack).count() > 1;
-    escape(&if is_shared { super::title(stack) } else { stack.stack.clone() })
+    if is_shared { super::title(stack) } else { stack.stack.clone() }
 }
 
 /// A label's value: backslash, quote and line feed are escaped (Prometheus' exposition format).
@@ -119,6 +159,17 @@ mod tests {
         assert!(!bad.contains("privlink_drift_objects{"), "{bad}");
         let never = metrics(StackReport::failed("other", "", "no cluster"), &before);
         assert!(!never.contains("privlink_last_success_timestamp_seconds{"), "{never}");
+    }
+
+    #[test]
+    fn a_group_of_its_own_keeps_the_last_success_when_a_look_fails() {
+        let jobs = |stack: StackReport| -> Vec<(&str, bool)> {
+            let groups = groups(&Report::new("0", vec![stack]), 100);
+            groups.iter().map(|it| (it.job, it.text.contains(SUCCESS))).collect()
+        };
+        let good = [("privlink_drift", false), ("privlink_drift_success", true)];
+        assert_eq!(jobs(stack("shop")), good);
+        assert_eq!(jobs(StackReport::failed("shop", "", "no cluster")), good[..1]);
     }
 
     #[test]

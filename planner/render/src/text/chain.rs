@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::full;
-use crate::layout::{Cell, GAP, width};
+use crate::layout::{Cell, GAP, Layout, width};
 use crate::style::Label;
 use crate::summary;
 use privlink_core::change::short;
@@ -12,6 +12,7 @@ use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plan::chain::{Row, What};
 use privlink_core::plural::count;
+use privlink_core::report::{Outcome, Report};
 
 use super::Frame;
 
@@ -63,21 +64,91 @@ pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt:
         } else {
             cells.push(Cell::new(format!("{why}; {effect}"), left).labelled(effect_label(effect)));
         }
-        signed(frame, &cells, out)?;
+        signed(frame.layout, &cells, out)?;
     }
     writeln!(out)
 }
 
+/// Writes what came of the chain, if anything was to happen: the same rows, each with how it ended.
+pub(super) fn outcome(
+    plan: &Plan,
+    report: &Report,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let rows = plan.chain();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", layout.style.paint(Label::Heading, "What happened"))?;
+    let names: Vec<String> = rows.iter().map(name).collect();
+    let most = layout.columns() / 2;
+    let name_width = names.iter().map(|it| width(it)).max().unwrap_or_default().min(most);
+    let actors = rows.iter().map(|row| width(&terminal(actor(row.what.actor()))));
+    let actor_width = actors.max().unwrap_or_default().min(18);
+    let left = layout.columns().saturating_sub(SIGN + 1 + name_width + GAP + actor_width + GAP);
+    // What has no step of its own ended as what brought it about.
+    let mut above: Vec<Ended> = Vec::new();
+    for (row, name) in rows.iter().zip(&names) {
+        above.truncate(row.depth);
+        let own = match row.what {
+            What::Change(change) => Ended::of(report, change),
+            What::Connections { .. } => None,
+        };
+        let ended = own.or_else(|| above.last().copied()).unwrap_or(Ended::Done);
+        above.push(ended);
+        let action = row.what.action();
+        let (said, label) = match ended {
+            Ended::Done => (action.word(), None),
+            Ended::Awaits => ("awaits approval", Some(Label::Warning)),
+            Ended::Failed => ("failed", Some(Label::Error)),
+            Ended::Left => ("not done", Some(Label::Warning)),
+        };
+        let row_label = Some(full::label(action));
+        let cells = [
+            Cell::new(format!("{:>SIGN$}", action.symbol()), SIGN).labelled(row_label),
+            Cell::new(name.as_str(), name_width).labelled(row_label),
+            Cell::new(terminal(actor(row.what.actor())).into_owned(), actor_width),
+            Cell::new(said, left).labelled(label),
+        ];
+        signed(layout, &cells, out)?;
+    }
+    writeln!(out)
+}
+
+/// How an object's steps ended, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ended {
+    Done,
+    Awaits,
+    Left,
+    Failed,
+}
+
+impl Ended {
+    /// The worst of a change's steps; none if it has none.
+    fn of(report: &Report, change: &Change) -> Option<Self> {
+        let steps = report.steps.values().filter(|step| step.address == change.address);
+        let ended = steps.map(|step| match step.outcome {
+            Outcome::Succeeded => Self::Done,
+            Outcome::AwaitingApproval { .. } => Self::Awaits,
+            Outcome::Failed { .. } => Self::Failed,
+            Outcome::Unfinished | Outcome::Skipped { .. } | Outcome::Cancelled => Self::Left,
+        });
+        ended.max()
+    }
+}
+
 /// A row whose first cell is its sign, one space away.
-fn signed(frame: &Frame<'_>, cells: &[Cell<'_>], out: &mut dyn Write) -> fmt::Result {
+fn signed(layout: Layout, cells: &[Cell<'_>], out: &mut dyn Write) -> fmt::Result {
     let Some((sign, rest)) = cells.split_first() else { return Ok(()) };
     let mut text = String::new();
-    frame.layout.row(SIGN + 1, rest, &mut text)?;
+    layout.row(SIGN + 1, rest, &mut text)?;
     for (at, line) in text.lines().enumerate() {
         match line.get(SIGN..).filter(|_| at == 0) {
             Some(line) => {
                 let sign = match sign.label {
-                    Some(label) => frame.style().paint(label, &sign.text).to_string(),
+                    Some(label) => layout.style.paint(label, &sign.text).to_string(),
                     None => sign.text.to_string(),
                 };
                 writeln!(out, "{sign}{line}")?;

@@ -37,13 +37,17 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// The most that a certificate with its chain and key has.
+const MOST_BYTES: usize = 1 << 20;
+
 impl Certificate {
     /// Reads a PEM file that holds the certificate and its RSA key, unencrypted.
     pub(super) fn read(path: &Path, client: &str, token_url: &str) -> azure_core::Result<Self> {
         let about = |what: &str| format!("{what} in {}", path.display());
-        let pem = std::fs::read(path).with_context_fn(ErrorKind::Credential, || {
-            format!("cannot read the certificate file {}", path.display())
-        })?;
+        let pem = privlink_file::read(path, MOST_BYTES)
+            .with_context_fn(ErrorKind::Credential, || {
+                format!("cannot read the certificate file {}", path.display())
+            })?;
         let certificate = CertificateDer::from_pem_slice(&pem)
             .with_context_fn(ErrorKind::Credential, || about("no certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(&pem)

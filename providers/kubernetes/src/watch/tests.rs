@@ -76,10 +76,55 @@ async fn an_event_that_is_too_large_ends_its_watch() {
     let settings = Settings { most_bytes: 1000, ..Settings::default() };
     let client = KubernetesClient::with_client(client.raw().clone(), "context test", settings);
     let (sender, receiver) = watch::channel(0);
-    let first = watch_once(&client, &watched()[0], &sender).await;
+    let mut told = |told: Told<'_>| wake_by_change(&sender, &told);
+    let call = Watched::Services.call();
+    let first = watch_once(&client, &call, &mut told).await;
     assert!(first.unwrap_err().contains("larger than"));
-    assert!(watch_once(&client, &watched()[0], &sender).await.is_err());
+    assert!(watch_once(&client, &call, &mut told).await.is_err());
     assert_eq!(*receiver.borrow(), 0);
-    assert_eq!(watch_once(&client, &watched()[0], &sender).await, Ok(()));
+    assert_eq!(watch_once(&client, &call, &mut told).await, Ok(()));
     assert_eq!(*receiver.borrow(), 1);
+}
+
+#[test]
+fn what_changes_by_itself_wakes_nobody() {
+    let node = |version: &str, heartbeat: &str, ready: &str, address: &str| {
+        json!({"type": "MODIFIED", "object": {
+            "kind": "Node",
+            "metadata": {"name": "aks-1", "uid": "u", "resourceVersion": version},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": address}],
+                "conditions": [{"type": "Ready", "status": ready, "lastHeartbeatTime": heartbeat}],
+            },
+        }})
+        .to_string()
+    };
+    let mut digests = Digests::default();
+    assert!(digests.differs(&Told::Begun));
+    let mut wakes = |event: String| digests.differs(&Told::Changed(event.as_bytes()));
+    assert!(wakes(node("1", "10:00", "True", "10.240.0.4")));
+    assert!(!wakes(node("2", "10:05", "True", "10.240.0.4")), "it is well");
+    assert!(wakes(node("3", "10:10", "False", "10.240.0.4")));
+    assert!(wakes(node("4", "10:15", "False", "10.240.0.5")));
+    assert!(wakes(node("5", "10:15", "False", "10.240.0.5").replace("MODIFIED", "DELETED")));
+    assert!(wakes(node("6", "10:15", "False", "10.240.0.5")), "it came again");
+    assert!(wakes("{\"type\": \"ADDED\"}".to_owned()), "what is not understood is looked at");
+}
+
+/// A watch of Nodes that ends is begun anew, and each beginning wakes: what happened in between is in no event.
+#[tokio::test(start_paused = true)]
+async fn each_beginning_of_a_watch_wakes_and_its_end_comes_with_its_receiver() {
+    let (client, asked) = client(|_| Answer::text(200, "application/json", ""));
+    let mut wakeups = client.changes(Watched::Nodes);
+    let mut others = client.changes(Watched::Namespaces);
+    for _ in 0..3 {
+        wakeups.next().await;
+        others.next().await;
+    }
+    drop((wakeups, others));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = asked.lock().unwrap().clone();
+    assert!(before.iter().any(|it| it.line.ends_with("/nodes")), "{before:?}");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(asked.lock().unwrap().len(), before.len());
 }

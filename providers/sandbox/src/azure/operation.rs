@@ -51,17 +51,28 @@ pub struct Operation {
     /// How it failed or will: a code and a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(String, String)>,
+    /// Whether it ends `Canceled` then, and not `Failed`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub canceled: bool,
+}
+
+impl Operation {
+    /// What it and its resource show when it failed.
+    const fn ending(&self) -> &'static str {
+        if self.canceled { "Canceled" } else { "Failed" }
+    }
 }
 
 /// Accepts an operation. Answers its id. A deletion that is to take no time is done at once; a write
 /// ends by [`end_if_due`], when its answer is made: that still says `Updating`.
 pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &ResourceId) -> String {
     let mut polls = state.options.operation_polls;
-    let mut failure = None;
+    let (mut failure, mut is_canceled) = (None, false);
     match &call.effect {
         Effect::SlowOperation { polls: slow } => polls = *slow,
-        Effect::FailedOperation { code, message } => {
-            failure = Some((code.clone(), message.clone()))
+        Effect::FailedOperation { code, message, canceled } => {
+            failure = Some((code.clone(), message.clone()));
+            is_canceled = *canceled;
         }
         _ => {}
     }
@@ -78,6 +89,7 @@ pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &Resour
         region: region_of(state, target),
         done: false,
         failure,
+        canceled: is_canceled,
     };
     let id = state.world.issuer.guid(&format!("operation {target}"));
     state.world.operations.insert(id.clone(), operation);
@@ -100,6 +112,7 @@ pub(super) fn note_done(state: &mut State, target: &ResourceId) -> String {
         region: region_of(state, target),
         done: true,
         failure: None,
+        canceled: false,
     };
     let id = state.world.issuer.guid(&format!("operation {target}"));
     state.world.operations.insert(id.clone(), operation);
@@ -168,10 +181,11 @@ fn end(state: &mut State, id: &str) {
     let Some(operation) = state.world.operations.get_mut(id) else { return };
     operation.done = true;
     let (kind, failed) = (operation.kind, operation.failure.is_some());
+    let ending = operation.ending();
     let target = ResourceId::new(operation.target.as_str());
     let result = match (kind, failed) {
         (Kind::Put, true) => {
-            resource::mark_failed(state, &target);
+            resource::mark_failed(state, &target, ending);
             Ok(())
         }
         (Kind::Put, false) => {
@@ -291,7 +305,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
         .as_ref()
         .map(|(code, message)| json!({"code": code, "message": message, "details": []}));
     let body = match (&failure, wants_status) {
-        (Some(error), true) => json!({"status": "Failed", "error": error}),
+        (Some(error), true) => json!({"status": operation.ending(), "error": error}),
         (None, true) => json!({"status": "Succeeded"}),
         (Some(error), false) => return Some(Ok(Answer::json(400, json!({"error": error})))),
         (None, false) => Value::Null,

@@ -387,8 +387,8 @@ pub(super) fn remove_group(state: &mut State, id: &ResourceId) -> Result<(), Arm
     Ok(())
 }
 
-/// Leaves a resource in state `Failed`, when its operation does.
-pub(super) fn mark_failed(state: &mut State, id: &ResourceId) {
+/// Leaves a resource in state `Failed` or `Canceled`, as its operation.
+pub(super) fn mark_failed(state: &mut State, id: &ResourceId, ending: &str) {
     state.touch();
     let parent = id.parent().filter(|_| id.segment("privateEndpointConnections").is_some());
     if let Some(parent) = parent {
@@ -399,14 +399,14 @@ pub(super) fn mark_failed(state: &mut State, id: &ResourceId) {
         let connections = &mut Arc::make_mut(service).properties.private_endpoint_connections;
         for connection in connections.iter_mut().flatten() {
             if connection.name().eq_ignore_ascii_case(id.name()) {
-                connection.properties.provisioning_state = Some("Failed".to_owned());
+                connection.properties.provisioning_state = Some(ending.to_owned());
             }
         }
         return;
     }
     let Some(mut resource) = state.world.azure.get(id) else { return };
     if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("provisioningState".to_owned(), json!("Failed"));
+        properties.insert("provisioningState".to_owned(), json!(ending));
     }
     if let Err(error) = state.world.azure.insert(resource) {
         tracing::error!(%error, "a failed resource cannot be stored");

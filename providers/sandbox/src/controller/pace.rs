@@ -13,7 +13,7 @@ use crate::azure::{acting, occupy_node_addresses, reflect};
 use crate::fault::Effect;
 use crate::state::{Shared, State};
 
-use super::{cluster, failures, next, report};
+use super::{cluster, failure, next, report};
 
 /// What a sync will have done, write by write.
 struct Course {
@@ -32,7 +32,7 @@ pub(super) fn pause(shared: &Shared) -> Duration {
     };
     let is_slow = |effect: &Effect| matches!(effect, Effect::SlowController { .. });
     match state.faults.strike_sync(&key.to_string(), is_slow) {
-        Some(Effect::SlowController { milliseconds }) => Duration::from_millis(milliseconds),
+        Some((_, Effect::SlowController { milliseconds })) => Duration::from_millis(milliseconds),
         _ => Duration::ZERO,
     }
 }
@@ -87,18 +87,23 @@ fn plan(state: &mut State) -> Option<Course> {
     controller.waiting.remove(&key);
     controller.memory.retries.remove(&key);
     controller.under_way = Some(key.clone());
-    let mut faults = failures(state, &key);
+    let (struck, fault) = failure(state, &key).unzip();
+    let mut faults: Vec<_> = fault.into_iter().collect();
     let mut cluster = cluster(state);
     let mut memory = state.world.controller.memory.clone();
     occupy_node_addresses(state);
     let before = state.world.azure.clone();
     let mut worlds = vec![before.clone()];
-    let (reaction, passed) = acting(&mut state.world, |azure| {
+    let (reaction, passed, is_spared) = acting(&mut state.world, |azure| {
         azure.faults.append(&mut faults);
         azure.passed = Some(Vec::new());
         let reaction = sync(azure, &mut cluster, &mut memory, &trigger);
-        (reaction, azure.passed.take())
+        let is_spared = azure.faults.iter().any(|fault| fault.times > 0);
+        (reaction, azure.passed.take(), is_spared)
     });
+    if let Some(number) = struck.filter(|_| is_spared) {
+        state.faults.spare(number);
+    }
     worlds.extend(passed.into_iter().flatten());
     worlds.push(std::mem::replace(&mut state.world.azure, before));
     Some(Course { key, worlds, memory, outcomes: reaction.outcomes })

@@ -17,8 +17,8 @@ use super::status::Refusal;
 use super::write::Write;
 use super::{service, store};
 
-/// The range of cluster IPs of IPv4, AKS's default (`--service-cluster-ip-range`).
-const SERVICE_RANGE: &str = "10.0.0.0/16";
+/// The ranges of cluster IPs (`--service-cluster-ip-range`): AKS's default of IPv4, and one of IPv6.
+const SERVICE_RANGES: [&str; 2] = ["10.0.0.0/16", "fd00:10::/108"];
 /// How many node ports there are.
 const NODE_PORT_COUNT: u32 = 2_768;
 
@@ -188,15 +188,12 @@ pub(super) fn completed(
         Some(live) => defaults::update(object, live, &network, &mut issuer),
         None => defaults::create(object, &network, &mut issuer),
     };
-    let ranges = [SERVICE_RANGE.to_owned()];
+    let ranges = SERVICE_RANGES.map(str::to_owned);
     let cluster = Cluster { families: &network.ip_families, ranges: &ranges, taken: &taken };
     let mut causes = validation::allocated(&completed, live, &cluster);
     if causes.is_empty() {
-        causes.extend(live.map(|live| validation::updated(&completed, live)).unwrap_or_default());
-        causes.extend(validation::service(
-            &completed,
-            minor_version(&state.world.kubernetes.version),
-        ));
+        let version = minor_version(&state.world.kubernetes.version);
+        causes.extend(validation::replaced(&completed, live, version));
     }
     if causes.is_empty() { Ok(completed) } else { Err(Refusal::invalid("Service", &name, &causes)) }
 }

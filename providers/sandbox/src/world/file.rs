@@ -45,7 +45,7 @@ impl WorldFile {
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     let mut holder = String::new();
                     // For the message only: who holds it may not have said.
-                    let _ = lock.read_to_string(&mut holder);
+                    let _ = (&mut lock).take(64).read_to_string(&mut holder);
                     let holder = match holder.trim() {
                         "" => String::new(),
                         pid => format!(" (pid {pid})"),

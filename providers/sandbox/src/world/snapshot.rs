@@ -33,6 +33,9 @@ impl World {
         world.take_objects(&snapshot.kubernetes.services, "Service")?;
         world.take_objects(&snapshot.kubernetes.nodes, "Node")?;
         world.take_objects(&snapshot.kubernetes.events, "Event")?;
+        if let Some(namespaces) = &snapshot.kubernetes.namespaces {
+            world.take_objects(namespaces, "Namespace")?;
+        }
         world.add_namespaces(&snapshot.kubernetes.namespace)?;
         world.kubernetes.resource_version = world.highest_version() + 1;
         for reading in snapshot.azure.values() {
@@ -82,7 +85,11 @@ impl World {
         let mut names: std::collections::BTreeSet<String> =
             objects.map(|key| key.namespace.clone()).filter(|name| !name.is_empty()).collect();
         names.extend(["default".to_owned(), "kube-system".to_owned(), current.to_owned()]);
-        for name in names.into_iter().filter(|name| !name.is_empty()) {
+        let namespaces = Resource::find("", "namespaces").into_iter();
+        let held = namespaces.flat_map(|kind| self.kubernetes.shelf(kind));
+        let held: std::collections::BTreeSet<String> =
+            held.map(|(key, _)| key.name.clone()).collect();
+        for name in names.into_iter().filter(|it| !it.is_empty() && !held.contains(it)) {
             let uid = self.issuer.guid(&format!("Namespace/{name}"));
             let object = json!({
                 "apiVersion": "v1", "kind": "Namespace",

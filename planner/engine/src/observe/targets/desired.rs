@@ -104,12 +104,11 @@ impl Targets {
         for wanted in desired.endpoints.values() {
             let of = wanted.subscription.as_ref().map_or(subscription.as_str(), |it| it.as_str());
             self.endpoint_subscriptions.insert(of.to_owned());
-            match &wanted.subnet {
-                Subnet::Id(id) => self.virtual_network_groups.extend(Group::of(id)),
-                Subnet::Named { .. } => {
-                    self.virtual_network_groups
-                        .insert(Group::new(of, wanted.resource_group.value.clone()));
-                }
+            // Its own group too, where its network is elsewhere: a list of it says whether it is there.
+            let own = Group::new(of, wanted.resource_group.value.clone());
+            self.virtual_network_groups.insert(own);
+            if let Subnet::Id(id) = &wanted.subnet {
+                self.virtual_network_groups.extend(Group::of(id));
             }
             if let Target::Id(id) = &wanted.target {
                 self.private_link_service_groups.extend(Group::of(id));

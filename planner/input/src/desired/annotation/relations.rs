@@ -11,6 +11,7 @@ use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema::Text;
+use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6};
 
 /// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
 pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
@@ -66,6 +67,14 @@ fn is_set(service: &Service, key: &str) -> bool {
     service.annotation(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
+/// Whether a name of a public IP is read on an internal Service as well: of several load balancers none may be named
+/// beside it, and the controller fails (`getServiceLoadBalancerName`).
+fn clashes(service: &Service, key: &str) -> bool {
+    let names_balancer =
+        service.annotations.keys().any(|it| it.eq_ignore_ascii_case(CONFIGURATIONS));
+    names_balancer && [PIP_NAME, PIP_NAME_IPV6].contains(&key)
+}
+
 /// Annotations where they are not read.
 fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
     let mut settings: Vec<(&str, &Annotation)> = Vec::new();
@@ -78,6 +87,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
                 continue;
             }
             Scope::Internal | Scope::Public if reading.internal_unclear => continue,
+            Scope::Public if clashes(service, key) => continue,
             Scope::Internal if !reading.internal => "it is read on internal load balancers only",
             Scope::Public if reading.internal => "it is read on public load balancers only",
             Scope::Internal | Scope::Public => continue,

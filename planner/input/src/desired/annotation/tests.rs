@@ -95,7 +95,11 @@ fn private_link_needs_an_internal_ipv4_frontend() {
     check(&[CREATE, ("azure-disable-load-balancer-floating-ip", "true")], &[]);
     let only = "{type: LoadBalancer, ipFamilies: [IPv6]}";
     check_spec(&[INTERNAL, CREATE], only, &["ipv6-private-link"]);
-    check_spec(&[INTERNAL, CREATE], "{type: LoadBalancer, ipFamilies: [IPv6, IPv4]}", &[]);
+    check_spec(
+        &[INTERNAL, CREATE],
+        "{type: LoadBalancer, ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv6, IPv4]}",
+        &[],
+    );
 }
 
 /// Recordings 033, 037 and 065.
@@ -239,6 +243,46 @@ fn annotations_that_a_gateway_passes_on_are_checked_as_a_services() {
     assert_eq!(said(&format!("{GATEWAY}\"true\"\n")), Vec::<String>::new());
     let ports = "      service.beta.kubernetes.io/port_15021_no_lb_rule: \"true\"\n";
     assert_eq!(said(&format!("{GATEWAY}\"true\"\n{ports}")), Vec::<String>::new());
+}
+
+/// Whatever renders a Service: the values of a chart, a custom resource of a gateway, AKS's application routing.
+#[test]
+fn annotations_that_other_documents_pass_on_are_checked_wherever_they_stand() {
+    let documents = [
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: edge, namespace: edge}\nspec:\n  \
+         values:\n    controller:\n      service:\n        annotations:\n          ",
+        "apiVersion: approuting.kubernetes.azure.com/v1alpha1\nkind: NginxIngressController\nmetadata: {name: edge}\n\
+         spec:\n  loadBalancerAnnotations:\n          ",
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyProxy\nmetadata: {name: edge}\nspec:\n  provider:\n    \
+         kubernetes:\n      envoyService:\n        annotations:\n          ",
+        "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: edge}\nspec:\n  components:\n    \
+         ingressGateways:\n    - k8s:\n        serviceAnnotations:\n          ",
+    ];
+    let internal = "service.beta.kubernetes.io/azure-load-balancer-internal: ";
+    for document in documents {
+        let found = said(&format!("{document}{internal}\"True\"\n"));
+        assert!(found.len() == 1 && found[0].starts_with("internal-not-true"), "{found:?}");
+        let found = said(&format!("{document}{internal}True\n"));
+        assert!(found.len() == 1 && found[0].starts_with("annotation-not-text"), "{found:?}");
+        let found = said(&format!(
+            "{document}service.beta.kubernetes.io/azure-load-balancer-internl: \"true\"\n"
+        ));
+        assert!(found.len() == 1 && found[0].starts_with("unknown-annotation"), "{found:?}");
+        // What goes with others may stand elsewhere: the chart's own values, another layer.
+        let alone = "service.beta.kubernetes.io/azure-load-balancer-internal-subnet: apps-subnet\n";
+        assert_eq!(said(&format!("{document}{alone}")), Vec::<String>::new());
+    }
+    let own = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\n  annotations:\n    ";
+    assert_eq!(said(&format!("{own}{internal}\"True\"\n")), Vec::<String>::new());
+}
+
+#[test]
+fn the_mesh_of_aks_may_make_a_missing_service() {
+    let endpoint = "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {name: pe}\nspec:\n  \
+                    resourceGroup: rg\n  subnet: {virtualNetwork: vnet, name: pe}\n  target: {service: {namespace: \
+                    aks-istio-ingress, name: aks-istio-ingressgateway-internal}}\n";
+    let found = said(endpoint);
+    assert!(found.len() == 1 && found[0].contains("Istio add-on"), "{found:?}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn snapshot(lists: &[(&str, &str, Value)]) -> Snapshot {
             services: Reading::Present(Vec::new()),
             nodes: Reading::Present(Vec::new()),
             events: Reading::Present(Vec::new()),
+            namespaces: None,
         },
         azure,
         index: crate::snapshot::Index::default(),

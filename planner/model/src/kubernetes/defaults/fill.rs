@@ -63,8 +63,51 @@ fn fill(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
+/// Fields of `spec` that are not stored when they say nothing (`omitempty` of the type in Go). Those that are
+/// pointers there keep what they say.
+const OMITTED: [&str; 9] = [
+    "clusterIP",
+    "clusterIPs",
+    "externalIPs",
+    "externalName",
+    "healthCheckNodePort",
+    "ipFamilies",
+    "loadBalancerIP",
+    "loadBalancerSourceRanges",
+    "ports",
+];
+
+/// Takes away what says nothing.
+fn omit_empty(service: &mut Value) {
+    let is_empty = |it: &Value| {
+        is_unset(Some(it)) || it.as_object().is_some_and(Map::is_empty) || *it == Value::Bool(false)
+    };
+    if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["labels", "annotations", "finalizers"] {
+            if metadata.get(field).is_some_and(is_empty) {
+                metadata.shift_remove(field);
+            }
+        }
+    }
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in OMITTED.into_iter().chain(["publishNotReadyAddresses", "selector"]) {
+        if spec.get(field).is_some_and(is_empty) {
+            spec.shift_remove(field);
+        }
+    }
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+    for port in ports.filter_map(Value::as_object_mut) {
+        for field in ["name", "nodePort"] {
+            if port.get(field).is_some_and(is_empty) {
+                port.shift_remove(field);
+            }
+        }
+    }
+}
+
 /// The Service with the defaults that hang on nothing but itself.
 pub(super) fn defaulted(mut service: Value) -> Value {
+    omit_empty(&mut service);
     if let Some(spec) = spec_of(&mut service) {
         fill(spec, "type", json!("ClusterIP"));
         fill(spec, "sessionAffinity", json!("None"));
@@ -151,6 +194,10 @@ fn keep(service: &mut Value, live: &Value, field: &str) {
     }
 }
 
+fn ports_mut(service: &mut Value) -> impl Iterator<Item = &mut Value> {
+    service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 fn ports(service: &Value) -> &[Value] {
     service.at("/spec/ports").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -227,14 +274,19 @@ pub(super) fn drop_what_the_type_has_not(service: &mut Value, live: &Value) {
 }
 
 /// Hands out what a Service needs and does not have: families, cluster IPs, node ports.
-pub(super) fn allocate(service: &mut Value, key: &Key, network: &Network, issuer: &mut dyn Issuer) {
+pub(super) fn allocate(
+    service: &mut Value,
+    live: Option<&Value>,
+    network: &Network,
+    issuer: &mut dyn Issuer,
+) {
+    let key = &key_of(service);
     if needs_cluster_ip(service) {
-        allocate_families(service, network);
+        allocate_families(service, live, network);
         allocate_cluster_ips(service, key, issuer);
     }
     if needs_node_ports(service) {
-        let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
-        for port in ports.into_iter().flatten() {
+        for port in ports_mut(service) {
             let number = port.get("port").map(Value::to_string).unwrap_or_default();
             let name = format!("{number}/{}", text(port, "/protocol"));
             if let Some(port) = port.as_object_mut()
@@ -252,9 +304,41 @@ pub(super) fn allocate(service: &mut Value, key: &Key, network: &Network, issuer
     }
 }
 
+/// Ports of one number, of TCP and of UDP, share a node port when a Service is made (`initNodePorts`).
+pub(super) fn share_node_ports(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
+    if !needs_node_ports(service) {
+        return;
+    }
+    let mut given: Vec<(Value, Value)> = Vec::new();
+    for port in ports(service).iter().filter(|port| !is_unset(port.get("nodePort"))) {
+        let number = port.get("port").cloned().unwrap_or_default();
+        given.push((number, port.get("nodePort").cloned().unwrap_or_default()));
+    }
+    // Whichever of them comes first, what is drawn for both has one name.
+    let named: Vec<(Value, String)> = ports(service)
+        .iter()
+        .map(|port| {
+            (port.get("port").cloned().unwrap_or_default(), text(port, "/protocol").to_owned())
+        })
+        .collect();
+    for port in ports_mut(service).filter(|port| is_unset(port.get("nodePort"))) {
+        let number = port.get("port").cloned().unwrap_or_default();
+        let shared = given.iter().find(|(other, _)| *other == number).map(|(_, it)| it.clone());
+        let own = shared.unwrap_or_else(|| {
+            let alike = named.iter().filter(|(other, _)| *other == number);
+            let protocol = alike.map(|(_, protocol)| protocol.as_str()).min().unwrap_or_default();
+            issuer.node_port(key, &format!("{number}/{protocol}"))
+        });
+        given.push((number, own.clone()));
+        if let Some(port) = port.as_object_mut() {
+            port.insert("nodePort".to_owned(), own);
+        }
+    }
+}
+
 /// The families of a Service: those it names, else those of its addresses, else the cluster's first;
 /// both, if its policy says so and the cluster has both.
-fn allocate_families(service: &mut Value, network: &Network) {
+fn allocate_families(service: &mut Value, live: Option<&Value>, network: &Network) {
     let named = texts(service, "/spec/ipFamilies");
     let mut addresses = texts(service, "/spec/clusterIPs");
     let one = text(service, "/spec/clusterIP");
@@ -266,11 +350,13 @@ fn allocate_families(service: &mut Value, network: &Network) {
         is_unset(service.at("/spec/selector")) || service.at("/spec/selector") == Some(&json!({}));
     let policy = match text(service, "/spec/ipFamilyPolicy") {
         "" if headless && without_selector => "RequireDualStack",
-        "" if named.len() > 1 || addresses.len() > 1 => "RequireDualStack",
         "" => "SingleStack",
         given => given,
     }
     .to_owned();
+    // Who names one family where there are two wants the second to go, which `SingleStack` alone may.
+    let had = live.map_or(0, |live| texts(live, "/spec/ipFamilies").len());
+    let releases = had == 2 && named.len() == 1;
     let mut families = named;
     if families.is_empty() && !headless {
         families = addresses.iter().map(|address| family_of(address).to_owned()).collect();
@@ -278,7 +364,7 @@ fn allocate_families(service: &mut Value, network: &Network) {
     if families.is_empty() {
         families.extend(network.ip_families.first().cloned());
     }
-    if policy != "SingleStack" {
+    if policy != "SingleStack" && !releases {
         let headless_pair = ["IPv4", "IPv6"].map(ToOwned::to_owned);
         let all: &[String] =
             if headless && without_selector { &headless_pair } else { &network.ip_families };
@@ -312,13 +398,19 @@ fn allocate_cluster_ips(service: &mut Value, key: &Key, issuer: &mut dyn Issuer)
     if addresses.is_empty() && !is_unset(one.as_ref()) {
         addresses.extend(one);
     }
-    if addresses.first() != Some(&json!("None")) {
+    // Families that no Service can have are refused before an address is given out.
+    let single = text(service, "/spec/ipFamilyPolicy") == "SingleStack";
+    let is_sound = match families.as_slice() {
+        [one, other] => one != other && !single,
+        several => several.len() < 2,
+    };
+    if addresses.first() != Some(&json!("None")) && is_sound {
         addresses.truncate(families.len().max(1));
         for family in families.iter().skip(addresses.len()) {
             addresses.push(issuer.cluster_ip(key, family));
         }
     }
-    let first = addresses.first().cloned().unwrap_or(Value::Null);
+    let Some(first) = addresses.first().cloned() else { return };
     if let Some(spec) = spec_of(service) {
         spec.insert("clusterIP".to_owned(), first);
         spec.insert("clusterIPs".to_owned(), Value::Array(addresses));

@@ -173,37 +173,50 @@ fn lay(old: &mut Map<String, Value>, name: &str, child: &Value, schema: Option<&
     }
 }
 
-/// Items of both lists; those that both have keep the order of the new one, as
-/// `typed/merge.go` (`mergeListItems`) has it.
+/// Items of both lists, as `typed/merge.go` (`mergeListItems`) puts them in order: those that both have in the order of
+/// the new one, those of the old one alone where they stood before the next that both have, and those of the new one
+/// alone behind them.
 fn merge_lists(
     old: &mut Vec<Value>,
     new: &[Value],
     key: impl Fn(&Value) -> Element,
     merge: impl Fn(&mut Value, &Value),
 ) {
-    let old_keys: Vec<Element> = old.iter().map(&key).collect();
-    let new_keys: BTreeSet<Element> = new.iter().map(&key).collect();
     let live = std::mem::take(old);
-    let mut waiting = live.iter().zip(&old_keys).peekable();
-    for item in new {
-        let item_key = key(item);
-        let before = live.iter().zip(&old_keys).find(|(_, other)| **other == item_key);
-        if let Some((before, _)) = before {
-            // Items only the old list has stay in front of the shared item they stood before.
-            while let Some((other, _)) = waiting.next_if(|(_, other)| !new_keys.contains(other)) {
-                old.push(other.clone());
-            }
-            waiting.next();
-            let mut merged = before.clone();
-            merge(&mut merged, item);
-            old.push(merged);
-        } else {
-            old.push(item.clone());
+    let live: Vec<(Element, Value)> = live.into_iter().map(|it| (key(&it), it)).collect();
+    let new: Vec<(Element, &Value)> = new.iter().map(|it| (key(it), it)).collect();
+    let is_new = |wanted: &Element| new.iter().any(|(key, _)| key == wanted);
+    let before = |wanted: &Element| live.iter().find(|(key, _)| key == wanted);
+    let mut shared = new.iter().map(|(key, _)| key).filter(|key| before(key).is_some()).peekable();
+    let (mut left, mut right) = (live.iter().peekable(), new.iter().peekable());
+    let mut merged: BTreeSet<&Element> = BTreeSet::new();
+    while left.peek().is_some() || right.peek().is_some() {
+        if let (Some((here, _)), Some((there, _))) = (left.peek(), right.peek())
+            && here != there
+            && is_new(here)
+            && shared.peek().is_some_and(|next| *next != here)
+        {
+            // Both have it, and another of those comes first.
+            left.next();
+            continue;
         }
-    }
-    for (other, other_key) in waiting {
-        if !new_keys.contains(other_key) {
-            old.push(other.clone());
+        if let Some((_, item)) = left.next_if(|(key, _)| !is_new(key)) {
+            old.push(item.clone());
+            continue;
+        }
+        left.next_if(|(key, _)| {
+            merged.contains(key) || right.peek().is_some_and(|(it, _)| it == key)
+        });
+        let Some((key, item)) = right.next() else { continue };
+        shared.next_if(|next| *next == key);
+        merged.insert(key);
+        match before(key) {
+            Some((_, live)) => {
+                let mut both = live.clone();
+                merge(&mut both, item);
+                old.push(both);
+            }
+            None => old.push((*item).clone()),
         }
     }
 }

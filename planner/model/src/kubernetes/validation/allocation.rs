@@ -65,16 +65,32 @@ pub fn allocated(object: &Value, live: Option<&Value>, cluster: &Cluster<'_>) ->
     if kind(object) != "ExternalName" {
         address::check_cluster_ips(object, &mut causes);
         if causes.is_empty() {
+            live.into_iter().for_each(|live| released(object, live, &mut causes));
             families(object, cluster, &mut causes);
         }
         if causes.is_empty() {
             addresses(object, live, cluster, &mut causes);
         }
     }
-    if causes.is_empty() {
+    if causes.is_empty() && matches!(kind(object), "LoadBalancer" | "NodePort") {
         node_ports(object, live, cluster, &mut causes);
     }
     causes
+}
+
+/// Of two families or addresses the second goes with the policy `SingleStack` alone.
+fn released(object: &Value, live: &Value, causes: &mut Vec<Cause>) {
+    let policy = json!(text(object, "/spec/ipFamilyPolicy"));
+    if policy == "SingleStack" || kind(live) == "ExternalName" {
+        return;
+    }
+    let pairs = [("/spec/clusterIPs", "cluster IP"), ("/spec/ipFamilies", "IP family")];
+    let goes = |pointer: &str| list(live, pointer).len() == 2 && list(object, pointer).len() == 1;
+    // Where a family goes its address goes as well, and is not named by anybody.
+    if let Some((_, what)) = pairs.iter().rev().find(|(pointer, _)| goes(pointer)) {
+        let why = format!("must be 'SingleStack' to release the secondary {what}");
+        causes.push(Cause::invalid("spec.ipFamilyPolicy", &policy, &why));
+    }
 }
 
 /// The families and the policy must be such as the cluster can serve.
@@ -87,7 +103,7 @@ fn families(object: &Value, cluster: &Cluster<'_>, causes: &mut Vec<Cause>) {
     }
     let policy = json!(text(object, "/spec/ipFamilyPolicy"));
     if policy == "SingleStack" {
-        let why = "must be RequireDualStack or PreferDualStack when multiple";
+        let why = "must be 'RequireDualStack' or 'PreferDualStack' when multiple";
         let pairs = [("/spec/clusterIPs", "cluster IPs"), ("/spec/ipFamilies", "IP families")];
         for (_, what) in pairs.iter().filter(|(pointer, _)| list(object, pointer).len() == 2) {
             let why = format!("{why} {what} are specified");

@@ -169,7 +169,7 @@ fn what_is_refused_is_told_in_the_api_servers_words() {
     check(
         service_of(json!({"type": "LoadBalancer", "ports": [{"port": 80}],
             "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"})),
-        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be RequireDualStack or PreferDualStack",
+        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack'",
     );
 }
 

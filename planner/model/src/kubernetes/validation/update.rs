@@ -1,12 +1,22 @@
 //! What may not change (`ValidateServiceUpdate`).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::pointer::{At, text};
+use crate::pointer::At;
 
 use super::address::printed;
 use super::traffic::needs_health_check;
 use super::{Cause, is_headless, kind, list};
+
+/// What is wrong with a Service that replaces another, if one is there, in the order in which the API server says it:
+/// metadata, what may not change, all else. Both have their defaults.
+pub fn replaced(object: &Value, live: Option<&Value>, version: Option<(u32, u32)>) -> Vec<Cause> {
+    let mut causes = super::service(object, version);
+    let of_metadata = causes.iter().take_while(|it| it.field.starts_with("metadata.")).count();
+    let fixed = live.map(|live| updated(object, live)).unwrap_or_default();
+    causes.splice(of_metadata..of_metadata, fixed);
+    causes
+}
 
 /// What of a Service may not become what it would. Both have their defaults.
 pub fn updated(object: &Value, live: &Value) -> Vec<Cause> {
@@ -28,7 +38,8 @@ pub fn updated(object: &Value, live: &Value) -> Vec<Cause> {
         |object: &Value| object.at("/spec/loadBalancerClass").filter(|it| !it.is_null()).cloned();
     let balanced = |object: &Value| kind(object) == "LoadBalancer";
     if balanced(object) && balanced(live) && class(live) != class(object) {
-        let value = class(object).unwrap_or(Value::Null);
+        // The API server prints a class that is not there so.
+        let value = class(object).unwrap_or_else(|| Value::from("null"));
         let why = "may not change once set";
         causes.push(Cause::invalid("spec.loadBalancerClass", &value, why));
     }
@@ -63,12 +74,6 @@ impl Members {
         }
         if !old.is_empty() && new.is_empty() {
             refuse(0, &format!("primary {} can not be unset", self.one));
-        }
-        let policy = text(object, "/spec/ipFamilyPolicy");
-        if old.len() == 2 && new.len() == 1 && policy != "SingleStack" {
-            let why =
-                format!("must be set to 'SingleStack' when releasing the secondary {}", self.one);
-            causes.push(Cause::invalid("spec.ipFamilyPolicy", &json!(policy), &why));
         }
     }
 }

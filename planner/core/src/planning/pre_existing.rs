@@ -21,7 +21,7 @@ use crate::rule::{self, Code, Severity};
 use crate::snapshot::Observation;
 
 /// Makes errors warnings where they hold already.
-pub(super) fn soften(
+pub(super) fn mark(
     input: &Input<'_>,
     prediction: &Prediction,
     changes: &[predict::Change],

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::address::{Address, Kind};
 use crate::change::Action;
-use crate::compare;
 use crate::consumer::Consumer;
+use crate::field_diff;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
@@ -25,7 +25,7 @@ use super::report::{By, Cause, Difference, Field};
 
 /// An earlier look, at a snapshot or at what a plan was bound to.
 #[derive(Clone, Debug, Default)]
-pub struct Since {
+pub struct Baseline {
     at: Option<String>,
     /// Uid, alias or guid, by kind and object in lower case.
     identities: BTreeMap<(Kind, String), String>,
@@ -35,7 +35,7 @@ pub struct Since {
     nodes: BTreeMap<String, Arc<View>>,
 }
 
-impl Since {
+impl Baseline {
     /// What a snapshot showed.
     pub fn of_snapshot(snapshot: &Snapshot) -> Self {
         let mut since = Self { at: Some(snapshot.taken_at.clone()), ..Self::default() };
@@ -92,7 +92,7 @@ impl Since {
 
     /// A field of a live Service, as it was.
     pub(super) fn service_field(&self, service: &str, path: &str) -> Option<Value> {
-        let fields = compare::fields(None, Some(self.services.get(service)?));
+        let fields = field_diff::fields(None, Some(self.services.get(service)?));
         fields.into_iter().find(|field| field.path == path)?.after
     }
 
@@ -105,7 +105,7 @@ impl Since {
 /// Compares identities and connections with those of an earlier look.
 pub(super) fn compare(
     input: &Input<'_>,
-    since: &Since,
+    since: &Baseline,
     inventory: &Inventory,
     gathered: &mut Gathered,
 ) {
@@ -150,7 +150,7 @@ pub(super) fn compare(
 
 /// Adds a difference if a resource is another than it was; whether it is.
 fn gathered_if_another(
-    since: &Since,
+    since: &Baseline,
     at: &Address,
     object: &str,
     now: Option<&str>,
@@ -195,7 +195,7 @@ fn gathered_if_another(
 
 /// A consumer that was let in and no longer is.
 fn consumer(
-    since: &Since,
+    since: &Baseline,
     link: &Address,
     was: &Consumer,
     now: Option<&Consumer>,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::change::show_value;
-use crate::compare;
+use crate::field_diff;
 use crate::inventory::Inventory;
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::Plan;
@@ -94,7 +94,7 @@ pub fn moved(bindings: &[Binding], snapshot: &Snapshot) -> Vec<Moved> {
             moved.push(Moved { address: address.clone(), field, then, now });
             continue;
         }
-        for field in compare::fields(then.as_ref(), now.as_ref()) {
+        for field in field_diff::fields(then.as_ref(), now.as_ref()) {
             moved.push(Moved {
                 address: address.clone(),
                 field: field.path,

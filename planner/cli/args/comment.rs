@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use privlink_forge::{Given, Kind};
 use privlink_render::comment::marker;
 
@@ -25,8 +25,8 @@ pub(crate) struct Comment {
     #[arg(long, value_name = "URL")]
     pub(crate) link: Option<String>,
     /// Where the pull request is; found out by the pipeline's variables
-    #[arg(long, value_enum, value_name = "FORGE")]
-    pub(crate) forge: Option<Forge>,
+    #[arg(long, value_parser = forges(), value_name = "FORGE")]
+    pub(crate) forge: Option<Kind>,
     /// The address of the forge's API, if the pipeline does not say it
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<String>,
@@ -42,11 +42,7 @@ impl Comment {
     /// What was given by hand.
     pub(crate) fn given(&self) -> Given {
         Given {
-            kind: self.forge.map(|forge| match forge {
-                Forge::Github => Kind::GitHub,
-                Forge::Gitlab => Kind::GitLab,
-                Forge::AzureDevops => Kind::AzureDevOps,
-            }),
+            kind: self.forge,
             api: self.api.clone(),
             repository: self.repository.clone(),
             request: self.pull_request,
@@ -54,15 +50,15 @@ impl Comment {
     }
 }
 
-/// A service that keeps code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Forge {
-    /// GitHub.
-    Github,
-    /// GitLab.
-    Gitlab,
-    /// Azure DevOps.
-    AzureDevops,
+/// Reads the name of a forge; completions and help list them.
+fn forges() -> impl TypedValueParser<Value = Kind> {
+    let named = Kind::ALL.map(|kind| {
+        let (name, title) = kind.names();
+        PossibleValue::new(name).help(title)
+    });
+    PossibleValuesParser::new(named).try_map(|name| {
+        Kind::ALL.into_iter().find(|kind| kind.names().0 == name).ok_or("there is no such forge")
+    })
 }
 
 /// Reads the id of a comment.

@@ -33,6 +33,20 @@ pub enum Kind {
     AzureDevOps,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::GitHub, Self::GitLab, Self::AzureDevOps];
+
+    /// As it is given by hand, and as people call it.
+    pub const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::GitHub => ("github", "GitHub"),
+            Self::GitLab => ("gitlab", "GitLab"),
+            Self::AzureDevOps => ("azure-devops", "Azure DevOps"),
+        }
+    }
+}
+
 /// What was given by hand, which goes before what the environment says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {

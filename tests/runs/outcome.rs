@@ -28,7 +28,8 @@ fn an_apply_is_verified_by_a_plan() {
     assert!(verified.stderr.contains("Verified: "), "{}", verified.stderr);
     // What cannot be read again is not verified.
     let refused = crate::served::refused(403, "AuthorizationFailed", None);
-    let unreadable = Fault { after: 1, times: 0, ..fault("GET", "/loadBalancers?", refused) };
+    let unreadable =
+        Fault { after: 1, times: 0, ..fault("GET", "Microsoft.Network/loadBalancers?", refused) };
     served.add_faults([unreadable]);
     std::fs::write(served.path().join("app.yaml"), file(true).replace("80", "81")).unwrap();
     let not = served.run(&apply).expect(7);

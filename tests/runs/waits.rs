@@ -77,7 +77,7 @@ fn a_service_of_another_tool_is_waited_for_and_not_written() {
     let row = plan.lines().find(|line| line.starts_with("  ? Service default/internal-app"));
     assert!(row.is_some_and(|row| row.contains("another tool")), "{plan}");
     let child = start(&served, "apply -f examples/private-link --auto-approve");
-    until("a watch of Services", || was_asked(&served, "GET", "services?watch=true"));
+    until("a watch of Services", || was_asked(&served, "GET", "services?&watch=true"));
     let prefix = "service.beta.kubernetes.io/azure";
     let manifest = serde_json::json!({
         "apiVersion": "v1", "kind": "Service",

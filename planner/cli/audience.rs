@@ -54,6 +54,19 @@ impl<'a> Reader<'a> {
         self.unwritten.take().map_or(Ok(()), Err)
     }
 
+    /// Shows text that is a result, beside the events where those are read.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub(crate) fn show(&mut self, text: &str) -> Result<(), CommandError> {
+        if self.reads_events() {
+            self.ui.show(text.trim_end());
+            return Ok(());
+        }
+        self.ui.print(text)
+    }
+
     /// Copies an event to stdout; the journal has it all.
     pub(crate) fn copy(&mut self, event: &Event) {
         let _ = stream(event, self.ui);

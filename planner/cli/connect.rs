@@ -82,8 +82,7 @@ pub(crate) async fn connect_saved(
     place.context = place.context.or_else(|| saved.context.clone());
     let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
     let sandbox = sandbox(&desired, &place).await?;
-    let mut session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
-    session.shown_only = true;
+    let session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
     Ok(Connected {
         session,
         targets: Targets::default(),

@@ -4,8 +4,14 @@
 use std::path::Path;
 
 use privlink_core::event::{Event, EventKind};
+use privlink_core::facts::Facts;
+use privlink_core::input::Input;
 use privlink_core::names::folded;
+use privlink_core::plan::{Mode, Refusal};
+use privlink_core::planning;
 use privlink_core::route::gate::{Gated, Stage, endpoint_name, stage_documents};
+use privlink_core::rule;
+use privlink_core::snapshot::Snapshot;
 use privlink_engine::departure::{self, Departure};
 use privlink_engine::run::Turn;
 
@@ -68,6 +74,34 @@ impl Walk<'_> {
             Exit::Done | Exit::AwaitingApproval => Passed::Stage(stage),
             exit => Passed::End(exit),
         })
+    }
+
+    /// Refuses to begin what the limits do not let end: the endpoints that a later stage re-creates are known before
+    /// the first.
+    pub(super) fn check_limits(
+        &self,
+        gated: &Gated,
+        (snapshot, facts): (&Snapshot, &Facts),
+    ) -> Result<(), CommandError> {
+        if gated.re_created() == 0 || gated.due.is_none_or(|due| due > Stage::Move) {
+            return Ok(());
+        }
+        let documents = stage_documents(gated, Stage::Move, self.written);
+        let desired = self.resolved(Stage::Move.as_str(), &documents)?;
+        let options = super::options(Mode::Apply, &self.args.limits);
+        let input = Input::new(&desired, snapshot, facts, &options);
+        let planned =
+            planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
+        let mut refusals = planned.plan.refusals.into_iter();
+        match refusals.find(|it| it.code == rule::TOO_MANY_DISCONNECTS) {
+            None => Ok(()),
+            Some(Refusal { message, overridden_by, .. }) => Err(CommandError::new(format!(
+                "stage {} would be refused, so nothing is begun: {message}",
+                Stage::Move.as_str()
+            ))
+            .hint(format!("It takes {overridden_by}."))
+            .exit(Exit::Refused)),
+        }
     }
 
     /// Waits before a stage; an exit if the run ends meanwhile.

@@ -4,11 +4,13 @@
 //! was stopped goes on from wherever it got to, and one that finds the world moved stops.
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
+use privlink_core::facts::Facts;
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::plural::count;
 use privlink_core::route::{self, Bounds, Route, Verdict};
 use privlink_core::rule::Severity;
+use privlink_core::snapshot::Snapshot;
 use privlink_core::{document, yaml};
 use privlink_engine::run::Turn;
 use serde_json::Value;
@@ -44,12 +46,15 @@ impl Walk<'_> {
         let mut left: Option<(usize, usize)> = None;
         let mut done = None;
         loop {
-            let Some(route) = self.search(turn, reader).await? else {
+            let Some((snapshot, facts)) = turn.settled(self.desired, reader).await? else {
                 return Ok(apply::interrupted(reader.ui));
             };
+            let seen = (&snapshot, &facts);
+            let route = self.search(seen)?;
             if let Some(gated) = &route.gates {
                 if done.is_none() {
-                    reader.ui.print(&shown(&route, reader.ui))?;
+                    reader.show(&shown(&route, reader.ui))?;
+                    self.check_limits(gated, seen)?;
                 }
                 match self.pass((gated, done), turn, connected, reader).await? {
                     Passed::Stage(stage) => done = Some(stage),
@@ -72,7 +77,7 @@ impl Walk<'_> {
             match route.verdict {
                 Verdict::AtOnce => return self.apply(self.desired, turn, connected, reader).await,
                 Verdict::None | Verdict::Unfinished => {
-                    reader.ui.print(&shown(&route, reader.ui))?;
+                    reader.show(&shown(&route, reader.ui))?;
                     return Ok(Exit::Refused);
                 }
                 Verdict::Found => {}
@@ -94,19 +99,11 @@ impl Walk<'_> {
         }
     }
 
-    /// The route of what is left; nothing if the run is stopped meanwhile.
-    async fn search(
-        &self,
-        turn: &Turn<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Result<Option<Route>, CommandError> {
-        let Some((snapshot, facts)) = turn.settled(self.desired, reader).await? else {
-            return Ok(None);
-        };
+    /// The route of what is left.
+    fn search(&self, seen: (&Snapshot, &Facts)) -> Result<Route, CommandError> {
         let options = super::options(Mode::Apply, &self.args.limits);
-        let input = Input::new(self.desired, &snapshot, &facts, &options);
-        let route = route::find(&input, Bounds::default());
-        route.map(Some).map_err(|error| CommandError::new(error.to_string()))
+        let input = Input::new(self.desired, seen.0, seen.1, &options);
+        route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
     }
 
     /// What the documents of a step say.
@@ -116,7 +113,7 @@ impl Walk<'_> {
         documents: &[Value],
     ) -> Result<Desired, CommandError> {
         let text = yaml::stream(documents);
-        let source = Source::new(&format!("step {step}"), &text)
+        let source = Source::generated(&format!("step {step}"), text)
             .map_err(|problem| CommandError::diagnostics(vec![*problem]))?;
         let namespace = self.desired.services.keys().next().map(|key| key.namespace.clone());
         let options = desired::Options { namespace, stack_name: Some(self.desired.name.clone()) };

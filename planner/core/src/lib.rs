@@ -52,6 +52,6 @@ mod writer;
 
 pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
-    address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, marks,
-    plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
+    address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, location,
+    marks, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
 };

@@ -25,8 +25,8 @@ pub(crate) struct Teller {
     pub(crate) stack: Arc<str>,
     /// The marks of other stacks that the plan shows it takes over, by the object in lower case.
     pub(crate) taken: Arc<BTreeMap<String, String>>,
-    /// The fields that the plan shows to change.
-    pub(crate) shown: Arc<[FieldDiff]>,
+    /// The fields that the plan shows to change, where no other may: see [`Origin::Saved`].
+    pub(crate) held_to: Option<Arc<[FieldDiff]>>,
     step: usize,
     address: Address,
     events: mpsc::UnboundedSender<Event>,
@@ -51,9 +51,29 @@ fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
-/// Carries a plan out. Events go to `sink` in the order they happen; the report is a fold over them.
-/// When the session is stopped, writes in flight are finished, waits are left, and nothing more starts.
-pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event)) -> Report {
+/// Where a plan comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was made just now, and writes what it was made for.
+    Made,
+    /// It was read from a file, which others may have written: a write that would change more than the plan shows is
+    /// refused.
+    Saved,
+}
+
+/// Carries out a plan that was made just now. Events go to `sink` in the order they happen; the report is a fold over
+/// them. When the session is stopped, writes in flight are finished, waits are left, and nothing more starts.
+pub async fn apply(plan: &Plan, session: &Session, sink: impl FnMut(&Event)) -> Report {
+    carry_out(plan, Origin::Made, session, sink).await
+}
+
+/// Carries a plan out, from wherever it comes.
+pub(crate) async fn carry_out(
+    plan: &Plan,
+    origin: Origin,
+    session: &Session,
+    mut sink: impl FnMut(&Event),
+) -> Report {
     let mut report = Report::default();
     let mut emit = |event: &Event, report: &mut Report| {
         report.add(event);
@@ -71,9 +91,10 @@ pub async fn apply(plan: &Plan, session: &Session, mut sink: impl FnMut(&Event))
     let teller = |id: usize| {
         let address = steps.get(&id).map(|step| step.change.clone())?;
         let changes = plan.changes.iter().filter(|it| it.address == address);
-        let shown = changes.flat_map(|it| it.fields.iter().cloned()).collect();
+        let shown = || changes.flat_map(|it| it.fields.iter().cloned()).collect();
+        let held_to = (origin == Origin::Saved).then(shown);
         let (stack, taken, events) = (Arc::clone(&stack), Arc::clone(&taken), events.clone());
-        Some(Teller { stack, taken, shown, step: id, address, events })
+        Some(Teller { stack, taken, held_to, step: id, address, events })
     };
     // Steps wait for the network, not for a processor: one task carries them all.
     let mut running = FuturesUnordered::new();

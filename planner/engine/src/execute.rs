@@ -175,9 +175,9 @@ async fn apply_service(
         )));
     }
     let manifest = session.known(|known| known.fill_value(manifest));
-    if session.shown_only
+    if let Some(shown) = &teller.held_to
         && let Some(live) = &live
-        && let Some(field) = landed::beyond_service(live, &manifest, &teller.shown)
+        && let Some(field) = landed::beyond_service(live, &manifest, shown)
     {
         return Err(unshown(&field));
     }
@@ -273,7 +273,7 @@ async fn put(
     if etag.is_some() {
         let live = not_anothers(session, teller, &id, kind).await?;
         let is_same = |live: &&Value| live.get("etag").and_then(Value::as_str) == etag;
-        if session.shown_only
+        if teller.held_to.is_some()
             && kind == WaitKind::Endpoint
             && let Some(live) = live.as_ref().filter(is_same)
             && let Some(field) = landed::beyond_endpoint(live, &body)

@@ -27,6 +27,7 @@ use privlink_core::staleness;
 use privlink_core::unread::{NoCluster, Unread};
 use privlink_kubernetes::KeptLock;
 
+use crate::apply::Origin;
 use crate::journal::{self, Journal};
 use crate::lock::{self, Taken};
 use crate::observe::{self, Targets};
@@ -135,7 +136,7 @@ impl Turn<'_> {
                 return Ok(Ending { plan: Some(plan), end: End::Unmet });
             }
         }
-        let mut ending = self.carry_out(plan, terms.approved, audience).await?;
+        let mut ending = self.carry_out((plan, Origin::Made), terms.approved, audience).await?;
         if terms.verify
             && let End::Executed(execution) = &mut ending.end
             && execution.is_done()
@@ -167,7 +168,7 @@ impl Turn<'_> {
         };
         let input = Input::new(desired, &snapshot, &facts, options);
         let plan = forget::plan(&input, addresses).map_err(Failure::Forget)?;
-        self.carry_out(plan, terms.approved, audience).await
+        self.carry_out((plan, Origin::Made), terms.approved, audience).await
     }
 
     /// Carries a saved plan out as it is, if what it is about is as it was and it was made for here. Nothing is asked.
@@ -190,7 +191,7 @@ impl Turn<'_> {
         audience.hear(&Happening::HasRead);
         let moved = staleness::moved(&saved.bindings, &snapshot);
         if moved.is_empty() {
-            return self.carry_out(saved.plan.clone(), true, audience).await;
+            return self.carry_out((saved.plan.clone(), Origin::Saved), true, audience).await;
         }
         Err(Failure::Stale { moved, earlier: journal::run_of(journals, &saved.plan) })
     }
@@ -283,7 +284,7 @@ impl Turn<'_> {
     /// Shows a plan, asks, and carries it out.
     async fn carry_out(
         &self,
-        plan: Plan,
+        (plan, origin): (Plan, Origin),
         approved: bool,
         audience: &mut impl Audience,
     ) -> Result<Ending, Failure> {
@@ -306,7 +307,7 @@ impl Turn<'_> {
                 return Ok(Ending { plan: Some(plan), end: End::Declined });
             }
         }
-        let execution = self.execute(&plan, audience).await?;
+        let execution = self.execute(&plan, origin, audience).await?;
         Ok(Ending { plan: Some(plan), end: End::Executed(Box::new(execution)) })
     }
 
@@ -314,6 +315,7 @@ impl Turn<'_> {
     async fn execute(
         &self,
         plan: &Plan,
+        origin: Origin,
         audience: &mut impl Audience,
     ) -> Result<Execution, Failure> {
         let Run { session, journals, .. } = self.run;
@@ -331,7 +333,7 @@ impl Turn<'_> {
         };
         let mut stopped = None;
         let report = {
-            let mut running = std::pin::pin!(apply::apply(plan, session, heard));
+            let mut running = std::pin::pin!(apply::carry_out(plan, origin, session, heard));
             tokio::select! {
                 report = &mut running => report,
                 why = self.lock.until_lost() => {

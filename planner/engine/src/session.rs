@@ -20,9 +20,6 @@ pub struct Session {
     pub patience: Patience,
     /// Stops the run: writes in flight are finished, waits are left, and nothing more starts.
     pub stop: CancellationToken,
-    /// Whether a write that would change more than its plan shows is refused: of a plan that was read from a
-    /// file, which others may have written. One that was made just now writes what it was made for.
-    pub shown_only: bool,
     /// Whether both control planes are simulated by this process.
     pub is_sandbox: bool,
     known: Mutex<Known>,
@@ -33,8 +30,7 @@ impl Session {
     pub fn new(kubernetes: KubernetesClient, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
         let known = Mutex::new(Known::default());
-        let (shown_only, is_sandbox) = (false, false);
-        Self { kubernetes, arm, patience, stop, shown_only, is_sandbox, known }
+        Self { kubernetes, arm, patience, stop, is_sandbox: false, known }
     }
 
     /// What is known, for reading or learning; not to be held while waiting.

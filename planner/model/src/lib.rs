@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod facts;
 pub mod group;
 pub mod kubernetes;
+pub mod location;
 pub mod marks;
 pub mod plural;
 pub mod pointer;

@@ -124,6 +124,14 @@ rules! {
         ),
     }
 
+    /// A private endpoint's `location` is another region than its virtual network's. Azure refuses that, and says that the
+    /// subnet was not found.
+    WRONG_LOCATION = "wrong-location", Error, [Desired, Live], {
+        basis: basis::ENDPOINT,
+        advice: "Leave `location` away: it is the virtual network's then.",
+        example: Example::new(At::Endpoint, "location: westeurope", "location: eastus"),
+    }
+
     /// An endpoint is to have a record or a zone group in a private DNS zone that is not there.
     ZONE_MISSING = "zone-missing", Error, [Desired, Live], {
         basis: basis::RECORD,

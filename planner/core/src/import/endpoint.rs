@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
 use crate::kubernetes::service::Key;
+use crate::location;
 use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
@@ -131,7 +132,7 @@ fn document(
     }
     spec.insert("resourceGroup".to_owned(), group.into());
     let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
-    if let Some(location) = location(seen.snapshot, live, &subnet) {
+    if let Some(location) = region(seen.snapshot, live, &subnet) {
         spec.insert("location".to_owned(), location.into());
     }
     spec.insert("subnet".to_owned(), subnet_of(id, &subnet));
@@ -169,12 +170,11 @@ fn document(
 }
 
 /// The endpoint's region, unless its virtual network tells it.
-fn location(snapshot: &Snapshot, live: &Value, subnet: &ResourceId) -> Option<String> {
-    let plain = |text: &str| text.to_lowercase().replace(' ', "");
-    let own = plain(text(live, "/location"));
+fn region(snapshot: &Snapshot, live: &Value, subnet: &ResourceId) -> Option<String> {
+    let own = location::plain(text(live, "/location"));
     let network = subnet.parent()?;
     let of_network = match snapshot.resource(&network) {
-        Observation::Present(network) => plain(text(network, "/location")),
+        Observation::Present(network) => location::plain(text(network, "/location")),
         _ => String::new(),
     };
     (own != of_network && !own.is_empty()).then_some(own)

@@ -7,6 +7,7 @@ use crate::change::FieldDiff;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::field_diff;
 use crate::input::Input;
+use crate::location;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
 use crate::node::private_endpoint::OWN_TAGS;
@@ -89,9 +90,7 @@ const IMMUTABLE: [&str; 6] = [
 
 /// Whether two spellings mean the same: ids in any case, `East US` and `eastus`.
 fn is_same(field: &FieldDiff) -> bool {
-    let text = |side: &Option<Value>| {
-        side.as_ref().and_then(Value::as_str).map(|text| text.to_lowercase().replace(' ', ""))
-    };
+    let text = |side: &Option<Value>| side.as_ref().and_then(Value::as_str).map(location::plain);
     let by_case = ["location", "subnet", "privateLinkServiceId"];
     by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
 }

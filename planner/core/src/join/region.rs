@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::arm::address::parse_range;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
+use crate::location;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -64,6 +65,20 @@ pub(super) fn region<'a>(
     }
 }
 
+/// Whether an endpoint is to be in another region than its virtual network, which Azure refuses.
+fn elsewhere(endpoint: &PrivateEndpoint, network: &Value, at: &Address) -> Option<Finding> {
+    let wanted = endpoint.location.as_ref()?;
+    let lies = network.get("location")?.as_str()?;
+    if location::is_same(&wanted.value, lies) {
+        return None;
+    }
+    let name = network.get("name").and_then(Value::as_str).unwrap_or_default();
+    let message =
+        format!("its location {} is not that of its virtual network {name}, {lies}", wanted.value);
+    let help = "Leave `location` away, or name a virtual network of that region.";
+    Some(Finding::new(rule::WRONG_LOCATION, at.clone(), message).help(help).at(&wanted.span))
+}
+
 /// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a
 /// live endpoint is deleted to be made anew elsewhere.
 pub(super) fn misplaced(
@@ -74,6 +89,9 @@ pub(super) fn misplaced(
 ) -> Option<Finding> {
     let parent = subnet.parent()?;
     let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
+    if let Some(finding) = elsewhere(endpoint, network, at) {
+        return Some(finding);
+    }
     let subnets = network.at("/properties/subnets")?.as_array()?;
     let is_it = |it: &&Value| {
         let id = it.get("id").and_then(Value::as_str);

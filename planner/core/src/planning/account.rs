@@ -196,7 +196,8 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
     }
     let mut causes = Vec::new();
     for root in roots.into_values() {
-        let fields = explanation::edited(root);
+        let is_edit = span(input.desired, root, "").is_none_or(|it| !it.source().is_generated());
+        let fields = if is_edit { explanation::edited(root) } else { Vec::new() };
         let whole = |place: Option<String>| Cause {
             address: root.address.clone(),
             title: root.title.clone(),
@@ -209,6 +210,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
         if fields.is_empty() {
             let place = match root.action {
                 Action::Delete => was_written(input, root),
+                _ if !is_edit => None,
                 // A sync has no edit.
                 _ if !root.fields.is_empty() => None,
                 _ => place(input.desired, root, None),
@@ -227,9 +229,13 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
 
 /// Where the input says what a change's field becomes; where the object is named, if it says nothing.
 fn place(desired: &Desired, change: &Change, field: Option<&FieldDiff>) -> Option<String> {
-    let Address { kind, name } = &change.address;
     let path = field.map_or("", |field| field.path.as_str());
-    let span = match kind {
+    Some(span(desired, change, path)?.place().to_string())
+}
+
+fn span(desired: &Desired, change: &Change, path: &str) -> Option<Span> {
+    let Address { kind, name } = &change.address;
+    Some(match kind {
         Kind::Service => {
             let (namespace, name) = name.split_once('/')?;
             let service = desired.services.get(&Key::new(namespace, name))?;
@@ -245,8 +251,7 @@ fn place(desired: &Desired, change: &Change, field: Option<&FieldDiff>) -> Optio
             of_endpoint(endpoint, path).unwrap_or(&endpoint.name.span).clone()
         }
         _ => return None,
-    };
-    Some(span.place().to_string())
+    })
 }
 
 fn of_service<'a>(service: &'a Service, path: &str) -> Option<&'a Span> {

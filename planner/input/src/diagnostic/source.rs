@@ -18,6 +18,8 @@ const LONGEST: usize = 200;
 pub struct Source {
     name: String,
     text: String,
+    /// Whether privlink wrote it, and not the user.
+    is_generated: bool,
     /// Byte offsets of the starts of lines; made when first asked for.
     line_starts: OnceLock<Vec<u32>>,
 }
@@ -52,8 +54,26 @@ impl Source {
         Self::from_bytes(name, text.into().into_bytes())
     }
 
+    /// A source that privlink wrote itself: nobody edits it, so that it is the cause of nothing.
+    ///
+    /// # Errors
+    /// A text that is larger than [`MAX_SOURCE_BYTES`] is refused.
+    pub fn generated(name: &str, text: impl Into<String>) -> Result<Arc<Self>, Box<Diagnostic>> {
+        let source = Self::new(name, text)?;
+        Ok(match Arc::try_unwrap(source) {
+            Ok(source) => Arc::new(Self { is_generated: true, ..source }),
+            Err(shared) => shared,
+        })
+    }
+
     fn unchecked(name: &str, text: String) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), text, line_starts: OnceLock::new() })
+        let name = name.to_owned();
+        Arc::new(Self { name, text, is_generated: false, line_starts: OnceLock::new() })
+    }
+
+    /// Whether privlink wrote it itself.
+    pub fn is_generated(&self) -> bool {
+        self.is_generated
     }
 
     /// The name it is shown under.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::location;
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
@@ -155,9 +156,7 @@ impl Azure<'_> {
         let network = subnet.parent().unwrap_or_default();
         let network = self.world.virtual_networks.get(&network.key());
         let location = network.and_then(|network| network.location.as_deref());
-        // Spelled as Azure does, or as its portal: `eastus`, `East US`.
-        let plain = |location: &str| location.to_lowercase().replace(' ', "");
-        if location.map(plain) != Some(plain(text(body, "/location"))) {
+        if !location.is_some_and(|it| location::is_same(it, text(body, "/location"))) {
             return Err(missing_reference(subnet.as_str(), id));
         }
         Ok(subnet)

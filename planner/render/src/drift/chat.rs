@@ -2,7 +2,7 @@
 //! text: no name makes a link, a mention or a heading.
 
 use privlink_core::drift::{Difference, Report, StackReport, Urgency};
-use privlink_core::escape::terminal;
+use privlink_core::escape::{shorten, terminal};
 use serde_json::{Value, json};
 
 /// The most bytes of a message to Teams: it takes 28 KB, and adds some of its own.
@@ -57,11 +57,7 @@ fn lines(report: &Report) -> Vec<Line> {
 
 /// Text on one line, and no longer than a chat takes.
 fn shortened(text: &str) -> String {
-    let text = terminal(text);
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}\u{2026}", text.get(..end).unwrap_or_default()),
-        None => text.into_owned(),
-    }
+    shorten(&terminal(text), MOST_CHARACTERS).into_owned()
 }
 
 fn title(report: &Report) -> String {

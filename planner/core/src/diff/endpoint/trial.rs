@@ -108,20 +108,22 @@ pub(super) fn refused(
     if found.iter().any(is_told) {
         return None;
     }
+    let found = |message: String| Finding::new(ENDPOINT_REFUSED, endpoint.at.clone(), message);
     let ArmError { code, message, .. } = error;
-    let message = format!("Azure will refuse it: {code}: {message}");
+    let message = format!("Azure will refuse it: {code}: {}", message.trim_end_matches('.'));
     let help = "Change what Azure refuses; nothing was written yet.";
-    let place = &endpoint.wanted.name.span;
-    Some(Finding::new(ENDPOINT_REFUSED, endpoint.at.clone(), message).help(help).at(place))
+    let wanted = endpoint.wanted;
+    let place = wanted.address.as_ref().map_or(&wanted.name.span, |address| &address.span);
+    Some(found(message).help(help).at(place))
 }
 
 rules! {
-    /// Azure will refuse the private endpoint as it would be written: its region is not its network's, its address is
-    /// another one's, or its connection is asked for in a way that Azure does not take. Each write is put to the model
+    /// Azure will refuse the private endpoint as it would be written: its address is another one's, or its connection is
+    /// asked for in a way that Azure does not take. Each write is put to the model
     /// of Azure that the sandbox runs, in the order of the plan.
     ENDPOINT_REFUSED = "endpoint-refused", Error, [Desired, Live, Predicted], {
         basis: basis::ENDPOINT,
-        advice: "Change what the message names: the `location`, the `address` or the connection of the document.",
-        example: Example::new(At::Endpoint, "location: westeurope", "location: eastus"),
+        advice: "Change what the message names: the `address` or the connection of the document.",
+        example: Example::new(At::Endpoint, "address: 10.1.0.1", "address: 10.1.0.20"),
     }
 }

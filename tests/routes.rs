@@ -111,6 +111,8 @@ enum Cluster {
     DualStack,
     /// One with two load balancers; the second, `lb-two`, takes Services with the label `tier: edge`.
     TwoBalancers,
+    /// The first one, with more consumers: one of another subscription, and one of another tenant.
+    TwoTenants,
 }
 
 /// One pair.
@@ -160,6 +162,10 @@ const PAIRS: &[Pair] = pairs! {
     "the same with three endpoints":
         ["default/nginx 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/gw 443 ipv4=10.240.0.25"]
         with "pe-a" "default/nginx" "default/gw", "pe-b" "default/nginx" "default/gw", "pe-c" "default/nginx" "default/gw";
+    "the same with consumers of two tenants" on TwoTenants:
+        ["default/nginx 443 ipv4=10.240.0.25 pls=my-pls pls-visibility=* pls-auto-approval=*"]
+        => ["default/gw 443 ipv4=10.240.0.25"]
+        with "pe" "default/nginx" "default/gw";
     "the same, and the gateway asks for the Private Link Service too":
         ["default/nginx 443 ipv4=10.240.0.25 pls=my-pls"] => ["default/gw 443 ipv4=10.240.0.25 pls=my-pls"]
         with "pe" "default/nginx" "default/gw";
@@ -434,7 +440,7 @@ fn wanted_ports(pair: &Pair) -> BTreeSet<String> {
 fn begin(pair: &Pair) -> Workplace {
     let place = Workplace::empty();
     match pair.cluster {
-        Cluster::Plain => {}
+        Cluster::Plain | Cluster::TwoTenants => {}
         Cluster::DualStack => {
             let from = support::root().join("examples/dual-stack/world/observed.json");
             place.run(&format!("sandbox init {WORLD} --from {}", from.display())).expect(0);
@@ -450,7 +456,24 @@ fn begin(pair: &Pair) -> Workplace {
     write("to.yaml", stack(pair.to, &endpoints(pair, true)));
     let made = place.run("apply -f from.yaml --sandbox --auto-approve --controller-timeout 20");
     assert_eq!(made.code, 0, "{}: {made:?}", pair.name);
+    if pair.cluster == Cluster::TwoTenants {
+        for (number, who) in [("1", "consumer"), ("9", "partner")] {
+            write("theirs.yaml", consumer(number, who));
+            place.run(&format!("apply -f theirs.yaml --sandbox={WORLD} --auto-approve")).expect(0);
+        }
+    }
     place
+}
+
+/// The stack of a consumer whose subscription has this digit; `partner` is of another tenant.
+fn consumer(digit: &str, who: &str) -> String {
+    let subscription = [8, 4, 4, 4, 12].map(|length| digit.repeat(length)).join("-");
+    let stack = stack(&[], &[]).replace("{name: routes}", &format!("{{name: {who}}}"));
+    format!(
+        "{stack}---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: {who}-pe}}\nspec:\n  \
+         subscription: {subscription}\n  resourceGroup: {who}ResourceGroup\n  \
+         subnet: {{virtualNetwork: {who}-vnet, name: pe-subnet}}\n  target: {{id: {LINKS}/my-pls}}\n  approval: Manual\n"
+    )
 }
 
 /// Gives the world the network of the consumers, which the first world has.

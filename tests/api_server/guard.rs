@@ -1,6 +1,4 @@
-//! The webhook and the policy, asked by a real API server about writes of people and tools.
-
-use std::time::{Duration, Instant};
+//! The webhook, asked by a real API server about writes of people and tools.
 
 use serde_json::{Value, json};
 
@@ -10,13 +8,13 @@ use crate::served_guard::{Guard, REGISTRATION, documents, shipped};
 use crate::support::root;
 use crate::{Example, PATIENCE};
 
-const SERVICE: &str = "/api/v1/namespaces/default/services/internal-app";
+pub(crate) const SERVICE: &str = "/api/v1/namespaces/default/services/internal-app";
 const ADDRESS: &str = "service.beta.kubernetes.io/azure-load-balancer-ipv4";
 const CONSENT: &str = "privlink.dev/allow-disconnects";
 const EFFECT: &str =
     "disconnects 1 consumer of Private Link Service my-pls (myAKSServicePE): its address changes";
 
-fn annotated(name: &str, value: &str) -> Value {
+pub(crate) fn annotated(name: &str, value: &str) -> Value {
     json!({"metadata": {"annotations": {name: value}}})
 }
 
@@ -206,75 +204,4 @@ async fn an_authority_of_ones_own_is_kept_and_vouched_for() {
     let _second = Guard::start(&example, &flags);
     drop(first);
     assert_eq!(bundle().await, trusted);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_policy_refuses_what_a_plan_refuses_or_calls_a_replacement() {
-    let Some(api_server) = ApiServer::start().await else { return };
-    let (boss, guest) = (Caller::new(&api_server, "boss"), Caller::new(&api_server, "guest"));
-    let_guest_write(&boss).await;
-    let example = Example::new("frontend-recreated", Some(&api_server));
-    example.run("apply", "before", PATIENCE).expect(0);
-    let began = Instant::now();
-    let has_address =
-        |reply: &Reply| !reply.body["status"]["loadBalancer"]["ingress"][0]["ip"].is_null();
-    boss.until(("GET", SERVICE, JSON, &Value::Null), has_address).await;
-    for (kind, document) in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
-        .into_iter()
-        .zip(documents(&example.place.run("policy --deny").expect(0).stdout))
-    {
-        let made = boss.create(&format!("{REGISTRATION}/{kind}"), &document).await;
-        assert_eq!(made.status, 201, "{made:?}");
-    }
-    let prefixed = |name: &str| format!("service.beta.kubernetes.io/azure-{name}");
-    let dry = format!("{SERVICE}?dryRun=All");
-    let away = json!({"spec": {"type": "ClusterIP"}});
-    guest.until(("PATCH", &dry, MERGE, &away), |it| it.status != 200).await;
-    assert!(began.elapsed() < Duration::from_secs(120));
-    example.run("observe", "before", "--out observed.json").expect(0);
-    let live = guest.get(SERVICE).await;
-    for (name, value, told) in [
-        ("load-balancer-internal", "True", "becomes-public"),
-        ("load-balancer-internal-subnet", "apps-subnet", "disconnects 1 consumer"),
-        ("load-balancer-ipv4", "10.240.0.26", "disconnects 1 consumer"),
-        ("pls-name", "other-pls", "link-cannot-move"),
-        ("pls-resource-group", "myOtherResourceGroup", "link-cannot-move"),
-    ] {
-        let edit = annotated(&prefixed(name), value);
-        let reply = guest.call("PATCH", &dry, MERGE, &edit).await;
-        assert!(reply.status >= 400, "{name}: {reply:?}");
-        assert!(reply.message().contains("ValidatingAdmissionPolicy"), "{name}: {reply:?}");
-        // Whoever has the verb is let through.
-        let object = boss.call("PATCH", &dry, MERGE, &edit).await;
-        assert_eq!(object.status, 200, "{name}: {object:?}");
-        let review = json!({
-            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-            "request": {
-                "uid": "1", "operation": "UPDATE", "namespace": "default", "name": "internal-app",
-                "resource": {"group": "", "version": "v1", "resource": "services"},
-                "object": object.body, "oldObject": live,
-            }
-        });
-        std::fs::write(example.place.path().join("review.json"), review.to_string()).unwrap();
-        let said = example.place.run("guard review review.json --observed observed.json").expect(0);
-        assert!(said.stdout.contains(told), "{name}: {}", said.stdout);
-    }
-    for harmless in [
-        json!({"metadata": {"labels": {"team": "shop"}}}),
-        annotated(&prefixed("load-balancer-tcp-idle-timeout"), "5"),
-        annotated(
-            &prefixed("load-balancer-ipv4"),
-            live["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().unwrap(),
-        ),
-    ] {
-        let reply = guest.call("PATCH", &dry, MERGE, &harmless).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-    }
-    // A deletion is held where the Service is protected.
-    let deleted = guest.call("DELETE", &dry, JSON, &Value::Null).await;
-    assert_eq!(deleted.status, 200, "{deleted:?}");
-    let label = json!({"metadata": {"labels": {"privlink.dev/protect": "true"}}});
-    assert_eq!(guest.call("PATCH", SERVICE, MERGE, &label).await.status, 200);
-    let held = guest.call("DELETE", &dry, JSON, &Value::Null).await;
-    assert!(held.status >= 400 && held.message().contains("is protected"), "{held:?}");
 }

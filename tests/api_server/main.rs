@@ -18,6 +18,7 @@ mod generated;
 mod guard;
 mod installed;
 mod load;
+mod policy;
 mod requests;
 mod served_guard;
 #[path = "../support/mod.rs"]

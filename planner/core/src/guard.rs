@@ -261,6 +261,25 @@ fn is_unread(old: &Value, new: &Value) -> bool {
     READ.iter().all(|pointer| old.at(pointer) == new.at(pointer))
 }
 
+/// Whether nothing that anybody reads differs between two versions of a Service but the annotations of others: the
+/// controller syncs, and finds what it would have found before.
+fn is_a_touch(request: &Request) -> bool {
+    let (Some(new), Some(old)) = (&request.object, &request.old_object) else { return false };
+    let is_read = |key: &str| {
+        key.contains("kubernetes.io/") || key.starts_with("privlink.dev/") || desired::is_meant(key)
+    };
+    let annotations = |object| {
+        let annotations = Value::at(object, "/metadata/annotations").and_then(Value::as_object);
+        let mut read: Vec<(&String, &Value)> =
+            annotations.into_iter().flatten().filter(|(key, _)| is_read(key)).collect();
+        read.sort_by_key(|(key, _)| *key);
+        read
+    };
+    let same =
+        ["/spec", "/metadata/labels"].iter().all(|pointer| old.at(pointer) == new.at(pointer));
+    same && annotations(old) == annotations(new)
+}
+
 /// What a write comes to.
 fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
     if let Some(trouble) = seen.trouble {
@@ -370,7 +389,10 @@ fn judgement(
     let mut findings: Vec<Finding> =
         plan.findings.iter().filter(|it| is_worth_telling(it, &harms)).cloned().collect();
     findings.extend(linted.iter().filter_map(|it| of_diagnostic(request, it)));
-    if let Some(old) = request.old_object.as_ref().filter(|_| !findings.is_empty()) {
+    if is_a_touch(request) {
+        // What is found of it was so before.
+        findings.clear();
+    } else if let Some(old) = request.old_object.as_ref().filter(|_| !findings.is_empty()) {
         let before = as_it_is(request, policy, seen, old);
         findings.retain(|it| !before.contains(&(it.code, it.message.clone())));
     }

@@ -15,7 +15,11 @@ pub(crate) const AGAIN: &str = "Azure failed it: it is written again";
 /// The state of a resource that Azure gave up on: `Failed` or `Canceled`
 /// (`ProvisioningState` of Microsoft.Network).
 pub(crate) fn failed(resource: &Value) -> Option<&str> {
-    let state = resource.at("/properties/provisioningState").and_then(Value::as_str)?;
+    resource.at("/properties/provisioningState").and_then(Value::as_str).and_then(failure)
+}
+
+/// A state in which Azure gave up, in its spelling.
+pub(crate) fn failure(state: &str) -> Option<&'static str> {
     FAILURES.into_iter().find(|it| it.eq_ignore_ascii_case(state))
 }
 
@@ -23,7 +27,7 @@ const FAILURES: [&str; 2] = ["Failed", "Canceled"];
 
 /// Whether a state is one in which Azure gave up.
 pub(crate) fn is_failure(state: &str) -> bool {
-    FAILURES.iter().any(|it| it.eq_ignore_ascii_case(state))
+    failure(state).is_some()
 }
 
 /// What is to change of such a resource.

@@ -18,6 +18,7 @@ pub use crate::document::{
     ServiceSpec, Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
+pub use annotation::is_meant;
 pub use checks::MESH_NAMESPACE;
 pub use pinned::pinned;
 pub use resolve::resolve;

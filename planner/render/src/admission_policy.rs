@@ -221,8 +221,13 @@ fn validations() -> Value {
                 .to_owned(),
             "its Private Link Service would be re-created, which disconnects its consumers: its address changes",
         ),
+        // One that has a name keeps it where none is asked for.
         rule(
-            format!("!variables.stays || {}", same(keys::PLS_NAME)),
+            format!(
+                "!variables.stays || !('{name}' in variables.new) || variables.new['{name}'].trim() == '' || {}",
+                same(keys::PLS_NAME),
+                name = keys::PLS_NAME,
+            ),
             "a Private Link Service cannot be renamed: leave azure-pls-name as it was, or make a second Service",
         ),
         rule(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::policy::{Mode, Policy};
 use super::review::{Operation, Request};
-use super::{Decision, Outcome, Pass, Seen, Verdict, decide, stale};
+use super::{Decision, Outcome, Pass, Seen, Verdict, decide, is_a_touch, stale};
 use crate::date;
 use crate::facts::Facts;
 use crate::inventory::Azure;
@@ -132,4 +132,29 @@ fn nobody_is_held_back_by_what_is_unknown_unless_that_is_asked_for() {
     policy.exempt_users.insert("alice".to_owned());
     let exempt = decided(&edit(), &policy);
     assert_eq!((exempt.verdict, exempt.mode), (Verdict::Unknown, Mode::Warn));
+}
+
+#[test]
+fn what_nobody_reads_is_a_touch() {
+    let with = |key: &str, value: &str| {
+        let mut service = service("LoadBalancer");
+        service["metadata"]["annotations"][key] = json!(value);
+        service
+    };
+    let touched = |key: &str| is_a_touch(&update(with(key, "a"), with(key, "b")));
+    assert!(touched("example.com/note"));
+    assert!(touched("meta.helm.sh/release-name"));
+    for key in [
+        "service.beta.kubernetes.io/azure-pls-create",
+        "service.kubernetes.io/azure-pls-create",
+        "azure-pls-create",
+        "privlink.dev/allow-disconnects",
+        "service.kubernetes.io/topology-mode",
+    ] {
+        assert!(!touched(key), "{key}");
+    }
+    assert!(!is_a_touch(&edit()));
+    let mut protected = service("LoadBalancer");
+    protected["metadata"]["labels"] = json!({"privlink.dev/protect": "true"});
+    assert!(!is_a_touch(&update(service("LoadBalancer"), protected)));
 }

@@ -3,55 +3,55 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
+use crate::arm::resource::Reference;
+use crate::arm::world::World;
 use crate::join::Join;
 use crate::plan::Finding;
-use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
 
 use super::{Check, finding};
 
-/// What the stack's Services stand on in Azure, by its address.
-fn footing(join: &Join<'_>) -> BTreeMap<Address, ResourceId> {
+/// The state of each thing in Azure that the stack's Services stand on, by its address; none where Azure shows none.
+fn footing(join: &Join<'_>) -> BTreeMap<Address, Footing> {
     let ours = |key| join.input.desired.services.contains_key(key);
     let world = &join.prediction.before;
     let mut found = BTreeMap::new();
-    let add_subnets = |found: &mut BTreeMap<Address, ResourceId>,
-                       configurations: Option<&Value>| {
-        for it in configurations.and_then(Value::as_array).into_iter().flatten() {
-            let Some(id) = it.at("/properties/subnet/id").and_then(Value::as_str) else { continue };
-            let id = ResourceId::new(id);
-            let network = id.parent().unwrap_or_default();
-            let name = format!("{}/{}", network.name(), id.name());
-            found.insert(Address::new(Kind::Subnet, name), id);
-        }
-    };
     for (at, node) in join.prediction.nodes_before() {
         if !node.service.as_ref().is_some_and(ours) {
             continue;
         }
         match at.kind {
             Kind::FrontendIp => {
-                let Some(balancer) = node.id.parent() else { continue };
-                let live = world.get(&balancer);
-                let frontends =
-                    live.as_ref().and_then(|it| it.at("/properties/frontendIPConfigurations"));
-                add_subnets(&mut found, frontends);
-                found.insert(Address::new(Kind::LoadBalancer, balancer.name()), balancer);
+                let Some(id) = node.id.parent() else { continue };
+                let at = Address::new(Kind::LoadBalancer, id.name());
+                if found.contains_key(&at) {
+                    continue;
+                }
+                let Some(live) = world.load_balancers.get(&id.key()) else { continue };
+                let properties = &live.properties;
+                let frontends = properties.frontend_ip_configurations.iter().flatten();
+                let used = frontends.filter_map(|it| it.properties.subnet.as_ref());
+                found.extend(used.filter_map(|it| subnet(world, it)));
+                found.insert(at, Footing::new(&id, properties.provisioning_state.as_ref()));
             }
             Kind::PrivateLinkService => {
-                let live = world.get(&node.id);
-                add_subnets(
-                    &mut found,
-                    live.as_ref().and_then(|it| it.at("/properties/ipConfigurations")),
-                );
-                found.insert(at.clone(), node.id.clone());
+                let live = world.private_link_services.get(&node.id.key());
+                let Some(live) = live else { continue };
+                let properties = &live.properties;
+                let addresses = properties.ip_configurations.iter().flatten();
+                let used = addresses.filter_map(|it| it.properties.subnet.as_ref());
+                found.extend(used.filter_map(|it| subnet(world, it)));
+                let state = properties.provisioning_state.as_ref();
+                found.insert(at.clone(), Footing::new(&node.id, state));
             }
-            Kind::PublicIp => drop(found.insert(at.clone(), node.id.clone())),
+            Kind::PublicIp => {
+                let live = world.public_ip_addresses.get(&node.id.key());
+                let state = live.and_then(|it| it.properties.provisioning_state.as_ref());
+                found.insert(at.clone(), Footing::new(&node.id, state));
+            }
             _ => {}
         }
     }
@@ -60,22 +60,42 @@ fn footing(join: &Join<'_>) -> BTreeMap<Address, ResourceId> {
         let groups = world.network_security_groups.values();
         for live in groups.filter(|it| it.name().eq_ignore_ascii_case(group)) {
             let at = Address::new(Kind::SecurityRule, format!("{}/*", live.name()));
-            found.insert(at, ResourceId::new(live.id()));
+            let state = live.properties.provisioning_state.as_ref();
+            found.insert(at, Footing::new(&ResourceId::new(live.id()), state));
         }
     }
     found
 }
 
+/// Something in Azure that Services stand on.
+struct Footing {
+    name: String,
+    state: Option<String>,
+}
+
+impl Footing {
+    fn new(id: &ResourceId, state: Option<&String>) -> Self {
+        Self { name: id.name().to_owned(), state: state.cloned() }
+    }
+}
+
+/// A subnet that something has its addresses in.
+fn subnet(world: &World, reference: &Reference) -> Option<(Address, Footing)> {
+    let id = ResourceId::new(reference.id());
+    let live = world.subnets.get(&id.key())?;
+    let network = id.parent().unwrap_or_default();
+    let at = Address::new(Kind::Subnet, format!("{}/{}", network.name(), id.name()));
+    Some((at, Footing::new(&id, live.properties.provisioning_state.as_ref())))
+}
+
 fn resource_failed(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for (at, id) in footing(join) {
-        let Some(live) = join.prediction.before.get(&id) else { continue };
-        let Some(state) = provisioning::failed(&live).filter(|_| join.input.covers(&at)) else {
-            continue;
-        };
+    for (at, Footing { name, state }) in footing(join) {
+        let state = state.as_deref().and_then(provisioning::failure);
+        let Some(state) = state.filter(|_| join.input.covers(&at)) else { continue };
         findings.push(finding(
             RESOURCE_FAILED,
             at,
-            format!("Azure failed to provision {}: its provisioningState is {state}", id.name()),
+            format!("Azure failed to provision {name}: its provisioningState is {state}"),
             "Azure's activity log says why. What the controller wrote it writes again at a sync that changes it.",
         ));
     }

@@ -205,7 +205,7 @@ fn check_probe_port(service: &Service, annotation: &Annotation, problems: &mut V
 }
 
 /// Whether a key looks as if it was meant for the controller. Keys of others are none of our business.
-fn is_meant(key: &str) -> bool {
+pub fn is_meant(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let lower = name.to_lowercase();
     let mut suffixes = KNOWN.iter().map(|known| known.suffix);

@@ -4,7 +4,9 @@
 //! input is sound, so that a broken document does not hide the problems of the next.
 
 mod decode;
+mod gateway;
 mod maker;
+mod passed;
 pub mod place;
 mod reader;
 pub(crate) mod rules;
@@ -19,7 +21,9 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::rule::{self, Severity};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
-pub use maker::{Maker, Passed};
+pub use gateway::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
+pub use maker::Maker;
+pub use passed::Passed;
 use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
@@ -41,6 +45,8 @@ pub struct Documents {
     pub approvals: Vec<EndpointApproval>,
     /// Documents of other kinds that make Services, and namespaces.
     pub makers: Vec<Maker>,
+    /// Gateways, with what decides about their Services.
+    pub gateways: Gateways,
     /// Names in documents that were too broken to keep: a reference to one of them is not missing.
     pub broken_names: BTreeSet<String>,
     /// What is wrong.
@@ -50,13 +56,22 @@ pub struct Documents {
 impl Documents {
     /// Adds what another source held.
     pub fn append(&mut self, other: Self) {
-        let Self { stacks, services, endpoints, approvals, makers, broken_names, diagnostics } =
-            other;
+        let Self {
+            stacks,
+            services,
+            endpoints,
+            approvals,
+            makers,
+            gateways,
+            broken_names,
+            diagnostics,
+        } = other;
         self.stacks.extend(stacks);
         self.services.extend(services);
         self.endpoints.extend(endpoints);
         self.approvals.extend(approvals);
         self.makers.extend(makers);
+        self.gateways.append(gateways);
         self.broken_names.extend(broken_names);
         self.diagnostics.extend(diagnostics);
     }
@@ -215,11 +230,12 @@ impl Parse<'_> {
             self.documents.diagnostics.push(problem);
             return Read::Ours;
         }
-        self.documents.makers.extend(maker::maker(
-            Reader { source: self.source, node },
-            group,
-            kind,
-        ));
+        let reader = Reader { source: self.source, node };
+        self.documents.makers.extend(maker::maker(reader, group, kind));
+        let into = &mut self.documents.gateways;
+        if gateway::read(reader, (group, kind), passed::passed_below, into) {
+            return Read::Ours;
+        }
         let span = span_of("kind");
         // A Service of another group is no Service.
         let kind = if kind == "Service" { format!("{kind}.{group}") } else { kind.to_owned() };

@@ -36,7 +36,7 @@ use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World, WorldSour
 use requests::{Request, requests};
 use serde_json::{Value, json};
 use support::serving::Serving;
-use support::{Run, Workplace, names, read_json, root};
+use support::{Run, Workplace, names, read_json, root, waits_for_gateways};
 
 /// One step after the other, so that addresses are handed out in the same order.
 const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
@@ -382,7 +382,7 @@ async fn a_real_api_server_does_what_the_simulated_one_does() {
         let is_folder = root().join("examples").join(&name).is_dir();
         // Two hold nothing that privlink applies; in the third a frontend is named after a Service that is gone.
         let others = ["ci", "gitops-guard", "nginx-to-gateway"].contains(&name.as_str());
-        if !is_folder || name.starts_with("bad-") || others {
+        if !is_folder || name.starts_with("bad-") || others || waits_for_gateways(&name) {
             continue;
         }
         tidy(&client).await;

@@ -33,6 +33,16 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
     names
 }
 
+/// Whether an example waits for what the controllers of Gateways make, which nobody runs here.
+pub(crate) fn waits_for_gateways(example: &str) -> bool {
+    let folder = root().join("examples").join(example);
+    let is_gateway = |name: &String| {
+        let file = folder.join(name);
+        file.is_file() && fs::read_to_string(file).unwrap().contains("\nkind: Gateway\n")
+    };
+    folder.is_dir() && names(&format!("examples/{example}")).iter().any(is_gateway)
+}
+
 /// A working folder with the repository's examples in it, and the binary run there.
 pub(crate) struct Workplace {
     folder: tempfile::TempDir,

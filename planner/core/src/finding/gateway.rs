@@ -47,8 +47,7 @@ fn staying(service: &Service, by: &MadeBy, prediction: &Prediction) -> Vec<Findi
     for (key, other) in &prediction.live {
         let stays = prediction.services.contains_key(key) && *key != service.name;
         let is_other = is_ingress(key, other) && made_of(&other.object).is_none();
-        if !stays || !is_other || !other.ports.iter().any(|it| ports.contains(&i64::from(it.port)))
-        {
+        if !stays || !is_other || !other.ports.iter().any(|it| ports.contains(&it.port)) {
             continue;
         }
         let Some((link, connected)) = connected_to(key, prediction) else { continue };

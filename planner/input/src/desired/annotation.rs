@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
 use crate::desired::{Annotation, Maker, Passed, Service, ServiceSpec};
-use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::diagnostic::{Diagnostic, Place, Span, Spanned};
 use crate::document::Gateway;
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, Severity, basis, rules};
@@ -62,12 +62,13 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
 /// looked at on the Service that is made of it.
 pub(super) fn lint_passed(
     maker: &Maker,
-    settled: &BTreeSet<&Span>,
+    settled: &BTreeSet<Place>,
     problems: &mut Vec<Diagnostic>,
 ) {
     let hangs_on_ports = |key: &str| find_per_port(key).is_some() || is_about_probes(key);
     for passed in &maker.passed {
-        let is_open = |key: &str, span: &Span| !hangs_on_ports(key) && !settled.contains(span);
+        let is_open =
+            |key: &str, span: &Span| !hangs_on_ports(key) && !settled.contains(&span.place());
         let annotations = passed.annotations.iter().filter(|(key, it)| is_open(key, &it.key));
         let kind = Spanned::new("LoadBalancer".to_owned(), maker.name.span.clone());
         let service = Service {
@@ -80,7 +81,7 @@ pub(super) fn lint_passed(
             made_by: None,
         };
         not_text(maker, passed, problems);
-        if settled.contains(&maker.name.span) {
+        if settled.contains(&maker.name.span.place()) {
             continue;
         }
         if !service.annotations.keys().chain(service.misread.keys()).any(|key| is_azures(key)) {

@@ -61,9 +61,10 @@ pub(super) fn derive(
         let by = made.made_by.clone();
         // A name with a hash is nobody else's, in whatever namespace its controller makes it.
         let is_hashed = by.as_ref().is_some_and(|it| it.gateway.namespace != made.name.namespace);
-        let is_it = |key: &Key| *key == made.name || is_hashed && key.name == made.name.name;
-        match services.iter_mut().find(|(key, _)| is_it(key)) {
-            Some((_, written)) => written.made_by = by,
+        let elsewhere = services.keys().find(|key| is_hashed && key.name == made.name.name);
+        let at = elsewhere.cloned().unwrap_or_else(|| made.name.clone());
+        match services.get_mut(&at) {
+            Some(written) => written.made_by = by,
             None => {
                 services.insert(made.name.clone(), made);
             }

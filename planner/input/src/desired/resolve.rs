@@ -7,7 +7,7 @@ use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
     duplicates, gateway, refusal,
 };
-use crate::diagnostic::{self, Diagnostic, Span, Spanned};
+use crate::diagnostic::{self, Diagnostic, Place, Span, Spanned};
 use crate::document::{self, Documents};
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, basis, rules};
@@ -53,18 +53,20 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     for service in desired.services.values() {
         super::annotation::lint(service, &mut diagnostics);
     }
-    let made = desired.services.values().filter(|it| it.made_by.is_some());
-    let settled = made.flat_map(|it| {
-        let keys = it.annotations.values().map(|annotation| &annotation.key);
-        keys.chain([&it.span]).collect::<Vec<_>>()
-    });
-    let settled: BTreeSet<&Span> = settled.collect();
+    let made: BTreeMap<&Key, &Service> = desired
+        .services
+        .values()
+        .filter_map(|it| Some((&it.made_by.as_ref()?.gateway, it)))
+        .collect();
+    let settled = made
+        .values()
+        .flat_map(|it| it.annotations.values().map(|annotation| &annotation.key).chain([&it.span]));
+    let settled: BTreeSet<Place> = settled.map(Span::place).collect();
     for maker in &desired.makers {
         super::annotation::lint_passed(maker, &settled, &mut diagnostics);
     }
-    for Named { gateway, .. } in &gateways_named {
-        let mut services = desired.services.values();
-        if let Some(made) = services.find(|it| it.span == gateway.name.span) {
+    for Named { key, gateway } in &gateways_named {
+        if let Some(made) = made.get(key).filter(|it| it.span == gateway.name.span) {
             super::annotation::lint_uncopied(gateway, made, &mut diagnostics);
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn spanned(
         let value = value.as_str()?;
         let same =
             |it: &&Passed| it.annotations.get(key).filter(|it| it.value.value == value).cloned();
-        let written = passed.iter().find_map(|it| same(it));
+        let written = passed.iter().find_map(same);
         let here = || Annotation {
             key: gateway.name.span.clone(),
             value: Spanned::new(value.to_owned(), gateway.name.span.clone()),

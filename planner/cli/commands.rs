@@ -214,13 +214,13 @@ async fn observed(
     patience: Patience,
 ) -> Result<Observed, CommandError> {
     let observed = seen(desired, place, snapshot, patience).await?;
-    read(&observed)?;
+    read(&observed, desired)?;
     Ok(observed)
 }
 
 /// Says why nothing can be predicted, if something could not be read that every prediction rests on.
-fn read(observed: &Observed) -> Result<(), CommandError> {
-    match Unread::of(&observed.snapshot, &observed.facts) {
+fn read(observed: &Observed, desired: &Desired) -> Result<(), CommandError> {
+    match Unread::of(&observed.snapshot, &observed.facts, desired) {
         Some(unread) => Err(unread.into()),
         None => Ok(()),
     }

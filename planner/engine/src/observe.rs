@@ -152,6 +152,9 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<List> {
     match outcome {
         Ok(Some(list)) => Reading::of(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
+        Err(why) => {
+            let text = format!("{why:#}");
+            Reading::Unreadable(format!("{}; {}", text.trim_end_matches('.'), why.help()))
+        }
     }
 }

@@ -229,7 +229,7 @@ impl Turn<'_> {
         if let Some(missing) = cluster.and_then(|it| NoCluster::of(&snapshot, it, desired)) {
             return Err(Failure::NoCluster(missing));
         }
-        match Unread::of(&snapshot, &facts) {
+        match Unread::of(&snapshot, &facts, desired) {
             Some(unread) => Err(Failure::Unread(unread)),
             None => Ok(Some((snapshot, facts))),
         }

@@ -155,6 +155,7 @@ impl ArmError {
     }
 }
 
+/// With `{:#}` without who asked and the request's ids, which Azure's support wants and most readers do not.
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (failure, detail) = (&self.0, &self.0.detail);
@@ -171,6 +172,9 @@ impl fmt::Display for ArmError {
         failure.fmt_reply(f)?;
         for nested in &detail.errors {
             write!(f, "; {}: {}", nested.code, nested.message)?;
+        }
+        if f.alternate() {
+            return Ok(());
         }
         write!(f, " (as {}", detail.identity)?;
         let ids = [

@@ -299,7 +299,8 @@ fn options(mode: Mode, limits: &Limits) -> Options {
 
 /// Asks the API server whether it takes what the plan would apply, and tells what it refuses.
 async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected: &Connected) {
-    let answers = privlink_engine::rehearsal::ask(plan, &connected.session.kubernetes).await;
+    let answers =
+        privlink_engine::rehearsal::ask(plan, connected.session.kubernetes.as_ref()).await;
     rehearsal::tell(plan, desired, &limits.accept, &answers);
 }
 

@@ -204,7 +204,7 @@ pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
     let targets = targets();
     let mut pinned = Facts { subscription: OWN.to_owned(), ..Facts::default() };
     pinned.sources.insert(Fact::Subscription, Origin::Pinned);
-    let snapshot = observe::observe(&targets, &session.kubernetes, &session.arm).await;
+    let snapshot = observe::observe(&targets, session.kubernetes.as_ref(), &session.arm).await;
     let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)
 }

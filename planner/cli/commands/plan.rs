@@ -211,6 +211,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
         digest: String::new(),
         subscription: facts.subscription.clone(),
         context: place.context.clone(),
+        without_cluster: !snapshot.kubernetes.is_there(),
         home: None,
         lists: snapshot.azure.keys().cloned().collect(),
         bindings: staleness::bind(plan, subjects, snapshot),

@@ -70,7 +70,9 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
     let mut seen = None;
-    if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
+    if !input.snapshot.kubernetes.is_there() {
+        // Whose the controller's objects are, a cluster would say.
+    } else if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else {

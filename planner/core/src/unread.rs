@@ -71,8 +71,12 @@ pub fn lines(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Why what every prediction rests on could not be read: the cluster's Services and Nodes, and what the controller
-/// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them.
+/// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them. Where
+/// there is no cluster, nothing is.
 pub fn essential<'a>(snapshot: &'a Snapshot, facts: &Facts) -> Vec<&'a str> {
+    if !snapshot.kubernetes.is_there() {
+        return Vec::new();
+    }
     let kubernetes =
         of_kubernetes(snapshot).filter(|(what, _)| ["Services", "Nodes"].contains(what));
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));

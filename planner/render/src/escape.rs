@@ -97,7 +97,7 @@ pub fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // One that is left over, or two side by side, are no code of ours.
     let inner = parts.get(1..parts.len().saturating_sub(1)).unwrap_or_default();
-    if parts.len() % 2 == 0 || inner.iter().any(|part| part.is_empty()) {
+    if parts.len().is_multiple_of(2) || inner.iter().any(|part| part.is_empty()) {
         return markdown(text);
     }
     let of = |(at, part): (usize, &&str)| if at % 2 == 1 { code(part) } else { markdown(part) };

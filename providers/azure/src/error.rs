@@ -155,7 +155,7 @@ impl ArmError {
     }
 }
 
-/// With `{:#}` without who asked and the request's ids, which Azure's support wants and most readers do not.
+/// With `{:#}` without the request's ids, which Azure's support wants and most readers do not.
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (failure, detail) = (&self.0, &self.0.detail);
@@ -173,9 +173,6 @@ impl fmt::Display for ArmError {
         for nested in &detail.errors {
             write!(f, "; {}: {}", nested.code, nested.message)?;
         }
-        if f.alternate() {
-            return Ok(());
-        }
         write!(f, " (as {}", detail.identity)?;
         let ids = [
             ("request", &detail.request_id),
@@ -184,6 +181,7 @@ impl fmt::Display for ArmError {
         ];
         // What never arrived is found by nobody.
         let is_sent = failure.status.is_some() || !is_unsent(failure.kind);
+        let is_sent = is_sent && !f.alternate();
         for (name, id) in ids {
             if let Some(id) = id.as_ref().filter(|_| is_sent) {
                 write!(f, ", {name} id {id}")?;

@@ -6,6 +6,7 @@ mod diff;
 mod drift;
 mod explain;
 mod file;
+mod fleet;
 mod forget;
 mod graph;
 mod guard;
@@ -24,6 +25,7 @@ mod show;
 mod stacks;
 mod stages;
 mod summary;
+mod touched;
 mod unlock;
 mod validate;
 mod walk;
@@ -60,11 +62,14 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Validate(args) => validate::run(&args, ui),
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
+            Some(folder) if folder.is_dir() => apply::saved_plans(folder, &args, ui),
             Some(file) => apply::saved(file, args.expect_digest.as_deref(), &args.run, ui),
             None if args.route => apply::route(&args.input(), &args.run, ui),
-            None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
+            None => apply::desired((&args.input(), &args.many), &args.run, Mode::Apply, ui),
         },
-        Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
+        Command::Destroy(args) => {
+            apply::desired((&args.input.input(), &args.input.many), &args.run, Mode::Destroy, ui)
+        }
         Command::Show(args) => show::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),
@@ -214,13 +219,13 @@ async fn observed(
     patience: Patience,
 ) -> Result<Observed, CommandError> {
     let observed = seen(desired, place, snapshot, patience).await?;
-    read(&observed)?;
+    read(&observed, desired)?;
     Ok(observed)
 }
 
 /// Says why nothing can be predicted, if something could not be read that every prediction rests on.
-fn read(observed: &Observed) -> Result<(), CommandError> {
-    match Unread::of(&observed.snapshot, &observed.facts) {
+fn read(observed: &Observed, desired: &Desired) -> Result<(), CommandError> {
+    match Unread::of(&observed.snapshot, &observed.facts, desired) {
         Some(unread) => Err(unread.into()),
         None => Ok(()),
     }
@@ -299,7 +304,8 @@ fn options(mode: Mode, limits: &Limits) -> Options {
 
 /// Asks the API server whether it takes what the plan would apply, and tells what it refuses.
 async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected: &Connected) {
-    let answers = privlink_engine::rehearsal::ask(plan, &connected.session.kubernetes).await;
+    let answers =
+        privlink_engine::rehearsal::ask(plan, connected.session.kubernetes.as_ref()).await;
     rehearsal::tell(plan, desired, &limits.accept, &answers);
 }
 

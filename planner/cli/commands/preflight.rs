@@ -7,6 +7,7 @@ use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
 use privlink_core::preflight::{Phase, Report, Verdict, role};
 use privlink_core::snapshot::Snapshot;
+use privlink_core::unread::Unread;
 use privlink_engine::preflight::Seen;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -18,6 +19,8 @@ use crate::connect::Connected;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
+use super::fleet::{self, Fleet};
+
 pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandError> {
     let phase = match args.phase {
         args::Phase::Plan => Phase::Plan,
@@ -28,13 +31,30 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         return Ok(Exit::Done);
     }
     let input = args.input();
-    let desired = super::sound(&input, &args.place, None, ui)?;
+    let many = &args.many;
+    let Some(folder) = &many.stacks else { return one(&input, args, phase, ui) };
+    fleet::as_text(args.output == DataFormat::Text)?;
+    let stacks = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "ready" };
+    stacks.run(ui, |source, ui| one(&source.input, args, phase, ui))
+}
+
+/// Checks one stack.
+fn one(
+    input: &args::Input,
+    args: &args::Preflight,
+    phase: Phase,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
     let report = super::block_on(async {
         let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
         let seen = (&observed.snapshot, &observed.facts);
+        // A wrong subscription is one mistake, and nothing can be said of what is in it.
+        let unread = Unread::of(seen.0, seen.1, &desired).filter(|it| it.place.is_some());
+        unread.map_or(Ok(()), |it| Err(CommandError::from(it)))?;
         let report = check(&desired, seen, phase, &connected).await?;
         connected.close().await?;
         Ok(report)
@@ -44,6 +64,11 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         DataFormat::Json => super::json(&report)?,
     };
     ui.print(&text)?;
+    let (missing, unknown) = (report.count(Verdict::Missing), report.count(Verdict::Unknown));
+    match missing + unknown {
+        0 => ui.drop_result(),
+        _ => ui.sum_up(format!("{missing} missing, {unknown} unknown")),
+    }
     Ok(if report.count(Verdict::Missing) > 0 { Exit::Error } else { Exit::Done })
 }
 

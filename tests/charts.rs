@@ -80,7 +80,7 @@ fn dots_that_set_splits() {
         "service:\n BELOW beta:\n BELOW  kubernetes:\n BELOW   io/azure-pls-create: \"true\"\n";
     let below =
         |indent: &str| format!("{indent}{}", split.replace(" BELOW", &format!("{indent} ")));
-    // Traefik and istio render mappings.
+    // Traefik and istio write mappings, where nobody refuses to render them.
     let mapping = rendered(&below("    "), false);
     assert_eq!(found(&mapping)[0].0, "annotation-not-text", "{mapping}");
     // ingress-nginx and Kong render text.

@@ -258,8 +258,9 @@ fn gateway_renamed() {
         let most: usize = width.parse().unwrap();
         assert!(shown.lines().all(|line| line.chars().count() <= most), "{shown}");
         assert!(shown.contains("2 consumers would be disconnected"), "{shown}");
-        assert!(shown.contains("goes with its Gateway default/edge"), "{shown}");
     }
+    let json = place.run(&format!("{plan} -o json")).expect(3).stdout;
+    assert!(json.contains("is deleted with its Gateway default/edge"), "{json}");
     let guard = place.run(&format!("{plan} --guard --base base")).expect(3).stdout;
     assert!(guard.contains("(base/gateway.yaml:4)"), "{guard}");
     // What is rendered now is what is live.

@@ -80,7 +80,8 @@ fn a_gateway_that_left_the_input_takes_its_service_along() {
     let endpoint = || Endpoint::new("pe", "shop-approuting-istio").yaml();
     // What the stack's mark is on, which a Gateway copies, is known to go.
     let plan = stage.plan(&scene(&[gateway("shop", link), endpoint()]));
-    let gone = plan.changes.iter().find(|it| it.reason == "goes with its Gateway default/edge");
+    let gone =
+        plan.changes.iter().find(|it| it.reason == "is deleted with its Gateway default/edge");
     assert!(gone.is_some(), "{:#?}", plan.changes);
     assert_eq!(plan.summary.consumers_disconnected, 1);
     let deletes =

@@ -38,7 +38,8 @@ pub(crate) fn waits_for_gateways(example: &str) -> bool {
     let folder = root().join("examples").join(example);
     let is_gateway = |name: &String| {
         let file = folder.join(name);
-        file.is_file() && fs::read_to_string(file).unwrap().contains("\nkind: Gateway\n")
+        let is_yaml = file.extension().is_some_and(|it| it == "yaml");
+        is_yaml && String::from_utf8_lossy(&fs::read(file).unwrap()).contains("\nkind: Gateway\n")
     };
     folder.is_dir() && names(&format!("examples/{example}")).iter().any(is_gateway)
 }

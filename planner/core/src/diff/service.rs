@@ -65,7 +65,7 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
             continue;
         }
         match made_of(object) {
-            // It goes with its Gateway, which only its owner deletes: a stack that is destroyed leaves it.
+            // It is deleted with its Gateway, which only its owner deletes: a stack that is destroyed leaves it.
             Some(_) if input.options.mode == Mode::Destroy => {}
             Some(_) => seen.extend(written(input, key, None, gathered)),
             None => seen.extend(delete(input, key, object, gathered)),

@@ -157,7 +157,7 @@ rules! {
     }
 
     /// A live Service was made of a Gateway that the input has not, while a Gateway beside it is new. A Gateway cannot be renamed:
-    /// it is deleted and made anew, and its Service, the Private Link Service and all connections go with it.
+    /// it is deleted and created again, and its Service, the Private Link Service and all connections go with it.
     GATEWAY_LEFT = "gateway-left", Warning, [Desired, Live, Predicted], {
         basis: basis::GATEWAY,
         advice: "Keep the name of a Gateway with consumers, or move them before it goes.",

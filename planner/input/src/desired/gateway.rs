@@ -254,7 +254,7 @@ rules! {
         ),
     }
 
-    /// Which Service comes of a Gateway hangs on what the input has not: its class, the parameters of that, where its controller
+    /// Which Service comes of a Gateway depends on what the input has not: its class, the parameters of that, where its controller
     /// runs. What holds by default is assumed.
     GATEWAY_ASSUMED = "gateway-assumed", Note, [Desired], {
         basis: basis::GATEWAY,

@@ -201,6 +201,9 @@ fn overlay(document: Reader<'_>) -> Option<Parameters> {
     let entry = document.get("data")?.text("service")?;
     let source = Source::generated("service", entry.value).ok()?;
     let value = yaml::documents(&source).next()?.root?.to_json();
+    if !value.is_object() {
+        return None;
+    }
     let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object);
     let at_entry = |(key, value): (&String, &Value)| {
         let value = Spanned::new(value.as_str()?.to_owned(), entry.span.clone());

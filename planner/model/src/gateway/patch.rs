@@ -3,10 +3,14 @@
 use serde_json::Value;
 
 /// What comes of a patch: mappings are merged, null removes, ports are merged by their number, other lists are replaced.
-/// Nothing where the patch has directives (`$patch`, `$setElementOrder`), which are not followed.
+/// Nothing where the patch has directives (`$patch`, `$setElementOrder`), which are not followed, or is no mapping.
 pub fn laid(object: &Value, patch: &Value) -> Option<Value> {
     let mut object = object.clone();
-    lay(&mut object, patch, "").then_some(object)
+    match patch {
+        Value::Null => Some(object),
+        Value::Object(_) => lay(&mut object, patch, "").then_some(object),
+        _ => None,
+    }
 }
 
 fn lay(object: &mut Value, patch: &Value, field: &str) -> bool {

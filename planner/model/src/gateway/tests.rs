@@ -143,6 +143,8 @@ fn istio_lays_the_parameters_of_class_and_gateway_over_the_service() {
     assert_eq!(service["spec"].get("ipFamilyPolicy"), None);
     let ports = service["spec"]["ports"].as_array().unwrap();
     assert_eq!((ports.len(), &ports[1]["appProtocol"]), (4, &json!("tcp")));
+    assert_eq!(made(&gateway, Some(&Value::Null), None), made(&gateway, None, None));
+    assert!(matches!(made(&gateway, Some(&json!("text")), None), Made::Unknown(_)));
     let directive = json!({"spec": {"ports": [{"port": 80, "$patch": "delete"}]}});
     assert!(matches!(made(&gateway, None, Some(&directive)), Made::Unknown(_)));
 }

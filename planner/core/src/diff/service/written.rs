@@ -57,7 +57,7 @@ fn write(key: &Key, actor: Actor, fields: Vec<FieldDiff>) -> Change {
 
 fn delete(key: &Key, live: &Value, actor: Actor) -> Change {
     let reason = match made_of(live) {
-        Some(gateway) => format!("goes with its Gateway {gateway}"),
+        Some(gateway) => format!("is deleted with its Gateway {gateway}"),
         None => "is about to be deleted".to_owned(),
     };
     let mut change = Change::new(address(key), Action::Delete, actor, reason);

@@ -244,6 +244,20 @@ fn nginx_to_istio() {
     }
     let json = example.run("route", "-o json").expect(0).stdout;
     assert_golden("nginx-to-istio/route.json", &json);
+    // The first step is an edit of the Gateway, and comes to the Service that the route has there.
+    example.run("route", "--out steps").expect(0);
+    let steps = example.place.path().join("steps");
+    let mut folders: Vec<_> =
+        std::fs::read_dir(&steps).unwrap().map(|it| it.unwrap().path()).collect();
+    folders.sort();
+    let files = std::fs::read_dir(&folders[0]).unwrap().map(|it| it.unwrap().path());
+    let yaml = files.filter(|it| it.extension().is_some_and(|it| it == "yaml"));
+    let first: String = yaml.map(|it| std::fs::read_to_string(it).unwrap()).collect();
+    assert!(first.contains("kind: Gateway") && first.contains("port: 8443"), "{first}");
+    assert_eq!(first.matches("kind: Service").count(), 1, "only nginx is written down: {first}");
+    let folder = folders[0].strip_prefix(example.place.path()).unwrap().display().to_string();
+    let plan = example.place.run(&format!("plan -f {folder} --sandbox")).expect(0).stdout;
+    assert!(plan.contains("Nobody is disconnected."), "{plan}");
 }
 
 #[test]

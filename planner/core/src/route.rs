@@ -7,6 +7,7 @@
 
 mod course;
 mod documents;
+mod edited_gateway;
 pub mod gate;
 mod harm;
 mod parts;

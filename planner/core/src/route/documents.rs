@@ -12,11 +12,12 @@ use crate::node::Owners;
 use crate::node::private_link_service as link_node;
 use crate::pointer::At;
 
+use super::edited_gateway;
 use super::search::State;
 use super::{Route, Step};
 
 /// The documents of a step, from all documents of desired state as they are written. Services come as the
-/// step has them, endpoints with the Service through which they are reached then. The last step's are
+/// step has them, Gateways so that their controllers make them so, endpoints with the Service through which they are reached then. The last step's are
 /// those of desired state.
 pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
     if route.steps.last().is_some_and(|last| last.number == step.number) {
@@ -24,6 +25,7 @@ pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
     }
     let mut written = BTreeSet::new();
     let mut documents = Vec::new();
+    let made = edited_gateway::made(route);
     for document in desired.iter().flat_map(items) {
         match document.get("kind").and_then(Value::as_str) {
             Some("Service") => {
@@ -36,6 +38,11 @@ pub fn documents(route: &Route, step: &Step, desired: &[Value]) -> Vec<Value> {
                 written.insert(key);
             }
             Some("PrivateEndpoint") => documents.extend(reached(step, document)),
+            // What a Gateway makes is edited there.
+            Some("Gateway") if let Some(service) = edited_gateway::service_of(document, &made) => {
+                documents.extend(edited_gateway::edited(document, service, (route, step)));
+                written.insert(service.to_owned());
+            }
             _ => documents.push(document.clone()),
         }
     }

@@ -21,6 +21,7 @@ mod run;
 mod sandbox;
 mod show;
 mod validate;
+mod version;
 
 use std::path::PathBuf;
 
@@ -53,6 +54,7 @@ pub(crate) use run::{Apply, Destroy, Run, RunFlags, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
 pub(crate) use validate::{ProblemFormat, Validate};
+pub(crate) use version::Version;
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -352,6 +354,8 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual page, or write one for every command
     Man(Man),
+    /// Print which privlink this is, and what its predictions were compared with
+    Version(Version),
 }
 
 /// `schema`.

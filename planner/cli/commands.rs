@@ -26,6 +26,7 @@ mod stages;
 mod summary;
 mod unlock;
 mod validate;
+mod version;
 mod walk;
 
 use std::future::Future;
@@ -88,6 +89,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
             Ok(Exit::Done)
         }
         Command::Man(args) => man::run(&args, ui),
+        Command::Version(args) => version::run(&args, ui),
     }
 }
 

@@ -88,7 +88,7 @@ fn every_example_is_imported() {
     for name in names("examples") {
         let is_file = root().join("examples").join(&name).is_file();
         // nginx-to-gateway is reached by its route alone, not by an apply.
-        let others = ["ci", "drift", "gitops-guard", "nginx-to-gateway"];
+        let others = ["ci", "drift", "gitops-guard", "nginx-to-gateway", "two-tenants"];
         assert!(
             is_file
                 || others.contains(&name.as_str())

@@ -54,6 +54,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("connection-disagrees", "two ends of a connection: tests/repair.rs"),
     ("not-replaceable", "the flag --replace: tests/scope.rs"),
     ("left-behind", "the flag --exclude: tests/scope.rs"),
+    ("offer-changed", "an Offer that was published again: tests/offers.rs"),
+    ("wrong-request-message", "a stranger's endpoint: tests/offers.rs"),
     ("stranger-pending", "an endpoint of another owner: tests/tenants.rs"),
     ("field-conflict", "a live Service with another field manager: tests/failures.rs"),
     ("unreadable", "a list that could not be read: tests/failures.rs"),

@@ -7,7 +7,7 @@ use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
 use crate::diff::dns::zone_missing;
-use crate::join::decision::{self, Decision};
+use crate::join::decision::{self, Asker, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
@@ -233,9 +233,26 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
         for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
             let is_own = own.contains_key(&endpoint.key());
-            let decision = decision::decision(input, Some(service), &endpoint, &consumer.status);
+            let asker = Asker {
+                service: Some(service),
+                endpoint: &endpoint,
+                status: &consumer.status,
+                message: &consumer.request_message,
+            };
+            let decision = decision::decision(input, &asker);
+            let other = decision::expecting_other(input, &asker).filter(|_| !is_own);
             let told = told(look, link, (&consumer.status, is_own), decision);
-            let Some((class, by, message, repair)) = told else { continue };
+            let Some((class, by, mut message, mut repair)) = told else { continue };
+            if let Some((approval, _)) = other {
+                message = format!(
+                    "a consumer asks to connect to {} with another request message than EndpointApproval {} expects",
+                    link.name(),
+                    approval.name.value
+                );
+                repair = Repair::advice(
+                    "ask the consumer for the message you agreed on, or list it under `reject`",
+                );
+            }
             let at = connection_address(&consumer.endpoint, own);
             let object = Some(consumer.endpoint.as_str());
             let mut found = difference(class, &at, object, message, Cause::by(by));

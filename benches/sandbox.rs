@@ -109,7 +109,7 @@ pub(crate) async fn observe(endpoints: usize) {
     let kubernetes = kubernetes(&running).await;
     let before = running.requests().len();
     let start = Instant::now();
-    let snapshot = observe::observe(&targets(), &kubernetes, &arm).await;
+    let snapshot = observe::observe(&targets(), Some(&kubernetes), &arm).await;
     let spent = start.elapsed();
     let requests = running.requests().len() - before;
     assert_eq!(snapshot.resources_of_type("Microsoft.Network/privateEndpoints").count(), endpoints);
@@ -137,7 +137,7 @@ pub(crate) async fn apply() {
     let mut patience = Patience::default();
     patience.parallelism = plan.steps.len();
     patience.poll_interval = Duration::from_millis(50);
-    let session = Session::new(kubernetes, arm, patience);
+    let session = Session::new(Some(kubernetes), arm, patience);
     let mut spans: BTreeMap<usize, (Instant, Instant)> = BTreeMap::new();
     let begin = Instant::now();
     let mut note = |event: &Event| {
@@ -162,7 +162,7 @@ pub(crate) async fn apply() {
 
 async fn observed(kubernetes: &KubernetesClient, arm: &ArmClient) -> (Snapshot, Facts) {
     let targets = targets();
-    let snapshot = observe::observe(&targets, kubernetes, arm).await;
+    let snapshot = observe::observe(&targets, Some(kubernetes), arm).await;
     let pinned = Facts { subscription: SUBSCRIPTION.to_owned(), ..Facts::default() };
     let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)

@@ -146,6 +146,17 @@ fn endpoint_in_other_subscription() {
     example.destroy("");
 }
 
+/// Endpoints alone, in the world of a provider: nothing of it is the stack's.
+#[test]
+fn consumer() {
+    let example = Example::new("consumer");
+    example.goldens(0);
+    example.apply(0, "", "No changes.");
+    example.run("destroy", "--auto-approve").expect(0);
+    let plan = example.run("plan", "--destroy").expect(0);
+    assert_eq!(plan.last_line(), "No changes.", "{}", plan.stdout);
+}
+
 #[test]
 fn frontend_recreated() {
     let example = Example::new("frontend-recreated");
@@ -237,6 +248,7 @@ fn every_example_has_a_readme_and_is_tested() {
         assert!(readme.exists(), "{name} has no README.md");
         let tested = APPLIED.contains(&name.as_str())
             || [
+                "consumer",
                 "endpoint-in-other-subscription",
                 "frontend-recreated",
                 "gitops-guard",

@@ -378,6 +378,26 @@ fn a_group_for_an_endpoint_that_is_not_there_is_one_finding_where_it_is_written(
 }
 
 #[test]
+fn a_wrong_subscription_is_one_error_at_its_line() {
+    let place = Workplace::with_example("internal-load-balancer");
+    let other = "11111111-2222-3333-4444-555555555555";
+    let wrong = stack("").replace("00000000-0000-0000-0000-000000000000", other);
+    assert!(wrong.contains(other), "{wrong}");
+    std::fs::write(place.path().join("app.yaml"), format!("{wrong}{}", web(&[], "").concat()))
+        .unwrap();
+    for command in ["plan", "preflight", "apply --auto-approve"] {
+        let run = place.run(&format!("{command} -f app.yaml --sandbox=w.json"));
+        let said = run.expect(1).stderr;
+        assert_eq!(said.matches("SubscriptionNotFound").count(), 1, "{command}: {said}");
+        assert!(said.contains("app.yaml:") && said.contains("az account list"), "{said}");
+        assert!(!said.contains("request id"), "{said}");
+    }
+    // What cannot be read is one line of a report, and not one for each list.
+    let drift = place.run("drift -f app.yaml --sandbox=w.json").stdout;
+    assert_eq!(drift.matches("SubscriptionNotFound").count(), 1, "{drift}");
+}
+
+#[test]
 fn a_cluster_that_is_not_there_is_one_error_with_the_names_that_are() {
     let place = Workplace::with_example("internal-load-balancer");
     let wrong = stack("").replace("cluster: myAKSCluster", "cluster: myAksCluster2");

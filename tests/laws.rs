@@ -16,7 +16,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use generated::{desired, is_own, lasting, neighbour, observed, planned, session, version};
+use generated::{
+    ENDPOINTS, Version, desired, is_own, lasting, neighbour, observed, of_a_consumer, planned,
+    reaching, session, version,
+};
 use privlink_core::event::{Event, EventKind};
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::report::{Outcome, Report};
@@ -37,7 +40,10 @@ struct Run {
 fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
     let desired = desired(documents);
     RUNTIME.block_on(async {
-        let session = session(served).await;
+        let mut session = session(served).await;
+        if desired.is_of_a_consumer() {
+            session.kubernetes = None;
+        }
         let plan = planned(&desired, &observed(&session).await, mode);
         assert_eq!(plan.refusals, [], "{}", documents.join("---\n"));
         let before = served.requests().len();
@@ -117,6 +123,25 @@ fn destroy_leaves_all_as_it_was(before: &Value, after: &Value) {
     assert_eq!(served::difference(before, after), None);
 }
 
+/// The neighbour's Private Link Service.
+const LINK: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mc_myresourcegroup_myakscluster_eastus/\
+    providers/Microsoft.Network/privateLinkServices/neighbour-pls";
+
+/// A version of endpoints alone.
+fn endpoints() -> impl Strategy<Value = Version> {
+    prop::collection::btree_map(0..ENDPOINTS.len(), reaching(), 0..4)
+        .prop_map(|endpoints| Version { endpoints, ..Version::default() })
+}
+
+fn no_cluster_is_asked(run: &Run) {
+    let asked: Vec<&Entry> = run
+        .requests
+        .iter()
+        .filter(|it| it.path.contains("/api/") || it.path.contains("/apis/"))
+        .collect();
+    assert!(asked.is_empty(), "{asked:#?}");
+}
+
 fn cases() -> u32 {
     std::env::var("LAW_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(6)
 }
@@ -145,6 +170,24 @@ proptest! {
         let run = run(&served, &second.documents("laws"), Mode::Destroy);
         needs_come_first(&run);
         nothing_foreign_is_written(&run);
+        destroy_leaves_all_as_it_was(&before, &lasting(&served.world()));
+    }
+
+    /// A stack without a cluster keeps the laws too, and asks no API server for anything.
+    #[test]
+    fn laws_hold_for_consumers_without_a_cluster(first in endpoints(), second in endpoints()) {
+        let served = Served::new(World::first());
+        run(&served, &neighbour(), Mode::Apply);
+        let before = lasting(&served.world());
+        for version in [&first, &second] {
+            let run = run(&served, &of_a_consumer(version, LINK), Mode::Apply);
+            needs_come_first(&run);
+            nothing_foreign_is_written(&run);
+            no_cluster_is_asked(&run);
+        }
+        let run = run(&served, &of_a_consumer(&second, LINK), Mode::Destroy);
+        needs_come_first(&run);
+        no_cluster_is_asked(&run);
         destroy_leaves_all_as_it_was(&before, &lasting(&served.world()));
     }
 }

@@ -104,6 +104,9 @@ impl Audience for Reader<'_> {
             Happening::WaitsForLock { stack, holder } => {
                 self.ui.say(&format!("Waiting for {holder}, which works on stack {stack}."));
             }
+            Happening::Unlocked { stack } => self.ui.say(&format!(
+                "No lock: {stack} has no cluster to keep one in. Let one run at a time work on it."
+            )),
             Happening::TookOver { dead } => {
                 let dead = &dead.identity;
                 let line = format!("Took the stack over from {dead}, which gave no sign of life.");

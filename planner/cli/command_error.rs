@@ -74,6 +74,10 @@ impl From<NoCluster> for CommandError {
 
 impl From<Unread> for CommandError {
     fn from(unread: Unread) -> Self {
+        if let Some(place) = &unread.place {
+            let problem = Diagnostic::new(rule::UNREADABLE, unread.to_string()).at(place, "");
+            return Self::diagnostics(vec![problem]);
+        }
         let error = Self::new(unread.to_string());
         unread.help().into_iter().fold(error, Self::hint)
     }
@@ -90,6 +94,7 @@ impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
         let failure = match failure {
             Failure::NoCluster(missing) => return missing.into(),
+            Failure::Unread(unread) => return unread.into(),
             failure => failure,
         };
         let exit = match failure {

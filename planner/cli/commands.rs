@@ -216,13 +216,13 @@ async fn observed(
     patience: Patience,
 ) -> Result<Observed, CommandError> {
     let observed = seen(desired, place, snapshot, patience).await?;
-    read(&observed)?;
+    read(&observed, desired)?;
     Ok(observed)
 }
 
 /// Says why nothing can be predicted, if something could not be read that every prediction rests on.
-fn read(observed: &Observed) -> Result<(), CommandError> {
-    match Unread::of(&observed.snapshot, &observed.facts) {
+fn read(observed: &Observed, desired: &Desired) -> Result<(), CommandError> {
+    match Unread::of(&observed.snapshot, &observed.facts, desired) {
         Some(unread) => Err(unread.into()),
         None => Ok(()),
     }
@@ -301,7 +301,8 @@ fn options(mode: Mode, limits: &Limits) -> Options {
 
 /// Asks the API server whether it takes what the plan would apply, and tells what it refuses.
 async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected: &Connected) {
-    let answers = privlink_engine::rehearsal::ask(plan, &connected.session.kubernetes).await;
+    let answers =
+        privlink_engine::rehearsal::ask(plan, connected.session.kubernetes.as_ref()).await;
     rehearsal::tell(plan, desired, &limits.accept, &answers);
 }
 

@@ -58,13 +58,18 @@ pub(crate) async fn connect_sharing(
     if sandbox.is_some() {
         // Without a Stack, the sandbox's own cluster is meant.
         place.subscription.get_or_insert_with(|| privlink_sandbox::world::SUBSCRIPTION.to_owned());
-        place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
-        place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
+        if !Targets::have_no_cluster(desired, &place.said()) {
+            place.resource_group.get_or_insert_with(|| privlink_sandbox::world::GROUP.to_owned());
+            place.cluster.get_or_insert_with(|| SANDBOX_CLUSTER.to_owned());
+        }
     }
     let said = place.said();
     let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
     let targets = Targets::of(desired, &said, &pinned)?;
-    let session = session(desired, &place, (sandbox.as_ref(), shared), patience).await?;
+    let mut session = session(&place, (sandbox.as_ref(), shared), patience)?;
+    if !Targets::have_no_cluster(desired, &said) {
+        session.kubernetes = Some(kubernetes(desired, &place, sandbox.as_ref()).await?);
+    }
     let cluster = place.cluster.clone().or_else(|| {
         let said = desired.stack.as_ref()?.cluster.as_ref()?;
         Some(said.value.clone())
@@ -82,7 +87,10 @@ pub(crate) async fn connect_saved(
     place.context = place.context.or_else(|| saved.context.clone());
     let desired = Desired { name: saved.plan.stack.clone(), ..Desired::default() };
     let sandbox = sandbox(&desired, &place).await?;
-    let session = session(&desired, &place, (sandbox.as_ref(), None), patience).await?;
+    let mut session = session(&place, (sandbox.as_ref(), None), patience)?;
+    if !saved.without_cluster {
+        session.kubernetes = Some(kubernetes(&desired, &place, sandbox.as_ref()).await?);
+    }
     Ok(Connected {
         session,
         targets: Targets::default(),
@@ -101,9 +109,8 @@ async fn sandbox(desired: &Desired, place: &TargetFlags) -> Result<Option<Runnin
     }
 }
 
-/// The clients.
-async fn session(
-    desired: &Desired,
+/// A session with Azure.
+fn session(
     place: &TargetFlags,
     (sandbox, shared): (Option<&Running>, Option<&ArmClient>),
     mut patience: Patience,
@@ -112,12 +119,11 @@ async fn session(
     if sandbox.is_some() || cloud.is_ok_and(|cloud| cloud.is_loopback()) {
         patience.hurry();
     }
-    let kubernetes = kubernetes(desired, place, sandbox).await?;
     let arm = match shared {
         Some(shared) => shared.clone(),
         None => arm(place, sandbox)?,
     };
-    let mut session = Session::new(kubernetes, arm, patience);
+    let mut session = Session::new(None, arm, patience);
     session.is_sandbox = sandbox.is_some();
     Ok(session)
 }
@@ -127,7 +133,7 @@ impl Connected {
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
         let Session { kubernetes, arm, .. } = &self.session;
         let _passing = self.is_alone.then(|| Passing::show(&self.reading()));
-        let snapshot = observe::observe(&self.targets, kubernetes, arm).await;
+        let snapshot = observe::observe(&self.targets, kubernetes.as_ref(), arm).await;
         let facts = self.targets.facts(&snapshot, &self.pinned);
         (snapshot, facts)
     }
@@ -135,6 +141,7 @@ impl Connected {
     /// What is being read, in words.
     pub(crate) fn reading(&self) -> String {
         match &self.cluster {
+            None if self.session.kubernetes.is_none() => "Reading Azure".to_owned(),
             None => "Reading the cluster and Azure".to_owned(),
             Some(name) => format!("Reading cluster {name} and Azure"),
         }

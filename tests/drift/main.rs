@@ -8,6 +8,7 @@
 )]
 
 mod azure;
+mod consumer;
 mod formats;
 mod kubernetes;
 mod manifests;

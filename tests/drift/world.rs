@@ -48,6 +48,16 @@ impl Applied {
         Self { name, place }
     }
 
+    /// The example, applied in the world that it brings along.
+    pub(crate) fn in_its_world(name: &'static str) -> Self {
+        let applied = Self { name, place: Workplace::with_example(name) };
+        let world = format!(".privlink/sandbox/{name}.json");
+        let from = format!("examples/{name}/world/observed.json");
+        applied.place.run(&format!("sandbox init {world} --from {from}")).expect(0);
+        applied.run("apply", "--auto-approve").expect(0);
+        applied
+    }
+
     /// The example with its Service's annotations taken away, in a world that was changed before it was applied.
     pub(crate) fn bare(name: &'static str, change: impl FnOnce(&mut Value)) -> Self {
         let applied = Self { name, place: Workplace::with_example(name) };

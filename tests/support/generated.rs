@@ -129,6 +129,22 @@ impl Version {
     }
 }
 
+/// A consumer's stack: the endpoints of a version alone, each to a Private Link Service by its id, and no cluster.
+pub(crate) fn of_a_consumer(version: &Version, link: &str) -> Vec<String> {
+    let mut documents = vec![format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: consumer}}\n\
+         spec: {{subscription: {OWN}}}\n"
+    )];
+    for (number, reaching) in &version.endpoints {
+        let document = endpoint(ENDPOINTS[*number], reaching);
+        let target =
+            format!("service: {{namespace: default, name: {}}}", SERVICES[reaching.service]);
+        assert!(document.contains(&target), "{document}");
+        documents.push(document.replace(&target, &format!("id: {link}")));
+    }
+    documents
+}
+
 pub(crate) fn service(name: &str, number: usize, wanted: &Wanted) -> String {
     let mut service = Service::internal(name);
     let third = if wanted.subnet.is_some() { 241 } else { 240 };
@@ -201,10 +217,13 @@ pub(crate) fn targets() -> Targets {
 }
 
 pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
-    let targets = targets();
+    let mut targets = targets();
+    if session.kubernetes.is_none() {
+        targets.cluster = None;
+    }
     let mut pinned = Facts { subscription: OWN.to_owned(), ..Facts::default() };
     pinned.sources.insert(Fact::Subscription, Origin::Pinned);
-    let snapshot = observe::observe(&targets, &session.kubernetes, &session.arm).await;
+    let snapshot = observe::observe(&targets, session.kubernetes.as_ref(), &session.arm).await;
     let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)
 }

@@ -40,7 +40,7 @@ pub(crate) async fn session(served: &Served) -> Session {
     let arm = ArmClient::new(&cloud, &identity, &environment, Settings::default()).unwrap();
     let mut patience = Patience::default();
     patience.hurry();
-    Session::new(kubernetes, arm, patience)
+    Session::new(Some(kubernetes), arm, patience)
 }
 
 /// The first world of the sandbox, and what is done in it.
@@ -58,7 +58,7 @@ impl Stage {
         RUNTIME.block_on(async {
             let session = session(&self.0).await;
             let mut plan = planned(&desired, &observed(&desired, &session).await);
-            let answers = privlink_engine::rehearsal::ask(&plan, &session.kubernetes).await;
+            let answers = privlink_engine::rehearsal::ask(&plan, session.kubernetes.as_ref()).await;
             rehearsal::tell(&mut plan, &desired, &[], &answers);
             plan
         })
@@ -108,7 +108,7 @@ async fn observed(desired: &Desired, session: &Session) -> (Snapshot, Facts) {
     };
     let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
     let targets = Targets::of(desired, &said, &pinned).unwrap();
-    let snapshot = observe::observe(&targets, &session.kubernetes, &session.arm).await;
+    let snapshot = observe::observe(&targets, session.kubernetes.as_ref(), &session.arm).await;
     let facts = targets.facts(&snapshot, &pinned);
     (snapshot, facts)
 }

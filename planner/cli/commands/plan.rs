@@ -120,7 +120,7 @@ fn one(
     let (observed, mut made, home) = match snapshot {
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
-            super::read(&observed)?;
+            super::read(&observed, &desired)?;
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
             (observed, Made::of(planned), None)
         }
@@ -156,7 +156,7 @@ async fn live(
     let (snapshot, facts) = connected.observe().await;
     super::there(&snapshot, &connected.targets, desired)?;
     let observed = Observed { snapshot, facts, connected: None };
-    super::read(&observed)?;
+    super::read(&observed, desired)?;
     let mut planned = super::planned(desired, &observed, mode, &args.limits)?;
     super::rehearse(&mut planned.plan, desired, &args.limits, &connected).await;
     let mut met = true;
@@ -211,6 +211,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
         digest: String::new(),
         subscription: facts.subscription.clone(),
         context: place.context.clone(),
+        without_cluster: !snapshot.kubernetes.is_there(),
         home: None,
         lists: snapshot.azure.keys().cloned().collect(),
         bindings: staleness::bind(plan, subjects, snapshot),

@@ -7,6 +7,7 @@ use privlink_core::facts::Facts;
 use privlink_core::plan::Mode;
 use privlink_core::preflight::{Phase, Report, Verdict, role};
 use privlink_core::snapshot::Snapshot;
+use privlink_core::unread::Unread;
 use privlink_engine::preflight::Seen;
 use privlink_engine::session::Patience;
 use privlink_render as render;
@@ -35,6 +36,9 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
         let seen = (&observed.snapshot, &observed.facts);
+        // A wrong subscription is one mistake, and nothing can be said of what is in it.
+        let unread = Unread::of(seen.0, seen.1, &desired).filter(|it| it.place.is_some());
+        unread.map_or(Ok(()), |it| Err(CommandError::from(it)))?;
         let report = check(&desired, seen, phase, &connected).await?;
         connected.close().await?;
         Ok(report)

@@ -15,7 +15,12 @@ pub(crate) fn run(args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandError> {
     let desired = super::sound(&args.input, &args.place, None, ui)?;
     super::block_on(async {
         let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
-        let lock = lock::of(&desired.name, &connected.session.kubernetes);
+        let Some(kubernetes) = &connected.session.kubernetes else {
+            ui.say("The stack has no cluster to keep a lock in: it has none.");
+            connected.close().await?;
+            return Ok(Exit::Done);
+        };
+        let lock = lock::of(&desired.name, kubernetes);
         let exit = free(&lock, args, ui).await;
         connected.close().await?;
         exit

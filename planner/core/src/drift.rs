@@ -31,7 +31,7 @@ use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
 use crate::prediction;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::stack_graph;
 use crate::unread;
 
@@ -70,7 +70,9 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let world = &inventory.world;
     kubernetes::compare(input, look, &mut gathered);
     let mut seen = None;
-    if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
+    if !input.snapshot.kubernetes.is_there() {
+        // Whose the controller's objects are, a cluster would say.
+    } else if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else {
@@ -98,11 +100,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
 
 /// What could not be read at all.
 fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
-    let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
-    for (what, reading) in unread::of_kubernetes(snapshot).chain(azure) {
-        if let Reading::Unreadable(why) = reading {
-            let unread = Unread { what: what.to_owned(), why: why.clone() };
-            gathered.unreadable.push(unread);
-        }
-    }
+    let all = unread::all(snapshot).into_iter();
+    let unread = all.map(|(what, why)| Unread { what: what.to_owned(), why: why.to_owned() });
+    gathered.unreadable.extend(unread);
 }

@@ -17,7 +17,7 @@ use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
-use crate::facts::{Facts, Origin, TABLE};
+use crate::facts::{Origin, TABLE};
 use crate::finding;
 use crate::graph::Graph;
 use crate::health;
@@ -220,7 +220,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
         mode: input.options.mode,
         redacted: input.snapshot.redacted,
         scope: input.options.scope.clone(),
-        facts: fact_notes(input.facts),
+        facts: fact_notes(input),
         outputs: outputs(input, prediction),
         changes,
         steps,
@@ -266,8 +266,12 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
     merged
 }
 
-/// The facts a reader should know, with their sources.
-pub(crate) fn fact_notes(facts: &Facts) -> Vec<FactNote> {
+/// The facts a reader should know, with their sources; none where there is no cluster for them to be about.
+pub(crate) fn fact_notes(input: &Input<'_>) -> Vec<FactNote> {
+    let facts = input.facts;
+    if !input.snapshot.kubernetes.is_there() {
+        return Vec::new();
+    }
     let shown = TABLE.iter().filter(|row| row.hidden.is_none());
     let mut notes: Vec<FactNote> = shown
         .filter_map(|row| {

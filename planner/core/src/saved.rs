@@ -26,6 +26,9 @@ pub struct SavedPlan {
     /// The kubeconfig context it was made with, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Whether the stack has no cluster.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_cluster: bool,
     /// Where it was made; absent if it was made from a saved observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Home>,
@@ -168,6 +171,7 @@ mod tests {
             digest: String::new(),
             subscription: "s".into(),
             context: None,
+            without_cluster: false,
             home: None,
             lists: vec!["/a".into()],
             bindings: Vec::new(),

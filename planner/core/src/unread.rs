@@ -1,6 +1,7 @@
 //! What could not be read although every prediction rests on it, and a cluster that is not there: nothing is
 //! planned as if either were absent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::desired::Desired;
@@ -40,16 +41,42 @@ fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
     }
 }
 
+/// All that could not be read, with the reason: the lists of the cluster, and those of Azure; where nothing in a
+/// subscription could be, the subscription alone.
+pub fn all(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+    let mut all: Vec<(&str, &str)> = of_kubernetes(snapshot).filter_map(failed).collect();
+    let mut closed = BTreeSet::new();
+    for (path, reading) in &snapshot.azure {
+        let Some((what, why)) = failed((path, reading)) else { continue };
+        match subscription(path).filter(|it| is_closed(snapshot, it)) {
+            None => all.push((what, why)),
+            Some(within) if closed.insert(within) => all.push((within, why)),
+            Some(_) => {}
+        }
+    }
+    all
+}
+
+/// The part of a list's path that names its subscription.
+fn subscription(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/subscriptions/")?;
+    let end = path.len() - rest.len() + rest.find('/')?;
+    path.get(..end)
+}
+
 /// All that could not be read, a line each, with the reason.
 pub fn lines(snapshot: &Snapshot) -> Vec<String> {
-    let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
-    let all = azure.chain(of_kubernetes(snapshot)).filter_map(failed);
-    all.map(|(what, why)| format!("unreadable: {what}: {why}")).collect()
+    let told = |(what, why)| format!("unreadable: {what}: {why}");
+    all(snapshot).into_iter().map(told).collect()
 }
 
 /// Why what every prediction rests on could not be read: the cluster's Services and Nodes, and what the controller
-/// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them.
+/// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them. Where
+/// there is no cluster, nothing is.
 pub fn essential<'a>(snapshot: &'a Snapshot, facts: &Facts) -> Vec<&'a str> {
+    if !snapshot.kubernetes.is_there() {
+        return Vec::new();
+    }
     let kubernetes =
         of_kubernetes(snapshot).filter(|(what, _)| ["Services", "Nodes"].contains(what));
     let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
@@ -65,11 +92,13 @@ pub struct Unread {
     pub why: String,
     /// How many more were not, for other reasons.
     pub more: usize,
+    /// Where the Stack names the subscription, if nothing in it was read.
+    pub place: Option<Span>,
 }
 
 impl Unread {
     /// What every prediction rests on and was not read; nothing if all of it was.
-    pub fn of(snapshot: &Snapshot, facts: &Facts) -> Option<Self> {
+    pub fn of(snapshot: &Snapshot, facts: &Facts, desired: &Desired) -> Option<Self> {
         let mut reasons: Vec<&str> = Vec::new();
         for why in essential(snapshot, facts) {
             if !reasons.contains(&why) {
@@ -77,7 +106,12 @@ impl Unread {
             }
         }
         let (first, others) = reasons.split_first()?;
-        Some(Self { why: (*first).to_owned(), more: others.len() })
+        let named = desired.stack.as_ref().and_then(|stack| stack.subscription.as_ref());
+        let id = |name: &str| format!("/subscriptions/{}", name.to_lowercase());
+        let named = named.filter(|it| is_closed(snapshot, &id(&it.value)));
+        let place = named.map(|it| it.span.clone());
+        let more = if place.is_some() { 0 } else { others.len() };
+        Some(Self { why: (*first).to_owned(), more, place })
     }
 
     /// What that means, and what shows more.
@@ -99,6 +133,18 @@ impl fmt::Display for Unread {
 }
 
 impl std::error::Error for Unread {}
+
+/// Whether nothing was read of what a subscription holds, of several lists that were asked for.
+fn is_closed(snapshot: &Snapshot, subscription: &str) -> bool {
+    let within = format!("{subscription}/");
+    let lists: Vec<&Reading<List>> = snapshot
+        .azure
+        .iter()
+        .filter(|(path, _)| path.starts_with(&within))
+        .map(|it| it.1)
+        .collect();
+    lists.len() > 1 && lists.iter().all(|it| matches!(it, Reading::Unreadable(_)))
+}
 
 /// That the cluster which desired state names is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]

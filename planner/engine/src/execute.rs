@@ -93,14 +93,15 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
         }
         Op::DeleteService { namespace, name, uid } => {
             service_not_anothers(session, teller, (namespace, name), WaitKind::Deletion).await?;
-            let delete =
-                async || session.kubernetes.delete_service(namespace, name, Some(uid)).await;
+            let kubernetes = session.cluster()?;
+            let delete = async || kubernetes.delete_service(namespace, name, Some(uid)).await;
             told(session, teller, WaitKind::Deletion, delete).await?;
             Ok(Done::Well(String::new()))
         }
         Op::ReleaseService { namespace, name, uid } => {
             service_not_anothers(session, teller, (namespace, name), WaitKind::Service).await?;
-            let release = async || session.kubernetes.release_service(namespace, name, uid).await;
+            let kubernetes = session.cluster()?;
+            let release = async || kubernetes.release_service(namespace, name, uid).await;
             told(session, teller, WaitKind::Service, release).await?;
             Ok(Done::Well(String::new()))
         }
@@ -110,9 +111,9 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
                 privlink_core::marks::SYNC_ANNOTATION.to_owned(),
                 Some(to.clone()),
             )]);
-            let annotate = async || {
-                session.kubernetes.annotate_service(namespace, name, None, &annotations).await
-            };
+            let kubernetes = session.cluster()?;
+            let annotate =
+                async || kubernetes.annotate_service(namespace, name, None, &annotations).await;
             told(session, teller, WaitKind::Service, annotate).await?;
             Ok(Done::Well(String::new()))
         }
@@ -181,7 +182,8 @@ async fn apply_service(
     {
         return Err(unshown(&field));
     }
-    let apply = async || session.kubernetes.apply_service(&manifest, false).await;
+    let kubernetes = session.cluster()?;
+    let apply = async || kubernetes.apply_service(&manifest, false).await;
     let stored = told(session, teller, kind, apply).await?;
     session.known(|known| known.learn_service(&stored));
     if let Some(otherwise) = landed::service(&manifest, &stored) {
@@ -344,7 +346,8 @@ pub(crate) async fn service_not_anothers(
     (namespace, name): (&str, &str),
     kind: WaitKind,
 ) -> Result<Option<Value>, Failure> {
-    let read = async || session.kubernetes.service(namespace, name).await;
+    let kubernetes = session.cluster()?;
+    let read = async || kubernetes.service(namespace, name).await;
     let live = told(session, teller, kind, read).await?;
     let labels = live.as_ref().and_then(|live| live.pointer("/metadata/labels"));
     let mark = labels.and_then(|it| it.get(STACK_LABEL)?.as_str());

@@ -13,7 +13,10 @@ use crate::session::Session;
 /// When they cannot be read.
 pub async fn read(session: &Session, subscription: &str) -> Result<Home, Failure> {
     let Session { kubernetes, arm, .. } = session;
-    let cluster = kubernetes.cluster_uid().await.map_err(Failure::NowhereKubernetes)?;
+    let cluster = match kubernetes {
+        None => None,
+        Some(cluster) => cluster.cluster_uid().await.map_err(Failure::NowhereKubernetes)?,
+    };
     let id = ResourceId::new(format!("/subscriptions/{subscription}"));
     let shown = match subscription {
         "" => None,

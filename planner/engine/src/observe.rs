@@ -25,7 +25,7 @@ const AT_ONCE: usize = 8;
 /// Observes all that the targets ask for.
 pub async fn observe(
     targets: &Targets,
-    kubernetes: &KubernetesClient,
+    kubernetes: Option<&KubernetesClient>,
     arm: &ArmClient,
 ) -> Snapshot {
     // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
@@ -46,7 +46,7 @@ pub async fn observe(
 /// Observes the cluster, and just these lists of Azure.
 pub async fn observe_lists(
     lists: &[String],
-    kubernetes: &KubernetesClient,
+    kubernetes: Option<&KubernetesClient>,
     arm: &ArmClient,
 ) -> Snapshot {
     let (kubernetes, azure) =
@@ -79,18 +79,20 @@ async fn read(paths: Vec<String>, arm: &ArmClient) -> Vec<(String, Reading<List>
 }
 
 /// Observes Kubernetes.
-async fn observe_kubernetes(client: &KubernetesClient) -> Kubernetes {
+async fn observe_kubernetes(client: Option<&KubernetesClient>) -> Kubernetes {
     let events = events(client).await;
     beside_events(client, events).await
 }
 
 /// Reads the Events of Services.
-async fn events(client: &KubernetesClient) -> Reading<List> {
+async fn events(client: Option<&KubernetesClient>) -> Reading<List> {
+    let Some(client) = client else { return Reading::Absent };
     objects(retried(async || client.service_events().await).await)
 }
 
 /// Observes what of Kubernetes is not Events.
-async fn beside_events(client: &KubernetesClient, events: Reading<List>) -> Kubernetes {
+async fn beside_events(client: Option<&KubernetesClient>, events: Reading<List>) -> Kubernetes {
+    let Some(client) = client else { return Kubernetes::none() };
     let (version, services, nodes, namespaces) = futures::join!(
         retried(async || client.version().await),
         retried(async || client.services().await),
@@ -152,6 +154,9 @@ fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<List> {
     match outcome {
         Ok(Some(list)) => Reading::of(list),
         Ok(None) => Reading::Absent,
-        Err(why) => Reading::Unreadable(format!("{why}; {}", why.help())),
+        Err(why) => {
+            let text = format!("{why:#}");
+            Reading::Unreadable(format!("{}; {}", text.trim_end_matches('.'), why.help()))
+        }
     }
 }

@@ -54,17 +54,17 @@ pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<R
         lock_namespace: lock::NAMESPACE,
     };
     let needs = preflight::needs(&subject);
-    let answers = ask(&needs, &session.kubernetes, &session.arm).await;
+    let answers = ask(&needs, session.kubernetes.as_ref(), &session.arm).await;
     let mut report = preflight::judge(&subject, &needs, &answers, session.arm.identity());
     if phase == Phase::Apply {
-        let said = crate::rehearsal::ask(&planned.plan, &session.kubernetes).await;
+        let said = crate::rehearsal::ask(&planned.plan, session.kubernetes.as_ref()).await;
         report.add(rehearsal::checks(seen.desired, &said));
     }
     Ok(report)
 }
 
 /// Asks all that is needed. What cannot be read is unreadable, with the reason.
-async fn ask(needs: &Needs, kubernetes: &KubernetesClient, arm: &ArmClient) -> Answers {
+async fn ask(needs: &Needs, kubernetes: Option<&KubernetesClient>, arm: &ArmClient) -> Answers {
     let (own, cluster, verbs, registrations, tenants) = futures::join!(
         permissions(needs, arm),
         grants(needs, arm),
@@ -150,7 +150,11 @@ fn role_of(assignment: &Value) -> Option<String> {
     Some(assignment.pointer("/properties/roleDefinitionId")?.as_str()?.to_lowercase())
 }
 
-async fn verbs(needs: &Needs, kubernetes: &KubernetesClient) -> BTreeMap<Verb, Reading<bool>> {
+async fn verbs(
+    needs: &Needs,
+    kubernetes: Option<&KubernetesClient>,
+) -> BTreeMap<Verb, Reading<bool>> {
+    let Some(kubernetes) = kubernetes else { return BTreeMap::new() };
     each(needs.verbs.keys().cloned(), async |verb: &Verb| {
         let may = async || {
             let Verb { namespace, group, resource, verb } = verb;

@@ -13,7 +13,8 @@ const AT_ONCE: usize = 8;
 
 /// Asks about every Service that the plan applies, in the order of its steps. Once the identity turns out
 /// to be one that may not, nothing more is asked.
-pub async fn ask(plan: &Plan, kubernetes: &KubernetesClient) -> Answers {
+pub async fn ask(plan: &Plan, kubernetes: Option<&KubernetesClient>) -> Answers {
+    let Some(kubernetes) = kubernetes else { return Answers::default() };
     let mut services = asked(plan).into_iter();
     let Some((key, manifest)) = services.next() else { return Answers::default() };
     let first = answer(retried(async || kubernetes.apply_service(manifest, true).await).await);

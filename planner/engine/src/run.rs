@@ -70,11 +70,12 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct Turn<'a> {
     run: Run<'a>,
-    lock: KeptLock,
+    /// Nothing where there is no cluster to keep one in.
+    lock: Option<KeptLock>,
 }
 
 impl<'a> Run<'a> {
-    /// Takes the stack's lock, and follows what the run before left under way to its end. Nothing if the session
+    /// Takes the stack's lock, where there is a cluster to keep it in, and follows what the run before left under way to its end. Nothing if the session
     /// is stopped before.
     ///
     /// # Errors
@@ -82,7 +83,13 @@ impl<'a> Run<'a> {
     /// When the lock cannot be had.
     pub async fn begin(self, audience: &mut impl Audience) -> Result<Option<Turn<'a>>, Failure> {
         let Self { stack, session, .. } = self;
-        let lock = lock::of(stack, &session.kubernetes);
+        let Some(kubernetes) = &session.kubernetes else {
+            audience.hear(&Happening::Unlocked { stack });
+            let turn = Turn { run: self, lock: None };
+            turn.take_up(audience).await;
+            return Ok(Some(turn));
+        };
+        let lock = lock::of(stack, kubernetes);
         let waits_for = |holder: &_| audience.hear(&Happening::WaitsForLock { stack, holder });
         let taken = tokio::select! {
             taken = lock::take(&lock, self.lock, waits_for) => taken.map_err(Failure::Lock)?,
@@ -95,7 +102,7 @@ impl<'a> Run<'a> {
         if let Some(dead) = &lock.taken_from {
             audience.hear(&Happening::TookOver { dead });
         }
-        let turn = Turn { run: self, lock };
+        let turn = Turn { run: self, lock: Some(lock) };
         turn.take_up(audience).await;
         Ok(Some(turn))
     }
@@ -104,7 +111,8 @@ impl<'a> Run<'a> {
 impl Turn<'_> {
     /// Gives the lock back.
     pub async fn end(self, audience: &mut impl Audience) {
-        if let Err(error) = self.lock.release().await {
+        let Some(lock) = self.lock else { return };
+        if let Err(error) = lock.release().await {
             audience.hear(&Happening::NotFreed { error: &error });
         }
     }
@@ -125,7 +133,7 @@ impl Turn<'_> {
             return Ok(Ending::INTERRUPTED);
         };
         let mut plan = planned(desired, &snapshot, &facts, options)?;
-        let kubernetes = &self.run.session.kubernetes;
+        let kubernetes = self.run.session.kubernetes.as_ref();
         let answers = crate::rehearsal::ask(&plan, kubernetes).await;
         rehearsal::tell(&mut plan, desired, &options.accept, &answers);
         if terms.preflight && options.mode == Mode::Apply {
@@ -185,7 +193,7 @@ impl Turn<'_> {
         home::check(saved, session).await?;
         audience.hear(&Happening::Reading);
         let snapshot = tokio::select! {
-            snapshot = observe::observe_lists(&saved.lists, &session.kubernetes, &session.arm) => snapshot,
+            snapshot = observe::observe_lists(&saved.lists, session.kubernetes.as_ref(), &session.arm) => snapshot,
             () = session.stop.cancelled() => return Ok(Ending::INTERRUPTED),
         };
         audience.hear(&Happening::HasRead);
@@ -200,7 +208,7 @@ impl Turn<'_> {
     pub async fn look(&self, audience: &mut impl Audience) -> (Snapshot, Facts) {
         let Run { session, targets, pinned, .. } = self.run;
         audience.hear(&Happening::Reading);
-        let snapshot = observe::observe(targets, &session.kubernetes, &session.arm).await;
+        let snapshot = observe::observe(targets, session.kubernetes.as_ref(), &session.arm).await;
         let facts = targets.facts(&snapshot, pinned);
         audience.hear(&Happening::HasRead);
         (snapshot, facts)
@@ -229,7 +237,7 @@ impl Turn<'_> {
         if let Some(missing) = cluster.and_then(|it| NoCluster::of(&snapshot, it, desired)) {
             return Err(Failure::NoCluster(missing));
         }
-        match Unread::of(&snapshot, &facts) {
+        match Unread::of(&snapshot, &facts, desired) {
             Some(unread) => Err(Failure::Unread(unread)),
             None => Ok(Some((snapshot, facts))),
         }
@@ -334,9 +342,15 @@ impl Turn<'_> {
         let mut stopped = None;
         let report = {
             let mut running = std::pin::pin!(apply::carry_out(plan, origin, session, heard));
+            let lost = async {
+                match &self.lock {
+                    Some(lock) => lock.until_lost().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 report = &mut running => report,
-                why = self.lock.until_lost() => {
+                why = lost => {
                     session.stop.cancel();
                     stopped = Some(Stopped::LockLost(why));
                     running.await

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use privlink_azure::ArmClient;
 use privlink_core::known::Known;
-use privlink_kubernetes::KubernetesClient;
+use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::patience::{Patience, WaitKind};
@@ -12,8 +12,8 @@ pub use crate::patience::{Patience, WaitKind};
 /// The clients of a run, and what it has learnt so far.
 #[derive(Debug)]
 pub struct Session {
-    /// The Kubernetes API.
-    pub kubernetes: KubernetesClient,
+    /// The Kubernetes API; nothing where desired state has no cluster.
+    pub kubernetes: Option<KubernetesClient>,
     /// Azure Resource Manager.
     pub arm: ArmClient,
     /// How patient it is.
@@ -27,10 +27,19 @@ pub struct Session {
 
 impl Session {
     /// A session that knows nothing yet.
-    pub fn new(kubernetes: KubernetesClient, arm: ArmClient, patience: Patience) -> Self {
+    pub fn new(kubernetes: Option<KubernetesClient>, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
         let known = Mutex::new(Known::default());
         Self { kubernetes, arm, patience, stop, is_sandbox: false, known }
+    }
+
+    /// The Kubernetes API.
+    ///
+    /// # Errors
+    ///
+    /// When desired state has no cluster.
+    pub fn cluster(&self) -> Result<&KubernetesClient, KubernetesError> {
+        self.kubernetes.as_ref().ok_or_else(KubernetesError::no_cluster)
     }
 
     /// What is known, for reading or learning; not to be held while waiting.

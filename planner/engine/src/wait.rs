@@ -44,12 +44,13 @@ pub(crate) async fn controller(
     let mut ending = Ending::new(session, service);
     let mut may_nudge = again;
     let cached_until = Instant::now() + session.patience.cache;
-    let mut wakeups = session.kubernetes.watch();
+    let kubernetes = session.cluster()?;
+    let mut wakeups = kubernetes.watch();
     let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
     loop {
         let mut missing = missing(session, teller, expect).await?;
         if gone && missing.is_empty() {
-            let read = async || session.kubernetes.service(namespace, name).await;
+            let read = async || kubernetes.service(namespace, name).await;
             if told(session, teller, WaitKind::Deletion, read).await?.is_some() {
                 missing.push("the Service is still there, held by its finalizer".to_owned());
             }
@@ -140,8 +141,8 @@ async fn nudge(
         state: "the controller's caches have expired; its next sync is triggered".to_owned(),
     });
     let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
-    let annotate =
-        async || session.kubernetes.annotate_service(namespace, name, None, &annotations).await;
+    let kubernetes = session.cluster()?;
+    let annotate = async || kubernetes.annotate_service(namespace, name, None, &annotations).await;
     told(session, teller, WaitKind::Service, annotate).await?;
     Ok(())
 }
@@ -258,9 +259,10 @@ pub(crate) async fn service(
     manifest: &Value,
 ) -> Result<(), Failure> {
     let mut countdown = Countdown::begin(session, teller, WaitKind::External);
-    let mut wakeups = session.kubernetes.watch();
+    let kubernetes = session.cluster()?;
+    let mut wakeups = kubernetes.watch();
     loop {
-        let read = async || session.kubernetes.service(namespace, name).await;
+        let read = async || kubernetes.service(namespace, name).await;
         let live = told(session, teller, WaitKind::External, read).await?;
         let missing = match &live {
             None => vec!["it is not there".to_owned()],

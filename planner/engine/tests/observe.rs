@@ -171,7 +171,7 @@ async fn both_planes_are_observed_and_the_cluster_names_its_node_group() {
     let azure = Server::start(azure_lists(3), 100).await;
     let kubernetes = Server::start(kubernetes_lists(), 100).await;
     let arm = azure.arm();
-    let snapshot = observe(&targets(), &kubernetes.kubernetes().await, &arm).await;
+    let snapshot = observe(&targets(), Some(&kubernetes.kubernetes().await), &arm).await;
     assert_eq!(snapshot.kubernetes.version, Reading::Present(String::from("v1.33.1")));
     assert_eq!(snapshot.kubernetes.namespace, "shop");
     let balancers = Group::new("s", "mc_rg").list("Microsoft.Network/loadBalancers").to_lowercase();
@@ -195,7 +195,7 @@ async fn a_403_in_the_middle_of_a_list_is_unreadable_and_never_absent() {
     kubernetes.get_mut("/api/v1/events").unwrap().refused_page = Some(0);
     let kubernetes = Server::start(kubernetes, 100).await;
     let arm = azure.arm();
-    let snapshot = observe(&targets(), &kubernetes.kubernetes().await, &arm).await;
+    let snapshot = observe(&targets(), Some(&kubernetes.kubernetes().await), &arm).await;
     for name in ["e1", "e29", "none"] {
         let id = ResourceId::in_group("s", "g", "Microsoft.Network/privateEndpoints", name);
         let Observation::Unreadable(why) = snapshot.resource(&id) else {
@@ -230,7 +230,7 @@ async fn nothing_there_is_unreadable_with_the_reason() {
     drop(listener);
     let gone = Server { url, asked: Arc::default() };
     let arm = gone.arm();
-    let snapshot = observe(&targets(), &gone.kubernetes().await, &arm).await;
+    let snapshot = observe(&targets(), Some(&gone.kubernetes().await), &arm).await;
     assert_eq!(snapshot.azure.len(), 3);
     for reading in snapshot.azure.values() {
         assert!(

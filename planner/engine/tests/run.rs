@@ -109,7 +109,7 @@ impl Scene {
         let said = Said::default();
         let pinned = desired::pinned(&desired, said.subscription(&desired).as_deref());
         let targets = Targets::of(&desired, &said, &pinned).unwrap();
-        let session = Session::new(kubernetes, arm, patience);
+        let session = Session::new(Some(kubernetes), arm, patience);
         let folder = tempfile::tempdir().unwrap();
         Self { _sandbox: sandbox, session, desired, targets, pinned, folder }
     }
@@ -174,6 +174,6 @@ async fn a_session_that_is_stopped_changes_nothing() {
     assert_eq!(reader.asked, 0);
     turn.end(&mut reader).await;
     let Session { kubernetes, arm, .. } = &scene.session;
-    let snapshot = observe::observe(&scene.targets, kubernetes, arm).await;
+    let snapshot = observe::observe(&scene.targets, kubernetes.as_ref(), arm).await;
     assert!(!snapshot.kubernetes.services_by_key().keys().any(|key| key.name == "web"));
 }

@@ -86,7 +86,7 @@ impl Setting {
     }
 
     async fn observe(&self) -> Snapshot {
-        observe(&targets(), &self.kubernetes, &self.arm).await
+        observe(&targets(), Some(&self.kubernetes), &self.arm).await
     }
 
     fn fault(&self, method: &str, path: &str, effect: Effect) {

@@ -142,7 +142,7 @@ impl Observer {
     async fn read_all(&self) {
         let targets = self.targets_of_live().await;
         let began = Instant::now();
-        let snapshot = observe::observe(&targets, &self.kubernetes, &self.arm).await;
+        let snapshot = observe::observe(&targets, Some(&self.kubernetes), &self.arm).await;
         let facts = targets.facts(&snapshot, &self.pinned);
         let failure = unread::essential(&snapshot, &facts).first().map(|why| (*why).to_owned());
         if let Some(why) = &failure {

@@ -52,6 +52,23 @@ pub struct Desired {
     pub makers: Vec<Maker>,
 }
 
+impl Desired {
+    /// Whether it is a consumer's: about private endpoints alone, whose targets are not Services of its own, and a Stack
+    /// that names no cluster, if there is one. Nothing of it needs a cluster.
+    pub fn is_of_a_consumer(&self) -> bool {
+        let names = |stack: &Stack| {
+            stack.cluster.is_some() || stack.context.is_some() || !stack.facts.0.is_empty()
+        };
+        let is_own = |it: &PrivateEndpoint| matches!(it.target, Target::Service(_));
+        let has_some = !self.endpoints.is_empty() || self.stack.is_some();
+        has_some
+            && !self.stack.as_ref().is_some_and(names)
+            && self.services.is_empty()
+            && self.approvals.is_empty()
+            && !self.endpoints.values().any(is_own)
+    }
+}
+
 /// A Service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {

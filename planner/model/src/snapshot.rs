@@ -110,6 +110,23 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
+    /// What is there where there is no cluster.
+    pub fn none() -> Self {
+        Self {
+            version: Reading::Absent,
+            namespace: "default".to_owned(),
+            services: Reading::Absent,
+            nodes: Reading::Absent,
+            events: Reading::Absent,
+            namespaces: None,
+        }
+    }
+
+    /// Whether there is a cluster.
+    pub fn is_there(&self) -> bool {
+        self.services != Reading::Absent || self.nodes != Reading::Absent
+    }
+
     /// The Services that were read, by namespace and name.
     pub fn services_by_key(&self) -> BTreeMap<Key, &Value> {
         let key = |object: &Value| {

@@ -92,6 +92,18 @@ pub fn markdown(text: &str) -> String {
     safe
 }
 
+/// A sentence as [`markdown`] has it, but for what stands in backticks: that is code.
+pub fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // One that is left over, or two side by side, are no code of ours.
+    let inner = parts.get(1..parts.len().saturating_sub(1)).unwrap_or_default();
+    if parts.len().is_multiple_of(2) || inner.iter().any(|part| part.is_empty()) {
+        return markdown(text);
+    }
+    let of = |(at, part): (usize, &&str)| if at % 2 == 1 { code(part) } else { markdown(part) };
+    parts.iter().enumerate().map(of).collect()
+}
+
 /// Text as inline code of Markdown, also within a table.
 pub fn code(text: &str) -> String {
     let text = terminal(text);
@@ -221,6 +233,15 @@ mod tests {
             !code("` www.a.example").contains("www."),
             "HTML does not keep a link from being one"
         );
+    }
+
+    #[test]
+    fn what_stands_in_backticks_is_code_and_nothing_else_is() {
+        assert_eq!(prose("set `a.b` to `1|2`."), "set `a.b` to <code>1&#124;2</code>.");
+        for odd in ["a ` b", "`` @x", "`a``@b`"] {
+            assert_eq!(prose(odd), markdown(odd));
+        }
+        assert_eq!(prose("`<b>` <b>"), format!("{} {}", code("<b>"), markdown("<b>")));
     }
 
     #[test]

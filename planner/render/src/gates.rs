@@ -191,7 +191,7 @@ pub fn page(gated: &Gated, stage: Stage) -> String {
         page.push_str(&format!("\n{title}\n\n"));
         for line in lines {
             let nested = if line.starts_with(' ') { "  " } else { "" };
-            page.push_str(&format!("{nested}- {}\n", escape::markdown(line.trim())));
+            page.push_str(&format!("{nested}- {}\n", escape::prose(line.trim())));
         }
     };
     list("Before it is applied:", &waits, &mut page);

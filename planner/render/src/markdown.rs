@@ -33,7 +33,7 @@ pub(super) fn code(text: &str) -> String {
 
 /// A sentence as text.
 pub(super) fn prose(text: &str) -> String {
-    escape::markdown(&shorten(text, NAME * 2))
+    escape::prose(&shorten(text, NAME * 2))
 }
 
 /// The sections of a plan, in the order in which they are read.

@@ -139,7 +139,7 @@ pub fn page(route: &Route, step: &Step) -> String {
     let title = format!("Step {} of {}: {}", step.number, route.steps.len(), doing(step));
     let mut page = format!("# {}\n\nWhom it affects:\n\n", escape::markdown(&title));
     for line in effects(step) {
-        page.push_str(&format!("- {}\n", escape::markdown(&line)));
+        page.push_str(&format!("- {}\n", escape::prose(&line)));
     }
     let after = if step.number == route.steps.len() {
         "It is the last one: these documents are those of desired state."

@@ -155,6 +155,7 @@ impl ArmError {
     }
 }
 
+/// With `{:#}` without the request's ids, which Azure's support wants and most readers do not.
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (failure, detail) = (&self.0, &self.0.detail);
@@ -180,6 +181,7 @@ impl fmt::Display for ArmError {
         ];
         // What never arrived is found by nobody.
         let is_sent = failure.status.is_some() || !is_unsent(failure.kind);
+        let is_sent = is_sent && !f.alternate();
         for (name, id) in ids {
             if let Some(id) = id.as_ref().filter(|_| is_sent) {
                 write!(f, ", {name} id {id}")?;

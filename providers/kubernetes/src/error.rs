@@ -59,6 +59,12 @@ impl KubernetesError {
         Self(Box::new(Failure::new(kind, message.as_ref(), detail)))
     }
 
+    /// That there is no cluster to ask: desired state names none.
+    pub fn no_cluster() -> Self {
+        let about = (Doing::Connect, "Kubernetes", "no context");
+        Self::new(ErrorKind::Unconfigured, about, "desired state names no cluster")
+    }
+
     /// From a failure without a reply.
     pub(crate) fn from_kube(error: &kube::Error, about: About<'_>) -> Self {
         let kind = match error {

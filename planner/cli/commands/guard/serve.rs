@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privlink_core::desired::Desired;
+use privlink_engine::observe::Unsaid;
 use privlink_engine::session::Patience;
 use privlink_guard::{CertificateSource, Decided, Error, Options, SelfSigned};
 
@@ -20,6 +21,9 @@ pub(super) fn run(args: &GuardServe, ui: &mut Ui) -> Result<Exit, CommandError> 
     let desired = Desired { stack: stack.clone(), ..Desired::default() };
     super::super::block_on(async {
         let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
+        let Some(kubernetes) = connected.session.kubernetes.clone() else {
+            return Err(Unsaid.into());
+        };
         let mut policy = args.policy.policy();
         policy.spared.extend(args.serving.own_namespace.clone());
         let options = Options {
@@ -34,7 +38,7 @@ pub(super) fn run(args: &GuardServe, ui: &mut Ui) -> Result<Exit, CommandError> 
             drain: Duration::from_secs(args.drain),
             policy,
             stack,
-            kubernetes: connected.session.kubernetes.clone(),
+            kubernetes,
             arm: connected.session.arm.clone(),
             targets: connected.targets.clone(),
             pinned: connected.pinned.clone(),

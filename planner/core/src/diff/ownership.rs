@@ -21,8 +21,8 @@ pub(super) fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered
     gathered.refusals.push(Refusal::of(
         rule::UNREADABLE,
         at,
-        format!("{at} could not be read ({why}), so nothing is planned for it"),
-        Override::never("make it readable"),
+        format!("{at} could not be read, so nothing is planned for it"),
+        Override::never(format!("make it readable: {why}")),
     ));
 }
 

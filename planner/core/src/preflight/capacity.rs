@@ -48,7 +48,10 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let prediction = subject.prediction;
     let (before, after) = (of_controller(&prediction.before), of_controller(&prediction.after));
     let endpoints = tally(new_endpoints(subject).values().map(ResourceId::key));
-    let subnets: BTreeSet<&String> = after.keys().chain(endpoints.keys()).collect();
+    // Without a cluster, what is in other subnets is somebody else's.
+    let has_cluster = subject.input.snapshot.kubernetes.is_there();
+    let of_cluster = after.keys().filter(|_| has_cluster);
+    let subnets: BTreeSet<&String> = of_cluster.chain(endpoints.keys()).collect();
     for key in subnets {
         let count = |counts: &BTreeMap<String, usize>| counts.get(key).copied().unwrap_or(0);
         let more = count(&after).saturating_sub(count(&before)) + count(&endpoints);
@@ -77,7 +80,9 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 .or("Name a larger subnet, or make room in this one."),
         );
     }
-    policies(subject, checks);
+    if has_cluster {
+        policies(subject, checks);
+    }
 }
 
 fn network_of(subnet: &str) -> ResourceId {

@@ -27,7 +27,7 @@ pub fn judge(subject: &Subject<'_>, needs: &Needs, answers: &Answers, identity: 
         stack: subject.input.desired.name.clone(),
         phase: subject.phase,
         identity: identity.to_owned(),
-        facts: planning::fact_notes(subject.input.facts),
+        facts: planning::fact_notes(subject.input),
         checks,
     };
     report.sort();

@@ -246,8 +246,9 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
             needs.own.entry(scope).or_default().insert(right.action, right.why);
         }
     }
+    let has_cluster = input.snapshot.kubernetes.is_there();
     for (phase, place, group, resource, verbs, why) in VERBS {
-        if *phase > subject.phase {
+        if *phase > subject.phase || !has_cluster {
             continue;
         }
         for namespace in namespaces(subject, *place) {
@@ -257,7 +258,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
             }
         }
     }
-    if subject.phase == Phase::Apply {
+    if subject.phase == Phase::Apply && has_cluster {
         of_controller(subject, &mut needs.cluster);
     }
     needs.registered.insert(input.facts.subscription.to_lowercase());

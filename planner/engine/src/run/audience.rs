@@ -29,6 +29,11 @@ pub enum Happening<'a> {
         /// Who has it.
         holder: &'a Holder,
     },
+    /// There is no cluster to keep a lock in: nothing holds another run of the stack back.
+    Unlocked {
+        /// The stack.
+        stack: &'a str,
+    },
     /// The lock was taken from a run that gave no sign of life.
     TookOver {
         /// Whose it was.

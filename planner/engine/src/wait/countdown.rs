@@ -80,7 +80,8 @@ impl<'a> Countdown<'a> {
 /// The last Event of a Service, as the end of a sentence.
 async fn last_event(session: &Session, service: Option<&str>) -> String {
     let Some(service) = service else { return String::new() };
-    let Ok(events) = session.kubernetes.service_events().await else { return String::new() };
+    let Ok(kubernetes) = session.cluster() else { return String::new() };
+    let Ok(events) = kubernetes.service_events().await else { return String::new() };
     sync_events::of(service, &events).last.map_or_else(String::new, |(reason, said)| {
         format!("; the last event of the Service is {reason}: {said}")
     })

@@ -26,7 +26,7 @@ impl<'a> Ending<'a> {
         if since.elapsed() >= self.session.patience.grace {
             return None;
         }
-        let events = self.session.kubernetes.service_events().await.ok()?;
+        let events = self.session.cluster().ok()?.service_events().await.ok()?;
         let syncs = sync_events::of(self.service, &events);
         let ended = syncs.ensured.max(syncs.failed);
         (syncs.begun > ended).then_some(

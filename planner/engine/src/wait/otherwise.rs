@@ -64,12 +64,13 @@ impl<'a> Otherwise<'a> {
     /// What cannot be read says nothing.
     async fn ensured(&self) -> Option<Timestamp> {
         let (namespace, name) = self.service.split_once('/')?;
-        let live = self.session.kubernetes.service(namespace, name).await.ok()??;
+        let kubernetes = self.session.cluster().ok()?;
+        let live = kubernetes.service(namespace, name).await.ok()??;
         // Of one that is being deleted the word is of a sync before that.
         if live.pointer("/metadata/deletionTimestamp").is_some() {
             return None;
         }
-        let events = self.session.kubernetes.service_events().await.ok()?;
+        let events = kubernetes.service_events().await.ok()?;
         let written = sync_events::last_write(&live)?;
         let syncs = sync_events::of(self.service, &events);
         syncs.ensured.filter(|ensured| *ensured >= written && syncs.begun <= Some(*ensured))

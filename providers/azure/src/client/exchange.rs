@@ -87,7 +87,9 @@ impl ArmClient {
             let reply = self.send_until(call, Some(end)).await?;
             self.check(call, reply)
         };
-        retried(&settings.reads, Some(end), Failure::is_retryable, again, once).await
+        let outcome = retried(&settings.reads, Some(end), Failure::is_retryable, again, once).await;
+        // Reports leave the request's ids out, which Azure's support asks for.
+        outcome.inspect_err(|error| tracing::info!(%error, "not read"))
     }
 
     /// One request and its reply, whatever its status.

@@ -46,6 +46,10 @@ impl Targets {
         let group = first(stated(desired, |stack| &stack.resource_group), &said.resource_group);
         let cluster = first(stated(desired, |stack| &stack.cluster), &said.cluster);
         let mut targets = Self::default();
+        if Self::have_no_cluster(desired, said) {
+            targets.extend(desired, facts);
+            return Ok(targets);
+        }
         if let (Some(group), Some(name)) = (group, cluster) {
             targets.cluster = Some(Cluster { group: Group::new(subscription, group), name });
         }
@@ -59,6 +63,11 @@ impl Targets {
         }
         targets.extend(desired, facts);
         Ok(targets)
+    }
+
+    /// Whether desired state is a consumer's, and nobody says a cluster all the same.
+    pub fn have_no_cluster(desired: &Desired, said: &Said) -> bool {
+        desired.is_of_a_consumer() && said.cluster.is_none()
     }
 
     /// The cluster of a snapshot: what desired state says, and else the only one in it.
@@ -100,7 +109,9 @@ impl Targets {
                 self.private_link_service_groups.insert(Group::new(subscription, group));
             }
         }
-        self.endpoint_subscriptions.insert(subscription.clone());
+        if !subscription.is_empty() {
+            self.endpoint_subscriptions.insert(subscription.clone());
+        }
         for wanted in desired.endpoints.values() {
             let of = wanted.subscription.as_ref().map_or(subscription.as_str(), |it| it.as_str());
             self.endpoint_subscriptions.insert(of.to_owned());

@@ -191,6 +191,15 @@ rules! {
         ),
     }
 
+    /// The endpoint has a DNS zone group that another made: Azure Policy, whose group is called `deployedByPolicy`, or
+    /// somebody by hand. An endpoint has one at most, and privlink never touches another owner's.
+    ZONE_GROUP_HELD = "zone-group-held", Error, [Desired, Live], {
+        basis: basis::documented("an endpoint has one zone group", basis::link::DNS),
+        advice: "Take `dns.zoneGroup` out of the document, or have its maker remove the other group; of Azure Policy, exempt \
+            the endpoint first.",
+        example: Example::live("dns: {zoneGroup: {zones: [privatelink.contoso.com]}}   # live: deployedByPolicy"),
+    }
+
     /// The Offer that an endpoint takes says another alias than the endpoint connected to. A Private Link Service keeps
     /// its alias as long as it exists: its provider re-created it, which disconnected its consumers, and published the
     /// Offer again. The endpoint is re-created.

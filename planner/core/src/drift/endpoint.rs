@@ -6,7 +6,7 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
-use crate::diff::dns::zone_missing;
+use crate::diff::dns::{zone_group_held, zone_missing};
 use crate::join::decision::{self, Asker, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
@@ -91,6 +91,9 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
 fn name(look: &Look<'_>, endpoint: &Endpoint<'_>, record: &Record<'_>, gathered: &mut Gathered) {
     if let Some(unzoned) = &record.unzoned {
         return gathered.push(in_the_way(look, &zone_missing(&record.at, unzoned), false));
+    }
+    if let Some(held) = &record.held {
+        return gathered.push(in_the_way(look, &zone_group_held(&record.at, held), false));
     }
     let (at, id) = (&record.at, &record.id);
     let found = match record.live {

@@ -323,7 +323,7 @@ fn stacks_are_not_looked_for_through_links_that_lead_out() {
     }
     fs::write(place.path().join("outside/a.yaml"), "password: hunter2\nkind: Service\n").unwrap();
     symlink("../outside", place.path().join("stacks/evil")).unwrap();
-    for words in ["plan --stacks stacks --sandbox", "drift --each -f stacks --sandbox"] {
+    for words in ["plan --stacks stacks --sandbox", "drift --stacks stacks --sandbox"] {
         let refused = place.run(words).expect(1);
         assert!(refused.stderr.contains("leads out of stacks"), "{}", refused.stderr);
         assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("hunter2"));

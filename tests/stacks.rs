@@ -154,7 +154,7 @@ fn stacks_share_a_client_and_so_its_budget() {
     ];
     let mut before = 0;
     for (command, exit) in
-        [("drift -f stacks --each --jobs 4", 2), ("plan --stacks stacks --jobs 4", 0)]
+        [("drift --stacks stacks --jobs 4", 2), ("plan --stacks stacks --jobs 4", 0)]
     {
         let command = format!("{command} --auth client-secret");
         serving.run(&workplace, &command, &variables).expect(exit);
@@ -165,4 +165,174 @@ fn stacks_share_a_client_and_so_its_budget() {
         // Each stack was looked at.
         assert!(requests("Microsoft.Network/privateEndpoints?") >= 4 * before, "{log}");
     }
+}
+
+/// Stacks as files, each with a Service of its own, in git.
+fn in_git(names: &[&str]) -> Workplace {
+    let workplace = Workplace::empty();
+    for name in names {
+        let folder = workplace.path().join("stacks").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let example = root().join("examples/internal-load-balancer");
+        for file in ["stack.yaml", "internal-app.yaml"] {
+            let text = fs::read_to_string(example.join(file)).unwrap();
+            let stack = name.replace('/', "-");
+            let text = text.replace("name: internal-load-balancer", &format!("name: {stack}"));
+            fs::write(folder.join(file), text).unwrap();
+        }
+    }
+    git(&workplace, "init -q");
+    git(&workplace, "add -A");
+    git(&workplace, "-c user.name=a -c user.email=a@b.example commit -q -m first");
+    workplace
+}
+
+fn git(workplace: &Workplace, words: &str) {
+    let run = std::process::Command::new("git")
+        .args(words.split_whitespace())
+        .current_dir(workplace.path())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{words}: {run:?}");
+}
+
+/// Runs where git is found.
+fn with_git(workplace: &Workplace, words: &str) -> support::Run {
+    let path = std::env::var("PATH").unwrap();
+    workplace.run_with(words, &[("PATH", &path)])
+}
+
+#[test]
+fn every_command_goes_about_many_stacks_alike() {
+    let place = in_git(&["a", "eu/b", "eu/c"]);
+    fs::create_dir_all(place.path().join("stacks/broken")).unwrap();
+    fs::write(place.path().join("stacks/broken/x.yaml"), "a: [").unwrap();
+    let run = |words: &str, code: i32| {
+        let run = place.run(&format!("{words} --stacks stacks --sandbox")).expect(code);
+        assert!(run.stdout.starts_with("4 stacks in stacks\n"), "{words}: {}", run.stdout);
+        let table: Vec<&str> = run.stdout.lines().skip(2).take_while(|it| !it.is_empty()).collect();
+        assert!(
+            table[0].starts_with("  error") && table[0].contains("broken"),
+            "{words}: {table:?}"
+        );
+        (table.last().unwrap().trim().to_owned(), run)
+    };
+    let validated = place.run("validate --stacks stacks").expect(1).stdout;
+    assert!(validated.contains("\n  valid  3\n"), "{validated}");
+    assert!(run("preflight", 1).0.starts_with("ready"));
+    let (_, applied) = run("apply --auto-approve", 1);
+    assert_eq!(applied.stdout.matches("Apply complete: 2 steps done").count(), 6, "row and result");
+    assert_eq!(run("apply --auto-approve", 1).0, "no changes  3");
+    let (_, shown) = run("output", 1);
+    assert_eq!(shown.stdout.matches("FrontendIp/default/internal-app address = ").count(), 3);
+    // What a broken stack names can be looked at all the same.
+    let saved = place.run("observe --stacks stacks --sandbox --out seen").expect(0).stdout;
+    assert!(saved.contains("\n  saved  4\n"), "{saved}");
+    for path in ["seen/a.json", "seen/eu/b.json", "seen/eu/c.json"] {
+        assert!(place.path().join(path).is_file(), "{path}");
+    }
+    for command in ["plan", "drift"] {
+        let words = format!("{command} --stacks stacks --observed seen --only eu/*");
+        let run = place.run(&words).expect(0).stdout;
+        assert!(run.contains("No changes.") || run.contains("No drift."), "{run}");
+    }
+    assert_eq!(run("destroy --auto-approve", 1).1.stdout.matches("Destroy complete").count(), 6);
+    for wrong in
+        ["apply", "output -o json", "validate -o json", "observe", "validate --only nobody"]
+    {
+        let sandbox = if wrong.starts_with("validate") { "" } else { "--sandbox" };
+        let refused = place.run(&format!("{wrong} --stacks stacks {sandbox}")).expect(1);
+        assert_eq!(refused.stdout, "", "{wrong}");
+    }
+}
+
+#[test]
+fn a_folder_of_saved_plans_is_carried_out_as_it_is() {
+    let place = in_git(&["a", "eu/b"]);
+    place.run("plan --stacks stacks --sandbox --out plans").expect(0);
+    let applied = place.run("apply plans --sandbox").expect(0).stdout;
+    assert!(applied.starts_with("2 stacks in plans\n"), "{applied}");
+    for row in ["  done  a.json", "  done  eu/b.json"] {
+        assert!(applied.contains(row), "{applied}");
+    }
+    // Carried out once, they are stale.
+    let again = place.run("apply plans --sandbox").expect(4).stdout;
+    assert!(again.ends_with("2 stacks. 2 failed.\n"), "{again}");
+    fs::create_dir(place.path().join("none")).unwrap();
+    assert!(place.run("apply none --sandbox").expect(1).stderr.contains("holds no saved plan"));
+    let digest = place.run("apply plans --sandbox --expect-digest abc").expect(1).stderr;
+    assert!(digest.contains("of one plan"), "{digest}");
+}
+
+#[test]
+fn only_what_a_branch_touches_is_worked_on() {
+    let place = in_git(&["a", "eu/b", "eu/c"]);
+    let at = |path: &str| place.path().join("stacks").join(path);
+    let touched = |code: i32| {
+        let run =
+            with_git(&place, "plan --stacks stacks --changed-since HEAD --sandbox").expect(code);
+        let rows = run.stdout.lines().filter(|line| line.starts_with("  changes"));
+        rows.map(|row| row.split_whitespace().nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let nothing = with_git(&place, "validate --stacks stacks --changed-since HEAD").expect(0);
+    assert!(nothing.stderr.contains("No stack has a file that differs from HEAD"), "{nothing:?}");
+    fs::write(at("eu/b/note.yaml"), "# changed\n").unwrap();
+    assert_eq!(touched(0), ["eu/b"], "a file that git does not have");
+    fs::rename(at("eu/c/internal-app.yaml"), at("eu/c/app.yaml")).unwrap();
+    assert_eq!(touched(0), ["eu/b", "eu/c"], "renamed");
+    git(&place, "stash -q --include-untracked");
+    // What a file leads to counts with it.
+    fs::create_dir_all(at("a/shared")).unwrap();
+    fs::rename(at("a/internal-app.yaml"), at("a/shared/app.txt")).unwrap();
+    std::os::unix::fs::symlink("shared/app.txt", at("a/internal-app.yaml")).unwrap();
+    git(&place, "add -A");
+    git(&place, "-c user.name=a -c user.email=a@b.example commit -q -m shared");
+    assert_eq!(touched(0), [] as [&str; 0]);
+    let text = fs::read_to_string(at("a/shared/app.txt")).unwrap();
+    fs::write(at("a/shared/app.txt"), format!("{text}# changed\n")).unwrap();
+    assert_eq!(touched(0), ["a"]);
+    let wrong = with_git(&place, "plan --stacks stacks --changed-since nope --sandbox").expect(1);
+    assert!(wrong.stderr.contains("bad revision 'nope'"), "{}", wrong.stderr);
+    let flag =
+        with_git(&place, "plan --stacks stacks --changed-since=--output=x --sandbox").expect(1);
+    assert!(flag.stderr.contains("is no revision"), "{}", flag.stderr);
+}
+
+#[test]
+fn a_stack_comes_behind_the_one_whose_private_link_service_it_reaches() {
+    let place = Workplace::empty();
+    let write = |stack: &str, example: &str, file: &str, from: &str, to: &str| {
+        let folder = place.path().join("stacks").join(stack);
+        fs::create_dir_all(&folder).unwrap();
+        let text = fs::read_to_string(root().join("examples").join(example).join(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(folder.join(file), text.replace(from, to)).unwrap();
+    };
+    // By name the consumer would be first.
+    write(
+        "a-consumer",
+        "consumer",
+        "stack.yaml",
+        "11111111-1111-1111-1111-111111111111",
+        "00000000-0000-0000-0000-000000000000",
+    );
+    write(
+        "a-consumer",
+        "consumer",
+        "endpoint.yaml",
+        "consumerResourceGroup",
+        "myOtherResourceGroup",
+    );
+    let file = place.path().join("stacks/a-consumer/endpoint.yaml");
+    let text = fs::read_to_string(&file).unwrap().replace("consumer-vnet", "myOtherVNET");
+    fs::write(file, text).unwrap();
+    write("b-provider", "private-link", "stack.yaml", "name: private-link", "name: provider");
+    write("b-provider", "private-link", "internal-app.yaml", "my-pls", "my-pls");
+    let words = "apply --stacks stacks --sandbox=world.json --auto-approve";
+    let applied = place.run(words).expect(0).stdout;
+    assert!(applied.contains("  done  a-consumer"), "{applied}");
+    place.run("plan --stacks stacks --sandbox=world.json --detailed-exitcode").expect(0);
+    // They go the other way round.
+    let gone = place.run("destroy --stacks stacks --sandbox=world.json --auto-approve").expect(0);
+    assert!(!gone.stdout.contains("disconnects"), "{}", gone.stdout);
 }

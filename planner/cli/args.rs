@@ -20,6 +20,7 @@ mod route;
 mod run;
 mod sandbox;
 mod show;
+mod stacks;
 mod validate;
 mod version;
 
@@ -53,6 +54,7 @@ pub(crate) use route::{Route, RouteFormat};
 pub(crate) use run::{Apply, Destroy, Run, RunFlags, Unlock};
 pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
+pub(crate) use stacks::{Many, Stacks};
 pub(crate) use validate::{ProblemFormat, Validate};
 pub(crate) use version::Version;
 

@@ -6,6 +6,7 @@ mod diff;
 mod drift;
 mod explain;
 mod file;
+mod fleet;
 mod forget;
 mod graph;
 mod guard;
@@ -24,6 +25,7 @@ mod show;
 mod stacks;
 mod stages;
 mod summary;
+mod touched;
 mod unlock;
 mod validate;
 mod version;
@@ -61,11 +63,14 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Validate(args) => validate::run(&args, ui),
         Command::Plan(args) => plan::run(&args, ui),
         Command::Apply(args) => match &args.plan {
+            Some(folder) if folder.is_dir() => apply::saved_plans(folder, &args, ui),
             Some(file) => apply::saved(file, args.expect_digest.as_deref(), &args.run, ui),
             None if args.route => apply::route(&args.input(), &args.run, ui),
-            None => apply::run(&args.input(), &args.run, Mode::Apply, ui),
+            None => apply::desired((&args.input(), &args.many), &args.run, Mode::Apply, ui),
         },
-        Command::Destroy(args) => apply::run(&args.input, &args.run, Mode::Destroy, ui),
+        Command::Destroy(args) => {
+            apply::desired((&args.input.input(), &args.input.many), &args.run, Mode::Destroy, ui)
+        }
         Command::Show(args) => show::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Drift(args) => drift::run(&args, ui),

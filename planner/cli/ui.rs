@@ -34,6 +34,8 @@ struct Kept {
     out: String,
     err: String,
     commands: Mutex<Commands>,
+    /// What it comes to, in a line.
+    summary: Option<String>,
 }
 
 impl Ui {
@@ -70,9 +72,28 @@ impl Ui {
         }
     }
 
+    /// Says in a line what the result comes to, for a table of several.
+    pub(crate) fn sum_up(&mut self, summary: String) {
+        if let Some(kept) = &mut self.kept {
+            kept.summary = Some(summary);
+        }
+    }
+
+    /// What the result that is kept comes to: as it was summed up, or its last line.
+    pub(crate) fn last_line(&self) -> &str {
+        let Some(kept) = &self.kept else { return "" };
+        let last = || kept.out.lines().rev().find(|line| !line.is_empty()).unwrap_or_default();
+        kept.summary.as_deref().unwrap_or_else(last)
+    }
+
+    /// Whether there is a result that is kept.
+    pub(crate) fn has_result(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| !kept.out.is_empty())
+    }
+
     /// Writes what another one kept: what was said, then the result.
     pub(crate) fn release(&mut self, other: Self) -> Result<(), CommandError> {
-        let Kept { out, err, commands } = other.kept.unwrap_or_default();
+        let Kept { out, err, commands, .. } = other.kept.unwrap_or_default();
         if !err.is_empty() {
             self.show(err.trim_end());
         }

@@ -37,7 +37,7 @@ fn every_folder_is_a_stack_and_one_failure_stops_nobody() {
         let apply = format!("apply -f stacks/{stack} --sandbox -y --controller-timeout 20");
         place.run(&apply).expect(0);
     }
-    let run = place.run("drift -f stacks --each --sandbox --jobs 3 -o json").expect(1);
+    let run = place.run("drift --stacks stacks --sandbox --jobs 3 -o json").expect(1);
     let report = checked(&run.stdout);
     let found: Vec<String> = names(&report).into_iter().map(|(name, _)| name).collect();
     assert_eq!(found, ["broken", "internal-load-balancer", "private-link", "static-address"]);
@@ -51,14 +51,14 @@ fn every_folder_is_a_stack_and_one_failure_stops_nobody() {
     assert_eq!(report["summary"]["failed"], 1);
     // Without the broken one, drift is what is left to say.
     std::fs::remove_dir_all(place.path().join("stacks/broken")).unwrap();
-    let run = place.run("drift -f stacks --each --sandbox").expect(2);
+    let run = place.run("drift --stacks stacks --sandbox").expect(2);
     assert_eq!(
         run.last_line(),
         "1 of 8 objects differs: 1 broken now. 1 of 3 stacks drifted.",
         "{}",
         run.stdout
     );
-    place.run("drift -f stacks --each --sandbox --exit-zero").expect(0);
+    place.run("drift --stacks stacks --sandbox --exit-zero").expect(0);
 }
 
 /// Files that each hold a Stack are stacks of their own; a file without one beside them is left out.
@@ -76,7 +76,7 @@ fn files_with_a_stack_each_are_stacks() {
     }
     let service = root().join("examples/internal-load-balancer/internal-app.yaml");
     std::fs::copy(service, place.path().join("stacks/loose.yaml")).unwrap();
-    let run = place.run("drift -f stacks --each --sandbox -o json").expect(0);
+    let run = place.run("drift --stacks stacks --sandbox -o json").expect(0);
     let told = |name: &str| (name.to_owned(), format!("stacks/{name}.yaml"));
     assert_eq!(names(&checked(&run.stdout)), [told("one"), told("two")]);
     assert!(run.stderr.contains("stacks/loose.yaml is left out"), "{}", run.stderr);
@@ -86,6 +86,6 @@ fn files_with_a_stack_each_are_stacks() {
 fn a_folder_without_stacks_is_an_error() {
     let place = Workplace::empty();
     std::fs::create_dir_all(place.path().join("stacks")).unwrap();
-    let run = place.run("drift -f stacks --each --sandbox").expect(1);
+    let run = place.run("drift --stacks stacks --sandbox").expect(1);
     assert!(run.stderr.contains("no folder with manifests"), "{}", run.stderr);
 }

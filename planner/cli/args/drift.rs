@@ -4,29 +4,23 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, TargetFlags, rendering};
+use super::{Stacks, TargetFlags, rendering};
 
 /// `drift`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Drift {
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: Stacks,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
-    /// Compare with a saved observation, contacting nothing
-    #[arg(long, value_name = "SNAPSHOT", conflicts_with_all = ["sandbox", "each"])]
+    /// Compare with a saved observation, contacting nothing; with --stacks it is a folder laid out alike, with the snapshot
+    /// of each, NAME.json
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
     /// An earlier snapshot or saved plan of the stack: what was re-created under its name since then, and
     /// who was connected, shows
-    #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "each")]
+    #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "stacks")]
     pub(crate) since: Option<PathBuf>,
-    /// Take every folder with manifests, below the folders given, for a stack of its own; and so every
-    /// file, where several files of one folder hold a Stack document
-    #[arg(long)]
-    pub(crate) each: bool,
-    /// How many stacks are looked at at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) jobs: u16,
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DriftFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DriftFormat,

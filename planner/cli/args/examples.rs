@@ -68,7 +68,7 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         "drift",
         [
             ("privlink drift -f deploy/", "what differs, who made it differ, what repairs it"),
-            ("privlink drift -f stacks/ --each", "every folder below it as a stack"),
+            ("privlink drift --stacks stacks/", "every folder below it as a stack"),
             ("privlink drift -f deploy/ --since last-week.json", "what was re-created since"),
         ],
     ),

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::{Input, TargetFlags};
+use super::{Stacks, TargetFlags};
 
 /// `observe`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Observe {
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: Stacks,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
-    /// The file to save to; stdout by default
+    /// The file to save to; stdout by default. With --stacks it is a folder, in which the snapshots lie as the stacks do
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away

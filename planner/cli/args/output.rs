@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, TargetFlags};
+use super::{Stacks, TargetFlags};
 
 /// `output`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Outputs {
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: Stacks,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
     /// What is written to stdout: `dotenv` for a file of variables, `github` for $GITHUB_OUTPUT,

@@ -1,44 +1,22 @@
 //! `plan`.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::{Input, Limits, Output, TargetFlags, comment};
+use super::{Limits, Output, Stacks, TargetFlags, comment};
 
 /// `plan`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Plan {
-    /// A file, a folder (its *.yaml, *.yml and *.json files, not those of folders in it), or `-` for
-    /// stdin; may be repeated
-    #[arg(
-        short = 'f',
-        long = "filename",
-        required_unless_present = "stacks",
-        conflicts_with = "stacks",
-        value_name = "PATH"
-    )]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Plan every folder with manifests below FOLDER as a stack of its own, and so every file, where several
-    /// files of one folder hold a Stack document; --observed is then a folder laid out alike, with the snapshot of
-    /// each, NAME.json
-    #[arg(long, value_name = "FOLDER", conflicts_with = "render")]
-    pub(crate) stacks: Option<PathBuf>,
-    /// The namespace of Services that name none; the context's by default
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// How many stacks are planned at once; as many as there are processors by default
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) input: Stacks,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
     #[command(flatten, next_help_heading = "Safety and scope")]
     pub(crate) limits: Limits,
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) shown: Output,
-    /// Plan from a saved observation, contacting nothing
+    /// Plan from a saved observation, contacting nothing; with --stacks it is a folder laid out alike, with the snapshot of
+    /// each, NAME.json
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
     /// Only predict: whoever renders the Services writes them, and privlink would write nothing
@@ -63,15 +41,4 @@ pub(crate) struct Plan {
     /// it is found again, if several commands comment
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "default", value_parser = comment::id)]
     pub(crate) comment: Option<String>,
-}
-
-impl Plan {
-    /// Where desired state is read.
-    pub(crate) fn input(&self) -> Input {
-        Input {
-            filename: self.filename.clone(),
-            namespace: self.namespace.clone(),
-            strict: self.strict,
-        }
-    }
 }

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{DataFormat, Input, TargetFlags};
+use super::{DataFormat, Input, Many, TargetFlags};
 
 /// `preflight`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Preflight {
     /// A file, a folder or `-` with the stack; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present = "role")]
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required_unless_present_any = ["role", "stacks"], conflicts_with = "stacks")]
     pub(crate) filename: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) many: Many,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
@@ -22,7 +24,7 @@ pub(crate) struct Preflight {
     pub(crate) phase: Phase,
     /// Print the least role that does, contacting nothing: an Azure custom role as JSON, or Kubernetes
     /// roles as YAML
-    #[arg(long, value_enum, value_name = "OF", conflicts_with = "filename")]
+    #[arg(long, value_enum, value_name = "OF", conflicts_with_all = ["filename", "stacks"])]
     pub(crate) role: Option<RoleOf>,
     /// With `--role kubernetes`: also print the bindings to this user, an identity's object id; those for
     /// Services are of the namespace given by -n, or of `default`

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use privlink_engine::session::WaitKind;
 
-use super::{DataFormat, Input, Limits, TargetFlags};
+use super::{DataFormat, Input, Limits, Many, Stacks, TargetFlags};
 
 /// `apply`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
-    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved
-    #[arg(value_name = "PLAN", required_unless_present = "filename", conflicts_with_all = [
-        "filename", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
+    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved. A folder, as `plan --stacks
+    /// --out` makes it, has many
+    #[arg(value_name = "PLAN", required_unless_present_any = ["filename", "stacks"], conflicts_with_all = [
+        "filename", "stacks", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
         "target", "exclude", "replace", "verify", "route",
     ])]
     pub(crate) plan: Option<PathBuf>,
@@ -20,8 +21,10 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "SHA256", requires = "plan")]
     pub(crate) expect_digest: Option<String>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
-    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    #[arg(short = 'f', long = "filename", value_name = "PATH", conflicts_with = "stacks")]
     pub(crate) filename: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) many: Many,
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
@@ -29,7 +32,7 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) strict: bool,
     /// Go by the route that disconnects fewest, one edit after the other, as `privlink route` shows it
-    #[arg(long, conflicts_with_all = ["target", "exclude", "replace"])]
+    #[arg(long, conflicts_with_all = ["target", "exclude", "replace", "stacks"])]
     pub(crate) route: bool,
     #[command(flatten)]
     pub(crate) run: Run,
@@ -50,7 +53,7 @@ impl Apply {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Destroy {
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: Stacks,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -2,13 +2,13 @@
 
 use clap::ValueEnum;
 
-use super::Input;
+use super::Stacks;
 
 /// `validate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Validate {
     #[command(flatten)]
-    pub(crate) input: Input,
+    pub(crate) input: Stacks,
     /// How problems are written to stdout
     #[arg(short, long, value_enum, default_value_t = ProblemFormat::Text, value_name = "FORMAT")]
     pub(crate) output: ProblemFormat,

@@ -14,6 +14,7 @@ use privlink_engine::run::{End, Ending, Execution, Run, Terms, Turn};
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::{lock, outputs};
 use privlink_render as render;
+use privlink_render::fleet::Line;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, DataFormat};
@@ -23,13 +24,60 @@ use crate::connect::{self, Connected};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
+use super::fleet::{self, Fleet};
 use super::walk::Walk;
 
 /// Where journals are kept, under the working directory.
 pub(super) const JOURNALS: &str = ".privlink/journal";
 
+/// Plans desired state, of one stack or of many, and carries the plan out.
+pub(crate) fn desired(
+    (input, many): (&args::Input, &args::Many),
+    args: &args::Run,
+    mode: Mode,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let Some(folder) = &many.stacks else { return run(input, args, mode, ui) };
+    fleet::as_text(args.turn.output == DataFormat::Text)?;
+    if !args.turn.auto_approve {
+        return Err(CommandError::new("several stacks are not asked about one by one: give --auto-approve")
+            .hint("Or look first, and carry out what was looked at: `plan --stacks FOLDER --out PLANS`, then `apply PLANS`."));
+    }
+    let place = Some(&args.turn.place);
+    let stacks = Fleet { folder, many, input, place, quiet: fleet::UNCHANGED };
+    let mut waves = fleet::waves(stacks.chosen(ui)?);
+    if mode == Mode::Destroy {
+        waves.reverse();
+    }
+    stacks.run_in_order(waves, ui, |source, ui| run(&source.input, args, mode, ui))
+}
+
+/// Carries out the saved plans below a folder.
+pub(crate) fn saved_plans(
+    folder: &Path,
+    args: &args::Apply,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    if args.expect_digest.is_some() {
+        return Err(CommandError::new(
+            "--expect-digest is of one plan, and this is a folder of them",
+        ));
+    }
+    fleet::as_text(args.run.turn.output == DataFormat::Text)?;
+    let (many, input) = (&args.many, &args.input());
+    let place = Some(&args.run.turn.place);
+    let plans = Fleet { folder, many, input, place, quiet: fleet::UNCHANGED };
+    plans.run_in_order(vec![fleet::saved_plans(folder)?], ui, |source, ui| {
+        source
+            .input
+            .filename
+            .iter()
+            .try_fold(Exit::Done, |exit, file| Ok(exit.worse(saved(file, None, &args.run, ui)?)))
+    })
+}
+
 /// Plans desired state and carries the plan out.
-pub(crate) fn run(
+fn run(
     input: &args::Input,
     args: &args::Run,
     mode: Mode,
@@ -256,6 +304,7 @@ pub(super) async fn tell(
     reader: &mut Reader<'_>,
 ) -> Result<Exit, CommandError> {
     reader.unwritten()?;
+    sum_up(&ending, reader.ui);
     let Ending { plan: Some(plan), end } = ending else { return Ok(interrupted(reader.ui)) };
     let exit = match end {
         End::Interrupted => return Ok(interrupted(reader.ui)),
@@ -273,6 +322,17 @@ pub(super) async fn tell(
     };
     reported(&plan, Report::default(), exit, reader)?;
     Ok(exit)
+}
+
+/// Says in a line what came of it; nothing where nothing was to be done.
+fn sum_up(ending: &Ending, ui: &mut Ui) {
+    let Some(plan) = &ending.plan else { return };
+    match &ending.end {
+        End::Executed(_) if plan.is_empty() && plan.findings.is_empty() => ui.sum_up(String::new()),
+        End::Executed(execution) => ui.sum_up(render::report::total(&execution.report)),
+        End::Refused => ui.sum_up(Line::of_plan(String::new(), plan).said),
+        End::Interrupted | End::Unmet | End::Declined => {}
+    }
 }
 
 /// Tells what was carried out.

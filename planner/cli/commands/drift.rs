@@ -5,7 +5,7 @@ mod pushgateway;
 mod textfile;
 mod webhook;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use privlink_azure::ArmClient;
@@ -31,12 +31,19 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
     let webhook = webhook::Webhook::of(args)?;
     let pushgateway = pushgateway::Pushgateway::of(args.pushgateway.as_deref())?;
-    let sources =
-        if args.each { stacks::below(&args.input, ui)? } else { vec![Source::of(&args.input)] };
+    let many = &args.input.many;
+    let sources = match &many.stacks {
+        Some(folder) => {
+            stacks::is_folder(args.observed.as_deref())?;
+            stacks::chosen(folder, many, &args.input.input(), ui)?
+        }
+        None => vec![Source::of(&args.input.input())],
+    };
     let mut loaded = Vec::new();
     let mut reports = Vec::new();
     for source in sources {
-        let snapshot = args.observed.as_deref().map(super::file::read_snapshot).transpose();
+        let observed = observed(args, &source);
+        let snapshot = observed.as_deref().map(super::file::read_snapshot).transpose();
         let desired =
             snapshot.and_then(|it| super::sound(&source.input, &args.place, it.as_ref(), ui));
         match desired {
@@ -79,10 +86,18 @@ fn look_at_all(
     called: &Invocation,
 ) -> Result<Vec<Result<StackReport, CommandError>>, CommandError> {
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
-    let jobs = stacks::jobs(&args.place, args.jobs.into());
+    let jobs = stacks::jobs(&args.place, super::jobs(args.input.many.jobs));
     stacks::side_by_side(loaded, jobs, |(source, desired)| {
         super::block_on(look_at(args, since, (source, desired), arm.as_ref(), called))
     })
+}
+
+/// The saved observation of a stack, if it is looked at from one.
+fn observed(args: &Drift, source: &Source) -> Option<PathBuf> {
+    match &args.input.many.stacks {
+        Some(folder) => source.observed(folder, args.observed.as_deref()),
+        None => args.observed.clone(),
+    }
 }
 
 async fn look_at(
@@ -92,9 +107,9 @@ async fn look_at(
     arm: Option<&ArmClient>,
     called: &Invocation,
 ) -> Result<StackReport, CommandError> {
-    let (snapshot, facts, seconds) = match &args.observed {
+    let (snapshot, facts, seconds) = match observed(args, source) {
         Some(path) => {
-            let seen = super::offline(desired, &args.place, super::file::read_snapshot(path)?)?;
+            let seen = super::offline(desired, &args.place, super::file::read_snapshot(&path)?)?;
             (seen.snapshot, seen.facts, None)
         }
         None => observe(desired, &args.place, arm).await?,

@@ -1,21 +1,53 @@
 //! `observe`: saves what the cluster and Azure show.
 
+use std::path::Path;
+
 use privlink_core::facts::Facts;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::redact::{Own, redact};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
 
-use crate::args::Observe;
-use crate::command_error::CommandError;
+use crate::args::{Input, Observe};
+use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::exit::Exit;
 use crate::input::{self, Loaded};
+use crate::invocation::quoted;
 use crate::ui::Ui;
 
+use super::fleet::Fleet;
+
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let input = args.input.input();
+    let many = &args.input.many;
+    let Some(folder) = &many.stacks else { return one(&input, args.out.as_deref(), args, ui) };
+    let Some(out) = &args.out else {
+        return Err(CommandError::new(
+            "the snapshots of several stacks are saved: give --out FOLDER",
+        ));
+    };
+    let stacks = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "saved" };
+    let exit = stacks.run(ui, |source, ui| {
+        let file = source.beside(folder, out, ".json");
+        if let Some(parent) = file.parent() {
+            std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;
+        }
+        one(&source.input, Some(&file), args, ui)
+    })?;
+    let (stacks, out) = (quoted(&folder.display().to_string()), quoted(&out.display().to_string()));
+    ui.say(&format!("Plan from them: privlink plan --stacks {stacks} --observed {out}"));
+    Ok(exit)
+}
+
+fn one(
+    input: &Input,
+    out: Option<&Path>,
+    args: &Observe,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
-    let loaded = input::load(&args.input, None)?;
+    let loaded = input::load(input, None)?;
     let desired = &loaded.desired;
     let (mut snapshot, facts) = super::block_on(async {
         let connected = connect::connect(desired, &args.place, Patience::default()).await?;
@@ -31,10 +63,13 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         snapshot = redact(&snapshot, &own(&loaded, &snapshot, &facts));
     }
     let text = super::json(&snapshot)?;
-    match &args.out {
+    match out {
         Some(path) => {
             super::file::write_private(path, &text)?;
-            let file = crate::invocation::quoted(&path.display().to_string());
+            if args.input.many.stacks.is_some() {
+                return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error });
+            }
+            let file = quoted(&path.display().to_string());
             ui.say(&format!("Saved {file}. Plan from it: privlink plan -f ... --observed {file}"));
         }
         None => ui.print(&text)?,

@@ -2,6 +2,7 @@
 
 use privlink_core::offer::{self, NotOffered};
 use privlink_core::plan::{Mode, Output};
+use privlink_core::plural::count;
 use privlink_engine::session::Patience;
 use privlink_file::Readers;
 use privlink_render as render;
@@ -13,6 +14,8 @@ use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
+use super::fleet::{self, Fleet};
+
 /// What was read back.
 struct Read {
     outputs: Vec<(Output, Option<String>)>,
@@ -20,13 +23,30 @@ struct Read {
 }
 
 pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let input = args.input.input();
+    let many = &args.input.many;
+    let Some(folder) = &many.stacks else { return one(&input, args, ui) };
+    fleet::as_text(args.output == OutputFormat::Text)?;
+    if args.out.is_some() {
+        return Err(CommandError::new("--out: several stacks do not go into one file")
+            .hint("Name one stack with -f, or leave --out away."));
+    }
+    let stacks =
+        Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "no outputs" };
+    stacks.run(ui, |source, ui| {
+        ui.print(&format!("{}\n", privlink_core::escape::terminal(&source.below(folder))))?;
+        one(&source.input, args, ui)
+    })
+}
+
+fn one(input: &args::Input, args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
     if args.out.is_some() && args.output == OutputFormat::AzurePipelines {
         return Err(CommandError::new(
             "--out: commands for Azure Pipelines work in a step's log alone",
         )
         .hint("Leave --out away, or write another format."));
     }
-    let desired = super::sound(&args.input, &args.place, None, ui)?;
+    let desired = super::sound(input, &args.place, None, ui)?;
     let is_offer = matches!(args.output, OutputFormat::Offer | OutputFormat::OfferConfigmap);
     let read = super::block_on(async {
         let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
@@ -41,6 +61,10 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
         }
         Ok(Read { outputs, offers })
     })?;
+    ui.sum_up(match read.outputs.iter().filter(|(_, value)| value.is_some()).count() {
+        0 => String::new(),
+        outputs => count(outputs, "output"),
+    });
     let text = match args.output {
         OutputFormat::Text => super::apply::outputs_text(&read.outputs),
         OutputFormat::Dotenv => outputs::dotenv(&read.outputs),

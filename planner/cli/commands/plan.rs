@@ -36,14 +36,14 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     let mut args = args.clone();
     args.limits.guard = guarded(&args, ui)?;
     let args = &args;
-    let jobs = super::jobs(args.jobs);
-    match &args.stacks {
+    let jobs = super::jobs(args.input.many.jobs);
+    match &args.input.many.stacks {
         None => {
             let from = From { observed: args.observed.as_deref(), arm: None, jobs };
-            let plan = one(&args.input(), args, &from, ui)?;
+            let plan = one(&args.input.input(), args, &from, ui)?;
             let exit = show(&plan, args, ui)?;
             if let (Some(_), Exit::Refused) = (&args.place.sandbox, exit) {
-                other_world(&args.filename, ui);
+                other_world(&args.input.filename, ui);
             }
             Ok(exit)
         }
@@ -59,7 +59,7 @@ fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandErr
     if args.base.is_empty() {
         return Ok(Some(Guarded::default()));
     }
-    let base = args::Input { filename: args.base.clone(), ..args.input() };
+    let base = args::Input { filename: args.base.clone(), ..args.input.input() };
     let observed = args.observed.as_deref();
     let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
     let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
@@ -130,7 +130,7 @@ fn one(
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
         super::file::write_private(file, &saved.to_text())?;
         made.digest = Some(saved.digest.clone());
-        if args.stacks.is_some() {
+        if args.input.many.stacks.is_some() {
             return Ok(made);
         }
         // A sandbox is named again; all else is in the plan.
@@ -183,7 +183,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
         )?;
     }
     ui.annotate(&Notice::of_plan(plan));
-    if args.stacks.is_none() {
+    if args.input.many.stacks.is_none() {
         super::summary::of_plan(plan, ui);
     }
     let commented = [(plan, digest.as_deref())];

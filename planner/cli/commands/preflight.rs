@@ -19,6 +19,8 @@ use crate::connect::Connected;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
+use super::fleet::{self, Fleet};
+
 pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandError> {
     let phase = match args.phase {
         args::Phase::Plan => Phase::Plan,
@@ -29,7 +31,21 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         return Ok(Exit::Done);
     }
     let input = args.input();
-    let desired = super::sound(&input, &args.place, None, ui)?;
+    let many = &args.many;
+    let Some(folder) = &many.stacks else { return one(&input, args, phase, ui) };
+    fleet::as_text(args.output == DataFormat::Text)?;
+    let stacks = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "ready" };
+    stacks.run(ui, |source, ui| one(&source.input, args, phase, ui))
+}
+
+/// Checks one stack.
+fn one(
+    input: &args::Input,
+    args: &args::Preflight,
+    phase: Phase,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
+    let desired = super::sound(input, &args.place, None, ui)?;
     let report = super::block_on(async {
         let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
         let Some(connected) = observed.connected else {
@@ -48,6 +64,11 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
         DataFormat::Json => super::json(&report)?,
     };
     ui.print(&text)?;
+    let (missing, unknown) = (report.count(Verdict::Missing), report.count(Verdict::Unknown));
+    match missing + unknown {
+        0 => ui.drop_result(),
+        _ => ui.sum_up(format!("{missing} missing, {unknown} unknown")),
+    }
     Ok(if report.count(Verdict::Missing) > 0 { Exit::Error } else { Exit::Done })
 }
 

@@ -8,13 +8,15 @@ use privlink_azure::ArmClient;
 use privlink_core::diagnostic::MAX_SOURCE_BYTES;
 use privlink_core::drift::shell_word;
 
-use crate::args::{Input, TargetFlags};
+use crate::args::{Input, Many, TargetFlags};
 use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::input;
 use crate::invocation::Invocation;
 use crate::progress::Passing;
 use crate::ui::Ui;
+
+use super::touched::Touched;
 
 /// Where one stack's desired state is read.
 #[derive(Clone, Debug)]
@@ -65,6 +67,11 @@ impl Source {
         let mut file = other.join(stem).into_os_string();
         file.push(ending);
         PathBuf::from(file)
+    }
+
+    /// Its observation, in a folder that is laid out as the one stacks are in.
+    pub(super) fn observed(&self, stacks: &Path, folder: Option<&Path>) -> Option<PathBuf> {
+        folder.map(|folder| self.beside(stacks, folder, ".json"))
     }
 
     /// The words of the command that applies it, fit for a shell: with the flags that were given, for its
@@ -125,6 +132,43 @@ pub(super) fn shared_arm(place: &TargetFlags) -> Option<ArmClient> {
 
 /// How deep folders are looked into.
 const DEEPEST: usize = 8;
+
+/// Refuses observations of many stacks that are not a folder.
+pub(super) fn is_folder(observed: Option<&Path>) -> Result<(), CommandError> {
+    match observed.filter(|it| !it.is_dir()) {
+        None => Ok(()),
+        Some(file) => Err(CommandError::new(format!(
+            "{}: no folder of snapshots, one for each stack",
+            file.display()
+        ))),
+    }
+}
+
+/// The stacks below a folder that are meant: all, or those that a pattern or a branch picks.
+pub(super) fn chosen(
+    folder: &Path,
+    many: &Many,
+    input: &Input,
+    ui: &mut Ui,
+) -> Result<Vec<Source>, CommandError> {
+    let flags = Input { filename: vec![folder.to_owned()], ..input.clone() };
+    let mut all = below(&flags, ui)?;
+    if !many.only.is_empty() {
+        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        let is_meant = |path: &str| many.only.iter().any(|it| it.matches_with(path, options));
+        all.retain(|source| is_meant(&source.below(folder)));
+        if all.is_empty() {
+            return Err(CommandError::new("--only: no stack has such a path").hint(
+                "A pattern is of the whole path below the folder, such as `shop/*` or `**/eu`.",
+            ));
+        }
+    }
+    if let Some(revision) = &many.changed_since {
+        let touched = Touched::since(revision, folder)?;
+        all.retain(|source| source.input.filename.iter().any(|path| touched.holds(path)));
+    }
+    Ok(all)
+}
 
 /// The stacks below folders: every folder with manifests is one, and every file of a folder in which
 /// several files hold a Stack document. A file that is named is one by itself. A link that leads out of a

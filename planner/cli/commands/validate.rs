@@ -8,20 +8,32 @@ use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, Diagnostic};
 use privlink_core::finding;
 use privlink_core::plan::Finding;
+use privlink_core::plural::count;
 use privlink_core::prediction;
 use privlink_core::rule::Severity;
 use privlink_render as render;
 use privlink_render::notice::Notice;
 use serde_json::json;
 
-use crate::args::{ProblemFormat, TargetFlags, Validate};
+use crate::args::{Input, ProblemFormat, TargetFlags, Validate};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::input;
 use crate::ui::{self, Ui};
 
+use super::fleet::{self, Fleet};
+
 pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let loaded = input::load(&args.input, None)?;
+    let input = args.input.input();
+    let Some(folder) = &args.input.many.stacks else { return one(&input, args.output, ui) };
+    fleet::as_text(args.output == ProblemFormat::Text)?;
+    let many = &args.input.many;
+    let stacks = Fleet { folder, many, input: &input, place: None, quiet: "valid" };
+    stacks.run(ui, |source, ui| one(&source.input, args.output, ui))
+}
+
+fn one(input: &Input, format: ProblemFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let loaded = input::load(input, None)?;
     let diagnostics = &loaded.diagnostics;
     let is_sound = !has_errors(diagnostics);
     // What a broken input comes to says nothing.
@@ -34,7 +46,7 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
     let notices = diagnostics.iter().map(Notice::from);
     let notices: Vec<Notice> = notices.chain(findings.iter().map(Notice::from)).collect();
     ui.annotate(&notices);
-    match args.output {
+    match format {
         ProblemFormat::Text => {
             let mut text = String::new();
             if !diagnostics.is_empty() {
@@ -47,6 +59,10 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
                 text.push_str(&format!("{}\n", verdict(&loaded.desired, &severities)));
             }
             ui.print(&text)?;
+            match severities.iter().max() {
+                None | Some(Severity::Note) => ui.drop_result(),
+                Some(_) => ui.sum_up(counted(&severities)),
+            }
         }
         ProblemFormat::Sarif => {
             ui.print(&format!("{:#}\n", super::sarif(&notices, ui.pipeline())))?;
@@ -84,15 +100,9 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 /// What the stack holds, and what was found: it is valid only where nobody has anything to look at.
 fn verdict(desired: &Desired, severities: &[Severity]) -> String {
-    use privlink_core::plural::count;
-    let of = |severity: Severity| severities.iter().filter(|it| **it == severity).count();
-    let found = match (of(Severity::Error), of(Severity::Warning)) {
-        (0, 0) => "is valid".to_owned(),
-        (0, warnings) => format!("has {}", count(warnings, "warning")),
-        (errors, 0) => format!("has {}", count(errors, "error")),
-        (errors, warnings) => {
-            format!("has {} and {}", count(errors, "error"), count(warnings, "warning"))
-        }
+    let found = match counted(severities) {
+        nothing if nothing.is_empty() => "is valid".to_owned(),
+        counted => format!("has {counted}"),
     };
     format!(
         "Stack {} {found}: {}, {}, {}.",
@@ -101,4 +111,17 @@ fn verdict(desired: &Desired, severities: &[Severity]) -> String {
         count(desired.endpoints.len(), "private endpoint"),
         count(desired.approvals.len(), "approval"),
     )
+}
+
+/// How many errors and warnings there are; nothing if there are none.
+fn counted(severities: &[Severity]) -> String {
+    let of = |severity: Severity| severities.iter().filter(|it| **it == severity).count();
+    match (of(Severity::Error), of(Severity::Warning)) {
+        (0, 0) => String::new(),
+        (0, warnings) => count(warnings, "warning"),
+        (errors, 0) => count(errors, "error"),
+        (errors, warnings) => {
+            format!("{} and {}", count(errors, "error"), count(warnings, "warning"))
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub enum Came {
     Changes,
     /// It changes nothing, and there is something to say.
     Noted,
+    /// What was to be done is done.
+    Well,
     /// It changes nothing.
     Unchanged,
 }
@@ -36,7 +38,8 @@ impl Came {
             Self::Disconnects => "disconnects",
             Self::Changes => "changes",
             Self::Noted => "to note",
-            Self::Unchanged => "no changes",
+            Self::Well => "done",
+            Self::Unchanged => UNCHANGED,
         }
     }
 
@@ -44,6 +47,7 @@ impl Came {
         match self {
             Self::Refused | Self::Failed => Label::Error,
             Self::Disconnects | Self::Changes => Label::Warning,
+            Self::Well => Label::Success,
             Self::Noted | Self::Unchanged => Label::Faint,
         }
     }
@@ -97,18 +101,27 @@ fn told(lines: &[Line]) -> (Vec<&Line>, usize) {
     (told, quiet)
 }
 
-/// Writes them as a table, in the order in which they are given.
+/// What those are called that change nothing.
+pub const UNCHANGED: &str = "no changes";
+
+/// Writes them as a table, in the order in which they are given; those with nothing to say in one row, which has this
+/// word.
 ///
 /// # Errors
 ///
 /// Fails when the writer does.
-pub fn text(lines: &[Line], layout: Layout, out: &mut dyn Write) -> fmt::Result {
+pub fn text(
+    lines: &[Line],
+    word_of_quiet: &str,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let (told, quiet) = told(lines);
     let rows: Vec<(Came, String, String)> = told
         .into_iter()
         .map(|it| (it.came, terminal(&it.path).into_owned(), terminal(&it.said).into_owned()))
         .collect();
-    let all = [Came::Unchanged.word()].into_iter().filter(|_| quiet > 0);
+    let all = [word_of_quiet].into_iter().filter(|_| quiet > 0);
     let words = all.chain(rows.iter().map(|(came, ..)| came.word()));
     let word = words.map(width).max().unwrap_or_default();
     let most = layout.columns() / 3;
@@ -124,7 +137,7 @@ pub fn text(lines: &[Line], layout: Layout, out: &mut dyn Write) -> fmt::Result 
     if quiet > 0 {
         let label = Came::Unchanged.label();
         let cells = [
-            Cell::new(Came::Unchanged.word(), word).labelled(Some(label)),
+            Cell::new(word_of_quiet, word).labelled(Some(label)),
             Cell::new(quiet.to_string(), path),
         ];
         layout.row(2, &cells, out)?;
@@ -175,7 +188,7 @@ mod tests {
         ];
         lines.sort_by(Line::order);
         let mut out = String::new();
-        text(&lines, Layout::plain(50), &mut out).unwrap();
+        text(&lines, UNCHANGED, Layout::plain(50), &mut out).unwrap();
         let firsts: Vec<&str> =
             out.lines().filter(|it| it.starts_with("  ") && !it.starts_with("   ")).collect();
         assert_eq!(firsts.len(), 4, "{out}");

@@ -14,10 +14,6 @@ use privlink_core::report::{Outcome, Report, StepReport};
 ///
 /// Fails when the writer does.
 pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
-    let what = match report.mode {
-        Mode::Apply => "Apply",
-        Mode::Destroy => "Destroy",
-    };
     for (id, step) in &report.steps {
         let StepReport { address, doing, outcome } = step;
         let doing = terminal(doing);
@@ -42,13 +38,31 @@ pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
         let head = format!("step {id} {}", terminal(&address.to_string()));
         writeln!(out, "{} {line}", style.paint(label, head))?;
     }
+    let label = if is_whole(report) { Label::Success } else { Label::Error };
+    writeln!(out, "{}.", style.paint(label, total(report)))
+}
+
+/// Whether every step was done, or awaits an approval.
+fn is_whole(report: &Report) -> bool {
+    let undone = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped { .. } | Outcome::Cancelled)
+    };
+    report.ended && report.count(undone) == 0
+}
+
+/// The outcome of the run, in a line.
+pub fn total(report: &Report) -> String {
+    let what = match report.mode {
+        Mode::Apply => "Apply",
+        Mode::Destroy => "Destroy",
+    };
     let succeeded = report.count(|outcome| *outcome == Outcome::Succeeded);
     let failed = report.count(|outcome| matches!(outcome, Outcome::Failed { .. }));
     let skipped =
         report.count(|outcome| matches!(outcome, Outcome::Skipped { .. } | Outcome::Cancelled));
     let awaiting = report.count(|outcome| matches!(outcome, Outcome::AwaitingApproval { .. }));
     let mut line = format!("{what} complete: {} done", count(succeeded + awaiting, "step"));
-    if failed + skipped > 0 || !report.ended {
+    if !is_whole(report) {
         line =
             format!("{what} incomplete: {succeeded} done, {failed} failed, {skipped} not started");
     }
@@ -56,6 +70,5 @@ pub fn text(report: &Report, style: Style, out: &mut dyn Write) -> fmt::Result {
         let verb = if awaiting == 1 { "awaits" } else { "await" };
         line = format!("{line}, {} {verb} approval", count(awaiting, "connection"));
     }
-    let label = if failed + skipped > 0 || !report.ended { Label::Error } else { Label::Success };
-    writeln!(out, "{}.", style.paint(label, line))
+    line
 }

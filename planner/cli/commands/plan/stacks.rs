@@ -40,18 +40,9 @@ pub(super) fn run(
     if !matches!(args.shown.output, Format::Text | Format::Json | Format::Markdown) {
         return Err(CommandError::new("several stacks are shown as text, json or markdown"));
     }
-    let input = args::Input {
-        filename: vec![folder.to_owned()],
-        namespace: args.namespace.clone(),
-        strict: args.strict,
-    };
-    if let Some(observed) = args.observed.as_ref().filter(|it| !it.is_dir()) {
-        return Err(CommandError::new(format!(
-            "{}: no folder of snapshots, one for each stack",
-            observed.display()
-        )));
-    }
-    let all = stacks::below(&input, ui)?;
+    stacks::is_folder(args.observed.as_deref())?;
+    let many = &args.input.many;
+    let all = stacks::chosen(folder, many, &args.input.input(), ui)?;
     let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let mut commented = Commented::default();
@@ -155,7 +146,7 @@ impl Came {
             _ => {
                 let head = terminal(&head);
                 table = format!("{}\n\n", ui.style().paint(Label::Heading, head));
-                fleet::text(&lines, ui.layout(), &mut table)
+                fleet::text(&lines, fleet::UNCHANGED, ui.layout(), &mut table)
             }
         };
         ui.print(&table)?;
@@ -208,7 +199,7 @@ fn planned(
     arm: Option<&ArmClient>,
     ui: &mut Ui,
 ) -> Result<(Exit, Made), CommandError> {
-    let observed = args.observed.as_ref().map(|other| stack.beside(folder, other, ".json"));
+    let observed = stack.observed(folder, args.observed.as_deref());
     let from = From { observed: observed.as_deref(), arm, jobs: 1 };
     let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
     if let Some(parent) = out.as_deref().and_then(Path::parent) {

@@ -133,6 +133,9 @@ fn another_alias_is_the_provider_s_doing_at_the_offer_s_line() {
     partners.publish();
     let plan = partners.run("plan", "consumer").expect(0).stdout;
     assert_golden("two-tenants/re-created-plan.txt", &plan);
+    let drift = flat(&partners.run("drift", "consumer").stdout);
+    assert!(drift.contains("re-created the Private Link Service"), "{drift}");
+    assert!(drift.contains("by the provider"), "{drift}");
     let said = flat(&plan);
     assert!(said.contains("its provider (stack two-tenants-provider) re-created"), "{plan}");
     assert!(said.contains("examples/two-tenants/published/offer.yaml:8"), "{plan}");

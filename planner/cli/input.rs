@@ -110,7 +110,7 @@ pub(crate) fn sources(paths: &[PathBuf]) -> Result<Sources, CommandError> {
             Err(diagnostic) => documents.diagnostics.push(*diagnostic),
         }
     }
-    offer::read_offers(&mut sources.documents);
+    offer::read_offers(&mut sources.documents, &sources.texts);
     Ok(sources)
 }
 

@@ -14,10 +14,14 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// Reads the Offers that endpoints name and that are not among what was read. What cannot be read is reported with
 /// the endpoint.
-pub(super) fn read_offers(documents: &mut Documents) {
+pub(super) fn read_offers(documents: &mut Documents, texts: &[Arc<Source>]) {
     for (file, named_in) in documents.asked_offers() {
+        // It is a part of the input, and holds none.
+        if texts.iter().any(|text| text.name() == file) {
+            continue;
+        }
         match read(&file, &named_in) {
-            Ok(source) => documents.append_offers(document::parse(&source)),
+            Ok(source) => documents.append_offers(&file, document::parse(&source)),
             Err(why) => {
                 documents.offers.unread.insert(file, why);
             }

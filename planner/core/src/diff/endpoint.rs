@@ -228,7 +228,7 @@ fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
 
 /// What is found where an Offer says another alias than its endpoint was connected to, and who made it so: a Private
 /// Link Service keeps its alias as long as it exists.
-fn re_offered(endpoint: &Endpoint<'_>, fields: &[FieldDiff]) -> Option<Finding> {
+pub(crate) fn re_offered(endpoint: &Endpoint<'_>, fields: &[FieldDiff]) -> Option<Finding> {
     let wanted = endpoint.wanted;
     let (offered, Target::Alias(alias)) = (wanted.offer.as_ref()?, &wanted.target) else {
         return None;

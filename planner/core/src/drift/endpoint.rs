@@ -7,6 +7,7 @@ use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
 use crate::diff::dns::{zone_group_held, zone_missing};
+use crate::diff::endpoint::re_offered;
 use crate::join::decision::{self, Asker, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
@@ -82,9 +83,28 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
     let Some(body) = endpoint.body() else { return };
     let found = match live {
         None => Some(missing(look, at, &endpoint.id)),
-        Some(live) => changed(look, (at, &endpoint.id, live), endpoint.fields(&body)),
+        Some(live) => {
+            let fields = endpoint.fields(&body);
+            let offer = re_offered(endpoint, &fields);
+            let found = changed(look, (at, &endpoint.id, live), fields);
+            match offer {
+                // Desired state moved on, and it is known who moved it.
+                Some(offer) => found.map(|found| by_provider(look, offer, found)),
+                None => found,
+            }
+        }
     };
     found.into_iter().for_each(|found| gathered.push(found));
+}
+
+/// An endpoint whose Offer was published again.
+fn by_provider(look: &Look<'_>, offer: Finding, found: Difference) -> Difference {
+    let object = found.object.as_deref();
+    let cause = Cause::by(By::Provider);
+    let mut moved = difference(Class::NotApplied, &found.address, object, offer.message, cause);
+    moved.fields = found.fields;
+    moved.repair = Some(Repair::apply(look.apply).saying("re-creates the endpoint"));
+    moved
 }
 
 /// The name of an endpoint, as it was written.

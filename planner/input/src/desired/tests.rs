@@ -183,7 +183,7 @@ fn offered(file: Option<&str>, endpoint: &str) -> (Desired, Vec<Diagnostic>) {
     match file {
         Some(text) => {
             let source = Source::new("deploy/offers/web.yaml", text).unwrap();
-            documents.append_offers(document::parse(&source));
+            documents.append_offers("deploy/offers/web.yaml", document::parse(&source));
         }
         None => {
             let unread = &mut documents.offers.unread;
@@ -234,6 +234,12 @@ fn what_is_wrong_with_an_offer_is_told_at_the_endpoint() {
             "deploy/pe.yaml:8:19: there is no Offer `offers/web.yaml` in the input, and deploy/offers/web.yaml holds none"
         ]
     );
+    let broken = OFFER.replace("  alias", "  alais");
+    let (_, problems) = offered(Some(&broken), target);
+    let places: Vec<String> = problems.iter().map(|it| it.place().unwrap().to_string()).collect();
+    let of_offer = ["deploy/offers/web.yaml:5:3", "deploy/offers/web.yaml:7:3"];
+    assert_eq!(places, [of_offer[0], of_offer[1], "deploy/pe.yaml:8:19"]);
+    assert!(problems[2].message.ends_with("it has errors, which are reported there"));
     let two = format!("{OFFER}---\n{}", OFFER.replace("default.web", "default.shop"));
     assert_eq!(
         told(Some(&two), target),

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use super::decode::consumer;
 use super::reader::Reader;
 use super::{Consumer, Documents};
-use crate::diagnostic::Spanned;
+use crate::diagnostic::{Diagnostic, Spanned};
 use crate::resource_id::ResourceId;
-use crate::rule::SKIPPED_KIND;
+use crate::rule::{SKIPPED_KIND, Severity};
 use privlink_model::pointer::At;
 use serde_json::{Value, json};
 
@@ -172,12 +172,17 @@ impl Documents {
         asked
     }
 
-    /// Adds the Offers of a file that an endpoint names, and what is wrong with that file. Its other documents are no
+    /// Adds the Offers of a file that an endpoint names (by [`file`]), and what is wrong with that file. Its other documents are no
     /// part of the input.
-    pub fn append_offers(&mut self, file: Self) {
-        let apart = file.offers.all.into_iter().map(|offer| Offer { is_apart: true, ..offer });
+    pub fn append_offers(&mut self, file: &str, read: Self) {
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        if read.offers.all.is_empty() && read.diagnostics.iter().any(is_error) {
+            let why = "it has errors, which are reported there".to_owned();
+            self.offers.unread.insert(file.to_owned(), why);
+        }
+        let apart = read.offers.all.into_iter().map(|offer| Offer { is_apart: true, ..offer });
         self.offers.all.extend(apart);
-        self.diagnostics.extend(file.diagnostics.into_iter().filter(|it| it.code != SKIPPED_KIND));
+        self.diagnostics.extend(read.diagnostics.into_iter().filter(|it| it.code != SKIPPED_KIND));
     }
 }
 

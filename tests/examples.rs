@@ -258,6 +258,8 @@ fn every_example_has_a_readme_and_is_tested() {
                 "frontend-recreated",
                 "gitops-guard",
                 "nginx-to-gateway",
+                // By tests/offers.rs.
+                "two-tenants",
             ]
             .contains(&name.as_str());
         assert!(tested, "{name} is not tested");

@@ -177,7 +177,7 @@ fn since(path: &Path) -> Result<Baseline, CommandError> {
 fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
     ui.print(&rendered(report, args.output, ui.layout()))?;
     for (format, file) in &args.render {
-        super::file::write_private(file, &rendered(report, *format, Layout::default()))?;
+        super::file::write_shown(file, &rendered(report, *format, Layout::default()))?;
     }
     super::summary::of_text(&rendered(report, DriftFormat::Markdown, Layout::default()), ui);
     match &args.prometheus {

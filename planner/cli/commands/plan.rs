@@ -177,7 +177,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     let read = if args.observed.is_some() { "" } else { "just now" };
     ui.print(&rendered(plan, args.shown.output, &Shown { full: args.shown.full, read }, ui))?;
     for (format, file) in &args.shown.render {
-        super::file::write_private(
+        super::file::write_shown(
             file,
             &rendering(plan, *format, &Frame::plain(Layout::default()), ui.pipeline()),
         )?;

@@ -5,6 +5,7 @@
 
 mod decode;
 mod maker;
+pub mod offer;
 pub mod place;
 mod reader;
 pub(crate) mod rules;
@@ -20,12 +21,13 @@ use crate::rule::{self, Severity};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
 pub use maker::{Maker, Passed};
+pub use offer::{Offer, Offers};
 use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
-pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
+pub use shapes::{ENDPOINT_APPROVAL, OFFER, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
-    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
-    ServiceRef, Services, Stack, Subnet, Target,
+    Admitted, AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, EndpointTarget, Facts,
+    Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
 };
 
 /// What was read: documents by kind, in the order of the text, and everything wrong with them.
@@ -39,6 +41,8 @@ pub struct Documents {
     pub endpoints: Vec<PrivateEndpoint>,
     /// Approvals.
     pub approvals: Vec<EndpointApproval>,
+    /// Offers that endpoints may name.
+    pub offers: Offers,
     /// Documents of other kinds that make Services, and namespaces.
     pub makers: Vec<Maker>,
     /// Names in documents that were too broken to keep: a reference to one of them is not missing.
@@ -50,12 +54,22 @@ pub struct Documents {
 impl Documents {
     /// Adds what another source held.
     pub fn append(&mut self, other: Self) {
-        let Self { stacks, services, endpoints, approvals, makers, broken_names, diagnostics } =
-            other;
+        let Self {
+            stacks,
+            services,
+            endpoints,
+            approvals,
+            offers,
+            makers,
+            broken_names,
+            diagnostics,
+        } = other;
         self.stacks.extend(stacks);
         self.services.extend(services);
         self.endpoints.extend(endpoints);
         self.approvals.extend(approvals);
+        self.offers.all.extend(offers.all);
+        self.offers.unread.extend(offers.unread);
         self.makers.extend(makers);
         self.broken_names.extend(broken_names);
         self.diagnostics.extend(diagnostics);
@@ -140,6 +154,9 @@ impl Parse<'_> {
                     &mut documents.approvals
                 });
             }
+            ("privlink.dev", "Offer") => {
+                self.keep(node, &OFFER, offer::offer, |documents| &mut documents.offers.all);
+            }
             _ => return self.other(node, group, kind),
         }
         Read::Ours
@@ -171,7 +188,7 @@ impl Parse<'_> {
 
     /// A document of another kind: skipped, unless it looks like a misspelt one of ours.
     fn other(&mut self, node: &Node<'_>, group: &str, kind: &str) -> Read {
-        const OURS: [&str; 3] = ["Stack", "PrivateEndpoint", "EndpointApproval"];
+        const OURS: [&str; 4] = ["Stack", "PrivateEndpoint", "EndpointApproval", "Offer"];
         let span_of = |name: &str| {
             let value = node.get(name).map_or(node.range, |value| value.range);
             value.span(self.source)

@@ -20,6 +20,7 @@ pub mod json;
 pub mod layout;
 mod markdown;
 pub mod notice;
+pub mod offer;
 pub mod outputs;
 pub mod picture;
 pub mod pipeline;

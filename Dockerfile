@@ -1,7 +1,7 @@
 # privlink in an image with nothing else in it: a static binary, certificates, a user without rights. The target `ci` has a
 # shell and kubelogin as well.
 #
-#   docker build -t privlink .
+#   docker build -t privlink --build-arg COMMIT=$(git rev-parse HEAD) .
 #   docker run --rm -v "$PWD/deploy:/deploy:ro" privlink validate -f /deploy
 #
 # Identities in it: workload identity, managed identity, a secret or a certificate. The Azure CLI and kubeconfig's exec
@@ -12,6 +12,9 @@ FROM rust:1-alpine AS build
 RUN apk add --no-cache musl-dev ca-certificates
 WORKDIR /source
 COPY . .
+# The repository is not in the context: what `privlink version` says of the commit comes from here.
+ARG COMMIT=
+ENV PRIVLINK_COMMIT=$COMMIT
 RUN cargo build --profile dist --locked && install -D target/dist/privlink /image/bin/privlink \
     && mkdir -p /image/etc/ssl/certs /image/work \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \

@@ -15,7 +15,7 @@ mod support;
 
 use privlink_core::plan::Finding;
 use privlink_core::rule::Severity;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stage::Stage;
 use support::scene::{Endpoint, Service, stack};
 use support::{Workplace, names, root};
@@ -416,4 +416,76 @@ fn a_cluster_that_is_not_there_is_one_error_with_the_names_that_are() {
     let run = place.run(&format!("plan -f bare.yaml --sandbox=w.json {flags} {subscription}"));
     let run = run.expect(1);
     assert!(run.stderr.contains("the resource group nowhere does not exist"), "{}", run.stderr);
+}
+
+/// Azure Policy deploys a zone group of its own name, and an endpoint has one at most.
+#[test]
+fn a_zone_group_of_azure_policy_is_not_touched() {
+    let endpoint = |dns: &str| {
+        let mut documents = web(&[LINK, ("azure-pls-fqdns", "web.privatelink.contoso.com")], "");
+        documents.push(Endpoint::new("web-pe", "web").lines(dns).yaml());
+        documents
+    };
+    let deploy = |resources: &mut Vec<Value>| {
+        let is_zone = |it: &&Value| it["name"] == "privatelink.contoso.com";
+        let zone = resources.iter().find(is_zone).map_or(Value::Null, |it| it["id"].clone());
+        let is_endpoint = |it: &&Value| it["name"] == "web-pe";
+        let endpoint = resources.iter().find(is_endpoint).unwrap()["id"].as_str().unwrap();
+        let group = json!({
+            "id": format!("{endpoint}/privateDnsZoneGroups/deployedByPolicy"),
+            "name": "deployedByPolicy",
+            "type": "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
+            "properties": {"provisioningState": "Succeeded", "privateDnsZoneConfigs": [
+                {"name": "privatelink", "properties": {"privateDnsZoneId": zone}},
+            ]},
+        });
+        resources.push(group);
+    };
+    for name in ["default", "deployedByPolicy"] {
+        let asks =
+            format!("dns: {{zoneGroup: {{name: {name}, zones: [privatelink.contoso.com]}}}}");
+        let stage = Stage::new();
+        stage.apply(&format!("{}{}", stack(""), endpoint("").concat()));
+        stage.meddle(deploy);
+        let plan = stage.plan(&format!("{}{}", stack(""), endpoint(&asks).concat()));
+        let it = first(&plan.findings, "zone-group-held");
+        assert!(it.message.contains("deployedByPolicy already, which Azure Policy made"), "{it:?}");
+        let steps = serde_json::to_string(&plan.steps).unwrap().to_lowercase();
+        assert!(!steps.contains("privatednszonegroups"), "{steps}");
+        // Without a word of it in the document it stays as it is.
+        let plan = stage.plan(&format!("{}{}", stack(""), endpoint("").concat()));
+        assert!(plan.is_empty(), "{plan:?}");
+    }
+}
+
+/// A Private Link Service that leads to an address by itself has no frontend, and no Service has to do with it.
+#[test]
+fn a_private_link_service_without_a_frontend_is_nobody_s() {
+    let direct = |resources: &mut Vec<Value>| {
+        let is_subnet = |it: &&Value| it["name"] == "aks-subnet";
+        let subnet = resources.iter().find(is_subnet).map_or(Value::Null, |it| it["id"].clone());
+        resources.push(json!({
+            "id": "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus/providers/Microsoft.Network/privateLinkServices/direct",
+            "name": "direct",
+            "type": "Microsoft.Network/privateLinkServices",
+            "location": "eastus",
+            "properties": {
+                "provisioningState": "Succeeded",
+                "alias": "direct.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice",
+                "destinationIPAddress": "10.240.0.77",
+                "loadBalancerFrontendIpConfigurations": [],
+                "ipConfigurations": [{"name": "nat", "properties": {"subnet": {"id": subnet}, "primary": true}}],
+                "privateEndpointConnections": [],
+            },
+        }));
+    };
+    let stage = Stage::new();
+    let text = format!("{}{}", stack(""), web(&[LINK], "").concat());
+    stage.apply(&text);
+    stage.meddle(direct);
+    let plan = stage.plan(&text);
+    assert!(plan.is_empty() && plan.refusals.is_empty(), "{plan:?}");
+    let found = findings_after(&[], &web(&[LINK, ("azure-pls-name", "direct")], ""), direct);
+    let it = first(&found, "link-without-frontend");
+    assert!(it.message.contains("leads to 10.240.0.77 by itself (Direct Connect)"), "{it:?}");
 }

@@ -34,6 +34,21 @@ fn a_snapshot_and_the_events_of_a_run_fit_their_schemas() {
 }
 
 #[test]
+fn the_version_fits_its_schema_and_says_what_the_text_says() {
+    let place = Workplace::empty();
+    let version: Value =
+        serde_json::from_str(&place.run("version -o json").expect(0).stdout).unwrap();
+    assert_fits("version", &version);
+    let text = place.run("version").expect(0).stdout;
+    for pointer in ["/version", "/commit", "/target", "/controller/commit"] {
+        let value = version.pointer(pointer).unwrap().as_str().unwrap();
+        assert!(text.contains(value), "{pointer}: {text}");
+    }
+    let short = place.run("--version").expect(0).stdout;
+    assert_eq!(short.trim(), format!("privlink {}", version["version"].as_str().unwrap()));
+}
+
+#[test]
 fn every_schema_is_printed_by_its_name() {
     let place = Workplace::empty();
     let files = names("schemas");

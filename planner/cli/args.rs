@@ -22,6 +22,7 @@ mod sandbox;
 mod show;
 mod stacks;
 mod validate;
+mod version;
 
 use std::path::PathBuf;
 
@@ -55,6 +56,7 @@ pub(crate) use sandbox::{Controller, Sandbox, SandboxCommand};
 pub(crate) use show::Show;
 pub(crate) use stacks::{Many, Stacks};
 pub(crate) use validate::{ProblemFormat, Validate};
+pub(crate) use version::Version;
 
 /// Plans and applies private connectivity for AKS: internal load balancers, Private Link Services and
 /// private endpoints
@@ -286,6 +288,8 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// For a browser: one file that asks nothing of anybody.
+    Html,
     /// Terraform's plan JSON, for tools that read it.
     Tfjson,
     /// Findings and refusals as SARIF 2.1.0.
@@ -354,6 +358,8 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual page, or write one for every command
     Man(Man),
+    /// Print which privlink this is, and what its predictions were compared with
+    Version(Version),
 }
 
 /// `schema`.

@@ -28,6 +28,7 @@ mod summary;
 mod touched;
 mod unlock;
 mod validate;
+mod version;
 mod walk;
 
 use std::future::Future;
@@ -93,6 +94,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
             Ok(Exit::Done)
         }
         Command::Man(args) => man::run(&args, ui),
+        Command::Version(args) => version::run(&args, ui),
     }
 }
 

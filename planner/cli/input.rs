@@ -1,9 +1,12 @@
 //! Files into desired state.
 
+mod offer;
+
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
 use privlink_core::document::{self, Documents};
 use privlink_core::rule::{self, Severity};
+use privlink_core::token;
 use privlink_core::yaml;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -62,10 +65,19 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Every document as data, in the order of the files.
+    /// Every document as data, in the order of the files, with what Offers say in place of their files.
     pub(crate) fn documents(&self) -> Vec<serde_json::Value> {
-        let documents = self.texts.iter().flat_map(yaml::documents);
-        documents.filter_map(|document| Some(document.root?.to_json())).collect()
+        let documents = self.texts.iter().flat_map(|source| {
+            let roots = yaml::documents(source).filter_map(|it| it.root);
+            let values: Vec<_> = roots.map(|root| (source.name(), root.to_json())).collect();
+            values
+        });
+        documents
+            .map(|(source, mut document)| {
+                self.documents.offers.put_in_place(source, &mut document);
+                document
+            })
+            .collect()
     }
 }
 
@@ -98,6 +110,7 @@ pub(crate) fn sources(paths: &[PathBuf]) -> Result<Sources, CommandError> {
             Err(diagnostic) => documents.diagnostics.push(*diagnostic),
         }
     }
+    offer::read_offers(&mut sources.documents, &sources.texts);
     Ok(sources)
 }
 
@@ -112,6 +125,7 @@ pub(crate) fn resolved(
     let stack_name = input.filename.first().and_then(|path| stack_name(path));
     let (desired, mut diagnostics) =
         desired::resolve(documents, &Options { namespace, stack_name });
+    token::tokens(&desired).for_each(privlink_http::secret::hold);
     if input.strict {
         diagnostic::make_strict(&mut diagnostics);
     }

@@ -169,6 +169,14 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
             ("privlink plan -f deploy/", "see that nothing else changes"),
         ],
     ),
+    (
+        "version",
+        [
+            ("privlink version", "which privlink this is"),
+            ("privlink version -o json", "for a bug report or an inventory"),
+            ("privlink schema version", "what the JSON holds"),
+        ],
+    ),
 ];
 
 /// How commands end, as docs/exit-codes.md says.

@@ -1,5 +1,7 @@
 //! `output`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::{Stacks, TargetFlags};
@@ -12,9 +14,12 @@ pub(crate) struct Outputs {
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
     /// What is written to stdout: `dotenv` for a file of variables, `github` for $GITHUB_OUTPUT,
-    /// `azure-pipelines` for the log of a step
+    /// `azure-pipelines` for the log of a step, `offer` for consumers' stacks, `offer-configmap` for kubectl apply
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     pub(crate) output: OutputFormat,
+    /// Write it to a file instead; the same world gives the same bytes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// A format of outputs.
@@ -30,4 +35,8 @@ pub(crate) enum OutputFormat {
     Github,
     /// Logging commands that set output variables of an Azure Pipelines step.
     AzurePipelines,
+    /// A document for each Private Link Service, which consumers' stacks take.
+    Offer,
+    /// The same, as the manifest of a ConfigMap.
+    OfferConfigmap,
 }

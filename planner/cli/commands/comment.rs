@@ -90,6 +90,7 @@ fn keep(
     let (place, token) = environment.place(given).map_err(failed)?;
     let mut forge = Forge::new(place, &token, Settings::default()).map_err(failed)?;
     let marker = marker(id).unwrap_or_default();
+    let body = &*privlink_http::secret::hide(body);
     let kept = super::block_on(async { forge.keep(&marker, body).await.map_err(failed) })?;
     ui.say(match kept {
         Outcome::Created => "Commented on the pull request.",

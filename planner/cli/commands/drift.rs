@@ -5,6 +5,7 @@ mod pushgateway;
 mod textfile;
 mod webhook;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -176,7 +177,7 @@ fn since(path: &Path) -> Result<Baseline, CommandError> {
 fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
     ui.print(&rendered(report, args.output, ui.layout()))?;
     for (format, file) in &args.render {
-        super::file::write_private(file, &rendered(report, *format, Layout::default()))?;
+        super::file::write_shown(file, &rendered(report, *format, Layout::default()))?;
     }
     super::summary::of_text(&rendered(report, DriftFormat::Markdown, Layout::default()), ui);
     match &args.prometheus {
@@ -192,6 +193,7 @@ fn rendered(report: &Report, format: DriftFormat, layout: Layout) -> String {
         DriftFormat::Text => render::drift::text::report(report, layout, &mut text),
         DriftFormat::Json => render::drift::json(report, &mut text),
         DriftFormat::Markdown => render::drift::markdown::report(report, &mut text),
+        DriftFormat::Html => text.write_str(&render::drift::html::report(report)),
         DriftFormat::Junit => render::drift::junit::report(report, &mut text),
     };
     text

@@ -62,6 +62,11 @@ pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
     privlink_file::read_text(path, MOST_BYTES).map_err(io(&path.display().to_string()))
 }
 
+/// Writes what is shown of something to a file that only the user may read, without the secrets that are held.
+pub(super) fn write_shown(path: &Path, text: &str) -> Result<(), CommandError> {
+    write_private(path, &privlink_http::secret::hide(text))
+}
+
 /// Writes a file that only the user may read; see [`privlink_file::replace`].
 pub(super) fn write_private(path: &Path, text: &str) -> Result<(), CommandError> {
     let written = privlink_file::replace_text(path, Readers::Owner, text);

@@ -66,7 +66,7 @@ fn append(page: &Page<'_>) -> Result<(), CommandError> {
     if text.is_empty() || text.len() > bytes {
         return Err(CommandError::new(format!("{WHAT} has no room for this")));
     }
-    page_of_run.write_all(text.as_bytes()).map_err(io(WHAT))
+    page_of_run.write_all(privlink_http::secret::hide(&text).as_bytes()).map_err(io(WHAT))
 }
 
 fn upload(page: &Page<'_>, ui: &Ui) -> Result<(), CommandError> {
@@ -74,6 +74,7 @@ fn upload(page: &Page<'_>, ui: &Ui) -> Result<(), CommandError> {
     let Some(folder) = folder.filter(|folder| folder.is_absolute()) else { return Ok(()) };
     let file = folder.join(format!("privlink-{}.md", std::process::id()));
     let text = page(Flavour::AzureDevOps, Flavour::AzureDevOps.bytes());
+    let text = privlink_http::secret::hide(&text);
     privlink_file::replace_text(&file, Readers::All, &text).map_err(io(WHAT))?;
     ui.command(&summary(&file.display().to_string()));
     Ok(())

@@ -23,7 +23,7 @@ pub use reads::reads;
 pub use stack::{Place, name};
 
 /// The version of our own kinds.
-const API_VERSION: &str = "privlink.dev/v1alpha1";
+pub(crate) const API_VERSION: &str = "privlink.dev/v1alpha1";
 
 /// What is to be imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

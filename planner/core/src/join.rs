@@ -28,7 +28,7 @@ pub(crate) use body::{unlanded, updated};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_written, without};
 pub(crate) use peer::Peer;
-pub(crate) use record::{Record, Unzoned};
+pub(crate) use record::{Held, Record, Unzoned, is_of_policy};
 pub(crate) use region::Region;
 pub(crate) use renamed::settled;
 pub(crate) use service::{Service, Set};

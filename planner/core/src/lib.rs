@@ -31,6 +31,7 @@ pub mod landed;
 pub mod limit;
 pub mod names;
 pub mod node;
+pub mod offer;
 mod order;
 pub mod plan;
 pub mod planned;
@@ -47,11 +48,13 @@ mod safety;
 pub mod saved;
 pub mod stack_graph;
 pub mod staleness;
+pub mod token;
 pub mod unread;
+pub mod version;
 mod writer;
 
 pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
 pub use privlink_model::{
-    address, arm, assumed, controller, date, escape, evidence, facts, group, kubernetes, location,
-    marks, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
+    address, arm, assumed, compared, controller, date, escape, evidence, facts, group, kubernetes,
+    location, marks, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
 };

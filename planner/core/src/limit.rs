@@ -1,5 +1,7 @@
 //! Azure's limits that a stack can hit: one table, for plans, for `preflight` and for docs/limits.md.
 
+pub mod network;
+
 use std::collections::BTreeMap;
 
 use crate::arm::world::World;
@@ -12,55 +14,94 @@ pub struct Limit {
     pub what: &'static str,
     /// How many.
     pub most: usize,
+    /// The fact that makes it this many, where another fact makes it others.
+    pub given: Option<&'static str>,
     /// What to do.
     pub help: &'static str,
     /// Where it is documented.
     pub source: &'static str,
+    /// The rule by which a plan reports it, or the area of a preflight.
+    pub rule: &'static str,
 }
+
+const BALANCER: &str = "Azure subscription and service limits, Load Balancer: rules per NIC";
+const PRIVATE_LINK: &str = "Azure subscription and service limits, Private Link";
+const HIGH_SCALE: &str = "Azure Private Link, high scale private endpoints";
+const SPREAD: &str = "Spread them over more of these.";
 
 /// Load balancing and inbound NAT rules that reach one network interface.
 pub static RULES_OF_INTERFACE: Limit = Limit {
     what: "rules of a network interface",
     most: 300,
+    given: None,
     help: "Every node is in the pool of every rule: use fewer ports, one gateway for several Services, or several load balancers (az aks loadbalancer add).",
-    source: "Azure subscription and service limits, Load Balancer: rules per NIC",
+    source: BALANCER,
+    rule: "limit-exceeded",
 };
 /// Private Link Services on one load balancer.
 pub static LINKS_OF_BALANCER: Limit = Limit {
     what: "Private Link Services on a load balancer",
     most: 8,
+    given: None,
     help: "Spread them over several load balancers or clusters, or put several Services behind one gateway.",
-    source: "Azure subscription and service limits, Private Link",
+    source: PRIVATE_LINK,
+    rule: "limit-exceeded",
 };
 /// NAT addresses of one Private Link Service.
 pub static NAT_ADDRESSES: Limit = Limit {
     what: "NAT addresses of a Private Link Service",
     most: 8,
+    given: None,
     help: "Use fewer NAT addresses, or a second Service.",
-    source: "Azure subscription and service limits, Private Link",
+    source: PRIVATE_LINK,
+    rule: "quota",
 };
 /// Private endpoints of one Private Link Service.
 pub static ENDPOINTS_OF_LINK: Limit = Limit {
     what: "endpoints of a Private Link Service",
     most: 1000,
-    help: "Spread them over more of these.",
-    source: "Azure subscription and service limits, Private Link",
+    given: None,
+    help: SPREAD,
+    source: PRIVATE_LINK,
+    rule: "quota",
 };
 /// Private endpoints in one virtual network.
 pub static ENDPOINTS_OF_NETWORK: Limit = Limit {
     what: "endpoints in a virtual network",
     most: 1000,
-    help: "Spread them over more of these.",
-    source: "Azure subscription and service limits, Private Link",
+    given: None,
+    help: "Spread them over more networks, or set privateEndpointVNetPolicies of the network to Basic, which allows 5000.",
+    source: PRIVATE_LINK,
+    rule: "limit-exceeded",
+};
+/// Private endpoints in one virtual network whose policies let it have more.
+pub static ENDPOINTS_OF_BASIC_NETWORK: Limit = Limit {
+    what: "endpoints in a virtual network",
+    most: 5000,
+    given: Some("privateEndpointVNetPolicies: Basic"),
+    help: SPREAD,
+    source: HIGH_SCALE,
+    rule: "limit-exceeded",
+};
+/// Private endpoints in a virtual network and those peered with it, from which on it is near its limit.
+pub static ENDPOINTS_OF_PEERS: Limit = Limit {
+    what: "endpoints in a virtual network and those peered with it",
+    most: 4000,
+    given: None,
+    help: "Spread them over networks that are not peered with each other.",
+    source: HIGH_SCALE,
+    rule: "limit-near",
 };
 
 /// All limits.
-pub static ALL: [&Limit; 5] = [
+pub static ALL: [&Limit; 7] = [
     &RULES_OF_INTERFACE,
     &LINKS_OF_BALANCER,
     &NAT_ADDRESSES,
     &ENDPOINTS_OF_LINK,
     &ENDPOINTS_OF_NETWORK,
+    &ENDPOINTS_OF_BASIC_NETWORK,
+    &ENDPOINTS_OF_PEERS,
 ];
 
 /// How much of a limit is used.
@@ -125,6 +166,23 @@ pub fn of_controller(world: &World) -> Vec<Use> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    #[test]
+    fn the_page_has_a_row_for_each_limit_with_its_source_and_a_rule_that_is_there() {
+        let page = include_str!("../../../docs/limits.md");
+        for limit in ALL {
+            let Limit { what, most, given, source, rule, .. } = limit;
+            assert!(crate::rule::find(rule).is_some(), "{rule}");
+            let given = given.map_or(String::new(), |it| format!(", with `{it}`"));
+            let row = format!("| {what}{given} | {most} | {source} | `{rule}` |");
+            assert!(page.contains(&row), "docs/limits.md has no row: {row}");
+        }
+        // What Azure and the controller refuse by the facts of a cluster has its rule there too.
+        for rule in ["internal-rejected", "zone-group-held", "link-without-frontend"] {
+            assert!(crate::rule::find(rule).is_some(), "{rule}");
+            assert!(page.contains(&format!("| `{rule}` |")), "{rule}");
+        }
+    }
 
     use super::*;
 

@@ -148,6 +148,7 @@ fn complete(
     let follows =
         |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
     gathered.findings.extend(found.filter(|it| !follows(it)));
+    gathered.findings.extend(finding::limit::networks(input));
     gathered.findings.extend(by_hand::find(&join));
     gathered.findings.extend(health::find(&join));
     gathered.refusals.extend(safety::replacements(input));

@@ -4,6 +4,7 @@ pub(crate) mod annotation;
 pub(crate) mod checks;
 pub(crate) mod duplicates;
 pub(crate) mod gateway;
+pub(crate) mod offer;
 mod pinned;
 pub mod refusal;
 pub(crate) mod resolve;
@@ -15,13 +16,14 @@ use serde_json::Value;
 
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Passed, Policy, Port,
-    ServiceSpec, Services, Stack, Subnet, Target,
+    Admitted, AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Passed, Policy,
+    Port, ServiceSpec, Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
 pub use annotation::is_meant;
 pub use checks::MESH_NAMESPACE;
 pub use gateway::MadeBy;
+pub use offer::Offered;
 pub use pinned::pinned;
 pub use resolve::resolve;
 
@@ -118,6 +120,8 @@ pub struct PrivateEndpoint {
     pub connection_name: String,
     /// What it reaches.
     pub target: Target<Key>,
+    /// The Offer that says what it reaches, if one does.
+    pub offer: Option<Offered>,
     /// Who approves it.
     pub approval: Approval,
     /// What the provider reads with a request to be approved.
@@ -143,7 +147,7 @@ pub struct EndpointApproval {
     /// The Service.
     pub service: Spanned<Key>,
     /// Who is approved.
-    pub approve: Vec<Consumer>,
+    pub approve: Vec<Admitted>,
     /// Who is rejected.
     pub reject: Vec<Consumer>,
 }

@@ -6,6 +6,7 @@
 mod decode;
 mod gateway;
 mod maker;
+pub mod offer;
 mod passed;
 pub mod place;
 mod reader;
@@ -23,13 +24,14 @@ use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
 pub use gateway::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
 pub use maker::Maker;
+pub use offer::{Offer, Offers};
 pub use passed::Passed;
 use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
-pub use shapes::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
+pub use shapes::{ENDPOINT_APPROVAL, OFFER, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
-    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
-    ServiceRef, Services, Stack, Subnet, Target,
+    Admitted, AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, EndpointTarget, Facts,
+    Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
 };
 
 /// What was read: documents by kind, in the order of the text, and everything wrong with them.
@@ -43,6 +45,8 @@ pub struct Documents {
     pub endpoints: Vec<PrivateEndpoint>,
     /// Approvals.
     pub approvals: Vec<EndpointApproval>,
+    /// Offers that endpoints may name.
+    pub offers: Offers,
     /// Documents of other kinds that make Services, and namespaces.
     pub makers: Vec<Maker>,
     /// Gateways, with what decides about their Services.
@@ -61,6 +65,7 @@ impl Documents {
             services,
             endpoints,
             approvals,
+            offers,
             makers,
             gateways,
             broken_names,
@@ -70,6 +75,8 @@ impl Documents {
         self.services.extend(services);
         self.endpoints.extend(endpoints);
         self.approvals.extend(approvals);
+        self.offers.all.extend(offers.all);
+        self.offers.unread.extend(offers.unread);
         self.makers.extend(makers);
         self.gateways.append(gateways);
         self.broken_names.extend(broken_names);
@@ -155,6 +162,9 @@ impl Parse<'_> {
                     &mut documents.approvals
                 });
             }
+            ("privlink.dev", "Offer") => {
+                self.keep(node, &OFFER, offer::offer, |documents| &mut documents.offers.all);
+            }
             _ => return self.other(node, group, kind),
         }
         Read::Ours
@@ -186,7 +196,7 @@ impl Parse<'_> {
 
     /// A document of another kind: skipped, unless it looks like a misspelt one of ours.
     fn other(&mut self, node: &Node<'_>, group: &str, kind: &str) -> Read {
-        const OURS: [&str; 3] = ["Stack", "PrivateEndpoint", "EndpointApproval"];
+        const OURS: [&str; 4] = ["Stack", "PrivateEndpoint", "EndpointApproval", "Offer"];
         let span_of = |name: &str| {
             let value = node.get(name).map_or(node.range, |value| value.range);
             value.span(self.source)

@@ -20,6 +20,16 @@ pub struct Object {
     pub rule: Rule,
 }
 
+impl Object {
+    /// The fields of which one must be there, if the rule asks for one.
+    pub fn alternatives(&self) -> &'static [Field] {
+        match self.rule {
+            Rule::OneOfTwo => self.fields.get(..2).unwrap_or(self.fields),
+            Rule::OneOf | Rule::Closed | Rule::Kubernetes | Rule::IdOrAll => self.fields,
+        }
+    }
+}
+
 /// What holds for the fields of an object together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -29,6 +39,8 @@ pub enum Rule {
     Kubernetes,
     /// Exactly one of the fields must be there.
     OneOf,
+    /// Exactly one of the first two fields must be there; the others may.
+    OneOfTwo,
     /// Either `id` alone, or all the others.
     IdOrAll,
 }

@@ -10,6 +10,7 @@ pub mod address;
 pub mod annotation;
 pub mod arm;
 pub mod assumed;
+pub mod compared;
 pub mod controller;
 pub mod date;
 pub mod escape;

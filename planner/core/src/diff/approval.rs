@@ -7,19 +7,25 @@ use crate::change::{Action, Actor, Change, Effect};
 use crate::consumer::Consumer;
 use crate::input::Input;
 use crate::join::Join;
-use crate::join::decision::{Decision, decision};
+use crate::join::decision::{Asker, Decision, decision, expecting_other};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::plan::{Finding, Mode, Op};
 use crate::resource_id::ResourceId;
 use crate::rule;
+use crate::token;
 
 use super::Gathered;
 use super::draft::{Draft, Stage};
 
 /// The state of a connection that nobody decided on, or on which Azure failed what was decided.
 pub(super) const UNDECIDED: &str = "Pending";
+
+/// The request message that the provider's side goes on showing once it is approved: a token is not left there.
+pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
+    if token::is_token(input.desired, message) { "" } else { message }
+}
 
 /// Adds a decision as a change and a draft, the last of the drafts.
 pub(crate) fn decide(
@@ -98,13 +104,31 @@ fn foreign(
     if !input.covers(&at) {
         return;
     }
-    match decision(input, service, &endpoint, &consumer.status) {
+    let Consumer { status, request_message, .. } = consumer;
+    let asker = Asker { service, endpoint: &endpoint, status, message: request_message };
+    match decision(input, &asker) {
         Some(decision) => {
-            decide(&at, link, &endpoint, (decision, &consumer.request_message), gathered);
+            let message = kept(input, request_message);
+            decide(&at, link, &endpoint, (decision, message), gathered);
             let cuts = decision == Decision::Reject && consumer.status == "Approved";
             if let Some(change) = gathered.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
             }
+        }
+        None if let Some((approval, place)) = expecting_other(input, &asker) => {
+            // Its message may be nearly the one that is expected.
+            let finding = Finding::new(
+                rule::WRONG_REQUEST_MESSAGE,
+                at,
+                format!(
+                    "{} of subscription {} asks to connect with another request message than EndpointApproval {} \
+                     expects: it is not approved",
+                    consumer.endpoint, consumer.subscription, approval.name.value
+                ),
+            )
+            .help("Ask the consumer for the message you agreed on; or name the endpoint under `reject`.")
+            .at(place);
+            gathered.findings.push(finding);
         }
         None if consumer.status == "Pending" => {
             let finding = Finding::new(

@@ -8,7 +8,7 @@ use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
-use crate::join::{Record, Unzoned, records_leaving};
+use crate::join::{Held, Record, Unzoned, records_leaving};
 use crate::node::dns_record::{tag, target};
 use crate::plan::{Finding, Mode, Op};
 use crate::provisioning;
@@ -33,6 +33,10 @@ pub(super) fn diff(
     }
     if let Some(unzoned) = &record.unzoned {
         gathered.findings.push(zone_missing(at, unzoned));
+        return;
+    }
+    if let Some(held) = &record.held {
+        gathered.findings.push(zone_group_held(at, held));
         return;
     }
     let live = match record.live {
@@ -128,6 +132,23 @@ pub(super) fn prune(input: &Input<'_>, gathered: &mut Gathered) {
             draft.needs.extend(record.map(|record| DraftKey::new(record, Stage::Delete)));
         }
     }
+}
+
+/// Another owner's zone group is on the endpoint, which has one at most.
+pub(crate) fn zone_group_held(at: &Address, held: &Held<'_>) -> Finding {
+    Finding::new(
+        rule::ZONE_GROUP_HELD,
+        at.clone(),
+        format!(
+            "its endpoint has the zone group {} already, which {} made, and has one at most: privlink does not touch it",
+            held.name, held.maker
+        ),
+    )
+    .help(
+        "Take dns.zoneGroup out of the document, and leave the names to that one; or have its maker remove it \
+         (of Azure Policy: exempt the endpoint first).",
+    )
+    .placed(Some(held.place.clone()))
 }
 
 /// A zone is not there.

@@ -149,6 +149,7 @@ fn write_endpoint(
         fields.clear();
     }
     gathered.findings.extend(endpoint.disagreement());
+    gathered.findings.extend(re_offered(endpoint, &fields));
     let replaced = join.input.replaces(at);
     let action = decide(endpoint, &fields, replaced);
     if matches!(action, Some((Action::Create, _))) {
@@ -200,6 +201,9 @@ fn write_endpoint(
 fn begins(endpoint: &Endpoint<'_>, answer: Answer) -> String {
     match (answer, endpoint.wanted.approval) {
         (Answer::Taken(status), _) => status,
+        _ if endpoint.wanted.offer.as_ref().is_some_and(|it| it.is_automatic) => {
+            "Approved".to_owned()
+        }
         (_, Approval::Automatic) => "Approved".to_owned(),
         (_, Approval::Manual) => "Pending".to_owned(),
     }
@@ -222,6 +226,27 @@ fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
     }])
 }
 
+/// What is found where an Offer says another alias than its endpoint was connected to, and who made it so: a Private
+/// Link Service keeps its alias as long as it exists.
+pub(crate) fn re_offered(endpoint: &Endpoint<'_>, fields: &[FieldDiff]) -> Option<Finding> {
+    let wanted = endpoint.wanted;
+    let (offered, Target::Alias(alias)) = (wanted.offer.as_ref()?, &wanted.target) else {
+        return None;
+    };
+    let field = fields.iter().find(|field| field.path == "privateLinkServiceId")?;
+    let before = field.before.as_ref().and_then(Value::as_str)?;
+    let provider = match &offered.stack {
+        Some(stack) => format!("its provider (stack {stack})"),
+        None => "its provider".to_owned(),
+    };
+    let message = format!(
+        "the Offer {} says another alias than {before}: {provider} re-created the Private Link Service",
+        offered.name
+    );
+    let help = "The endpoint is re-created, and connects to the new one. Ask the provider if it was not expected.";
+    Some(Finding::new(rule::OFFER_CHANGED, endpoint.at.clone(), message).help(help).at(&alias.span))
+}
+
 fn decide(
     endpoint: &Endpoint<'_>,
     fields: &[FieldDiff],
@@ -236,6 +261,9 @@ fn decide(
     let rejected_by = endpoint.rejected_by();
     if replaced {
         return replace("--replace asks for it");
+    }
+    if re_offered(endpoint, fields).is_some() {
+        return replace("its Offer says another alias, and an endpoint cannot connect again");
     }
     if status == "Disconnected" || rejected && rejected_by.is_none() {
         let reason = format!("its connection is {status}, and an endpoint cannot connect again");

@@ -191,6 +191,37 @@ rules! {
         ),
     }
 
+    /// The endpoint has a DNS zone group that another made: Azure Policy, whose group is called `deployedByPolicy`, or
+    /// somebody by hand. An endpoint has one at most, and privlink never touches another owner's.
+    ZONE_GROUP_HELD = "zone-group-held", Error, [Desired, Live], {
+        basis: basis::documented("an endpoint has one zone group", basis::link::DNS),
+        advice: "Take `dns.zoneGroup` out of the document, or have its maker remove the other group; of Azure Policy, exempt \
+            the endpoint first.",
+        example: Example::live("dns: {zoneGroup: {zones: [privatelink.contoso.com]}}   # live: deployedByPolicy"),
+    }
+
+    /// The Offer that an endpoint takes says another alias than the endpoint connected to. A Private Link Service keeps
+    /// its alias as long as it exists: its provider re-created it, which disconnected its consumers, and published the
+    /// Offer again. The endpoint is re-created.
+    OFFER_CHANGED = "offer-changed", Note, [Desired, Live], {
+        basis: basis::ENDPOINT,
+        advice: "Apply, to connect to the new one. Ask the provider if it was not expected.",
+        example: Example::live(
+            "alias: my-pls.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice   # live: another guid",
+        ),
+    }
+
+    /// An endpoint of another owner asks to be connected, and an EndpointApproval that names it expects another
+    /// `requestMessage` than it sent. It is not approved: whoever knows an alias may send any message.
+    WRONG_REQUEST_MESSAGE = "wrong-request-message", Warning, [Desired, Live], {
+        basis: basis::CONNECTION,
+        advice: "Ask the consumer. If it is theirs, they write the message you agreed on as `requestMessage`; a stranger's \
+            endpoint goes under `reject`.",
+        example: Example::live(
+            "approve: [{subscription: 44444444-4444-4444-4444-444444444444, requestMessage: the word we agreed on}]   # live: let me in",
+        ),
+    }
+
     /// A field of the manifest is owned by another field manager with another value. privlink never forces
     /// a conflict.
     FIELD_CONFLICT = "field-conflict", Error, [Desired, Live], {

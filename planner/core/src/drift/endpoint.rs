@@ -6,8 +6,9 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
-use crate::diff::dns::zone_missing;
-use crate::join::decision::{self, Decision};
+use crate::diff::dns::{zone_group_held, zone_missing};
+use crate::diff::endpoint::re_offered;
+use crate::join::decision::{self, Asker, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
@@ -82,15 +83,37 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
     let Some(body) = endpoint.body() else { return };
     let found = match live {
         None => Some(missing(look, at, &endpoint.id)),
-        Some(live) => changed(look, (at, &endpoint.id, live), endpoint.fields(&body)),
+        Some(live) => {
+            let fields = endpoint.fields(&body);
+            let offer = re_offered(endpoint, &fields);
+            let found = changed(look, (at, &endpoint.id, live), fields);
+            match offer {
+                // Desired state moved on, and it is known who moved it.
+                Some(offer) => found.map(|found| by_provider(look, offer, found)),
+                None => found,
+            }
+        }
     };
     found.into_iter().for_each(|found| gathered.push(found));
+}
+
+/// An endpoint whose Offer was published again.
+fn by_provider(look: &Look<'_>, offer: Finding, found: Difference) -> Difference {
+    let object = found.object.as_deref();
+    let cause = Cause::by(By::Provider);
+    let mut moved = difference(Class::NotApplied, &found.address, object, offer.message, cause);
+    moved.fields = found.fields;
+    moved.repair = Some(Repair::apply(look.apply).saying("re-creates the endpoint"));
+    moved
 }
 
 /// The name of an endpoint, as it was written.
 fn name(look: &Look<'_>, endpoint: &Endpoint<'_>, record: &Record<'_>, gathered: &mut Gathered) {
     if let Some(unzoned) = &record.unzoned {
         return gathered.push(in_the_way(look, &zone_missing(&record.at, unzoned), false));
+    }
+    if let Some(held) = &record.held {
+        return gathered.push(in_the_way(look, &zone_group_held(&record.at, held), false));
     }
     let (at, id) = (&record.at, &record.id);
     let found = match record.live {
@@ -233,9 +256,26 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
         for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
             let is_own = own.contains_key(&endpoint.key());
-            let decision = decision::decision(input, Some(service), &endpoint, &consumer.status);
+            let asker = Asker {
+                service: Some(service),
+                endpoint: &endpoint,
+                status: &consumer.status,
+                message: &consumer.request_message,
+            };
+            let decision = decision::decision(input, &asker);
+            let other = decision::expecting_other(input, &asker).filter(|_| !is_own);
             let told = told(look, link, (&consumer.status, is_own), decision);
-            let Some((class, by, message, repair)) = told else { continue };
+            let Some((class, by, mut message, mut repair)) = told else { continue };
+            if let Some((approval, _)) = other {
+                message = format!(
+                    "a consumer asks to connect to {} with another request message than EndpointApproval {} expects",
+                    link.name(),
+                    approval.name.value
+                );
+                repair = Repair::advice(
+                    "ask the consumer for the message you agreed on, or list it under `reject`",
+                );
+            }
             let at = connection_address(&consumer.endpoint, own);
             let object = Some(consumer.endpoint.as_str());
             let mut found = difference(class, &at, object, message, Cause::by(by));

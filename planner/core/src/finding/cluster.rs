@@ -2,7 +2,7 @@
 
 use crate::annotation::{PREFIX, keys};
 use crate::desired::MESH_NAMESPACE;
-use crate::facts::{Fact, Origin, OutboundType};
+use crate::facts::{BackendPoolType, Fact, Origin, OutboundType};
 use crate::plan::Finding;
 use crate::rule::{self, At, Example, basis, rules};
 use privlink_model::annotation::CONFIGURATIONS;
@@ -49,6 +49,26 @@ fn mesh_gateway(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
+/// A controller of container native load balancers, whose backends are pods, refuses internal Services
+/// (`AdmitInboundService` of cloud-provider-azure's servicegateway; the annotation in any case).
+fn internal_rejected(subject: &Subject<'_>) -> Option<Finding> {
+    let says_internal = subject
+        .annotation("azure-load-balancer-internal")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let is_native = subject.facts.backend_pool_type == BackendPoolType::PodIp;
+    (is_native && says_internal).then(|| {
+        subject.finding(
+            INTERNAL_REJECTED,
+            "azure-load-balancer-internal",
+            "the cluster's load balancers are container native (backend pool type podIP), and its controller refuses \
+             internal Services"
+                .to_owned(),
+            "Use a cluster whose backend pool type is nodeIPConfiguration, AKS's default, or take the annotation away: the \
+             Service is public then.",
+        )
+    })
+}
+
 /// In the shared mode the controller asks kube-proxy once for all Services of policy Cluster (`useSharedProbe`), and
 /// reads nothing that a Service says of probes.
 fn probes_are_shared(subject: &Subject<'_>) -> Option<Finding> {
@@ -91,8 +111,13 @@ fn unread(subject: &Subject<'_>, is_unread: impl Fn(&str) -> bool, why: &str) ->
 }
 
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] =
-    &[public_behind_firewall, mesh_gateway, probes_are_shared, one_load_balancer];
+pub(super) const CHECKS: &[Check] = &[
+    public_behind_firewall,
+    mesh_gateway,
+    internal_rejected,
+    probes_are_shared,
+    one_load_balancer,
+];
 
 rules! {
     /// The Service is public on a cluster whose outbound type is `userDefinedRouting`. What comes in by the load
@@ -131,6 +156,52 @@ rules! {
             apiVersion: v1
             kind: Service
             metadata: {name: web, namespace: default}
+            spec: {type: LoadBalancer, ports: [{port: 80}], selector: {app: web}}
+            "#,
+        ),
+    }
+
+    /// The Service is internal, on a cluster whose load balancers are container native: pods are their backends, and the
+    /// controller refuses internal Services. Nothing is made of it, no Private Link Service either.
+    INTERNAL_REJECTED = "internal-rejected", Error, [Desired, Live, Predicted], {
+        basis: basis::documented("AdmitInboundService, the controller's source", basis::link::BALANCER),
+        advice: "Use a cluster whose backend pool type is `nodeIPConfiguration`, AKS's default.",
+        example: Example::new(
+            At::File,
+            r#"
+            apiVersion: privlink.dev/v1alpha1
+            kind: Stack
+            metadata: {name: shop}
+            spec:
+              subscription: 00000000-0000-0000-0000-000000000000
+              resourceGroup: myResourceGroup
+              cluster: myAKSCluster
+              facts: {backendPoolType: podIP}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: web
+              namespace: default
+              annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}
+            spec: {type: LoadBalancer, ports: [{port: 80}], selector: {app: web}}
+            "#,
+            r#"
+            apiVersion: privlink.dev/v1alpha1
+            kind: Stack
+            metadata: {name: shop}
+            spec:
+              subscription: 00000000-0000-0000-0000-000000000000
+              resourceGroup: myResourceGroup
+              cluster: myAKSCluster
+              facts: {backendPoolType: nodeIPConfiguration}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: web
+              namespace: default
+              annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}
             spec: {type: LoadBalancer, ports: [{port: 80}], selector: {app: web}}
             "#,
         ),

@@ -16,19 +16,24 @@ pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Fin
     let mut findings = Vec::new();
     for (name, endpoint) in &desired.endpoints {
         let Some(Dns::ZoneGroup { zones, .. }) = &endpoint.dns else { continue };
-        let (link, whose) = match &endpoint.target {
-            Target::Service(key) => {
-                (prediction.link_after(&key.value), format!("Service {}", key.value))
+        let names = |link: &PrivateLinkService| link.properties.fqdns.clone().unwrap_or_default();
+        let (names, whose) = match (&endpoint.target, &endpoint.offer) {
+            (_, Some(offered)) => {
+                (Some(offered.fqdns.clone()), format!("the Offer {}", offered.name))
             }
-            Target::Id(id) => {
+            (Target::Service(key), _) => {
+                (prediction.link_after(&key.value).map(names), format!("Service {}", key.value))
+            }
+            (Target::Id(id), _) => {
                 let link = prediction.after.private_link_services.get(&id.key());
-                (link.map(AsRef::as_ref), format!("Private Link Service {}", id.name()))
+                let whose = format!("Private Link Service {}", id.name());
+                (link.map(|link| names(link)), whose)
             }
             // Nobody but its provider can tell what an alias announces.
-            Target::Alias(_) => continue,
+            (Target::Alias(_), None) => continue,
         };
-        let (Some(link), Some(first)) = (link, zones.first()) else { continue };
-        let Some(why) = why_empty(link, zones) else { continue };
+        let (Some(names), Some(first)) = (names, zones.first()) else { continue };
+        let Some(why) = why_empty(&names, zones) else { continue };
         findings.push(Finding::new(ZONE_GROUP_EMPTY, Address::new(Kind::PrivateEndpoint, name.clone()), format!(
                 "its zone group will keep no record, as far as is known: {whose} {why}"
             )).help("Set azure-pls-fqdns on the Service to names within the zone, or use dns.record, which privlink writes.").at(&first.span));
@@ -37,8 +42,7 @@ pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Fin
 }
 
 /// Why no zone gets a record of a Private Link Service.
-fn why_empty(link: &PrivateLinkService, zones: &[Spanned<String>]) -> Option<String> {
-    let names: Vec<&String> = link.properties.fqdns.iter().flatten().collect();
+fn why_empty(names: &[String], zones: &[Spanned<String>]) -> Option<String> {
     if names.is_empty() {
         return Some("announces no name (azure-pls-fqdns)".to_owned());
     }
@@ -46,14 +50,14 @@ fn why_empty(link: &PrivateLinkService, zones: &[Spanned<String>]) -> Option<Str
         .iter()
         .map(|zone| ResourceId::new(zone.value.as_str()).name().to_lowercase())
         .collect();
-    let is_in = |name: &&&String| {
+    let is_in = |name: &String| {
         let name = name.to_lowercase();
         zones.iter().any(|zone| name == *zone || name.ends_with(&format!(".{zone}")))
     };
-    if names.iter().any(|name| is_in(&name)) {
+    if names.iter().any(is_in) {
         return None;
     }
-    let names: Vec<&str> = names.iter().map(|it| it.as_str()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Some(format!("announces no name within {}: {}", zones.join(", "), names.join(", ")))
 }
 

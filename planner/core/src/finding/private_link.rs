@@ -81,6 +81,32 @@ fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
+/// A Private Link Service of that name leads to an address by itself: it has no frontend that could be taken from it.
+fn link_without_frontend(subject: &Subject<'_>) -> Option<Finding> {
+    let name = subject.annotation("azure-pls-name")?.trim();
+    let group = subject.annotation("azure-pls-resource-group").map(|it| it.trim().to_owned());
+    let group = group.filter(|it| !it.is_empty());
+    let id = ResourceId::in_group(
+        &subject.facts.subscription,
+        &group.unwrap_or_else(|| subject.facts.private_link_service_group()),
+        "Microsoft.Network/privateLinkServices",
+        name,
+    );
+    let link = subject.prediction.before.private_link_services.get(&id.key())?;
+    let address = private_link_service::destination(link)?;
+    subject.says_true("azure-pls-create").then(|| {
+        subject.finding(
+            LINK_WITHOUT_FRONTEND,
+            "azure-pls-name",
+            format!(
+                "the Private Link Service {name} leads to {address} by itself (Direct Connect), without a load balancer, and \
+                 cannot be put on this Service's frontend"
+            ),
+            "Choose another azure-pls-name.",
+        )
+    })
+}
+
 /// A Private Link Service of that name is on another frontend, and is taken over (finding 3).
 fn link_taken_over(subject: &Subject<'_>) -> Option<Finding> {
     let taken = |effect: &&outcome::Effect| effect.reason == outcome::Reason::TakenOver;
@@ -146,8 +172,14 @@ fn cannot_have_link(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] =
-    &[link_recreated, link_stays, link_taken_over, link_elsewhere, cannot_have_link];
+pub(super) const CHECKS: &[Check] = &[
+    link_recreated,
+    link_stays,
+    link_without_frontend,
+    link_taken_over,
+    link_elsewhere,
+    cannot_have_link,
+];
 
 rules! {
     /// The Service's Private Link Service will be re-created, because its frontend is. It has the same name
@@ -195,6 +227,14 @@ rules! {
             service.beta.kubernetes.io/azure-pls-create: "true"
             "#,
         ),
+    }
+
+    /// A Private Link Service of this name leads to an address by itself (Direct Connect, `destinationIPAddress`), and
+    /// has no load balancer. The controller would put it on the Service's frontend, which Azure does not let change.
+    LINK_WITHOUT_FRONTEND = "link-without-frontend", Error, [Desired, Live, Predicted], {
+        basis: basis::documented("a Private Link Service keeps its load balancer", basis::link::SERVICE),
+        advice: "Choose another name.",
+        example: Example::live("service.beta.kubernetes.io/azure-pls-name: direct   # live, with destinationIPAddress"),
     }
 
     /// A Private Link Service of this name is on another frontend. Controllers up to August 2026 take it

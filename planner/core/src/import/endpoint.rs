@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
+use crate::join;
 use crate::kubernetes::service::Key;
 use crate::location;
 use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
@@ -201,6 +202,13 @@ fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
 
 /// The endpoint's name in a private DNS zone.
 fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) -> Option<Value> {
+    let is_of_policy = |group: &&Value| join::is_of_policy(text(group, "/name"));
+    if zone_groups(seen.snapshot, id).any(|group| is_of_policy(&group)) {
+        notes.push(format!(
+            "the zone group deployedByPolicy of private endpoint {id} is left to Azure Policy, which made it"
+        ));
+        return None;
+    }
     let mut groups = zone_groups(seen.snapshot, id);
     if let Some(group) = groups.next() {
         if groups.next().is_some() {

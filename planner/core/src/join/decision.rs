@@ -1,6 +1,7 @@
 //! What the stack's approvals decide on connections.
 
-use crate::desired;
+use crate::desired::{self, EndpointApproval};
+use crate::diagnostic::Span;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
@@ -24,14 +25,23 @@ impl Decision {
     }
 }
 
-/// What the stack's approvals decide on an endpoint that asks for a Service, given its connection's
-/// state. A rejection wins; a rejected connection is never turned round.
-pub(crate) fn decision(
-    input: &Input<'_>,
-    service: Option<&Key>,
-    endpoint: &ResourceId,
-    status: &str,
-) -> Option<Decision> {
+/// An endpoint that asks for a Service.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// The Service, if it is known.
+    pub(crate) service: Option<&'a Key>,
+    /// The endpoint.
+    pub(crate) endpoint: &'a ResourceId,
+    /// The state of its connection.
+    pub(crate) status: &'a str,
+    /// Its request message.
+    pub(crate) message: &'a str,
+}
+
+/// What the stack's approvals decide on an endpoint that asks for a Service. A rejection wins; a rejected connection
+/// is never turned round. Where a request message is expected, it must be the same to the letter.
+pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision> {
+    let Asker { service, endpoint, status, message } = *asker;
     let service = service?;
     let mut approved = false;
     for approval in input.desired.approvals.values() {
@@ -41,9 +51,29 @@ pub(crate) fn decision(
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
             return (status != "Rejected").then_some(Decision::Reject);
         }
-        approved |= approval.approve.iter().any(|it| matches(it, endpoint));
+        approved |= approval.approve.iter().any(|it| {
+            let expected = it.request_message.as_ref();
+            matches(&it.consumer, endpoint) && expected.is_none_or(|it| it.value == message)
+        });
     }
     (approved && status == "Pending").then_some(Decision::Approve)
+}
+
+/// The EndpointApproval that names an endpoint which asks, and expects another request message of it.
+pub(crate) fn expecting_other<'a>(
+    input: &Input<'a>,
+    asker: &Asker<'_>,
+) -> Option<(&'a EndpointApproval, &'a Span)> {
+    if asker.status != "Pending" || decision(input, asker).is_some() {
+        return None;
+    }
+    let service = asker.service?;
+    let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
+    let mut expecting = of_service.flat_map(|approval| {
+        let named = approval.approve.iter().filter(|it| matches(&it.consumer, asker.endpoint));
+        named.map(move |it| (approval, it.consumer.span()))
+    });
+    expecting.next()
 }
 
 /// The EndpointApproval that turns an endpoint away which asks for a Service.
@@ -61,7 +91,8 @@ pub(crate) fn rejecting<'a>(
 /// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
 pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
     let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
-    let mut listed = of_service.flat_map(|it| it.approve.iter().chain(&it.reject));
+    let mut listed =
+        of_service.flat_map(|it| it.approve.iter().map(|it| &it.consumer).chain(&it.reject));
     listed.any(|it| matches(it, endpoint))
 }
 

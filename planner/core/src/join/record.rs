@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::desired::{Dns, PrivateEndpoint};
+use crate::diagnostic::Spanned;
 use crate::field_diff;
 use crate::input::Input;
-use crate::node::dns_record::{comparable, group, record, stack_of, target, zone_id};
+use crate::node::dns_record::{comparable, group, record, stack_of, tag, target, zone_id};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
@@ -26,6 +27,46 @@ pub(crate) struct Record<'a> {
     pub(crate) live: Result<Option<&'a Value>, &'a str>,
     /// The zone that is not there.
     pub(crate) unzoned: Option<Unzoned<'a>>,
+    /// The zone group that another has made on the endpoint, so that there can be none beside it.
+    pub(crate) held: Option<Held<'a>>,
+}
+
+/// A zone group of another owner.
+pub(crate) struct Held<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Who made it, in words.
+    pub(crate) maker: &'static str,
+    /// Where another is asked for.
+    pub(crate) place: String,
+}
+
+/// The name of the zone group that Azure's built-in policies deploy ("Configure ... to use private DNS zones").
+const OF_POLICY: &str = "deployedByPolicy";
+
+/// Whether Azure Policy made a zone group, by the name that its built-in definitions give.
+pub(crate) fn is_of_policy(name: &str) -> bool {
+    name.eq_ignore_ascii_case(OF_POLICY)
+}
+
+/// The zone group of another owner on an endpoint: of Azure Policy, whatever is asked for, or of another name than is
+/// asked for or was written. An endpoint has one at most.
+fn held<'a>(
+    input: &'a Input<'a>,
+    zones: &[Spanned<String>],
+    (endpoint, wanted): (&ResourceId, &ResourceId),
+) -> Option<Held<'a>> {
+    let place = zones.first()?.span.place().to_string();
+    let list = input.snapshot.azure.get(&wanted.collection()?.key())?;
+    let live = input.snapshot.resource(endpoint).known().ok().flatten();
+    // What the endpoint's tag names was written by this stack, and goes where it is no longer wanted.
+    let own = live.and_then(tag).unwrap_or_default();
+    let names = list.objects().filter_map(|group| group.get("name")?.as_str());
+    let mut others = names.filter(|name| !name.eq_ignore_ascii_case(own));
+    let name =
+        others.find(|name| is_of_policy(name) || !name.eq_ignore_ascii_case(wanted.name()))?;
+    let maker = if is_of_policy(name) { "Azure Policy" } else { "another owner" };
+    Some(Held { name, maker, place })
 }
 
 /// A zone that is not there.
@@ -62,7 +103,11 @@ impl<'a> Record<'a> {
             observation => observation.known(),
         };
         let unzoned = unzoned(input, dns, &id);
-        Some(Self { at, id, is_record, wanted, live, unzoned })
+        let held = match dns {
+            Dns::Record { .. } => None,
+            Dns::ZoneGroup { zones, .. } => held(input, zones, (endpoint_id, &id)),
+        };
+        Some(Self { at, id, is_record, wanted, live, unzoned, held })
     }
 
     /// The live one, as far as it was read.

@@ -32,6 +32,12 @@ pub(crate) fn frontend(service: &PrivateLinkService) -> Option<ResourceId> {
     frontends.first().map(|frontend| ResourceId::new(frontend.id()))
 }
 
+/// The address that a Private Link Service leads to by itself, without a load balancer (Direct Connect). It has no
+/// frontend, so that no Service owns it and nothing is compared with one.
+pub(crate) fn destination(service: &PrivateLinkService) -> Option<&str> {
+    service.properties.other.get("destinationIPAddress")?.as_str()
+}
+
 /// What tells a Private Link Service from another of the same name: its alias, which is made with it
 /// and never changes, and else its guid.
 pub(crate) fn identity(service: &PrivateLinkService) -> Option<&str> {

@@ -18,6 +18,7 @@ use crate::planned::Planned;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
+use crate::token;
 use crate::unknown;
 
 /// Adds to a plan what is told of it.
@@ -34,6 +35,7 @@ pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     planned.plan.causes = causes(input, &planned.plan);
     planned.plan.alternatives = explanation::alternatives(input, planned);
     planned.plan.excerpts = excerpts(input.desired, &planned.plan);
+    token::hide(input.desired, &mut planned.plan);
 }
 
 /// Says of consumers who are not the stack's whose they are, as far as their tags were read.
@@ -294,11 +296,7 @@ fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span
         "location" => endpoint.location.as_ref().map(|it| &it.span),
         "requestMessage" => endpoint.request_message.as_ref().map(|it| &it.span),
         "address" | "ipConfigurations" => endpoint.address.as_ref().map(|it| &it.span),
-        "privateLinkServiceId" | "target" => Some(match &endpoint.target {
-            Target::Service(it) => &it.span,
-            Target::Id(it) => &it.span,
-            Target::Alias(it) => &it.span,
-        }),
+        "privateLinkServiceId" | "target" => Some(target_span(&endpoint.target)),
         "dns" => endpoint.dns.as_ref().map(|dns| match dns {
             Dns::Record { name, .. } => &name.span,
             Dns::ZoneGroup { zones, name } => {
@@ -306,6 +304,14 @@ fn of_endpoint<'a>(endpoint: &'a PrivateEndpoint, path: &str) -> Option<&'a Span
             }
         }),
         _ => None,
+    }
+}
+
+fn target_span(target: &Target<Key>) -> &Span {
+    match target {
+        Target::Service(it) => &it.span,
+        Target::Id(it) => &it.span,
+        Target::Alias(it) => &it.span,
     }
 }
 
@@ -328,9 +334,11 @@ pub(crate) fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
     places.dedup();
     let services = desired.services.values().map(|it| &it.span);
     let endpoints = desired.endpoints.values().map(|it| &it.name.span);
+    // What an Offer says is written in its own file.
+    let targets = desired.endpoints.values().map(|it| target_span(&it.target));
     let approvals = desired.approvals.values().map(|it| &it.name.span);
     let stack = desired.stack.iter().map(|it| &it.name.span);
-    let spans = services.chain(endpoints).chain(approvals).chain(stack);
+    let spans = services.chain(endpoints).chain(targets).chain(approvals).chain(stack);
     let sources: BTreeMap<&str, &Span> = spans.map(|span| (span.source().name(), span)).collect();
     let excerpt = |place: &str| {
         let mut parts = place.rsplitn(3, ':');

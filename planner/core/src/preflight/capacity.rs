@@ -9,7 +9,7 @@ use crate::arm::address::{is_ipv4, parse_range, ranges};
 use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
-use crate::limit::{self, Limit};
+use crate::limit::{self, Limit, network};
 use crate::node::{private_endpoint, private_link_service};
 use crate::preflight::check::{check, tally, text};
 use crate::resource_id::ResourceId;
@@ -20,15 +20,6 @@ use super::{Area, Check, Subject, Verdict};
 
 /// Addresses of a subnet that Azure keeps: the first four and the last.
 const RESERVED: u128 = 5;
-
-/// Endpoints that are wanted and not there yet, by id, with their subnet.
-fn new_endpoints(subject: &Subject<'_>) -> BTreeMap<String, ResourceId> {
-    let input = subject.input;
-    let all = input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
-    all.filter(|(id, _)| !matches!(input.snapshot.resource(id), Observation::Present(_)))
-        .map(|(id, it)| (id.key(), private_endpoint::subnet_id(it, &id)))
-        .collect()
-}
 
 /// The addresses that frontends and NAT addresses take, by subnet.
 fn of_controller(world: &World) -> BTreeMap<String, usize> {
@@ -47,7 +38,7 @@ fn of_controller(world: &World) -> BTreeMap<String, usize> {
 pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let prediction = subject.prediction;
     let (before, after) = (of_controller(&prediction.before), of_controller(&prediction.after));
-    let endpoints = tally(new_endpoints(subject).values().map(ResourceId::key));
+    let endpoints = tally(network::coming(subject.input).values().map(ResourceId::key));
     // Without a cluster, what is in other subnets is somebody else's.
     let has_cluster = subject.input.snapshot.kubernetes.is_there();
     let of_cluster = after.keys().filter(|_| has_cluster);
@@ -170,7 +161,7 @@ fn limit(subject: &str, count: usize, limit: &Limit) -> Check {
 pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
     let after = &subject.prediction.after;
-    let new = new_endpoints(subject);
+    let new = network::coming(input);
     for it in limit::of_controller(after) {
         checks.push(limit(&it.of, it.count, it.limit));
     }
@@ -195,25 +186,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         let count = private_link_service::consumers(link).len() + coming.count();
         checks.push(limit(&shown, count, &limit::ENDPOINTS_OF_LINK));
     }
-    let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
-    let live: BTreeSet<(&str, String)> = live
-        .filter_map(|it| {
-            Some((text(it, "/id")?, network_of(text(it, "/properties/subnet/id")?).key()))
-        })
-        .collect();
-    let networks = tally(
-        live.into_iter()
-            .map(|(_, network)| network)
-            .chain(new.values().filter_map(|subnet| subnet.parent()).map(|network| network.key())),
-    );
-    let used: BTreeSet<String> = input
-        .desired
-        .endpoints
-        .values()
-        .filter_map(|it| private_endpoint::subnet_id(it, &private_endpoint::id(input, it)).parent())
-        .map(|network| network.key())
-        .collect();
-    for (network, count) in networks.into_iter().filter(|(network, _)| used.contains(network)) {
-        checks.push(limit(&network, count, &limit::ENDPOINTS_OF_NETWORK));
+    for found in network::networks(input) {
+        checks.push(limit(found.network.as_str(), found.count, found.limit));
     }
 }

@@ -162,7 +162,7 @@ fn approvals(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     };
     let mut approved = BTreeMap::new();
     for approval in desired.approvals.values() {
-        for consumer in &approval.approve {
+        for consumer in approval.approve.iter().map(|admitted| &admitted.consumer) {
             approved.entry((&approval.service.value, key(consumer))).or_insert(consumer.span());
         }
     }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gateway::Named;
+use super::offer::{self, Asker};
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
     duplicates, gateway, refusal,
 };
 use crate::diagnostic::{self, Diagnostic, Place, Span, Spanned};
-use crate::document::{self, Documents};
+use crate::document::{self, Documents, EndpointTarget, Offers};
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, basis, rules};
 
@@ -22,12 +23,13 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
         services,
         endpoints,
         approvals,
+        offers,
         mut makers,
         mut gateways,
         broken_names,
         diagnostics,
     } = documents;
-    let mut resolve = Resolve { options, broken_names, diagnostics, assumed: Vec::new() };
+    let mut resolve = Resolve { options, offers, broken_names, diagnostics, assumed: Vec::new() };
     let stack = resolve.stack(stacks);
     let mut services = resolve.services(services);
     let gateways_named = resolve.gateways(std::mem::take(&mut gateways.gateways));
@@ -102,6 +104,7 @@ fn stack_name(name: &str) -> String {
 
 struct Resolve<'a> {
     options: &'a Options,
+    offers: Offers,
     broken_names: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
     /// Where a namespace was left out and nobody says which it is.
@@ -221,7 +224,8 @@ impl Resolve<'_> {
         endpoints.sort_by(|one, other| one.name.span.cmp(&other.name.span));
         let mut resolved = BTreeMap::new();
         for endpoint in endpoints {
-            let endpoint = self.endpoint(endpoint, stack);
+            // Without its target nothing is known of it; why was reported.
+            let Some(endpoint) = self.endpoint(endpoint, stack) else { continue };
             let key = endpoint.name.value.clone();
             self.insert(&mut resolved, key, endpoint, "PrivateEndpoint", |endpoint| {
                 &endpoint.name.span
@@ -234,14 +238,24 @@ impl Resolve<'_> {
         &mut self,
         endpoint: document::PrivateEndpoint,
         stack: Option<&Stack>,
-    ) -> PrivateEndpoint {
-        let target = match endpoint.target {
-            Target::Service(reference) => {
+    ) -> Option<PrivateEndpoint> {
+        let subscription = endpoint
+            .subscription
+            .clone()
+            .or_else(|| stack.and_then(|stack| stack.subscription.clone()));
+        let (target, offer) = match &endpoint.target {
+            EndpointTarget::Here(Target::Service(reference)) => {
                 let full = self.reference(&reference.value);
-                Target::Service(Spanned::new(full, reference.value.name.span))
+                (Target::Service(Spanned::new(full, reference.value.name.span.clone())), None)
             }
-            Target::Id(id) => Target::Id(id),
-            Target::Alias(alias) => Target::Alias(alias),
+            EndpointTarget::Here(Target::Id(id)) => (Target::Id(id.clone()), None),
+            EndpointTarget::Here(Target::Alias(alias)) => (Target::Alias(alias.clone()), None),
+            EndpointTarget::Offer(named) => {
+                let asker = Asker { endpoint: &endpoint, subscription: subscription.as_ref() };
+                let (target, offered) =
+                    offer::taken(&self.offers, named, &asker, &mut self.diagnostics)?;
+                (target, Some(offered))
+            }
         };
         let is_alias = matches!(target, Target::Alias(_));
         let approval = match &endpoint.approval {
@@ -270,9 +284,7 @@ impl Resolve<'_> {
                 .help("write `approval: Manual`, or remove the message"),
             );
         }
-        let subscription =
-            endpoint.subscription.or_else(|| stack.and_then(|stack| stack.subscription.clone()));
-        PrivateEndpoint {
+        Some(PrivateEndpoint {
             connection_name: endpoint
                 .connection_name
                 .or_else(|| endpoint.azure_name.clone())
@@ -286,11 +298,12 @@ impl Resolve<'_> {
             location: endpoint.location,
             subnet: endpoint.subnet,
             target,
+            offer,
             approval,
             request_message: endpoint.request_message,
             address: endpoint.address,
             dns: endpoint.dns,
-        }
+        })
     }
 
     fn reference(&mut self, reference: &document::ServiceRef) -> Key {

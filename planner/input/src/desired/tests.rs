@@ -1,6 +1,6 @@
 use super::*;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::{Documents, parse};
+use crate::document::{self, Documents, parse};
 use crate::kubernetes::service::Key;
 
 fn documents(text: &str) -> Documents {
@@ -170,4 +170,96 @@ fn pinned_facts_can_rule_out_private_link() {
         read(&text, &with_namespace()).1,
         ["4:35 kubernetes-too-old", "4:60 basic-load-balancer", "4:84 ip-based-pool"]
     );
+}
+
+/// An endpoint that takes an Offer of a file beside it, with more of both.
+fn offered(file: Option<&str>, endpoint: &str) -> (Desired, Vec<Diagnostic>) {
+    let text = format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {{name: pe}}\nspec:\n  \
+         subscription: 44444444-4444-4444-4444-444444444444\n  resourceGroup: g\n  \
+         subnet: {{virtualNetwork: vnet, name: s}}\n  {endpoint}\n"
+    );
+    let mut documents = document::parse(&Source::new("deploy/pe.yaml", text).unwrap());
+    match file {
+        Some(text) => {
+            let source = Source::new("deploy/offers/web.yaml", text).unwrap();
+            documents.append_offers("deploy/offers/web.yaml", document::parse(&source));
+        }
+        None => {
+            let unread = &mut documents.offers.unread;
+            unread.insert("deploy/offers/web.yaml".to_owned(), "it is not there".to_owned());
+        }
+    }
+    resolve(documents, &Options::default())
+}
+
+const OFFER: &str = "apiVersion: privlink.dev/v1alpha1\nkind: Offer\nmetadata: {name: default.web}\nspec:\n  \
+    stack: shop\n  id: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/web\n  \
+    alias: web.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice\n  visibility: ['*']\n";
+
+#[test]
+fn an_offer_is_reached_by_its_alias_which_is_written_in_its_own_file() {
+    let (desired, problems) = offered(Some(OFFER), "target: {offer: offers/web.yaml}");
+    assert_eq!(problems, []);
+    let endpoint = &desired.endpoints["pe"];
+    let Target::Alias(alias) = &endpoint.target else { panic!("{:?}", endpoint.target) };
+    assert_eq!(alias.span.place().to_string(), "deploy/offers/web.yaml:7:10");
+    assert_eq!(endpoint.approval, Approval::Manual);
+    assert_eq!(endpoint.offer.as_ref().unwrap().stack.as_deref(), Some("shop"));
+    // Azure approves of itself what is reached by id.
+    let by_id = "approval: Automatic\n  target: {offer: offers/web.yaml#default.web}";
+    let (desired, problems) = offered(Some(OFFER), by_id);
+    assert_eq!(problems, []);
+    assert!(matches!(desired.endpoints["pe"].target, Target::Id(_)));
+}
+
+#[test]
+fn what_is_wrong_with_an_offer_is_told_at_the_endpoint() {
+    let told = |file: Option<&str>, target: &str| -> Vec<String> {
+        let (desired, problems) = offered(file, target);
+        assert!(desired.endpoints.is_empty());
+        problems.iter().map(|it| format!("{}: {}", it.place().unwrap(), it.message)).collect()
+    };
+    let target = "target: {offer: offers/web.yaml}";
+    assert_eq!(
+        told(None, target),
+        [
+            "deploy/pe.yaml:8:19: the Offer in deploy/offers/web.yaml cannot be read: it is not there"
+        ]
+    );
+    let none = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    assert_eq!(
+        told(Some(none), target),
+        [
+            "deploy/pe.yaml:8:19: there is no Offer `offers/web.yaml` in the input, and deploy/offers/web.yaml holds none"
+        ]
+    );
+    let broken = OFFER.replace("  alias", "  alais");
+    let (_, problems) = offered(Some(&broken), target);
+    let places: Vec<String> = problems.iter().map(|it| it.place().unwrap().to_string()).collect();
+    let of_offer = ["deploy/offers/web.yaml:5:3", "deploy/offers/web.yaml:7:3"];
+    assert_eq!(places, [of_offer[0], of_offer[1], "deploy/pe.yaml:8:19"]);
+    assert!(problems[2].message.ends_with("it has errors, which are reported there"));
+    let two = format!("{OFFER}---\n{}", OFFER.replace("default.web", "default.shop"));
+    assert_eq!(
+        told(Some(&two), target),
+        [
+            "deploy/pe.yaml:8:19: deploy/offers/web.yaml holds several Offers: default.web, default.shop"
+        ]
+    );
+    assert_eq!(
+        told(Some(&two), "target: {offer: offers/web.yaml#default.api}"),
+        ["deploy/pe.yaml:8:19: deploy/offers/web.yaml holds no Offer `default.api`"]
+    );
+    // A name of the file's Offers is none of the input.
+    assert_eq!(
+        told(Some(OFFER), "target: {offer: default.web}"),
+        [
+            "deploy/pe.yaml:8:19: there is no Offer `default.web` in the input, and deploy/default.web holds none"
+        ]
+    );
+    // A newer version of the document is refused where it says so.
+    let (_, problems) = offered(Some(&OFFER.replace("v1alpha1", "v9")), target);
+    assert_eq!(problems[0].place().unwrap().to_string(), "deploy/offers/web.yaml:1:13");
+    assert_eq!(problems[0].severity, crate::rule::Severity::Error);
 }

@@ -2,8 +2,8 @@
 
 use super::reader::Reader;
 use super::{
-    AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, Facts, Policy, PrivateEndpoint,
-    ServiceRef, Services, Stack, Subnet, Target,
+    Admitted, AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, EndpointTarget, Facts,
+    Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
 };
 use crate::diagnostic::Spanned;
 use crate::marks::PROTECT_LABEL;
@@ -121,7 +121,14 @@ fn subnet(subnet: Reader<'_>) -> Option<Subnet> {
     Some(Subnet::Named { virtual_network, name })
 }
 
-fn target(target: Reader<'_>) -> Option<Target<ServiceRef>> {
+fn target(target: Reader<'_>) -> Option<EndpointTarget> {
+    match target.text("offer") {
+        Some(offer) => Some(EndpointTarget::Offer(offer)),
+        None => link(target).map(EndpointTarget::Here),
+    }
+}
+
+fn link(target: Reader<'_>) -> Option<Target<ServiceRef>> {
     if let Some(service) = target.get("service") {
         return Some(Target::Service(Spanned::new(service_ref(service)?, service.span())));
     }
@@ -144,12 +151,16 @@ pub(super) fn endpoint_approval(document: Reader<'_>) -> Option<EndpointApproval
     Some(EndpointApproval {
         name: document.get("metadata")?.text("name")?,
         service: service_ref(spec.get("service")?)?,
-        approve: spec.items("approve").filter_map(consumer).collect(),
+        approve: spec.items("approve").filter_map(admitted).collect(),
         reject: spec.items("reject").filter_map(consumer).collect(),
     })
 }
 
-fn consumer(consumer: Reader<'_>) -> Option<Consumer> {
+fn admitted(entry: Reader<'_>) -> Option<Admitted> {
+    Some(Admitted { consumer: consumer(entry)?, request_message: entry.text("requestMessage") })
+}
+
+pub(super) fn consumer(consumer: Reader<'_>) -> Option<Consumer> {
     if let Some(subscription) = consumer.text("subscription") {
         return Some(Consumer::Subscription(subscription));
     }

@@ -42,6 +42,14 @@ impl<'a> Reader<'a> {
         Some(Spanned::new(value, text.span))
     }
 
+    /// A field that is `true` or `false`.
+    pub(super) fn boolean(self, name: &str) -> Option<bool> {
+        match self.get(name)?.node.value {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// A field that is a whole number.
     pub(super) fn integer(self, name: &str) -> Option<Spanned<i64>> {
         let field = self.get(name)?;

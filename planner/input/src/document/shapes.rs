@@ -1,8 +1,11 @@
 //! The tables of the kinds that are read.
 
+mod offer;
+
 use privlink_model::facts::OutboundType;
 
-use crate::schema::{Object, Rule, Shape, Text, optional, required};
+use crate::schema::{Field, Object, Rule, Shape, Text, optional, required};
+pub use offer::OFFER;
 
 /// The group and version of our own kinds.
 pub(super) const API_VERSION: &str = "privlink.dev/v1alpha1";
@@ -281,7 +284,7 @@ static ENDPOINT_SPEC: Object = object(&[
     required(
         "target",
         Shape::Object(&TARGET),
-        "What it reaches: the Private Link Service of a Service, or one by id or alias.",
+        "What it reaches: the Private Link Service of a Service, or one by id, by alias or by a provider's Offer.",
     ),
     optional(
         "approval",
@@ -324,6 +327,12 @@ static TARGET: Object = Object {
             "A Private Link Service's id.",
         ),
         optional("alias", Shape::Text(Text::Alias), "A Private Link Service's alias."),
+        optional(
+            "offer",
+            Shape::Text(Text::NotEmpty),
+            "A file with the Offer that the provider published, relative to this document's file: FILE, or \
+             FILE#NAME of several; or the name of an Offer in the input.",
+        ),
     ],
     rule: Rule::OneOf,
 };
@@ -385,7 +394,7 @@ static APPROVAL_SPEC: Object = object(&[
     ),
     optional(
         "approve",
-        Shape::List(&Shape::Object(&CONSUMER), MANY),
+        Shape::List(&Shape::Object(&ADMITTED), MANY),
         "Consumers whose pending connections are approved.",
     ),
     optional(
@@ -395,17 +404,31 @@ static APPROVAL_SPEC: Object = object(&[
     ),
 ]);
 
-static CONSUMER: Object = Object {
+static ADMITTED: Object = Object {
     fields: &[
-        optional("subscription", GUID, "Every endpoint of a subscription, a GUID."),
+        CONSUMER_SUBSCRIPTION,
+        CONSUMER_ENDPOINT,
         optional(
-            "endpoint",
-            Shape::Text(Text::ResourceId("Microsoft.Network/privateEndpoints")),
-            "One private endpoint, by id.",
+            "requestMessage",
+            Shape::Text(Text::Between(8, 140)),
+            "The request message that must come with the request, to the letter: a token of 8 to 140 characters, \
+             which is not shown. Whoever sends another is not approved.",
         ),
     ],
-    rule: Rule::OneOf,
+    rule: Rule::OneOfTwo,
 };
+
+static CONSUMER: Object =
+    Object { fields: &[CONSUMER_SUBSCRIPTION, CONSUMER_ENDPOINT], rule: Rule::OneOf };
+
+const CONSUMER_SUBSCRIPTION: Field =
+    optional("subscription", GUID, "Every endpoint of a subscription, a GUID.");
+
+const CONSUMER_ENDPOINT: Field = optional(
+    "endpoint",
+    Shape::Text(Text::ResourceId("Microsoft.Network/privateEndpoints")),
+    "One private endpoint, by id.",
+);
 
 const fn kubernetes(fields: &'static [crate::schema::Field]) -> Object {
     Object { fields, rule: Rule::Kubernetes }

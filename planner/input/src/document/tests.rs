@@ -83,7 +83,9 @@ fn a_private_endpoint_is_read() {
     let endpoint = &documents.endpoints[0];
     assert_eq!(endpoint.name.value, "myAKSServicePE");
     assert_eq!(endpoint.address.as_ref().unwrap().value.to_string(), "10.1.0.9");
-    let Target::Service(service) = &endpoint.target else { panic!("{:?}", endpoint.target) };
+    let EndpointTarget::Here(Target::Service(service)) = &endpoint.target else {
+        panic!("{:?}", endpoint.target)
+    };
     assert_eq!(service.name.value, "internal-app");
 }
 
@@ -335,9 +337,17 @@ fn with_every_field() -> Vec<String> {
     let approval = format!(
         "apiVersion: privlink.dev/v1alpha1\nkind: EndpointApproval\nmetadata: {{name: partners}}\n\
          spec:\n  service: {{namespace: default, name: internal-app}}\n  approve:{both}  \
-         reject:{both}"
+         - {{subscription: {GUID}, requestMessage: the word}}\n  reject:{both}"
     );
-    vec![stack, named, by_id, by_alias, approval]
+    let by_offer = by_alias.replace(&alias, "{offer: offer.yaml}");
+    let offer = format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Offer\nmetadata: {{name: default.web}}\nspec:\n  stack: shop\n  \
+         id: {LINK_ID}\n  alias: pls.{GUID}.eastus.azure.privatelinkservice\n  location: eastus\n  fqdns: [a.b]\n  \
+         visibility: ['*']\n  approval:\n    automatic: [{GUID}]\n    manual:{}    - {{subscription: {GUID}, \
+         requestMessage: true}}\n",
+        both.replace("\n  -", "\n    -")
+    );
+    vec![stack, named, by_id, by_alias, by_offer, approval, offer]
 }
 
 /// The fields of an object and all within, as paths.
@@ -397,6 +407,7 @@ fn every_field_of_the_tables_is_read() {
         ("Stack", &STACK),
         ("PrivateEndpoint", &PRIVATE_ENDPOINT),
         ("EndpointApproval", &ENDPOINT_APPROVAL),
+        ("Offer", &OFFER),
     ] {
         fields(object, kind, &mut unread);
     }
@@ -414,6 +425,7 @@ fn every_field_of_the_tables_is_read() {
                 decode::stack(reader).filter(|_| kind == "Stack"),
                 decode::private_endpoint(reader),
                 decode::endpoint_approval(reader),
+                offer::offer(reader).filter(|_| kind == "Offer"),
             )
         };
         let full = decode(&root);

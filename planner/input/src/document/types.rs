@@ -105,7 +105,7 @@ pub struct PrivateEndpoint {
     /// The connection's name, where it is not the endpoint's.
     pub connection_name: Option<Spanned<String>>,
     /// What it reaches.
-    pub target: Target<ServiceRef>,
+    pub target: EndpointTarget,
     /// Who approves it, where it was written.
     pub approval: Option<Spanned<Approval>>,
     /// What the provider reads with a request to be approved; at most 140 characters.
@@ -128,6 +128,15 @@ pub enum Subnet {
     },
     /// By id.
     Id(Spanned<ResourceId>),
+}
+
+/// What a private endpoint reaches, as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EndpointTarget {
+    /// A Private Link Service, by what is written here.
+    Here(Target<ServiceRef>),
+    /// What an Offer says: an Offer's name, or a file that holds one, which may be followed by `#` and the name.
+    Offer(Spanned<String>),
 }
 
 /// What a private endpoint reaches.
@@ -177,9 +186,19 @@ pub struct EndpointApproval {
     /// The Service.
     pub service: ServiceRef,
     /// Who is approved.
-    pub approve: Vec<Consumer>,
+    pub approve: Vec<Admitted>,
     /// Who is rejected.
     pub reject: Vec<Consumer>,
+}
+
+/// A consumer that is let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// Who.
+    pub consumer: Consumer,
+    /// The request message that must come with the request, to the letter: a token between provider and consumer,
+    /// which is shown nowhere. Whoever sends another is not approved.
+    pub request_message: Option<Spanned<String>>,
 }
 
 /// One or all endpoints of a consumer.

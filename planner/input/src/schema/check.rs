@@ -99,8 +99,9 @@ impl Check<'_, '_> {
                     }
                 }
             }
-            Rule::OneOf => {
-                let count = object.fields.iter().filter(|field| present(field).is_some()).count();
+            Rule::OneOf | Rule::OneOfTwo => {
+                let alternatives = object.alternatives().iter();
+                let count = alternatives.filter(|field| present(field).is_some()).count();
                 if count != 1 {
                     self.not_exactly_one(node, object, path, count);
                 }
@@ -215,7 +216,7 @@ impl Check<'_, '_> {
 
     fn not_exactly_one(&mut self, node: &Node<'_>, object: &Object, path: Path<'_>, count: usize) {
         let names: Vec<String> =
-            object.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            object.alternatives().iter().map(|field| format!("`{}`", field.name)).collect();
         let names = if object.rule == Rule::IdOrAll {
             "`id`, or the names".to_owned()
         } else {

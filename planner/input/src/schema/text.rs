@@ -14,6 +14,8 @@ pub enum Text {
     NotEmpty,
     /// Anything of so many characters at most.
     UpTo(usize),
+    /// Of so many to so many characters, and not to be shown.
+    Between(usize, usize),
     /// One of a few words.
     OneOf(&'static [&'static str]),
     /// A GUID: a subscription or a tenant.
@@ -93,6 +95,10 @@ impl Text {
                     format!("the text has {} characters, more than {most}", text.chars().count());
                 (message, format!("shorten it to {most} characters"))
             }
+            Self::Between(least, most) => {
+                let message = format!("the text has {} characters", text.chars().count());
+                (message, format!("write {least} to {most} characters"))
+            }
             Self::NotEmpty => ("the text is empty".to_owned(), help),
             _ => (format!("{shown} is not {what}"), help),
         };
@@ -103,6 +109,7 @@ impl Text {
         match self {
             Self::NotEmpty => !text.trim().is_empty(),
             Self::UpTo(most) => text.chars().count() <= most,
+            Self::Between(least, most) => (least..=most).contains(&text.chars().count()),
             Self::OneOf(words) => words.contains(&text),
             Self::Guid => is_guid(text),
             Self::ServiceName => {
@@ -145,6 +152,7 @@ impl Text {
         let (code, what, help) = match self {
             Self::NotEmpty => (rule::MISSING_FIELD, "", "write a value, or remove the field"),
             Self::UpTo(_) => (rule::TEXT_TOO_LONG, "", ""),
+            Self::Between(..) => (rule::OUT_OF_RANGE, "", ""),
             Self::OneOf(_) => (rule::UNKNOWN_VALUE, "", ""),
             Self::Guid => (
                 rule::BAD_GUID,
@@ -265,6 +273,7 @@ impl Text {
             Self::Date => "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
             Self::NodeName => "^[A-Za-z]+/.",
             Self::UpTo(_)
+            | Self::Between(..)
             | Self::OneOf(_)
             | Self::ResourceGroup
             | Self::Ipv6

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use privlink_core::annotation::{self, Kind, Known};
-use privlink_core::document::{ENDPOINT_APPROVAL, PRIVATE_ENDPOINT, SERVICE, STACK};
+use privlink_core::document::{ENDPOINT_APPROVAL, OFFER, PRIVATE_ENDPOINT, SERVICE, STACK};
 use privlink_core::schema::{Object, Rule, Shape, Text};
 
 const DIALECT: &str = "http://json-schema.org/draft-07/schema#";
 
 /// All schema files of the input, by name. Draft 07, which editors know best.
 pub fn files() -> BTreeMap<&'static str, Value> {
-    let kinds: [(&str, &str, &Object, &str); 4] = [
+    let kinds: [(&str, &str, &Object, &str); 5] = [
         ("stack.schema.json", "stack", &STACK, "One desired state of privlink: where it belongs"),
         (
             "private-endpoint.schema.json",
@@ -25,6 +25,12 @@ pub fn files() -> BTreeMap<&'static str, Value> {
             "endpointApproval",
             &ENDPOINT_APPROVAL,
             "Which consumers of a Private Link Service are let in",
+        ),
+        (
+            "offer.schema.json",
+            "offer",
+            &OFFER,
+            "What a provider publishes of a Private Link Service for its consumers",
         ),
         (
             "service.schema.json",
@@ -54,7 +60,7 @@ fn headed(title: &str, schema: Value) -> Value {
     Value::Object(headed)
 }
 
-/// Any document of the input: one of the four kinds, a list of them, or a foreign kind.
+/// Any document of the input: one of the five kinds, a list of them, or a foreign kind.
 fn umbrella(mut definitions: Map<String, Value>) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/definitions/{name}") });
     let ours = json!({
@@ -83,15 +89,16 @@ fn umbrella(mut definitions: Map<String, Value>) -> Value {
                 "apiVersion": { "type": "string", "description": "privlink.dev/v1alpha1, or v1." },
                 "kind": {
                     "type": "string",
-                    "description": "Stack, PrivateEndpoint, EndpointApproval, Service or List; \
+                    "description": "Stack, PrivateEndpoint, EndpointApproval, Offer, Service or List; \
                                     other kinds are skipped.",
-                    "examples": ["Stack", "PrivateEndpoint", "EndpointApproval", "Service"],
+                    "examples": ["Stack", "PrivateEndpoint", "EndpointApproval", "Offer", "Service"],
                 },
             },
             "allOf": [
                 of_kind("Stack", ours.clone(), "stack"),
                 of_kind("PrivateEndpoint", ours.clone(), "privateEndpoint"),
-                of_kind("EndpointApproval", ours, "endpointApproval"),
+                of_kind("EndpointApproval", ours.clone(), "endpointApproval"),
+                of_kind("Offer", ours, "offer"),
                 of_kind("Service", core.clone(), "service"),
                 of_kind("List", core, "list"),
             ],
@@ -126,6 +133,10 @@ fn text_schema(rule: Text) -> Value {
     match rule {
         Text::OneOf(words) => {
             schema.insert("enum".to_owned(), json!(words));
+        }
+        Text::Between(least, most) => {
+            schema.insert("minLength".to_owned(), least.into());
+            schema.insert("maxLength".to_owned(), most.into());
         }
         Text::UpTo(most) => {
             schema.insert("maxLength".to_owned(), most.into());
@@ -165,8 +176,9 @@ fn object_schema(object: &Object) -> Value {
                 schema.insert("required".to_owned(), json!(required));
             }
         }
-        Rule::OneOf => {
-            let alternatives = object.fields.iter().map(|field| json!({"required": [field.name]}));
+        Rule::OneOf | Rule::OneOfTwo => {
+            let alternatives =
+                object.alternatives().iter().map(|field| json!({"required": [field.name]}));
             schema.insert("oneOf".to_owned(), alternatives.collect());
         }
         Rule::IdOrAll => {

@@ -15,8 +15,9 @@ use privlink_core::report::Report;
 use privlink_core::route::Route;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::version::Version;
 
-/// The schema files of plans, snapshots, drift, preflights, explanations, routes, events and reports, by name.
+/// The schema files of plans, snapshots, drift, preflights, explanations, routes, events, reports and versions, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -29,5 +30,6 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),
         ("route.schema.json", schema_for!(Route).to_value()),
         ("report.schema.json", schema_for!(Report).to_value()),
+        ("version.schema.json", schema_for!(Version).to_value()),
     ])
 }

@@ -6,7 +6,7 @@ use crate::consumer::Consumer;
 use crate::diff::Gathered;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
-use crate::join::decision::{Decision, decision};
+use crate::join::decision::{Asker, Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::private_link_service::has_failed;
 use crate::plan::{Finding, Op};
@@ -24,7 +24,11 @@ pub(super) fn connection(
     let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
     let live = joined.connection().filter(|_| !remade);
     let failed = reached.link.is_some_and(|link| has_failed(link, id));
-    let decide = |status: &str| decision(join.input, reached.service.as_ref(), id, status);
+    let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
+    let decide = |status: &str| {
+        let service = reached.service.as_ref();
+        decision(join.input, &Asker { service, endpoint: id, status, message })
+    };
     let mut status = match &live {
         // What Azure failed is not in force, whatever it shows.
         Some(_) if failed && decide(approval::UNDECIDED).is_some() => {
@@ -42,7 +46,7 @@ pub(super) fn connection(
     let decision = decide(&status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
-        let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
+        let message = approval::kept(join.input, message);
         approval::decide(&connection_at, link, id, (decision, message), gathered);
         if let Some(draft) = gathered.drafts.last_mut() {
             draft.needs.insert(DraftKey::new(at, Stage::Write));

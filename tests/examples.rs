@@ -203,6 +203,73 @@ fn nginx_to_gateway() {
     example.destroy("");
 }
 
+/// What a controller makes of a Gateway is planned, and only waited for.
+#[test]
+fn istio_gateway() {
+    let example = Example::new("istio-gateway");
+    example.goldens(0);
+    awaits_its_service(&example, "edge-approuting-istio");
+}
+
+#[test]
+fn envoy_gateway() {
+    let example = Example::new("envoy-gateway");
+    example.goldens(0);
+    awaits_its_service(&example, "envoy-shop-edge-3788f37a");
+}
+
+/// No step writes the Service of a Gateway.
+fn awaits_its_service(example: &Example, name: &str) {
+    let plan = example.run("plan", "-o json").expect(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let ops = plan["steps"].as_array().unwrap().iter().map(|step| &step["op"]);
+    let awaited: Vec<&str> =
+        ops.clone().filter_map(|op| op["awaitService"]["name"].as_str()).collect();
+    assert_eq!(awaited, [name]);
+    assert!(ops.into_iter().all(|op| op.get("applyService").is_none()), "{plan:#}");
+    let valid = example.place.run(&format!("validate -f examples/{}", example.name)).expect(0);
+    assert!(valid.stdout.contains("1 Service (1 made of a Gateway)"), "{}", valid.stdout);
+}
+
+#[test]
+fn nginx_to_istio() {
+    let example = Example::new("nginx-to-istio");
+    example.goldens(3);
+    let plan = example.run("plan", "").expect(3).stdout;
+    assert!(plan.contains("0 instead of 1 disconnected"), "{plan}");
+    for (width, file) in [("80", "route-80.txt"), ("100", "route.txt"), ("120", "route-120.txt")] {
+        let route = example.wide(width, "route", "").expect(0).stdout;
+        assert_golden(&format!("nginx-to-istio/{file}"), &route);
+        assert!(route.contains("made of Gateway default/gw"), "{route}");
+        // Only ports of listeners are moved: the status port is Istio's.
+        assert!(!route.contains("spec.ports[status-port]"), "{route}");
+    }
+    let json = example.run("route", "-o json").expect(0).stdout;
+    assert_golden("nginx-to-istio/route.json", &json);
+}
+
+#[test]
+fn gateway_renamed() {
+    let place = Workplace::empty();
+    support::copy(&root().join("examples/gateway-renamed"), place.path());
+    let plan = "plan -f . --observed world/observed.json";
+    for (width, file) in [("80", "plan-80.txt"), ("100", "plan.txt"), ("120", "plan-120.txt")] {
+        let words: Vec<&str> = plan.split_whitespace().collect();
+        let shown = place.run_args_with(&words, &[("COLUMNS", width)]).expect(3).stdout;
+        assert_golden(&format!("gateway-renamed/{file}"), &shown);
+        let most: usize = width.parse().unwrap();
+        assert!(shown.lines().all(|line| line.chars().count() <= most), "{shown}");
+        assert!(shown.contains("2 consumers would be disconnected"), "{shown}");
+    }
+    let json = place.run(&format!("{plan} -o json")).expect(3).stdout;
+    assert!(json.contains("is deleted with its Gateway default/edge"), "{json}");
+    let guard = place.run(&format!("{plan} --guard --base base")).expect(3).stdout;
+    assert!(guard.contains("(base/gateway.yaml:4)"), "{guard}");
+    // What is rendered now is what is live.
+    let same = place.run("plan -f base -f stack.yaml --guard --observed world/observed.json");
+    assert_eq!(same.expect(0).stdout.trim_end(), "No changes.");
+}
+
 #[test]
 fn gitops_guard() {
     let place = Workplace::empty();
@@ -260,6 +327,10 @@ fn every_example_has_a_readme_and_is_tested() {
                 "nginx-to-gateway",
                 // By tests/offers.rs.
                 "two-tenants",
+                "nginx-to-istio",
+                "istio-gateway",
+                "envoy-gateway",
+                "gateway-renamed",
             ]
             .contains(&name.as_str());
         assert!(tested, "{name} is not tested");

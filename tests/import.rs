@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
-use support::{Run, Workplace, http, names, root};
+use support::{Run, Workplace, http, names, root, waits_for_gateways};
 
 const WORLD: &str = "--sandbox=world.json";
 /// The sandbox's second subscription, where one example has an endpoint.
@@ -91,6 +91,7 @@ fn every_example_is_imported() {
         let others = ["ci", "drift", "gitops-guard", "nginx-to-gateway", "consumer", "two-tenants"];
         assert!(
             is_file
+                || waits_for_gateways(&name)
                 || others.contains(&name.as_str())
                 || name.starts_with("bad-")
                 || IMPORTED.contains(&name.as_str()),

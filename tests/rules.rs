@@ -35,6 +35,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("link-blocked", "a resource without tags in Azure: tests/findings.rs"),
     ("limit-exceeded", "303 rules: tests/findings.rs"),
     ("not-rehearsed", "an identity that only reads: tests/failures.rs"),
+    ("consumers-stay", "a Gateway beside an ingress with consumers: tests/gateways.rs"),
+    ("gateway-left", "the live Service of a Gateway that is gone: tests/gateways.rs"),
     ("set-by-hand", "a live Service with another field manager: tests/drift"),
     (
         "connection-unknown",

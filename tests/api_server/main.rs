@@ -36,7 +36,7 @@ use privlink_sandbox::{ControllerMode, Sandbox, SandboxOptions, World, WorldSour
 use requests::{Request, requests};
 use serde_json::{Value, json};
 use support::serving::Serving;
-use support::{Run, Workplace, names, read_json, root};
+use support::{Run, Workplace, names, read_json, root, waits_for_gateways};
 
 /// One step after the other, so that addresses are handed out in the same order.
 const PATIENCE: &str = "--auto-approve --controller-timeout 60 --parallelism 1";
@@ -383,7 +383,7 @@ async fn a_real_api_server_does_what_the_simulated_one_does() {
         // Three hold no stack of their own; in nginx-to-gateway a frontend is named after a Service that is gone.
         let others =
             ["ci", "gitops-guard", "nginx-to-gateway", "two-tenants"].contains(&name.as_str());
-        if !is_folder || name.starts_with("bad-") || others {
+        if !is_folder || name.starts_with("bad-") || others || waits_for_gateways(&name) {
             continue;
         }
         tidy(&client).await;

@@ -33,6 +33,17 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
     names
 }
 
+/// Whether an example waits for what the controllers of Gateways make, which nobody runs here.
+pub(crate) fn waits_for_gateways(example: &str) -> bool {
+    let folder = root().join("examples").join(example);
+    let is_gateway = |name: &String| {
+        let file = folder.join(name);
+        let is_yaml = file.extension().is_some_and(|it| it == "yaml");
+        is_yaml && String::from_utf8_lossy(&fs::read(file).unwrap()).contains("\nkind: Gateway\n")
+    };
+    folder.is_dir() && names(&format!("examples/{example}")).iter().any(is_gateway)
+}
+
 /// A working folder with the repository's examples in it, and the binary run there.
 pub(crate) struct Workplace {
     folder: tempfile::TempDir,

@@ -20,7 +20,7 @@ use privlink_sandbox::{
 use serde_json::{Map, Value};
 
 use crate::support::serving::write_kubeconfig;
-use crate::support::{Run, copy, names, root};
+use crate::support::{Run, copy, names, root, waits_for_gateways};
 
 /// The runtime that serves.
 pub(crate) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
@@ -227,6 +227,7 @@ pub(crate) fn examples() -> Vec<String> {
     let all = names("examples").into_iter().filter(|name| !name.starts_with("bad-"));
     all.filter(|name| root().join("examples").join(name).is_dir())
         .filter(|name| names(&format!("examples/{name}")).iter().any(is_input))
+        .filter(|name| !waits_for_gateways(name))
         .collect()
 }
 

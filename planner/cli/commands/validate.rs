@@ -98,6 +98,18 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
+/// The Services, and how many of them Gateways come to.
+fn services(desired: &Desired) -> String {
+    use privlink_core::plural::count;
+    let all = count(desired.services.len(), "Service");
+    match desired.services.values().filter(|it| it.made_by.is_some()).count() {
+        0 => all,
+        made => {
+            format!("{all} ({made} made of {})", if made == 1 { "a Gateway" } else { "Gateways" })
+        }
+    }
+}
+
 /// What the stack holds, and what was found: it is valid only where nobody has anything to look at.
 fn verdict(desired: &Desired, severities: &[Severity]) -> String {
     let found = match counted(severities) {
@@ -107,7 +119,7 @@ fn verdict(desired: &Desired, severities: &[Severity]) -> String {
     format!(
         "Stack {} {found}: {}, {}, {}.",
         privlink_core::escape::terminal(&desired.name),
-        count(desired.services.len(), "Service"),
+        services(desired),
         count(desired.endpoints.len(), "private endpoint"),
         count(desired.approvals.len(), "approval"),
     )

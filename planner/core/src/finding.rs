@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod failure;
+pub(crate) mod gateway;
 pub(crate) mod limit;
 pub(crate) mod nat;
 pub(crate) mod path;
@@ -63,6 +64,7 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
         ];
         findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));
     }
+    findings.extend(gateway::find(desired, prediction));
     findings.extend(endpoint::zone_groups(desired, prediction));
     findings.extend(limit::exceeded(prediction));
     findings

@@ -8,6 +8,7 @@
 pub(crate) mod body;
 pub(crate) mod decision;
 mod endpoint;
+mod made;
 mod marked;
 mod peer;
 mod record;

@@ -44,7 +44,7 @@ use harm::{Harm, Needs};
 use search::{Problem, Reached, State};
 
 /// The version of the JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.2";
+pub const FORMAT_VERSION: &str = "1.3";
 
 /// Where a search ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -166,6 +166,9 @@ pub struct Step {
     /// The tool that writes it, where it is not privlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The Gateway of which it is made, as `namespace/name`: the edit is one of the Gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
     /// The fields that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
@@ -306,6 +309,8 @@ struct Ground<'a> {
     input: &'a Input<'a>,
     courses: Vec<Course>,
     managers: BTreeMap<Key, String>,
+    /// The Gateways of which Services are made.
+    gateways: BTreeMap<Key, String>,
     cluster: Cluster,
     needs: Needs,
 }
@@ -316,6 +321,7 @@ impl<'a> Ground<'a> {
         let live = input.snapshot.kubernetes.services_by_key();
         let mut courses = Vec::new();
         let mut managers = BTreeMap::new();
+        let mut gateways = BTreeMap::new();
         for (key, change) in changed(input) {
             let object = live.get(&key).copied();
             let from = object.map(|it| import::manifest(&key, it));
@@ -328,7 +334,12 @@ impl<'a> Ground<'a> {
                     Course::changed(key.clone(), from, wanted.map(|it| (it, plain)))
                 }
             };
-            let actor = crate::node::service::actor(input, object);
+            let made_by = input.desired.services.get(&key).and_then(|it| it.made_by.as_ref());
+            let course = course.made_of(made_by.map(|by| by.listeners.clone()));
+            if let Some(by) = made_by {
+                gateways.insert(key.clone(), by.gateway.to_string());
+            }
+            let actor = crate::node::service::actor(input, &key, object);
             if let crate::change::Actor::External(tool) = actor {
                 managers.insert(key.clone(), tool);
             }
@@ -337,7 +348,7 @@ impl<'a> Ground<'a> {
         let wanted: BTreeSet<harm::Port> =
             courses.iter().flat_map(|course| course.ports(&course.end())).collect();
         let needs = Needs::of(&prediction.before, &wanted);
-        Self { input, courses, managers, cluster, needs }
+        Self { input, courses, managers, gateways, cluster, needs }
     }
 
     /// Searches each part of the stack that loses somebody at once; the rest is done with the last step.
@@ -428,6 +439,7 @@ impl<'a> Ground<'a> {
                 service: course.key.to_string(),
                 edit,
                 by: self.managers.get(&course.key).cloned(),
+                gateway: self.gateways.get(&course.key).cloned(),
                 fields,
                 disconnects: harm.disconnected.clone(),
                 unserved: harm.unserved.iter().map(shown).collect(),

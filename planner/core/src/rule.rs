@@ -8,6 +8,7 @@ pub use crate::by_hand::SET_BY_HAND;
 pub use crate::diff::rules::*;
 pub use crate::finding::BECOMES_PUBLIC;
 pub use crate::finding::failure::*;
+pub use crate::finding::gateway::{CONSUMERS_STAY, GATEWAY_LEFT};
 pub use crate::finding::private_link::*;
 pub use crate::health::UNCHECKED;
 pub use crate::health::azure::*;
@@ -27,6 +28,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::probe::RULES,
     crate::finding::path::RULES,
     crate::finding::cluster::RULES,
+    crate::finding::gateway::RULES,
     crate::finding::endpoint::RULES,
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,

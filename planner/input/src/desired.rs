@@ -3,6 +3,7 @@
 pub(crate) mod annotation;
 pub(crate) mod checks;
 pub(crate) mod duplicates;
+pub(crate) mod gateway;
 pub(crate) mod offer;
 mod pinned;
 pub mod refusal;
@@ -21,6 +22,7 @@ pub use crate::document::{
 use crate::kubernetes::service::Key;
 pub use annotation::is_meant;
 pub use checks::MESH_NAMESPACE;
+pub use gateway::MadeBy;
 pub use offer::Offered;
 pub use pinned::pinned;
 pub use resolve::resolve;
@@ -84,6 +86,8 @@ pub struct Service {
     pub spec: ServiceSpec,
     /// The object to be applied, its namespace filled in.
     pub manifest: Value,
+    /// The Gateway it is made of, where no document of its own says it.
+    pub made_by: Option<MadeBy>,
 }
 
 impl Service {

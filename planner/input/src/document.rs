@@ -4,8 +4,10 @@
 //! input is sound, so that a broken document does not hide the problems of the next.
 
 mod decode;
+mod gateway;
 mod maker;
 pub mod offer;
+mod passed;
 pub mod place;
 mod reader;
 pub(crate) mod rules;
@@ -20,8 +22,10 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::rule::{self, Severity};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
-pub use maker::{Maker, Passed};
+pub use gateway::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
+pub use maker::Maker;
 pub use offer::{Offer, Offers};
+pub use passed::Passed;
 use reader::Reader;
 pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, OFFER, PRIVATE_ENDPOINT, SERVICE, STACK};
@@ -45,6 +49,8 @@ pub struct Documents {
     pub offers: Offers,
     /// Documents of other kinds that make Services, and namespaces.
     pub makers: Vec<Maker>,
+    /// Gateways, with what decides about their Services.
+    pub gateways: Gateways,
     /// Names in documents that were too broken to keep: a reference to one of them is not missing.
     pub broken_names: BTreeSet<String>,
     /// What is wrong.
@@ -61,6 +67,7 @@ impl Documents {
             approvals,
             offers,
             makers,
+            gateways,
             broken_names,
             diagnostics,
         } = other;
@@ -71,6 +78,7 @@ impl Documents {
         self.offers.all.extend(offers.all);
         self.offers.unread.extend(offers.unread);
         self.makers.extend(makers);
+        self.gateways.append(gateways);
         self.broken_names.extend(broken_names);
         self.diagnostics.extend(diagnostics);
     }
@@ -232,11 +240,12 @@ impl Parse<'_> {
             self.documents.diagnostics.push(problem);
             return Read::Ours;
         }
-        self.documents.makers.extend(maker::maker(
-            Reader { source: self.source, node },
-            group,
-            kind,
-        ));
+        let reader = Reader { source: self.source, node };
+        self.documents.makers.extend(maker::maker(reader, group, kind));
+        let into = &mut self.documents.gateways;
+        if gateway::read(reader, (group, kind), passed::passed_below, into) {
+            return Read::Ours;
+        }
         let span = span_of("kind");
         // A Service of another group is no Service.
         let kind = if kind == "Service" { format!("{kind}.{group}") } else { kind.to_owned() };

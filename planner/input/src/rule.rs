@@ -180,6 +180,7 @@ pub use crate::desired::annotation::relations::*;
 pub use crate::desired::annotation::{ANNOTATION_IGNORED, UNKNOWN_ANNOTATION, UNKNOWN_PORT};
 pub use crate::desired::checks::*;
 pub use crate::desired::duplicates::*;
+pub use crate::desired::gateway::{GATEWAY_ASSUMED, GATEWAY_UNKNOWN};
 pub use crate::desired::offer::{OFFER_MISSING, OFFER_NEEDS_MESSAGE, OFFER_NOT_VISIBLE};
 pub use crate::desired::refusal::SERVICE_INVALID;
 pub use crate::desired::resolve::*;
@@ -195,6 +196,7 @@ pub const INPUT: &[&[Rule]] = &[
     crate::desired::refusal::RULES,
     crate::desired::resolve::RULES,
     crate::desired::offer::RULES,
+    crate::desired::gateway::RULES,
     crate::desired::duplicates::RULES,
     crate::desired::checks::RULES,
     crate::desired::annotation::RULES,

@@ -16,6 +16,7 @@ pub mod date;
 pub mod escape;
 pub mod evidence;
 pub mod facts;
+pub mod gateway;
 pub mod group;
 pub mod kubernetes;
 pub mod location;

@@ -117,7 +117,9 @@ fn step(step: &Step, layout: Layout, out: &mut dyn Write) -> fmt::Result {
     let indented =
         |text: &str, out: &mut dyn Write| layout.paragraph("     ", &terminal(text), None, out);
     if let Some(tool) = &step.by {
-        indented(&format!("written by {tool}"), out)?;
+        let of = step.gateway.as_ref();
+        let of = of.map(|it| format!(", made of Gateway {it}: edit that")).unwrap_or_default();
+        indented(&format!("written by {tool}{of}"), out)?;
     }
     if step.edit == Edit::Create {
         indented(&format!("on port {}", ports(step)), out)?;

@@ -157,7 +157,7 @@ fn candidates(
         let live = prediction.live.get(key).map(|live| live.object.as_ref());
         let is_marked = live.and_then(stack_of) == Some(input.desired.name.as_str());
         let is_written = written.contains(&DraftKey::new(&address(key), Stage::Write));
-        (is_marked || is_written) && actor(input, live) == Actor::Privlink
+        (is_marked || is_written) && actor(input, key, live) == Actor::Privlink
     };
     let stays = |key: &Key| {
         let service = prediction.services.get(key);

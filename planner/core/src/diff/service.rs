@@ -29,6 +29,7 @@ use crate::prediction::Prediction;
 use crate::rule;
 use crate::snapshot::Reading;
 use crate::unknown;
+use privlink_model::gateway::made_of;
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
@@ -60,8 +61,14 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
     for (key, object) in &live {
         let wanted = input.options.mode == Mode::Apply && input.desired.services.contains_key(key);
         let is_ours = stack_of(object) == Some(input.desired.name.as_str());
-        if !wanted && is_ours && input.prunes() && input.covers(&address(key)) {
-            seen.extend(delete(input, key, object, gathered));
+        if wanted || !is_ours || !input.prunes() || !input.covers(&address(key)) {
+            continue;
+        }
+        match made_of(object) {
+            // It is deleted with its Gateway, which only its owner deletes: a stack that is destroyed leaves it.
+            Some(_) if input.options.mode == Mode::Destroy => {}
+            Some(_) => seen.extend(written(input, key, None, gathered)),
+            None => seen.extend(delete(input, key, object, gathered)),
         }
     }
     seen
@@ -127,7 +134,11 @@ fn apply(
         refuse_adoption(key, live, gathered);
     }
     refuse_invalid(input, joined, live, &stored, gathered);
-    gathered.changes.push(change(key, actor.clone(), live, adopts, fields));
+    let mut change = change(key, actor.clone(), live, adopts, fields);
+    if let Some(by) = &joined.wanted.made_by {
+        change.reason = format!("made of Gateway {}", by.gateway);
+    }
+    gathered.changes.push(change);
     let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let manifest = manifest.clone();
@@ -425,7 +436,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
             gathered.changes.push(change);
             continue;
         }
-        if actor(input, Some(&live.object)) != Actor::Privlink {
+        if actor(input, &outcome.service, Some(&live.object)) != Actor::Privlink {
             continue;
         }
         let ours = stack_of(&live.object) == Some(input.desired.name.as_str());

@@ -18,6 +18,7 @@ use super::gathered::{Gathered, difference, fields};
 use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals};
 use crate::writer::{Writers, is_own};
+use privlink_model::gateway::made_of;
 
 /// Compares all Services.
 pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathered) {
@@ -71,7 +72,11 @@ fn orphan(look: &Look<'_>, key: &Key, object: &Value) -> Difference {
         .map(ToOwned::to_owned);
     let mut difference =
         difference(Class::Orphan, &address(key), Some(&key.to_string()), message, cause);
-    difference.repair = Some(Repair::apply(look.apply).saying("deletes it"));
+    if made_of(object).is_some() {
+        difference.heals = Heals::Tool;
+    } else {
+        difference.repair = Some(Repair::apply(look.apply).saying("deletes it"));
+    }
     difference
 }
 

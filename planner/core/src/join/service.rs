@@ -17,6 +17,8 @@ use crate::node::service::{actor, address, comparable, mark, stack_of};
 use crate::unknown;
 use crate::writer::{Writers, is_own};
 
+use super::made;
+
 /// What the controller reads begins so.
 const ANNOTATION: &str = "metadata.annotations[\"service.beta.kubernetes.io/azure-";
 
@@ -55,8 +57,11 @@ impl<'a> Service<'a> {
         wanted: &'a desired::Service,
         live: Option<&'a Value>,
     ) -> Self {
-        let actor = actor(input, live);
-        let mut manifest = wanted.manifest.clone();
+        let actor = actor(input, key, live);
+        let mut manifest = match &wanted.made_by {
+            Some(by) => made::settled(wanted.manifest.clone(), by, live),
+            None => wanted.manifest.clone(),
+        };
         if actor == Actor::Privlink {
             mark(&mut manifest, &input.desired.name);
         }
@@ -81,9 +86,8 @@ impl<'a> Service<'a> {
 
     /// Whether the live Service is what an apply would leave.
     pub(crate) fn is_applied(&self) -> bool {
-        let is_applied = |live| {
-            server_side_apply::is_applied(&SERVICE, live, &self.manifest, &writer(&self.actor))
-        };
+        let is_applied =
+            |live| server_side_apply::is_applied(&SERVICE, live, &self.manifest, &self.writer());
         self.live.is_some_and(is_applied)
     }
 
@@ -100,8 +104,10 @@ impl<'a> Service<'a> {
 
     fn stored_of(&self, live: Option<&Value>, manifest: &Value) -> Result<Value, Vec<Conflict>> {
         let force = matches!(self.actor, Actor::External(_));
-        let merged =
-            server_side_apply::applied(&SERVICE, live, manifest, &writer(&self.actor), force)?;
+        let by = self.wanted.made_by.as_ref();
+        let begun = by.and_then(|by| made::begun(live?, manifest, by));
+        let base = begun.as_ref().or(live);
+        let merged = server_side_apply::applied(&SERVICE, base, manifest, &self.writer(), force)?;
         let network = self.network();
         Ok(match live {
             None => defaults::create(merged, &network, &mut Marks),
@@ -116,13 +122,22 @@ impl<'a> Service<'a> {
     /// What differs of the live Service, whoever owns it; nothing if the manifest cannot be merged at all.
     pub(crate) fn differing(&self) -> Option<Vec<FieldDiff>> {
         let live = self.live?;
-        let merged = self.merged(Some(live), &self.actor)?;
+        let merged = self.merged(Some(live), &self.writer())?;
         let stored = defaults::update(merged, live, &self.network(), &mut Marks);
         Some(field_diff::fields(Some(&comparable(live)), Some(&comparable(&stored))))
     }
 
-    fn merged(&self, live: Option<&Value>, actor: &Actor) -> Option<Value> {
-        server_side_apply::apply(&SERVICE, live, &self.manifest, &writer(actor), true).ok()
+    fn merged(&self, live: Option<&Value>, writer: &Writer<'_>) -> Option<Value> {
+        server_side_apply::apply(&SERVICE, live, &self.manifest, writer, true).ok()
+    }
+
+    /// As whom it is applied: under the name that its tool goes by on the live one.
+    fn writer(&self) -> Writer<'_> {
+        let mut writer = writer(&self.actor);
+        if matches!(self.actor, Actor::External(_)) {
+            writer.manager = made::manager(writer.manager, self.live);
+        }
+        writer
     }
 
     /// Who wrote which fields of the live Service.
@@ -154,7 +169,8 @@ impl<'a> Service<'a> {
     /// What is set on the live Service that the manifest alone would not set. Only what the controller looks
     /// at counts, and only if it is not what the API server fills in.
     fn added(&self, differing: &[FieldDiff]) -> Vec<FieldDiff> {
-        let (Some(live), Some(alone)) = (self.live, self.merged(None, &Actor::Privlink)) else {
+        let (Some(live), Some(alone)) = (self.live, self.merged(None, &writer(&Actor::Privlink)))
+        else {
             return Vec::new();
         };
         // Node ports are handed out.

@@ -20,8 +20,14 @@ pub(crate) fn stack_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
 }
 
-/// Who writes a Service: privlink, unless the Stack or the live object says otherwise.
-pub(crate) fn actor(input: &Input<'_>, live: Option<&Value>) -> Actor {
+/// Who writes a Service: privlink, unless the Stack or the live object says otherwise, or a Gateway makes it.
+pub(crate) fn actor(input: &Input<'_>, key: &Key, live: Option<&Value>) -> Actor {
+    let wanted = input.desired.services.get(key);
+    let made_by = wanted.and_then(|it| it.made_by.as_ref()).map(|by| by.tool);
+    let live_tool = live.and_then(|it| managers::author(it).tool).filter(|it| it.is_gateways());
+    if let Some(tool) = made_by.or(live_tool) {
+        return Actor::External(tool.to_string());
+    }
     let said = input.desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
     // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
     let ours = live.and_then(stack_of) == Some(input.desired.name.as_str());

@@ -199,7 +199,8 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
     let mut causes = Vec::new();
     for root in roots.into_values() {
         let is_edit = span(input.desired, root, "").is_none_or(|it| !it.source().is_generated());
-        let fields = if is_edit { explanation::edited(root) } else { Vec::new() };
+        let is_new = is_new(input, root);
+        let fields = if is_edit && !is_new { explanation::edited(root) } else { Vec::new() };
         let whole = |place: Option<String>| Cause {
             address: root.address.clone(),
             title: root.title.clone(),
@@ -214,7 +215,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
                 Action::Delete => was_written(input, root),
                 _ if !is_edit => None,
                 // A sync has no edit.
-                _ if !root.fields.is_empty() => None,
+                _ if !root.fields.is_empty() && !is_new => None,
                 _ => place(input.desired, root, None),
             };
             causes.push(whole(place));
@@ -227,6 +228,16 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
         }));
     }
     causes
+}
+
+/// Whether a change is that of a Service which is not there yet: all of it is the edit, and no field of it.
+fn is_new(input: &Input<'_>, change: &Change) -> bool {
+    let Address { kind, name } = &change.address;
+    let Some((namespace, name)) = name.split_once('/').filter(|_| *kind == Kind::Service) else {
+        return false;
+    };
+    let live = input.snapshot.kubernetes.services_by_key();
+    change.is_change() && !live.contains_key(&Key::new(namespace, name))
 }
 
 /// Where the input says what a change's field becomes; where the object is named, if it says nothing.

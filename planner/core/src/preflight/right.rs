@@ -392,7 +392,9 @@ fn namespaces(subject: &Subject<'_>, place: In) -> BTreeSet<Option<String>> {
             if said.is_some_and(|said| said.value == Services::External) {
                 return BTreeSet::new();
             }
-            desired.services.keys().map(|key| Some(key.namespace.clone())).collect()
+            // Those of Gateways are their controllers' to write.
+            let own = desired.services.iter().filter(|(_, it)| it.made_by.is_none());
+            own.map(|(key, _)| Some(key.namespace.clone())).collect()
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Course {
     pub(super) to: Option<Value>,
     /// What differs between the two, part by part.
     parts: Vec<Part>,
+    /// The ports that an edit may move, where a Gateway makes the Service: those of its listeners.
+    listeners: Option<BTreeSet<i64>>,
 }
 
 /// What is changed as one.
@@ -68,7 +70,7 @@ impl Course {
 
     /// The course of a Service that stays as it is.
     pub(super) fn unchanged(key: Key, manifest: Option<Value>) -> Self {
-        Self { key, from: manifest.clone(), to: manifest, parts: Vec::new() }
+        Self { key, from: manifest.clone(), to: manifest, parts: Vec::new(), listeners: None }
     }
 
     /// The course of a Service. The desired manifest comes as it is written and as the live one is spelled, so
@@ -88,7 +90,12 @@ impl Course {
             (None, Some((to, _))) if asks_for_link(to) => vec![Part::Link],
             _ => Vec::new(),
         };
-        Self { key, from, to: to.map(|(to, _)| to), parts }
+        Self { key, from, to: to.map(|(to, _)| to), parts, listeners: None }
+    }
+
+    /// The course of the Service of a Gateway with these listeners.
+    pub(super) fn made_of(self, listeners: Option<BTreeSet<i64>>) -> Self {
+        Self { listeners, ..self }
     }
 
     /// Where it begins.
@@ -123,7 +130,7 @@ impl Course {
             }
         }
         if *shift != 0 {
-            shift_ports(&mut manifest, *shift);
+            shift_ports(&mut manifest, *shift, self.listeners.as_ref());
         }
         Some(manifest)
     }
@@ -169,12 +176,17 @@ impl Course {
         edits.into_iter().collect()
     }
 
+    /// Whether an edit may move a port.
+    fn moves(&self, port: i64) -> bool {
+        self.listeners.as_ref().is_none_or(|listeners| listeners.contains(&port))
+    }
+
     /// The variant on spare ports.
     fn spare(&self, variant: &Variant, taken: &BTreeSet<(String, i64)>) -> Option<Variant> {
         let Variant::Present { done, .. } = variant else { return None };
         let ports = self.ports(variant);
         let is_free = |shift: &i64| {
-            ports.iter().all(|(protocol, port)| {
+            ports.iter().filter(|(_, port)| self.moves(*port)).all(|(protocol, port)| {
                 let moved = port + shift;
                 moved <= LAST_PORT && !taken.contains(&(protocol.clone(), moved))
             })
@@ -288,12 +300,17 @@ fn put_back(manifest: &mut Value, from: &Value, path: &[&str], key: &str) {
     }
 }
 
-/// Moves all ports; what a Service listens on behind them stays.
-fn shift_ports(manifest: &mut Value, shift: i64) {
+/// Moves all ports, or those of a Gateway's listeners; what a Service listens on behind them stays. What is behind a
+/// listener is its controller's.
+fn shift_ports(manifest: &mut Value, shift: i64, listeners: Option<&BTreeSet<i64>>) {
     let ports = manifest.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
         let Some(number) = port.get("port").and_then(Value::as_i64) else { continue };
-        port.entry("targetPort").or_insert_with(|| number.into());
+        match listeners {
+            Some(listeners) if !listeners.contains(&number) => continue,
+            Some(_) => {}
+            None => drop(port.entry("targetPort").or_insert_with(|| number.into())),
+        }
         port.insert("port".to_owned(), (number + shift).into());
     }
 }
@@ -337,6 +354,18 @@ mod tests {
             assert!(manifests.contains(&Some(expected)));
         }
         assert!(manifests.contains(&None), "it may be deleted on the way");
+    }
+
+    #[test]
+    fn spare_ports_of_a_gateway_are_those_of_its_listeners() {
+        let mut wanted = service("10.0.0.1", 443);
+        wanted["spec"]["ports"] = json!([{"port": 15021}, {"port": 443}]);
+        let course = course(None, Some(wanted)).made_of(Some(BTreeSet::from([443])));
+        let taken = BTreeSet::from([("TCP".to_owned(), 23_021)]);
+        let edits = course.edits(&Variant::Absent, &taken);
+        let ports = json!([{"port": 15021}, {"port": 8443}]);
+        let manifests = edits.iter().filter_map(|it| course.manifest(it));
+        assert!(manifests.into_iter().any(|it| it["spec"]["ports"] == ports));
     }
 
     #[test]

@@ -270,7 +270,7 @@ fn left_link(ground: &second::Ground<'_>, first: &Key, second: Option<Key>) -> L
         .filter_map(|it| input.desired.endpoints.get(&it.endpoint))
         .map(|it| private_endpoint::id(input, it).key());
     moved.extend(others);
-    let by = match service_node::actor(input, object) {
+    let by = match service_node::actor(input, first, object) {
         Actor::External(tool) => Some(tool),
         _ => None,
     };

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::annotation::{KNOWN, Kind, Known, PER_PORT, PREFIX, find, find_per_port, short};
 use crate::desired::{Annotation, Maker, Passed, Service, ServiceSpec};
-use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::diagnostic::{Diagnostic, Place, Span, Spanned};
+use crate::document::Gateway;
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema;
@@ -43,6 +44,7 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
         } else if let Some((port, known)) = find_per_port(key) {
             check_per_port(service, key, port, known, annotation, problems);
         } else {
+            split_key(key, annotation, problems);
             unknown(key, &annotation.key, problems);
         }
     }
@@ -56,11 +58,18 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
 
 /// Reports what the controller would refuse, misread or ignore in the annotations that a document gives to Services that
 /// are made of it: those that do not hang on the Service's ports, which only its maker knows. A Gateway gives all that
-/// its Service has; others may add to what they say here, so that of theirs each is looked at alone.
-pub(super) fn lint_passed(maker: &Maker, problems: &mut Vec<Diagnostic>) {
+/// its Service has; others may add to what they say here, so that of theirs each is looked at alone. What is `settled` was
+/// looked at on the Service that is made of it.
+pub(super) fn lint_passed(
+    maker: &Maker,
+    settled: &BTreeSet<Place>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let hangs_on_ports = |key: &str| find_per_port(key).is_some() || is_about_probes(key);
     for passed in &maker.passed {
-        let annotations = passed.annotations.iter().filter(|(key, _)| !hangs_on_ports(key));
+        let is_open =
+            |key: &str, span: &Span| !hangs_on_ports(key) && !settled.contains(&span.place());
+        let annotations = passed.annotations.iter().filter(|(key, it)| is_open(key, &it.key));
         let kind = Spanned::new("LoadBalancer".to_owned(), maker.name.span.clone());
         let service = Service {
             name: Key::new(maker.namespace.clone().unwrap_or_default(), maker.name.value.clone()),
@@ -69,8 +78,12 @@ pub(super) fn lint_passed(maker: &Maker, problems: &mut Vec<Diagnostic>) {
             misread: passed.misread.clone(),
             spec: ServiceSpec { service_type: Some(kind), ..ServiceSpec::default() },
             manifest: serde_json::Value::Null,
+            made_by: None,
         };
         not_text(maker, passed, problems);
+        if settled.contains(&maker.name.span.place()) {
+            continue;
+        }
         if !service.annotations.keys().chain(service.misread.keys()).any(|key| is_azures(key)) {
             continue;
         }
@@ -79,6 +92,22 @@ pub(super) fn lint_passed(maker: &Maker, problems: &mut Vec<Diagnostic>) {
         } else {
             lint_each(&service, problems);
         }
+    }
+}
+
+/// Reports annotations of a Gateway itself that its Service does not get.
+pub(super) fn lint_uncopied(gateway: &Gateway, made: &Service, problems: &mut Vec<Diagnostic>) {
+    let Some(by) = &made.made_by else { return };
+    let azures = super::gateway::uncopied(gateway, made).filter(|(key, _)| is_azures(key));
+    if let Some((_, first)) = azures.min_by_key(|(_, span)| *span) {
+        problems.push(
+            Diagnostic::new(
+                ANNOTATION_IGNORED,
+                format!("{} copies no annotation of this Gateway's own metadata", by.controller),
+            )
+            .at(first, "its Service does not get it")
+            .help("move it to `spec.infrastructure.annotations`"),
+        );
     }
 }
 
@@ -91,11 +120,41 @@ fn not_text(maker: &Maker, passed: &Passed, problems: &mut Vec<Diagnostic>) {
             format!("the annotation `{name}` is not text"),
         )
         .at(span, format!("{} `{}` gives it to a Service", maker.kind, maker.name.value))
-        .help("write its value in quotes: every annotation is text, and the API server refuses others");
+        .help(way_to_text(span.text()));
         if !maker.is_gateway() {
             problem.severity = Severity::Warning;
         }
         problems.push(problem);
+    }
+}
+
+/// How an annotation comes to be text, by what is written where its key is.
+fn way_to_text(written: &str) -> &'static str {
+    let is_escaped = written.contains("\\.");
+    match () {
+        () if is_escaped => {
+            "give it `forceString: true`: Helm takes true, false and numbers for what they are"
+        }
+        () if !written.contains("azure") || written.contains("annotations.") => {
+            "its key was split at its dots: write `\\.` for each in `--set`, or the whole key in a file of values"
+        }
+        () => {
+            "write its value in quotes: every annotation is text, and the API server refuses others"
+        }
+    }
+}
+
+/// Reports what a chart renders of a key that was split at its dots, where it writes whatever it finds as text.
+fn split_key(key: &str, annotation: &Annotation, problems: &mut Vec<Diagnostic>) {
+    if key == "service" && annotation.value.starts_with("map[beta:map[kubernetes:map[io/azure-") {
+        problems.push(
+            Diagnostic::new(
+                UNKNOWN_ANNOTATION,
+                "the annotation `service` holds annotations whose keys were split at their dots",
+            )
+            .at(&annotation.key, "has no effect")
+            .help("write `\\.` for each dot in `--set`, or the whole key in a file of values"),
+        );
     }
 }
 
@@ -128,7 +187,7 @@ fn left_alone(service: &Service) -> Option<(String, Span)> {
     }
 }
 
-fn is_azures(key: &str) -> bool {
+pub(super) fn is_azures(key: &str) -> bool {
     key.strip_prefix(PREFIX).is_some_and(|suffix| suffix.starts_with("azure-"))
 }
 

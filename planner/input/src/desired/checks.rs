@@ -50,7 +50,7 @@ fn references(
                     )
                     .at(&service.span, format!("reached by the {kind} `{}`", name.value))
                     .at(&found.span, "this Service")
-                    .help(format!("add the annotation {}: \"true\" to it", keys::PLS_CREATE));
+                    .help(link_help(found));
                     if is_pinned {
                         problem.severity = Severity::Warning;
                     }
@@ -66,6 +66,9 @@ fn references(
                         "AKS's Istio add-on may make it: write its Service down as it is, and set `services: external` \
                          in the Stack"
                             .to_owned()
+                    }
+                    None if let Some((gateway, made)) = made_near(desired, &service.value) => {
+                        format!("the Gateway `{gateway}` makes the Service `{made}`")
                     }
                     None if let Some(maker) = maker_of(desired, &service.value) => format!(
                         "{} `{}` of the input may make it: write its Service down as it will be, and set \
@@ -103,9 +106,30 @@ fn may_have_private_link(desired: &Desired, service: &Service) -> bool {
 /// Where AKS's Istio add-on has its gateways.
 pub const MESH_NAMESPACE: &str = "aks-istio-ingress";
 
+/// How a Service comes to have a Private Link Service.
+fn link_help(service: &Service) -> String {
+    let place = match &service.made_by {
+        Some(by) => format!("`spec.infrastructure.annotations` of the Gateway `{}`", by.gateway),
+        None => "it".to_owned(),
+    };
+    format!("add the annotation {}: \"true\" to {place}", keys::PLS_CREATE)
+}
+
+/// The Gateway whose Service a reference may mean, with what it makes.
+fn made_near<'a>(desired: &'a Desired, service: &Key) -> Option<(&'a Key, &'a Key)> {
+    let all = desired.services.values();
+    let mut made = all.filter_map(|it| Some((&it.made_by.as_ref()?.gateway, &it.name)));
+    made.find(|(gateway, _)| service.name.contains(&gateway.name))
+}
+
 /// The document of the input that a Service may come of.
 fn maker_of<'a>(desired: &'a Desired, service: &Key) -> Option<&'a Maker> {
+    let is_settled = |maker: &&Maker| {
+        let made = desired.services.values().filter(|it| it.made_by.is_some());
+        made.into_iter().any(|it| it.span == maker.name.span)
+    };
     let gateways = desired.makers.iter().filter(|maker| maker.is_gateway());
+    let gateways = gateways.filter(|maker| !is_settled(maker));
     let mut makers = gateways.chain(desired.makers.iter().filter(|maker| !maker.is_gateway()));
     makers.find(|maker| maker.may_make(&service.name))
 }

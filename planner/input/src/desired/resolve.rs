@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::gateway::Named;
 use super::offer::{self, Asker};
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
-    duplicates, refusal,
+    duplicates, gateway, refusal,
 };
-use crate::diagnostic::{self, Diagnostic, Span, Spanned};
+use crate::diagnostic::{self, Diagnostic, Place, Span, Spanned};
 use crate::document::{self, Documents, EndpointTarget, Offers};
 use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, basis, rules};
@@ -24,14 +25,24 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
         approvals,
         offers,
         mut makers,
+        mut gateways,
         broken_names,
         diagnostics,
     } = documents;
     let mut resolve = Resolve { options, offers, broken_names, diagnostics, assumed: Vec::new() };
     let stack = resolve.stack(stacks);
-    let services = resolve.services(services);
+    let mut services = resolve.services(services);
+    let gateways_named = resolve.gateways(std::mem::take(&mut gateways.gateways));
     let endpoints = resolve.endpoints(endpoints, stack.as_ref());
     let approvals = resolve.approvals(approvals);
+    let references = references(&endpoints, &approvals);
+    gateway::derive(
+        &gateways_named,
+        &gateways,
+        &references,
+        &mut services,
+        &mut resolve.diagnostics,
+    );
     let name = match (&stack, &options.stack_name) {
         (Some(stack), _) => stack.name.value.clone(),
         (None, Some(name)) => stack_name(name),
@@ -44,8 +55,22 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     for service in desired.services.values() {
         super::annotation::lint(service, &mut diagnostics);
     }
+    let made: BTreeMap<&Key, &Service> = desired
+        .services
+        .values()
+        .filter_map(|it| Some((&it.made_by.as_ref()?.gateway, it)))
+        .collect();
+    let settled = made
+        .values()
+        .flat_map(|it| it.annotations.values().map(|annotation| &annotation.key).chain([&it.span]));
+    let settled: BTreeSet<Place> = settled.map(Span::place).collect();
     for maker in &desired.makers {
-        super::annotation::lint_passed(maker, &mut diagnostics);
+        super::annotation::lint_passed(maker, &settled, &mut diagnostics);
+    }
+    for Named { key, gateway } in &gateways_named {
+        if let Some(made) = made.get(key).filter(|it| it.span == gateway.name.span) {
+            super::annotation::lint_uncopied(gateway, made, &mut diagnostics);
+        }
     }
     // Of what was not read at all, not even the names are known.
     let unread = [rule::NOT_UTF8, rule::FILE_TOO_LARGE, rule::TOO_MANY_DOCUMENTS];
@@ -55,6 +80,18 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     refusal::check(&desired, &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
     (desired, diagnostics)
+}
+
+/// The Services that endpoints and approvals name.
+fn references(
+    endpoints: &BTreeMap<String, PrivateEndpoint>,
+    approvals: &BTreeMap<String, EndpointApproval>,
+) -> BTreeSet<Key> {
+    let targets = endpoints.values().filter_map(|endpoint| match &endpoint.target {
+        Target::Service(key) => Some(key.value.clone()),
+        Target::Id(_) | Target::Alias(_) => None,
+    });
+    targets.chain(approvals.values().map(|it| it.service.value.clone())).collect()
 }
 
 /// A stack's name from that of a file or folder: what a label cannot hold becomes `-`.
@@ -135,10 +172,24 @@ impl Resolve<'_> {
                 misread,
                 spec,
                 manifest,
+                made_by: None,
             };
             self.insert(&mut resolved, full, service, "Service", |service| &service.span);
         }
         resolved
+    }
+
+    /// Gateways by name; of several of one name the first.
+    fn gateways(&mut self, mut gateways: Vec<document::Gateway>) -> Vec<Named> {
+        gateways.sort_by(|one, other| one.name.span.cmp(&other.name.span));
+        let mut named = BTreeMap::new();
+        for gateway in gateways {
+            let namespace = gateway.namespace.as_ref().map(|text| text.as_str());
+            let key = self.namespaced(namespace, &gateway.name);
+            let one = Named { key: key.clone(), gateway };
+            self.insert(&mut named, key, one, "Gateway", |it| &it.gateway.name.span);
+        }
+        named.into_values().collect()
     }
 
     /// Keeps the first of documents of one name, and reports the others.

@@ -1,12 +1,8 @@
 //! Documents that are not read, and that Services come of, or the namespaces of Services.
 
-use std::collections::BTreeMap;
+use crate::diagnostic::Spanned;
 
-use privlink_model::annotation::PREFIX;
-
-use crate::diagnostic::{Span, Spanned};
-
-use super::Annotation;
+use super::passed::{Passed, passed_below};
 use super::reader::Reader;
 
 /// A document that makes something privlink looks at.
@@ -21,15 +17,6 @@ pub struct Maker {
     /// What it gives to the Services it makes: each mapping in it that has annotations of the controller, such as a
     /// Gateway's `spec.infrastructure.annotations` or the values of a chart.
     pub passed: Vec<Passed>,
-}
-
-/// Annotations that a document gives to a Service.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Passed {
-    /// Those that are text.
-    pub annotations: BTreeMap<String, Annotation>,
-    /// The keys of those that are not.
-    pub misread: BTreeMap<String, Span>,
 }
 
 impl Maker {
@@ -65,35 +52,10 @@ const KINDS: [(&str, &str); 9] = [
     ("serving.knative.dev", "Service"),
 ];
 
-/// How deep annotations of the controller are looked for.
-const DEPTH: usize = 24;
-
-/// The mappings below a node that have annotations of the controller.
-fn passed(at: Reader<'_>, depth: usize, found: &mut Vec<Passed>) {
-    if depth == 0 {
-        return;
-    }
-    let entries = at.node.entries();
-    if entries.iter().any(|entry| entry.key.starts_with(PREFIX)) {
-        found.push(Passed {
-            annotations: at
-                .texts_by_key()
-                .map(|(name, key, value)| (name, Annotation { key, value }))
-                .collect(),
-            misread: at.misread_keys(),
-        });
-        return;
-    }
-    for node in entries.iter().map(|entry| &entry.value).chain(at.node.items()) {
-        passed(Reader { source: at.source, node }, depth - 1, found);
-    }
-}
-
 /// What a document makes, if it is of a kind that makes something, or has annotations of the controller in its `spec`:
 /// nobody but the controller reads those, and it reads them on Services.
 pub(super) fn maker(document: Reader<'_>, group: &str, kind: &str) -> Option<Maker> {
-    let mut all = Vec::new();
-    document.get("spec").into_iter().for_each(|spec| passed(spec, DEPTH, &mut all));
+    let all = document.get("spec").map(passed_below).unwrap_or_default();
     if !KINDS.contains(&(group, kind)) && all.is_empty() {
         return None;
     }

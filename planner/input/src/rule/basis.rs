@@ -77,8 +77,14 @@ pub const RECORD: Basis = documented("a record needs its zone", link::DNS);
 /// Connections of private endpoints.
 pub const CONNECTION: Basis = documented("states of a connection", link::APPROVE);
 
+/// Services of Gateways.
+pub const GATEWAY: Basis =
+    documented("what controllers make of Gateways (their sources)", link::GATEWAY);
+
 /// Pages.
 pub mod link {
+    /// What a Gateway passes on.
+    pub const GATEWAY: &str = "https://gateway-api.sigs.k8s.io/guides/infrastructure/";
     /// Services of type LoadBalancer.
     pub const KUBERNETES: &str =
         "https://kubernetes.io/docs/concepts/services-networking/service/#loadbalancer";

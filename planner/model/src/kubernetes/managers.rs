@@ -18,6 +18,14 @@ pub enum Tool {
     FluxHelm,
     /// Helm, from a command line or a pipeline.
     Helm,
+    /// Istio, which makes Services of Gateways.
+    Istio,
+    /// Envoy Gateway.
+    EnvoyGateway,
+    /// NGINX Gateway Fabric.
+    NginxGateway,
+    /// Another controller of the Gateway API.
+    Gateway,
     /// privlink.
     Privlink,
     /// kubectl.
@@ -27,18 +35,30 @@ pub enum Tool {
 impl Tool {
     /// Whether it keeps writing by itself, so that what somebody else writes does not last.
     pub fn is_external(self) -> bool {
-        matches!(self, Self::ArgoCd | Self::FluxKustomize | Self::FluxHelm | Self::Helm)
+        let deploys =
+            matches!(self, Self::ArgoCd | Self::FluxKustomize | Self::FluxHelm | Self::Helm);
+        deploys || self.is_gateways()
+    }
+
+    /// Whether it makes Services of Gateways, which nobody else writes, whatever marks they carry.
+    pub fn is_gateways(self) -> bool {
+        matches!(self, Self::Istio | Self::EnvoyGateway | Self::NginxGateway | Self::Gateway)
     }
 }
 
 impl fmt::Display for Tool {
-    /// The name of the field manager it goes by, as in `awaited (argocd-controller)`.
+    /// The name of the field manager it goes by, as in `awaited (argocd-controller)`; for controllers of Gateways a short
+    /// name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ArgoCd => "argocd-controller",
             Self::FluxKustomize => "kustomize-controller",
             Self::FluxHelm => "helm-controller",
             Self::Helm => "helm",
+            Self::Istio => "istio",
+            Self::EnvoyGateway => "envoy-gateway",
+            Self::NginxGateway => "nginx-gateway",
+            Self::Gateway => "gateway",
             Self::Privlink => FIELD_MANAGER,
             Self::Kubectl => "kubectl",
         })
@@ -60,7 +80,12 @@ pub struct Author {
 /// matters. Sources: Argo CD, "Resource tracking"; Flux, "Kustomization" and "HelmRelease"; Helm, the
 /// ownership metadata it checks before it adopts anything. A tool that drives another comes first:
 /// Flux's HelmReleases carry Helm's marks too, and Argo CD may apply either's output.
-const MARKS: [(Tool, &str, &str, Option<&str>); 6] = [
+///
+/// Controllers of Gateways come before all of them: a Gateway's labels and annotations are copied to its Service, marks of who
+/// applies the Gateway among them.
+const MARKS: [(Tool, &str, &str, Option<&str>); 8] = [
+    (Tool::Istio, "labels", "gateway.istio.io/managed", None),
+    (Tool::EnvoyGateway, "labels", "app.kubernetes.io/managed-by", Some("envoy-gateway")),
     (Tool::ArgoCd, "annotations", "argocd.argoproj.io/tracking-id", None),
     (Tool::ArgoCd, "labels", "argocd.argoproj.io/instance", None),
     (Tool::FluxKustomize, "labels", "kustomize.toolkit.fluxcd.io/name", None),
@@ -75,9 +100,12 @@ pub fn author(service: &Value) -> Author {
     let managers = managers(service);
     let last = managers.iter().max_by_key(|manager| manager.time).map(|manager| manager.name);
     let found = |tool, evidence| Author { tool, manager: last.map(str::to_owned), evidence };
+    let mark = |place: &str, key: &str| service.get("metadata")?.get(place)?.get(key)?.as_str();
+    if let Some(tool) = owned_by_gateway(service) {
+        return found(Some(tool), "owner Gateway".to_owned());
+    }
     for (tool, place, key, expected) in MARKS {
-        let value =
-            service.get("metadata").and_then(|metadata| metadata.get(place)?.get(key)?.as_str());
+        let value = mark(place, key);
         if value.is_some_and(|value| expected.is_none_or(|expected| value == expected)) {
             let kind = place.trim_end_matches('s');
             return found(Some(tool), format!("{kind} {key}"));
@@ -96,6 +124,28 @@ pub fn author(service: &Value) -> Author {
         (None, Some(name)) => found(tool_of(name), format!("field manager {name}")),
         (None, None) => found(None, String::from("no field manager shows")),
     }
+}
+
+/// Whose Service it is that a Gateway owns. NGINX Gateway Fabric names its application after the Service.
+fn owned_by_gateway(service: &Value) -> Option<Tool> {
+    let owners = service.at("/metadata/ownerReferences").and_then(Value::as_array);
+    let is_gateway = |owner: &Value| {
+        text(owner, "/kind") == "Gateway"
+            && text(owner, "/apiVersion").starts_with("gateway.networking.k8s.io/")
+    };
+    if !owners.into_iter().flatten().any(is_gateway) {
+        return None;
+    }
+    let label = |name: &str| service.at("/metadata/labels")?.get(name)?.as_str();
+    let is_own = |it: &str| it == text(service, "/metadata/name");
+    Some(match label("app.kubernetes.io/name") {
+        _ if label("gateway.istio.io/managed").is_some() => Tool::Istio,
+        Some("envoy") if label("app.kubernetes.io/component") == Some("proxy") => {
+            Tool::EnvoyGateway
+        }
+        Some(application) if is_own(application) => Tool::NginxGateway,
+        _ => Tool::Gateway,
+    })
 }
 
 struct Manager<'a> {
@@ -127,6 +177,9 @@ pub fn tool_of(manager: &str) -> Option<Tool> {
         "kustomize-controller" => Some(Tool::FluxKustomize),
         "helm-controller" => Some(Tool::FluxHelm),
         "helm" => Some(Tool::Helm),
+        "envoy-gateway" => Some(Tool::EnvoyGateway),
+        "gateway" => Some(Tool::NginxGateway),
+        _ if manager.ends_with("/gateway-controller") => Some(Tool::Istio),
         FIELD_MANAGER => Some(Tool::Privlink),
         _ if manager == "kubectl" || manager.starts_with("kubectl-") => Some(Tool::Kubectl),
         _ => None,

@@ -10,6 +10,7 @@ use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::service::{actor, address};
 use crate::plan::Op;
+use privlink_model::gateway::made_of;
 
 use super::super::Gathered;
 use super::super::draft::{Draft, Stage};
@@ -28,7 +29,7 @@ pub fn written(
     let live = input.snapshot.kubernetes.services_by_key().get(key).copied();
     let Some(stored) = stored else {
         let Some(live) = live else { return Vec::new() };
-        gathered.changes.push(delete(key, actor(input, Some(live))));
+        gathered.changes.push(delete(key, live, actor(input, key, Some(live))));
         return vec![predict::Change::Delete(key.clone())];
     };
     let fields = match live {
@@ -38,7 +39,7 @@ pub fn written(
     if live.is_some() && fields.is_empty() {
         return vec![predict::Change::Nudge(key.clone())];
     }
-    let actor = actor(input, live.or(Some(stored)));
+    let actor = actor(input, key, live.or(Some(stored)));
     gathered.changes.push(write(key, actor, fields));
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let op = Op::AwaitService { namespace, name, manifest: stored.clone() };
@@ -54,8 +55,12 @@ fn write(key: &Key, actor: Actor, fields: Vec<FieldDiff>) -> Change {
     change
 }
 
-fn delete(key: &Key, actor: Actor) -> Change {
-    let mut change = Change::new(address(key), Action::Delete, actor, "is about to be deleted");
+fn delete(key: &Key, live: &Value, actor: Actor) -> Change {
+    let reason = match made_of(live) {
+        Some(gateway) => format!("is deleted with its Gateway {gateway}"),
+        None => "is about to be deleted".to_owned(),
+    };
+    let mut change = Change::new(address(key), Action::Delete, actor, reason);
     change.object = Some(key.to_string());
     change
 }

@@ -233,7 +233,7 @@ fn keys_split_at_their_dots_are_put_together() {
 }
 
 const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: shop}\n\
-                       spec:\n  gatewayClassName: istio\n  infrastructure:\n    annotations:\n      \
+                       spec:\n  gatewayClassName: istio\n  listeners: [{name: a, port: 443, protocol: TCP}]\n  infrastructure:\n    annotations:\n      \
                        service.beta.kubernetes.io/azure-load-balancer-internal: ";
 
 #[test]
@@ -289,11 +289,18 @@ fn the_mesh_of_aks_may_make_a_missing_service() {
 fn a_service_that_a_gateway_may_make_is_missing_with_a_way_out() {
     let endpoint = "---\napiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata: {name: pe}\nspec:\n  \
                     resourceGroup: rg\n  subnet: {virtualNetwork: vnet, name: pe}\n  \
-                    target: {service: {namespace: shop, name: edge-istio}}\n";
-    let found = said(&format!("{GATEWAY}\"true\"\n{endpoint}"));
-    assert!(found.len() == 1 && found[0].starts_with("missing-service"), "{found:?}");
+                    target: {service: {namespace: shop, name: edge-gateway}}\n";
+    let gateway = GATEWAY.replace("istio", "cilium");
+    let found = said(&format!("{gateway}\"true\"\n{endpoint}"));
+    assert!(found.len() == 2 && found[1].starts_with("missing-service"), "{found:?}");
     assert!(
-        found[0].contains("Gateway `edge`") && found[0].contains("services: external"),
+        found[1].contains("Gateway `edge`") && found[1].contains("services: external"),
+        "{found:?}"
+    );
+    let found = said(&format!("{GATEWAY}\"true\"\n{endpoint}"));
+    assert!(
+        found.len() == 1
+            && found[0].contains("the Gateway `shop/edge` makes the Service `shop/edge-istio`"),
         "{found:?}"
     );
 }

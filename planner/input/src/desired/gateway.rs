@@ -1,0 +1,290 @@
+//! The Services that Gateways of the input come to: whose class is whose, which parameters count, and what is not known.
+
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use privlink_model::gateway::{self, Controller, Given, Made};
+
+use super::Service;
+use crate::desired::annotation::is_azures;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::document::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
+use crate::kubernetes::service::Key;
+use crate::rule::{At, Example, Severity, basis, rules};
+
+/// What made a Service of the input: a Gateway, by its controller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MadeBy {
+    /// The Gateway.
+    pub gateway: Key,
+    /// The controller's name.
+    pub controller: &'static str,
+    /// The controller as a writer of Services.
+    pub tool: privlink_model::kubernetes::managers::Tool,
+    /// Whether all that decides about the Service is in the input: its class, its parameters.
+    pub is_whole: bool,
+    /// The ports of its listeners, which an edit of the Gateway moves; others are the controller's.
+    pub listeners: BTreeSet<i64>,
+}
+
+/// A Gateway with its own namespace.
+pub(super) struct Named {
+    /// Its namespace and name.
+    pub(super) key: Key,
+    /// As written.
+    pub(super) gateway: Gateway,
+}
+
+/// What Services are made of.
+struct Ground<'a> {
+    classes: &'a [GatewayClass],
+    parameters: &'a [Parameters],
+    /// The Services that documents refer to.
+    references: &'a BTreeSet<Key>,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+/// What comes of Gateways: their Services beside those that are written, which count where both are there. `references` are
+/// the Services that endpoints and approvals name.
+pub(super) fn derive(
+    named: &[Named],
+    all: &Gateways,
+    references: &BTreeSet<Key>,
+    services: &mut BTreeMap<Key, Service>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let mut ground =
+        Ground { classes: &all.classes, parameters: &all.parameters, references, problems };
+    for named in named {
+        let Some(made) = ground.make(named) else { continue };
+        let by = made.made_by.clone();
+        // A name with a hash is nobody else's, in whatever namespace its controller makes it.
+        let is_hashed = by.as_ref().is_some_and(|it| it.gateway.namespace != made.name.namespace);
+        let elsewhere = services.keys().find(|key| is_hashed && key.name == made.name.name);
+        let at = elsewhere.cloned().unwrap_or_else(|| made.name.clone());
+        match services.get_mut(&at) {
+            Some(written) => written.made_by = by,
+            None => {
+                services.insert(made.name.clone(), made);
+            }
+        }
+    }
+}
+
+impl<'a> Ground<'a> {
+    fn make(&mut self, named: &Named) -> Option<Service> {
+        let gateway = &named.gateway;
+        let class = self.classes.iter().find(|it| it.name.value == gateway.class.value);
+        let controller_name = class.map(|it| it.controller.value.as_str());
+        if gateway::makes_none(&gateway.class, controller_name) {
+            return None;
+        }
+        let Some(controller) = gateway::controller(&gateway.class, controller_name) else {
+            let class = &gateway.class.value;
+            self.unknown(
+                gateway,
+                &format!("the class `{class}` is of no controller that is known here"),
+            );
+            return None;
+        };
+        let mut assumed = Vec::new();
+        if class.is_none() && !controller.makes_classes {
+            assumed.push(format!("that its class is {}'s and has no parameters", controller.name));
+        }
+        let of_class = class.and_then(|it| it.parameters.as_ref());
+        let of_class = self.parameters_of(of_class, &named.key, controller, &mut assumed);
+        let of_class = of_class.or_else(|| self.defaults_of(&gateway.class.value));
+        let own = gateway.parameters.as_ref();
+        let own = self.parameters_of(own, &named.key, controller, &mut assumed);
+        // What Istio lays over all Services of a class may lie anywhere.
+        let is_whole = assumed.is_empty() && controller.parameters.1 != "ConfigMap";
+        let mut manifest = gateway.manifest.clone();
+        if let Some(metadata) = manifest.get_mut("metadata").and_then(|it| it.as_object_mut()) {
+            metadata.insert("namespace".to_owned(), named.key.namespace.clone().into());
+        }
+        let given = Given {
+            gateway: &manifest,
+            of_class: of_class.map(|it| &it.value),
+            of_gateway: own.map(|it| &it.value),
+        };
+        let (mut made, more) = match controller.make(&given) {
+            Made::Service { service, assumed } => (*service, assumed),
+            Made::Nothing(_) => return None,
+            Made::Unknown(why) => {
+                self.unknown(gateway, why);
+                return None;
+            }
+        };
+        let is_placed = service::move_to_reference(&mut made, &named.key, self.references);
+        assumed.extend(more.into_iter().filter(|_| !is_placed).map(ToOwned::to_owned));
+        self.told(gateway, controller, &made, &assumed);
+        let by = MadeBy {
+            gateway: named.key.clone(),
+            controller: controller.name,
+            tool: controller.tool,
+            is_whole,
+            listeners: gateway.ports.keys().copied().collect(),
+        };
+        let parameters: Vec<&Parameters> = [own, of_class].into_iter().flatten().collect();
+        Some(service::spanned(made, gateway, &parameters, by))
+    }
+
+    /// What a reference names; that it is not in the input is an assumption.
+    fn parameters_of(
+        &self,
+        reference: Option<&ParametersRef>,
+        of: &Key,
+        controller: &Controller,
+        assumed: &mut Vec<String>,
+    ) -> Option<&'a Parameters> {
+        let reference = reference?;
+        let (group, kind) = controller.parameters;
+        if reference.kind != kind || reference.group != group {
+            return None;
+        }
+        let namespace = reference.namespace.as_ref().unwrap_or(&of.namespace);
+        let found = self.parameters.iter().find(|it| {
+            it.kind == reference.kind
+                && it.name.value == reference.name
+                && it.namespace.as_ref().is_none_or(|it| it == namespace)
+        });
+        if found.is_none() {
+            assumed.push(format!(
+                "that the {kind} `{}`, which the input has not, says nothing of it",
+                reference.name
+            ));
+        }
+        found
+    }
+
+    /// What Istio lays over all Services of a class.
+    fn defaults_of(&self, class: &str) -> Option<&'a Parameters> {
+        self.parameters.iter().find(|it| it.of_class.as_deref() == Some(class))
+    }
+
+    fn unknown(&mut self, gateway: &Gateway, why: &str) {
+        let mut problem = Diagnostic::new(
+            GATEWAY_UNKNOWN,
+            format!(
+                "which Service comes of the Gateway `{}` is not known: {why}",
+                gateway.name.value
+            ),
+        )
+        .at(&gateway.class.span, "")
+        .help("write its Service down as it will be, and set `services: external` in the Stack");
+        if !asks_azure(gateway) {
+            problem.severity = Severity::Note;
+        }
+        self.problems.push(problem);
+    }
+
+    fn told(
+        &mut self,
+        gateway: &Gateway,
+        controller: &Controller,
+        made: &serde_json::Value,
+        assumed: &[String],
+    ) {
+        if assumed.is_empty() {
+            return;
+        }
+        let text = |pointer| privlink_model::pointer::text(made, pointer);
+        let service = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
+        self.problems.push(
+            Diagnostic::new(
+                GATEWAY_ASSUMED,
+                format!(
+                    "{} makes the Service `{service}` of the Gateway `{}`, assumed {}",
+                    controller.name,
+                    gateway.name.value,
+                    assumed.join(", and ")
+                ),
+            )
+            .at(&gateway.class.span, "")
+            .help("add its GatewayClass and what that refers to to the input, or write the Service down"),
+        );
+    }
+}
+
+/// Whether a Gateway asks for something of Azure's controller.
+fn asks_azure(gateway: &Gateway) -> bool {
+    let passed = [&gateway.infrastructure, &gateway.own];
+    passed.iter().any(|it| it.annotations.keys().chain(it.misread.keys()).any(|key| is_azures(key)))
+}
+
+/// The annotations of a Gateway itself that no Service gets, with why.
+pub(super) fn uncopied<'a>(
+    gateway: &'a Gateway,
+    made: &Service,
+) -> impl Iterator<Item = (&'a str, &'a Span)> {
+    let is_kept =
+        |key: &str, span: &Span| made.annotations.get(key).is_some_and(|it| it.key == *span);
+    let own = gateway.own.annotations.iter();
+    own.map(|(key, it)| (key.as_str(), &it.key)).filter(move |(key, span)| !is_kept(key, span))
+}
+
+rules! {
+    /// Which Service a controller makes of a Gateway is not known: its class is of no controller that privlink knows, or its
+    /// parameters say something that is not followed. Nothing is predicted of it. It is a note where the Gateway asks nothing
+    /// of Azure's controller.
+    GATEWAY_UNKNOWN = "gateway-unknown", Warning, [Desired], {
+        basis: basis::GATEWAY,
+        advice: "Write the Service down as it will be, with `services: external` in the Stack.",
+        example: Example::new(
+            At::Documents,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: cilium
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: HTTP}]
+            "#,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: istio
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: TCP}]
+            "#,
+        ),
+    }
+
+    /// Which Service comes of a Gateway depends on what the input has not: its class, the parameters of that, where its controller
+    /// runs. What holds by default is assumed.
+    GATEWAY_ASSUMED = "gateway-assumed", Note, [Desired], {
+        basis: basis::GATEWAY,
+        advice: "Add the GatewayClass and what it refers to to the input.",
+        example: Example::new(
+            At::Documents,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: nginx
+              listeners: [{name: http, port: 80, protocol: HTTP}]
+            "#,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: GatewayClass
+            metadata: {name: nginx}
+            spec: {controllerName: gateway.nginx.org/nginx-gateway-controller}
+            ---
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: nginx
+              listeners: [{name: http, port: 80, protocol: HTTP}]
+            "#,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,8 @@ fn frontend_recreated() {
     assert!(plan.lines().nth(2).unwrap().starts_with("1 consumer would be disconnected"), "{plan}");
     assert!(plan.trim_end().ends_with("1 consumer would be disconnected; allowed: 0."), "{plan}");
     assert_eq!(plan.matches("myAKSServicePE").count(), 2, "once in the table, once in the chain");
+    let page = example.run("plan", "-o html").expect(3).stdout;
+    assert_golden("frontend-recreated/plan.html", &page);
     example.run("apply", &format!("--auto-approve {PATIENCE}")).expect(3);
     example.apply(0, "--max-disconnects 1", "No changes.");
     example.destroy("");
@@ -225,6 +227,9 @@ fn gitops_guard() {
     assert!((1..=12).all(|at| full.contains(&format!("/tf-pe-{at} "))), "{full}");
     let markdown = place.run(&format!("{plan} -o markdown")).expect(3).stdout;
     assert_golden("gitops-guard/plan.md", &markdown);
+    let page = place.run(&format!("{plan} -o html")).expect(3).stdout;
+    assert_golden("gitops-guard/plan.html", &page);
+    assert_eq!(page, place.run(&format!("{plan} -o html")).expect(3).stdout);
     // privlink owns nothing of it, and has no step that writes.
     let json = place.run(&format!("{plan} -o json")).expect(3).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

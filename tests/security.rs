@@ -145,6 +145,8 @@ fn text_from_the_cloud_does_nothing_to_a_terminal_a_comment_or_a_log() {
         "plan -f examples/private-link --observed seen.json",
         "plan -f examples/private-link --observed seen.json --destroy",
         "plan -f examples/private-link --observed seen.json -o markdown",
+        "plan -f examples/private-link --observed seen.json -o html",
+        "drift -f examples/private-link --observed seen.json -o html",
         "plan -f examples/private-link --observed seen.json -o json",
         "graph -f examples/private-link --observed seen.json",
         "graph -f examples/private-link --observed seen.json -o mermaid",
@@ -160,6 +162,11 @@ fn text_from_the_cloud_does_nothing_to_a_terminal_a_comment_or_a_log() {
         }
         let commands = all.lines().find(|line| line.trim_start().starts_with("::"));
         assert_eq!(commands, None, "{words}");
+        if words.contains("html") {
+            for acts in ["<script", "<img", "<a ", "<iframe", "<link", "src=", "url("] {
+                assert!(!all.contains(acts), "{words}: {acts}");
+            }
+        }
         if words.contains("markdown") {
             assert!(!all.contains("<script>") && !all.contains("](https://evil"), "{all}");
         }

@@ -288,6 +288,8 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// For a browser: one file that asks nothing of anybody.
+    Html,
     /// Terraform's plan JSON, for tools that read it.
     Tfjson,
     /// Findings and refusals as SARIF 2.1.0.

@@ -86,6 +86,11 @@ impl Ui {
         kept.summary.as_deref().unwrap_or_else(last)
     }
 
+    /// Takes the result that is kept away; what was said beside it stays.
+    pub(crate) fn take_result(&mut self) -> String {
+        self.kept.as_mut().map(|kept| std::mem::take(&mut kept.out)).unwrap_or_default()
+    }
+
     /// Whether there is a result that is kept.
     pub(crate) fn has_result(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| !kept.out.is_empty())

@@ -24,7 +24,7 @@ pub(crate) struct Drift {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DriftFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DriftFormat,
-    /// Write another format to a file beside it: text, json, markdown or junit, as FORMAT=FILE; may be
+    /// Write another format to a file beside it: text, json, markdown, html or junit, as FORMAT=FILE; may be
     /// repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<DriftFormat>)]
     pub(crate) render: Vec<(DriftFormat, PathBuf)>,
@@ -72,6 +72,8 @@ pub(crate) enum DriftFormat {
     Json,
     /// For an issue or a step summary.
     Markdown,
+    /// For a browser: one file that asks nothing of anybody.
+    Html,
     /// For a pipeline's test results.
     Junit,
 }

@@ -5,6 +5,7 @@ mod pushgateway;
 mod textfile;
 mod webhook;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -192,6 +193,7 @@ fn rendered(report: &Report, format: DriftFormat, layout: Layout) -> String {
         DriftFormat::Text => render::drift::text::report(report, layout, &mut text),
         DriftFormat::Json => render::drift::json(report, &mut text),
         DriftFormat::Markdown => render::drift::markdown::report(report, &mut text),
+        DriftFormat::Html => text.write_str(&render::drift::html::report(report)),
         DriftFormat::Junit => render::drift::junit::report(report, &mut text),
     };
     text

@@ -221,6 +221,15 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
 
 /// A plan in a format, as it looks on stdout.
 pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
+    in_frame(shown, ui, |frame| rendering(plan, format, frame, ui.pipeline()))
+}
+
+/// The part of a page that is about one plan of many.
+fn fragment(plan: &Plan, shown: &Shown<'_>, ui: &Ui) -> String {
+    in_frame(shown, ui, |frame| render::html::fragment(plan, frame))
+}
+
+fn in_frame(shown: &Shown<'_>, ui: &Ui, render: impl FnOnce(&Frame<'_>) -> String) -> String {
     let called = ui.invocation();
     let arguments: Vec<String> = called.place.iter().chain(&called.limits).cloned().collect();
     let frame = Frame {
@@ -231,7 +240,7 @@ pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) 
         all_arguments: &arguments,
         read: shown.read,
     };
-    rendering(plan, format, &frame, ui.pipeline())
+    render(&frame)
 }
 
 /// The time, as a reader of a comment takes it: to the minute.
@@ -280,6 +289,7 @@ pub(crate) fn rendering(
         Format::Markdown => {
             text.write_str(&comment::document(&[plan], &Options::new(Flavour::StepSummary)))
         }
+        Format::Html => text.write_str(&render::html::plan(plan, frame)),
         Format::Tfjson => writeln!(text, "{:#}", render::terraform::json(plan)),
         Format::Sarif => {
             writeln!(text, "{:#}", super::sarif(&Notice::of_plan(plan), pipeline))

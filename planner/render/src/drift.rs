@@ -1,6 +1,7 @@
 //! A drift report in every format.
 
 pub mod chat;
+pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod prometheus;

@@ -31,7 +31,7 @@ pub enum Came {
 }
 
 impl Came {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Failed => "error",
@@ -43,7 +43,7 @@ impl Came {
         }
     }
 
-    const fn label(self) -> Label {
+    pub(crate) const fn label(self) -> Label {
         match self {
             Self::Refused | Self::Failed => Label::Error,
             Self::Disconnects | Self::Changes => Label::Warning,

@@ -15,6 +15,7 @@ pub(crate) mod full;
 pub mod gates;
 pub mod graph;
 pub mod guard;
+pub mod html;
 pub mod json;
 pub mod layout;
 mod markdown;

@@ -296,6 +296,13 @@ fn fields(change: &Change) -> Vec<String> {
     lines.chunks(LINES).enumerate().map(block).collect()
 }
 
+/// The fields of a change, a line or more each: `-` what is, `+` what will be.
+pub(crate) fn field_text(change: &Change) -> String {
+    let mut lines = Vec::new();
+    change.fields.iter().for_each(|field| field_lines(field, &mut lines));
+    lines.join("\n")
+}
+
 fn field_lines(field: &FieldDiff, lines: &mut Vec<String>) {
     let FieldDiff { path, before, after, after_unknown, forces_replacement } = field;
     let path = shorten(path, NAME);

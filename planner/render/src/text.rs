@@ -113,6 +113,26 @@ pub fn outcome(plan: &Plan, report: &Report, layout: Layout, out: &mut dyn Write
     layout.paragraph("", &text, Some(label), out)
 }
 
+/// The lines of the input that an edit is in, with what is live beside it; nothing where they are not known.
+pub(crate) fn excerpt_alone(plan: &Plan, cause: &Cause) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = excerpt(plan, cause, Layout::plain(ALONE), &mut text);
+    text.trim_end().to_owned()
+}
+
+/// The ways on from a plan, as plain lines; nothing if there are none.
+pub(crate) fn ways_alone(plan: &Plan, frame: &Frame<'_>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = ways::write(plan, &Frame { layout: Layout::plain(ALONE), ..*frame }, &mut text);
+    let lines = text.lines().skip(1).map(|line| line.strip_prefix("  ").unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
+/// The columns of lines that stand on a page.
+const ALONE: usize = 100;
+
 /// What it is about: the stack, its cluster, and when that was read.
 fn head(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let mut text = format!("Stack {}", plan.stack);
@@ -251,11 +271,11 @@ fn causes(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
 /// How many edits are shown.
 const CAUSES: usize = 5;
 
-fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
-    let layout = frame.layout;
+/// An edit, and where it is.
+pub(crate) fn edit(cause: &Cause) -> String {
     let Cause { title, field, reason, place, live, wanted, .. } = cause;
     let at = place.as_deref().map(summary::line_of);
-    let what = match (field, &at) {
+    match (field, &at) {
         (None, None) => format!("{title}: {reason}"),
         (None, Some(at)) => format!("{title}: {reason} ({at})"),
         (Some(_), Some(at)) if wanted.is_some() => at.clone(),
@@ -265,12 +285,23 @@ fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> 
             let live = live.as_ref().map_or("not set".to_owned(), summary::plain);
             format!("{title}: {field} is {live}, and becomes {becomes}{at}")
         }
-    };
+    }
+}
+
+fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
+    let layout = frame.layout;
     let head = layout.style.paint(Label::Heading, "Cause").to_string();
     // The paragraph's head is measured as it is printed, and must hold no colour.
     let mut text = String::new();
-    layout.paragraph("Cause  ", &terminal(&what), None, &mut text)?;
+    layout.paragraph("Cause  ", &terminal(&edit(cause)), None, &mut text)?;
     out.write_str(&text.replacen("Cause", &head, 1))?;
+    excerpt(plan, cause, layout, out)?;
+    writeln!(out)
+}
+
+/// The lines of the input that an edit is in.
+fn excerpt(plan: &Plan, cause: &Cause, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    let Cause { field, place, live, wanted, .. } = cause;
     let excerpt = place.as_deref().and_then(|place| plan.excerpt(place));
     if let (Some(excerpt), Some(line), Some(_), Some(_)) =
         (excerpt, place.as_deref().and_then(summary::line_number), field, wanted)
@@ -298,7 +329,7 @@ fn cause(plan: &Plan, cause: &Cause, frame: &Frame<'_>, out: &mut dyn Write) -> 
             }
         }
     }
-    writeln!(out)
+    Ok(())
 }
 
 /// Says once what the prediction rests on without having been pinned or read.

@@ -7,6 +7,7 @@ use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plural;
 use privlink_render::fleet::{self, Line};
+use privlink_render::html;
 use privlink_render::style::Label;
 use privlink_render::summary;
 
@@ -37,8 +38,8 @@ pub(super) fn run(
     jobs: usize,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    if !matches!(args.shown.output, Format::Text | Format::Json | Format::Markdown) {
-        return Err(CommandError::new("several stacks are shown as text, json or markdown"));
+    if !matches!(args.shown.output, Format::Text | Format::Json | Format::Markdown | Format::Html) {
+        return Err(CommandError::new("several stacks are shown as text, json, markdown or html"));
     }
     stacks::is_folder(args.observed.as_deref())?;
     let many = &args.input.many;
@@ -137,6 +138,17 @@ impl Came {
     fn show(mut self, folder: &Path, format: Format, ui: &mut Ui) -> Result<(), CommandError> {
         self.stacks.sort_by(|(one, _), (other, _)| one.order(other));
         let (lines, shown): (Vec<Line>, Vec<Ui>) = self.stacks.into_iter().unzip();
+        if format == Format::Html {
+            let mut told = Vec::new();
+            for (at, mut kept) in shown.into_iter().enumerate() {
+                let fragment = kept.take_result();
+                ui.release(kept)?;
+                if !fragment.trim().is_empty() {
+                    told.push((at, fragment));
+                }
+            }
+            return ui.print(&html::fleet(&lines, &told, &total(&self.totals, self.failed)));
+        }
         let folder = folder.display().to_string();
         let head = format!("{} in {folder}", plural::count(lines.len(), "stack"));
         let mut table = String::new();
@@ -153,20 +165,24 @@ impl Came {
         for kept in shown {
             ui.release(kept)?;
         }
-        let (totals, failed) = (self.totals, self.failed);
-        let mut total = Vec::new();
-        if totals.plans() > 0 || failed == 0 {
-            total.push(format!("{}. {}", plural::count(totals.plans(), "stack"), totals.line()));
-        }
-        if failed > 0 {
-            total.push(format!("{} could not be planned.", plural::count(failed, "stack")));
-        }
-        let total = total.join(" ");
+        let total = total(&self.totals, self.failed);
         ui.print(&match format {
             Format::Markdown => format!("**{total}**\n"),
             _ => format!("{}\n", ui.style().paint(Label::Heading, total)),
         })
     }
+}
+
+/// What all plans come to together.
+fn total(totals: &summary::Total, failed: usize) -> String {
+    let mut total = Vec::new();
+    if totals.plans() > 0 || failed == 0 {
+        total.push(format!("{}. {}", plural::count(totals.plans(), "stack"), totals.line()));
+    }
+    if failed > 0 {
+        total.push(format!("{} could not be planned.", plural::count(failed, "stack")));
+    }
+    total.join(" ")
 }
 
 /// Plans one stack, and keeps what is to be shown.
@@ -210,6 +226,13 @@ fn planned(
     let made = one(&stack.input, args, &from, ui)?;
     let exit = super::show(&made, args, ui)?;
     let came = Line::of_plan(String::new(), &made.plan).came;
+    if args.shown.output == Format::Html {
+        ui.drop_result();
+        let read = if args.observed.is_some() { "" } else { "just now" };
+        let shown = super::Shown { full: args.shown.full, read };
+        let fragment = super::fragment(&made.plan, &shown, ui);
+        ui.print(&fragment)?;
+    }
     if args.shown.output != Format::Json {
         // The table has all that there is to say of it.
         if came == fleet::Came::Unchanged {

@@ -339,12 +339,12 @@ fn every_example_has_a_readme_and_is_tested() {
                 "frontend-recreated",
                 "gitops-guard",
                 "nginx-to-gateway",
+                // By tests/offers.rs.
+                "two-tenants",
                 "nginx-to-istio",
                 "istio-gateway",
                 "envoy-gateway",
                 "gateway-renamed",
-                // By tests/offers.rs.
-                "two-tenants",
             ]
             .contains(&name.as_str());
         assert!(tested, "{name} is not tested");

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use support::serving::Serving;
 use support::{Run, Workplace, assert_golden, flat};
 
-const TENANT: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+const VARIABLES: [(&str, &str); 3] = [
+    ("AZURE_TENANT_ID", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"),
+    ("AZURE_CLIENT_ID", "c11e47"),
+    ("AZURE_CLIENT_SECRET", "s3cret"),
+];
 const TOKEN: &str = "8f2c-partner-of-2026";
 const OFFER: &str = "examples/two-tenants/published/offer.yaml";
 
@@ -29,16 +33,17 @@ impl Partners {
 
     /// Runs a command of one of them, which never shows the token.
     fn run(&self, command: &str, who: &str) -> Run {
-        let variables = [
-            ("AZURE_TENANT_ID", TENANT),
-            ("AZURE_CLIENT_ID", "c11e47"),
-            ("AZURE_CLIENT_SECRET", "s3cret"),
-        ];
         let words = format!("{command} -f examples/two-tenants/{who} --auth client-secret");
-        let run = self.serving.run(&self.place, &words, &variables);
+        let run = self.serving.run(&self.place, &words, &VARIABLES);
         assert!(!run.stdout.contains(TOKEN), "{command}: {}", run.stdout);
         assert!(!run.stderr.contains(TOKEN), "{command}: {}", run.stderr);
         run
+    }
+
+    /// Applies a saved plan.
+    fn saved(&self, file: &str) -> Run {
+        let words = format!("apply {file} --auto-approve --auth client-secret");
+        self.serving.run(&self.place, &words, &VARIABLES)
     }
 
     fn plan(&self, who: &str) -> Value {
@@ -80,7 +85,14 @@ fn two_tenants_go_from_two_commits_to_approved() {
 
     let plan = partners.run("plan", "consumer").expect(0).stdout;
     assert_golden("two-tenants/consumer-plan.txt", &plan);
-    partners.run("apply --auto-approve", "consumer").expect(6);
+    partners.run("plan --out plan.json", "consumer").expect(0);
+    for show in ["show plan.json", "show plan.json --full", "show plan.json -o json"] {
+        let shown = partners.place.run(show).expect(0).stdout;
+        assert!(!shown.contains(TOKEN), "{show}: {shown}");
+    }
+    let comment = partners.place.run("comment plan.json --dry-run").expect(0).stdout;
+    assert!(!comment.contains(TOKEN), "{comment}");
+    partners.saved("plan.json").expect(6);
     let plan = partners.run("plan", "provider").expect(0);
     assert_golden("two-tenants/provider-plan.txt", &plan.stdout);
     assert!(plan.stdout.contains("an EndpointApproval lets it in"), "{}", plan.stdout);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use privlink_core::saved::{SavedPlan, Unsound};
 use privlink_core::snapshot::Snapshot;
+use privlink_core::token;
 use privlink_file::{MOST_BYTES, Readers};
 
 use crate::command_error::{CommandError, io};
@@ -42,14 +43,16 @@ pub(super) fn read_plan(path: &Path) -> Result<SavedPlan, CommandError> {
     let meant =
         "This takes a saved plan, as `plan --out` writes it; desired state is given with -f.";
     let text = read_text(path).map_err(|error| error.hint(meant))?;
-    SavedPlan::parse(&text).map_err(|error| {
+    let saved = SavedPlan::parse(&text).map_err(|error| {
         let is_other = matches!(error, Unsound::Broken(_));
         CommandError::new(format!("{shown}: {error}")).hint(if is_other {
             meant
         } else {
             "Make it again with `plan --out`."
         })
-    })
+    })?;
+    token::written(&saved.plan).for_each(privlink_http::secret::hold);
+    Ok(saved)
 }
 
 /// All of a file that somebody names, up to a bound.

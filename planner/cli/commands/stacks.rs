@@ -165,9 +165,16 @@ pub(super) fn chosen(
     }
     if let Some(revision) = &many.changed_since {
         let touched = Touched::since(revision, folder)?;
-        all.retain(|source| source.input.filename.iter().any(|path| touched.holds(path)));
+        all.retain(|source| is_touched(source, &touched));
     }
     Ok(all)
+}
+
+/// Whether a stack's own files are touched, or one that its documents name, such as an Offer's.
+fn is_touched(source: &Source, touched: &Touched) -> bool {
+    let own = source.input.filename.iter().any(|path| touched.holds(path));
+    let read = || input::load(&source.input, None).map(|it| it.texts).unwrap_or_default();
+    own || read().iter().any(|text| touched.holds(Path::new(text.name())))
 }
 
 /// The stacks below folders: every folder with manifests is one, and every file of a folder in which

@@ -1,9 +1,12 @@
 //! Request messages that are tokens: what an EndpointApproval expects of a consumer, and what an endpoint sends to a
 //! provider whose Offer says so. Whoever knows one is let in, so that none is shown.
 
-use crate::change::Effect;
+use serde_json::Value;
+
+use crate::change::{Effect, FieldDiff};
 use crate::desired::Desired;
-use crate::plan::Plan;
+use crate::plan::{Op, Plan, Step};
+use crate::pointer::At;
 
 /// What stands in place of a token.
 const HIDDEN: &str = "[token]";
@@ -25,12 +28,39 @@ pub(crate) fn is_token(desired: &Desired, text: &str) -> bool {
     tokens(desired).any(|token| token == text)
 }
 
-/// Takes tokens out of what a plan tells of consumers, and out of the lines of the input that it shows. What it would
-/// write stays as it is.
+/// The field of an endpoint's change that holds its request message.
+const FIELD: &str = "requestMessage";
+
+/// Whether a change shows a field as a token: what is written of it is not to be shown.
+pub(crate) fn is_hidden(field: &FieldDiff) -> bool {
+    field.path == FIELD && field.after.as_ref().is_some_and(|it| it == HIDDEN)
+}
+
+/// The tokens that a plan would write, by the changes that do not show them.
+pub fn written(plan: &Plan) -> impl Iterator<Item = &str> {
+    let is_hiding = |step: &&Step| {
+        let mut of_step = plan.changes.iter().filter(|change| change.address == step.change);
+        of_step.any(|change| change.fields.iter().any(is_hidden))
+    };
+    plan.steps.iter().filter(is_hiding).filter_map(|step| match &step.op {
+        Op::PutResource { body, .. } => body
+            .at("/properties/manualPrivateLinkServiceConnections/0/properties/requestMessage")?
+            .as_str(),
+        _ => None,
+    })
+}
+
+/// Takes tokens out of what a plan shows: of changes, of consumers, of the lines of the input. What its steps write
+/// stays as it is.
 pub(crate) fn hide(desired: &Desired, plan: &mut Plan) {
     let tokens: Vec<&str> = tokens(desired).collect();
     if tokens.is_empty() {
         return;
+    }
+    for side in plan.changes.iter_mut().flat_map(|change| &mut change.fields).flat_map(sides) {
+        if side.as_str().is_some_and(|text| tokens.contains(&text)) {
+            *side = HIDDEN.into();
+        }
     }
     let effects = plan.changes.iter_mut().filter_map(|change| match &mut change.effect {
         Effect::ConsumersDisconnected(consumers) => Some(consumers),
@@ -48,4 +78,10 @@ pub(crate) fn hide(desired: &Desired, plan: &mut Plan) {
             }
         }
     }
+}
+
+/// What a field that holds a request message was and becomes.
+fn sides(field: &mut FieldDiff) -> impl Iterator<Item = &mut Value> {
+    let is_message = field.path == FIELD;
+    field.before.iter_mut().chain(&mut field.after).filter(move |_| is_message)
 }

@@ -33,6 +33,11 @@ pub(super) fn code(text: &str) -> String {
 
 /// A sentence as text.
 pub(super) fn prose(text: &str) -> String {
+    escape::markdown(&shorten(text, NAME * 2))
+}
+
+/// A step that a person is to take, with what is to be written as code.
+fn instruction(text: &str) -> String {
     escape::prose(&shorten(text, NAME * 2))
 }
 
@@ -92,8 +97,9 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
             count(steps, "step")
         );
         let numbered = alternative.steps.iter().enumerate();
-        let items =
-            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, prose(step))).collect();
+        let items = numbered
+            .map(|(at, step)| format!("- **{}.** {}\n", at + 1, instruction(step)))
+            .collect();
         section(Rank::Finding, "step", head, items, "\n</details>\n\n")
     }));
     sections.push(section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"));

@@ -12,6 +12,7 @@ use crate::join;
 use crate::join::service::made_anew;
 use crate::node::{dns_record, private_endpoint};
 use crate::pointer::At;
+use crate::token;
 
 /// A field that a Service's manifest would set and the change does not show.
 pub(super) fn of_service(
@@ -58,7 +59,8 @@ pub(super) fn of_resource(
 /// The first field that the change does not show as it would become.
 fn hidden(change: &Change, fields: Vec<FieldDiff>) -> Option<String> {
     let is_shown = |field: &FieldDiff| {
-        change.fields.iter().any(|it| it.path == field.path && it.after == field.after)
+        let mut shown = change.fields.iter().filter(|it| it.path == field.path);
+        shown.any(|it| it.after == field.after || token::is_hidden(it))
     };
     let mut fields = fields.into_iter().map(FieldDiff::shown);
     fields.find(|field| !is_shown(field)).map(|field| field.path)

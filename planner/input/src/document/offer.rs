@@ -189,6 +189,8 @@ impl Documents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Source;
+    use crate::document::parse;
 
     #[test]
     fn a_file_is_beside_the_document_that_names_it() {
@@ -200,5 +202,28 @@ mod tests {
         );
         assert_eq!(path("b.yaml", "../../o.yaml").0, "../../o.yaml");
         assert_eq!(path("<stdin>", "./o.yaml").0, "o.yaml");
+    }
+
+    #[test]
+    fn a_document_that_goes_elsewhere_has_the_alias_in_it() {
+        let text = "apiVersion: privlink.dev/v1alpha1\nkind: Offer\nmetadata: {name: default.web}\nspec:\n  \
+            id: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/web\n  \
+            alias: web.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice\n";
+        let source = Source::new("a/offers/web.yaml", text).unwrap();
+        let mut documents = Documents::default();
+        documents.append_offers("a/offers/web.yaml", parse(&source));
+        let target = |source: &str, approval: &str| {
+            let spec = json!({"approval": approval, "target": {"offer": "offers/web.yaml"}});
+            let mut list = json!({"items": [{"kind": "PrivateEndpoint", "spec": spec}]});
+            documents.offers.put_in_place(source, &mut list);
+            list["items"][0]["spec"]["target"].clone()
+        };
+        let alias = "web.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice";
+        assert_eq!(target("a/b.yaml", "Manual"), json!({"alias": alias}));
+        let id =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateLinkServices/web";
+        assert_eq!(target("a/b.yaml", "Automatic"), json!({"id": id}));
+        // Whose Offer is not there stays as it is.
+        assert_eq!(target("c/b.yaml", "Manual"), json!({"offer": "offers/web.yaml"}));
     }
 }

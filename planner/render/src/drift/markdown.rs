@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::Part;
-use crate::escape::{code, fence, markdown, prose};
+use crate::escape::{code, fence, markdown};
 use crate::picture;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Difference, Field, Report, StackReport, Urgency, Weight};
@@ -55,7 +55,7 @@ fn stack(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "{fence}\n")?;
     }
     for unread in &stack.unreadable {
-        writeln!(out, "- **unreadable** {}: {}", code(&unread.what), prose(&unread.why))?;
+        writeln!(out, "- **unreadable** {}: {}", code(&unread.what), markdown(&unread.why))?;
     }
     if !stack.unreadable.is_empty() {
         writeln!(out)?;
@@ -133,7 +133,7 @@ fn repairs(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
             writeln!(out, "{fence}diff\n{block}{fence}\n")?;
         }
         if let Some(whom) = super::disconnected(difference) {
-            writeln!(out, "**{}**\n", prose(&whom))?;
+            writeln!(out, "**{}**\n", markdown(&whom))?;
         }
         repair(difference, out)?;
     }
@@ -153,7 +153,7 @@ fn repair(difference: &Difference, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "{}\n", markdown(advice))?;
     }
     match super::refused(difference) {
-        Some(refused) => writeln!(out, "**{}**\n", prose(&refused)),
+        Some(refused) => writeln!(out, "**{}**\n", markdown(&refused)),
         None => Ok(()),
     }
 }

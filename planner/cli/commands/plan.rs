@@ -213,7 +213,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
         context: place.context.clone(),
         without_cluster: !snapshot.kubernetes.is_there(),
         home: None,
-        lists: snapshot.azure.keys().cloned().collect(),
+        lists: snapshot.azure.keys().filter(|it| it.contains("/providers/")).cloned().collect(),
         bindings: staleness::bind(plan, subjects, snapshot),
         plan: plan.clone(),
     }

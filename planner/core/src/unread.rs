@@ -41,16 +41,16 @@ fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
     }
 }
 
-/// All that could not be read, with the reason: the lists of the cluster, and those of Azure; where nothing in a
-/// subscription could be, the subscription alone.
+/// All that could not be read, with the reason: the lists of the cluster, and those of Azure; where Azure does not know
+/// a subscription, that alone.
 pub fn all(snapshot: &Snapshot) -> Vec<(&str, &str)> {
     let mut all: Vec<(&str, &str)> = of_kubernetes(snapshot).filter_map(failed).collect();
-    let mut closed = BTreeSet::new();
+    let mut missing = BTreeSet::new();
     for (path, reading) in &snapshot.azure {
         let Some((what, why)) = failed((path, reading)) else { continue };
-        match subscription(path).filter(|it| is_closed(snapshot, it)) {
+        match subscription(path).filter(|it| is_missing(snapshot, it)) {
             None => all.push((what, why)),
-            Some(within) if closed.insert(within) => all.push((within, why)),
+            Some(within) if missing.insert(within) => all.push((within, why)),
             Some(_) => {}
         }
     }
@@ -58,7 +58,7 @@ pub fn all(snapshot: &Snapshot) -> Vec<(&str, &str)> {
 }
 
 /// The part of a list's path that names its subscription.
-fn subscription(path: &str) -> Option<&str> {
+pub fn subscription(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/subscriptions/")?;
     let end = path.len() - rest.len() + rest.find('/')?;
     path.get(..end)
@@ -92,7 +92,7 @@ pub struct Unread {
     pub why: String,
     /// How many more were not, for other reasons.
     pub more: usize,
-    /// Where the Stack names the subscription, if nothing in it was read.
+    /// Where the Stack names the subscription, if Azure does not know it.
     pub place: Option<Span>,
 }
 
@@ -108,7 +108,7 @@ impl Unread {
         let (first, others) = reasons.split_first()?;
         let named = desired.stack.as_ref().and_then(|stack| stack.subscription.as_ref());
         let id = |name: &str| format!("/subscriptions/{}", name.to_lowercase());
-        let named = named.filter(|it| is_closed(snapshot, &id(&it.value)));
+        let named = named.filter(|it| is_missing(snapshot, &id(&it.value)));
         let place = named.map(|it| it.span.clone());
         let more = if place.is_some() { 0 } else { others.len() };
         Some(Self { why: (*first).to_owned(), more, place })
@@ -134,16 +134,9 @@ impl fmt::Display for Unread {
 
 impl std::error::Error for Unread {}
 
-/// Whether nothing was read of what a subscription holds, of several lists that were asked for.
-fn is_closed(snapshot: &Snapshot, subscription: &str) -> bool {
-    let within = format!("{subscription}/");
-    let lists: Vec<&Reading<List>> = snapshot
-        .azure
-        .iter()
-        .filter(|(path, _)| path.starts_with(&within))
-        .map(|it| it.1)
-        .collect();
-    lists.len() > 1 && lists.iter().all(|it| matches!(it, Reading::Unreadable(_)))
+/// Whether Azure does not know a subscription, by its path in lower case: what holds its lists is not there.
+fn is_missing(snapshot: &Snapshot, subscription: &str) -> bool {
+    snapshot.azure.get(subscription) == Some(&Reading::Absent)
 }
 
 /// That the cluster which desired state names is not there.

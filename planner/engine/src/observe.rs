@@ -12,6 +12,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use privlink_azure::{ArmClient, ArmError};
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
+use privlink_core::unread;
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
 
@@ -66,16 +67,19 @@ pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmC
     snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
 }
 
-/// Reads lists, several at once; each under its path in lower case.
+/// Reads lists, several at once; each under its path in lower case. A subscription that Azure does not know is absent
+/// itself, under its own path.
 async fn read(paths: Vec<String>, arm: &ArmClient) -> Vec<(String, Reading<List>)> {
-    futures::stream::iter(paths)
-        .map(|path| async move {
-            let reading = from_arm(arm.list(&path).await);
-            (path.to_lowercase(), reading)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await
+    let read = futures::stream::iter(paths).map(|path| async move {
+        let answer = arm.list(&path).await;
+        let path = path.to_lowercase();
+        let is_missing = answer.as_ref().is_err_and(|why| why.has_code("SubscriptionNotFound"));
+        let missing = unread::subscription(&path).filter(|_| is_missing);
+        let missing = missing.map(|it| (it.to_owned(), Reading::Absent));
+        (missing, (path, from_arm(answer)))
+    });
+    let read: Vec<_> = read.buffer_unordered(AT_ONCE).collect().await;
+    read.into_iter().flat_map(|(missing, list)| missing.into_iter().chain([list])).collect()
 }
 
 /// Observes Kubernetes.

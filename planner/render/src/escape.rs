@@ -92,21 +92,17 @@ pub fn markdown(text: &str) -> String {
     safe
 }
 
-/// A sentence as [`markdown`] has it, but for what stands in backticks: that is code.
-pub fn prose(text: &str) -> String {
-    let of = |(is_code, part)| if is_code { code(part) } else { markdown(part) };
-    parts(text).into_iter().map(of).collect()
-}
-
-/// The parts of a sentence of ours, and whether each stands in backticks. One backtick that is left over, or two side by
-/// side, are nothing of ours: such a text is one part.
-pub(crate) fn parts(text: &str) -> Vec<(bool, &str)> {
+/// A sentence of ours as [`markdown`] has it, but for what stands in backticks: that is code. For texts that hold nothing
+/// but names that Kubernetes takes: others could bring backticks along. One that is left over, or two side by side, are
+/// none of ours.
+pub(crate) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let inner = parts.get(1..parts.len().saturating_sub(1)).unwrap_or_default();
     if parts.len().is_multiple_of(2) || inner.iter().any(|part| part.is_empty()) {
-        return vec![(false, text)];
+        return markdown(text);
     }
-    parts.into_iter().enumerate().map(|(at, part)| (at % 2 == 1, part)).collect()
+    let of = |(at, part): (usize, &str)| if at % 2 == 1 { code(part) } else { markdown(part) };
+    parts.into_iter().enumerate().map(of).collect()
 }
 
 /// Text as inline code of Markdown, also within a table.

@@ -4,7 +4,6 @@
 
 mod plan;
 
-use crate::escape;
 use crate::fleet::{self, Came, Line};
 use crate::style::Label;
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
@@ -22,15 +21,6 @@ impl<T: AsRef<str>> Render for Inert<T> {
     }
 }
 
-/// A sentence, in which what stands in backticks is code.
-pub(crate) fn prose(text: &str) -> Markup {
-    html! {
-        @for (is_code, part) in escape::parts(text) {
-            @if is_code { code { (Inert(part)) } } @else { (Inert(part)) }
-        }
-    }
-}
-
 /// How bad something is, as the style has it.
 const fn tone(label: Label) -> &'static str {
     match label {
@@ -43,7 +33,7 @@ const fn tone(label: Label) -> &'static str {
 
 /// Text that is wider than a phone: it is scrolled by itself, by keyboard too.
 fn wide(name: &'static str, body: &Markup) -> Markup {
-    html! { div.wide role="region" aria-label=(name) tabindex="0" { (body) } }
+    html! { div.wide role="group" aria-label=(name) tabindex="0" { (body) } }
 }
 
 /// Lines as they are.
@@ -102,7 +92,7 @@ pub fn fleet(lines: &[Line], fragments: &[(usize, String)], total: &str) -> Stri
                                         a href={ "#stack-" (at) } { (Inert(&line.path)) }
                                     } @else { (Inert(&line.path)) }
                                 }
-                                td { (prose(&line.said)) }
+                                td { (Inert(&line.said)) }
                             }
                         }
                     }

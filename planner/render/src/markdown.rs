@@ -36,11 +36,6 @@ pub(super) fn prose(text: &str) -> String {
     escape::markdown(&shorten(text, NAME * 2))
 }
 
-/// A step that a person is to take, with what is to be written as code.
-fn instruction(text: &str) -> String {
-    escape::prose(&shorten(text, NAME * 2))
-}
-
 /// The sections of a plan, in the order in which they are read.
 pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
     let section = |rank, noun, head: String, items, tail: &str| Section {
@@ -97,9 +92,8 @@ pub(super) fn sections(plan: &Plan, options: &Options<'_>) -> Vec<Section> {
             count(steps, "step")
         );
         let numbered = alternative.steps.iter().enumerate();
-        let items = numbered
-            .map(|(at, step)| format!("- **{}.** {}\n", at + 1, instruction(step)))
-            .collect();
+        let items =
+            numbered.map(|(at, step)| format!("- **{}.** {}\n", at + 1, prose(step))).collect();
         section(Rank::Finding, "step", head, items, "\n</details>\n\n")
     }));
     sections.push(section(Rank::Field, "block of fields", open, blocks, "</details>\n\n"));

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use privlink_core::drift::{Difference, Report, StackReport, State, Urgency, Weight};
 use privlink_core::plural::count;
 
-use crate::html::{Inert, lines, page, prose};
+use crate::html::{Inert, lines, page};
 
 /// A report as a page: the verdict, then the stacks that drifted or could not be read, then the others.
 pub fn report(report: &Report) -> String {
@@ -52,7 +52,7 @@ fn stack(stack: &StackReport) -> Markup {
             }
             @if !stack.unreadable.is_empty() {
                 h3 { "Could not be read" }
-                ul { @for unread in &stack.unreadable { li { code { (Inert(&unread.what)) } ": " (prose(&unread.why)) } } }
+                ul { @for unread in &stack.unreadable { li { code { (Inert(&unread.what)) } ": " (Inert(&unread.why)) } } }
             }
             (chain(stack))
             @for urgency in Urgency::ALL {
@@ -106,20 +106,20 @@ fn difference(it: &Difference, urgency: Urgency) -> Markup {
     html! {
         article class=(tone) {
             p { strong { (it.class.word()) } " " (Inert(super::object(it))) " (" code { (it.class.as_str()) } ")" }
-            p { (prose(&it.message)) }
+            p { (Inert(&it.message)) }
             @if it.weight == Weight::Drift {
                 p.faint { (Inert(super::joined(&super::who(&it.cause)))) "; heals by itself: " (it.heals.as_str()) }
             }
             @if !fields.is_empty() { (lines("fields", &fields)) }
-            @if let Some(whom) = super::disconnected(it) { p.bad { strong { (prose(&whom)) } } }
+            @if let Some(whom) = super::disconnected(it) { p.bad { strong { (Inert(&whom)) } } }
             @if let Some(repair) = &it.repair {
                 @if !repair.commands.is_empty() {
                     @let commands: Vec<String> = repair.commands.iter().map(ToString::to_string).collect();
                     (lines("repair", &commands.join(" &&\n  ")))
                 }
-                @if let Some(advice) = &repair.advice { p { (prose(advice)) } }
+                @if let Some(advice) = &repair.advice { p { (Inert(advice)) } }
             }
-            @if let Some(refused) = super::refused(it) { p.bad { (prose(&refused)) } }
+            @if let Some(refused) = super::refused(it) { p.bad { (Inert(&refused)) } }
         }
     }
 }

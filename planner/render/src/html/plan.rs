@@ -8,7 +8,7 @@ use privlink_core::plan::{Finding, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::rule::{self, Severity};
 
-use super::{Inert, lines, page, prose, tone, wide};
+use super::{Inert, lines, page, tone, wide};
 use crate::consumers;
 use crate::full;
 use crate::markdown;
@@ -19,14 +19,14 @@ use crate::text::{self, Frame};
 pub fn plan(plan: &Plan, frame: &Frame<'_>) -> String {
     let (verdict, label) = summary::verdict(plan);
     let title = if plan.stack.is_empty() { "privlink plan" } else { &plan.stack };
-    let head = html! { h1 class=(tone(label)) { (prose(&verdict)) } };
-    page(title, &head, &body(plan, frame))
+    let head = html! { h1 class=(tone(label)) { (Inert(&verdict)) } };
+    page(title, &head, &html! { h2 { "Stack " (Inert(&plan.stack)) } (body(plan, frame)) })
 }
 
 /// The part of a page that is about one plan of many, without its heading.
 pub fn fragment(plan: &Plan, frame: &Frame<'_>) -> String {
     let (verdict, label) = summary::verdict(plan);
-    html! { p class=(tone(label)) { strong { (prose(&verdict)) } } (body(plan, frame)) }
+    html! { p class=(tone(label)) { strong { (Inert(&verdict)) } } (body(plan, frame)) }
         .into_string()
 }
 
@@ -36,19 +36,18 @@ fn body(plan: &Plan, frame: &Frame<'_>) -> Markup {
     let ways = text::ways_alone(plan, frame);
     html! {
         p.faint {
-            "Stack " code { (Inert(&plan.stack)) }
             @if let Some(cluster) = &plan.cluster {
-                " on cluster " code { (Inert(&cluster.name)) } " in " code { (Inert(&cluster.resource_group)) }
+                "On cluster " code { (Inert(&cluster.name)) } " in " code { (Inert(&cluster.resource_group)) } ". "
             }
-            ". " (Inert(summary::counts(plan)))
+            (Inert(summary::counts(plan)))
         }
         @if plan.redacted { p { (REDACTED) } }
         @for refusal in plan.objections() {
             @if refusal.code == rule::TOO_MANY_DISCONNECTS {
-                p { "To go ahead anyway: " (prose(&refusal.overridden_by.to_string())) }
+                p { "To go ahead anyway: " (Inert(&refusal.overridden_by.to_string())) }
             } @else {
-                p.bad { strong { "Refused" } " (" code { (refusal.code.as_str()) } "): " (prose(&refusal.message)) ". "
-                    "Override: " (prose(&refusal.overridden_by.to_string())) }
+                p.bad { strong { "Refused" } " (" code { (refusal.code.as_str()) } "): " (Inert(&refusal.message)) ". "
+                    "Override: " (Inert(&refusal.overridden_by.to_string())) }
             }
         }
         @if !cut.is_empty() { (people("Disconnected", plan, &cut)) }
@@ -70,7 +69,7 @@ fn body(plan: &Plan, frame: &Frame<'_>) -> Markup {
         @for alternative in &plan.alternatives {
             details {
                 summary { "How nobody is disconnected: " (count(alternative.steps.len(), "step")) }
-                ol { @for step in &alternative.steps { li { (prose(step)) } } }
+                ol { @for step in &alternative.steps { li { (Inert(step)) } } }
             }
         }
         (findings(plan))
@@ -127,7 +126,7 @@ fn link(row: &Row<'_>) -> Markup {
     let class = format!("{tone} depth-{}", row.depth.min(4));
     html! {
         li class=(class) {
-            strong { (Inert(row.what.title())) } " " (action.word()) " by " (Inert(row.what.actor().as_str())) ": " (prose(why))
+            strong { (Inert(row.what.title())) } " " (action.word()) " by " (Inert(row.what.actor().as_str())) ": " (Inert(why))
             @if !row.what.effect().is_empty() { ". " em { (row.what.effect()) } }
         }
     }
@@ -147,8 +146,8 @@ fn findings(plan: &Plan) -> Markup {
                 article class=(tone) {
                     p { strong { (word) } " " code { (it.code.as_str()) } " " code { (Inert(it.address.to_string())) }
                         @if let Some(place) = &it.place { " at " code { (Inert(place)) } } }
-                    p { (prose(&it.message)) (crate::notice::standing(it.pre_existing)) }
-                    @if let Some(help) = &it.help { p.faint { (prose(help)) } }
+                    p { (Inert(&it.message)) (crate::notice::standing(it.pre_existing)) }
+                    @if let Some(help) = &it.help { p.faint { (Inert(help)) } }
                 }
             }
         }

@@ -107,6 +107,11 @@ fn stacks_that_could_not_be_planned_are_not_without_changes() {
 #[test]
 fn a_folder_without_stacks_is_refused() {
     let workplace = two();
+    let run = workplace.run("plan --stacks nowhere").expect(1);
+    assert!(run.stderr.contains("--stacks: nowhere is no folder"), "{}", run.stderr);
+    assert_eq!(run.stdout, "");
+    let run = workplace.run("apply stacks/a-new --sandbox").expect(1);
+    assert!(run.stderr.contains("privlink apply -f stacks/a-new"), "{}", run.stderr);
     fs::create_dir(workplace.path().join("nothing")).unwrap();
     let run = workplace.run("plan --stacks nothing").expect(1);
     assert!(run.stderr.contains("no folder with manifests was found"), "{}", run.stderr);

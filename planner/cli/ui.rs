@@ -79,11 +79,9 @@ impl Ui {
         }
     }
 
-    /// What the result that is kept comes to: as it was summed up, or its last line.
-    pub(crate) fn last_line(&self) -> &str {
-        let Some(kept) = &self.kept else { return "" };
-        let last = || kept.out.lines().rev().find(|line| !line.is_empty()).unwrap_or_default();
-        kept.summary.as_deref().unwrap_or_else(last)
+    /// What the result that is kept was summed up as; nothing where there is nothing to say of it.
+    pub(crate) fn summary(&self) -> Option<&str> {
+        self.kept.as_ref()?.summary.as_deref().filter(|it| !it.is_empty())
     }
 
     /// Takes the result that is kept away; what was said beside it stays.

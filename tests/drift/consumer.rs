@@ -165,3 +165,20 @@ fn a_name_that_leads_elsewhere_is_broken_now() {
     let text = run(&applied, "drift").expect(2).stdout;
     assert!(text.contains("10.9.9.9") && text.contains("repair: privlink apply"), "{text}");
 }
+
+/// In a cloud nothing says which subscription is meant but what is written.
+#[test]
+fn a_subscription_that_nobody_says_is_asked_for() {
+    let applied = consumer();
+    let file = applied.place.path().join("examples/consumer/stack.yaml");
+    let stack =
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {name: consumer}\nspec: {}\n";
+    std::fs::write(&file, stack).unwrap();
+    let variables = [("PRIVLINK_ARM_TOKEN", "t"), ("KUBECONFIG", "nowhere"), ("HOME", "nowhere")];
+    let words = "plan -f examples/consumer --auth token";
+    let asked = applied.place.run_with(words, &variables).expect(1).stderr;
+    assert!(asked.contains("which subscription PrivateEndpoint/internal-app-pe is in"), "{asked}");
+    std::fs::remove_file(applied.place.path().join("examples/consumer/endpoint.yaml")).unwrap();
+    let asked = applied.place.run_with(words, &variables).expect(1).stderr;
+    assert!(asked.contains("which subscription this is for"), "{asked}");
+}

@@ -331,7 +331,8 @@ fn sum_up(ending: &Ending, ui: &mut Ui) {
         End::Executed(_) if plan.is_empty() && plan.findings.is_empty() => ui.sum_up(String::new()),
         End::Executed(execution) => ui.sum_up(render::report::total(&execution.report)),
         End::Refused => ui.sum_up(Line::of_plan(String::new(), plan).said),
-        End::Interrupted | End::Unmet | End::Declined => {}
+        End::Unmet | End::Declined => ui.sum_up("not applied".to_owned()),
+        End::Interrupted => ui.sum_up("interrupted".to_owned()),
     }
 }
 

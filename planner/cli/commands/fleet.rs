@@ -1,13 +1,12 @@
 //! One command on many stacks: each as it would be alone, a table of what came of them, the worst first, and then what
 //! those said that are not well.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use privlink_core::annotation::keys::PLS_NAME;
-use privlink_core::desired::Target;
+use privlink_core::desired::Desired;
 use privlink_core::escape::terminal;
 use privlink_core::plural;
+use privlink_core::stack_order;
 use privlink_render::fleet::{self as table, Came, Line};
 use privlink_render::style::Label;
 
@@ -129,21 +128,21 @@ fn total(lines: &[Line]) -> String {
     total
 }
 
-/// What came of a stack that was worked on, by what it said last.
+/// What came of a stack that was worked on, as it was summed up.
 fn line(path: String, exit: Exit, ui: &mut Ui) -> Line {
-    let said = ui.last_line().to_owned();
-    if exit == Exit::Done && said.is_empty() {
+    let said = ui.summary().map(ToOwned::to_owned);
+    if exit == Exit::Done && said.is_none() {
         ui.drop_result();
     }
     let came = match exit {
-        Exit::Done if said.is_empty() => Came::Unchanged,
+        Exit::Done if said.is_none() => Came::Unchanged,
         Exit::Done => Came::Well,
         Exit::Refused => Came::Refused,
         Exit::Changes => Came::Changes,
         Exit::AwaitingApproval => Came::Noted,
         _ => Came::Failed,
     };
-    Line { path, came, said }
+    Line { path, came, said: said.unwrap_or_default() }
 }
 
 /// Each file with a saved plan below a folder, in order of its path.
@@ -173,7 +172,8 @@ pub(super) fn saved_plans(folder: &Path) -> Result<Vec<Source>, CommandError> {
     if found.is_empty() {
         let shown = folder.display();
         return Err(CommandError::new(format!("{shown} holds no saved plan"))
-            .hint("Make them with `plan --stacks FOLDER --out FOLDER`."));
+            .hint(format!("Desired state is named with -f: privlink apply -f {shown}"))
+            .hint("Saved plans of many stacks are made with `plan --stacks FOLDER --out PLANS`."));
     }
     let source = |path: PathBuf| Source {
         input: Input { filename: vec![path], namespace: None, strict: false },
@@ -189,51 +189,11 @@ pub(super) fn as_text(is_text: bool) -> Result<(), CommandError> {
     }
 }
 
-/// Stacks in the order in which they can be applied: one whose endpoints reach a Private Link Service by its id comes
-/// after the one whose Service makes it, by its name. Those that reach each other crosswise come together.
+/// Stacks in the order in which they can be applied. One that cannot be read needs nobody, and says so itself.
 pub(super) fn waves(sources: Vec<Source>) -> Vec<Vec<Source>> {
-    let with_links = |source: Source| {
-        let links = Links::of(&source);
-        (source, links)
-    };
-    let mut left: Vec<(Source, Links)> = sources.into_iter().map(with_links).collect();
-    let mut waves = Vec::new();
-    while !left.is_empty() {
-        let made: BTreeSet<String> = left.iter().flat_map(|(_, it)| it.made.clone()).collect();
-        let waits = |links: &Links| {
-            links.reached.iter().any(|it| made.contains(it) && !links.made.contains(it))
-        };
-        let (later, now): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, links)| waits(links));
-        if now.is_empty() {
-            waves.push(later.into_iter().map(|(source, _)| source).collect());
-            break;
-        }
-        waves.push(now.into_iter().map(|(source, _)| source).collect());
-        left = later;
-    }
-    waves
-}
-
-/// The Private Link Services of a stack, by name in lower case.
-#[derive(Debug, Default)]
-struct Links {
-    /// Those that its Services make.
-    made: BTreeSet<String>,
-    /// Those that its endpoints reach by id.
-    reached: BTreeSet<String>,
-}
-
-impl Links {
-    /// Those of a stack; one that cannot be read has none, and says so itself.
-    fn of(source: &Source) -> Self {
-        let Ok(loaded) = crate::input::load(&source.input, None) else { return Self::default() };
-        let services = loaded.desired.services.values();
-        let made = services.filter_map(|it| Some(it.annotation(PLS_NAME)?.trim().to_lowercase()));
-        let endpoints = loaded.desired.endpoints.values();
-        let reached = endpoints.filter_map(|it| match &it.target {
-            Target::Id(id) => Some(id.name().to_lowercase()),
-            Target::Service(_) | Target::Alias(_) => None,
-        });
-        Self { made: made.collect(), reached: reached.collect() }
-    }
+    let read = |source: &Source| crate::input::load(&source.input, None).map(|it| it.desired);
+    let stacks: Vec<Desired> = sources.iter().map(|it| read(it).unwrap_or_default()).collect();
+    let waves = stack_order::waves(&stacks).into_iter();
+    let named = |wave: Vec<usize>| wave.iter().filter_map(|at| sources.get(*at).cloned()).collect();
+    waves.map(named).collect()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use privlink_core::facts::Facts;
 use privlink_core::kubernetes::service::Key;
+use privlink_core::plural::count;
 use privlink_core::redact::{Own, redact};
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::session::Patience;
@@ -67,6 +68,9 @@ fn one(
         Some(path) => {
             super::file::write_private(path, &text)?;
             if args.input.many.stacks.is_some() {
+                if !unreadable.is_empty() {
+                    ui.sum_up(format!("{} could not be read", count(unreadable.len(), "list")));
+                }
                 return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error });
             }
             let file = quoted(&path.display().to_string());

@@ -151,6 +151,10 @@ pub(super) fn chosen(
     input: &Input,
     ui: &mut Ui,
 ) -> Result<Vec<Source>, CommandError> {
+    if !folder.is_dir() {
+        return Err(CommandError::new(format!("--stacks: {} is no folder", folder.display()))
+            .hint("Name the folder that the stacks are below; one stack is named with -f."));
+    }
     let flags = Input { filename: vec![folder.to_owned()], ..input.clone() };
     let mut all = below(&flags, ui)?;
     if !many.only.is_empty() {

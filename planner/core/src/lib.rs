@@ -47,6 +47,7 @@ pub mod rule;
 mod safety;
 pub mod saved;
 pub mod stack_graph;
+pub mod stack_order;
 pub mod staleness;
 pub mod token;
 pub mod unread;

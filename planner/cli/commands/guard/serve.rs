@@ -22,7 +22,7 @@ pub(super) fn run(args: &GuardServe, ui: &mut Ui) -> Result<Exit, CommandError> 
     super::super::block_on(async {
         let connected = connect::connect(&desired, &args.place, Patience::default()).await?;
         let Some(kubernetes) = connected.session.kubernetes.clone() else {
-            return Err(Unsaid.into());
+            return Err(Unsaid::Cluster.into());
         };
         let mut policy = args.policy.policy();
         policy.spared.extend(args.serving.own_namespace.clone());

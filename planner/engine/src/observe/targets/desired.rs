@@ -24,9 +24,14 @@ pub struct Said {
     pub cluster: Option<String>,
 }
 
-/// Neither a Stack nor anybody else says which cluster is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsaid;
+/// Neither a Stack nor anybody else says where desired state belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// Which cluster is meant.
+    Cluster,
+    /// Which subscription a private endpoint of a consumer's is in, by its name; nothing where there is no endpoint.
+    Subscription(Option<String>),
+}
 
 impl Said {
     /// The subscription of the cluster: the Stack's, or else this.
@@ -47,6 +52,11 @@ impl Targets {
         let cluster = first(stated(desired, |stack| &stack.cluster), &said.cluster);
         let mut targets = Self::default();
         if Self::have_no_cluster(desired, said) {
+            let mut endpoints = desired.endpoints.values();
+            let homeless = endpoints.find(|it| it.subscription.is_none());
+            if subscription.is_empty() && (homeless.is_some() || desired.endpoints.is_empty()) {
+                return Err(Unsaid::Subscription(homeless.map(|it| it.name.value.clone())));
+            }
             targets.extend(desired, facts);
             return Ok(targets);
         }
@@ -59,7 +69,7 @@ impl Targets {
         if subscription.is_empty()
             || targets.cluster.is_none() && targets.node_resource_group.is_none()
         {
-            return Err(Unsaid);
+            return Err(Unsaid::Cluster);
         }
         targets.extend(desired, facts);
         Ok(targets)
@@ -161,17 +171,31 @@ fn first(stated: Option<&str>, said: &Option<String>) -> Option<String> {
 
 impl Unsaid {
     /// What to do.
-    pub fn help(self) -> [&'static str; 2] {
-        [
-            "Write a Stack document with subscription, resourceGroup and cluster,",
-            "or give --subscription, --resource-group and --cluster.",
-        ]
+    pub const fn help(&self) -> [&'static str; 2] {
+        match self {
+            Self::Cluster => [
+                "Write a Stack document with subscription, resourceGroup and cluster,",
+                "or give --subscription, --resource-group and --cluster.",
+            ],
+            Self::Subscription(_) => [
+                "Write spec.subscription in the PrivateEndpoint or in a Stack document,",
+                "or give --subscription.",
+            ],
+        }
     }
 }
 
 impl fmt::Display for Unsaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is not said which cluster this is for")
+        match self {
+            Self::Cluster => f.write_str("it is not said which cluster this is for"),
+            Self::Subscription(None) => {
+                f.write_str("it is not said which subscription this is for")
+            }
+            Self::Subscription(Some(endpoint)) => {
+                write!(f, "it is not said which subscription PrivateEndpoint/{endpoint} is in")
+            }
+        }
     }
 }
 

@@ -21,6 +21,13 @@ pub(crate) struct Drift {
     /// who was connected, shows
     #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "stacks")]
     pub(crate) since: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) told: DriftOutput,
+}
+
+/// Who is told of drift, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DriftOutput {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DriftFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DriftFormat,
@@ -28,6 +35,10 @@ pub(crate) struct Drift {
     /// repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<DriftFormat>)]
     pub(crate) render: Vec<(DriftFormat, PathBuf)>,
+    /// An earlier report of drift, as `-o json` writes it: what is new is marked, what is gone is named, and a webhook is sent
+    /// something only if there is news. One that is not there yet makes all new
+    #[arg(long, value_name = "REPORT")]
+    pub(crate) baseline: Option<PathBuf>,
     /// Write metrics to this file, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub(crate) prometheus: Option<PathBuf>,

@@ -28,7 +28,14 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
             "the snapshots of several stacks are saved: give --out FOLDER",
         ));
     };
-    let stacks = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "saved" };
+    let stacks = Fleet {
+        folder,
+        many,
+        input: &input,
+        place: Some(&args.place),
+        is_json: false,
+        quiet: "saved",
+    };
     let exit = stacks.run(ui, |source, ui| {
         let file = source.beside(folder, out, ".json");
         if let Some(parent) = file.parent() {

@@ -1,11 +1,12 @@
 //! Several stacks: each folder is one, with a cluster of its own.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use privlink_azure::ArmClient;
 use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plural;
+use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::{self, Line};
 use privlink_render::html;
 use privlink_render::style::Label;
@@ -44,7 +45,7 @@ pub(super) fn run(
     stacks::is_folder(args.observed.as_deref())?;
     let many = &args.input.many;
     let all = stacks::chosen(folder, many, &args.input.input(), ui)?;
-    let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
+    let lists = if args.observed.is_some() { None } else { stacks::shared_lists(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let mut commented = Commented::default();
     let mut exit = Exit::Done;
@@ -54,7 +55,7 @@ pub(super) fn run(
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
         let shown = stacks::side_by_side(some, jobs, |stack| {
-            shown((folder, stack), args, arm.as_ref(), keeping.keeping())
+            shown((folder, stack), args, lists.as_ref(), keeping.keeping())
         })?;
         for mut shown in shown {
             exit = exit.worse(shown.exit);
@@ -189,11 +190,11 @@ fn total(totals: &summary::Total, failed: usize) -> String {
 fn shown(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
-    arm: Option<&ArmClient>,
+    lists: Option<&Arc<SharedLists>>,
     mut ui: Ui,
 ) -> Shown {
     let below = stack.below(folder);
-    match planned((folder, stack), args, arm, &mut ui) {
+    match planned((folder, stack), args, lists, &mut ui) {
         Ok((exit, made)) => {
             let line = Line::of_plan(below, &made.plan);
             let total = Some(summary::Total::of(&made.plan));
@@ -212,11 +213,11 @@ fn shown(
 fn planned(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
-    arm: Option<&ArmClient>,
+    lists: Option<&Arc<SharedLists>>,
     ui: &mut Ui,
 ) -> Result<(Exit, Made), CommandError> {
     let observed = stack.observed(folder, args.observed.as_deref());
-    let from = From { observed: observed.as_deref(), arm, jobs: 1 };
+    let from = From { observed: observed.as_deref(), lists, jobs: 1 };
     let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
     if let Some(parent) = out.as_deref().and_then(Path::parent) {
         std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;

@@ -38,7 +38,7 @@ use privlink_engine::observe::Said;
 
 pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
-pub(crate) use drift::{Drift, DriftFormat, WebhookFormat};
+pub(crate) use drift::{Drift, DriftFormat, ObserveWith, WebhookFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};

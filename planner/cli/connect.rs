@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privlink_azure::{ArmClient, Cloud, Environment, Identity};
+use privlink_azure::{ArmClient, ArmError, Cloud, Environment, Identity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, Lists, SharedLists, Targets};
+use privlink_engine::observe::{self, Graph, Lists, SharedLists, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
@@ -102,6 +102,13 @@ pub(crate) async fn connect_sharing(
     Ok(Connected { session, targets, pinned, lists, sandbox, cluster, is_alone })
 }
 
+/// What is to be observed for desired state, where that can be said without contacting anything.
+pub(crate) fn targets(desired: &Desired, place: &TargetFlags) -> Option<Targets> {
+    let said = place.said();
+    let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
+    Targets::of(desired, &said, &pinned).ok()
+}
+
 /// Connects to where a saved plan belongs.
 pub(crate) async fn connect_saved(
     saved: &SavedPlan,
@@ -159,6 +166,26 @@ impl Connected {
     /// Observes both control planes, and tells the facts.
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
         self.observe_by(&self.lists).await
+    }
+
+    /// Observes by what Azure Resource Graph shows, of all stacks or, if nobody asked it for those, of this one.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub(crate) async fn screen(
+        &self,
+        of_all: Option<&Arc<Graph>>,
+    ) -> Result<(Snapshot, Facts, Arc<Graph>), ArmError> {
+        let graph = match of_all {
+            Some(graph) => Arc::clone(graph),
+            None => {
+                let subscriptions = self.targets.subscriptions();
+                Arc::new(Graph::read(&self.session.arm, &subscriptions).await?)
+            }
+        };
+        let (snapshot, facts) = self.observe_by(&self.lists.by_graph(&graph)).await;
+        Ok((snapshot, facts, graph))
     }
 
     /// Observes again if it was not all read by requests of this stack's own: what happened since the others asked

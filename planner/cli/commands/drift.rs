@@ -22,7 +22,7 @@ use crate::invocation::Invocation;
 use crate::ui::Ui;
 
 use super::stacks::{self, Source};
-use look::Looking;
+use look::{By, Looking};
 
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
@@ -85,7 +85,8 @@ fn look_at_all(
     let is_live = args.observed.is_none() && args.input.many.stacks.is_some();
     let lists = if is_live { stacks::shared_lists(&args.place) } else { None };
     let jobs = stacks::jobs(&args.place, super::jobs(args.input.many.jobs));
-    let looking = Looking { args, since, lists: lists.as_ref(), called };
+    let screen = By::of(args, lists.as_ref(), loaded);
+    let looking = Looking { args, since, lists: lists.as_ref(), screen, called };
     stacks::side_by_side(loaded, jobs, |(source, desired)| {
         super::block_on(looking.at(source, desired))
     })

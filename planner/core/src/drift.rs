@@ -40,7 +40,7 @@ pub use class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
     By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
-    StackReport, State, Summary, Unread,
+    Screen, ScreenSource, StackReport, State, Summary, Unread,
 };
 
 use gathered::Gathered;

@@ -4,6 +4,7 @@
 //! groups are the exception: ARM lists them per endpoint only, so they are read for the endpoints that
 //! want one. A list that fails is recorded as unreadable, with the reason, and never as empty.
 
+mod graph;
 mod lists;
 mod shared;
 mod targets;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::retry::retried;
 
+pub use graph::Graph;
 pub use lists::{Lists, Share};
 pub use shared::SharedLists;
 pub use targets::{Said, Targets, Unsaid};

@@ -2,7 +2,8 @@
 //!
 //! ARM throttles each principal per subscription and region by token buckets: reads hold 250 and refill
 //! 25 a second, writes and deletes hold 200 and refill 10 a second (Microsoft Learn, "Understand how
-//! Azure Resource Manager throttles requests", the limits of 2024).
+//! Azure Resource Manager throttles requests", the limits of 2024). Azure Resource Graph counts apart, 15 queries in 5
+//! seconds, and says with every reply how many are left.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub(crate) enum Class {
     Read,
     Write,
     Delete,
+    Query,
 }
 
 impl Class {
@@ -33,6 +35,7 @@ impl Class {
         let (capacity, refill) = match self {
             Self::Read => (250.0, 25.0),
             Self::Write | Self::Delete => (200.0, 10.0),
+            Self::Query => (15.0, 3.0),
         };
         // A bucket that never holds a whole token lets nothing through.
         (f64::max(capacity * share.fraction(), 1.0), refill * share.fraction())
@@ -144,6 +147,23 @@ impl Budget {
     pub(crate) fn close(&self, subscription: &str, class: Class, pause: Duration) {
         self.with(subscription, class, |bucket| {
             bucket.closed_until = bucket.closed_until.max(Instant::now() + pause);
+        });
+    }
+
+    /// Takes the server's word for what is left, where that is less than what is counted here: others may draw from it
+    /// too.
+    pub(crate) fn correct(
+        &self,
+        subscription: &str,
+        class: Class,
+        left: u32,
+        resets_after: Duration,
+    ) {
+        self.with(subscription, class, |bucket| {
+            bucket.tokens = bucket.tokens.min(f64::from(left));
+            if left == 0 {
+                bucket.closed_until = bucket.closed_until.max(Instant::now() + resets_after);
+            }
         });
     }
 

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod lost_reply;
+mod query;
 
 use std::collections::BTreeSet;
 use std::fmt;

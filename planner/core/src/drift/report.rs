@@ -11,7 +11,7 @@ use super::class::{Class, Weight};
 use super::repair::Repair;
 
 /// The version of the report's JSON. Minor: a new optional field or a new class; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "2.1";
 
 /// What a run found, over all its stacks.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -88,6 +88,9 @@ pub struct StackReport {
     /// When the cluster and Azure were looked at, in RFC 3339; empty if they were not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub observed_at: String,
+    /// What showed Azure in place of ARM; absent where ARM did, as it does of everything that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<Screen>,
     /// How long that took, in seconds; absent for a saved observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe_seconds: Option<f64>,
@@ -131,6 +134,24 @@ impl StackReport {
     pub fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.address == *address)
     }
+}
+
+/// A copy of Azure that showed nothing to report: what happened lately may not be in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Screen {
+    /// Which.
+    pub source: ScreenSource,
+    /// When it was read, in RFC 3339. What it showed was older, by nobody knows how much.
+    pub read_at: String,
+}
+
+/// A copy of Azure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScreenSource {
+    /// Azure Resource Graph.
+    ResourceGraph,
 }
 
 /// One object that was looked at.

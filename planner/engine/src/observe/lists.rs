@@ -8,6 +8,7 @@ use privlink_core::snapshot::{List, Reading};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::graph::Graph;
 use super::shared::SharedLists;
 
 /// Where lists of Azure are read. Whoever writes, waits or holds a lock reads now.
@@ -17,6 +18,8 @@ pub enum Lists {
     Now(ArmClient),
     /// By one request for all stacks of a run.
     Shared(Share),
+    /// As Azure Resource Graph shows them; what it does not hold, elsewhere.
+    Graph(Arc<Graph>, Box<Self>),
 }
 
 /// One stack's part in what the stacks of a run read together.
@@ -54,7 +57,13 @@ impl Lists {
         })
     }
 
-    /// The same, but no list that was asked for before this stack's Events were read.
+    /// The same, but as Azure Resource Graph shows them.
+    #[must_use]
+    pub fn by_graph(&self, graph: &Arc<Graph>) -> Self {
+        Self::Graph(Arc::clone(graph), Box::new(self.clone()))
+    }
+
+    /// The same, but of ARM, and no list that was asked for before this stack's Events were read.
     #[must_use]
     pub fn without_older(&self) -> Self {
         match self {
@@ -64,6 +73,7 @@ impl Lists {
                 was_given_older: Arc::default(),
                 ..share.clone()
             }),
+            Self::Graph(_, arm) => arm.without_older(),
         }
     }
 
@@ -73,6 +83,7 @@ impl Lists {
         match self {
             Self::Now(_) => false,
             Self::Shared(share) => share.was_given_older.load(Ordering::Relaxed),
+            Self::Graph(..) => true,
         }
     }
 
@@ -81,6 +92,7 @@ impl Lists {
         match self {
             Self::Now(arm) => Self::Now(arm.clone()),
             Self::Shared(share) => Self::Shared(Share { since: Instant::now(), ..share.clone() }),
+            Self::Graph(graph, arm) => Self::Graph(Arc::clone(graph), Box::new(arm.since_now())),
         }
     }
 
@@ -88,6 +100,10 @@ impl Lists {
     pub(super) async fn list(&self, path: &str) -> Answer {
         match self {
             Self::Now(arm) => Answer::of(arm.list(path).await),
+            Self::Graph(graph, arm) => match graph.list(path) {
+                Some(answer) => answer,
+                None => Box::pin(arm.list(path)).await,
+            },
             Self::Shared(share) => {
                 let oldest = (!share.takes_older).then_some(share.since);
                 let (answer, began) = share.lists.list(path, oldest).await;

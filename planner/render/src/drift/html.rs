@@ -28,6 +28,7 @@ pub fn report(report: &Report) -> String {
                 ul { @for stack in quiet { li { (Inert(super::title(stack))) } } }
             }
         }
+        @if let Some(screened) = super::screened(report) { p.faint { (Inert(screened)) } }
     };
     page("privlink drift", &html! { h1 class=(tone) { (Inert(line)) } }, &body)
 }

@@ -25,6 +25,9 @@ pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
         let names: Vec<String> = quiet.iter().map(|stack| code(&stack.stack)).collect();
         writeln!(out, "Without drift: {}\n", names.join(", "))?;
     }
+    if let Some(screened) = super::screened(report) {
+        writeln!(out, "{}\n", markdown(&screened))?;
+    }
     Ok(())
 }
 

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use crate::completion;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
+use privlink_azure::Share;
 use privlink_core::address::Address;
 use privlink_core::input::Guarded;
 use privlink_core::rule::{self, Code};
@@ -38,7 +39,7 @@ use privlink_engine::observe::Said;
 
 pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
-pub(crate) use drift::{Drift, DriftFormat, DriftOutput, WebhookFormat};
+pub(crate) use drift::{Drift, DriftFormat, DriftOutput, ObserveWith, WebhookFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
@@ -168,6 +169,16 @@ pub(crate) struct TargetFlags {
     /// between them
     #[arg(long, value_name = "CLOUD", default_value = "public", env = "PRIVLINK_CLOUD")]
     pub(crate) cloud: String,
+    /// How much of the requests that Azure allows are for this process, where several call it as one identity at the
+    /// same time: 1/4 of four
+    #[arg(
+        long,
+        value_name = "PART/WHOLE",
+        default_value_t,
+        hide_default_value = true,
+        env = "PRIVLINK_ARM_SHARE"
+    )]
+    pub(crate) arm_share: Share,
 }
 
 impl TargetFlags {
@@ -191,6 +202,7 @@ impl TargetFlags {
             cluster: None,
             auth: "auto".to_owned(),
             cloud: "public".to_owned(),
+            arm_share: Share::default(),
         }
     }
 }

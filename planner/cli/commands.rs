@@ -52,7 +52,7 @@ use serde::Serialize;
 
 use crate::args::{Args, Command, Limits, TargetFlags};
 use crate::command_error::{CommandError, io};
-use crate::connect::{self, Connected};
+use crate::connect::{self, Common, Connected};
 use crate::exit::Exit;
 use crate::input;
 use crate::pipeline::Pipeline;
@@ -221,9 +221,9 @@ async fn observed(
     desired: &Desired,
     place: &TargetFlags,
     snapshot: Option<Snapshot>,
-    patience: Patience,
+    common: Option<Common<'_>>,
 ) -> Result<Observed, CommandError> {
-    let observed = seen(desired, place, snapshot, patience).await?;
+    let observed = seen(desired, place, snapshot, common).await?;
     read(&observed, desired)?;
     Ok(observed)
 }
@@ -241,12 +241,12 @@ async fn seen(
     desired: &Desired,
     place: &TargetFlags,
     snapshot: Option<Snapshot>,
-    patience: Patience,
+    common: Option<Common<'_>>,
 ) -> Result<Observed, CommandError> {
     if let Some(snapshot) = snapshot {
         return offline(desired, place, snapshot);
     }
-    let connected = connect::connect(desired, place, patience).await?;
+    let connected = connect::connect_sharing(desired, place, Patience::default(), common).await?;
     let (snapshot, facts) = connected.observe().await;
     there(&snapshot, &connected.targets, desired)?;
     Ok(Observed { snapshot, facts, connected: Some(connected) })

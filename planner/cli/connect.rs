@@ -1,14 +1,15 @@
 //! Clients of a cluster and of Azure, or of the sandbox.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use privlink_azure::{ArmClient, Cloud, Environment, Identity};
+use privlink_azure::{ArmClient, ArmError, Cloud, Environment, Identity};
 use privlink_core::desired::{self, Desired};
 use privlink_core::facts::Facts;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
-use privlink_engine::observe::{self, Targets};
+use privlink_engine::observe::{self, Graph, Lists, SharedLists, Targets};
 use privlink_engine::session::{Patience, Session};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use privlink_sandbox::{Running, Sandbox, SandboxOptions};
@@ -26,11 +27,31 @@ pub(crate) struct Connected {
     pub(crate) targets: Targets,
     /// The pinned facts.
     pub(crate) pinned: Facts,
+    /// Where lists of Azure are read, by commands that change nothing.
+    lists: Lists,
     sandbox: Option<Running>,
     /// The AKS cluster's name, where it is said.
     cluster: Option<String>,
     /// Whether no other stack is read at the same time.
     is_alone: bool,
+}
+
+/// What the stacks of a run have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Common<'a> {
+    /// A client of ARM: its budget counts by identity and subscription.
+    Client(&'a ArmClient),
+    /// Lists that are read once for all of them, and their client: for commands that change nothing.
+    Lists(&'a Arc<SharedLists>),
+}
+
+impl<'a> Common<'a> {
+    fn arm(self) -> &'a ArmClient {
+        match self {
+            Self::Client(arm) => arm,
+            Self::Lists(lists) => lists.arm(),
+        }
+    }
 }
 
 /// The sandbox's cluster, named as in the AKS documentation.
@@ -45,13 +66,12 @@ pub(crate) async fn connect(
     connect_sharing(desired, place, patience, None).await
 }
 
-/// Connects to where desired state belongs, with a client of ARM that several stacks share: its budget
-/// counts by identity and subscription.
+/// Connects to where desired state belongs, with what several stacks have in common.
 pub(crate) async fn connect_sharing(
     desired: &Desired,
     place: &TargetFlags,
     patience: Patience,
-    shared: Option<&ArmClient>,
+    common: Option<Common<'_>>,
 ) -> Result<Connected, CommandError> {
     let mut place = place.clone();
     let sandbox = sandbox(desired, &place).await?;
@@ -66,7 +86,7 @@ pub(crate) async fn connect_sharing(
     let said = place.said();
     let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
     let targets = Targets::of(desired, &said, &pinned)?;
-    let mut session = session(&place, (sandbox.as_ref(), shared), patience)?;
+    let mut session = session(&place, (sandbox.as_ref(), common.map(Common::arm)), patience)?;
     if !Targets::have_no_cluster(desired, &said) {
         session.kubernetes = Some(kubernetes(desired, &place, sandbox.as_ref()).await?);
     }
@@ -74,7 +94,19 @@ pub(crate) async fn connect_sharing(
         let said = desired.stack.as_ref()?.cluster.as_ref()?;
         Some(said.value.clone())
     });
-    Ok(Connected { session, targets, pinned, sandbox, cluster, is_alone: shared.is_none() })
+    let lists = match common {
+        Some(Common::Lists(lists)) => Lists::shared(lists),
+        Some(Common::Client(_)) | None => Lists::from(&session.arm),
+    };
+    let is_alone = common.is_none();
+    Ok(Connected { session, targets, pinned, lists, sandbox, cluster, is_alone })
+}
+
+/// What is to be observed for desired state, where that can be said without contacting anything.
+pub(crate) fn targets(desired: &Desired, place: &TargetFlags) -> Option<Targets> {
+    let said = place.said();
+    let pinned = desired::pinned(desired, said.subscription(desired).as_deref());
+    Targets::of(desired, &said, &pinned).ok()
 }
 
 /// Connects to where a saved plan belongs.
@@ -91,10 +123,12 @@ pub(crate) async fn connect_saved(
     if !saved.without_cluster {
         session.kubernetes = Some(kubernetes(&desired, &place, sandbox.as_ref()).await?);
     }
+    let lists = Lists::from(&session.arm);
     Ok(Connected {
         session,
         targets: Targets::default(),
         pinned: Facts::default(),
+        lists,
         sandbox,
         cluster: None,
         is_alone: true,
@@ -131,9 +165,42 @@ fn session(
 impl Connected {
     /// Observes both control planes, and tells the facts.
     pub(crate) async fn observe(&self) -> (Snapshot, Facts) {
-        let Session { kubernetes, arm, .. } = &self.session;
+        self.observe_by(&self.lists).await
+    }
+
+    /// Observes by what Azure Resource Graph shows, of all stacks or, if nobody asked it for those, of this one.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub(crate) async fn screen(
+        &self,
+        of_all: Option<&Arc<Graph>>,
+    ) -> Result<(Snapshot, Facts, Arc<Graph>), ArmError> {
+        let graph = match of_all {
+            Some(graph) => Arc::clone(graph),
+            None => {
+                let subscriptions = self.targets.subscriptions();
+                Arc::new(Graph::read(&self.session.arm, &subscriptions).await?)
+            }
+        };
+        let (snapshot, facts) = self.observe_by(&self.lists.by_graph(&graph)).await;
+        Ok((snapshot, facts, graph))
+    }
+
+    /// Observes again if it was not all read by requests of this stack's own: what happened since the others asked
+    /// would look like a difference.
+    pub(crate) async fn observe_again(&self) -> Option<(Snapshot, Facts)> {
+        match self.lists.were_older() {
+            false => None,
+            true => Some(self.observe_by(&self.lists.without_older()).await),
+        }
+    }
+
+    async fn observe_by(&self, lists: &Lists) -> (Snapshot, Facts) {
+        let kubernetes = self.session.kubernetes.as_ref();
         let _passing = self.is_alone.then(|| Passing::show(&self.reading()));
-        let snapshot = observe::observe(&self.targets, kubernetes.as_ref(), arm).await;
+        let snapshot = observe::observe(&self.targets, kubernetes, lists).await;
         let facts = self.targets.facts(&snapshot, &self.pinned);
         (snapshot, facts)
     }
@@ -231,8 +298,11 @@ pub(crate) fn arm(
     sandbox: Option<&Running>,
 ) -> Result<ArmClient, CommandError> {
     let environment = Environment::process();
-    let mut settings =
-        privlink_azure::Settings { told: crate::ui::beside, ..privlink_azure::Settings::default() };
+    let mut settings = privlink_azure::Settings {
+        told: crate::ui::beside,
+        share: place.arm_share,
+        ..privlink_azure::Settings::default()
+    };
     let (cloud, identity) = match sandbox {
         Some(running) => {
             settings.poll_interval = Duration::from_millis(50);

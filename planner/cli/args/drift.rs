@@ -21,6 +21,10 @@ pub(crate) struct Drift {
     /// who was connected, shows
     #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "stacks")]
     pub(crate) since: Option<PathBuf>,
+    /// Where Azure is looked at. Azure Resource Graph answers for many subscriptions at once, and lags behind: what differs
+    /// there is read again from ARM, and what does not may have changed since
+    #[arg(long, value_enum, default_value_t = ObserveWith::Arm, value_name = "SOURCE", conflicts_with = "observed")]
+    pub(crate) observe_with: ObserveWith,
     #[command(flatten)]
     pub(crate) told: DriftOutput,
 }
@@ -61,6 +65,15 @@ pub(crate) struct DriftOutput {
     /// Exit with 0 if there is drift, for jobs whose result is a metric or a message
     #[arg(long)]
     pub(crate) exit_zero: bool,
+}
+
+/// Where Azure is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ObserveWith {
+    /// Azure Resource Manager.
+    Arm,
+    /// Azure Resource Graph, and ARM where that shows a difference.
+    ResourceGraph,
 }
 
 /// What a webhook is sent.

@@ -60,6 +60,9 @@ pub(crate) enum SandboxCommand {
         /// How many items a page of an ARM list holds at most
         #[arg(long, value_name = "NUMBER", default_value_t = 200)]
         page_size: usize,
+        /// How long after Azure itself Azure Resource Graph shows what happened, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+        graph_lag: u64,
         /// How long the simulated controller waits after a change before it syncs, in milliseconds
         #[arg(long, value_name = "MILLISECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
         controller_delay: u64,

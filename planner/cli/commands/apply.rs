@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use privlink_azure::ArmClient;
 use privlink_core::address::Address;
 use privlink_core::desired::Desired;
 use privlink_core::event::EventKind;
@@ -20,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{self, DataFormat};
 use crate::audience::Reader;
 use crate::command_error::CommandError;
-use crate::connect::{self, Connected};
+use crate::connect::{self, Common, Connected};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 use super::fleet::{self, Fleet};
+use super::stacks;
 use super::walk::Walk;
 
 /// Where journals are kept, under the working directory.
@@ -37,21 +39,22 @@ pub(crate) fn desired(
     mode: Mode,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let Some(folder) = &many.stacks else { return run(input, args, mode, ui) };
+    let Some(folder) = &many.stacks else { return run(input, args, mode, None, ui) };
     if !args.turn.auto_approve {
         return Err(CommandError::new("several stacks are not asked about one by one: give --auto-approve")
             .hint("Or look first, and carry out what was looked at: `plan --stacks FOLDER --out PLANS`, then `apply PLANS`."));
     }
     let (place, is_json) = (Some(&args.turn.place), args.turn.output == DataFormat::Json);
-    let stacks = Fleet { folder, many, input, place, is_json, quiet: fleet::UNCHANGED };
+    let fleet = Fleet { folder, many, input, place, is_json, quiet: super::fleet::UNCHANGED };
     if many.shard()?.is_some() {
-        fleet::can_be_sharded(folder, many, input, ui)?;
+        super::fleet::can_be_sharded(folder, many, input, ui)?;
     }
-    let mut waves = fleet::waves(stacks.chosen(ui)?);
+    let mut waves = super::fleet::waves(fleet.chosen(ui)?);
     if mode == Mode::Destroy {
         waves.reverse();
     }
-    stacks.run_in_order(waves, ui, |source, ui| run(&source.input, args, mode, ui))
+    let arm = stacks::shared_arm(&args.turn.place);
+    fleet.run_in_order(waves, ui, |source, ui| run(&source.input, args, mode, arm.as_ref(), ui))
 }
 
 /// Carries out the saved plans below a folder.
@@ -83,12 +86,15 @@ fn run(
     input: &args::Input,
     args: &args::Run,
     mode: Mode,
+    arm: Option<&ArmClient>,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let desired = super::sound(input, &args.turn.place, None, ui)?;
     super::replaces_in(mode, &args.limits)?;
     super::block_on(async {
-        let connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
+        let common = arm.map(Common::Client);
+        let connected =
+            connect::connect_sharing(&desired, &args.turn.place, patience(args), common).await?;
         let work = Work { stack: &desired.name, mode, what: What::Desired(args, &desired) };
         whole(&args.turn, &work, connected, ui).await
     })

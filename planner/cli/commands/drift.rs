@@ -1,30 +1,26 @@
 //! `drift`: looks for what differs, in one stack or many, and tells who made it.
 
 mod delivery;
+mod look;
 pub(super) mod publish;
 mod pushgateway;
 mod textfile;
 mod webhook;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use privlink_azure::ArmClient;
 use privlink_core::desired::Desired;
-use privlink_core::drift::{self, Baseline, Look, Report, StackReport};
-use privlink_core::facts::Facts;
+use privlink_core::drift::{Baseline, Report, StackReport};
 use privlink_core::saved::SavedPlan;
-use privlink_core::snapshot::Snapshot;
-use privlink_engine::session::Patience;
 
-use crate::args::{Drift, TargetFlags};
+use crate::args::Drift;
 use crate::command_error::CommandError;
-use crate::connect;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use crate::ui::Ui;
 
 use super::stacks::{self, Source};
+use look::{By, Looking};
 use publish::Publisher;
 
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -69,10 +65,13 @@ fn look_at_all(
     loaded: &[(Source, Desired)],
     called: &Invocation,
 ) -> Result<Vec<Result<StackReport, CommandError>>, CommandError> {
-    let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
+    let is_live = args.observed.is_none() && args.input.many.stacks.is_some();
+    let lists = if is_live { stacks::shared_lists(&args.place) } else { None };
     let jobs = stacks::jobs(&args.place, super::jobs(args.input.many.jobs));
+    let screen = By::of(args, lists.as_ref(), loaded);
+    let looking = Looking { args, since, lists: lists.as_ref(), screen, called };
     stacks::side_by_side(loaded, jobs, |(source, desired)| {
-        super::block_on(look_at(args, since, (source, desired), arm.as_ref(), called))
+        super::block_on(looking.at(source, desired))
     })
 }
 
@@ -82,44 +81,6 @@ fn observed(args: &Drift, source: &Source) -> Option<PathBuf> {
         Some(folder) => source.observed(folder, args.observed.as_deref()),
         None => args.observed.clone(),
     }
-}
-
-async fn look_at(
-    args: &Drift,
-    since: Option<&Baseline>,
-    (source, desired): (&Source, &Desired),
-    arm: Option<&ArmClient>,
-    called: &Invocation,
-) -> Result<StackReport, CommandError> {
-    let (snapshot, facts, seconds) = match observed(args, source) {
-        Some(path) => {
-            let seen = super::offline(desired, &args.place, super::file::read_snapshot(&path)?)?;
-            (seen.snapshot, seen.facts, None)
-        }
-        None => observe(desired, &args.place, arm).await?,
-    };
-    let options = super::options(privlink_core::plan::Mode::Apply, &crate::args::Limits::default());
-    let input = privlink_core::input::Input::new(desired, &snapshot, &facts, &options);
-    let apply = source.apply(called);
-    let mut report = drift::look(&input, &Look { since, apply: &apply });
-    report.source = source.shown();
-    report.observe_seconds = seconds;
-    Ok(report)
-}
-
-/// Observes, and says how many seconds that took.
-async fn observe(
-    desired: &Desired,
-    place: &TargetFlags,
-    arm: Option<&ArmClient>,
-) -> Result<(Snapshot, Facts, Option<f64>), CommandError> {
-    let began = Instant::now();
-    let connected = connect::connect_sharing(desired, place, Patience::default(), arm).await?;
-    let (snapshot, facts) = connected.observe().await;
-    super::there(&snapshot, &connected.targets, desired)?;
-    let seconds = began.elapsed().as_secs_f64();
-    connected.close().await?;
-    Ok((snapshot, facts, Some(seconds)))
 }
 
 /// A stack that could not be looked at does not stop the others.

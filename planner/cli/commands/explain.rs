@@ -11,7 +11,6 @@ use privlink_core::planning;
 use privlink_core::route;
 use privlink_core::rule::{self, Rule};
 use privlink_core::schema;
-use privlink_engine::session::Patience;
 use privlink_render as render;
 
 use crate::args::{DataFormat, Explain, Limits};
@@ -109,8 +108,7 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
     )?;
     let options = super::options(Mode::Apply, &Limits::default());
     let explained = super::block_on(async {
-        let observed =
-            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
+        let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
         let settled = planning::settled(&input);
         let input = Input { desired: &settled, ..input };

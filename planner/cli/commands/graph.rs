@@ -1,7 +1,6 @@
 //! `graph`: shows the dependency graph.
 
 use privlink_core::plan::Mode;
-use privlink_engine::session::Patience;
 use privlink_render as render;
 
 use crate::args::{self, GraphFormat, Limits};
@@ -18,8 +17,7 @@ pub(crate) fn run(args: &args::Graph, ui: &mut Ui) -> Result<Exit, CommandError>
         ui,
     )?;
     let graph = super::block_on(async {
-        let observed =
-            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
+        let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
         if let Some(connected) = observed.connected {
             connected.close().await?;

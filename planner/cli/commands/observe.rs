@@ -11,24 +11,27 @@ use privlink_engine::session::Patience;
 
 use crate::args::{Input, Observe};
 use crate::command_error::{CommandError, io};
-use crate::connect;
+use crate::connect::{self, Common};
 use crate::exit::Exit;
 use crate::input::{self, Loaded};
 use crate::invocation::quoted;
 use crate::ui::Ui;
 
 use super::fleet::Fleet;
+use super::stacks;
 
 pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
     let input = args.input.input();
     let many = &args.input.many;
-    let Some(folder) = &many.stacks else { return one(&input, args.out.as_deref(), args, ui) };
+    let Some(folder) = &many.stacks else {
+        return one(&input, args.out.as_deref(), args, None, ui);
+    };
     let Some(out) = &args.out else {
         return Err(CommandError::new(
             "the snapshots of several stacks are saved: give --out FOLDER",
         ));
     };
-    let stacks = Fleet {
+    let fleet = Fleet {
         folder,
         many,
         input: &input,
@@ -36,12 +39,13 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
         is_json: false,
         quiet: "saved",
     };
-    let exit = stacks.run(ui, |source, ui| {
+    let lists = stacks::shared_lists(&args.place);
+    let exit = fleet.run(ui, |source, ui| {
         let file = source.beside(folder, out, ".json");
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;
         }
-        one(&source.input, Some(&file), args, ui)
+        one(&source.input, Some(&file), args, lists.as_ref().map(Common::Lists), ui)
     })?;
     let (stacks, out) = (quoted(&folder.display().to_string()), quoted(&out.display().to_string()));
     ui.say(&format!("Plan from them: privlink plan --stacks {stacks} --observed {out}"));
@@ -52,13 +56,15 @@ fn one(
     input: &Input,
     out: Option<&Path>,
     args: &Observe,
+    common: Option<Common<'_>>,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     // Whatever else is wrong with the input, what it names can be looked at.
     let loaded = input::load(input, None)?;
     let desired = &loaded.desired;
     let (mut snapshot, facts) = super::block_on(async {
-        let connected = connect::connect(desired, &args.place, Patience::default()).await?;
+        let patience = Patience::default();
+        let connected = connect::connect_sharing(desired, &args.place, patience, common).await?;
         let observed = connected.observe().await;
         connected.close().await?;
         Ok(observed)

@@ -3,7 +3,6 @@
 use privlink_core::offer::{self, NotOffered};
 use privlink_core::plan::{Mode, Output};
 use privlink_core::plural::count;
-use privlink_engine::session::Patience;
 use privlink_file::Readers;
 use privlink_render as render;
 use privlink_render::outputs;
@@ -11,10 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::args::{self, Limits, OutputFormat};
 use crate::command_error::{CommandError, io};
+use crate::connect::Common;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 use super::fleet::Fleet;
+use super::stacks;
 
 /// What was read back.
 struct Read {
@@ -25,7 +26,7 @@ struct Read {
 pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
     let input = args.input.input();
     let many = &args.input.many;
-    let Some(folder) = &many.stacks else { return one(&input, args, ui) };
+    let Some(folder) = &many.stacks else { return one(&input, args, None, ui) };
     let is_json = args.output == OutputFormat::Json;
     if !is_json && args.output != OutputFormat::Text {
         return Err(CommandError::new("outputs of several stacks are shown as text or json"));
@@ -35,16 +36,22 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
             .hint("Name one stack with -f, or leave --out away."));
     }
     let place = Some(&args.place);
-    let stacks = Fleet { folder, many, input: &input, place, is_json, quiet: "no outputs" };
-    stacks.run(ui, |source, ui| {
+    let fleet = Fleet { folder, many, input: &input, place, is_json, quiet: "no outputs" };
+    let lists = stacks::shared_lists(&args.place);
+    fleet.run(ui, |source, ui| {
         if !is_json {
             ui.print(&format!("{}\n", privlink_core::escape::terminal(&source.below(folder))))?;
         }
-        one(&source.input, args, ui)
+        one(&source.input, args, lists.as_ref().map(Common::Lists), ui)
     })
 }
 
-fn one(input: &args::Input, args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandError> {
+fn one(
+    input: &args::Input,
+    args: &args::Outputs,
+    common: Option<Common<'_>>,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
     if args.out.is_some() && args.output == OutputFormat::AzurePipelines {
         return Err(CommandError::new(
             "--out: commands for Azure Pipelines work in a step's log alone",
@@ -54,7 +61,7 @@ fn one(input: &args::Input, args: &args::Outputs, ui: &mut Ui) -> Result<Exit, C
     let desired = super::sound(input, &args.place, None, ui)?;
     let is_offer = matches!(args.output, OutputFormat::Offer | OutputFormat::OfferConfigmap);
     let read = super::block_on(async {
-        let observed = super::observed(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::observed(&desired, &args.place, None, common).await?;
         let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
         let offers = offer::offers(&desired, &planned.prediction);
         let mut outputs = Vec::new();

@@ -5,8 +5,8 @@ pub(crate) mod stacks;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use privlink_azure::ArmClient;
 use privlink_core::address::Address;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
@@ -16,6 +16,7 @@ use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
 use privlink_core::staleness;
 use privlink_engine::home;
+use privlink_engine::observe::SharedLists;
 use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour, Options};
@@ -25,7 +26,7 @@ use privlink_render::text::Frame;
 
 use crate::args::{self, Format};
 use crate::command_error::CommandError;
-use crate::connect;
+use crate::connect::{self, Common};
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
 
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     let jobs = super::jobs(args.input.many.jobs);
     match &args.input.many.stacks {
         None => {
-            let from = From { observed: args.observed.as_deref(), arm: None, jobs };
+            let from = From { observed: args.observed.as_deref(), lists: None, jobs };
             let plan = one(&args.input.input(), args, &from, ui)?;
             let exit = show(&plan, args, ui)?;
             if let (Some(_), Exit::Refused) = (&args.place.sandbox, exit) {
@@ -106,8 +107,8 @@ impl Made {
 struct From<'a> {
     /// A saved observation, in place of what is live.
     observed: Option<&'a Path>,
-    /// A client of ARM that several stacks share.
-    arm: Option<&'a ArmClient>,
+    /// Lists that several stacks read together.
+    lists: Option<&'a Arc<SharedLists>>,
     /// How many jobs may run at once.
     jobs: usize,
 }
@@ -129,7 +130,7 @@ fn one(
             let planned = super::planned(&desired, &observed, mode, &args.limits)?;
             (observed, Made::of(planned), None)
         }
-        None => super::block_on(live(&desired, args, mode, from.arm, ui))?,
+        None => super::block_on(live(&desired, args, mode, from.lists, ui))?,
     };
     if let Some(file) = &args.out {
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();
@@ -153,11 +154,12 @@ async fn live(
     desired: &Desired,
     args: &args::Plan,
     mode: Mode,
-    arm: Option<&ArmClient>,
+    lists: Option<&Arc<SharedLists>>,
     ui: &mut Ui,
 ) -> Result<(Observed, Made, Option<Home>), CommandError> {
+    let common = lists.map(Common::Lists);
     let connected =
-        connect::connect_sharing(desired, &args.place, Patience::default(), arm).await?;
+        connect::connect_sharing(desired, &args.place, Patience::default(), common).await?;
     let (snapshot, facts) = connected.observe().await;
     super::there(&snapshot, &connected.targets, desired)?;
     let observed = Observed { snapshot, facts, connected: None };

@@ -9,17 +9,17 @@ use privlink_core::preflight::{Phase, Report, Verdict, role};
 use privlink_core::snapshot::Snapshot;
 use privlink_core::unread::Unread;
 use privlink_engine::preflight::Seen;
-use privlink_engine::session::Patience;
 use privlink_render as render;
 use privlink_render::style::Style;
 
 use crate::args::{self, DataFormat, Limits, RoleOf};
 use crate::command_error::CommandError;
-use crate::connect::Connected;
+use crate::connect::{Common, Connected};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 use super::fleet::Fleet;
+use super::stacks;
 
 pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandError> {
     let phase = match args.phase {
@@ -32,10 +32,13 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     }
     let input = args.input();
     let many = &args.many;
-    let Some(folder) = &many.stacks else { return one(&input, args, phase, ui) };
+    let Some(folder) = &many.stacks else { return one(&input, args, phase, None, ui) };
     let (place, is_json) = (Some(&args.place), args.output == DataFormat::Json);
-    let stacks = Fleet { folder, many, input: &input, place, is_json, quiet: "ready" };
-    stacks.run(ui, |source, ui| one(&source.input, args, phase, ui))
+    let fleet = Fleet { folder, many, input: &input, place, is_json, quiet: "ready" };
+    let lists = stacks::shared_lists(&args.place);
+    fleet.run(ui, |source, ui| {
+        one(&source.input, args, phase, lists.as_ref().map(Common::Lists), ui)
+    })
 }
 
 /// Checks one stack.
@@ -43,11 +46,12 @@ fn one(
     input: &args::Input,
     args: &args::Preflight,
     phase: Phase,
+    common: Option<Common<'_>>,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let desired = super::sound(input, &args.place, None, ui)?;
     let report = super::block_on(async {
-        let observed = super::seen(&desired, &args.place, None, Patience::default()).await?;
+        let observed = super::seen(&desired, &args.place, None, common).await?;
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };

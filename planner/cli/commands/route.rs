@@ -7,7 +7,6 @@ use privlink_core::plan::Mode;
 use privlink_core::route::gate::stage_documents;
 use privlink_core::route::{self, Bounds, Route, Step};
 use privlink_core::yaml;
-use privlink_engine::session::Patience;
 use privlink_file::Readers;
 use serde_json::Value;
 
@@ -33,8 +32,7 @@ pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError>
         states: usize::try_from(args.max_states).unwrap_or(usize::MAX),
     };
     let route = super::block_on(async {
-        let observed =
-            super::observed(&desired, &args.place, snapshot, Patience::default()).await?;
+        let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
         let route =
             route::find(&input, bounds).map_err(|error| CommandError::new(error.to_string()))?;

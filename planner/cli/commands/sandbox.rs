@@ -36,6 +36,7 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
             kubernetes_port,
             arm_port,
             page_size,
+            graph_lag,
             controller_delay,
             operation_polls,
             request_log,
@@ -59,6 +60,7 @@ pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandE
             options.kubernetes_port = kubernetes_port;
             options.arm_port = arm_port;
             options.page_size = page_size;
+            options.graph_lag = Duration::from_secs(graph_lag);
             options.controller_delay = Duration::from_millis(controller_delay);
             options.operation_polls = operation_polls;
             options.request_log = request_log;

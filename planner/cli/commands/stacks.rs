@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use privlink_azure::ArmClient;
 use privlink_core::diagnostic::MAX_SOURCE_BYTES;
 use privlink_core::drift::shell_word;
 use privlink_core::names::natural;
+use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::record::{self, Head};
 
 use crate::args::{Input, Many, TargetFlags};
@@ -131,6 +132,12 @@ pub(super) fn jobs(place: &TargetFlags, asked: usize) -> usize {
 /// then says.
 pub(super) fn shared_arm(place: &TargetFlags) -> Option<ArmClient> {
     if place.sandbox.is_some() { None } else { connect::arm(place, None).ok() }
+}
+
+/// Lists that all stacks read together, with the client of them all, for commands that change nothing. Nothing where
+/// there is no such client.
+pub(super) fn shared_lists(place: &TargetFlags) -> Option<Arc<SharedLists>> {
+    shared_arm(place).map(|arm| Arc::new(SharedLists::new(arm)))
 }
 
 /// How deep folders are looked into.

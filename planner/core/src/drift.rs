@@ -43,7 +43,7 @@ pub use privlink_input::drift_class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
     By, Cause, Difference, FORMAT_VERSION, Field, Heals, Ignored, Known, LastEvent, LastModified,
-    Node, Report, StackReport, State, Summary, Unread, UnusedIgnore, Why,
+    Node, Report, Screen, ScreenSource, StackReport, State, Summary, Unread, UnusedIgnore, Why,
 };
 
 use gathered::Gathered;

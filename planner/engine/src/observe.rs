@@ -4,13 +4,16 @@
 //! groups are the exception: ARM lists them per endpoint only, so they are read for the endpoints that
 //! want one. A list that fails is recorded as unreadable, with the reason, and never as empty.
 
+mod graph;
+mod lists;
+mod shared;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
-use privlink_azure::{ArmClient, ArmError};
+use privlink_azure::ArmClient;
 use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, Snapshot};
 use privlink_core::unread;
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
@@ -18,6 +21,9 @@ use serde_json::Value;
 
 use crate::retry::retried;
 
+pub use graph::Graph;
+pub use lists::{Lists, Share};
+pub use shared::SharedLists;
 pub use targets::{Said, Targets, Unsaid};
 
 /// How many lists are read at once.
@@ -27,13 +33,14 @@ const AT_ONCE: usize = 8;
 pub async fn observe(
     targets: &Targets,
     kubernetes: Option<&KubernetesClient>,
-    arm: &ArmClient,
+    lists: impl Into<Lists>,
 ) -> Snapshot {
     // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
     // sync that just ended would look like one that left Azure half done.
     let events = events(kubernetes).await;
+    let lists = lists.into().since_now();
     let (kubernetes, azure) =
-        futures::join!(beside_events(kubernetes, events), observe_azure(targets, arm));
+        futures::join!(beside_events(kubernetes, events), observe_azure(targets, lists));
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
@@ -50,8 +57,9 @@ pub async fn observe_lists(
     kubernetes: Option<&KubernetesClient>,
     arm: &ArmClient,
 ) -> Snapshot {
+    let from = Lists::from(arm);
     let (kubernetes, azure) =
-        futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), arm));
+        futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), &from));
     Snapshot {
         format_version: FORMAT_VERSION.to_owned(),
         taken_at: format!("{:.0}", jiff::Timestamp::now()),
@@ -64,19 +72,18 @@ pub async fn observe_lists(
 
 /// Reads more lists into a snapshot.
 pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClient) {
-    snapshot.azure.extend(read(lists.into_iter().collect(), arm).await);
+    snapshot.azure.extend(read(lists.into_iter().collect(), &arm.into()).await);
 }
 
 /// Reads lists, several at once; each under its path in lower case. A subscription that Azure does not know is absent
 /// itself, under its own path.
-async fn read(paths: Vec<String>, arm: &ArmClient) -> Vec<(String, Reading<List>)> {
+async fn read(paths: Vec<String>, lists: &Lists) -> Vec<(String, Reading<List>)> {
     let read = futures::stream::iter(paths).map(|path| async move {
-        let answer = arm.list(&path).await;
+        let answer = lists.list(&path).await;
         let path = path.to_lowercase();
-        let is_missing = answer.as_ref().is_err_and(|why| why.has_code("SubscriptionNotFound"));
-        let missing = unread::subscription(&path).filter(|_| is_missing);
+        let missing = unread::subscription(&path).filter(|_| answer.has_no_subscription);
         let missing = missing.map(|it| (it.to_owned(), Reading::Absent));
-        (missing, (path, from_arm(answer)))
+        (missing, (path, answer.reading))
     });
     let read: Vec<_> = read.buffer_unordered(AT_ONCE).collect().await;
     read.into_iter().flat_map(|(missing, list)| missing.into_iter().chain([list])).collect()
@@ -116,7 +123,11 @@ async fn beside_events(client: Option<&KubernetesClient>, events: Reading<List>)
 /// Observes Azure: the lists by their key. The node resource group and the cluster's virtual network
 /// are known only when the cluster was read, and where names are kept only when the endpoints were: those
 /// lists are read behind the ones that name them, all others meanwhile.
-pub async fn observe_azure(targets: &Targets, arm: &ArmClient) -> BTreeMap<String, Reading<List>> {
+pub async fn observe_azure(
+    targets: &Targets,
+    lists: impl Into<Lists>,
+) -> BTreeMap<String, Reading<List>> {
+    let lists = &lists.into();
     // One list may be named in several spellings.
     let by_key = |paths: BTreeSet<String>| -> BTreeMap<String, String> {
         paths.into_iter().map(|path| (path.to_lowercase(), path)).collect()
@@ -129,17 +140,17 @@ pub async fn observe_azure(targets: &Targets, arm: &ArmClient) -> BTreeMap<Strin
         some.into_iter().map(|(_, path)| path.clone()).collect()
     };
     let behind = async {
-        let mut read: BTreeMap<_, _> = self::read(paths(first), arm).await.into_iter().collect();
+        let mut read: BTreeMap<_, _> = self::read(paths(first), lists).await.into_iter().collect();
         let mut more = by_key(targets.lists_of_cluster(&read));
         more.retain(|key, _| !known.contains_key(key));
-        read.extend(self::read(more.into_values().collect(), arm).await);
+        read.extend(self::read(more.into_values().collect(), lists).await);
         read
     };
-    let (mut read, others) = futures::join!(behind, self::read(paths(rest), arm));
+    let (mut read, others) = futures::join!(behind, self::read(paths(rest), lists));
     read.extend(others);
     let mut more = by_key(targets.lists_of_endpoints(&read));
     more.retain(|key, _| !read.contains_key(key));
-    read.extend(self::read(more.into_values().collect(), arm).await);
+    read.extend(self::read(more.into_values().collect(), lists).await);
     read
 }
 
@@ -152,15 +163,4 @@ fn from_kubernetes<T>(outcome: Result<T, KubernetesError>) -> Reading<T> {
 
 fn objects(outcome: Result<Vec<Value>, KubernetesError>) -> Reading<List> {
     from_kubernetes(outcome.map(|objects| objects.into_iter().map(Arc::new).collect()))
-}
-
-fn from_arm(outcome: Result<Option<Vec<Value>>, ArmError>) -> Reading<List> {
-    match outcome {
-        Ok(Some(list)) => Reading::of(list),
-        Ok(None) => Reading::Absent,
-        Err(why) => {
-            let text = format!("{why:#}");
-            Reading::Unreadable(format!("{}; {}", text.trim_end_matches('.'), why.help()))
-        }
-    }
 }

@@ -19,7 +19,7 @@ use privlink_azure::{ArmClient, Cloud, Environment, Identity, Retry, Settings};
 use privlink_core::group::{Cluster, Group};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Observation, Reading};
-use privlink_engine::observe::{Targets, observe};
+use privlink_engine::observe::{Lists, SharedLists, Targets, observe, observe_azure};
 use privlink_kubernetes::{Connection, KubernetesClient};
 use serde_json::{Value, json};
 
@@ -214,7 +214,7 @@ async fn calls_follow_pages() {
     for count in [10, 1_000, 10_000] {
         let azure = Server::start(azure_lists(count), 1_000).await;
         let client = azure.arm();
-        let read = privlink_engine::observe::observe_azure(&targets(), &client).await;
+        let read = observe_azure(&targets(), &client).await;
         assert!(matches!(&read[ENDPOINTS], Reading::Present(list) if list.len() == count));
         assert_eq!(client.calls().reads, u64::try_from(azure.asked.lock().unwrap().len()).unwrap());
         calls.push(client.calls().reads);
@@ -240,4 +240,154 @@ async fn nothing_there_is_unreadable_with_the_reason() {
     }
     let Reading::Unreadable(why) = &snapshot.kubernetes.services else { panic!("{snapshot:?}") };
     assert!(why.contains("cannot reach the API server") && why.contains("refused"), "{why}");
+}
+
+/// Stacks whose clusters are in one subscription, by the names of their groups.
+fn of_groups(names: &[&str]) -> (BTreeMap<String, List>, Vec<Targets>) {
+    let mut lists = BTreeMap::from([
+        (ENDPOINTS.to_owned(), endpoints(3)),
+        (INTERFACES.to_owned(), endpoints(3)),
+    ]);
+    let mut all = Vec::new();
+    let mut clusters = Vec::new();
+    let mut balancers = Vec::new();
+    let mut groups = Vec::new();
+    for name in names {
+        let id =
+            ResourceId::in_group("s", name, "Microsoft.ContainerService/managedClusters", "aks");
+        let node_group = format!("mc_{name}");
+        clusters.push(json!({"id": id.as_str(), "name": "aks", "properties": {"nodeResourceGroup": node_group}}));
+        let id = ResourceId::in_group("s", &node_group, "Microsoft.Network/loadBalancers", "lb");
+        balancers.push(json!({"id": id.as_str(), "name": "lb"}));
+        groups.push(json!({"name": name}));
+        groups.push(json!({"name": node_group}));
+        let cluster = Cluster { group: Group::new("S", *name), name: String::from("aks") };
+        all.push(Targets { cluster: Some(cluster), ..targets() });
+    }
+    for (list, kind) in [
+        (&clusters, "Microsoft.ContainerService/managedClusters"),
+        (&balancers, "Microsoft.Network/loadBalancers"),
+    ] {
+        lists.insert(
+            format!("/subscriptions/s/providers/{kind}").to_lowercase(),
+            List::of(list.clone()),
+        );
+        for resource in list {
+            let id = ResourceId::new(resource["id"].as_str().unwrap());
+            let own = id.collection().unwrap().as_str().to_lowercase();
+            lists.insert(own, List::of(vec![resource.clone()]));
+        }
+    }
+    for kind in
+        ["privateLinkServices", "virtualNetworks", "publicIPAddresses", "networkSecurityGroups"]
+    {
+        lists.insert(
+            format!("/subscriptions/s/providers/microsoft.network/{}", kind.to_lowercase()),
+            List::of(Vec::new()),
+        );
+    }
+    let machines = "/subscriptions/s/providers/microsoft.compute/virtualmachinescalesets";
+    lists.insert(machines.to_owned(), List::of(Vec::new()));
+    lists.insert(String::from("/subscriptions/s/resourcegroups"), List::of(groups));
+    (lists, all)
+}
+
+/// What one reads alone, all read together, whichever comes first; and each list once.
+#[tokio::test]
+async fn stacks_of_a_subscription_share_its_lists() {
+    let (lists, all) = of_groups(&["a", "b", "c", "d"]);
+    let azure = Server::start(lists, 100).await;
+    let arm = azure.arm();
+    let shared = Arc::new(SharedLists::new(arm.clone()));
+    let read = all.iter().map(|targets| observe_azure(targets, Lists::shared(&shared)));
+    let together = futures::future::join_all(read).await;
+    let asked = std::mem::take(&mut *azure.asked.lock().unwrap());
+    let times = |path: &str| asked.iter().filter(|it| *it == path).count();
+    for path in
+        [ENDPOINTS, INTERFACES, "/subscriptions/s/providers/microsoft.network/loadbalancers"]
+    {
+        assert_eq!(times(path), 1, "{asked:#?}");
+    }
+    assert_eq!(times("/subscriptions/s/resourcegroups"), 1, "{asked:#?}");
+    for (targets, together) in all.iter().zip(&together) {
+        let alone = observe_azure(targets, &arm).await;
+        let balancers =
+            Group::new("s", format!("mc_{}", targets.cluster.as_ref().unwrap().group.name));
+        let balancers = balancers.list("Microsoft.Network/loadBalancers").to_lowercase();
+        assert!(matches!(&alone[&balancers], Reading::Present(list) if list.len() == 1));
+        let held = |read: &BTreeMap<String, Reading<_>>| -> Vec<(String, Vec<Value>)> {
+            read.iter()
+                .map(|(path, list)| (path.clone(), list.objects().cloned().collect()))
+                .collect()
+        };
+        assert_eq!(held(&alone), held(together));
+    }
+    let networks = |group: &str| {
+        Group::new("s", group).list("Microsoft.Network/virtualNetworks").to_lowercase()
+    };
+    let empty = ["mc_a", "mc_b", "mc_c", "mc_d"].map(networks);
+    let empty = together.iter().zip(&empty).filter(|(read, path)| read[*path] == Reading::of([]));
+    assert_eq!(empty.count(), 3, "but for the first, whose group was asked for itself");
+    // What is shared is not copied.
+    let first = |read: &BTreeMap<String, Reading<Vec<Arc<Value>>>>| match &read[ENDPOINTS] {
+        Reading::Present(list) => Arc::clone(&list[0]),
+        other => panic!("{other:?}"),
+    };
+    assert!(Arc::ptr_eq(&first(&together[0]), &first(&together[3])));
+}
+
+/// A group that is not there is absent, and one that holds nothing is empty.
+#[tokio::test]
+async fn a_group_of_which_a_subscription_shows_nothing_is_looked_for() {
+    let (mut lists, mut all) = of_groups(&["a", "b"]);
+    let cluster = Cluster { group: Group::new("S", "nowhere"), name: String::from("aks") };
+    all.push(Targets { cluster: Some(cluster), ..targets() });
+    lists.remove(
+        "/subscriptions/s/resourcegroups/a/providers/microsoft.containerservice/managedclusters",
+    );
+    let azure = Server::start(lists, 100).await;
+    let shared = Arc::new(SharedLists::new(azure.arm()));
+    let mut read = Vec::new();
+    for targets in &all {
+        read.push(observe_azure(targets, Lists::shared(&shared)).await);
+    }
+    let clusters = |group: &str| {
+        Group::new("s", group).list("Microsoft.ContainerService/managedClusters").to_lowercase()
+    };
+    let networks = Group::new("s", "mc_b").list("Microsoft.Network/virtualNetworks").to_lowercase();
+    assert!(matches!(&read[1][&clusters("b")], Reading::Present(list) if list.len() == 1));
+    assert_eq!(read[2][&clusters("nowhere")], Reading::Absent);
+    assert_eq!(
+        read[1][&networks],
+        Reading::Absent,
+        "the first to be asked for is asked for itself"
+    );
+}
+
+/// What others asked for before is told to be older, is not given where that will not do, and not for longer than a minute.
+#[tokio::test]
+async fn a_list_is_given_to_others_for_a_minute() {
+    let (lists, all) = of_groups(&["a", "b"]);
+    let azure = Server::start(lists, 100).await;
+    let shared = Arc::new(SharedLists::new(azure.arm()));
+    let first = Lists::shared(&shared);
+    observe(&all[0], None, &first).await;
+    assert!(!first.were_older());
+    let asked = |path: &str| azure.asked.lock().unwrap().iter().filter(|it| *it == path).count();
+    assert_eq!(asked(ENDPOINTS), 1);
+    let second = Lists::shared(&shared);
+    observe(&all[1], None, &second).await;
+    assert!(second.were_older());
+    assert_eq!(asked(ENDPOINTS), 1);
+    let again = second.without_older();
+    observe(&all[1], None, &again).await;
+    assert!(!again.were_older());
+    assert_eq!(asked(ENDPOINTS), 2);
+    observe(&all[0], None, Lists::shared(&shared)).await;
+    assert_eq!(asked(ENDPOINTS), 2);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    observe(&all[0], None, Lists::shared(&shared)).await;
+    assert_eq!(asked(ENDPOINTS), 3);
 }

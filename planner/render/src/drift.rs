@@ -14,7 +14,7 @@ use privlink_core::address::Kind;
 use privlink_core::change::short;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{
-    Cause, Difference, Field, Report, StackReport, UnusedIgnore, Urgency, Weight, Why,
+    Cause, Difference, Field, Report, ScreenSource, StackReport, UnusedIgnore, Urgency, Weight, Why,
 };
 use privlink_core::names::folded;
 use privlink_core::plural::count;
@@ -67,6 +67,27 @@ pub fn line(report: &Report) -> String {
     }
     sentences.extend(crate::fleet::not_in_it(&report.missing_shards));
     sentences.join(" ")
+}
+
+/// That stacks were looked at in a copy of Azure alone; nothing where all were read from ARM.
+fn screened(report: &Report) -> Option<String> {
+    let screens: Vec<_> = report.stacks.iter().filter_map(|it| it.screen.as_ref()).collect();
+    let oldest = screens.iter().map(|it| it.read_at.as_str()).min()?;
+    let source = match screens.first()?.source {
+        ScreenSource::ResourceGraph => "Azure Resource Graph",
+    };
+    let (some, all) = (screens.len(), report.stacks.len());
+    let verb = if some == 1 { "was" } else { "were" };
+    let mut said = format!(
+        "{some} of {} {verb} looked at in {source} alone, read {}. It lags behind Azure without an upper bound, so what \
+         changed lately may not show there.",
+        count(all, "stack"),
+        instant(oldest)
+    );
+    if some < all {
+        said.push_str(" What differs there was read again from ARM.");
+    }
+    Some(said)
 }
 
 /// How many objects differ, and how: `2 of 6 objects differ: 1 broken now, 1 edited.`

@@ -2,9 +2,13 @@
 //!
 //! ARM throttles each principal per subscription and region by token buckets: reads hold 250 and refill
 //! 25 a second, writes and deletes hold 200 and refill 10 a second (Microsoft Learn, "Understand how
-//! Azure Resource Manager throttles requests", the limits of 2024).
+//! Azure Resource Manager throttles requests", the limits of 2024). Azure Resource Graph counts apart, 15 queries in 5
+//! seconds, and says with every reply how many are left.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,15 +26,71 @@ pub(crate) enum Class {
     Read,
     Write,
     Delete,
+    Query,
 }
 
 impl Class {
     /// Tokens in the full bucket, and tokens that it regains a second.
-    fn limits(self) -> (f64, f64) {
-        match self {
+    fn limits(self, share: Share) -> (f64, f64) {
+        let (capacity, refill) = match self {
             Self::Read => (250.0, 25.0),
             Self::Write | Self::Delete => (200.0, 10.0),
-        }
+            Self::Query => (15.0, 3.0),
+        };
+        // A bucket that never holds a whole token lets nothing through.
+        (f64::max(capacity * share.fraction(), 1.0), refill * share.fraction())
+    }
+}
+
+/// A part of the requests that ARM allows an identity, for a client that is not the only one which calls as that
+/// identity. Written `1/4`: one of four clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    part: NonZeroU32,
+    whole: NonZeroU32,
+}
+
+impl Share {
+    fn fraction(self) -> f64 {
+        f64::from(self.part.get()) / f64::from(self.whole.get())
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { part: NonZeroU32::MIN, whole: NonZeroU32::MIN }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.whole)
+    }
+}
+
+/// A text that says no [`Share`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongShare;
+
+impl fmt::Display for WrongShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a share is written as 1/4: a part of a whole, neither 0 nor more than all")
+    }
+}
+
+impl std::error::Error for WrongShare {}
+
+impl FromStr for Share {
+    type Err = WrongShare;
+
+    fn from_str(text: &str) -> Result<Self, WrongShare> {
+        let (part, whole) = text.split_once('/').ok_or(WrongShare)?;
+        let number = |text: &str| {
+            let digits = text.bytes().all(|it| it.is_ascii_digit());
+            text.parse().ok().filter(|_| digits).ok_or(WrongShare)
+        };
+        let share = Self { part: number(part)?, whole: number(whole)? };
+        if share.part > share.whole { Err(WrongShare) } else { Ok(share) }
     }
 }
 
@@ -44,10 +104,16 @@ struct Bucket {
 /// The buckets of all subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
+    share: Share,
     buckets: Mutex<BTreeMap<(String, Class), Bucket>>,
 }
 
 impl Budget {
+    /// Full buckets of which a share is this client's.
+    pub(crate) fn new(share: Share) -> Self {
+        Self { share, buckets: Mutex::default() }
+    }
+
     /// Waits until the subscription's bucket has a token, and takes it. `told` hears of a wait for a
     /// bucket that ARM had closed.
     ///
@@ -84,9 +150,26 @@ impl Budget {
         });
     }
 
+    /// Takes the server's word for what is left, where that is less than what is counted here: others may draw from it
+    /// too.
+    pub(crate) fn correct(
+        &self,
+        subscription: &str,
+        class: Class,
+        left: u32,
+        resets_after: Duration,
+    ) {
+        self.with(subscription, class, |bucket| {
+            bucket.tokens = bucket.tokens.min(f64::from(left));
+            if left == 0 {
+                bucket.closed_until = bucket.closed_until.max(Instant::now() + resets_after);
+            }
+        });
+    }
+
     /// Takes a token, or says how long to wait for one.
     fn take(&self, subscription: &str, class: Class) -> Duration {
-        let (capacity, refill) = class.limits();
+        let (capacity, refill) = class.limits(self.share);
         self.with(subscription, class, |bucket| {
             let now = Instant::now();
             if bucket.closed_until > now {
@@ -107,7 +190,8 @@ impl Budget {
     fn with<T>(&self, subscription: &str, class: Class, act: impl FnOnce(&mut Bucket) -> T) -> T {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let full = || Bucket { tokens: class.limits().0, counted: now, closed_until: now };
+        let full =
+            || Bucket { tokens: class.limits(self.share).0, counted: now, closed_until: now };
         act(buckets.entry((subscription.to_lowercase(), class)).or_insert_with(full))
     }
 }
@@ -132,6 +216,38 @@ mod tests {
         budget.spend("s", Class::Write, None, &|_| {}).await.unwrap();
         budget.spend("other", Class::Read, None, &|_| {}).await.unwrap();
         assert!((start.elapsed().as_secs_f64() - waited).abs() < 0.001);
+    }
+
+    /// Four clients with a quarter each make as many requests as one alone may.
+    #[tokio::test(start_paused = true)]
+    async fn a_share_scales_the_bucket_and_what_it_regains() {
+        let budget = Budget::new("1/4".parse().unwrap());
+        let start = Instant::now();
+        for _ in 0..62 {
+            budget.spend("s", Class::Read, None, &|_| {}).await.unwrap();
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        for _ in 0..50 {
+            budget.spend("s", Class::Read, None, &|_| {}).await.unwrap();
+        }
+        let waited = start.elapsed().as_secs_f64();
+        assert!((7.8..8.2).contains(&waited), "{waited}");
+        // However small the share is, requests go out.
+        let least = Budget::new("1/1000".parse().unwrap());
+        least.spend("s", Class::Read, None, &|_| {}).await.unwrap();
+        let start = Instant::now();
+        least.spend("s", Class::Read, None, &|_| {}).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 40);
+    }
+
+    #[test]
+    fn a_share_is_a_part_of_a_whole() {
+        for wrong in ["0/3", "4/3", "1/0", "x", "1", "1/x", "+1/2", "-1/2", "", "/", "1/2/3"] {
+            assert_eq!(wrong.parse::<Share>(), Err(WrongShare), "{wrong}");
+        }
+        for right in ["1/1", "1/4", "3/4", "7/7"] {
+            assert_eq!(right.parse::<Share>().unwrap().to_string(), right);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod lost_reply;
+mod query;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::authorization::{ArmAuthorization, CredentialSource};
-use crate::budget::Budget;
+use crate::budget::{Budget, Share};
 use crate::cloud::Cloud;
 use crate::error::ArmError;
 use crate::identity::{Environment, Identity};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub most_pages: usize,
     /// How many bytes one reply may have, after decompression: many times what a page of ARM's has.
     pub most_bytes: usize,
+    /// How much of what ARM allows an identity is for this client.
+    pub share: Share,
     /// Who hears that ARM asked all calls of a kind to wait.
     pub told: fn(&str),
 }
@@ -56,6 +59,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(5),
             most_pages: 2000,
             most_bytes: 256 << 20,
+            share: Share::default(),
             told: |_| {},
         }
     }
@@ -183,8 +187,8 @@ impl ArmClient {
             endpoint,
             pipeline,
             identity,
+            budget: Budget::new(settings.share),
             settings,
-            budget: Budget::default(),
             reads: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             writes: AtomicU64::new(0),

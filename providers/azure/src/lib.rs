@@ -24,6 +24,7 @@ mod testing;
 mod transport;
 
 pub use authorization::leads_to;
+pub use budget::{Share, WrongShare};
 pub use client::{ArmClient, Calls, Deletion, Precondition, Settings};
 pub use cloud::Cloud;
 pub use error::{ArmDetail, ArmError, NestedError};

@@ -6,6 +6,7 @@ mod deployment;
 pub(crate) mod directory;
 pub(crate) mod error;
 mod gateway;
+pub(crate) mod graph;
 pub(crate) mod hand;
 mod identity;
 mod network;

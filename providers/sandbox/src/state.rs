@@ -8,6 +8,7 @@ use privlink_kubernetes::Connection;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::azure::graph::Graph;
 use crate::fault::{Fault, Faults};
 use crate::kubernetes::watch::History;
 use crate::request_log::RequestLog;
@@ -63,6 +64,8 @@ pub struct SandboxOptions {
     pub retry_after: Duration,
     /// How many items a page of an ARM list has at most.
     pub page_size: usize,
+    /// How long after Azure itself Azure Resource Graph shows what happened.
+    pub graph_lag: Duration,
     /// Every request is appended to this file, one JSON object a line.
     pub request_log: Option<PathBuf>,
     /// The port of the Kubernetes API; 0 is any.
@@ -91,6 +94,7 @@ impl SandboxOptions {
             operation_polls: 1,
             retry_after: Duration::from_millis(20),
             page_size: 200,
+            graph_lag: Duration::ZERO,
             request_log: None,
             kubernetes_port: 0,
             arm_port: 0,
@@ -121,6 +125,8 @@ pub(crate) struct State {
     pub faults: Faults,
     /// What was asked.
     pub log: RequestLog,
+    /// What Azure Resource Graph shows.
+    pub graph: Graph,
     /// What changed in Kubernetes, for watches.
     pub history: History,
     /// Set by a write that the controller may react to.
@@ -153,6 +159,7 @@ impl State {
             faults,
             log: RequestLog::open(options.request_log.as_deref())?,
             history,
+            graph: Graph::default(),
             controller_has_work: false,
             file,
             dirty: true,
@@ -179,6 +186,7 @@ impl State {
         if !self.dirty {
             return Ok(());
         }
+        self.graph.note(&self.world, self.options.graph_lag);
         if let Some(file) = &self.file {
             file.write(&self.world)?;
         }

@@ -1,9 +1,10 @@
 //! Several stacks: each folder is one, with a cluster of its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use privlink_azure::ArmClient;
 use privlink_core::plan::Plan;
+use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};
 use privlink_render::layout::Layout;
@@ -40,7 +41,7 @@ pub(super) fn run(
     stacks::is_folder(args.observed.as_deref())?;
     let many = &args.input.many;
     let all = stacks::chosen(folder, many, &args.input.input(), ui)?;
-    let arm = if args.observed.is_some() { None } else { stacks::shared_arm(&args.place) };
+    let lists = if args.observed.is_some() { None } else { stacks::shared_lists(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let read = if args.observed.is_some() { "" } else { "just now" };
     let head = Head { read: read.to_owned(), ..stacks::head(folder, many, ui)? };
@@ -50,7 +51,7 @@ pub(super) fn run(
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
         let came = stacks::side_by_side(some, jobs, |stack| {
-            outcome((folder, stack), args, arm.as_ref(), keeping.keeping())
+            outcome((folder, stack), args, lists.as_ref(), keeping.keeping())
         })?;
         for came in came {
             exit = exit.worse(came.exit);
@@ -200,11 +201,11 @@ impl Told {
 fn outcome(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
-    arm: Option<&ArmClient>,
+    lists: Option<&Arc<SharedLists>>,
     mut ui: Ui,
 ) -> Shown {
     let path = stack.below(folder);
-    match planned((folder, stack), args, arm, &mut ui) {
+    match planned((folder, stack), args, lists, &mut ui) {
         Ok(made) => {
             ui.annotate(&Notice::of_plan(&made.plan));
             let exit = super::exit(&made, args);
@@ -221,11 +222,11 @@ fn outcome(
 fn planned(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
-    arm: Option<&ArmClient>,
+    lists: Option<&Arc<SharedLists>>,
     ui: &mut Ui,
 ) -> Result<Made, CommandError> {
     let observed = stack.observed(folder, args.observed.as_deref());
-    let from = From { observed: observed.as_deref(), arm, jobs: 1 };
+    let from = From { observed: observed.as_deref(), lists, jobs: 1 };
     let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
     if let Some(parent) = out.as_deref().and_then(Path::parent) {
         std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;

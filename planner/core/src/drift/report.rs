@@ -181,6 +181,9 @@ pub struct StackReport {
     /// When the cluster and Azure were looked at, in RFC 3339; empty if they were not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub observed_at: String,
+    /// What showed Azure in place of ARM; absent where ARM did, as it does of everything that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<Screen>,
     /// How long that took, in seconds; absent for a saved observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe_seconds: Option<f64>,
@@ -306,6 +309,24 @@ impl StackReport {
     pub fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.address == *address)
     }
+}
+
+/// A copy of Azure that showed nothing to report: what happened lately may not be in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Screen {
+    /// Which.
+    pub source: ScreenSource,
+    /// When it was read, in RFC 3339. What it showed was older, by nobody knows how much.
+    pub read_at: String,
+}
+
+/// A copy of Azure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScreenSource {
+    /// Azure Resource Graph.
+    ResourceGraph,
 }
 
 /// One object that was looked at.

@@ -23,6 +23,7 @@ pub fn report(report: &Report) -> String {
     let body = html! {
         @if report.stacks.len() > 1 { (table(report, &told, quiet.len())) }
         @for (at, stack) in told.iter().enumerate() { (self::stack(at, stack, report.compared)) }
+        @if let Some(screened) = super::screened(report) { p.faint { (Inert(screened)) } }
     };
     page("privlink drift", &html! { h1 class=(tone) { (Inert(line)) } }, &body)
 }

@@ -30,6 +30,9 @@ pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
     if !quiet.is_empty() && report.stacks.len() > 1 {
         writeln!(out, "No drift in {} of {}.\n", quiet.len(), report.stacks.len())?;
     }
+    if let Some(screened) = super::screened(report) {
+        writeln!(out, "{}\n", markdown(&screened))?;
+    }
     Ok(())
 }
 

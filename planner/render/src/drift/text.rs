@@ -31,6 +31,10 @@ pub fn report(report: &Report, layout: Layout, out: &mut dyn Write) -> fmt::Resu
     for stack in sorted.into_iter().filter(|it| !standing::is_quiet(it)) {
         self::stack(stack, report.compared, layout, out)?;
     }
+    if let Some(screened) = super::screened(report) {
+        layout.paragraph("", &terminal(&screened), Some(Label::Faint), out)?;
+        writeln!(out)?;
+    }
     let label = match (report.has_drift(), report.is_complete()) {
         (true, _) => Label::Warning,
         (false, false) => Label::Error,

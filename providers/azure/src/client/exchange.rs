@@ -7,7 +7,7 @@ use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, HeaderN
 use azure_core::http::{Context, Method, PipelineSendOptions, RawResponse, Request};
 use azure_core::time::{OffsetDateTime, to_rfc3339};
 use privlink_http::failure::{Doing, ErrorKind, Failure, log_unanswered};
-use privlink_http::reply::{Reply, TooLarge, within};
+use privlink_http::reply::{LONGEST_WAIT, Reply, TooLarge, within};
 use privlink_http::retry::retried;
 use privlink_model::reason::{chain, is_tls, root};
 use privlink_model::resource_id::ResourceId;
@@ -102,11 +102,11 @@ impl ArmClient {
         call: &Call<'_>,
         deadline: Option<Instant>,
     ) -> Result<Reply, ArmError> {
-        let class = class(call.method);
+        let class = class(call);
         let subscription = subscription(&call.url);
         let counter = match (class, call.doing) {
             (Class::Read, Doing::Poll) => &self.inner.polls,
-            (Class::Read, _) => &self.inner.reads,
+            (Class::Read | Class::Query, _) => &self.inner.reads,
             (Class::Write | Class::Delete, _) => &self.inner.writes,
         };
         let told = |wait: Duration| {
@@ -128,14 +128,20 @@ impl ArmClient {
         let exchange = self.inner.pipeline.send(&context, &mut request, Some(options));
         // What became of a write must be known, so it is not left for a deadline.
         let left = deadline
-            .filter(|_| class == Class::Read)
+            .filter(|_| matches!(class, Class::Read | Class::Query))
             .map(|it| it.saturating_duration_since(Instant::now()));
         let most = self.inner.settings.reply_timeout;
         let timeout = left.map_or(most, |left| left.min(most));
         let exchange = async { exchange.await.map_err(|why| self.unanswered(call, &why)) };
         let late = |message: &str| self.error(call, ErrorKind::Transient, message);
         let mut error = match within(timeout, exchange, late).await {
-            Ok(response) => return Ok(reply(response)),
+            Ok(response) => {
+                let reply = reply(response);
+                if let (Class::Query, Some((left, resets_after))) = (class, quota(&reply)) {
+                    self.inner.budget.correct(&subscription, class, left, resets_after);
+                }
+                return Ok(reply);
+            }
             Err(error) => error,
         };
         error.failure_mut().detail.client_request_id =
@@ -208,7 +214,8 @@ impl ArmClient {
         };
         let failure = error.failure_mut();
         failure.status = Some(reply.status);
-        failure.retry_after = reply.retry_after();
+        let quota = || quota(&reply).map(|(_, resets_after)| resets_after);
+        failure.retry_after = reply.retry_after().or_else(quota).filter(|it| !it.is_zero());
         if reply.status == 401
             && let Some(note) = clock::note(reply.header("date"))
         {
@@ -218,7 +225,7 @@ impl ArmClient {
         if error.kind == ErrorKind::Throttled
             && let Some(pause) = error.retry_after
         {
-            self.inner.budget.close(&subscription(&call.url), class(call.method), pause);
+            self.inner.budget.close(&subscription(&call.url), class(call), pause);
         }
         Err(error)
     }
@@ -267,12 +274,27 @@ fn without_pointers(text: &str) -> String {
     said.to_owned()
 }
 
-fn class(method: Method) -> Class {
-    match method {
-        Method::Get | Method::Head => Class::Read,
-        Method::Delete => Class::Delete,
+fn class(call: &Call<'_>) -> Class {
+    match (call.method, call.doing) {
+        (Method::Get | Method::Head, _) => Class::Read,
+        (Method::Post, Doing::List) => Class::Query,
+        (Method::Delete, _) => Class::Delete,
         _ => Class::Write,
     }
+}
+
+/// How many queries Azure Resource Graph will still take, and after how long it begins to count anew (`hh:mm:ss`).
+fn quota(reply: &Reply) -> Option<(u32, Duration)> {
+    let left = reply.header("x-ms-user-quota-remaining")?.trim().parse().ok()?;
+    let text = reply.header("x-ms-user-quota-resets-after")?.trim();
+    let mut parts = text.split(':').map(|part| part.parse::<u32>().ok());
+    let (Some(Some(hours)), Some(Some(minutes)), Some(Some(seconds)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let seconds = u64::from(hours) * 3600 + u64::from(minutes) * 60 + u64::from(seconds);
+    Some((left, Duration::from_secs(seconds).min(LONGEST_WAIT)))
 }
 
 /// The subscription whose budget a request draws on; requests above subscriptions share one.

@@ -293,3 +293,71 @@ async fn a_reply_that_does_not_come_is_transient() {
     assert_eq!(error.kind, ErrorKind::Transient);
     assert!(error.to_string().contains("120 s"), "{error}");
 }
+
+fn rows(ids: &[&str], total: usize, token: Option<&str>) -> Answer {
+    let data: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
+    let mut body = json!({
+        "totalRecords": total, "count": data.len(), "data": data, "facets": [],
+        "resultTruncated": token.is_some().to_string(),
+    });
+    if let Some(token) = token {
+        body["$skipToken"] = json!(token);
+    }
+    Answer::new(200, &body)
+}
+
+fn subscriptions(count: usize) -> std::collections::BTreeSet<String> {
+    (0..count).map(|at| format!("s{at:04}")).collect()
+}
+
+const QUERY: &str = "resources | order by id asc";
+
+#[tokio::test(start_paused = true)]
+async fn a_query_is_read_page_by_page_over_all_subscriptions() {
+    let script =
+        Script::of([rows(&["a", "b"], 3, Some("t")), rows(&["c"], 3, None), rows(&["d"], 1, None)]);
+    let client = script.client();
+    assert_eq!(client.query(QUERY, &subscriptions(1_001)).await.unwrap().len(), 4);
+    assert_eq!(client.calls().reads, 3);
+    assert!(script.lines()[0].starts_with("POST /providers/Microsoft.ResourceGraph/resources?"));
+    let bodies: Vec<serde_json::Value> =
+        script.seen().iter().map(|seen| serde_json::from_str(&seen.body).unwrap()).collect();
+    assert_eq!(bodies[0]["options"], json!({"resultFormat": "objectArray", "$top": 1000}));
+    assert_eq!(bodies[1]["options"]["$skipToken"], "t");
+    assert_eq!(bodies[0]["subscriptions"].as_array().unwrap().len(), 1_000);
+    assert_eq!(bodies[2]["subscriptions"], json!(["s1000"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_an_answer_to_a_query_is_an_error() {
+    let cut = json!({"totalRecords": 2, "count": 2, "data": [1, 2], "resultTruncated": "true"});
+    for answers in [
+        vec![rows(&["a"], 2, None)],
+        vec![Answer::new(200, &cut)],
+        vec![Answer::new(200, &json!({"value": []}))],
+        vec![rows(&["a"], 9, Some("t")), rows(&["b"], 9, Some("t"))],
+    ] {
+        let error = Script::of(answers).client().query(QUERY, &subscriptions(1)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    }
+}
+
+/// Queries wait as their replies say, whatever is counted here.
+#[tokio::test(start_paused = true)]
+async fn a_query_waits_until_its_quota_resets() {
+    let spent = |answer: Answer| {
+        answer
+            .with("x-ms-user-quota-remaining", "0")
+            .with("x-ms-user-quota-resets-after", "00:00:07")
+    };
+    let script = Script::of([
+        spent(rows(&["a"], 2, Some("t"))),
+        spent(Answer::error(429, "RateLimiting")),
+        rows(&["b"], 2, None),
+    ]);
+    let client = script.client();
+    let start = Instant::now();
+    assert_eq!(client.query(QUERY, &subscriptions(1)).await.unwrap().len(), 2);
+    let waited = start.elapsed().as_secs_f64();
+    assert!((14.0..17.0).contains(&waited), "{waited}");
+}

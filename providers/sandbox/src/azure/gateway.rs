@@ -1,5 +1,5 @@
 //! What the resource manager itself answers: subscriptions, tenants, groups, resources, rights,
-//! resource providers, Resource Graph.
+//! resource providers.
 
 use privlink_model::arm::error::ArmError;
 use privlink_model::resource_id::ResourceId;
@@ -11,7 +11,7 @@ use crate::state::State;
 use super::directory::{self, Subscription};
 use super::operation::{self, Kind};
 use super::path::Path;
-use super::{collection, error};
+use super::{collection, error, graph};
 
 /// Answers a request to the resource manager; nothing if a resource provider has to.
 pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, ArmError>> {
@@ -37,7 +37,9 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
             });
             collection::page(state, call, tenants.collect())
         }
-        ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => graph(state, call),
+        ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => {
+            graph::answer(state, call)
+        }
         (_, [.., "microsoft.authorization", _] | [.., "microsoft.authorization", _, _]) => {
             authorization(state, call, &path, &lower)
         }
@@ -232,49 +234,4 @@ fn authorization(
             }),
         _ => Err(ArmError::new(404, "NotFound", format!("No such path: {}", path.id))),
     }
-}
-
-/// Resource Graph, as far as `resources | where type =~ '...'` goes.
-fn graph(state: &State, call: &Call) -> Result<Answer, ArmError> {
-    let body = call.json().map_err(|why| error::malformed(&why))?;
-    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
-    let wanted: Vec<String> = query
-        .split("type =~ '")
-        .skip(1)
-        .filter_map(|rest| rest.split('\'').next())
-        .map(str::to_lowercase)
-        .collect();
-    let subscriptions: Vec<String> = body
-        .get("subscriptions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|id| id.as_str().map(str::to_lowercase))
-        .collect();
-    let fits = |resource: &Value| {
-        let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
-        let own = ResourceId::new(text("id")).subscription().unwrap_or_default().to_lowercase();
-        (wanted.is_empty() || wanted.contains(&text("type").to_lowercase()))
-            && (subscriptions.is_empty() || subscriptions.contains(&own))
-    };
-    let all: Vec<Value> = state.world.azure.to_json().into_iter().filter(fits).collect();
-    let number = |pointer: &str| {
-        let value = body.pointer(pointer)?;
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
-    };
-    let from = usize::try_from(number("/options/$skipToken").unwrap_or(0)).unwrap_or(usize::MAX);
-    let top = usize::try_from(number("/options/$top").unwrap_or(100)).unwrap_or(1).clamp(1, 1000);
-    let total = all.len();
-    let data: Vec<Value> = all.into_iter().skip(from).take(top).collect();
-    let more = from + data.len() < total;
-    let mut answer = json!({
-        "totalRecords": total, "count": data.len(), "resultTruncated": more.to_string(),
-        "data": data, "facets": [],
-    });
-    if let (true, Some(answer)) = (more, answer.as_object_mut()) {
-        answer.insert("$skipToken".to_owned(), json!((from + top).to_string()));
-    }
-    Ok(Answer::json(200, answer)
-        .header("x-ms-user-quota-remaining", "14")
-        .header("x-ms-user-quota-resets-after", "00:00:05"))
 }

@@ -129,7 +129,10 @@ impl<'a> Ground<'a> {
         };
         let (mut made, more) = match controller.make(&given) {
             Made::Service { service, assumed } => (*service, assumed),
-            Made::Nothing(_) => return None,
+            Made::Nothing(why) => {
+                self.without_service(gateway, controller, why);
+                return None;
+            }
             Made::Unknown(why) => {
                 self.unknown(gateway, why);
                 return None;
@@ -219,6 +222,19 @@ impl<'a> Ground<'a> {
         self.problems.push(problem);
     }
 
+    fn without_service(&mut self, gateway: &Gateway, controller: &Controller, why: &str) {
+        if !asks_azure(gateway) {
+            return;
+        }
+        let (by, name) = (controller.name, &gateway.name.value);
+        let message = format!("{by} makes no Service of the Gateway `{name}`: {why}");
+        self.problems.push(
+            Diagnostic::new(GATEWAY_WITHOUT_SERVICE, message)
+                .at(&gateway.name.span, "")
+                .help("correct that, or take out the annotations, which nobody reads"),
+        );
+    }
+
     fn told(
         &mut self,
         gateway: &Gateway,
@@ -289,6 +305,35 @@ rules! {
               gatewayClassName: cilium
               infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
               listeners: [{name: http, port: 80, protocol: HTTP}]
+            "#,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: istio
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: TCP}]
+            "#,
+        ),
+    }
+
+    /// A Gateway asks something of Azure's controller, and its own controller makes no Service of it: its addresses name what serves
+    /// it already, its parameters are refused, or none of its listeners is valid.
+    GATEWAY_WITHOUT_SERVICE = "gateway-without-service", Warning, [Desired], {
+        basis: basis::GATEWAY,
+        advice: "Correct what keeps the controller from making one, or take out the annotations.",
+        example: Example::new(
+            At::Documents,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: istio
+              addresses: [{type: Hostname, value: ingress.example.com}]
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: TCP}]
             "#,
             r#"
             apiVersion: gateway.networking.k8s.io/v1

@@ -50,7 +50,7 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
     };
     let listeners = envoy_listener::served(gateway);
     if listeners.is_empty() {
-        return Made::Nothing("none of its listeners is valid");
+        return Made::Nothing("its listeners are invalid, or in conflict with each other");
     }
     let own_labels = infrastructure("labels");
     if FOUND_BY.iter().any(|(key, value)| own_labels.get(*key).is_some_and(|it| it != value)) {

@@ -7,6 +7,7 @@ pub mod markdown;
 pub mod prometheus;
 mod standing;
 pub mod text;
+mod way;
 
 use std::collections::BTreeSet;
 

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use maud::{Markup, html};
-use privlink_core::drift::{Difference, Report, StackReport, State, Urgency, Weight};
+use privlink_core::drift::{Difference, Node, Report, StackReport, State, Urgency, Weight};
 use privlink_core::plural::count;
 
 use super::standing;
+use super::way::Way;
 use crate::html::{self, Inert, lines, page};
 
 /// A report as a page: the verdict, then the stacks that drifted or could not be read, then the others.
@@ -96,30 +97,34 @@ fn known(stack: &StackReport) -> Markup {
     }
 }
 
-/// The stack's objects in the order in which traffic passes them, what is not as it should be marked.
+/// What is not as it should be as a chain, with what it rests on and what rests on it; all else is folded.
 fn chain(stack: &StackReport) -> Markup {
-    let mut nodes: Vec<_> = stack.nodes.iter().collect();
-    nodes.sort_by(|one, other| {
-        (one.address.kind, &one.address).cmp(&(other.address.kind, &other.address))
-    });
+    let way = Way::of(stack);
     html! {
-        @if nodes.iter().any(|it| it.state != State::InSync) {
-            ol.chain {
-                @for node in nodes {
-                    @let broken = stack.of(&node.address).any(|it| it.ignored.is_none() && it.class.urgency() == Urgency::Broken);
-                    @let (tone, word) = match node.state {
-                        _ if broken => ("bad", "broken now"),
-                        State::InSync => ("good", "as it should be"),
-                        State::Noted => ("plain", "to note"),
-                        State::Unverified => ("warn", "not verified"),
-                        State::Drifted => ("warn", "differs"),
-                        State::Unreadable => ("bad", "could not be read"),
-                    };
-                    li class=(tone) { strong { (Inert(&node.title)) } " " (word) }
+        @if !way.links.is_empty() {
+            ol.chain { @for (depth, node) in &way.links { (link(stack, node, *depth)) } }
+            @if !way.others.is_empty() {
+                details {
+                    summary { (count(way.others.len(), "other object")) }
+                    ol.chain { @for node in &way.others { (link(stack, node, 0)) } }
                 }
             }
         }
     }
+}
+
+fn link(stack: &StackReport, node: &Node, depth: usize) -> Markup {
+    let mut all = stack.of(&node.address);
+    let broken = all.any(|it| it.ignored.is_none() && it.class.urgency() == Urgency::Broken);
+    let (tone, word) = match node.state {
+        _ if broken => ("bad", "broken now"),
+        State::InSync => ("plain", "as it should be"),
+        State::Noted => ("plain", "to note"),
+        State::Unverified => ("warn", "not verified"),
+        State::Drifted => ("warn", "differs"),
+        State::Unreadable => ("bad", "could not be read"),
+    };
+    html! { li class={ (tone) " depth-" (depth) } { strong { (Inert(&node.title)) } " " (word) } }
 }
 
 fn difference(it: &Difference, urgency: Urgency, is_compared: bool) -> Markup {

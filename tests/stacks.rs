@@ -72,11 +72,12 @@ fn how_many_jobs_there_are_changes_nothing() {
 }
 
 #[test]
-fn as_json_plans_are_a_list() {
+fn as_json_each_stack_has_its_plan() {
     let run = two().run(&format!("{PLAN} -o json")).expect(0);
-    let plans: Vec<serde_json::Value> = serde_json::from_str(&run.stdout).unwrap();
-    let steps = |plan: &serde_json::Value| plan["steps"].as_array().unwrap().len();
-    assert_eq!(plans.iter().map(steps).collect::<Vec<_>>(), [32, 0]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let steps = |it: &serde_json::Value| it["result"]["steps"].as_array().unwrap().len();
+    let stacks = report["stacks"].as_array().unwrap();
+    assert_eq!(stacks.iter().map(steps).collect::<Vec<_>>(), [32, 0]);
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn every_command_goes_about_many_stacks_alike() {
     }
     assert_eq!(run("destroy --auto-approve", 1).1.stdout.matches("Destroy complete").count(), 6);
     for wrong in
-        ["apply", "output -o json", "validate -o json", "observe", "validate --only nobody"]
+        ["apply", "output -o dotenv", "validate -o sarif", "observe", "validate --only nobody"]
     {
         let sandbox = if wrong.starts_with("validate") { "" } else { "--sandbox" };
         let refused = place.run(&format!("{wrong} --stacks stacks {sandbox}")).expect(1);
@@ -280,7 +281,7 @@ fn only_what_a_branch_touches_is_worked_on() {
         rows.map(|row| row.split_whitespace().nth(1).unwrap().to_owned()).collect::<Vec<_>>()
     };
     let nothing = with_git(&place, "validate --stacks stacks --changed-since HEAD").expect(0);
-    assert!(nothing.stderr.contains("No stack has a file that differs from HEAD"), "{nothing:?}");
+    assert!(nothing.stderr.contains("no stack has a file that differs from HEAD"), "{nothing:?}");
     fs::write(at("eu/b/note.yaml"), "# changed\n").unwrap();
     assert_eq!(touched(0), ["eu/b"], "a file that git does not have");
     fs::rename(at("eu/c/internal-app.yaml"), at("eu/c/app.yaml")).unwrap();

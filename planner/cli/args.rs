@@ -10,6 +10,7 @@ mod graph;
 mod guard;
 mod import;
 mod man;
+mod merge;
 mod observe;
 mod output;
 mod plan;
@@ -38,13 +39,14 @@ use privlink_engine::observe::Said;
 
 pub(crate) use comment::Comment;
 pub(crate) use diff::{Diff, DiffFormat};
-pub(crate) use drift::{Drift, DriftFormat, ObserveWith, WebhookFormat};
+pub(crate) use drift::{Drift, DriftFormat, DriftOutput, ObserveWith, WebhookFormat};
 pub(crate) use explain::Explain;
 pub(crate) use forget::Forget;
 pub(crate) use graph::{Graph, GraphFormat};
 pub(crate) use guard::{Guard, GuardCommand, GuardReview, GuardServe};
 pub(crate) use import::Import;
 pub(crate) use man::{Man, ManFormat};
+pub(crate) use merge::Merge;
 pub(crate) use observe::Observe;
 pub(crate) use output::{OutputFormat, Outputs};
 pub(crate) use plan::Plan;
@@ -342,6 +344,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Keep a comment with saved plans on a pull request of GitHub, GitLab or Azure DevOps
     Comment(Comment),
+    /// Make one report of those of several shards, in any format
+    Merge(Merge),
     /// Save what the cluster and Azure show
     Observe(Observe),
     /// Take objects out of the stack, deleting nothing

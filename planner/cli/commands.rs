@@ -5,6 +5,7 @@ mod comment;
 mod diff;
 mod drift;
 mod explain;
+mod failed;
 mod file;
 mod fleet;
 mod forget;
@@ -12,6 +13,7 @@ mod graph;
 mod guard;
 mod import;
 mod man;
+mod merge;
 mod observe;
 mod output;
 pub(crate) mod plan;
@@ -77,6 +79,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
         Command::Explain(args) => explain::run(&args, ui),
         Command::Unlock(args) => unlock::run(&args, ui),
         Command::Comment(args) => comment::run(&args, ui),
+        Command::Merge(args) => merge::run(&args, ui),
         Command::Observe(args) => observe::run(&args, ui),
         Command::Forget(args) => forget::run(&args, ui),
         Command::Import(args) => import::run(&args, ui),

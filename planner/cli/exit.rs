@@ -44,6 +44,21 @@ impl Exit {
         WORST_FIRST.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
     }
 
+    /// The one of a number that a report has; what is none is an error.
+    pub(crate) fn of(code: u8) -> Self {
+        let all = [
+            Self::Done,
+            Self::Changes,
+            Self::Refused,
+            Self::Stale,
+            Self::Locked,
+            Self::AwaitingApproval,
+            Self::Partly,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|it| it.code() == code).unwrap_or(Self::Error)
+    }
+
     /// The number.
     pub(crate) const fn code(self) -> u8 {
         match self {

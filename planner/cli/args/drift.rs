@@ -25,6 +25,13 @@ pub(crate) struct Drift {
     /// there is read again from ARM, and what does not may have changed since
     #[arg(long, value_enum, default_value_t = ObserveWith::Arm, value_name = "SOURCE", conflicts_with = "observed")]
     pub(crate) observe_with: ObserveWith,
+    #[command(flatten)]
+    pub(crate) told: DriftOutput,
+}
+
+/// Who is told of drift, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DriftOutput {
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DriftFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DriftFormat,
@@ -32,6 +39,10 @@ pub(crate) struct Drift {
     /// repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = rendering::<DriftFormat>)]
     pub(crate) render: Vec<(DriftFormat, PathBuf)>,
+    /// An earlier report of drift, as `-o json` writes it: what is new is marked, what is gone is named, and a webhook is sent
+    /// something only if there is news. One that is not there yet makes all new
+    #[arg(long, value_name = "REPORT")]
+    pub(crate) baseline: Option<PathBuf>,
     /// Write metrics to this file, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub(crate) prometheus: Option<PathBuf>,

@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use privlink_core::shard::Shard;
+
 use super::Input;
+use crate::command_error::CommandError;
 
 /// Where desired state is read: of one stack, or of many.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,7 +59,40 @@ pub(crate) struct Many {
     /// With --stacks, only those with a file that is not as in this revision of git, or that is not in git
     #[arg(long, value_name = "REVISION", requires = "stacks")]
     pub(crate) changed_since: Option<String>,
+    /// With --stacks, only those that failed or were refused by this report: what the command wrote with `-o json`
+    #[arg(long, value_name = "REPORT", requires = "stacks")]
+    pub(crate) only_failed: Option<PathBuf>,
+    /// With --stacks, only the I-th of N parts, I from 1: a stack is in the same part whatever other stacks there are
+    #[arg(long, value_name = "I/N", requires = "stacks")]
+    pub(crate) shard: Option<Shard>,
+    /// With --stacks, only one of N parts, the one of this pod of an Indexed Job: JOB_COMPLETION_INDEX + 1
+    #[arg(long, value_name = "N", requires = "stacks", conflicts_with = "shard")]
+    pub(crate) shards: Option<NonZeroUsize>,
 }
+
+impl Many {
+    /// The part of the stacks that is meant, if not all.
+    ///
+    /// # Errors
+    ///
+    /// When the pod's index is not known, or is none of so many.
+    pub(crate) fn shard(&self) -> Result<Option<Shard>, CommandError> {
+        let Some(of) = self.shards else { return Ok(self.shard) };
+        let wrong = |why: String| {
+            CommandError::new(format!("--shards {of}: {why}"))
+                .hint("Kubernetes sets JOB_COMPLETION_INDEX in pods of an Indexed Job; elsewhere, say which part: --shard 1/7.")
+        };
+        let index = std::env::var(INDEX).map_err(|_| wrong(format!("{INDEX} is not set")))?;
+        let index: usize =
+            index.parse().map_err(|_| wrong(format!("{INDEX} is `{index}`, and no number")))?;
+        Shard::new(index.saturating_add(1), of.get())
+            .map(Some)
+            .map_err(|why| wrong(format!("{INDEX} is {index}: {why}")))
+    }
+}
+
+/// Where Kubernetes says which pod of an Indexed Job this is, from 0.
+const INDEX: &str = "JOB_COMPLETION_INDEX";
 
 fn pattern(text: &str) -> Result<glob::Pattern, String> {
     glob::Pattern::new(text).map_err(|error| error.to_string())

@@ -40,13 +40,15 @@ pub(crate) fn desired(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let Some(folder) = &many.stacks else { return run(input, args, mode, None, ui) };
-    fleet::as_text(args.turn.output == DataFormat::Text)?;
     if !args.turn.auto_approve {
         return Err(CommandError::new("several stacks are not asked about one by one: give --auto-approve")
             .hint("Or look first, and carry out what was looked at: `plan --stacks FOLDER --out PLANS`, then `apply PLANS`."));
     }
-    let place = Some(&args.turn.place);
-    let fleet = Fleet { folder, many, input, place, quiet: fleet::UNCHANGED };
+    let (place, is_json) = (Some(&args.turn.place), args.turn.output == DataFormat::Json);
+    let fleet = Fleet { folder, many, input, place, is_json, quiet: fleet::UNCHANGED };
+    if many.shard()?.is_some() {
+        fleet::can_be_sharded(folder, many, input, ui)?;
+    }
     let mut waves = fleet::waves(fleet.chosen(ui)?);
     if mode == Mode::Destroy {
         waves.reverse();
@@ -66,10 +68,10 @@ pub(crate) fn saved_plans(
             "--expect-digest is of one plan, and this is a folder of them",
         ));
     }
-    fleet::as_text(args.run.turn.output == DataFormat::Text)?;
     let (many, input) = (&args.many, &args.input());
-    let place = Some(&args.run.turn.place);
-    let plans = Fleet { folder, many, input, place, quiet: fleet::UNCHANGED };
+    let turn = &args.run.turn;
+    let (place, is_json) = (Some(&turn.place), turn.output == DataFormat::Json);
+    let plans = Fleet { folder, many, input, place, is_json, quiet: fleet::UNCHANGED };
     plans.run_in_order(vec![fleet::saved_plans(folder)?], ui, |source, ui| {
         source
             .input

@@ -2,20 +2,18 @@
 
 mod delivery;
 mod look;
+pub(super) mod publish;
 mod pushgateway;
 mod textfile;
 mod webhook;
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use privlink_core::desired::Desired;
 use privlink_core::drift::{Baseline, Report, StackReport};
 use privlink_core::saved::SavedPlan;
-use privlink_render as render;
-use privlink_render::layout::Layout;
 
-use crate::args::{Drift, DriftFormat};
+use crate::args::Drift;
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
@@ -23,11 +21,11 @@ use crate::ui::Ui;
 
 use super::stacks::{self, Source};
 use look::{By, Looking};
+use publish::Publisher;
 
 pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     let since = args.since.as_deref().map(since).transpose()?;
-    let webhook = webhook::Webhook::of(args)?;
-    let pushgateway = pushgateway::Pushgateway::of(args.pushgateway.as_deref())?;
+    let publisher = Publisher::of(&args.told)?;
     let many = &args.input.many;
     let sources = match &many.stacks {
         Some(folder) => {
@@ -52,27 +50,12 @@ pub(crate) fn run(args: &Drift, ui: &mut Ui) -> Result<Exit, CommandError> {
     for ((source, desired), outcome) in loaded.iter().zip(outcomes) {
         reports.push(outcome.unwrap_or_else(|error| failed(&desired.name, source, &error, ui)));
     }
-    let looked = Report::new(env!("CARGO_PKG_VERSION"), reports);
-    let mut failures = Vec::new();
-    if let Some(webhook) = &webhook {
-        failures.extend(super::block_on(async { Ok(webhook.deliver(&looked).await.err()) })?);
+    let mut looked = Report::new(env!("CARGO_PKG_VERSION"), reports);
+    if let Some(folder) = &many.stacks {
+        looked.folder = folder.display().to_string();
+        looked.shard = many.shard()?;
     }
-    if let Some(pushgateway) = &pushgateway {
-        failures.extend(super::block_on(async { Ok(pushgateway.push(&looked).await.err()) })?);
-    }
-    publish(args, &looked, ui)?;
-    for why in &failures {
-        ui.say(&format!("warning: {why}"));
-    }
-    Ok(exit(args, &looked, failures.is_empty()))
-}
-
-/// What could not be read, or told, weighs more than drift.
-fn exit(args: &Drift, report: &Report, delivered: bool) -> Exit {
-    if !report.is_complete() || !delivered {
-        return Exit::Error;
-    }
-    if report.has_drift() && !args.exit_zero { Exit::Changes } else { Exit::Done }
+    publisher.publish(looked, ui)
 }
 
 /// Looks at stacks side by side.
@@ -132,30 +115,4 @@ fn since(path: &Path) -> Result<Baseline, CommandError> {
             .hint("Make one with `observe --out` or `plan --out`.")),
         },
     }
-}
-
-/// Writes the report in every format that is asked for.
-fn publish(args: &Drift, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
-    ui.print(&rendered(report, args.output, ui.layout()))?;
-    for (format, file) in &args.render {
-        super::file::write_shown(file, &rendered(report, *format, Layout::default()))?;
-    }
-    super::summary::of_text(&rendered(report, DriftFormat::Markdown, Layout::default()), ui);
-    match &args.prometheus {
-        Some(file) => textfile::write(file, report),
-        None => Ok(()),
-    }
-}
-
-fn rendered(report: &Report, format: DriftFormat, layout: Layout) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = match format {
-        DriftFormat::Text => render::drift::text::report(report, layout, &mut text),
-        DriftFormat::Json => render::drift::json(report, &mut text),
-        DriftFormat::Markdown => render::drift::markdown::report(report, &mut text),
-        DriftFormat::Html => text.write_str(&render::drift::html::report(report)),
-        DriftFormat::Junit => render::drift::junit::report(report, &mut text),
-    };
-    text
 }

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use privlink_core::desired::Desired;
 use privlink_core::escape::terminal;
+use privlink_core::names::natural;
 use privlink_core::plural;
 use privlink_core::stack_order;
+use privlink_render::fleet::record::{self, Record};
 use privlink_render::fleet::{self as table, Came, Line};
 use privlink_render::style::Label;
+use serde_json::Value;
 
 use crate::args::{Input, Many, TargetFlags};
 use crate::command_error::CommandError;
@@ -29,6 +32,8 @@ pub(super) struct Fleet<'a> {
     pub(super) input: &'a Input,
     /// Where they are, if that is asked for.
     pub(super) place: Option<&'a TargetFlags>,
+    /// Whether what comes of them is written as JSON.
+    pub(super) is_json: bool,
     /// What those are called that are well and have nothing to say.
     pub(super) quiet: &'static str,
 }
@@ -74,39 +79,75 @@ impl Fleet<'_> {
                 let came = work(source, &mut ui);
                 let path = source.below(self.folder);
                 match came {
-                    Ok(exit) => (line(path, exit, &mut ui), exit, ui),
+                    Ok(exit) => Ended { line: self.line(path, exit, &mut ui), exit, ui },
                     Err(error) => {
                         ui.say(&format!("{path}:"));
                         ui.error(&error);
                         let exit = error.exit;
-                        (Line::failed(path, error.line()), exit, ui)
+                        Ended { line: Line::failed(path, error.line()), exit, ui }
                     }
                 }
             })?;
-            for (line, came, kept) in came {
-                exit = exit.worse(came);
-                shown.push((line, kept));
+            for ended in came {
+                exit = exit.worse(ended.exit);
+                shown.push(ended);
             }
         }
-        shown.sort_by(|(one, _), (other, _)| one.order(other));
-        let (lines, kept): (Vec<Line>, Vec<Ui>) = shown.into_iter().unzip();
-        if let (true, Some(revision)) = (lines.is_empty(), &self.many.changed_since) {
-            ui.say(&format!("No stack has a file that differs from {revision}."));
-            return Ok(exit);
+        match self.is_json {
+            true => self.write(shown, ui)?,
+            false => self.show(shown, ui)?,
         }
-        self.show(&lines, ui)?;
-        for kept in kept {
-            let says = kept.has_result();
+        Ok(exit)
+    }
+
+    /// What came of a stack that was worked on, as it was summed up.
+    fn line(&self, path: String, exit: Exit, ui: &mut Ui) -> Line {
+        let said = ui.summary().map(ToOwned::to_owned);
+        if exit == Exit::Done && said.is_none() && !self.is_json {
+            ui.drop_result();
+        }
+        let came = match exit {
+            Exit::Done if said.is_none() => Came::Unchanged,
+            Exit::Done => Came::Well,
+            Exit::Refused => Came::Refused,
+            Exit::Changes => Came::Changes,
+            Exit::AwaitingApproval => Came::Noted,
+            _ => Came::Failed,
+        };
+        Line { path, came, said: said.unwrap_or_default() }
+    }
+
+    /// Writes all as JSON, in order of their paths.
+    fn write(&self, mut all: Vec<Ended>, ui: &mut Ui) -> Result<(), CommandError> {
+        let head = stacks::head(self.folder, self.many, ui)?;
+        ui.print(&head.json().map_err(not_json)?)?;
+        all.sort_by(|one, other| natural(&one.line.path, &other.line.path));
+        for (at, ended) in all.into_iter().enumerate() {
+            let Ended { line: Line { path, came, said }, exit, ui: mut kept } = ended;
+            let result = result(&kept.take_result()).map_err(not_json)?;
+            let record = Record { path, came, said, exit_code: exit.code(), result };
             ui.release(kept)?;
+            ui.print(&record::json(&record, at == 0).map_err(not_json)?)?;
+        }
+        ui.print(record::END)
+    }
+
+    /// Shows a table, the worst on top, and then what each said.
+    fn show(&self, mut all: Vec<Ended>, ui: &mut Ui) -> Result<(), CommandError> {
+        all.sort_by(|one, other| one.line.order(&other.line));
+        let lines: Vec<Line> = all.iter().map(|it| it.line.clone()).collect();
+        self.table(&lines, ui)?;
+        for ended in all {
+            let says = ended.ui.has_result();
+            ui.release(ended.ui)?;
             if says {
                 ui.print("\n")?;
             }
         }
-        ui.print(&format!("{}\n", ui.style().paint(Label::Heading, total(&lines))))?;
-        Ok(exit)
+        ui.print(&format!("{}\n", ui.style().paint(Label::Heading, total(&lines))))
     }
 
-    fn show(&self, lines: &[Line], ui: &mut Ui) -> Result<(), CommandError> {
+    fn table(&self, lines: &[Line], ui: &mut Ui) -> Result<(), CommandError> {
         let count = plural::count(lines.len(), "stack");
         let head = format!("{count} in {}", self.folder.display());
         let mut text = format!("{}\n\n", ui.style().paint(Label::Heading, terminal(&head)));
@@ -117,7 +158,7 @@ impl Fleet<'_> {
 }
 
 /// How many stacks there are, and how many of them failed or were refused.
-fn total(lines: &[Line]) -> String {
+pub(super) fn total(lines: &[Line]) -> String {
     let of = |came: Came| lines.iter().filter(|it| it.came == came).count();
     let mut total = format!("{}.", plural::count(lines.len(), "stack"));
     for (count, what) in [(of(Came::Refused), "refused"), (of(Came::Failed), "failed")] {
@@ -128,21 +169,25 @@ fn total(lines: &[Line]) -> String {
     total
 }
 
-/// What came of a stack that was worked on, as it was summed up.
-fn line(path: String, exit: Exit, ui: &mut Ui) -> Line {
-    let said = ui.summary().map(ToOwned::to_owned);
-    if exit == Exit::Done && said.is_none() {
-        ui.drop_result();
-    }
-    let came = match exit {
-        Exit::Done if said.is_none() => Came::Unchanged,
-        Exit::Done => Came::Well,
-        Exit::Refused => Came::Refused,
-        Exit::Changes => Came::Changes,
-        Exit::AwaitingApproval => Came::Noted,
-        _ => Came::Failed,
-    };
-    Line { path, came, said: said.unwrap_or_default() }
+/// How the work on one stack ended.
+struct Ended {
+    line: Line,
+    exit: Exit,
+    ui: Ui,
+}
+
+/// What a command wrote as JSON: one value, or else an array of all; nothing where it wrote nothing.
+fn result(text: &str) -> Result<Option<Value>, serde_json::Error> {
+    let mut values: Vec<Value> =
+        serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>()?;
+    Ok(match values.len() {
+        0 | 1 => values.pop(),
+        _ => Some(Value::Array(values)),
+    })
+}
+
+fn not_json(error: serde_json::Error) -> CommandError {
+    CommandError::new(format!("what came of the stacks cannot be written as JSON: {error}"))
 }
 
 /// Each file with a saved plan below a folder, in order of its path.
@@ -181,12 +226,23 @@ pub(super) fn saved_plans(folder: &Path) -> Result<Vec<Source>, CommandError> {
     Ok(found.into_iter().map(source).collect())
 }
 
-/// Refuses other formats than text for what is written of several stacks.
-pub(super) fn as_text(is_text: bool) -> Result<(), CommandError> {
-    match is_text {
-        true => Ok(()),
-        false => Err(CommandError::new("several stacks are shown as text")),
-    }
+/// Refuses to work on a part of stacks that have an order: who works on the other parts does not wait for this one.
+pub(super) fn can_be_sharded(
+    folder: &Path,
+    many: &Many,
+    input: &Input,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let whole = Many { shard: None, shards: None, ..many.clone() };
+    let all = stacks::chosen(folder, &whole, input, ui)?;
+    let waves = waves(all);
+    let Some(first) = waves.get(1).and_then(|wave| wave.first()) else { return Ok(()) };
+    let why = format!(
+        "{} reaches a Private Link Service of another stack, and is applied behind it, which shards cannot see to",
+        first.below(folder)
+    );
+    Err(CommandError::new(why)
+        .hint("Leave it to another run by --only, or apply all stacks in one run."))
 }
 
 /// Stacks in the order in which they can be applied. One that cannot be read needs nobody, and says so itself.

@@ -31,7 +31,14 @@ pub(crate) fn run(args: &Observe, ui: &mut Ui) -> Result<Exit, CommandError> {
             "the snapshots of several stacks are saved: give --out FOLDER",
         ));
     };
-    let fleet = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "saved" };
+    let fleet = Fleet {
+        folder,
+        many,
+        input: &input,
+        place: Some(&args.place),
+        is_json: false,
+        quiet: "saved",
+    };
     let lists = stacks::shared_lists(&args.place);
     let exit = fleet.run(ui, |source, ui| {
         let file = source.beside(folder, out, ".json");

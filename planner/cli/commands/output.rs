@@ -14,7 +14,7 @@ use crate::connect::Common;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-use super::fleet::{self, Fleet};
+use super::fleet::Fleet;
 use super::stacks;
 
 /// What was read back.
@@ -27,16 +27,21 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
     let input = args.input.input();
     let many = &args.input.many;
     let Some(folder) = &many.stacks else { return one(&input, args, None, ui) };
-    fleet::as_text(args.output == OutputFormat::Text)?;
+    let is_json = args.output == OutputFormat::Json;
+    if !is_json && args.output != OutputFormat::Text {
+        return Err(CommandError::new("outputs of several stacks are shown as text or json"));
+    }
     if args.out.is_some() {
         return Err(CommandError::new("--out: several stacks do not go into one file")
             .hint("Name one stack with -f, or leave --out away."));
     }
-    let fleet =
-        Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "no outputs" };
+    let place = Some(&args.place);
+    let fleet = Fleet { folder, many, input: &input, place, is_json, quiet: "no outputs" };
     let lists = stacks::shared_lists(&args.place);
     fleet.run(ui, |source, ui| {
-        ui.print(&format!("{}\n", privlink_core::escape::terminal(&source.below(folder))))?;
+        if !is_json {
+            ui.print(&format!("{}\n", privlink_core::escape::terminal(&source.below(folder))))?;
+        }
         one(&source.input, args, lists.as_ref().map(Common::Lists), ui)
     })
 }

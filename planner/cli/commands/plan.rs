@@ -1,6 +1,6 @@
 //! `plan`: shows what would change.
 
-mod stacks;
+pub(crate) mod stacks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -83,7 +83,7 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
 }
 
 /// A plan, and whether what it needs was found to be there.
-struct Made {
+pub(crate) struct Made {
     plan: Plan,
     subjects: BTreeMap<Address, String>,
     met: bool,
@@ -95,6 +95,11 @@ impl Made {
     fn of(planned: Planned) -> Self {
         let Planned { plan, subjects, .. } = planned;
         Self { plan, subjects, met: true, digest: None }
+    }
+
+    /// One that was made before.
+    fn read(plan: Plan) -> Self {
+        Self { plan, subjects: BTreeMap::new(), met: true, digest: None }
     }
 }
 
@@ -175,7 +180,7 @@ async fn live(
 }
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let Made { plan, met, digest, .. } = made;
+    let Made { plan, digest, .. } = made;
     let read = if args.observed.is_some() { "" } else { "just now" };
     ui.print(&rendered(plan, args.shown.output, &Shown { full: args.shown.full, read }, ui))?;
     for (format, file) in &args.shown.render {
@@ -185,23 +190,26 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
         )?;
     }
     ui.annotate(&Notice::of_plan(plan));
-    if args.input.many.stacks.is_none() {
-        super::summary::of_plan(plan, ui);
-    }
+    super::summary::of_plans(&[plan], ui);
     let commented = [(plan, digest.as_deref())];
     if let Some(id) = &args.comment
         && let Err(error) = super::comment::of_plans(&commented, id, ui)
     {
         ui.warn(&error);
     }
-    if !met {
-        return Ok(Exit::Error);
+    Ok(exit(made, args))
+}
+
+/// What a plan ends with.
+fn exit(made: &Made, args: &args::Plan) -> Exit {
+    if !made.met {
+        return Exit::Error;
     }
-    if !plan.refusals.is_empty() {
-        return Ok(Exit::Refused);
+    if !made.plan.refusals.is_empty() {
+        return Exit::Refused;
     }
-    let has_changes = args.detailed_exitcode && !plan.is_empty();
-    Ok(if has_changes { Exit::Changes } else { Exit::Done })
+    let has_changes = args.detailed_exitcode && !made.plan.is_empty();
+    if has_changes { Exit::Changes } else { Exit::Done }
 }
 
 /// A plan with what it is bound to, not sealed yet.
@@ -224,11 +232,6 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
 /// A plan in a format, as it looks on stdout.
 pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
     in_frame(shown, ui, |frame| rendering(plan, format, frame, ui.pipeline()))
-}
-
-/// The part of a page that is about one plan of many.
-fn fragment(plan: &Plan, shown: &Shown<'_>, ui: &Ui) -> String {
-    in_frame(shown, ui, |frame| render::html::fragment(plan, frame))
 }
 
 fn in_frame(shown: &Shown<'_>, ui: &Ui, render: impl FnOnce(&Frame<'_>) -> String) -> String {

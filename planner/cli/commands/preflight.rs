@@ -18,7 +18,7 @@ use crate::connect::{Common, Connected};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-use super::fleet::{self, Fleet};
+use super::fleet::Fleet;
 use super::stacks;
 
 pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -33,8 +33,8 @@ pub(crate) fn run(args: &args::Preflight, ui: &mut Ui) -> Result<Exit, CommandEr
     let input = args.input();
     let many = &args.many;
     let Some(folder) = &many.stacks else { return one(&input, args, phase, None, ui) };
-    fleet::as_text(args.output == DataFormat::Text)?;
-    let fleet = Fleet { folder, many, input: &input, place: Some(&args.place), quiet: "ready" };
+    let (place, is_json) = (Some(&args.place), args.output == DataFormat::Json);
+    let fleet = Fleet { folder, many, input: &input, place, is_json, quiet: "ready" };
     let lists = stacks::shared_lists(&args.place);
     fleet.run(ui, |source, ui| {
         one(&source.input, args, phase, lists.as_ref().map(Common::Lists), ui)
@@ -70,7 +70,8 @@ fn one(
     ui.print(&text)?;
     let (missing, unknown) = (report.count(Verdict::Missing), report.count(Verdict::Unknown));
     match missing + unknown {
-        0 => ui.drop_result(),
+        0 if args.output == DataFormat::Text => ui.drop_result(),
+        0 => {}
         _ => ui.sum_up(format!("{missing} missing, {unknown} unknown")),
     }
     Ok(if report.count(Verdict::Missing) > 0 { Exit::Error } else { Exit::Done })

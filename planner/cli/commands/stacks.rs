@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use privlink_azure::ArmClient;
 use privlink_core::diagnostic::MAX_SOURCE_BYTES;
 use privlink_core::drift::shell_word;
+use privlink_core::names::natural;
 use privlink_engine::observe::SharedLists;
+use privlink_render::fleet::record::{self, Head};
 
 use crate::args::{Input, Many, TargetFlags};
 use crate::command_error::{CommandError, io};
@@ -17,6 +19,7 @@ use crate::invocation::Invocation;
 use crate::progress::Passing;
 use crate::ui::Ui;
 
+use super::failed::Failed;
 use super::touched::Touched;
 
 /// Where one stack's desired state is read.
@@ -178,7 +181,45 @@ pub(super) fn chosen(
         let touched = Touched::since(revision, folder)?;
         all.retain(|source| is_touched(source, &touched));
     }
+    if let Some(report) = &many.only_failed {
+        let failed = Failed::read(report)?;
+        all.retain(|source| failed.holds(&source.below(folder)));
+    }
+    if let Some(shard) = many.shard()? {
+        all.retain(|source| shard.holds(&source.below(folder)));
+    }
+    all.sort_by(|one, other| natural(&one.below(folder), &other.below(folder)));
+    if all.is_empty() {
+        ui.say(&format!("Nothing to do in {}{}.", folder.display(), by(many)?));
+    }
     Ok(all)
+}
+
+/// By what none may be left.
+fn by(many: &Many) -> Result<String, CommandError> {
+    let mut by = Vec::new();
+    by.extend(
+        many.changed_since.as_ref().map(|it| format!("no stack has a file that differs from {it}")),
+    );
+    by.extend(many.only_failed.as_ref().map(|it| format!("no stack failed in {}", it.display())));
+    by.extend(many.shard()?.map(|it| format!("no stack is in shard {it}")));
+    Ok(if by.is_empty() { String::new() } else { format!(": {}", by.join(", or ")) })
+}
+
+/// What is said once of a run over the stacks below a folder.
+pub(super) fn head(folder: &Path, many: &Many, ui: &Ui) -> Result<Head, CommandError> {
+    let called = ui.invocation();
+    Ok(Head {
+        format_version: record::FORMAT_VERSION.to_owned(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: called.command.clone(),
+        folder: folder.display().to_string(),
+        place: called.place.clone(),
+        limits: called.limits.clone(),
+        read: String::new(),
+        shard: many.shard()?,
+        missing_shards: Vec::new(),
+    })
 }
 
 /// Whether a stack's own files are touched, or one that its documents name, such as an Offer's.

@@ -18,8 +18,13 @@ const LEAST: usize = 4_096;
 /// What is shown, for a place and in so many bytes.
 type Page<'a> = dyn Fn(Flavour, usize) -> String + 'a;
 
-/// Shows a plan. A failure to do so is a warning.
-pub(super) fn of_plan(plan: &Plan, ui: &mut Ui) {
+/// Whether a pipeline shows one.
+pub(super) fn is_shown(ui: &Ui) -> bool {
+    ui.pipeline().agent.is_some()
+}
+
+/// Shows plans. A failure to do so is a warning.
+pub(super) fn of_plans(plans: &[&Plan], ui: &mut Ui) {
     let environment = super::comment::environment();
     let (commit, blob) = (environment.commit(), environment.blob());
     let (read, again) = (super::plan::now(), ui.invocation().again("plan"));
@@ -32,7 +37,7 @@ pub(super) fn of_plan(plan: &Plan, ui: &mut Ui) {
             again: Some(&again),
             ..Options::new(flavour)
         };
-        document(&[plan], &options)
+        document(plans, &options)
     };
     show(&page, ui);
 }

@@ -21,14 +21,17 @@ use crate::exit::Exit;
 use crate::input;
 use crate::ui::{self, Ui};
 
-use super::fleet::{self, Fleet};
+use super::fleet::Fleet;
 
 pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
     let input = args.input.input();
     let Some(folder) = &args.input.many.stacks else { return one(&input, args.output, ui) };
-    fleet::as_text(args.output == ProblemFormat::Text)?;
+    if args.output == ProblemFormat::Sarif {
+        return Err(CommandError::new("problems of several stacks are shown as text or json"));
+    }
+    let is_json = args.output == ProblemFormat::Json;
     let many = &args.input.many;
-    let stacks = Fleet { folder, many, input: &input, place: None, quiet: "valid" };
+    let stacks = Fleet { folder, many, input: &input, place: None, is_json, quiet: "valid" };
     stacks.run(ui, |source, ui| one(&source.input, args.output, ui))
 }
 
@@ -70,6 +73,9 @@ fn one(input: &Input, format: ProblemFormat, ui: &mut Ui) -> Result<Exit, Comman
         ProblemFormat::Json => {
             let list: Vec<_> = diagnostics.iter().map(diagnostic::json).collect();
             let counts = diagnostic::count(diagnostics);
+            if severities.iter().any(|it| *it != Severity::Note) {
+                ui.sum_up(counted(&severities));
+            }
             let report = json!({"diagnostics": list, "counts": counts, "findings": findings});
             ui.print(&format!("{report:#}\n"))?;
         }

@@ -12,14 +12,16 @@
 
 mod assumption;
 pub mod baseline;
-mod class;
 mod controller;
 mod disconnect;
 mod endpoint;
 mod forgotten;
 mod gathered;
 mod health;
+mod identity;
+mod ignored;
 mod kubernetes;
+mod news;
 mod orphan;
 mod progress;
 mod repair;
@@ -36,11 +38,12 @@ use crate::stack_graph;
 use crate::unread;
 
 pub use baseline::Baseline;
-pub use class::{Class, Urgency, Weight};
+pub use news::compare;
+pub use privlink_input::drift_class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
-    By, Cause, Difference, FORMAT_VERSION, Field, Heals, LastEvent, LastModified, Node, Report,
-    Screen, ScreenSource, StackReport, State, Summary, Unread,
+    By, Cause, Difference, FORMAT_VERSION, Field, Heals, Ignored, Known, LastEvent, LastModified,
+    Node, Report, Screen, ScreenSource, StackReport, State, Summary, Unread, UnusedIgnore, Why,
 };
 
 use gathered::Gathered;
@@ -94,6 +97,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     gathered.expect_desired(input);
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
     disconnect::judge(as_given, look, synced, &mut gathered.differences);
+    gathered.unused_ignores = ignored::mark(as_given, &mut gathered.differences);
     let needs = stack_graph::needs(input, &as_it_is, &join.own, &gathered.nodes);
     StackReport { needs, ..gathered.into_report(input, &as_it_is) }
 }

@@ -46,6 +46,7 @@ pub mod route;
 pub mod rule;
 mod safety;
 pub mod saved;
+pub mod shard;
 pub mod stack_graph;
 pub mod stack_order;
 pub mod staleness;

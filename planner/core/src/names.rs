@@ -25,6 +25,21 @@ pub fn folded(mut names: Vec<String>) -> Vec<String> {
     folded
 }
 
+/// Whether a name is as a pattern, in which `*` stands for any characters.
+pub fn is_like(name: &str, pattern: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.find(part) {
+            Some(at) => left = left.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
 /// A name and the number at its end.
 fn numbered(name: &str) -> Option<(&str, u64)> {
     let stem = name.trim_end_matches(|it: char| it.is_ascii_digit());
@@ -76,6 +91,27 @@ fn digits(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        let like = [
+            ("PrivateEndpoint/a", "PrivateEndpoint/a"),
+            ("PrivateEndpoint/a", "PrivateEndpoint/*"),
+            ("Service/default/app", "*/default/*"),
+            ("Service/default/app", "*"),
+            ("Service/aXbXb", "Service/a*b*b"),
+            ("x", "x*"),
+        ];
+        let unlike = [
+            ("PrivateEndpoint/ab", "PrivateEndpoint/a"),
+            ("Service/default/app", "*/other/*"),
+            ("Service/ab", "Service/a*b*b"),
+            ("ab", "*a"),
+            ("", "?"),
+        ];
+        assert!(like.iter().all(|(name, pattern)| is_like(name, pattern)));
+        assert!(!unlike.iter().any(|(name, pattern)| is_like(name, pattern)));
+    }
 
     #[test]
     fn names_that_count_up_are_one() {

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
-    Admitted, AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, Maker, Passed, Policy,
-    Port, ServiceSpec, Services, Stack, Subnet, Target,
+    Admitted, AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, IgnoredDrift, Maker,
+    Passed, Policy, Port, ServiceSpec, Services, Stack, Subnet, Target,
 };
 use crate::kubernetes::service::Key;
 pub use annotation::is_meant;

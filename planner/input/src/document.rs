@@ -31,7 +31,7 @@ pub use service::{Annotation, Port, Service, ServiceSpec};
 pub use shapes::{ENDPOINT_APPROVAL, OFFER, PRIVATE_ENDPOINT, SERVICE, STACK};
 pub use types::{
     Admitted, AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, EndpointTarget, Facts,
-    Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
+    IgnoredDrift, Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
 };
 
 /// What was read: documents by kind, in the order of the text, and everything wrong with them.

@@ -6,6 +6,7 @@ mod chunk;
 pub mod desired;
 pub mod diagnostic;
 pub mod document;
+pub mod drift_class;
 pub mod rule;
 pub mod schema;
 pub mod yaml;

@@ -5,6 +5,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod prometheus;
+mod standing;
 pub mod text;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use privlink_core::address::Kind;
 use privlink_core::change::short;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{
-    Cause, Difference, Field, Report, ScreenSource, StackReport, State, Urgency, Weight,
+    Cause, Difference, Field, Report, ScreenSource, StackReport, UnusedIgnore, Urgency, Weight, Why,
 };
 use privlink_core::names::folded;
 use privlink_core::plural::count;
@@ -39,6 +40,8 @@ pub fn line(report: &Report) -> String {
     let more = [
         (summary.unverified, "unverified"),
         (summary.notes, "to note"),
+        (summary.ignored, "ignored"),
+        (summary.unused_ignores, "unused in ignoreDrift"),
         (summary.unreadable, "unreadable"),
     ];
     let more: Vec<String> = more
@@ -53,6 +56,16 @@ pub fn line(report: &Report) -> String {
         let failed = count(summary.failed, "stack");
         sentences.push(format!("{failed} could not be looked at."));
     }
+    if report.compared {
+        let all: usize = report.stacks.iter().map(|it| it.told().count()).sum();
+        let still = all - summary.new.min(all);
+        let gone = summary.gone;
+        sentences.push(format!(
+            "Since the earlier report: {} new, {still} still, {gone} gone.",
+            summary.new
+        ));
+    }
+    sentences.extend(crate::fleet::not_in_it(&report.missing_shards));
     sentences.join(" ")
 }
 
@@ -79,39 +92,84 @@ fn screened(report: &Report) -> Option<String> {
 
 /// How many objects differ, and how: `2 of 6 objects differ: 1 broken now, 1 edited.`
 fn drifted(report: &Report) -> String {
-    let nodes: BTreeSet<_> = report
-        .stacks
+    how_many(&report.stacks.iter().collect::<Vec<_>>()) + "."
+}
+
+/// The same of some stacks, as a part of a sentence; nothing if none differs.
+fn how_many(stacks: &[&StackReport]) -> String {
+    let drift = |stack: &&StackReport| -> Vec<Urgency> {
+        let drift = stack.told().filter(|it| it.weight == Weight::Drift);
+        drift.map(|it| it.class.urgency()).collect()
+    };
+    let urgencies: Vec<Urgency> = stacks.iter().flat_map(drift).collect();
+    if urgencies.is_empty() {
+        return String::new();
+    }
+    let nodes: usize = stacks
         .iter()
-        .flat_map(|stack| {
-            let drift = stack.differences.iter().filter(|it| it.weight == Weight::Drift);
-            drift.map(move |it| (&stack.stack, &stack.source, &it.address))
+        .map(|stack| {
+            let drift = stack.told().filter(|it| it.weight == Weight::Drift);
+            drift.map(|it| &it.address).collect::<BTreeSet<_>>().len()
         })
-        .collect();
-    let all: usize = report.stacks.iter().map(|stack| stack.nodes.len()).sum();
+        .sum();
+    let all: usize = stacks.iter().map(|stack| stack.nodes.len()).sum();
     let all = count(all, "object");
-    let verb = if nodes.len() == 1 { "differs" } else { "differ" };
+    let verb = if nodes == 1 { "differs" } else { "differ" };
     let parts: Vec<String> =
         [(Urgency::Broken, "broken now"), (Urgency::Edited, "edited"), (Urgency::Other, "other")]
             .into_iter()
-            .map(|(urgency, words)| (urgent(report, urgency), words))
+            .map(|(urgency, words)| (urgencies.iter().filter(|it| **it == urgency).count(), words))
             .filter(|(number, _)| *number > 0)
             .map(|(number, words)| format!("{number} {words}"))
             .collect();
-    format!("{} of {all} {verb}: {}.", nodes.len(), parts.join(", "))
+    format!("{nodes} of {all} {verb}: {}", parts.join(", "))
 }
 
 /// How many differences are so urgent.
 fn urgent(report: &Report, urgency: Urgency) -> usize {
-    let differences = report.stacks.iter().flat_map(|stack| &stack.differences);
+    let differences = report.stacks.iter().flat_map(StackReport::told);
     differences.filter(|it| it.class.urgency() == urgency).count()
 }
 
-/// The differences of a stack that are so urgent, the worst first.
+/// The differences of a stack that are so urgent, the worst first, but for those that are ignored.
 fn of_urgency(stack: &StackReport, urgency: Urgency) -> Vec<&Difference> {
-    let all = stack.differences.iter().filter(|it| it.class.urgency() == urgency);
+    let all = stack.told().filter(|it| it.class.urgency() == urgency);
     let mut all: Vec<&Difference> = all.collect();
     all.sort_by_key(|it| it.class.rank());
     all
+}
+
+/// The differences of a stack that are ignored.
+fn ignored(stack: &StackReport) -> Vec<&Difference> {
+    stack.differences.iter().filter(|it| it.ignored.is_some()).collect()
+}
+
+/// Why a difference is ignored, and how long; not escaped.
+fn why_ignored(difference: &Difference) -> Option<String> {
+    let ignored = difference.ignored.as_ref()?;
+    let until = ignored.until.as_ref().map(|day| format!(" until {day}"));
+    Some(format!("ignored{}: {}", until.unwrap_or_default(), ignored.reason))
+}
+
+/// What an entry comes to that ignores nothing; not escaped.
+fn unused(entry: &UnusedIgnore) -> String {
+    let UnusedIgnore { object, class, reason, why, until, place } = entry;
+    let about = format!("{object} ({})", class.as_str());
+    let why = match (why, until) {
+        (Why::Expired, Some(day)) => format!("ended on {day}"),
+        (Why::Expired, None) => "ended".to_owned(),
+        (Why::Unused, _) => "ignores nothing now".to_owned(),
+    };
+    format!("{about} {why}: {reason}, at {place}")
+}
+
+/// Since when a difference is known, if that was compared; not escaped.
+fn since(report_is_compared: bool, difference: &Difference) -> Option<String> {
+    match (report_is_compared, difference.is_new, difference.first_seen.as_str()) {
+        (false, ..) | (true, false, "") => None,
+        (true, true, _) => Some("new".to_owned()),
+        (true, false, at) => Some(format!("first seen {}", instant(at))),
+    }
 }
 
 /// What differences of an urgency are called above them.
@@ -246,13 +304,6 @@ fn title(stack: &StackReport) -> String {
     let source =
         if stack.source.is_empty() { String::new() } else { format!(" ({})", stack.source) };
     format!("{}{source}", stack.stack)
-}
-
-/// Whether an object could not be looked at, or differs.
-fn is_quiet(stack: &StackReport) -> bool {
-    stack.is_complete()
-        && stack.differences.is_empty()
-        && stack.nodes.iter().all(|it| it.state == State::InSync)
 }
 
 #[cfg(test)]

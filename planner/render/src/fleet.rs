@@ -1,5 +1,7 @@
 //! What came of the plans of several stacks: the worst first, those without changes in one line.
 
+pub mod record;
+
 use std::fmt::{self, Write};
 
 use crate::escape::{code, markdown};
@@ -10,9 +12,15 @@ use privlink_core::escape::terminal;
 use privlink_core::names::natural;
 use privlink_core::plan::Plan;
 use privlink_core::rule;
+use privlink_core::shard::Shard;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What came of a stack, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Came {
     /// Its plan is refused.
     Refused,
@@ -25,6 +33,7 @@ pub enum Came {
     /// It changes nothing, and there is something to say.
     Noted,
     /// What was to be done is done.
+    #[serde(rename = "done")]
     Well,
     /// It changes nothing.
     Unchanged,
@@ -101,6 +110,16 @@ fn told(lines: &[Line]) -> (Vec<&Line>, usize) {
     (told, quiet)
 }
 
+/// The parts of the stacks that a report does not have, in a sentence.
+pub fn not_in_it(missing: &[Shard]) -> Option<String> {
+    let all: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    match all.as_slice() {
+        [] => None,
+        [one] => Some(format!("Not in this report: shard {one}.")),
+        _ => Some(format!("Not in this report: shards {}.", all.join(", "))),
+    }
+}
+
 /// What those are called that change nothing.
 pub const UNCHANGED: &str = "no changes";
 
@@ -117,27 +136,53 @@ pub fn text(
     out: &mut dyn Write,
 ) -> fmt::Result {
     let (told, quiet) = told(lines);
-    let rows: Vec<(Came, String, String)> = told
-        .into_iter()
-        .map(|it| (it.came, terminal(&it.path).into_owned(), terminal(&it.said).into_owned()))
-        .collect();
+    let rows: Vec<Row> = told.into_iter().map(Row::of).collect();
+    table(&rows, (word_of_quiet, quiet), layout, out)
+}
+
+/// A row of a table of stacks.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// What came of the stack, in a word or two.
+    pub(crate) word: &'static str,
+    /// How bad that is.
+    pub(crate) label: Label,
+    /// Where it is read.
+    pub(crate) path: String,
+    /// What came of it, in a sentence.
+    pub(crate) said: String,
+}
+
+impl Row {
+    pub(crate) fn of(line: &Line) -> Self {
+        let Line { path, came, said } = line.clone();
+        Self { word: came.word(), label: came.label(), path, said }
+    }
+}
+
+/// Writes rows, and how many others there are, which all have one word.
+pub(crate) fn table(
+    rows: &[Row],
+    (word_of_quiet, quiet): (&str, usize),
+    layout: Layout,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let all = [word_of_quiet].into_iter().filter(|_| quiet > 0);
-    let words = all.chain(rows.iter().map(|(came, ..)| came.word()));
+    let words = all.chain(rows.iter().map(|it| it.word));
     let word = words.map(width).max().unwrap_or_default();
     let most = layout.columns() / 3;
-    let path = rows.iter().map(|(_, path, _)| width(path)).max().unwrap_or_default().min(most);
-    for (came, name, said) in &rows {
+    let path = rows.iter().map(|it| width(&terminal(&it.path))).max().unwrap_or_default().min(most);
+    for row in rows {
         let cells = [
-            Cell::new(came.word(), word).labelled(Some(came.label())),
-            Cell::new(name.as_str(), path),
-            Cell::new(said.as_str(), 0),
+            Cell::new(row.word, word).labelled(Some(row.label)),
+            Cell::new(terminal(&row.path), path),
+            Cell::new(terminal(&row.said), 0),
         ];
         layout.row(2, &cells, out)?;
     }
     if quiet > 0 {
-        let label = Came::Unchanged.label();
         let cells = [
-            Cell::new(word_of_quiet, word).labelled(Some(label)),
+            Cell::new(word_of_quiet, word).labelled(Some(Label::Faint)),
             Cell::new(quiet.to_string(), path),
         ];
         layout.row(2, &cells, out)?;
@@ -152,21 +197,28 @@ pub fn text(
 /// Fails when the writer does.
 pub fn markdown_table(lines: &[Line], out: &mut dyn Write) -> fmt::Result {
     let (told, quiet) = told(lines);
-    if !told.is_empty() {
-        writeln!(out, "| | stack | |\n|---|---|---|")?;
-        for Line { path, came, said } in told {
-            let word = match came {
-                Came::Refused | Came::Failed => format!("**{}**", came.word()),
-                _ => came.word().to_owned(),
-            };
-            writeln!(out, "| {word} | {} | {} |", code(path), markdown(said))?;
-        }
-        writeln!(out)?;
-    }
+    let rows: Vec<Row> = told.into_iter().map(Row::of).collect();
+    markdown_rows(&rows, out)?;
     if quiet > 0 {
         writeln!(out, "No changes in {quiet} of {}.\n", lines.len())?;
     }
     Ok(())
+}
+
+/// Writes rows as a Markdown table.
+pub(crate) fn markdown_rows(rows: &[Row], out: &mut dyn Write) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| | stack | |\n|---|---|---|")?;
+    for Row { word, label, path, said } in rows {
+        let word = match label {
+            Label::Error => format!("**{word}**"),
+            _ => (*word).to_owned(),
+        };
+        writeln!(out, "| {word} | {} | {} |", code(path), markdown(said))?;
+    }
+    writeln!(out)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 
 mod plan;
 
-use crate::fleet::{self, Came, Line};
+use std::collections::BTreeSet;
+
+use crate::fleet::{self, Came, Line, Row};
 use crate::style::Label;
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use privlink_core::escape::terminal;
@@ -76,28 +78,14 @@ const STYLE: &str = include_str!("html/style.css");
 pub fn fleet(lines: &[Line], fragments: &[(usize, String)], total: &str) -> String {
     let worst = lines.iter().map(|it| it.came).min().unwrap_or(Came::Unchanged);
     let quiet = lines.iter().filter(|it| it.came == Came::Unchanged).count();
-    let told = lines.iter().enumerate().filter(|(_, it)| it.came != Came::Unchanged);
+    // What changes nothing comes last, so that rows count as lines do.
+    let told = lines.iter().filter(|it| it.came != Came::Unchanged);
+    let rows: Vec<Row> = told.map(Row::of).collect();
+    let links: BTreeSet<usize> = fragments.iter().map(|it| it.0).collect();
     let body = html! {
         section aria-labelledby="stacks" {
             h2 #stacks { "Stacks" }
-            (wide("stacks", &html! {
-                table {
-                    thead { tr { th scope="col" { "what" } th scope="col" { "stack" } th scope="col" { "in a line" } } }
-                    tbody {
-                        @for (at, line) in told {
-                            tr {
-                                td class=(tone(line.came.label())) { (line.came.word()) }
-                                td {
-                                    @if fragments.iter().any(|it| it.0 == at) {
-                                        a href={ "#stack-" (at) } { (Inert(&line.path)) }
-                                    } @else { (Inert(&line.path)) }
-                                }
-                                td { (Inert(&line.said)) }
-                            }
-                        }
-                    }
-                }
-            }))
+            @if !rows.is_empty() { (table(&rows, |at| links.contains(&at).then(|| format!("#stack-{at}")))) }
             @if quiet > 0 { p { (fleet::UNCHANGED) ": " (count(quiet, "stack")) } }
         }
         @for (at, fragment) in fragments {
@@ -111,6 +99,30 @@ pub fn fleet(lines: &[Line], fragments: &[(usize, String)], total: &str) -> Stri
     };
     let head = html! { h1 class=(tone(worst.label())) { (Inert(total)) } };
     page(total, &head, &body)
+}
+
+/// Stacks as a table, each with a link to what is said of it below, if anything is.
+pub(crate) fn table(rows: &[Row], link: impl Fn(usize) -> Option<String>) -> Markup {
+    wide(
+        "stacks",
+        &html! {
+            table {
+                thead { tr { th scope="col" { "what" } th scope="col" { "stack" } th scope="col" { "in a line" } } }
+                tbody {
+                    @for (at, row) in rows.iter().enumerate() {
+                        tr {
+                            td class=(tone(row.label)) { (row.word) }
+                            td {
+                                @if let Some(link) = link(at) { a href=(link) { (Inert(&row.path)) } }
+                                @else { (Inert(&row.path)) }
+                            }
+                            td { (Inert(&row.said)) }
+                        }
+                    }
+                }
+            }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod outputs;
 pub mod picture;
 pub mod pipeline;
 mod place;
+pub mod plans;
 pub mod prediction;
 pub mod preflight;
 pub mod report;

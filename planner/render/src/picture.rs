@@ -80,7 +80,8 @@ impl<'a> Shape<'a> {
     }
 
     fn of_node(stack: &StackReport, node: &'a drift::Node) -> Self {
-        let worst = stack.of(&node.address).min_by_key(|it| (it.class.urgency(), it.class.rank()));
+        let told = stack.of(&node.address).filter(|it| it.ignored.is_none());
+        let worst = told.min_by_key(|it| (it.class.urgency(), it.class.rank()));
         let (said, class) = match worst.map(|it| (it.class.word(), it.class.urgency())) {
             Some((word, Urgency::Broken)) => (word, "delete"),
             Some((word, Urgency::Edited | Urgency::Other)) => (word, "update"),

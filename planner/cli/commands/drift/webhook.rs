@@ -5,7 +5,7 @@ use privlink_http::{is_loopback, secret};
 use privlink_render::drift::chat;
 
 use super::delivery::Server;
-use crate::args::{Drift, WebhookFormat};
+use crate::args::{DriftOutput, WebhookFormat};
 use crate::command_error::CommandError;
 
 /// Where the report is sent. Neither URL nor token are ever shown: many webhooks carry their secret in
@@ -18,7 +18,7 @@ pub(super) struct Webhook {
 
 impl Webhook {
     /// The webhook that is asked for, if one is.
-    pub(super) fn of(args: &Drift) -> Result<Option<Self>, CommandError> {
+    pub(super) fn of(args: &DriftOutput) -> Result<Option<Self>, CommandError> {
         let (flag, text) = match (&args.webhook, &args.webhook_env) {
             (Some(text), _) => ("--webhook", text.clone()),
             (None, Some(name)) => ("--webhook-env", variable(name, "URL of a webhook")?),
@@ -72,7 +72,7 @@ impl Webhook {
     }
 }
 
-fn no_webhook(args: &Drift) -> Result<Option<Webhook>, CommandError> {
+fn no_webhook(args: &DriftOutput) -> Result<Option<Webhook>, CommandError> {
     let lonely = [
         (args.webhook_token.is_some(), "--webhook-token"),
         (args.webhook_format != WebhookFormat::Json, "--webhook-format"),

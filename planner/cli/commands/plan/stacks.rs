@@ -1,19 +1,18 @@
 //! Several stacks: each folder is one, with a cluster of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
-use privlink_core::plural;
 use privlink_engine::observe::SharedLists;
+use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};
-use privlink_render::html;
-use privlink_render::style::Label;
-use privlink_render::summary;
+use privlink_render::layout::Layout;
+use privlink_render::notice::Notice;
+use privlink_render::plans::{self, Outcome, Plans};
 
-use super::super::comment;
 use super::super::stacks::{self, Source};
+use super::super::{comment, summary};
 use super::{From, Made, one};
 use crate::args::{self, Format};
 use crate::command_error::{CommandError, io};
@@ -23,61 +22,47 @@ use crate::ui::Ui;
 /// How many stacks each job plans before their outcome is shown. They are held in memory until then.
 const AT_ONCE: usize = 32;
 
-/// The outcome of one stack, with what is to be shown of it.
+/// The outcome of one stack, with what was said of it.
 struct Shown {
     ui: Ui,
+    path: String,
+    made: Result<Made, String>,
     exit: Exit,
-    line: Line,
-    total: Option<summary::Total>,
-    made: Option<Made>,
 }
 
-/// Plans the stacks below a folder, several at once, and shows the plans in order of the folders' names.
+/// Plans the stacks below a folder, several at once, and shows the plans together.
 pub(super) fn run(
     folder: &Path,
     args: &args::Plan,
     jobs: usize,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    if !matches!(args.shown.output, Format::Text | Format::Json | Format::Markdown | Format::Html) {
-        return Err(CommandError::new("several stacks are shown as text, json, markdown or html"));
-    }
+    let format = format(args.shown.output)?;
     stacks::is_folder(args.observed.as_deref())?;
     let many = &args.input.many;
     let all = stacks::chosen(folder, many, &args.input.input(), ui)?;
     let lists = if args.observed.is_some() { None } else { stacks::shared_lists(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
-    let mut commented = Commented::default();
+    let read = if args.observed.is_some() { "" } else { "just now" };
+    let head = Head { read: read.to_owned(), ..stacks::head(folder, many, ui)? };
+    let mut shown = Showing::new(format, &head, &args.shown, ui)?;
+    let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;
-    let mut came = Came::default();
-    let is_json = args.shown.output == Format::Json;
-    let mut between = "[\n";
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
-        let shown = stacks::side_by_side(some, jobs, |stack| {
-            shown((folder, stack), args, lists.as_ref(), keeping.keeping())
+        let came = stacks::side_by_side(some, jobs, |stack| {
+            outcome((folder, stack), args, lists.as_ref(), keeping.keeping())
         })?;
-        for mut shown in shown {
-            exit = exit.worse(shown.exit);
-            let made = shown.made.take();
-            commented.add(made.filter(|_| args.comment.is_some()));
-            if !is_json {
-                came.add(shown);
-                continue;
-            }
-            if shown.total.is_some() {
-                ui.print(between)?;
-                between = ",\n";
-            }
-            ui.release(shown.ui)?;
+        for came in came {
+            exit = exit.worse(came.exit);
+            let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
+            let outcome = Outcome { path: &came.path, plan, exit_code: came.exit.code() };
+            shown.add(&outcome, ui)?;
+            ui.release(came.ui)?;
+            told.add(came.made.ok());
         }
     }
-    if is_json {
-        let end = if between == "[\n" { "[]\n" } else { "]\n" };
-        ui.print(end)?;
-    } else {
-        came.show(folder, args.shown.output, ui)?;
-    }
+    shown.end(ui)?;
     if let Some(out) = &args.out {
         let out = out.display();
         ui.say(&format!(
@@ -86,24 +71,103 @@ pub(super) fn run(
         ));
         ui.say(&format!("Apply one: privlink apply {out}/STACK.json"));
     }
-    if let Some(id) = &args.comment
-        && let Err(error) = commented.keep(id, ui)
-    {
-        ui.warn(&error);
-    }
+    told.tell(args.comment.as_deref(), ui);
     Ok(exit)
 }
 
-/// The plans that a comment is about: those that have something to say, or else one that has not.
+/// The format of many plans.
+///
+/// # Errors
+///
+/// When it is a format of one plan alone.
+pub(crate) fn format(format: Format) -> Result<plans::Format, CommandError> {
+    match format {
+        Format::Text => Ok(plans::Format::Text),
+        Format::Json => Ok(plans::Format::Json),
+        Format::Markdown => Ok(plans::Format::Markdown),
+        Format::Html => Ok(plans::Format::Html),
+        Format::Tfjson | Format::Sarif | Format::Gitlab => {
+            Err(CommandError::new("several stacks are shown as text, json, markdown or html"))
+        }
+    }
+}
+
+/// Plans as they are shown: on stdout, and in the files that are asked for beside it.
+pub(crate) struct Showing<'a> {
+    out: Plans<'a>,
+    files: Vec<(PathBuf, Plans<'a>, String)>,
+}
+
+impl<'a> Showing<'a> {
+    /// Begins to show them.
+    ///
+    /// # Errors
+    ///
+    /// When a format is none of many plans, or nothing can be written.
+    pub(crate) fn new(
+        format: plans::Format,
+        head: &'a Head,
+        shown: &args::Output,
+        ui: &mut Ui,
+    ) -> Result<Self, CommandError> {
+        let out = Plans::new(format, head, ui.layout(), shown.full);
+        ui.print(&out.begin().map_err(not_json)?)?;
+        let mut files = Vec::new();
+        for (format, file) in &shown.render {
+            let plans = Plans::new(self::format(*format)?, head, Layout::default(), shown.full);
+            let begin = plans.begin().map_err(not_json)?;
+            files.push((file.clone(), plans, begin));
+        }
+        Ok(Self { out, files })
+    }
+
+    /// Shows what came of a stack, or keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be written.
+    pub(crate) fn add(&mut self, outcome: &Outcome<'_>, ui: &mut Ui) -> Result<(), CommandError> {
+        ui.print(&self.out.add(outcome).map_err(not_json)?)?;
+        for (_, plans, text) in &mut self.files {
+            text.push_str(&plans.add(outcome).map_err(not_json)?);
+        }
+        Ok(())
+    }
+
+    /// Shows what was kept.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be written.
+    pub(crate) fn end(self, ui: &mut Ui) -> Result<(), CommandError> {
+        ui.print(&self.out.end())?;
+        for (file, plans, text) in self.files {
+            super::super::file::write_shown(&file, &(text + &plans.end()))?;
+        }
+        Ok(())
+    }
+}
+
+fn not_json(error: serde_json::Error) -> CommandError {
+    CommandError::new(format!("a plan cannot be written as JSON: {error}"))
+}
+
+/// The plans that a comment or a run's summary is about: those that have something to say, or else one that has not.
 #[derive(Default)]
-struct Commented {
+pub(crate) struct Told {
+    are_wanted: bool,
     told: Vec<Made>,
     quiet: Option<Made>,
 }
 
-impl Commented {
+impl Told {
+    /// None yet; they are kept if anybody wants them.
+    pub(crate) fn new(are_wanted: bool) -> Self {
+        Self { are_wanted, ..Self::default() }
+    }
+
     fn add(&mut self, made: Option<Made>) {
-        let Some(made) = made else { return };
+        let Some(made) = made.filter(|_| self.are_wanted) else { return };
         if Line::of_plan(String::new(), &made.plan).came == fleet::Came::Unchanged {
             self.quiet = Some(made);
         } else {
@@ -111,101 +175,46 @@ impl Commented {
         }
     }
 
-    fn keep(&self, id: &str, ui: &mut Ui) -> Result<(), CommandError> {
+    /// Takes a plan that was read.
+    pub(crate) fn read(&mut self, plan: Option<Plan>) {
+        self.add(plan.map(Made::read));
+    }
+
+    /// Keeps the comment and the summary. That they cannot be written is a warning.
+    pub(crate) fn tell(&self, comment: Option<&str>, ui: &mut Ui) {
         let quiet = self.quiet.iter().filter(|_| self.told.is_empty());
         let plans: Vec<(&Plan, Option<&str>)> =
             self.told.iter().chain(quiet).map(|it| (&it.plan, it.digest.as_deref())).collect();
-        if plans.is_empty() { Ok(()) } else { comment::of_plans(&plans, id, ui) }
-    }
-}
-
-/// What came of all stacks, until it is shown.
-#[derive(Default)]
-struct Came {
-    stacks: Vec<(Line, Ui)>,
-    totals: summary::Total,
-    failed: usize,
-}
-
-impl Came {
-    fn add(&mut self, shown: Shown) {
-        let Shown { ui, line, total, .. } = shown;
-        self.failed += usize::from(total.is_none());
-        total.iter().for_each(|total| self.totals.add(total));
-        self.stacks.push((line, ui));
-    }
-
-    /// The table, the worst stack first; then each that is not without changes; and the counts.
-    fn show(mut self, folder: &Path, format: Format, ui: &mut Ui) -> Result<(), CommandError> {
-        self.stacks.sort_by(|(one, _), (other, _)| one.order(other));
-        let (lines, shown): (Vec<Line>, Vec<Ui>) = self.stacks.into_iter().unzip();
-        if format == Format::Html {
-            let mut told = Vec::new();
-            for (at, mut kept) in shown.into_iter().enumerate() {
-                let fragment = kept.take_result();
-                ui.release(kept)?;
-                if !fragment.trim().is_empty() {
-                    told.push((at, fragment));
-                }
-            }
-            return ui.print(&html::fleet(&lines, &told, &total(&self.totals, self.failed)));
+        if plans.is_empty() {
+            return;
         }
-        let folder = folder.display().to_string();
-        let head = format!("{} in {folder}", plural::count(lines.len(), "stack"));
-        let mut table = String::new();
-        // Writing to a String cannot fail.
-        let _ = match format {
-            Format::Markdown => fleet::markdown_table(&lines, &mut table),
-            _ => {
-                let head = terminal(&head);
-                table = format!("{}\n\n", ui.style().paint(Label::Heading, head));
-                fleet::text(&lines, fleet::UNCHANGED, ui.layout(), &mut table)
-            }
-        };
-        ui.print(&table)?;
-        for kept in shown {
-            ui.release(kept)?;
+        summary::of_plans(&plans.iter().map(|(plan, _)| *plan).collect::<Vec<_>>(), ui);
+        if let Some(id) = comment
+            && let Err(error) = comment::of_plans(&plans, id, ui)
+        {
+            ui.warn(&error);
         }
-        let total = total(&self.totals, self.failed);
-        ui.print(&match format {
-            Format::Markdown => format!("**{total}**\n"),
-            _ => format!("{}\n", ui.style().paint(Label::Heading, total)),
-        })
     }
 }
 
-/// What all plans come to together.
-fn total(totals: &summary::Total, failed: usize) -> String {
-    let mut total = Vec::new();
-    if totals.plans() > 0 || failed == 0 {
-        total.push(format!("{}. {}", plural::count(totals.plans(), "stack"), totals.line()));
-    }
-    if failed > 0 {
-        total.push(format!("{} could not be planned.", plural::count(failed, "stack")));
-    }
-    total.join(" ")
-}
-
-/// Plans one stack, and keeps what is to be shown.
-fn shown(
+/// Plans one stack, and keeps what is said.
+fn outcome(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
     lists: Option<&Arc<SharedLists>>,
     mut ui: Ui,
 ) -> Shown {
-    let below = stack.below(folder);
+    let path = stack.below(folder);
     match planned((folder, stack), args, lists, &mut ui) {
-        Ok((exit, made)) => {
-            let line = Line::of_plan(below, &made.plan);
-            let total = Some(summary::Total::of(&made.plan));
-            let made = Some(made).filter(|_| args.comment.is_some());
-            Shown { ui, exit, line, total, made }
+        Ok(made) => {
+            ui.annotate(&Notice::of_plan(&made.plan));
+            let exit = super::exit(&made, args);
+            Shown { ui, path, made: Ok(made), exit }
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
-            let line = Line::failed(below, error.line());
-            Shown { ui, exit: error.exit, line, total: None, made: None }
+            Shown { ui, path, made: Err(error.line()), exit: error.exit }
         }
     }
 }
@@ -215,32 +224,12 @@ fn planned(
     args: &args::Plan,
     lists: Option<&Arc<SharedLists>>,
     ui: &mut Ui,
-) -> Result<(Exit, Made), CommandError> {
+) -> Result<Made, CommandError> {
     let observed = stack.observed(folder, args.observed.as_deref());
     let from = From { observed: observed.as_deref(), lists, jobs: 1 };
     let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
     if let Some(parent) = out.as_deref().and_then(Path::parent) {
         std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;
     }
-    // One comment has them all.
-    let args = &args::Plan { out, comment: None, ..args.clone() };
-    let made = one(&stack.input, args, &from, ui)?;
-    let exit = super::show(&made, args, ui)?;
-    let came = Line::of_plan(String::new(), &made.plan).came;
-    if args.shown.output == Format::Html {
-        ui.drop_result();
-        let read = if args.observed.is_some() { "" } else { "just now" };
-        let shown = super::Shown { full: args.shown.full, read };
-        let fragment = super::fragment(&made.plan, &shown, ui);
-        ui.print(&fragment)?;
-    }
-    if args.shown.output != Format::Json {
-        // The table has all that there is to say of it.
-        if came == fleet::Came::Unchanged {
-            ui.drop_result();
-        } else {
-            ui.print("\n")?;
-        }
-    }
-    Ok((exit, made))
+    one(&stack.input, &args::Plan { out, ..args.clone() }, &from, ui)
 }

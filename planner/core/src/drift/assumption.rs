@@ -19,7 +19,7 @@ use crate::node::service::address;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
-use super::class::Class;
+use super::Class;
 use super::gathered::fields;
 use super::repair::Repair;
 use super::report::{By, Cause, Difference, Heals};

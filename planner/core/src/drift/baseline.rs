@@ -18,7 +18,7 @@ use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
 use crate::snapshot::{Observation, Snapshot};
 
-use super::class::Class;
+use super::Class;
 use super::gathered::{Gathered, difference};
 use super::repair::Repair;
 use super::report::{By, Cause, Difference, Field};

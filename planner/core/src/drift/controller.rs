@@ -25,9 +25,9 @@ use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading, Snapshot};
 
+use super::Class;
 use super::Look;
 use super::assumption::{self, Found, Proof, hanging, status, unverified};
-use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
 use super::progress::{Progress, progress};
 use super::repair::{self, Repair};

@@ -16,8 +16,8 @@ use crate::plan::Finding;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 
+use super::Class;
 use super::Look;
-use super::class::Class;
 use super::controller::of_system_data;
 use super::gathered::{Gathered, difference, fields};
 use super::repair::Repair;

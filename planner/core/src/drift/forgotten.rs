@@ -11,7 +11,7 @@ use crate::node::private_link_service;
 use crate::node::service::{address, stack_of};
 use crate::pointer::At;
 
-use super::class::Class;
+use super::Class;
 use super::controller::Seen;
 use super::gathered::{Gathered, difference};
 use super::repair;

@@ -10,8 +10,11 @@ use crate::planning::account;
 use crate::prediction::Prediction;
 use crate::unknown;
 
-use super::class::{Class, Weight};
-use super::report::{Cause, Difference, Field, Heals, Node, StackReport, State, Unread};
+use super::identity;
+use super::report::{
+    Cause, Difference, Field, Heals, Node, StackReport, State, Unread, UnusedIgnore,
+};
+use super::{Class, Weight};
 
 /// What the parts of a look gather, in no order.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,8 @@ pub(super) struct Gathered {
     pub(super) differences: Vec<Difference>,
     /// What could not be read.
     pub(super) unreadable: Vec<Unread>,
+    /// Entries of the Stack that ignore nothing.
+    pub(super) unused_ignores: Vec<UnusedIgnore>,
 }
 
 /// A difference without fields, to be filled in.
@@ -35,6 +40,7 @@ pub(super) fn difference(
     cause: Cause,
 ) -> Difference {
     Difference {
+        id: String::new(),
         class,
         weight: class.weight(),
         address: address.clone(),
@@ -47,6 +53,9 @@ pub(super) fn difference(
         repair: None,
         disconnects: Vec::new(),
         hangs_on: None,
+        ignored: None,
+        is_new: false,
+        first_seen: String::new(),
     }
 }
 
@@ -89,6 +98,7 @@ impl Gathered {
         let key = |it: &Difference| (it.address.clone(), it.class, it.message.clone());
         self.differences.sort_by_key(key);
         self.differences.dedup();
+        identity::give(&input.desired.name, &mut self.differences);
         self.unreadable.sort();
         self.unreadable.dedup();
         let state = |address: &Address| {
@@ -97,6 +107,7 @@ impl Gathered {
             }
             let own = self.differences.iter().filter(|it| it.address == *address);
             own.map(|it| match it.weight {
+                _ if it.ignored.is_some() => State::Noted,
                 Weight::Drift => State::Drifted,
                 Weight::Unverified => State::Unverified,
                 Weight::Note => State::Noted,
@@ -116,6 +127,7 @@ impl Gathered {
             nodes,
             differences: self.differences,
             unreadable: self.unreadable,
+            unused_ignores: self.unused_ignores,
             ..StackReport::default()
         }
     }

@@ -3,7 +3,7 @@ use crate::health;
 use crate::join::Join;
 use crate::rule;
 
-use super::class::Class;
+use super::Class;
 use super::gathered::{Gathered, difference};
 use super::repair::Repair;
 use super::report::{By, Cause, Difference};

@@ -12,8 +12,8 @@ use crate::kubernetes::service::Key;
 use crate::node::service::{address, stack_of};
 use crate::snapshot::Reading;
 
+use super::Class;
 use super::Look;
-use super::class::Class;
 use super::gathered::{Gathered, difference, fields};
 use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals};

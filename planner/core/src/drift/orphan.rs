@@ -10,8 +10,8 @@ use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
 
+use super::Class;
 use super::Look;
-use super::class::Class;
 use super::controller::{Seen, last_modified};
 use super::gathered::{Gathered, difference};
 use super::repair::{self, Repair};

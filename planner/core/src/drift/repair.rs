@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::kubernetes::service::Key;
 use crate::plan::Refusal;
@@ -11,7 +11,7 @@ use crate::resource_id::ResourceId;
 use crate::rule::{self, Code};
 
 /// What repairs a difference.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Repair {
     /// Commands of a POSIX shell, each to be run if the one before it succeeded.
@@ -26,10 +26,11 @@ pub struct Repair {
 }
 
 /// Why an apply would be refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// The code of the refusal.
+    #[serde(deserialize_with = "rule::deserialize")]
     #[schemars(with = "String")]
     pub code: Code,
     /// What it says.
@@ -97,6 +98,39 @@ impl Serialize for Command {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// What was written is read as words alone: what a command comes to was judged when it was made.
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self { words: split(&text), act: Act::Harmless })
+    }
+}
+
+/// The words of a command, each as it is written: quotes and `$(...)` keep what is in them together.
+fn split(text: &str) -> Vec<String> {
+    let (mut words, mut word) = (Vec::new(), String::new());
+    let (mut is_quoted, mut depth, mut before) = (false, 0_usize, ' ');
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' if !is_quoted && depth == 0 => words.push(std::mem::take(&mut word)),
+            '\\' if !is_quoted => {
+                word.push(c);
+                word.extend(chars.next());
+            }
+            c => {
+                is_quoted ^= c == '\'';
+                depth += usize::from(!is_quoted && before == '$' && c == '(');
+                depth -= usize::from(!is_quoted && c == ')').min(depth);
+                word.push(c);
+            }
+        }
+        before = c;
+    }
+    words.push(word);
+    words
 }
 
 impl Repair {
@@ -246,6 +280,20 @@ mod tests {
         assert_eq!(word("$(rm -r x)'; y"), "'$(rm -r x)'\\''; y'");
         assert_eq!(word("--help"), "'--help'");
         assert_eq!(word(""), "''");
+    }
+
+    #[test]
+    fn a_command_is_read_as_the_words_that_were_written() {
+        let service = Key::new("default", "app");
+        let hostile = tag("/s/it's $(rm -r x) 'y'", "a=b\\ c)");
+        for repair in [nudge(&service), hostile, delete("/a b/(c)"), Repair::apply(&[word("")])] {
+            let text = serde_json::to_string(&repair).unwrap();
+            let read: Repair = serde_json::from_str(&text).unwrap();
+            let words = |it: &Repair| -> Vec<Vec<String>> {
+                it.commands.iter().map(|it| it.words().to_vec()).collect()
+            };
+            assert_eq!(words(&read), words(&repair), "{text}");
+        }
     }
 
     #[test]

@@ -6,21 +6,34 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::plan::Need;
+use crate::shard::{self, Shard};
 
-use super::class::{Class, Weight};
 use super::repair::Repair;
+use super::{Class, Weight};
 
 /// The version of the report's JSON. Minor: a new optional field or a new class; major: all else.
-pub const FORMAT_VERSION: &str = "2.1";
+pub const FORMAT_VERSION: &str = "3.0";
 
 /// What a run found, over all its stacks.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// See [`FORMAT_VERSION`].
     pub format_version: String,
     /// The version of privlink that made it.
     pub tool_version: String,
+    /// The folder that the stacks are below, where several were looked at.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub folder: String,
+    /// The part of the stacks that it is about, if it is not about all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Parts of the stacks of which nothing is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_shards: Vec<Shard>,
+    /// Whether it was compared with an earlier report: what is new is marked, and what is gone is named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compared: bool,
     /// The stacks, in the order of their names.
     pub stacks: Vec<StackReport>,
     /// The counts.
@@ -29,22 +42,90 @@ pub struct Report {
 
 impl Report {
     /// The report of these stacks.
-    pub fn new(tool_version: &str, mut stacks: Vec<StackReport>) -> Self {
-        stacks.sort_by(|one, other| (&one.stack, &one.source).cmp(&(&other.stack, &other.source)));
-        let mut summary = Summary { stacks: stacks.len(), ..Summary::default() };
-        for stack in &stacks {
+    pub fn new(tool_version: &str, stacks: Vec<StackReport>) -> Self {
+        let mut report = Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            tool_version: tool_version.to_owned(),
+            folder: String::new(),
+            shard: None,
+            missing_shards: Vec::new(),
+            compared: false,
+            stacks,
+            summary: Summary::default(),
+        };
+        report.settle();
+        report
+    }
+
+    /// Sorts the stacks, and counts what is in them.
+    pub(super) fn settle(&mut self) {
+        self.stacks
+            .sort_by(|one, other| (&one.stack, &one.source).cmp(&(&other.stack, &other.source)));
+        let mut summary = Summary { stacks: self.stacks.len(), ..Summary::default() };
+        for stack in &self.stacks {
             summary.drift += stack.count(Weight::Drift);
             summary.unverified += stack.count(Weight::Unverified);
             summary.notes += stack.count(Weight::Note);
+            summary.ignored += stack.differences.iter().filter(|it| it.ignored.is_some()).count();
+            summary.unused_ignores += stack.unused_ignores.len();
+            summary.new += stack.told().filter(|it| it.is_new).count();
+            summary.gone += stack.gone.len();
             summary.unreadable += stack.unreadable.len();
             summary.failed += usize::from(stack.error.is_some());
         }
-        Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            tool_version: tool_version.to_owned(),
-            stacks,
-            summary,
+        self.summary = summary;
+    }
+
+    /// One report of several, each of a part of the stacks.
+    ///
+    /// # Errors
+    ///
+    /// Says why they do not go together.
+    pub fn merge(reports: Vec<Self>) -> Result<Self, String> {
+        let shards: Vec<_> = reports.iter().map(|it| it.shard).collect();
+        let missing_shards = shard::missing(&shards)?;
+        let mut merged: Option<Self> = None;
+        for report in reports {
+            let Some(first) = &mut merged else {
+                merged =
+                    Some(Self { shard: None, missing_shards: missing_shards.clone(), ..report });
+                continue;
+            };
+            let pairs = [
+                ("versions of privlink", &first.tool_version, &report.tool_version),
+                ("folders", &first.folder, &report.folder),
+            ];
+            if let Some((what, one, other)) = pairs.into_iter().find(|(_, one, other)| one != other)
+            {
+                return Err(format!("the reports are of two {what}: {one}, {other}"));
+            }
+            if first.compared != report.compared {
+                return Err(
+                    "some reports were compared with an earlier one, and others not".to_owned()
+                );
+            }
+            first.stacks.extend(report.stacks);
         }
+        let mut merged = merged.ok_or("there is no report")?;
+        merged.settle();
+        let twice = merged.stacks.windows(2).find_map(|pair| match pair {
+            [one, other] if (&one.stack, &one.source) == (&other.stack, &other.source) => {
+                Some(one.source.clone())
+            }
+            _ => None,
+        });
+        match twice {
+            Some(source) => Err(format!("two reports have the stack {source}")),
+            None => Ok(merged),
+        }
+    }
+
+    /// Whether somebody is to be told now: of a report that was compared, only what is new counts.
+    pub fn has_news(&self) -> bool {
+        !self.compared
+            || self.summary.new > 0
+            || !self.missing_shards.is_empty()
+            || self.stacks.iter().any(|it| !it.is_complete() && !it.still_unread)
     }
 
     /// Whether there is drift.
@@ -54,7 +135,7 @@ impl Report {
 
     /// Whether everything was looked at.
     pub fn is_complete(&self) -> bool {
-        self.summary.unreadable == 0 && self.summary.failed == 0
+        self.summary.unreadable == 0 && self.summary.failed == 0 && self.missing_shards.is_empty()
     }
 }
 
@@ -70,6 +151,18 @@ pub struct Summary {
     pub unverified: usize,
     /// Differences worth knowing only.
     pub notes: usize,
+    /// Differences that a Stack ignores, which count as nothing else.
+    #[serde(default)]
+    pub ignored: usize,
+    /// Entries by which a Stack ignores drift, and that ignore nothing.
+    #[serde(default)]
+    pub unused_ignores: usize,
+    /// Differences that the earlier report did not have.
+    #[serde(default)]
+    pub new: usize,
+    /// Differences that only the earlier report had.
+    #[serde(default)]
+    pub gone: usize,
     /// Lists and objects that could not be read.
     pub unreadable: usize,
     /// Stacks that could not be looked at.
@@ -77,7 +170,7 @@ pub struct Summary {
 }
 
 /// What was found in one stack.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackReport {
     /// The stack's name.
@@ -107,6 +200,75 @@ pub struct StackReport {
     pub differences: Vec<Difference>,
     /// What could not be read.
     pub unreadable: Vec<Unread>,
+    /// Entries of the Stack that ignore nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused_ignores: Vec<UnusedIgnore>,
+    /// What differed in the earlier report, and does no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Known>,
+    /// What differed in the earlier report, and of which nothing is known now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<Known>,
+    /// Whether something could not be read in the earlier report either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub still_unread: bool,
+}
+
+/// A difference of an earlier report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// Its id.
+    pub id: String,
+    /// What kind of difference.
+    pub class: Class,
+    /// The object, as people call it.
+    pub title: String,
+    /// What was so, in a sentence.
+    pub message: String,
+    /// When it was first seen, in RFC 3339.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub first_seen: String,
+}
+
+/// That a difference is known, and not to be alarmed about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignored {
+    /// Why.
+    pub reason: String,
+    /// The last day on which it is, in UTC; for ever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// An entry by which a Stack ignores drift, and that ignores nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnusedIgnore {
+    /// The objects it is about.
+    pub object: String,
+    /// The class.
+    pub class: Class,
+    /// Why they were to be ignored.
+    pub reason: String,
+    /// Why it ignores nothing.
+    pub why: Why,
+    /// The last day on which it did, of one that is expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Where the input says so.
+    pub place: String,
+}
+
+/// Why an entry ignores nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// Its last day is over.
+    Expired,
+    /// Nothing differs that it is about.
+    Unused,
 }
 
 impl StackReport {
@@ -120,9 +282,22 @@ impl StackReport {
         }
     }
 
-    /// How many differences weigh so.
+    /// The differences that nobody ignores.
+    pub fn told(&self) -> impl Iterator<Item = &Difference> {
+        self.differences.iter().filter(|it| it.ignored.is_none())
+    }
+
+    /// How many differences weigh so, but for those that are ignored.
     pub fn count(&self, weight: Weight) -> usize {
-        self.differences.iter().filter(|it| it.class.weight() == weight).count()
+        self.told().filter(|it| it.class.weight() == weight).count()
+    }
+
+    /// Where its desired state was read, below the folder of all stacks.
+    pub fn below(&self, folder: &str) -> &str {
+        match self.source.strip_prefix(folder.trim_end_matches('/')) {
+            Some(rest) if !folder.is_empty() => rest.trim_start_matches('/'),
+            _ => &self.source,
+        }
     }
 
     /// Whether everything was looked at.
@@ -185,9 +360,11 @@ pub enum State {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
+    /// What tells it from others, and stays the same from look to look: of the stack, object, class and fields, not of values.
+    pub id: String,
     /// What kind of difference.
     pub class: Class,
     /// How much that weighs.
@@ -217,6 +394,15 @@ pub struct Difference {
     /// The assumed fact it depends on.
     #[serde(rename = "dependsOn", default, skip_serializing_if = "Option::is_none")]
     pub hangs_on: Option<String>,
+    /// That the Stack ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Ignored>,
+    /// Whether the earlier report did not have it.
+    #[serde(rename = "new", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_new: bool,
+    /// When it was first seen, in RFC 3339, by the earlier reports.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub first_seen: String,
 }
 
 /// One field that differs.

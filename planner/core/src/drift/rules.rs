@@ -1,4 +1,4 @@
-//! The rules of drift: its classes. Their codes are the names of [`super::class::Class`].
+//! The rules of drift: its classes. Their codes are the names of [`super::Class`].
 
 use crate::rule::{Example, basis, rules};
 
@@ -130,7 +130,7 @@ rules! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::class::{Class, Weight};
+    use super::super::{Class, Weight};
     use super::*;
     use crate::rule::Severity;
 

@@ -3,9 +3,10 @@
 use super::reader::Reader;
 use super::{
     Admitted, AllowedDisconnect, Approval, Consumer, Dns, EndpointApproval, EndpointTarget, Facts,
-    Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
+    IgnoredDrift, Policy, PrivateEndpoint, ServiceRef, Services, Stack, Subnet, Target,
 };
 use crate::diagnostic::Spanned;
+use crate::drift_class::Class;
 use crate::marks::PROTECT_LABEL;
 use crate::resource_id::ResourceId;
 use privlink_model::date;
@@ -62,7 +63,19 @@ fn policy(policy: Reader<'_>) -> Policy {
         allow_disconnects: policy.items("allowDisconnects").filter_map(allowed).collect(),
         max_deletes: count("maxDeletes"),
         protect: policy.texts("protect"),
+        ignore_drift: policy.items("ignoreDrift").filter_map(ignored).collect(),
     }
+}
+
+fn ignored(entry: Reader<'_>) -> Option<IgnoredDrift> {
+    let class = entry.text("class")?;
+    let day = |text: Spanned<String>| Some(Spanned::new(date::parse(&text.value)?, text.span));
+    Some(IgnoredDrift {
+        object: entry.text("object")?,
+        class: Spanned::new(Class::find(&class.value)?, class.span),
+        reason: entry.text("reason")?,
+        until: entry.text("until").and_then(day),
+    })
 }
 
 fn allowed(entry: Reader<'_>) -> Option<AllowedDisconnect> {

@@ -4,6 +4,7 @@ mod offer;
 
 use privlink_model::facts::OutboundType;
 
+use crate::drift_class::Class;
 use crate::schema::{Field, Object, Rule, Shape, Text, optional, required};
 pub use offer::OFFER;
 
@@ -78,6 +79,30 @@ static POLICY: Object = object(&[
         "protect",
         Shape::List(&Shape::Text(Text::NodeName), MANY),
         "Objects that no plan may delete or re-create, such as PrivateLinkService/default/internal-app.",
+    ),
+    optional(
+        "ignoreDrift",
+        Shape::List(&Shape::Object(&IGNORED_DRIFT), MANY),
+        "Drift that is known: it stays in every report, marked, and neither sets the exit code nor alarms anybody.",
+    ),
+]);
+
+static IGNORED_DRIFT: Object = object(&[
+    required(
+        "object",
+        Shape::Text(Text::NotEmpty),
+        "The objects, such as PrivateEndpoint/app-pe; `*` stands for any characters.",
+    ),
+    required(
+        "class",
+        Shape::Text(Text::OneOf(&Class::NAMES)),
+        "The class of drift, as reports name it, such as changed-in-azure.",
+    ),
+    required("reason", Shape::Text(Text::NotEmpty), "Why; it is shown with every report."),
+    optional(
+        "until",
+        Shape::Text(Text::Date),
+        "The last day on which it is ignored, in UTC, such as 2026-12-05. For ever if not given.",
     ),
 ]);
 

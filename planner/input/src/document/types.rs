@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnostic::{Span, Spanned};
+use crate::drift_class::Class;
 use crate::resource_id::ResourceId;
 use privlink_model::date::Day;
 use privlink_model::facts::Fact;
@@ -63,6 +64,21 @@ pub struct Policy {
     pub max_deletes: Option<Spanned<u32>>,
     /// Objects that no plan may delete or re-create, as `Kind/name` or `Kind/namespace/name`.
     pub protect: Vec<Spanned<String>>,
+    /// Drift that is known, and that nobody is to be alarmed about.
+    pub ignore_drift: Vec<IgnoredDrift>,
+}
+
+/// Drift that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IgnoredDrift {
+    /// The objects, as `Kind/name` or `Kind/namespace/name`, where `*` stands for any characters.
+    pub object: Spanned<String>,
+    /// The class of drift.
+    pub class: Spanned<Class>,
+    /// Why.
+    pub reason: Spanned<String>,
+    /// The last day on which it is ignored; for ever if not said.
+    pub until: Option<Spanned<Day>>,
 }
 
 /// A consumer that a plan may disconnect, until a day.

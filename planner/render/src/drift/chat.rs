@@ -32,10 +32,10 @@ impl Line {
     }
 }
 
-/// All that a reader should know, the worst first.
+/// All that a reader should know, the worst first; of a report that was compared, what is new.
 fn lines(report: &Report) -> Vec<Line> {
     let mut lines = Vec::new();
-    for stack in &report.stacks {
+    for stack in report.stacks.iter().filter(|it| !it.still_unread) {
         if let Some(error) = &stack.error {
             let text = shortened(&format!("{}: {error}", stack.stack));
             lines.push(Line { word: "not looked at".to_owned(), text });
@@ -49,7 +49,8 @@ fn lines(report: &Report) -> Vec<Line> {
     for urgency in Urgency::ALL {
         for stack in &report.stacks {
             let found = super::of_urgency(stack, urgency);
-            lines.extend(found.into_iter().map(|it| Line::of(stack, it)));
+            let news = found.into_iter().filter(|it| it.is_new || !report.compared);
+            lines.extend(news.map(|it| Line::of(stack, it)));
         }
     }
     lines

@@ -6,7 +6,8 @@ use maud::{Markup, html};
 use privlink_core::drift::{Difference, Report, StackReport, State, Urgency, Weight};
 use privlink_core::plural::count;
 
-use crate::html::{Inert, lines, page};
+use super::standing;
+use crate::html::{self, Inert, lines, page};
 
 /// A report as a page: the verdict, then the stacks that drifted or could not be read, then the others.
 pub fn report(report: &Report) -> String {
@@ -16,34 +17,33 @@ pub fn report(report: &Report) -> String {
         (0, _) => "warn",
         _ => "bad",
     };
+    let sorted = standing::sorted(&report.stacks);
     let (quiet, told): (Vec<&StackReport>, Vec<&StackReport>) =
-        report.stacks.iter().partition(|stack| super::is_quiet(stack));
-    let mut told = told;
-    told.sort_by_key(|stack| rank(stack));
+        sorted.into_iter().partition(|stack| standing::is_quiet(stack));
     let body = html! {
-        @for stack in told { (self::stack(stack)) }
-        @if !quiet.is_empty() {
-            section aria-label="without drift" {
-                h2 { "Without drift: " (count(quiet.len(), "stack")) }
-                ul { @for stack in quiet { li { (Inert(super::title(stack))) } } }
-            }
-        }
+        @if report.stacks.len() > 1 { (table(report, &told, quiet.len())) }
+        @for (at, stack) in told.iter().enumerate() { (self::stack(at, stack, report.compared)) }
         @if let Some(screened) = super::screened(report) { p.faint { (Inert(screened)) } }
     };
     page("privlink drift", &html! { h1 class=(tone) { (Inert(line)) } }, &body)
 }
 
-/// Where a stack stands among others: what is broken first.
-fn rank(stack: &StackReport) -> (usize, usize) {
-    let of = |urgency| stack.differences.iter().filter(|it| it.class.urgency() == urgency).count();
-    let broken = of(Urgency::Broken);
-    (usize::from(broken == 0), usize::MAX - broken - stack.count(Weight::Drift))
+/// What came of all stacks, the worst first, with links to what is said of each.
+fn table(report: &Report, told: &[&StackReport], quiet: usize) -> Markup {
+    let rows: Vec<_> = told.iter().map(|it| standing::row(&report.folder, it)).collect();
+    html! {
+        section aria-labelledby="stacks" {
+            h2 #stacks { "Stacks" }
+            @if !rows.is_empty() { (html::table(&rows, |at| Some(format!("#stack-{at}")))) }
+            @if quiet > 0 { p { (standing::NO_DRIFT) ": " (count(quiet, "stack")) } }
+        }
+    }
 }
 
-fn stack(stack: &StackReport) -> Markup {
+fn stack(at: usize, stack: &StackReport, is_compared: bool) -> Markup {
     html! {
-        section {
-            h2 { "Stack " (Inert(super::title(stack))) }
+        section.stack id={ "stack-" (at) } aria-labelledby={ "head-" (at) } {
+            h2 id={ "head-" (at) } { "Stack " (Inert(super::title(stack))) }
             @if !stack.observed_at.is_empty() {
                 p.faint { "read " (Inert(super::instant(&stack.observed_at))) }
             }
@@ -60,8 +60,37 @@ fn stack(stack: &StackReport) -> Markup {
                 @let all = super::of_urgency(stack, urgency);
                 @if !all.is_empty() {
                     h3 { (super::heading(urgency)) ": " (all.len()) }
-                    @for it in all { (difference(it, urgency)) }
+                    @for it in all { (difference(it, urgency, is_compared)) }
                 }
+            }
+            (known(stack))
+        }
+    }
+}
+
+/// What nobody is to be alarmed about: what is ignored, entries that ignore nothing, and what is gone.
+fn known(stack: &StackReport) -> Markup {
+    let ignored = super::ignored(stack);
+    html! {
+        @if !ignored.is_empty() {
+            h3 { "Ignored: " (ignored.len()) }
+            ul {
+                @for it in ignored {
+                    li {
+                        (Inert(super::object(it))) ": " (Inert(&it.message)) " (" code { (it.class.as_str()) } ") "
+                        span.faint { (Inert(super::why_ignored(it).unwrap_or_default())) }
+                    }
+                }
+            }
+        }
+        @if !stack.unused_ignores.is_empty() {
+            h3 { "Unused in ignoreDrift: " (stack.unused_ignores.len()) }
+            ul { @for it in &stack.unused_ignores { li { (Inert(super::unused(it))) } } }
+        }
+        @for (heading, all) in [("Gone", &stack.gone), ("Not known now", &stack.unconfirmed)] {
+            @if !all.is_empty() {
+                h3 { (heading) ": " (all.len()) }
+                ul { @for it in all { li.faint { (Inert(&it.title)) ": " (Inert(&it.message)) " (" code { (it.class.as_str()) } ")" } } }
             }
         }
     }
@@ -77,7 +106,7 @@ fn chain(stack: &StackReport) -> Markup {
         @if nodes.iter().any(|it| it.state != State::InSync) {
             ol.chain {
                 @for node in nodes {
-                    @let broken = stack.of(&node.address).any(|it| it.class.urgency() == Urgency::Broken);
+                    @let broken = stack.of(&node.address).any(|it| it.ignored.is_none() && it.class.urgency() == Urgency::Broken);
                     @let (tone, word) = match node.state {
                         _ if broken => ("bad", "broken now"),
                         State::InSync => ("good", "as it should be"),
@@ -93,7 +122,7 @@ fn chain(stack: &StackReport) -> Markup {
     }
 }
 
-fn difference(it: &Difference, urgency: Urgency) -> Markup {
+fn difference(it: &Difference, urgency: Urgency, is_compared: bool) -> Markup {
     let tone = match urgency {
         Urgency::Broken => "bad",
         Urgency::Edited | Urgency::Other => "warn",
@@ -108,6 +137,7 @@ fn difference(it: &Difference, urgency: Urgency) -> Markup {
         article class=(tone) {
             p { strong { (it.class.word()) } " " (Inert(super::object(it))) " (" code { (it.class.as_str()) } ")" }
             p { (Inert(&it.message)) }
+            @if let Some(since) = super::since(is_compared, it) { p.faint { (Inert(&since)) } }
             @if it.weight == Weight::Drift {
                 p.faint { (Inert(super::joined(&super::who(&it.cause)))) "; heals by itself: " (it.heals.as_str()) }
             }

@@ -109,7 +109,8 @@ fn testcase(stack: &StackReport, node: &Node, suite: &str, out: &mut dyn Write) 
     if node.state == State::Unreadable {
         writeln!(out, "      <error type=\"unreadable\" message=\"it could not be read\"/>")?;
     }
-    let of = |weight: Weight| differences.iter().filter(move |it| it.weight == weight);
+    let told = |it: &&&Difference| it.ignored.is_none();
+    let of = |weight: Weight| differences.iter().filter(told).filter(move |it| it.weight == weight);
     for difference in of(Weight::Drift) {
         let (class, message) = (difference.class.as_str(), xml(&difference.message));
         writeln!(out, "      <failure type=\"{class}\" message=\"{message}\">")?;
@@ -123,10 +124,15 @@ fn testcase(stack: &StackReport, node: &Node, suite: &str, out: &mut dyn Write) 
         writeln!(out, "      <skipped message=\"unverified: {message}\"/>")?;
     }
     let notes: Vec<&&Difference> = of(Weight::Note).collect();
-    if !notes.is_empty() {
+    let ignored: Vec<&&Difference> = differences.iter().filter(|it| it.ignored.is_some()).collect();
+    if !notes.is_empty() || !ignored.is_empty() {
         writeln!(out, "      <system-out>")?;
         for note in notes {
             writeln!(out, "{}: {}", note.class.as_str(), xml(&note.message))?;
+        }
+        for it in ignored {
+            let why = super::why_ignored(it).unwrap_or_default();
+            writeln!(out, "{}: {} ({})", it.class.as_str(), xml(&it.message), xml(&why))?;
         }
         writeln!(out, "      </system-out>")?;
     }

@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use super::Part;
+use super::{Part, standing};
 use crate::escape::{code, fence, markdown};
+use crate::fleet::markdown_rows;
 use crate::picture;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{Difference, Field, Report, StackReport, Urgency, Weight};
@@ -16,14 +17,18 @@ use privlink_core::escape::terminal;
 /// Fails when the writer does.
 pub fn report(report: &Report, out: &mut dyn Write) -> fmt::Result {
     verdict(report, out)?;
+    let sorted = standing::sorted(&report.stacks);
     let (quiet, told): (Vec<&StackReport>, Vec<&StackReport>) =
-        report.stacks.iter().partition(|stack| super::is_quiet(stack));
+        sorted.into_iter().partition(|stack| standing::is_quiet(stack));
+    if report.stacks.len() > 1 {
+        let rows: Vec<_> = told.iter().map(|it| standing::row(&report.folder, it)).collect();
+        markdown_rows(&rows, out)?;
+    }
     for stack in told {
-        self::stack(stack, out)?;
+        self::stack(stack, report.compared, out)?;
     }
     if !quiet.is_empty() && report.stacks.len() > 1 {
-        let names: Vec<String> = quiet.iter().map(|stack| code(&stack.stack)).collect();
-        writeln!(out, "Without drift: {}\n", names.join(", "))?;
+        writeln!(out, "No drift in {} of {}.\n", quiet.len(), report.stacks.len())?;
     }
     if let Some(screened) = super::screened(report) {
         writeln!(out, "{}\n", markdown(&screened))?;
@@ -44,7 +49,7 @@ fn verdict(report: &Report, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "### privlink drift\n\n> [!{kind}]\n> **{line}**\n")
 }
 
-fn stack(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
+fn stack(stack: &StackReport, is_compared: bool, out: &mut dyn Write) -> fmt::Result {
     write!(out, "#### Stack {}", code(&stack.stack))?;
     if !stack.source.is_empty() {
         write!(out, " in {}", code(&stack.source))?;
@@ -63,7 +68,8 @@ fn stack(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
     if !stack.unreadable.is_empty() {
         writeln!(out)?;
     }
-    table(stack, out)?;
+    table(stack, is_compared, out)?;
+    known(stack, out)?;
     if let Some(picture) = picture::of_drift(stack) {
         writeln!(out, "```mermaid\n{picture}```\n")?;
     }
@@ -82,8 +88,8 @@ fn sorted(stack: &StackReport) -> impl Iterator<Item = &Difference> {
 /// How many fields stand in a row of the table; all are below it.
 const FIELDS: usize = 2;
 
-fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
-    if stack.differences.is_empty() {
+fn table(stack: &StackReport, is_compared: bool, out: &mut dyn Write) -> fmt::Result {
+    if stack.told().next().is_none() {
         return Ok(());
     }
     writeln!(out, "| | object | what | by | heals by itself |\n|---|---|---|---|---|")?;
@@ -101,8 +107,46 @@ fn table(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
         let mut what = markdown(message);
         let fields = difference.fields.iter().take(FIELDS);
         fields.for_each(|it| what.push_str(&format!("<br>{}", code(&super::field(it)))));
+        if let Some(since) = super::since(is_compared, difference) {
+            what.push_str(&format!("<br>{}", markdown(&since)));
+        }
         writeln!(out, "| {word} | {object} | {what} | {by} | {} |", markdown(heals))?;
     }
+    writeln!(out)
+}
+
+/// What nobody is to be alarmed about: what is ignored, entries that ignore nothing, and what is gone.
+fn known(stack: &StackReport, out: &mut dyn Write) -> fmt::Result {
+    let mut all = Vec::new();
+    for it in super::ignored(stack) {
+        let (object, why) = (code(&super::object(it)), super::why_ignored(it).unwrap_or_default());
+        all.push(format!(
+            "{object}: {} ({}), {}",
+            markdown(&it.message),
+            it.class.as_str(),
+            markdown(&why)
+        ));
+    }
+    all.extend(
+        stack
+            .unused_ignores
+            .iter()
+            .map(|it| format!("unused in `ignoreDrift`: {}", markdown(&super::unused(it)))),
+    );
+    for (word, known) in [("gone", &stack.gone), ("not known now", &stack.unconfirmed)] {
+        all.extend(known.iter().map(|it| {
+            format!(
+                "{word}: {}: {} ({})",
+                code(&it.title),
+                markdown(&it.message),
+                it.class.as_str()
+            )
+        }));
+    }
+    if all.is_empty() {
+        return Ok(());
+    }
+    all.iter().try_for_each(|it| writeln!(out, "- {it}"))?;
     writeln!(out)
 }
 

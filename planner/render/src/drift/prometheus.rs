@@ -70,12 +70,22 @@ fn found(stacks: &[(String, &StackReport)], out: &mut dyn Write) -> fmt::Result 
             let nodes: std::collections::BTreeSet<_> = stack
                 .differences
                 .iter()
-                .filter(|it| it.class == class)
+                .filter(|it| it.class == class && it.ignored.is_none())
                 .map(|it| &it.address)
                 .collect();
             let (class, nodes) = (class.as_str(), nodes.len());
             writeln!(out, "privlink_drift_objects{{stack=\"{name}\",class=\"{class}\"}} {nodes}")?;
         }
+    }
+    head(
+        "privlink_ignored_objects",
+        "Objects of the stack with a difference that it ignores.",
+        out,
+    )?;
+    for (name, stack) in stacks.iter().filter(|(_, stack)| stack.error.is_none()) {
+        let ignored = stack.differences.iter().filter(|it| it.ignored.is_some());
+        let nodes = ignored.map(|it| &it.address).collect::<std::collections::BTreeSet<_>>().len();
+        writeln!(out, "privlink_ignored_objects{{stack=\"{name}\"}} {nodes}")?;
     }
     head(
         "privlink_unreadable_objects",

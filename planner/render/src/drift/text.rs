@@ -2,21 +2,34 @@
 
 use std::fmt::{self, Write};
 
+use super::standing::{self, Standing};
+use crate::fleet::{self, Row};
 use crate::layout::{Layout, width};
 use crate::style::Label;
 use privlink_core::drift::{Difference, Heals, Repair, Report, StackReport, Urgency, Weight};
 use privlink_core::escape::terminal;
+use privlink_core::plural::count;
 
-/// Writes a report: each difference with who made it and what repairs it, and the counts at the end.
+/// Writes a report: of several stacks a table first, the worst on top; then each difference with who made it and what repairs
+/// it, and the counts at the end.
 ///
 /// # Errors
 ///
 /// Fails when the writer does.
 pub fn report(report: &Report, layout: Layout, out: &mut dyn Write) -> fmt::Result {
-    for stack in &report.stacks {
-        if report.stacks.len() > 1 || !super::is_quiet(stack) {
-            self::stack(stack, layout, out)?;
-        }
+    let sorted = standing::sorted(&report.stacks);
+    if sorted.len() > 1 {
+        let folder = &report.folder;
+        let place = if folder.is_empty() { String::new() } else { format!(" in {folder}") };
+        let head = format!("{}{place}", count(sorted.len(), "stack"));
+        writeln!(out, "{}\n", layout.style.paint(Label::Heading, terminal(&head)))?;
+        let (quiet, told): (Vec<_>, Vec<_>) =
+            sorted.iter().partition(|it| Standing::of(it) == Standing::Quiet);
+        let rows: Vec<Row> = told.into_iter().map(|it| standing::row(folder, it)).collect();
+        fleet::table(&rows, (standing::NO_DRIFT, quiet.len()), layout, out)?;
+    }
+    for stack in sorted.into_iter().filter(|it| !standing::is_quiet(it)) {
+        self::stack(stack, report.compared, layout, out)?;
     }
     if let Some(screened) = super::screened(report) {
         layout.paragraph("", &terminal(&screened), Some(Label::Faint), out)?;
@@ -30,16 +43,18 @@ pub fn report(report: &Report, layout: Layout, out: &mut dyn Write) -> fmt::Resu
     layout.paragraph("", &terminal(&super::line(report)), Some(label), out)
 }
 
-fn stack(stack: &StackReport, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+fn stack(
+    stack: &StackReport,
+    is_compared: bool,
+    layout: Layout,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let mut head = format!("Stack {}", stack.stack);
     if !stack.source.is_empty() {
         head.push_str(&format!(" \u{b7} {}", stack.source));
     }
     if !stack.observed_at.is_empty() {
         head.push_str(&format!(" \u{b7} read {}", super::instant(&stack.observed_at)));
-    }
-    if super::is_quiet(stack) {
-        head.push_str(" \u{b7} no drift");
     }
     layout.paragraph("", &terminal(&head), Some(Label::Heading), out)?;
     writeln!(out)?;
@@ -68,9 +83,49 @@ fn stack(stack: &StackReport, layout: Layout, out: &mut dyn Write) -> fmt::Resul
         let heading = format!("{}: {}", super::heading(urgency), differences.len());
         writeln!(out, "{}", layout.style.paint(colour(urgency), heading))?;
         for difference in differences {
-            Entry { difference, column, layout }.write(out)?;
+            Entry { difference, is_compared, column, layout }.write(out)?;
         }
         writeln!(out)?;
+    }
+    known(stack, column, layout, out)
+}
+
+/// What nobody is to be alarmed about: what is ignored, entries that ignore nothing, and what is gone.
+fn known(stack: &StackReport, column: usize, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    let faint = |text: String| layout.style.paint(Label::Faint, text);
+    let ignored = super::ignored(stack);
+    if !ignored.is_empty() {
+        writeln!(out, "{}", faint(format!("Ignored: {}", ignored.len())))?;
+        for it in ignored {
+            let word = format!("  {:<1$}  ", it.class.word(), column);
+            let what = format!("{}: {}", super::object(it), it.message);
+            let aside = if it.class.word() == it.class.as_str() { "" } else { it.class.as_str() };
+            layout.beside(&word, (&terminal(&what), aside), None, out)?;
+            let why = super::why_ignored(it).unwrap_or_default();
+            layout.paragraph(&" ".repeat(column + 4), &terminal(&why), Some(Label::Faint), out)?;
+        }
+        writeln!(out)?;
+    }
+    if !stack.unused_ignores.is_empty() {
+        writeln!(
+            out,
+            "{}",
+            faint(format!("Unused in ignoreDrift: {}", stack.unused_ignores.len()))
+        )?;
+        for it in &stack.unused_ignores {
+            layout.paragraph("  ", &terminal(&super::unused(it)), None, out)?;
+        }
+        writeln!(out)?;
+    }
+    for (heading, all) in [("Gone", &stack.gone), ("Not known now", &stack.unconfirmed)] {
+        if !all.is_empty() {
+            writeln!(out, "{}", faint(format!("{heading}: {}", all.len())))?;
+            for it in all {
+                let what = format!("{}: {} ({})", it.title, it.message, it.class.as_str());
+                layout.paragraph("  ", &terminal(&what), Some(Label::Faint), out)?;
+            }
+            writeln!(out)?;
+        }
     }
     Ok(())
 }
@@ -87,6 +142,8 @@ const fn colour(urgency: Urgency) -> Label {
 /// A difference: its class in a column, and beside it what is so, who made it, and what repairs it.
 struct Entry<'a> {
     difference: &'a Difference,
+    /// Whether it was compared with an earlier report.
+    is_compared: bool,
     /// The width of the column of classes.
     column: usize,
     layout: Layout,
@@ -100,6 +157,9 @@ impl Entry<'_> {
         let what = format!("{}: {}", super::object(difference), difference.message);
         let aside = if class.word() == class.as_str() { "" } else { class.as_str() };
         self.layout.beside(&word, (&terminal(&what), aside), None, out)?;
+        if let Some(since) = super::since(self.is_compared, difference) {
+            self.line(&since, Some(Label::Faint), out)?;
+        }
         for field in &difference.fields {
             self.line(&super::field(field), None, out)?;
         }

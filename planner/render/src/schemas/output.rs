@@ -17,7 +17,9 @@ use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::version::Version;
 
-/// The schema files of plans, snapshots, drift, preflights, explanations, routes, events, reports and versions, by name.
+use crate::fleet::record::FleetReport;
+
+/// The schema files of plans, runs over many stacks, snapshots, drift, preflights, explanations, routes, events, reports and versions, by name.
 pub fn output_files() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("plan.schema.json", schema_for!(Plan).to_value()),
@@ -25,6 +27,7 @@ pub fn output_files() -> BTreeMap<&'static str, Value> {
         ("diff.schema.json", schema_for!(SnapshotDiff).to_value()),
         ("drift.schema.json", schema_for!(drift::Report).to_value()),
         ("preflight.schema.json", schema_for!(preflight::Report).to_value()),
+        ("fleet.schema.json", schema_for!(FleetReport).to_value()),
         ("event.schema.json", schema_for!(Event).to_value()),
         ("explanation.schema.json", schema_for!(Explanation).to_value()),
         ("saved-plan.schema.json", schema_for!(SavedPlan).to_value()),

@@ -1,4 +1,4 @@
-//! The classes of differences. Their names are stable, and the same in every format.
+//! The classes of drift. Their names are stable, the same in every format, and what a Stack ignores drift by.
 
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,22 @@ impl Class {
         Self::Foreign,
     ];
 
+    /// Their names, in order.
+    pub const NAMES: [&str; 16] = {
+        let mut names = [""; 16];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        names
+    };
+
+    /// The one of a name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -205,6 +221,7 @@ mod tests {
     fn names_are_those_of_the_json() {
         for class in Class::ALL {
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+            assert_eq!(Class::find(class.as_str()), Some(class));
         }
     }
 }

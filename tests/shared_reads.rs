@@ -196,6 +196,19 @@ fn applies_share_no_lists() {
 }
 
 #[test]
+fn a_share_of_arm_is_a_part_of_a_whole() {
+    let scene = Scene::new(2, 1);
+    for wrong in ["0/3", "4/3", "x"] {
+        let (run, asked) = scene.run(&format!("plan --stacks stacks --arm-share {wrong}"));
+        let run = run.expect(1);
+        assert!(run.stderr.contains("a share is written as 1/4"), "{}", run.stderr);
+        assert!(asked.is_empty(), "{asked:#?}");
+    }
+    let (run, _) = scene.run("plan --stacks stacks --arm-share 1/4");
+    run.expect(0);
+}
+
+#[test]
 fn the_documents_are_those_of_the_example() {
     let example = |file: &str| {
         let text = std::fs::read_to_string(root().join("examples/private-link").join(file));

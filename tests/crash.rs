@@ -2,7 +2,7 @@
 //! nobody disturbed.
 //!
 //! The sandbox is a process of its own. A request is made to hang, before or after it is carried out, and
-//! privlink is killed while it hangs. Reads change nothing, so they hang before only. Three examples are tried in the gate, all with
+//! privlink is killed while it hangs. Reads change nothing, so they hang before only. Four examples are tried in the gate, all with
 //! `cargo test --test crash -- --ignored`.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
@@ -211,6 +211,12 @@ fn a_private_link_survives() {
 #[test]
 fn a_replaced_frontend_survives() {
     survives(&Scene::of("frontend-recreated"), "apply", Pace::Quick);
+}
+
+/// Endpoints alone: no cluster, and no lock.
+#[test]
+fn a_consumers_stack_survives() {
+    example_survives("consumer", Pace::Quick);
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn all_converge(scenes: &[Scene], seeds: u64) {
 
 #[test]
 fn some_examples_converge() {
-    let scenes = ["private-link", "frontend-recreated"].map(Scene::of);
+    let scenes = ["private-link", "frontend-recreated", "consumer"].map(Scene::of);
     all_converge(&scenes, 2);
 }
 

@@ -458,6 +458,72 @@ fn a_zone_group_of_azure_policy_is_not_touched() {
     }
 }
 
+/// Endpoints of a network and of those peered with it, as a plan counts them: 3,999 are nobody's concern, and 4,000 are.
+#[test]
+fn four_thousand_endpoints_over_peered_networks_are_near_the_limit() {
+    let group =
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myOtherResourceGroup";
+    let networks = format!("{group}/providers/Microsoft.Network/virtualNetworks");
+    let peers = |live: usize| {
+        let networks = networks.clone();
+        move |resources: &mut Vec<Value>| {
+            let is_hub = |it: &&mut Value| it["name"] == "myOtherVNET";
+            let hub = resources.iter_mut().find(is_hub).unwrap();
+            let peering = |name: &str, remote: &str| json!([{"name": name, "properties": {"remoteVirtualNetwork": {"id": remote}}}]);
+            hub["properties"]["virtualNetworkPeerings"] =
+                peering("to-spoke", &format!("{networks}/spoke"));
+            let hub = hub["id"].as_str().unwrap().to_owned();
+            resources.push(json!({
+                "id": format!("{networks}/spoke"),
+                "name": "spoke",
+                "type": "Microsoft.Network/virtualNetworks",
+                "location": "eastus",
+                "properties": {
+                    "provisioningState": "Succeeded",
+                    "addressSpace": {"addressPrefixes": ["10.64.0.0/16"]},
+                    "privateEndpointVNetPolicies": "Basic",
+                    "subnets": [{
+                        "id": format!("{networks}/spoke/subnets/pe"),
+                        "name": "pe",
+                        "properties": {"provisioningState": "Succeeded", "addressPrefix": "10.64.0.0/16"},
+                    }],
+                    "virtualNetworkPeerings": peering("to-hub", &hub),
+                },
+            }));
+            let id = |at: usize| {
+                format!("{group}/providers/Microsoft.Network/privateEndpoints/spoke-{at}")
+            };
+            resources.extend((0..live).map(|at| {
+                json!({
+                    "id": id(at),
+                    "name": format!("spoke-{at}"),
+                    "type": "Microsoft.Network/privateEndpoints",
+                    "location": "eastus",
+                    "properties": {
+                        "provisioningState": "Succeeded",
+                        "subnet": {"id": format!("{networks}/spoke/subnets/pe")},
+                    },
+                })
+            }));
+        }
+    };
+    let after = || {
+        let mut documents = web(&[LINK], "");
+        documents.push(Endpoint::new("web-pe", "web").yaml());
+        documents
+    };
+    let near = findings_after(&[], &after(), peers(3_999));
+    let it = first(&near, "limit-near");
+    assert_eq!(it.severity, Severity::Warning);
+    assert!(
+        it.message.contains("myOtherVNET and those peered with it will have 4000 endpoints"),
+        "{it:?}"
+    );
+    check_in(&near, "limit-near");
+    let fewer = findings_after(&[], &after(), peers(3_998));
+    assert!(!has(&fewer, "limit-near"), "{fewer:#?}");
+}
+
 /// A Private Link Service that leads to an address by itself has no frontend, and no Service has to do with it.
 #[test]
 fn a_private_link_service_without_a_frontend_is_nobody_s() {

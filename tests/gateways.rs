@@ -37,6 +37,15 @@ fn made(name: &str) -> Service {
         .line(&format!("selector: {{gateway.networking.k8s.io/gateway-name: {name}}}"))
 }
 
+/// The Service of the Gateway `edge` as it is in a cluster, with a Private Link Service of this name.
+fn owned_by_edge(link: &str) -> String {
+    made("edge").annotation("azure-pls-name", link).yaml().replace(
+        "  annotations:\n",
+        "  labels: {gateway.istio.io/managed: istio.io-gateway-controller}\n  ownerReferences:\n  - {apiVersion: \
+         gateway.networking.k8s.io/v1, kind: Gateway, name: edge, uid: 5f0e6d1c-3a54-4a55-9d3b-6a4f0d8f3b10}\n  annotations:\n",
+    )
+}
+
 fn of<'p>(plan: &'p Plan, code: &str) -> Vec<&'p Finding> {
     plan.findings.iter().filter(|it| it.code.as_str() == code).collect()
 }
@@ -70,11 +79,7 @@ fn a_gateway_beside_an_ingress_moves_nobody_who_comes_by_private_link() {
 #[test]
 fn a_gateway_that_left_the_input_takes_its_service_along() {
     let stage = Stage::new();
-    let owned = made("edge").yaml().replace(
-        "  annotations:\n",
-        "  ownerReferences:\n  - {apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, name: edge, uid: \
-         5f0e6d1c-3a54-4a55-9d3b-6a4f0d8f3b10}\n  annotations:\n",
-    );
+    let owned = owned_by_edge("link-of-edge");
     stage.apply(&scene(&[owned, Endpoint::new("pe", "edge-approuting-istio").yaml()]));
     let link = "      service.beta.kubernetes.io/azure-pls-create: \"true\"\n";
     let endpoint = || Endpoint::new("pe", "shop-approuting-istio").yaml();
@@ -102,4 +107,33 @@ fn a_gateway_that_left_the_input_takes_its_service_along() {
     let edge = gateway("edge", link);
     let plan = stage.plan(&other(&scene(&[gateway("shop", link), edge, endpoint()])));
     assert_eq!(of(&plan, "gateway-left"), Vec::<&Finding>::new());
+}
+
+/// As recorded (`tests/recordings/gateways/istio/class-changed-after.json`): Istio writes what a Gateway comes to, and deletes
+/// nothing.
+#[test]
+fn a_gateway_of_another_class_leaves_its_consumers_with_the_old_service() {
+    let stage = Stage::new();
+    stage.apply(&scene(&[owned_by_edge("link-of-edge")]));
+    let group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus";
+    let target = format!(
+        "target: {{id: {group}/providers/Microsoft.Network/privateLinkServices/link-of-edge}}"
+    );
+    let consumers = stack("").replace("{name: shop}", "{name: consumers}");
+    stage.apply(&(consumers + &Endpoint::new("pe", "any").lines(&target).yaml()));
+    let link = "      service.beta.kubernetes.io/azure-pls-create: \"true\"\n";
+    let moved = gateway("edge", link).replace("approuting-istio", "istio");
+    let address = "  addresses: [{type: Hostname, value: a.example.com}]\n  listeners:";
+    let nowhere = gateway("edge", link).replace("  listeners:", address);
+    for after in [moved, nowhere] {
+        let plan = stage.plan(&scene(std::slice::from_ref(&after)));
+        let old = "Service/default/edge-approuting-istio";
+        assert!(!plan.changes.iter().any(|it| it.address.to_string() == old), "{after}{plan:#?}");
+        assert_eq!(plan.summary.consumers_disconnected, 0);
+        let found = of(&plan, "consumers-stay");
+        assert_eq!(found.len(), 1, "{:#?}", plan.findings);
+        let said = "leaves Service default/edge-approuting-istio as it is: 1 consumer of link-of-edge stays with that";
+        assert!(found[0].message.contains(said), "{:?}", found[0]);
+        assert!(found[0].place.as_ref().unwrap().starts_with("after.yaml:"), "{:?}", found[0]);
+    }
 }

@@ -343,6 +343,45 @@ fn what_others_made_comes_back_and_is_adopted_only_if_asked() {
     assert!(!plan.stdout.contains("unmarked"), "{}", plan.stdout);
 }
 
+/// Azure Policy's zone group is never touched, and told with its maker.
+#[test]
+fn a_zone_group_of_azure_policy_is_left_to_it() {
+    let mut others = Others::new();
+    let api = service("api", &[INTERNAL, LINK], json!({"ports": [{"port": 443}]}));
+    others.kubectl_create("default", &api);
+    let group = "myOtherResourceGroup";
+    let subnet = network(SUBSCRIPTION, group, "virtualNetworks/myOtherVNET/subnets/pe-subnet");
+    let zone = network(SUBSCRIPTION, group, "privateDnsZones/privatelink.contoso.com");
+    let names = json!({"properties": {"privateDnsZoneConfigs": [
+        {"name": "contoso", "properties": {"privateDnsZoneId": zone}},
+    ]}});
+    for (name, of) in [("policed", "deployedByPolicy"), ("own", "default")] {
+        others.endpoint((SUBSCRIPTION, group, name), &subnet, json!({}));
+        let endpoint = network(SUBSCRIPTION, group, &format!("privateEndpoints/{name}"));
+        others.az(&format!("{endpoint}/privateDnsZoneGroups/{of}"), &names);
+    }
+    others.rest();
+    let imported = others.run("import --out imported").expect(0);
+    let told = imported.stderr.lines().filter(|line| line.contains("Azure Policy"));
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told.len(), 1, "{}", imported.stderr);
+    assert!(told[0].contains("the zone group deployedByPolicy of private endpoint"), "{}", told[0]);
+    assert!(told[0].contains("/policed is left to Azure Policy, which made it"), "{}", told[0]);
+    let endpoints = others.place.path().join("imported/endpoints.yaml");
+    let endpoints = std::fs::read_to_string(endpoints).unwrap();
+    let documents: Vec<&str> = endpoints.split("---\n").collect();
+    let of = |name: &str| {
+        let is_it = |it: &&&str| it.contains(&format!("name: {name}\n"));
+        *documents.iter().find(is_it).unwrap_or_else(|| panic!("{name} is not in {endpoints}"))
+    };
+    assert!(!of("policed").contains("dns:"), "{endpoints}");
+    assert!(of("own").contains("zoneGroup:"), "{endpoints}");
+    let plan = others.run("plan -f imported --detailed-exitcode").expect(0);
+    assert!(plan.last_line().starts_with("No changes."), "{}", plan.stdout);
+    let drift = others.run("drift -f imported");
+    assert!(!drift.stdout.contains("deployedByPolicy"), "{}", drift.stdout);
+}
+
 #[test]
 fn what_is_imported_is_chosen() {
     let mut others = made_by_others();

@@ -194,7 +194,8 @@ fn sound_sources(
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
-    let Desired { name: _, stack, services, endpoints, approvals, makers: _ } = &desired;
+    let Desired { name: _, stack, services, endpoints, approvals, gateways: _, makers: _ } =
+        &desired;
     if stack.is_none() && services.is_empty() && endpoints.is_empty() && approvals.is_empty() {
         return Err(CommandError::new("the input holds nothing to plan")
             .hint("A pipeline whose first command failed gives an empty stdin."));

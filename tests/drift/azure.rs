@@ -693,3 +693,43 @@ fn status(world: &mut Value, status: &str) {
         }
     }
 }
+
+/// Azure Policy's zone group is never touched, and drift names its maker.
+#[test]
+fn a_zone_group_that_azure_policy_deployed_instead_is_told_with_its_maker() {
+    let applied = Applied::new("private-dns", 0);
+    let endpoint = network(SUBSCRIPTION, "myOtherResourceGroup", "privateEndpoints/by-zone-group");
+    let zone =
+        network(SUBSCRIPTION, "myOtherResourceGroup", "privateDnsZones/privatelink.contoso.com");
+    let policys = format!("{endpoint}/privateDnsZoneGroups/deployedByPolicy");
+    let group = json!({"properties": {"privateDnsZoneConfigs": [
+        {"name": "contoso", "properties": {"privateDnsZoneId": zone}},
+    ]}});
+    let own = format!("{endpoint}/privateDnsZoneGroups/default");
+    let (deleted, deployed) = (own.clone(), policys.clone());
+    applied.meanwhile(|somebody| async move {
+        somebody.write("DELETE", &deleted, None).await;
+        somebody.write("PUT", &deployed, Some(&group)).await;
+    });
+    let found = applied.differences(2, "");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let message = found[0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("the zone group deployedByPolicy already, which Azure Policy made"),
+        "{message}"
+    );
+    let line = crate::support::flat(&applied.run("drift", "").expect(2).stdout);
+    assert!(line.contains("deployedByPolicy already, which Azure Policy made"), "{line}");
+    assert!(line.contains("exempt the endpoint first"), "{line}");
+    // The repair is not to apply, which is refused and touches nothing.
+    applied.run("apply", "--auto-approve").expect(3);
+    // Left to its maker, it is no concern of the stack any more, whose end leaves it too.
+    let dns = "  dns:\n    zoneGroup: {zones: [privatelink.contoso.com]}\n";
+    applied.rewrite("endpoints.yaml", dns, "");
+    let taken_out = applied.run("apply", "--auto-approve").expect(0).stdout;
+    assert!(!taken_out.contains("deployedByPolicy"), "{taken_out}");
+    assert_eq!(applied.differences(0, ""), Vec::<Value>::new());
+    applied.edit(&policys, |group| assert_eq!(group["name"], "deployedByPolicy"));
+    let plan = applied.run("plan", "--destroy -o json").expect(0);
+    assert!(!plan.stdout.contains("deployedByPolicy"), "{}", plan.stdout);
+}

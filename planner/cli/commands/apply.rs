@@ -45,11 +45,11 @@ pub(crate) fn desired(
             .hint("Or look first, and carry out what was looked at: `plan --stacks FOLDER --out PLANS`, then `apply PLANS`."));
     }
     let (place, is_json) = (Some(&args.turn.place), args.turn.output == DataFormat::Json);
-    let fleet = Fleet { folder, many, input, place, is_json, quiet: fleet::UNCHANGED };
+    let fleet = Fleet { folder, many, input, place, is_json, quiet: super::fleet::UNCHANGED };
     if many.shard()?.is_some() {
-        fleet::can_be_sharded(folder, many, input, ui)?;
+        super::fleet::can_be_sharded(folder, many, input, ui)?;
     }
-    let mut waves = fleet::waves(fleet.chosen(ui)?);
+    let mut waves = super::fleet::waves(fleet.chosen(ui)?);
     if mode == Mode::Destroy {
         waves.reverse();
     }

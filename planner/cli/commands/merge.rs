@@ -157,8 +157,8 @@ fn of_plans(merged: &FleetReport, args: &Merge, ui: &mut Ui) -> Result<(), Comma
     for record in &merged.stacks {
         let plan = plan(record)?;
         let plan_or_why = plan.as_ref().ok_or(record.said.as_str());
-        let Record { path, exit_code, .. } = record;
-        showing.add(&Outcome { path, plan: plan_or_why, exit_code: *exit_code }, ui)?;
+        let Record { path, source, exit_code, .. } = record;
+        showing.add(&Outcome { path, source, plan: plan_or_why, exit_code: *exit_code }, ui)?;
         told.read(plan);
     }
     showing.end(ui)?;

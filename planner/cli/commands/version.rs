@@ -1,6 +1,6 @@
 //! `version`: which privlink this is, and what its predictions were compared with.
 
-use privlink_core::compared::compared;
+use privlink_core::compared::{Compared, compared};
 use privlink_core::version::{FORMAT_VERSION, Version};
 
 use crate::args::{self, DataFormat};
@@ -42,10 +42,19 @@ fn text(version: &Version) -> String {
         ),
         ("ARM", format!("{} recordings", compared.arm.recordings)),
         ("Kubernetes", format!("API server {}", compared.kubernetes.api_servers.join(", "))),
+        ("Gateways", gateways(compared)),
     ];
     let mut text = format!("privlink {version}\n");
     for (name, value) in rows {
         text.push_str(&format!("  {name:<10}  {value}\n"));
     }
     text
+}
+
+/// The controllers of the Gateway API that were recorded.
+fn gateways(compared: &Compared) -> String {
+    let all = compared.gateways.iter();
+    let all =
+        all.map(|it| format!("{} {}, {} recordings", it.controller, it.version, it.recordings));
+    all.collect::<Vec<_>>().join("; ")
 }

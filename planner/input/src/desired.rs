@@ -50,6 +50,8 @@ pub struct Desired {
     pub endpoints: BTreeMap<String, PrivateEndpoint>,
     /// Approvals, by name.
     pub approvals: BTreeMap<String, EndpointApproval>,
+    /// The Gateways, with where their names were written: also those that come to no Service, or to one that is not known.
+    pub gateways: BTreeMap<Key, Span>,
     /// Documents of other kinds that Services, or their namespaces, come of.
     pub makers: Vec<Maker>,
 }

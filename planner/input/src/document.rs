@@ -22,7 +22,7 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::rule::{self, Severity};
 use crate::schema::{self, Object, Shape};
 use crate::yaml::{self, Node, Value};
-pub use gateway::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
+pub use gateway::{Gateway, GatewayClass, Gateways, Http3, Parameters, ParametersRef};
 pub use maker::Maker;
 pub use offer::{Offer, Offers};
 pub use passed::Passed;

@@ -180,7 +180,7 @@ pub use crate::desired::annotation::relations::*;
 pub use crate::desired::annotation::{ANNOTATION_IGNORED, UNKNOWN_ANNOTATION, UNKNOWN_PORT};
 pub use crate::desired::checks::*;
 pub use crate::desired::duplicates::*;
-pub use crate::desired::gateway::{GATEWAY_ASSUMED, GATEWAY_UNKNOWN};
+pub use crate::desired::gateway::{GATEWAY_ASSUMED, GATEWAY_UNKNOWN, GATEWAY_WITHOUT_SERVICE};
 pub use crate::desired::offer::{OFFER_MISSING, OFFER_NEEDS_MESSAGE, OFFER_NOT_VISIBLE};
 pub use crate::desired::refusal::SERVICE_INVALID;
 pub use crate::desired::resolve::*;

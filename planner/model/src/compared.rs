@@ -1,4 +1,4 @@
-//! What the model was compared with: the controller, Azure and the API server, in numbers. Tests hold them
+//! What the model was compared with: controllers, Azure and the API server, in numbers. Tests hold them
 //! against `tests/recordings`, docs/controller-model.md and `.ci/envtest`.
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,21 @@ pub struct Compared {
     pub arm: Arm,
     /// Kubernetes.
     pub kubernetes: Kubernetes,
+    /// Controllers of the Gateway API.
+    #[serde(default)]
+    pub gateways: Vec<Gateways>,
+}
+
+/// A controller of the Gateway API whose Services were recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Gateways {
+    /// Its name.
+    pub controller: String,
+    /// The version that was recorded.
+    pub version: String,
+    /// How many recordings of it are compared.
+    pub recordings: usize,
 }
 
 /// The cloud controller that the model follows.
@@ -58,7 +73,12 @@ pub fn compared() -> Compared {
         },
         arm: Arm { recordings: 9 },
         kubernetes: Kubernetes { api_servers: all(&["1.33.1"]) },
+        gateways: vec![gateways("Istio", "1.31.0", 54), gateways("Envoy Gateway", "1.9.0", 65)],
     }
+}
+
+fn gateways(controller: &str, version: &str, recordings: usize) -> Gateways {
+    Gateways { controller: controller.to_owned(), version: version.to_owned(), recordings }
 }
 
 #[cfg(test)]
@@ -93,6 +113,20 @@ mod tests {
         let recorded = recordings("controller", "cluster");
         assert_eq!(compared.controller.recordings, recorded);
         assert_eq!(compared.arm.recordings, recordings("azure", "exchanges"));
+        let folders = ["gateways/istio", "gateways/envoy"].map(|it| recordings(it, "services"));
+        let numbers: Vec<usize> = compared.gateways.iter().map(|it| it.recordings).collect();
+        assert_eq!(numbers, folders);
+        let all = format!("made in {} recordings", folders.iter().sum::<usize>());
+        assert!(text("docs/gateways.md").contains(&all), "{all}");
+        for Gateways { controller, version, .. } in &compared.gateways {
+            let row = crate::gateway::TABLE.iter().find(|it| it.name == controller).unwrap();
+            assert!(row.source.contains(&format!("{version}, recorded")), "{}", row.source);
+            let readme = text("tests/recordings/gateways/README.md");
+            assert!(
+                readme.contains(&format!("{controller} {version}: "))
+                    || readme.contains(&format!("{controller} v{version}: "))
+            );
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! One table by controller: which Service comes of a Gateway, with its name and namespace, the annotations and labels that
 //! are copied, ports from listeners, and what the parameters of a class or a Gateway change. All of it was read in the
-//! controllers' sources, and nothing of it is recorded. What a controller makes that nobody can tell from a Gateway and its
-//! parameters is said to be unknown.
+//! controllers' sources; of Istio and Envoy Gateway it is recorded too (`tests/recordings/gateways`). What a controller makes
+//! that nobody can tell from a Gateway and its parameters is said to be unknown.
 
 mod envoy;
+mod envoy_listener;
 mod istio;
 mod nginx;
 mod patch;
@@ -13,10 +14,10 @@ mod patch;
 use serde_json::{Map, Value, json};
 
 use crate::evidence::Evidence;
-use crate::kubernetes::managers::Tool;
+use crate::kubernetes::managers::{Tool, author};
 use crate::pointer::{At, text};
 
-pub use patch::laid;
+pub use patch::{laid, merged};
 
 /// The group of Gateways and their classes.
 pub const GROUP: &str = "gateway.networking.k8s.io";
@@ -41,6 +42,8 @@ pub struct Controller {
     pub parameters: (&'static str, &'static str),
     /// Whether annotations of the Gateway itself are copied where it has none under `spec.infrastructure`.
     pub copies_metadata: bool,
+    /// Whether a Service stays when its Gateway, which is still there, comes to another or to none.
+    pub leaves: bool,
     /// How sure the row is.
     pub evidence: Evidence,
     /// What it was read in.
@@ -53,7 +56,8 @@ pub struct Controller {
 pub struct Given<'a> {
     /// The Gateway, its namespace filled in.
     pub gateway: &'a Value,
-    /// The parameters of its class: an EnvoyProxy, a NginxProxy, or what Istio lays over the Service.
+    /// The parameters of its class: an EnvoyProxy, a NginxProxy, or of a ConfigMap what Istio lays over objects, by entry, its
+    /// entry `service` read as YAML.
     pub of_class: Option<&'a Value>,
     /// Its own parameters.
     pub of_gateway: Option<&'a Value>,
@@ -86,8 +90,9 @@ pub const TABLE: [Controller; 4] = [
         makes_classes: true,
         parameters: ("", "ConfigMap"),
         copies_metadata: true,
-        evidence: Evidence::Documented,
-        source: "istio 1.26 to 1.31: files/kube-gateway.yaml of the chart istiod, pilot's deploymentcontroller.go",
+        leaves: true,
+        evidence: Evidence::Recorded,
+        source: "istio 1.31.0, recorded; 1.26 to 1.31: files/kube-gateway.yaml of the chart istiod, pilot's deploymentcontroller.go",
         make: istio::make,
     },
     // AKS runs Istio's controller for its class; under which name is not documented.
@@ -99,6 +104,7 @@ pub const TABLE: [Controller; 4] = [
         makes_classes: true,
         parameters: ("", "ConfigMap"),
         copies_metadata: true,
+        leaves: true,
         evidence: Evidence::Documented,
         source: "learn.microsoft.com/azure/aks/app-routing-gateway-api, and Istio's source as above",
         make: istio::make,
@@ -111,8 +117,9 @@ pub const TABLE: [Controller; 4] = [
         makes_classes: false,
         parameters: ("gateway.envoyproxy.io", "EnvoyProxy"),
         copies_metadata: false,
-        evidence: Evidence::Documented,
-        source: "envoyproxy/gateway v1.9.0: internal/infrastructure/kubernetes/proxy/resource_provider.go",
+        leaves: false,
+        evidence: Evidence::Recorded,
+        source: "envoyproxy/gateway v1.9.0, recorded: internal/infrastructure/kubernetes/proxy/resource_provider.go",
         make: envoy::make,
     },
     Controller {
@@ -123,6 +130,7 @@ pub const TABLE: [Controller; 4] = [
         makes_classes: false,
         parameters: ("gateway.nginx.org", "NginxProxy"),
         copies_metadata: false,
+        leaves: false,
         evidence: Evidence::Documented,
         source: "nginx/nginx-gateway-fabric v2.6.7: internal/controller/provisioner/objects.go",
         make: nginx::make,
@@ -177,6 +185,13 @@ pub fn made_of(service: &Value) -> Option<String> {
     }
     let owning = |part: &str| label(&format!("gateway.envoyproxy.io/owning-gateway-{part}"));
     Some(format!("{}/{}", owning("namespace")?, owning("name")?))
+}
+
+/// Whether a live Service stays when its Gateway, which is still there, comes to another or to none: Istio writes what a Gateway
+/// comes to, and deletes nothing.
+pub fn is_left_behind(service: &Value) -> bool {
+    let tool = author(service).tool;
+    TABLE.iter().any(|row| row.leaves && Some(row.tool) == tool)
 }
 
 /// The entries of `spec.infrastructure` or `metadata` of a Gateway that are text.

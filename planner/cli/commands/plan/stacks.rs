@@ -26,6 +26,7 @@ const AT_ONCE: usize = 32;
 struct Shown {
     ui: Ui,
     path: String,
+    source: String,
     made: Result<Made, String>,
     exit: Exit,
 }
@@ -56,7 +57,12 @@ pub(super) fn run(
         for came in came {
             exit = exit.worse(came.exit);
             let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
-            let outcome = Outcome { path: &came.path, plan, exit_code: came.exit.code() };
+            let outcome = Outcome {
+                path: &came.path,
+                source: &came.source,
+                plan,
+                exit_code: came.exit.code(),
+            };
             shown.add(&outcome, ui)?;
             ui.release(came.ui)?;
             told.add(came.made.ok());
@@ -204,17 +210,17 @@ fn outcome(
     lists: Option<&Arc<SharedLists>>,
     mut ui: Ui,
 ) -> Shown {
-    let path = stack.below(folder);
+    let (path, source) = (stack.below(folder), stack.shown());
     match planned((folder, stack), args, lists, &mut ui) {
         Ok(made) => {
             ui.annotate(&Notice::of_plan(&made.plan));
             let exit = super::exit(&made, args);
-            Shown { ui, path, made: Ok(made), exit }
+            Shown { ui, path, source, made: Ok(made), exit }
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
-            Shown { ui, path, made: Err(error.line()), exit: error.exit }
+            Shown { ui, path, source, made: Err(error.line()), exit: error.exit }
         }
     }
 }

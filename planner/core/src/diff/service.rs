@@ -29,7 +29,7 @@ use crate::prediction::Prediction;
 use crate::rule;
 use crate::snapshot::Reading;
 use crate::unknown;
-use privlink_model::gateway::made_of;
+use privlink_model::gateway::{self, made_of};
 
 use super::Gathered;
 use super::draft::{Draft, DraftKey, Stage};
@@ -53,8 +53,9 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
         }
     }
     let gone = input.options.guard.iter().flat_map(|guarded| guarded.gone.keys());
-    for key in gone.filter(|it| live.contains_key(it) && !input.desired.services.contains_key(it)) {
-        if input.covers(&address(key)) {
+    for key in gone.filter(|it| !input.desired.services.contains_key(it)) {
+        let Some(object) = live.get(key) else { continue };
+        if input.covers(&address(key)) && !is_left_behind(input, object) {
             seen.extend(written(input, key, None, gathered));
         }
     }
@@ -66,12 +67,18 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
         }
         match made_of(object) {
             // It is deleted with its Gateway, which only its owner deletes: a stack that is destroyed leaves it.
-            Some(_) if input.options.mode == Mode::Destroy => {}
+            Some(_) if input.options.mode == Mode::Destroy || is_left_behind(input, object) => {}
             Some(_) => seen.extend(written(input, key, None, gathered)),
             None => seen.extend(delete(input, key, object, gathered)),
         }
     }
     seen
+}
+
+/// Whether a live Service was made of a Gateway of the input that comes to it no longer, and whose controller leaves it.
+pub fn is_left_behind(input: &Input<'_>, object: &Value) -> bool {
+    let is_there = |made: String| input.desired.gateways.keys().any(|it| it.to_string() == made);
+    gateway::is_left_behind(object) && made_of(object).is_some_and(is_there)
 }
 
 /// The live Services that carry this stack's label.

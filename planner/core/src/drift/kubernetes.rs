@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::change::{Actor, FieldDiff};
+use crate::diff::service::is_left_behind;
 use crate::input::Input;
 use crate::join::{self, Service, Set};
 use crate::kubernetes::server_side_apply::Manager;
@@ -38,7 +39,7 @@ pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathere
         stack_of(object) == Some(stack) && !input.desired.services.contains_key(key)
     });
     for (key, object) in leaving.filter(|_| input.prunes()) {
-        gathered.push(orphan(look, key, object));
+        gathered.push(orphan(input, look, key, object));
     }
 }
 
@@ -63,7 +64,7 @@ fn missing(look: &Look<'_>, service: &Service<'_>) -> Difference {
     difference
 }
 
-fn orphan(look: &Look<'_>, key: &Key, object: &Value) -> Difference {
+fn orphan(input: &Input<'_>, look: &Look<'_>, key: &Key, object: &Value) -> Difference {
     let message = "it carries the stack's label, and is not in desired state";
     let mut cause = Cause::by(By::DesiredState);
     cause.at = object
@@ -72,7 +73,12 @@ fn orphan(look: &Look<'_>, key: &Key, object: &Value) -> Difference {
         .map(ToOwned::to_owned);
     let mut difference =
         difference(Class::Orphan, &address(key), Some(&key.to_string()), message, cause);
-    if made_of(object).is_some() {
+    if is_left_behind(input, object) {
+        difference.repair = Some(Repair::advice(
+            "Its Gateway comes to another Service or to none, and its controller leaves this one: move who is connected, and \
+             delete it.",
+        ));
+    } else if made_of(object).is_some() {
         difference.heals = Heals::Tool;
     } else {
         difference.repair = Some(Repair::apply(look.apply).saying("deletes it"));

@@ -12,7 +12,7 @@ use crate::plan::Finding;
 use crate::plural::count;
 use crate::prediction::Prediction;
 use crate::rule::{Example, basis, rules};
-use privlink_model::gateway::made_of;
+use privlink_model::gateway::{is_left_behind, made_of};
 
 /// What ingress controllers are called: their Services, namespaces or applications have one of these in their names.
 const INGRESS: [&str; 6] = ["ingress", "nginx", "traefik", "kong", "haproxy", "contour"];
@@ -26,7 +26,43 @@ pub(super) fn find(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
         findings.extend(staying(service, by, prediction));
         findings.extend(renamed(service, by, (desired, prediction)));
     }
+    findings.extend(left_behind(desired, prediction));
     findings
+}
+
+/// Who is connected through a Service that its Gateway, which is still there, comes to no longer, where its controller leaves it.
+fn left_behind(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (key, service) in &prediction.live {
+        let made = made_of(&service.object).filter(|_| is_left_behind(&service.object));
+        let gateway = made.and_then(|made| {
+            desired.gateways.iter().find(|(gateway, _)| gateway.to_string() == made)
+        });
+        let Some((gateway, span)) = gateway else { continue };
+        let stays = prediction.services.contains_key(key) && !desired.services.contains_key(key);
+        let Some((link, connected)) = connected_to(key, prediction).filter(|_| stays) else {
+            continue;
+        };
+        let (who, stay) =
+            (count(connected, "consumer"), if connected == 1 { "stays" } else { "stay" });
+        found.push(
+            Finding::new(
+                CONSUMERS_STAY,
+                Address::new(Kind::Service, key.to_string()),
+                format!(
+                    "Gateway {gateway} comes to another Service or to none, and its controller leaves Service {key} as it is: {who} \
+                     of {} {stay} with that",
+                    link.name()
+                ),
+            )
+            .help(
+                "To take them along, hand the address over: `privlink route` finds an order that disconnects nobody. Delete \
+                 the old Service only then.",
+            )
+            .at(span),
+        );
+    }
+    found
 }
 
 fn finding(code: crate::rule::Code, service: &Service, message: String, help: String) -> Finding {
@@ -110,11 +146,7 @@ fn renamed(
     if prediction.live.contains_key(&service.name) {
         return Vec::new();
     }
-    let known: BTreeSet<String> = desired
-        .services
-        .values()
-        .filter_map(|it| Some(it.made_by.as_ref()?.gateway.to_string()))
-        .collect();
+    let known: BTreeSet<String> = desired.gateways.keys().map(ToString::to_string).collect();
     let mut found = Vec::new();
     for (key, other) in &prediction.live {
         let Some(gateway) = made_of(&other.object).filter(|it| !known.contains(it)) else {
@@ -149,7 +181,8 @@ fn renamed(
 rules! {
     /// The input has a Gateway, and an ingress controller serves its ports with a Private Link Service that has consumers.
     /// Guides move names in DNS from the one to the other; who comes by Private Link resolves no name of the provider's, and
-    /// stays with the old Service until its Private Link Service goes.
+    /// stays with the old Service until its Private Link Service goes. The same holds where a Gateway of Istio comes to another
+    /// Service, by its class or the annotation `gateway.istio.io/name-override`: Istio leaves the old one.
     CONSUMERS_STAY = "consumers-stay", Note, [Desired, Live, Predicted], {
         basis: basis::documented("a private endpoint reaches a Private Link Service, whatever DNS says", basis::link::ENDPOINT),
         advice: "Hand the address over to the Gateway's Service: `privlink route` finds in which order.",

@@ -5,11 +5,12 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_model::gateway::{self, Controller, Given, Made};
+use privlink_model::kubernetes::managers::Tool;
 
 use super::Service;
 use crate::desired::annotation::is_azures;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::document::{Gateway, GatewayClass, Gateways, Parameters, ParametersRef};
+use crate::document::{Gateway, GatewayClass, Gateways, Http3, Parameters, ParametersRef};
 use crate::kubernetes::service::Key;
 use crate::rule::{At, Example, Severity, basis, rules};
 
@@ -21,7 +22,7 @@ pub struct MadeBy {
     /// The controller's name.
     pub controller: &'static str,
     /// The controller as a writer of Services.
-    pub tool: privlink_model::kubernetes::managers::Tool,
+    pub tool: Tool,
     /// Whether all that decides about the Service is in the input: its class, its parameters.
     pub is_whole: bool,
     /// The ports of its listeners, which an edit of the Gateway moves; others are the controller's.
@@ -40,6 +41,7 @@ pub(super) struct Named {
 struct Ground<'a> {
     classes: &'a [GatewayClass],
     parameters: &'a [Parameters],
+    http3: &'a [Http3],
     /// The Services that documents refer to.
     references: &'a BTreeSet<Key>,
     problems: &'a mut Vec<Diagnostic>,
@@ -54,8 +56,8 @@ pub(super) fn derive(
     services: &mut BTreeMap<Key, Service>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut ground =
-        Ground { classes: &all.classes, parameters: &all.parameters, references, problems };
+    let Gateways { classes, parameters, http3, .. } = all;
+    let mut ground = Ground { classes, parameters, http3, references, problems };
     for named in named {
         let Some(made) = ground.make(named) else { continue };
         let by = made.made_by.clone();
@@ -88,14 +90,31 @@ impl<'a> Ground<'a> {
             );
             return None;
         };
+        if self.is_http3(named, controller) {
+            self.unknown(gateway, "a ClientTrafficPolicy gives it ports for HTTP/3");
+            return None;
+        }
+        let own = gateway.parameters.as_ref();
+        if let Some(own) = own.filter(|it| !is_read(it, controller)) {
+            let (kind, by) = (&own.kind, controller.name);
+            self.unknown(
+                gateway,
+                &format!("its parameters are a {kind}, which {by} does not read"),
+            );
+            return None;
+        }
         let mut assumed = Vec::new();
         if class.is_none() && !controller.makes_classes {
             assumed.push(format!("that its class is {}'s and has no parameters", controller.name));
         }
-        let of_class = class.and_then(|it| it.parameters.as_ref());
-        let of_class = self.parameters_of(of_class, &named.key, controller, &mut assumed);
-        let of_class = of_class.or_else(|| self.defaults_of(&gateway.class.value));
-        let own = gateway.parameters.as_ref();
+        let of_class = match controller.parameters.1 {
+            // Istio reads no parameters of a GatewayClass, but a label.
+            "ConfigMap" => self.defaults_of(&gateway.class.value, &mut assumed),
+            _ => {
+                let of_class = class.and_then(|it| it.parameters.as_ref());
+                self.parameters_of(of_class, &named.key, controller, &mut assumed)
+            }
+        };
         let own = self.parameters_of(own, &named.key, controller, &mut assumed);
         // What Istio lays over all Services of a class may lie anywhere.
         let is_whole = assumed.is_empty() && controller.parameters.1 != "ConfigMap";
@@ -110,7 +129,10 @@ impl<'a> Ground<'a> {
         };
         let (mut made, more) = match controller.make(&given) {
             Made::Service { service, assumed } => (*service, assumed),
-            Made::Nothing(_) => return None,
+            Made::Nothing(why) => {
+                self.without_service(gateway, controller, why);
+                return None;
+            }
             Made::Unknown(why) => {
                 self.unknown(gateway, why);
                 return None;
@@ -138,11 +160,7 @@ impl<'a> Ground<'a> {
         controller: &Controller,
         assumed: &mut Vec<String>,
     ) -> Option<&'a Parameters> {
-        let reference = reference?;
-        let (group, kind) = controller.parameters;
-        if reference.kind != kind || reference.group != group {
-            return None;
-        }
+        let reference = reference.filter(|it| is_read(it, controller))?;
         let namespace = reference.namespace.as_ref().unwrap_or(&of.namespace);
         let found = self.parameters.iter().find(|it| {
             it.kind == reference.kind
@@ -151,16 +169,41 @@ impl<'a> Ground<'a> {
         });
         if found.is_none() {
             assumed.push(format!(
-                "that the {kind} `{}`, which the input has not, says nothing of it",
-                reference.name
+                "that the {} `{}`, which the input has not, says nothing of it",
+                reference.kind, reference.name
             ));
         }
         found
     }
 
-    /// What Istio lays over all Services of a class.
-    fn defaults_of(&self, class: &str) -> Option<&'a Parameters> {
-        self.parameters.iter().find(|it| it.of_class.as_deref() == Some(class))
+    /// What Istio lays over all Services of a class: a ConfigMap in its own namespace.
+    fn defaults_of(&self, class: &str, assumed: &mut Vec<String>) -> Option<&'a Parameters> {
+        let of_class = |it: &&&Parameters| it.of_class.as_deref() == Some(class);
+        let all: Vec<&Parameters> = self.parameters.iter().filter(|it| of_class(&it)).collect();
+        let is_istios = |it: &&&Parameters| {
+            it.namespace.as_deref().is_none_or(|it| ISTIOS_NAMESPACES.contains(&it))
+        };
+        let found = all.iter().find(is_istios).copied();
+        if let Some(elsewhere) = all.first().filter(|_| found.is_none()) {
+            let namespace = elsewhere.namespace.as_deref().unwrap_or_default();
+            assumed.push(format!(
+                "that Istio does not run in `{namespace}`, where the ConfigMap `{}` is for its class",
+                elsewhere.name.value
+            ));
+        }
+        found
+    }
+
+    /// Whether a policy turns HTTP/3 on for a Gateway of Envoy Gateway.
+    fn is_http3(&self, named: &Named, controller: &Controller) -> bool {
+        let is_about = |it: &&Http3| {
+            let Key { namespace, name, .. } = &named.key;
+            it.namespace.as_ref().is_none_or(|it| it == namespace)
+                && it.gateways.as_ref().is_none_or(|it| it.contains(name))
+        };
+        controller.tool == Tool::EnvoyGateway
+            && named.gateway.asks_for_https()
+            && self.http3.iter().any(|it| is_about(&it))
     }
 
     fn unknown(&mut self, gateway: &Gateway, why: &str) {
@@ -177,6 +220,19 @@ impl<'a> Ground<'a> {
             problem.severity = Severity::Note;
         }
         self.problems.push(problem);
+    }
+
+    fn without_service(&mut self, gateway: &Gateway, controller: &Controller, why: &str) {
+        if !asks_azure(gateway) {
+            return;
+        }
+        let (by, name) = (controller.name, &gateway.name.value);
+        let message = format!("{by} makes no Service of the Gateway `{name}`: {why}");
+        self.problems.push(
+            Diagnostic::new(GATEWAY_WITHOUT_SERVICE, message)
+                .at(&gateway.name.span, "")
+                .help("correct that, or take out the annotations, which nobody reads"),
+        );
     }
 
     fn told(
@@ -205,6 +261,14 @@ impl<'a> Ground<'a> {
             .help("add its GatewayClass and what that refers to to the input, or write the Service down"),
         );
     }
+}
+
+/// Namespaces that Istio runs in, by its guides and on AKS.
+const ISTIOS_NAMESPACES: [&str; 2] = ["istio-system", "aks-istio-system"];
+
+/// Whether a controller reads parameters of that kind.
+fn is_read(reference: &ParametersRef, controller: &Controller) -> bool {
+    (reference.group.as_str(), reference.kind.as_str()) == controller.parameters
 }
 
 /// Whether a Gateway asks for something of Azure's controller.
@@ -241,6 +305,35 @@ rules! {
               gatewayClassName: cilium
               infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
               listeners: [{name: http, port: 80, protocol: HTTP}]
+            "#,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: istio
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: TCP}]
+            "#,
+        ),
+    }
+
+    /// A Gateway asks something of Azure's controller, and its own controller makes no Service of it: its addresses name what serves
+    /// it already, its parameters are refused, or none of its listeners is valid.
+    GATEWAY_WITHOUT_SERVICE = "gateway-without-service", Warning, [Desired], {
+        basis: basis::GATEWAY,
+        advice: "Correct what keeps the controller from making one, or take out the annotations.",
+        example: Example::new(
+            At::Documents,
+            r#"
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: edge, namespace: default}
+            spec:
+              gatewayClassName: istio
+              addresses: [{type: Hostname, value: ingress.example.com}]
+              infrastructure: {annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}}
+              listeners: [{name: http, port: 80, protocol: TCP}]
             "#,
             r#"
             apiVersion: gateway.networking.k8s.io/v1

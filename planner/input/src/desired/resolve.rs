@@ -50,7 +50,9 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     };
     resolve.note_namespace();
     makers.sort_by(|one, other| one.name.span.cmp(&other.name.span));
-    let desired = Desired { name, stack, services, endpoints, approvals, makers };
+    let named = gateways_named.iter().map(|it| (it.key.clone(), it.gateway.name.span.clone()));
+    let gateways = named.collect();
+    let desired = Desired { name, stack, services, endpoints, approvals, gateways, makers };
     let Resolve { broken_names, mut diagnostics, .. } = resolve;
     for service in desired.services.values() {
         super::annotation::lint(service, &mut diagnostics);

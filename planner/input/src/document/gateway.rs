@@ -21,6 +21,8 @@ pub struct Gateways {
     pub classes: Vec<GatewayClass>,
     /// What classes and Gateways refer to.
     pub parameters: Vec<Parameters>,
+    /// Policies that turn HTTP/3 on.
+    pub http3: Vec<Http3>,
 }
 
 impl Gateways {
@@ -29,6 +31,7 @@ impl Gateways {
         self.gateways.extend(other.gateways);
         self.classes.extend(other.classes);
         self.parameters.extend(other.parameters);
+        self.http3.extend(other.http3);
     }
 }
 
@@ -53,6 +56,14 @@ pub struct Gateway {
     pub parameters: Option<ParametersRef>,
     /// The object as it was written.
     pub manifest: Value,
+}
+
+impl Gateway {
+    /// Whether a listener of it is for HTTPS.
+    pub fn asks_for_https(&self) -> bool {
+        let listeners = self.manifest.pointer("/spec/listeners").and_then(Value::as_array);
+        listeners.into_iter().flatten().any(|it| it["protocol"] == "HTTPS")
+    }
 }
 
 /// A GatewayClass.
@@ -96,8 +107,17 @@ pub struct Parameters {
     pub of_class: Option<String>,
     /// The annotations that it gives to Services.
     pub passed: Vec<Passed>,
-    /// What is laid over the Service: of a ConfigMap what its entry `service` says; the object itself else.
+    /// What is laid over the Service: of a ConfigMap its entries, with `service` as what that says; the object itself else.
     pub value: Value,
+}
+
+/// A ClientTrafficPolicy of Envoy Gateway that turns HTTP/3 on, which gives HTTPS listeners a second port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http3 {
+    /// Its namespace, where it was written: that of the Gateways it is about.
+    pub namespace: Option<String>,
+    /// The names of Gateways that it is about; nothing where labels select them.
+    pub gateways: Option<Vec<String>>,
 }
 
 /// The label of a ConfigMap that Istio lays over all Services of a class.
@@ -131,6 +151,10 @@ pub(super) fn read(
                 value: document.node.to_json(),
             });
             true
+        }
+        ("gateway.envoyproxy.io", "ClientTrafficPolicy") => {
+            into.http3.extend(http3(document));
+            false
         }
         ("", "ConfigMap") => {
             into.parameters.extend(overlay(document));
@@ -195,21 +219,43 @@ fn reference(field: Reader<'_>) -> Option<ParametersRef> {
     })
 }
 
-/// A ConfigMap whose entry `service` Istio lays over Services. It is YAML within text: its places are that of the entry.
+fn http3(document: Reader<'_>) -> Option<Http3> {
+    let spec = document.get("spec")?;
+    spec.get("http3")?;
+    let of_gateway = |target: Reader<'_>| {
+        let kind = target.text("kind")?;
+        (kind.value == "Gateway").then(|| Some(target.text("name")?.value)).flatten()
+    };
+    let targets = spec.items("targetRefs").chain(spec.get("targetRef"));
+    let gateways = targets.filter_map(of_gateway).collect();
+    Some(Http3 {
+        namespace: named(document)?.1.map(|it| it.value),
+        gateways: spec.get("targetSelectors").is_none().then_some(gateways),
+    })
+}
+
+/// A ConfigMap, as Istio lays one over the objects it makes. Its entry `service` is YAML within text: its places are that of
+/// the entry.
 fn overlay(document: Reader<'_>) -> Option<Parameters> {
     let (name, namespace) = named(document)?;
-    let entry = document.get("data")?.text("service")?;
-    let source = Source::generated("service", entry.value).ok()?;
-    let value = yaml::documents(&source).next()?.root?.to_json();
-    if !value.is_object() {
-        return None;
+    let data = document.get("data");
+    let mut value: serde_json::Map<String, Value> =
+        data.map(|it| it.node.to_json()).and_then(|it| it.as_object().cloned()).unwrap_or_default();
+    let entry = data.and_then(|it| it.text("service"));
+    let mut passed = Vec::new();
+    if let Some(entry) = entry {
+        let source = Source::generated("service", entry.value).ok()?;
+        let read = yaml::documents(&source).next().and_then(|it| it.root);
+        let service = read.map_or(Value::Null, |it| it.to_json());
+        let annotations = service.pointer("/metadata/annotations").and_then(Value::as_object);
+        let at_entry = |(key, value): (&String, &Value)| {
+            let value = Spanned::new(value.as_str()?.to_owned(), entry.span.clone());
+            Some((key.clone(), Annotation { key: entry.span.clone(), value }))
+        };
+        let annotations = annotations.into_iter().flatten().filter_map(at_entry).collect();
+        passed.push(Passed { annotations, misread: BTreeMap::new() });
+        value.insert("service".to_owned(), service);
     }
-    let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object);
-    let at_entry = |(key, value): (&String, &Value)| {
-        let value = Spanned::new(value.as_str()?.to_owned(), entry.span.clone());
-        Some((key.clone(), Annotation { key: entry.span.clone(), value }))
-    };
-    let annotations = annotations.into_iter().flatten().filter_map(at_entry).collect();
     let labels = document.get("metadata").and_then(|metadata| metadata.get("labels"));
     Some(Parameters {
         group: String::new(),
@@ -217,7 +263,7 @@ fn overlay(document: Reader<'_>) -> Option<Parameters> {
         namespace: namespace.map(|it| it.value),
         name,
         of_class: labels.and_then(|it| it.text(DEFAULTS_FOR_CLASS)).map(|it| it.value),
-        passed: vec![Passed { annotations, misread: BTreeMap::new() }],
-        value,
+        passed,
+        value: value.into(),
     })
 }

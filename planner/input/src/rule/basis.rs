@@ -78,8 +78,10 @@ pub const RECORD: Basis = documented("a record needs its zone", link::DNS);
 pub const CONNECTION: Basis = documented("states of a connection", link::APPROVE);
 
 /// Services of Gateways.
-pub const GATEWAY: Basis =
-    documented("what controllers make of Gateways (their sources)", link::GATEWAY);
+pub const GATEWAY: Basis = documented(
+    "what controllers make of Gateways (their sources, and recordings of two)",
+    link::GATEWAY,
+);
 
 /// Pages.
 pub mod link {

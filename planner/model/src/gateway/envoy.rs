@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::pointer::{At, text};
 
-use super::{Controller, Given, Made, laid, listeners, metadata, service, short_hash, texts};
+use super::envoy_listener::{self, Listener};
+use super::{Controller, Given, Made, laid, merged, metadata, service, short_hash, texts};
 
 /// Where Envoy Gateway is installed by its guides, and makes its Services unless it is told to make them beside Gateways.
 const NAMESPACE: &str = "envoy-gateway-system";
@@ -14,6 +15,16 @@ const NAMESPACE: &str = "envoy-gateway-system";
 /// What nobody says who writes Gateways.
 const ASSUMED: &str =
     "that Envoy Gateway runs in `envoy-gateway-system` and makes its Services there";
+
+/// A listener whose certificates cannot be read has no port.
+const ASSUMED_CERTIFICATES: &str = "that the certificates of its listeners can be read";
+
+/// Labels that the proxy's Pods are found by, which cannot differ from Pod to Service.
+const FOUND_BY: [(&str, &str); 3] = [
+    ("app.kubernetes.io/name", "envoy"),
+    ("app.kubernetes.io/component", "proxy"),
+    ("app.kubernetes.io/managed-by", "envoy-gateway"),
+];
 
 /// The most characters of a Gateway's name within a Service's.
 const LONGEST: usize = 48;
@@ -37,17 +48,32 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
             gateway.at("/spec/infrastructure").and_then(|infrastructure| infrastructure.get(part)),
         )
     };
+    let listeners = envoy_listener::served(gateway);
+    if listeners.is_empty() {
+        return Made::Nothing("its listeners are invalid, or in conflict with each other");
+    }
+    let own_labels = infrastructure("labels");
+    if FOUND_BY.iter().any(|(key, value)| own_labels.get(*key).is_some_and(|it| it != value)) {
+        return Made::Nothing("its labels change those that Envoy Gateway finds its Pods by");
+    }
     let mut annotations = infrastructure("annotations");
     annotations.extend(texts(said.get("annotations")));
-    let selector = selected(infrastructure("labels"), (namespace, name));
+    let selector = selected(own_labels, (namespace, name));
     let mut labels = selector.clone();
     labels.extend(texts(said.get("labels")));
     let mut spec = of_service(said);
-    spec.insert("ports".to_owned(), ports(gateway, &proxy).into());
+    spec.insert("ports".to_owned(), ports(&listeners, &proxy).into());
     spec.insert("selector".to_owned(), selector.into());
     let addresses = super::addresses(gateway);
-    if !addresses.is_empty() && text(said, "/type") != "ClusterIP" {
-        spec.insert("externalIPs".to_owned(), addresses.into());
+    match addresses.first() {
+        Some(first) if text(said, "/type") == "ClusterIP" => {
+            spec.insert("clusterIP".to_owned(), (*first).into());
+            spec.insert("clusterIPs".to_owned(), json!([first]));
+        }
+        Some(_) => {
+            spec.insert("externalIPs".to_owned(), addresses.into());
+        }
+        None => {}
     }
     spec.extend(families(&proxy));
     let named = hashed(namespace, name);
@@ -55,10 +81,14 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
     let made = service(metadata((NAMESPACE, named), annotations, labels), spec);
     let made = match said.get("patch") {
         None => Some(made),
-        Some(patch) => laid(&made, patch.get("value").unwrap_or(&Value::Null)),
+        Some(patch) => laid_as(text(patch, "/type"), &made, patch.get("value")),
     };
+    let assumed = listeners.iter().any(|it| it.needs_certificates).then_some(ASSUMED_CERTIFICATES);
     match made {
-        Some(service) => Made::Service { service: Box::new(service), assumed: vec![ASSUMED] },
+        Some(service) => Made::Service {
+            service: Box::new(service),
+            assumed: [ASSUMED].into_iter().chain(assumed).collect(),
+        },
         None => Made::Unknown("its EnvoyProxy patches the Service with directives"),
     }
 }
@@ -66,13 +96,35 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
 /// The EnvoyProxy that counts: the Gateway's own, in place of that of its class unless it says how to merge them
 /// (`MergeEnvoyProxyConfigs`).
 fn settled(given: &Given<'_>) -> Option<Value> {
-    match (given.of_class, given.of_gateway) {
-        (Some(class), Some(own)) => match text(own, "/spec/mergeType") {
-            "" | "Replace" => Some(own.clone()),
-            _ => laid(class, own),
+    let of_class = given.of_class.map(stored);
+    let own = given.of_gateway.map(stored);
+    match (of_class, own) {
+        (Some(class), Some(own)) => match text(&own, "/spec/mergeType") {
+            "" | "Replace" => Some(own),
+            by => laid_as(by, &class, Some(&own)),
         },
-        (one, other) => Some(other.or(one).cloned().unwrap_or_default()),
+        (one, other) => Some(other.or(one).unwrap_or_default()),
     }
+}
+
+/// An EnvoyProxy as the API server stores it: with what its definition says by default of the Service, where it says anything.
+fn stored(proxy: &Value) -> Value {
+    let mut proxy = proxy.clone();
+    let said = proxy.pointer_mut("/spec/provider/kubernetes/envoyService");
+    if let Some(said) = said.and_then(Value::as_object_mut) {
+        said.entry("type").or_insert_with(|| "LoadBalancer".into());
+        said.entry("externalTrafficPolicy").or_insert_with(|| "Local".into());
+    }
+    proxy
+}
+
+/// What comes of a patch by its type; a strategic one where none is said.
+fn laid_as(by: &str, object: &Value, patch: Option<&Value>) -> Option<Value> {
+    let patch = patch.unwrap_or(&Value::Null);
+    if by == "JSONMerge" && patch.is_object() {
+        return Some(merged(object, patch));
+    }
+    laid(object, patch)
 }
 
 /// The Service's name (`ExpectedResourceHashedName`).
@@ -86,17 +138,12 @@ fn hashed(namespace: &str, name: &str) -> String {
 
 /// The labels that the proxy's Pods are found by.
 fn selected(labels: Map<String, Value>, (namespace, name): (&str, &str)) -> Map<String, Value> {
-    let own = [
-        ("app.kubernetes.io/name", "envoy"),
-        ("app.kubernetes.io/component", "proxy"),
-        ("app.kubernetes.io/managed-by", "envoy-gateway"),
-    ];
     let owner = [
         ("gateway.envoyproxy.io/owning-gateway-name", name),
         ("gateway.envoyproxy.io/owning-gateway-namespace", namespace),
     ];
     let text = |(key, value): (&str, &str)| (key.to_owned(), Value::from(value));
-    own.map(text).into_iter().chain(labels).chain(owner.map(text)).collect()
+    FOUND_BY.map(text).into_iter().chain(labels).chain(owner.map(text)).collect()
 }
 
 /// What an EnvoyProxy says of the Service, with what holds without it (`ExpectedServiceSpec`).
@@ -136,19 +183,15 @@ fn families(proxy: &Value) -> Map<String, Value> {
 
 /// One port for each number and kind of protocol among the listeners (`containsPort`); those below 1024 are 10,000 higher
 /// in the proxy (`servicePortToContainerPort`).
-fn ports(gateway: &Value, proxy: &Value) -> Vec<Value> {
+fn ports(listeners: &[Listener<'_>], proxy: &Value) -> Vec<Value> {
     let kept = proxy.at("/spec/provider/kubernetes/useListenerPortAsContainerPort");
     let kept = kept.and_then(Value::as_bool) == Some(true);
     let mut seen = BTreeSet::new();
     let mut ports = Vec::new();
-    for (_, protocol, number) in listeners(gateway) {
-        let (transport, layer) = match protocol {
-            "HTTP" | "HTTPS" | "TLS" => ("TCP", 7),
-            "TCP" => ("TCP", 4),
-            _ => ("UDP", 4),
-        };
-        if seen.insert((transport, layer, number)) {
-            let target = if kept || number >= 1024 { number } else { number + 10_000 };
+    for Listener { protocol, port: number, .. } in listeners {
+        let transport = if *protocol == "UDP" { "UDP" } else { "TCP" };
+        if seen.insert((transport, number)) {
+            let target = if kept || *number >= 1024 { *number } else { number + 10_000 };
             ports.push(json!({
                 "name": format!("{}-{number}", protocol.to_lowercase()),
                 "port": number,

@@ -46,13 +46,41 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
     spec.insert("selector".to_owned(), json!({GATEWAY_NAME: name}));
     let key = (text(gateway, "/metadata/namespace"), full);
     let mut made = service(metadata(key, annotations, labels), spec);
-    for overlay in [given.of_class, given.of_gateway].into_iter().flatten() {
-        match laid(&made, overlay) {
-            Some(laid) => made = laid,
-            None => return Made::Unknown("its parameters patch the Service with directives"),
+    for entries in [given.of_class, given.of_gateway].into_iter().flatten() {
+        if let Some(why) = refused(entries) {
+            return Made::Nothing(why);
         }
+        let Some(overlay) = entries.get("service") else { continue };
+        let Some(laid) = laid(&made, overlay) else {
+            return Made::Unknown("its parameters patch the Service with directives");
+        };
+        if fixed(&laid) != fixed(&made) {
+            return Made::Nothing("its parameters change what Istio does not let them change");
+        }
+        made = laid;
     }
     Made::Service { service: Box::new(made), assumed: Vec::new() }
+}
+
+/// Entries of a ConfigMap that Istio knows (`supportedOverlays`).
+const ENTRIES: [&str; 5] =
+    ["deployment", "service", "serviceAccount", "horizontalPodAutoscaler", "podDisruptionBudget"];
+
+/// Why Istio does not take parameters, and makes nothing of a Gateway that has them (`applyOverlay`).
+fn refused(entries: &Value) -> Option<&'static str> {
+    let names = entries.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    if names.into_iter().any(|name| !ENTRIES.contains(&name)) {
+        return Some("its parameters have an entry that Istio does not know");
+    }
+    let service = entries.get("service").unwrap_or(&Value::Null);
+    (!service.is_object() && !service.is_null())
+        .then_some("the entry `service` of its parameters is no mapping")
+}
+
+/// What parameters may not change.
+fn fixed(service: &Value) -> Vec<Option<&Value>> {
+    let names = ["name", "namespace", "generateName", "uid", "ownerReferences", "finalizers"];
+    names.iter().map(|name| service.at("/metadata")?.get(*name)).collect()
 }
 
 /// Whether Istio makes a Service for a Gateway: it has no address, or one that is an IP address (`IsManaged`).

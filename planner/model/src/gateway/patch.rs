@@ -1,4 +1,4 @@
-//! What parameters lay over a Service: a strategic merge patch.
+//! What parameters lay over a Service: a strategic merge patch, or a merge patch of JSON.
 
 use serde_json::Value;
 
@@ -11,6 +11,21 @@ pub fn laid(object: &Value, patch: &Value) -> Option<Value> {
         Value::Object(_) => lay(&mut object, patch, "").then_some(object),
         _ => None,
     }
+}
+
+/// What comes of a merge patch (RFC 7386): mappings are merged, null removes, everything else is replaced.
+pub fn merged(object: &Value, patch: &Value) -> Value {
+    let Value::Object(patch) = patch else { return patch.clone() };
+    let mut object = object.as_object().cloned().unwrap_or_default();
+    for (name, value) in patch {
+        if value.is_null() {
+            object.shift_remove(name);
+        } else {
+            let own = merged(object.get(name).unwrap_or(&Value::Null), value);
+            object.insert(name.clone(), own);
+        }
+    }
+    object.into()
 }
 
 fn lay(object: &mut Value, patch: &Value, field: &str) -> bool {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use privlink_core::plan::Plan;
+use privlink_core::plural;
 use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};

@@ -146,6 +146,24 @@ fn stacks_that_could_not_be_planned_are_not_without_changes() {
     assert_eq!(run.stdout, "");
 }
 
+/// An object is one stack's: the others are not about it.
+#[test]
+fn stacks_without_the_object_that_is_named_are_left_out() {
+    let place = in_git(&["a", "b"]);
+    let file = place.path().join("stacks/b/internal-app.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("name: internal-app", "name: other-app")).unwrap();
+    let words = "plan --stacks stacks --sandbox --target Service/default";
+    let run = place.run(&format!("{words}/other-app")).expect(0);
+    assert!(run.stdout.starts_with("1 stack in stacks\n\n  changes  b "), "{}", run.stdout);
+    assert!(run.stderr.contains("note: 1 stack without the object that is named"), "{run:?}");
+    let nowhere = place.run(&format!("{words}/nobody")).expect(1);
+    assert!(nowhere.stderr.contains("in no stack: --target names Service/default/nobody"));
+    // Of two, one may be a slip.
+    let two = format!("{words}/other-app --target Service/default/nobody");
+    assert!(place.run(&two).expect(1).stdout.contains("2 stacks could not be planned"));
+}
+
 #[test]
 fn a_folder_without_stacks_is_refused() {
     let workplace = two();

@@ -23,7 +23,7 @@ use super::{fleet, summary};
 #[derive(Debug)]
 pub(super) enum ReportFile {
     /// What came of a command.
-    Fleet(FleetReport),
+    Fleet(Box<FleetReport>),
     /// What drifted.
     Drift(Box<Report>),
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Merge, ui: &mut Ui) -> Result<Exit, CommandError> {
     let (mut fleets, mut drifts) = (Vec::new(), Vec::new());
     for file in &args.reports {
         match ReportFile::read(file)? {
-            ReportFile::Fleet(report) => fleets.push(report),
+            ReportFile::Fleet(report) => fleets.push(*report),
             ReportFile::Drift(report) => drifts.push(*report),
         }
     }

@@ -74,15 +74,6 @@ impl<'a> Plans<'a> {
         Self { format, head, layout, full, kept, totals, failed }
     }
 
-    /// What is written before the first plan.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written as JSON.
-    pub fn begin(&self) -> Result<String, serde_json::Error> {
-        if self.format == Format::Json { self.head.json() } else { Ok(String::new()) }
-    }
-
     /// Takes what came of a stack, and gives what can be written of it now: JSON is not held.
     ///
     /// # Errors
@@ -105,7 +96,8 @@ impl<'a> Plans<'a> {
         let source = outcome.source.to_owned();
         let record = Record { path, source, came, said, exit_code: outcome.exit_code, result };
         let is_first = self.totals.plans() + self.failed == 1;
-        record::json(&record, is_first)
+        let head = if is_first { self.head.json()? } else { String::new() };
+        Ok(head + &record::json(&record, is_first)?)
     }
 
     /// One plan among others, below its path.
@@ -161,16 +153,22 @@ impl<'a> Plans<'a> {
     }
 
     /// What is written at the end: the table, the worst stack first, then each that is not without changes; and the counts.
-    pub fn end(mut self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn end(mut self) -> Result<String, serde_json::Error> {
         if self.format == Format::Json {
-            return record::END.to_owned();
+            let is_empty = self.totals.plans() + self.failed == 0;
+            let head = if is_empty { self.head.json()? } else { String::new() };
+            return Ok(head + record::END);
         }
         let total = self.total();
         self.kept.sort_by(|(one, _), (other, _)| one.order(other));
         let (lines, shown): (Vec<Line>, Vec<String>) = self.kept.into_iter().unzip();
         if self.format == Format::Html {
             let told = shown.into_iter().enumerate().filter(|(_, it)| !it.is_empty());
-            return html::fleet(&lines, &told.collect::<Vec<_>>(), &total);
+            return Ok(html::fleet(&lines, &told.collect::<Vec<_>>(), &total));
         }
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -189,7 +187,7 @@ impl<'a> Plans<'a> {
             Format::Markdown => writeln!(out, "**{}**", markdown(&total)),
             _ => self.layout.paragraph("", &terminal(&total), Some(Label::Heading), &mut out),
         };
-        out
+        Ok(out)
     }
 
     /// What all plans come to together.

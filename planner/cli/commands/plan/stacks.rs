@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use privlink_core::plan::Plan;
+use privlink_core::plural;
 use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};
@@ -29,6 +30,8 @@ struct Shown {
     source: String,
     made: Result<Made, String>,
     exit: Exit,
+    /// That it has not the object that a flag names.
+    left_out: Option<CommandError>,
 }
 
 /// Plans the stacks below a folder, several at once, and shows the plans together.
@@ -49,12 +52,17 @@ pub(super) fn run(
     let mut shown = Showing::new(format, &head, &args.shown, ui)?;
     let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;
+    let mut left_out = Vec::new();
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
         let came = stacks::side_by_side(some, jobs, |stack| {
             outcome((folder, stack), args, lists.as_ref(), keeping.keeping())
         })?;
         for came in came {
+            if let Some(error) = came.left_out {
+                left_out.push(error);
+                continue;
+            }
             exit = exit.worse(came.exit);
             let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
             let outcome = Outcome {
@@ -67,6 +75,18 @@ pub(super) fn run(
             ui.release(came.ui)?;
             told.add(came.made.ok());
         }
+    }
+    let count = left_out.len();
+    // Somewhere it is meant to be; another shard may have it.
+    if count == all.len()
+        && head.shard.is_none()
+        && let Some(error) = left_out.pop()
+    {
+        return Err(CommandError { message: format!("in no stack: {}", error.message), ..error });
+    }
+    if count > 0 {
+        let stacks = plural::count(count, "stack");
+        ui.say(&format!("note: {stacks} without the object that is named are left out"));
     }
     shown.end(ui)?;
     if let Some(out) = &args.out {
@@ -117,12 +137,10 @@ impl<'a> Showing<'a> {
         ui: &mut Ui,
     ) -> Result<Self, CommandError> {
         let out = Plans::new(format, head, ui.layout(), shown.full);
-        ui.print(&out.begin().map_err(not_json)?)?;
         let mut files = Vec::new();
         for (format, file) in &shown.render {
             let plans = Plans::new(self::format(*format)?, head, Layout::default(), shown.full);
-            let begin = plans.begin().map_err(not_json)?;
-            files.push((file.clone(), plans, begin));
+            files.push((file.clone(), plans, String::new()));
         }
         Ok(Self { out, files })
     }
@@ -146,9 +164,9 @@ impl<'a> Showing<'a> {
     ///
     /// When nothing can be written.
     pub(crate) fn end(self, ui: &mut Ui) -> Result<(), CommandError> {
-        ui.print(&self.out.end())?;
+        ui.print(&self.out.end().map_err(not_json)?)?;
         for (file, plans, text) in self.files {
-            super::super::file::write_shown(&file, &(text + &plans.end()))?;
+            super::super::file::write_shown(&file, &(text + &plans.end().map_err(not_json)?))?;
         }
         Ok(())
     }
@@ -215,12 +233,17 @@ fn outcome(
         Ok(made) => {
             ui.annotate(&Notice::of_plan(&made.plan));
             let exit = super::exit(&made, args);
-            Shown { ui, path, source, made: Ok(made), exit }
+            Shown { ui, path, source, made: Ok(made), exit, left_out: None }
+        }
+        Err(error) if error.is_of_another_stack && args.limits.names_one() => {
+            let (made, exit) = (Err(error.line()), error.exit);
+            Shown { ui, path, source, made, exit, left_out: Some(error) }
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
-            Shown { ui, path, source, made: Err(error.line()), exit: error.exit }
+            let (made, exit) = (Err(error.line()), error.exit);
+            Shown { ui, path, source, made, exit, left_out: None }
         }
     }
 }

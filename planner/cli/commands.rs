@@ -334,7 +334,7 @@ fn planned(
     replaces_in(mode, limits)?;
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    privlink_core::route::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
+    privlink_engine::span::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
         |error| {
             let is_of_another_stack = error.is_of_another_stack();
             let failure =

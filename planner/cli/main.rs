@@ -13,6 +13,7 @@ mod input;
 mod invocation;
 mod pipeline;
 mod progress;
+mod traces;
 mod ui;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ use clap::{CommandFactory, FromArgMatches};
 use mimalloc::MiMalloc;
 
 use crate::args::Args;
+use crate::exit::Exit;
+use crate::traces::Traces;
 use crate::ui::Ui;
 
 /// Plans are made of many small values, and released binaries are static: musl's allocator takes a
@@ -29,8 +32,8 @@ use crate::ui::Ui;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The arguments, under the name that the user called: kubectl runs `kubectl-privlink` for
-/// `kubectl privlink`.
-fn parse() -> Result<Args, clap::Error> {
+/// `kubectl privlink`; and the name of the command.
+fn parse() -> Result<(Args, String), clap::Error> {
     let mut words = std::env::args_os().peekable();
     let called = words.peek().map(std::path::PathBuf::from).unwrap_or_default();
     let is_plugin = called.file_stem().is_some_and(|name| name == "kubectl-privlink");
@@ -39,22 +42,45 @@ fn parse() -> Result<Args, clap::Error> {
         command = command.bin_name("kubectl privlink");
     }
     let mut matches = command.clone().try_get_matches_from(words)?;
-    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    let args = Args::from_arg_matches_mut(&mut matches);
+    Ok((args.map_err(|error| error.format(&mut command))?, name))
 }
 
 fn main() -> ExitCode {
     // A shell that asks for completions is answered, and nothing else is done.
     completion::answer();
-    let args = match parse() {
-        Ok(args) => args,
+    let (args, name) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => return exit::usage(&error),
     };
-    let mut ui = Ui::new(&args.global);
-    match commands::run(args, &mut ui) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            ui.error(&error);
-            error.exit.into()
+    let traces = Traces::of_environment();
+    let mut ui = Ui::new(&args.global, traces.as_ref().ok().and_then(Option::as_ref));
+    match traces {
+        Ok(None) => run(args, &mut ui).into(),
+        Ok(Some(mut traces)) => {
+            let exit = traces.begin(&name).in_scope(|| run(args, &mut ui));
+            if let Some(why) = traces.end(exit) {
+                untraced(&why, &mut ui);
+            }
+            exit.into()
+        }
+        Err(why) => {
+            untraced(&why, &mut ui);
+            run(args, &mut ui).into()
         }
     }
+}
+
+/// Runs the command, and says what went wrong.
+fn run(args: Args, ui: &mut Ui) -> Exit {
+    commands::run(args, ui).unwrap_or_else(|error| {
+        ui.error(&error);
+        error.exit
+    })
+}
+
+/// Says that spans were not sent, which changes nothing else.
+fn untraced(why: &str, ui: &mut Ui) {
+    ui.say(&format!("warning: no traces, or not all, were sent: {why}"));
 }

@@ -5,16 +5,23 @@ use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
 use privlink_core::escape::terminal;
+use privlink_http::span::TARGET;
 use privlink_render::layout::{self, Layout};
 use privlink_render::notice::Notice;
 use privlink_render::pipeline::Commands;
 use privlink_render::style::{Label, Style};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::args::{Global, LogFormat, When};
 use crate::command_error::{CommandError, io};
 use crate::gate::{Gate, Log};
 use crate::invocation::Invocation;
 use crate::pipeline::Pipeline;
+use crate::traces::Traces;
 
 /// The two streams and how they look.
 #[derive(Debug)]
@@ -40,7 +47,7 @@ struct Kept {
 
 impl Ui {
     /// Finds out how the streams look, and starts logging.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, traces: Option<&Traces>) -> Self {
         let ui = Self {
             out: style(global.color, io::stdout().is_terminal()),
             err: style(global.color, io::stderr().is_terminal()),
@@ -49,7 +56,7 @@ impl Ui {
             invocation: Invocation::of_process(),
             kept: None,
         };
-        log(global, ui.gate(ui.err));
+        log(global, ui.gate(ui.err), traces);
         ui
     }
 
@@ -322,20 +329,62 @@ fn style(when: When, is_terminal: bool) -> Style {
     Style { colour }
 }
 
-fn log(global: &Global, gate: Gate) {
+/// Starts the log, and traces beside it where they are asked for. Without them their spans are looked at by nobody.
+fn log(global: &Global, gate: Gate, traces: Option<&Traces>) {
+    // A second logger in one process is refused; the first one does.
+    let _ = listeners(global, gate, traces).try_init();
+}
+
+/// Who hears of spans and events.
+fn listeners(
+    global: &Global,
+    gate: Gate,
+    traces: Option<&Traces>,
+) -> Box<dyn Subscriber + Send + Sync> {
     let level = match global.verbose {
         0 => "off",
         1 => "privlink=info",
         2 => "privlink=debug",
         _ => "privlink=trace",
     };
-    let builder = tracing_subscriber::fmt()
-        .with_writer(Log(gate))
-        .with_ansi(gate.style.colour)
-        .with_env_filter(tracing_subscriber::EnvFilter::new(level));
-    // A second logger in one process is refused; the first one does.
-    let _ = match global.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let lines = fmt::layer().with_writer(Log(gate)).with_ansi(gate.style.colour);
+    let lines = match global.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    let lines = lines.with_filter(EnvFilter::new(level));
+    let lines = tracing_subscriber::registry().with(lines);
+    // A layer that is not there would still take every span.
+    let Some(traces) = traces else { return Box::new(lines) };
+    let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+    let spans = spans.with_location(false).with_threads(false).with_target(false);
+    let is_ours = |it: &Metadata<'_>| it.is_span() && it.target() == TARGET;
+    let spans = spans.with_tracked_inactivity(false).with_filter(filter_fn(is_ours));
+    Box::new(lines.with(spans))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn spans_cost_a_comparison_where_nobody_asks_for_traces() {
+        let global = |verbose| Global {
+            verbose,
+            color: When::Never,
+            log_format: LogFormat::Text,
+            pipeline: crate::args::Pipeline::None,
+        };
+        let gate = || Gate { style: Style::default(), is_read_by_agent: false };
+        let quiet = listeners(&global(0), gate(), None);
+        // What is above it is not even looked at: `tracing` compares levels before anything else.
+        assert_eq!(quiet.max_level_hint(), Some(LevelFilter::OFF));
+        tracing::subscriber::with_default(listeners(&global(2), gate(), None), || {
+            assert!(tracing::enabled!(target: "privlink_azure", Level::DEBUG));
+            assert!(privlink_engine::span::stack("shop").is_disabled());
+        });
+    }
 }

@@ -13,10 +13,12 @@ use privlink_core::route::gate;
 use privlink_core::saved::SavedPlan;
 use privlink_engine::run::{End, Ending, Execution, Run, Terms, Turn};
 use privlink_engine::session::{Patience, WaitKind};
+use privlink_engine::span;
 use privlink_engine::{lock, outputs};
 use privlink_render as render;
 use privlink_render::fleet::Line;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::args::{self, DataFormat};
 use crate::audience::Reader;
@@ -214,7 +216,8 @@ async fn whole(
     connected: Connected,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let exit = locked(turn, work, &connected, ui).await;
+    let span = span::stack(work.stack);
+    let exit = locked(turn, work, &connected, ui).instrument(span).await;
     connected.close().await?;
     if let Err(failure) = &exit
         && turn.output == DataFormat::Json

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use privlink_core::desired::Desired;
 use privlink_core::drift::{Baseline, Report, StackReport};
 use privlink_core::saved::SavedPlan;
+use privlink_engine::span;
 
 use crate::args::Drift;
 use crate::command_error::CommandError;
@@ -71,6 +72,7 @@ fn look_at_all(
     let screen = By::of(args, lists.as_ref(), loaded);
     let looking = Looking { args, since, lists: lists.as_ref(), screen, called };
     stacks::side_by_side(loaded, jobs, |(source, desired)| {
+        let _stack = span::stack(&desired.name).entered();
         super::block_on(looking.at(source, desired))
     })
 }

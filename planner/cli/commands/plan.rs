@@ -18,6 +18,7 @@ use privlink_core::staleness;
 use privlink_engine::home;
 use privlink_engine::observe::SharedLists;
 use privlink_engine::session::Patience;
+use privlink_engine::span;
 use privlink_render as render;
 use privlink_render::comment::{self, Flavour, Options};
 use privlink_render::layout::Layout;
@@ -122,6 +123,7 @@ fn one(
 ) -> Result<Made, CommandError> {
     let (desired, snapshot) =
         super::sound_and_observed(input, &args.place, from.observed, from.jobs, ui)?;
+    let _stack = span::stack(&desired.name).entered();
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
     let (observed, mut made, home) = match snapshot {
         Some(snapshot) => {

@@ -13,6 +13,7 @@ use privlink_core::recording::replay::replay;
 use privlink_core::recording::shape;
 use privlink_core::{assumed, escape, plural};
 use privlink_engine::observe::Targets;
+use privlink_engine::span;
 use privlink_render as render;
 use serde_json::json;
 
@@ -126,5 +127,6 @@ fn predicted(
         changes.push(Change::Apply(Arc::new(stored)));
     }
     let world = world.unwrap_or_else(|| assumed::world(&facts, &changes));
-    Ok((facts, prediction::predict(world, cluster, &changes)))
+    let prediction = span::predicted(|| prediction::predict(world, cluster, &changes));
+    Ok((facts, prediction))
 }

@@ -102,8 +102,9 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
     let passing = (items.len() > 1).then(|| Passing::count(items.len(), "Reading stacks"));
     let next = Mutex::new(items.iter().enumerate());
     let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let span = tracing::Span::current();
     let job = || {
-        let _inside = runtime.enter();
+        let _inside = (runtime.enter(), span.enter());
         let mut done = Vec::new();
         while let Some((at, item)) = take() {
             done.push((at, work(item)));

@@ -29,7 +29,7 @@ mod report;
 pub(crate) mod rules;
 
 use crate::contradiction;
-use crate::input::Input;
+use crate::input::{Input, Stage};
 use crate::inventory::Inventory;
 use crate::join::{self, Join};
 use crate::prediction;
@@ -87,7 +87,9 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     }
     // Azure as it is, with the Services as they are: nothing is synced.
     let cluster = prediction::cluster(input.snapshot, input.facts);
+    let predicting = (input.entered)(Stage::Predict);
     let as_it_is = prediction::predict(world.clone(), cluster, &[]);
+    drop(predicting);
     let join = Join::of(input, &as_it_is);
     endpoint::compare(&join, look, &mut gathered);
     health::compare(&join, &mut gathered);

@@ -1,5 +1,6 @@
 //! What a plan is made from: desired state, what was observed, facts, and what the user chose.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
@@ -51,6 +52,21 @@ pub struct Input<'a> {
     pub options: &'a Options,
     /// What the options limit the plan to, once it is found out: nothing before.
     pub selection: Option<&'a Selection>,
+    /// Told when a stage begins; what it returns is dropped when the stage ends. The shell measures with it; the core has
+    /// no clock.
+    pub entered: fn(Stage) -> Box<dyn Any>,
+}
+
+/// A part of planning that is worth a look of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// What the controller and Azure make of the changes.
+    Predict,
+}
+
+/// Nobody listens. A box of nothing is no allocation.
+fn unheard(_: Stage) -> Box<dyn Any> {
+    Box::new(())
 }
 
 /// What the user chose.
@@ -94,7 +110,7 @@ impl<'a> Input<'a> {
         facts: &'a Facts,
         options: &'a Options,
     ) -> Self {
-        Self { desired, snapshot, facts, options, selection: None }
+        Self { desired, snapshot, facts, options, selection: None, entered: unheard }
     }
 
     /// Whether the plan is about this unit, see [`selection`].

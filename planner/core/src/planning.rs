@@ -21,7 +21,7 @@ use crate::facts::{Origin, TABLE};
 use crate::finding;
 use crate::graph::Graph;
 use crate::health;
-use crate::input::{Input, Selection};
+use crate::input::{Input, Selection, Stage};
 use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
@@ -140,7 +140,9 @@ fn complete(
     contradiction::find(input.facts, &world, &owners).map_or(Ok(()), Err)?;
     let leaving = join::leaving(input);
     let world = join::without(world, &leaving);
+    let predicting = (input.entered)(Stage::Predict);
     let mut prediction = diff::finish::first(world, &cluster, changes);
+    drop(predicting);
     prediction.views = views;
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);

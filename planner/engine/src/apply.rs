@@ -14,9 +14,11 @@ use privlink_core::frontier::Frontier;
 use privlink_core::plan::{Plan, Step};
 use privlink_core::report::Report;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::execute::{self, Done, End, Failure};
 use crate::session::Session;
+use crate::span;
 
 /// Where a step tells how it goes.
 #[derive(Clone, Debug)]
@@ -152,7 +154,24 @@ async fn run(step: &Step, session: &Session, teller: Teller) -> (usize, Result<D
         // That it starts could not be told.
         return (step.id, Err(Failure::stopped()));
     }
-    (step.id, execute::step(step, session, &teller).await)
+    let span = span::step(step);
+    let outcome = execute::step(step, session, &teller).instrument(span.clone()).await;
+    span.record("privlink.outcome", word(&outcome));
+    if outcome.as_ref().is_err_and(|it| it.end != End::Stopped) {
+        span.record("otel.status_code", "ERROR");
+    }
+    (step.id, outcome)
+}
+
+/// How a step ended, in a word.
+fn word(outcome: &Result<Done, Failure>) -> &'static str {
+    match outcome {
+        Ok(Done::Well(_)) => "succeeded",
+        Ok(Done::AwaitingApproval(_)) => "awaiting-approval",
+        Err(Failure { end: End::Failed, .. }) => "failed",
+        Err(Failure { end: End::Otherwise, .. }) => "otherwise",
+        Err(Failure { end: End::Stopped, .. }) => "stopped",
+    }
 }
 
 /// Tells how a step ended; returns whether what needs it may start.

@@ -15,4 +15,5 @@ pub mod resume;
 mod retry;
 pub mod run;
 pub mod session;
+pub mod span;
 mod wait;

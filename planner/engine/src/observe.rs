@@ -18,8 +18,10 @@ use privlink_core::snapshot::{FORMAT_VERSION, Index, Kubernetes, List, Reading, 
 use privlink_core::unread;
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::retry::retried;
+use crate::span;
 
 pub use graph::Graph;
 pub use lists::{Lists, Share};
@@ -35,20 +37,23 @@ pub async fn observe(
     kubernetes: Option<&KubernetesClient>,
     lists: impl Into<Lists>,
 ) -> Snapshot {
-    // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
-    // sync that just ended would look like one that left Azure half done.
-    let events = events(kubernetes).await;
-    let lists = lists.into().since_now();
-    let (kubernetes, azure) =
-        futures::join!(beside_events(kubernetes, events), observe_azure(targets, lists));
-    Snapshot {
-        format_version: FORMAT_VERSION.to_owned(),
-        taken_at: format!("{:.0}", jiff::Timestamp::now()),
-        redacted: false,
-        kubernetes,
-        azure,
-        index: Index::default(),
-    }
+    let reading = async {
+        // Events first: what they say is done then shows in all that is read behind them. Read meanwhile, a
+        // sync that just ended would look like one that left Azure half done.
+        let events = events(kubernetes).await;
+        let lists = lists.into().since_now();
+        let (kubernetes, azure) =
+            futures::join!(beside_events(kubernetes, events), observe_azure(targets, lists));
+        Snapshot {
+            format_version: FORMAT_VERSION.to_owned(),
+            taken_at: format!("{:.0}", jiff::Timestamp::now()),
+            redacted: false,
+            kubernetes,
+            azure,
+            index: Index::default(),
+        }
+    };
+    reading.instrument(span::read()).await
 }
 
 /// Observes the cluster, and just these lists of Azure.
@@ -57,22 +62,27 @@ pub async fn observe_lists(
     kubernetes: Option<&KubernetesClient>,
     arm: &ArmClient,
 ) -> Snapshot {
-    let from = Lists::from(arm);
-    let (kubernetes, azure) =
-        futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), &from));
-    Snapshot {
-        format_version: FORMAT_VERSION.to_owned(),
-        taken_at: format!("{:.0}", jiff::Timestamp::now()),
-        redacted: false,
-        kubernetes,
-        azure: azure.into_iter().collect(),
-        index: Index::default(),
-    }
+    let reading = async {
+        let from = Lists::from(arm);
+        let (kubernetes, azure) =
+            futures::join!(observe_kubernetes(kubernetes), read(lists.to_vec(), &from));
+        Snapshot {
+            format_version: FORMAT_VERSION.to_owned(),
+            taken_at: format!("{:.0}", jiff::Timestamp::now()),
+            redacted: false,
+            kubernetes,
+            azure: azure.into_iter().collect(),
+            index: Index::default(),
+        }
+    };
+    reading.instrument(span::read()).await
 }
 
 /// Reads more lists into a snapshot.
 pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClient) {
-    snapshot.azure.extend(read(lists.into_iter().collect(), &arm.into()).await);
+    let (paths, lists) = (lists.into_iter().collect(), &arm.into());
+    let reading = read(paths, lists).instrument(span::read());
+    snapshot.azure.extend(reading.await);
 }
 
 /// Reads lists, several at once; each under its path in lower case. A subscription that Azure does not know is absent

@@ -20,19 +20,19 @@ use privlink_core::plan::{Mode, Plan};
 use privlink_core::preflight::{Phase, Verdict};
 use privlink_core::rehearsal;
 use privlink_core::report::Report;
-use privlink_core::route;
 use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::staleness;
 use privlink_core::unread::{NoCluster, Unread};
 use privlink_kubernetes::KeptLock;
+use tracing::Instrument;
 
 use crate::apply::Origin;
 use crate::journal::{self, Journal};
 use crate::lock::{self, Taken};
 use crate::observe::{self, Targets};
 use crate::session::Session;
-use crate::{apply, home, preflight, resume};
+use crate::{apply, home, preflight, resume, span};
 
 pub use audience::{Audience, Happening};
 pub use ending::{End, Ending, Execution, Stopped};
@@ -341,7 +341,8 @@ impl Turn<'_> {
         };
         let mut stopped = None;
         let report = {
-            let mut running = std::pin::pin!(apply::carry_out(plan, origin, session, heard));
+            let running = apply::carry_out(plan, origin, session, heard);
+            let mut running = std::pin::pin!(running.instrument(span::apply(plan.steps.len())));
             let lost = async {
                 match &self.lock {
                     Some(lock) => lock.until_lost().await,
@@ -372,5 +373,5 @@ fn planned(
     options: &Options,
 ) -> Result<Plan, Failure> {
     let input = Input::new(desired, snapshot, facts, options);
-    Ok(route::planned(&input).map_err(Failure::Plan)?.plan)
+    Ok(span::planned(&input).map_err(Failure::Plan)?.plan)
 }

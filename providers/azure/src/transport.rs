@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use privlink_http::reply::read_bounded;
+use privlink_http::span::Called;
 
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -26,9 +27,17 @@ struct Bounded {
 #[async_trait]
 impl HttpClient for Bounded {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let (status, headers, body) = self.client.execute_request(request).await?.deconstruct();
-        let too_large = |why| azure_core::Error::new(azure_core::error::ErrorKind::Other, why);
-        let read = read_bounded(body, self.most_bytes, too_large).await?;
+        let exchange = async {
+            let (status, headers, body) = self.client.execute_request(request).await?.deconstruct();
+            let too_large = |why| azure_core::Error::new(azure_core::error::ErrorKind::Other, why);
+            let read = read_bounded(body, self.most_bytes, too_large).await?;
+            Ok::<_, azure_core::Error>((status, headers, read))
+        };
+        let (method, url) = (request.method(), request.url());
+        let host = url.host_str().unwrap_or_default();
+        let called = Called { method: method.as_str(), host, path: url.path() };
+        let (status, headers, read) =
+            called.traced(|(status, _, _)| u16::from(*status), exchange).await?;
         Ok(AsyncRawResponse::from_bytes(status, headers, read))
     }
 }

@@ -9,6 +9,7 @@ use privlink_http::failure::{ErrorKind, Failure, log_unanswered};
 use privlink_http::is_loopback;
 use privlink_http::reply::{Reply, TooLarge, read_bounded};
 use privlink_http::retry::{Retry, retried};
+use privlink_http::span::Called;
 use privlink_model::reason::chain;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -197,7 +198,8 @@ impl Exchange {
 
     async fn send_once(&self, method: Method, url: Url, sent: &Sent) -> Result<Answer, ForgeError> {
         tracing::debug!(%method, path = url.path(), "request");
-        let mut request = self.client.request(method, url).headers(self.headers.clone());
+        let path = url.path().to_owned();
+        let mut request = self.client.request(method.clone(), url).headers(self.headers.clone());
         if let Sent::Json(body) = sent {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
@@ -207,16 +209,21 @@ impl Exchange {
             let message = format!("{} did not answer: {}", self.host(), chain(&error));
             ForgeError::new(ErrorKind::Transient, message)
         };
-        let response = request.send().await.map_err(lost)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let too_large = |why: TooLarge| {
             let message =
                 format!("{}'s answer is larger than {} MiB", self.host(), why.most_bytes >> 20);
             ForgeError::new(ErrorKind::Protocol, message)
         };
-        let chunks = response.bytes_stream().map_err(lost);
-        let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
-        let reply = Reply { status, headers, body };
+        let exchange = async {
+            let response = request.send().await.map_err(lost)?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let chunks = response.bytes_stream().map_err(lost);
+            let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
+            Ok(Reply { status, headers, body })
+        };
+        let called = Called { method: method.as_str(), host: self.host(), path: &path };
+        let reply = called.traced(|reply: &Reply| reply.status, exchange).await?;
+        let status = reply.status;
         let body = reply.json().ok().filter(|body| !body.is_null());
         // Azure DevOps answers 203 with a page to sign in to.
         if !reply.is_success() || status == 203 {

@@ -6,6 +6,7 @@ pub mod failure;
 pub mod reply;
 pub mod retry;
 pub mod secret;
+pub mod span;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::span::resending;
 
 /// How failed calls are repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +76,7 @@ where
 {
     let mut attempt = 1;
     loop {
-        let error = match call().await {
+        let error = match resending(attempt - 1, call()).await {
             Err(error) if may_pass(&error) => error,
             outcome => return outcome,
         };

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use http::Request;
 use http::header::{ACCEPT, HeaderValue};
+use http::{Method, Request};
 use http_body_util::BodyExt;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Service};
@@ -18,6 +18,7 @@ use kube::core::params::{
 use kube::core::{Resource, request};
 use privlink_http::failure::{Doing, ErrorKind};
 use privlink_http::reply::{Reply, TooLarge, read_bounded, within};
+use privlink_http::span::Called;
 use privlink_model::marks::{FIELD_MANAGER, SYNC_FIELD_MANAGER};
 use serde_json::{Value, json};
 
@@ -45,6 +46,7 @@ pub enum Deletion {
 pub struct KubernetesClient {
     client: Client,
     name: Arc<str>,
+    host: Arc<str>,
     settings: Settings,
     watches: Watches,
 }
@@ -66,14 +68,17 @@ impl KubernetesClient {
     ) -> Result<Self, KubernetesError> {
         privlink_http::install_crypto();
         let (config, name) = connection.resolve().await?;
+        let host = config.cluster_url.host().map(Arc::from);
         let client = Client::try_from(config).map_err(|why| {
             KubernetesError::from_kube(&why, (Doing::Connect, "Kubernetes", &name))
         })?;
-        Ok(Self::with_client(client, &name, settings))
+        let client = Self::with_client(client, &name, settings);
+        Ok(Self { host: host.unwrap_or_default(), ..client })
     }
 
     pub(crate) fn with_client(client: Client, name: &str, settings: Settings) -> Self {
-        Self { client, name: Arc::from(name), settings, watches: Watches::default() }
+        let (name, host) = (Arc::from(name), Arc::from(""));
+        Self { client, name, host, settings, watches: Watches::default() }
     }
 
     /// The namespace of the context.
@@ -362,12 +367,21 @@ impl KubernetesClient {
         let mut request =
             request.map_err(|why| self.error(call, ErrorKind::Invalid, why))?.map(Body::from);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let (head, body) = self.client.send(request).await.map_err(unanswered)?.into_parts();
-        // Above what decompresses, if the client ever asks for that.
-        let chunks = body.into_data_stream().map_err(unanswered);
-        let too_large = |why: TooLarge| self.protocol(call, &why.to_string());
-        let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let exchange = async {
+            let (head, body) = self.client.send(request).await.map_err(unanswered)?.into_parts();
+            // Above what decompresses, if the client ever asks for that.
+            let chunks = body.into_data_stream().map_err(unanswered);
+            let too_large = |why: TooLarge| self.protocol(call, &why.to_string());
+            let body = read_bounded(chunks, self.settings.most_bytes, too_large).await?;
+            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        self.called(&method, &path).traced(|reply: &Reply| reply.status, exchange).await
+    }
+
+    /// A call, as a span names it.
+    pub(crate) fn called<'a>(&'a self, method: &'a Method, path: &'a str) -> Called<'a> {
+        Called { method: method.as_str(), host: &self.host, path }
     }
 
     fn about<'a>(&'a self, call: &'a Call) -> About<'a> {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::call::{Call, escape, requests};
 use crate::client::KubernetesClient;
@@ -184,9 +185,9 @@ impl Lock {
         let (lost, lost_receiver) = watch::channel(None);
         let (release, released) = oneshot::channel();
         let (lock, identity) = (self.clone(), identity.to_owned());
-        let task = tokio::spawn(async move {
-            lock.renew_until(lease, &identity, duration, &lost, released).await
-        });
+        let renewing =
+            async move { lock.renew_until(lease, &identity, duration, &lost, released).await };
+        let task = tokio::spawn(renewing.in_current_span());
         let release = Some(release);
         Acquisition::Acquired(KeptLock { lost: lost_receiver, release, task, taken_from })
     }

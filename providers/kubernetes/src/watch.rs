@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, AsyncReadExt, TryStreamExt};
+use http::Response;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Service};
@@ -16,6 +17,7 @@ use privlink_http::failure::Doing;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::call::{Call, requests};
 use crate::client::KubernetesClient;
@@ -79,7 +81,7 @@ enum Told<'a> {
 pub(crate) fn changes(client: &KubernetesClient, watched: Watched) -> Wakeups {
     let (sender, receiver) = watch::channel(0);
     let (client, call) = (client.clone(), watched.call());
-    tokio::spawn(async move {
+    let watch = async move {
         let mut digests = Digests::default();
         let mut told = |told: Told<'_>| {
             if digests.differs(&told) {
@@ -90,7 +92,8 @@ pub(crate) fn changes(client: &KubernetesClient, watched: Watched) -> Wakeups {
             () = follow(&client, &call, &mut told) => {}
             () = sender.closed() => {}
         }
-    });
+    };
+    tokio::spawn(watch.in_current_span());
     Wakeups(receiver)
 }
 
@@ -152,7 +155,7 @@ impl Watches {
             return Wakeups(sender.subscribe());
         }
         let (sender, receiver) = watch::channel(0);
-        tokio::spawn(self.clone().run(client.clone(), sender.clone()));
+        tokio::spawn(self.clone().run(client.clone(), sender.clone()).in_current_span());
         *running = Some(sender);
         Wakeups(receiver)
     }
@@ -237,7 +240,12 @@ async fn watch_once(
     let mut request = call.request.clone()?.map(Body::from);
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let reply = client.raw().send(request).await.map_err(|why| why.to_string())?;
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let sent = client.called(&method, &path);
+    // The watch itself is long: its span ends with the head of the reply.
+    let status = |reply: &Response<Body>| reply.status().as_u16();
+    let reply = sent.traced(status, client.raw().send(request)).await;
+    let reply = reply.map_err(|why| why.to_string())?;
     if !reply.status().is_success() {
         return Err(format!("the API server answered {}", reply.status()));
     }

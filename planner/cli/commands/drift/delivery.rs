@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use privlink_core::reason;
 use privlink_http::secret;
-use reqwest::{Client, RequestBuilder, Url};
+use privlink_http::span::{Called, resending};
+use reqwest::{Client, RequestBuilder, Response, Url};
 
 /// How long a delivery may take, and how often it is tried.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -42,7 +43,14 @@ impl Server {
                 tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
             }
             let agent = concat!("privlink/", env!("CARGO_PKG_VERSION"));
-            match request().header("user-agent", agent).send().await {
+            let (client, request) = request().header("user-agent", agent).build_split();
+            let request = request.map_err(|error| self.why(error))?;
+            let method = request.method().clone();
+            // The path of a webhook is its secret.
+            let host = self.url.host_str().unwrap_or_default();
+            let called = Called { method: method.as_str(), host, path: "" };
+            let sent = called.traced(|it: &Response| it.status().as_u16(), client.execute(request));
+            match resending(attempt, sent).await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => {
                     let status = answer.status();

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use privlink_azure::ArmError;
 use privlink_core::desired::Desired;
-use privlink_core::drift::{self, Baseline, Look, Screen, ScreenSource, StackReport, Weight};
+use privlink_core::drift::{Baseline, Look, Screen, ScreenSource, StackReport, Weight};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
 use privlink_core::plan::Mode;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{Graph, SharedLists};
 use privlink_engine::session::Patience;
+use privlink_engine::span;
 
 use crate::args::{Drift, Limits, ObserveWith};
 use crate::command_error::CommandError;
@@ -155,6 +156,6 @@ impl Looking<'_> {
         let options = super::super::options(Mode::Apply, &Limits::default());
         let apply = source.apply(self.called);
         let look = Look { since: self.since, apply: &apply };
-        drift::look(&Input::new(desired, snapshot, facts, &options), &look)
+        span::look(&Input::new(desired, snapshot, facts, &options), &look)
     }
 }

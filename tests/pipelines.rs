@@ -383,7 +383,7 @@ fn workflows_and_the_page_use_commands_and_flags_that_exist() {
     let place = Workplace::empty();
     let mut seen = std::collections::BTreeSet::new();
     let mut files = vec![root().join("docs/ci.md")];
-    for folder in ["github", "gitlab", "azure-pipelines"] {
+    for folder in ["github", "gitlab", "azure-pipelines", "argo-workflows"] {
         let folder = format!("examples/ci/{folder}");
         files.extend(support::names(&folder).iter().map(|name| root().join(&folder).join(name)));
     }
@@ -396,7 +396,7 @@ fn workflows_and_the_page_use_commands_and_flags_that_exist() {
             seen.insert(command);
         }
     }
-    let expected = ["apply", "comment", "drift", "observe", "plan", "preflight"];
+    let expected = ["apply", "comment", "drift", "merge", "observe", "plan", "preflight"];
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 

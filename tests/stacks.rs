@@ -46,6 +46,47 @@ fn each_folder_is_a_stack_planned_in_order_of_name() {
     );
 }
 
+/// What a reviewer of a fleet has to read: what was touched, and not what was not. Commands to paste are about one stack.
+#[test]
+fn three_touched_stacks_of_two_hundred_are_read_on_a_page() {
+    let workplace = Workplace::empty();
+    let from = |file: &str| fs::read_to_string(root().join("benches/stack").join(file)).unwrap();
+    let (stack, applied) = (from("stack.yaml"), from("applied.json"));
+    for at in 0..200 {
+        let edit = |from: &str, to: &str| {
+            assert!(stack.contains(from));
+            stack.replacen(from, to, 1)
+        };
+        let text = match at {
+            17 => edit("internal-subnet: apps-subnet", "internal-subnet: pls-subnet"),
+            99 => edit("kind: Stack", "kind: ["),
+            150 => edit("port: 80\n", "port: 8080\n"),
+            _ => stack.clone(),
+        };
+        let path = format!("team{}/app-{at}", at % 10);
+        let folder = workplace.path().join("stacks").join(&path);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("stack.yaml"), text).unwrap();
+        let observed = workplace.path().join("observed").join(format!("{path}.json"));
+        fs::create_dir_all(observed.parent().unwrap()).unwrap();
+        fs::write(observed, &applied).unwrap();
+    }
+    let run = workplace.run(PLAN).expect(1);
+    let lines = run.stdout.lines().count();
+    assert!(lines <= 60, "{lines} lines:\n{}", run.stdout);
+    assert!(run.stdout.lines().all(|it| it.chars().count() <= 100), "{}", run.stdout);
+    for part in
+        ["  refused     team7/app-17 ", "  error       team9/app-99 ", "  no changes  197\n"]
+    {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    // A command that is wider than the page goes on behind a backslash.
+    let text = run.stdout.replace("\\\n", " ");
+    let command = text.lines().find_map(|it| it.trim().split_once("privlink explain ")).unwrap().1;
+    let explained = workplace.run(&format!("explain {command}")).expect(0).stdout;
+    assert!(explained.contains("app-1-endpoint"), "{explained}");
+}
+
 #[test]
 fn plans_are_saved_as_the_stacks_lie_and_one_comment_has_those_that_change() {
     let workplace = two();
@@ -103,6 +144,24 @@ fn stacks_that_could_not_be_planned_are_not_without_changes() {
     let why = "error: observed: no folder of snapshots, one for each stack";
     assert!(run.stderr.starts_with(why), "{}", run.stderr);
     assert_eq!(run.stdout, "");
+}
+
+/// An object is one stack's: the others are not about it.
+#[test]
+fn stacks_without_the_object_that_is_named_are_left_out() {
+    let place = in_git(&["a", "b"]);
+    let file = place.path().join("stacks/b/internal-app.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("name: internal-app", "name: other-app")).unwrap();
+    let words = "plan --stacks stacks --sandbox --target Service/default";
+    let run = place.run(&format!("{words}/other-app")).expect(0);
+    assert!(run.stdout.starts_with("1 stack in stacks\n\n  changes  b "), "{}", run.stdout);
+    assert!(run.stderr.contains("note: 1 stack without the object that is named"), "{run:?}");
+    let nowhere = place.run(&format!("{words}/nobody")).expect(1);
+    assert!(nowhere.stderr.contains("in no stack: --target names Service/default/nobody"));
+    // Of two, one may be a slip.
+    let two = format!("{words}/other-app --target Service/default/nobody");
+    assert!(place.run(&two).expect(1).stdout.contains("2 stacks could not be planned"));
 }
 
 #[test]

@@ -239,6 +239,14 @@ pub(crate) struct Limits {
     pub(crate) replace: Vec<Address>,
 }
 
+impl Limits {
+    /// Whether one object alone is named, which among many stacks is one stack's.
+    pub(crate) fn names_one(&self) -> bool {
+        let Self { unprotect, target, exclude, replace, .. } = self;
+        unprotect.len() + target.len() + exclude.len() + replace.len() == 1
+    }
+}
+
 /// As whom Azure can be called; a managed identity may be followed by its id.
 const IDENTITIES: [&str; 9] = [
     "auto",

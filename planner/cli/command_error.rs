@@ -19,6 +19,8 @@ pub(crate) struct CommandError {
     pub(crate) hints: Vec<String>,
     /// What is wrong with the input.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether a flag names an object that the stack does not have: among many stacks another one may.
+    pub(crate) is_of_another_stack: bool,
 }
 
 impl CommandError {
@@ -29,6 +31,7 @@ impl CommandError {
             message: message.into(),
             hints: Vec::new(),
             diagnostics: Vec::new(),
+            is_of_another_stack: false,
         }
     }
 
@@ -55,7 +58,7 @@ impl CommandError {
 
     /// An error that diagnostics tell.
     pub(crate) fn diagnostics(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { exit: Exit::Error, message: String::new(), hints: Vec::new(), diagnostics }
+        Self { diagnostics, ..Self::new("") }
     }
 }
 

@@ -336,7 +336,9 @@ fn planned(
     let Observed { snapshot, facts, .. } = observed;
     privlink_engine::span::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
         |error| {
-            let failure = CommandError::new(error.to_string());
+            let is_of_another_stack = error.is_of_another_stack();
+            let failure =
+                CommandError { is_of_another_stack, ..CommandError::new(error.to_string()) };
             match error.help() {
                 Some(help) => failure.hint(help),
                 None => failure,

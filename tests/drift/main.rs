@@ -10,6 +10,7 @@
 mod azure;
 mod consumer;
 mod formats;
+mod known;
 mod kubernetes;
 mod manifests;
 mod many;

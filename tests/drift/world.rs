@@ -142,6 +142,16 @@ impl Applied {
 pub(crate) fn checked(text: &str) -> Value {
     let report: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"));
     assert_fits("drift", &report);
+    for stack in report["stacks"].as_array().unwrap() {
+        let differences = stack["differences"].as_array().unwrap();
+        let ids: std::collections::BTreeSet<_> =
+            differences.iter().map(|it| it["id"].as_str()).collect();
+        assert_eq!(
+            ids.len(),
+            differences.len(),
+            "an id tells a difference from the others: {stack:#}"
+        );
+    }
     report
 }
 

@@ -77,14 +77,14 @@ impl Fleet<'_> {
             let came = stacks::side_by_side(&wave, jobs, |source| {
                 let mut ui = keeping.keeping();
                 let came = work(source, &mut ui);
-                let path = source.below(self.folder);
+                let (path, source) = (source.below(self.folder), source.shown());
                 match came {
-                    Ok(exit) => Ended { line: self.line(path, exit, &mut ui), exit, ui },
+                    Ok(exit) => Ended { line: self.line(path, exit, &mut ui), source, exit, ui },
                     Err(error) => {
                         ui.say(&format!("{path}:"));
                         ui.error(&error);
                         let exit = error.exit;
-                        Ended { line: Line::failed(path, error.line()), exit, ui }
+                        Ended { line: Line::failed(path, error.line()), source, exit, ui }
                     }
                 }
             })?;
@@ -123,9 +123,9 @@ impl Fleet<'_> {
         ui.print(&head.json().map_err(not_json)?)?;
         all.sort_by(|one, other| natural(&one.line.path, &other.line.path));
         for (at, ended) in all.into_iter().enumerate() {
-            let Ended { line: Line { path, came, said }, exit, ui: mut kept } = ended;
+            let Ended { line: Line { path, came, said }, source, exit, ui: mut kept } = ended;
             let result = result(&kept.take_result()).map_err(not_json)?;
-            let record = Record { path, came, said, exit_code: exit.code(), result };
+            let record = Record { path, source, came, said, exit_code: exit.code(), result };
             ui.release(kept)?;
             ui.print(&record::json(&record, at == 0).map_err(not_json)?)?;
         }
@@ -172,6 +172,7 @@ pub(super) fn total(lines: &[Line]) -> String {
 /// How the work on one stack ended.
 struct Ended {
     line: Line,
+    source: String,
     exit: Exit,
     ui: Ui,
 }

@@ -23,7 +23,7 @@ use super::{fleet, summary};
 #[derive(Debug)]
 pub(super) enum ReportFile {
     /// What came of a command.
-    Fleet(FleetReport),
+    Fleet(Box<FleetReport>),
     /// What drifted.
     Drift(Box<Report>),
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Merge, ui: &mut Ui) -> Result<Exit, CommandError> {
     let (mut fleets, mut drifts) = (Vec::new(), Vec::new());
     for file in &args.reports {
         match ReportFile::read(file)? {
-            ReportFile::Fleet(report) => fleets.push(report),
+            ReportFile::Fleet(report) => fleets.push(*report),
             ReportFile::Drift(report) => drifts.push(*report),
         }
     }
@@ -157,8 +157,8 @@ fn of_plans(merged: &FleetReport, args: &Merge, ui: &mut Ui) -> Result<(), Comma
     for record in &merged.stacks {
         let plan = plan(record)?;
         let plan_or_why = plan.as_ref().ok_or(record.said.as_str());
-        let Record { path, exit_code, .. } = record;
-        showing.add(&Outcome { path, plan: plan_or_why, exit_code: *exit_code }, ui)?;
+        let Record { path, source, exit_code, .. } = record;
+        showing.add(&Outcome { path, source, plan: plan_or_why, exit_code: *exit_code }, ui)?;
         told.read(plan);
     }
     showing.end(ui)?;

@@ -51,6 +51,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a flag names an object that this stack does not have.
+    pub fn is_of_another_stack(&self) -> bool {
+        matches!(self, Self::Misnamed(Misnamed::NoNode { .. }))
+    }
+
     /// What to do, if there is something to say.
     pub fn help(&self) -> Option<String> {
         match self {

@@ -116,15 +116,24 @@ impl Class {
     ];
 
     /// Their names, in order.
-    pub const NAMES: [&str; 16] = {
-        let mut names = [""; 16];
-        let mut at = 0;
-        while at < names.len() {
-            names[at] = Self::ALL[at].as_str();
-            at += 1;
-        }
-        names
-    };
+    pub const NAMES: [&str; 16] = [
+        Self::EditedInKubernetes.as_str(),
+        Self::NotApplied.as_str(),
+        Self::Missing.as_str(),
+        Self::ControllerFailed.as_str(),
+        Self::ControllerBehind.as_str(),
+        Self::ChangedInAzure.as_str(),
+        Self::DeletedInAzure.as_str(),
+        Self::ProvisioningFailed.as_str(),
+        Self::Recreated.as_str(),
+        Self::Disconnected.as_str(),
+        Self::ConsumerGone.as_str(),
+        Self::Unhealthy.as_str(),
+        Self::Orphan.as_str(),
+        Self::Unverified.as_str(),
+        Self::AwaitingApproval.as_str(),
+        Self::Foreign.as_str(),
+    ];
 
     /// The one of a name.
     pub fn find(name: &str) -> Option<Self> {
@@ -222,6 +231,7 @@ mod tests {
         for class in Class::ALL {
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
             assert_eq!(Class::find(class.as_str()), Some(class));
+            assert!(Class::NAMES.contains(&class.as_str()));
         }
     }
 }

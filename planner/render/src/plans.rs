@@ -2,6 +2,8 @@
 
 use crate::comment::{Flavour, Options, document};
 use crate::escape::{code, markdown};
+use std::fmt::Write;
+
 use crate::fleet::record::{self, Head, Record};
 use crate::fleet::{Came, Line, UNCHANGED, markdown_table, not_in_it, text};
 use crate::html;
@@ -9,9 +11,13 @@ use crate::layout::Layout;
 use crate::style::Label;
 use crate::summary::Total;
 use crate::text::Frame;
+use privlink_core::drift::shell_word;
 use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plural;
+
+/// The flag that names a folder of observations, and in a command about one stack its own.
+const OBSERVED: &str = "--observed";
 
 /// A format of many plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub enum Format {
 pub struct Outcome<'a> {
     /// Its path below the folder.
     pub path: &'a str,
+    /// Its file or folder, as a command of its own takes it.
+    pub source: &'a str,
     /// Its plan, or why there is none, in a line.
     pub plan: Result<&'a Plan, &'a str>,
     /// With what the command would have ended for it alone.
@@ -54,8 +62,6 @@ pub struct Plans<'a> {
     head: &'a Head,
     layout: Layout,
     full: bool,
-    /// All arguments of the run, for commands to paste.
-    arguments: Vec<String>,
     kept: Vec<(Line, String)>,
     totals: Total,
     failed: usize,
@@ -64,18 +70,8 @@ pub struct Plans<'a> {
 impl<'a> Plans<'a> {
     /// None yet, in a format; with ids and all fields if that is asked for.
     pub fn new(format: Format, head: &'a Head, layout: Layout, full: bool) -> Self {
-        let arguments = head.place.iter().chain(&head.limits).cloned().collect();
         let (kept, totals, failed) = (Vec::new(), Total::default(), 0);
-        Self { format, head, layout, full, arguments, kept, totals, failed }
-    }
-
-    /// What is written before the first plan.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written as JSON.
-    pub fn begin(&self) -> Result<String, serde_json::Error> {
-        if self.format == Format::Json { self.head.json() } else { Ok(String::new()) }
+        Self { format, head, layout, full, kept, totals, failed }
     }
 
     /// Takes what came of a stack, and gives what can be written of it now: JSON is not held.
@@ -91,26 +87,30 @@ impl<'a> Plans<'a> {
         }
         if self.format != Format::Json {
             let is_told = line.came != Came::Unchanged;
-            let shown =
-                outcome.plan.ok().filter(|_| is_told).map(|plan| self.one(&line.path, plan));
+            let shown = outcome.plan.ok().filter(|_| is_told).map(|plan| self.one(outcome, plan));
             self.kept.push((line, shown.unwrap_or_default()));
             return Ok(String::new());
         }
         let Line { path, came, said } = line;
         let result = outcome.plan.ok();
-        let record = Record { path, came, said, exit_code: outcome.exit_code, result };
+        let source = outcome.source.to_owned();
+        let record = Record { path, source, came, said, exit_code: outcome.exit_code, result };
         let is_first = self.totals.plans() + self.failed == 1;
-        record::json(&record, is_first)
+        let head = if is_first { self.head.json()? } else { String::new() };
+        Ok(head + &record::json(&record, is_first)?)
     }
 
     /// One plan among others, below its path.
-    fn one(&self, path: &str, plan: &Plan) -> String {
+    fn one(&self, outcome: &Outcome<'_>, plan: &Plan) -> String {
+        let place = self.place(outcome);
+        let arguments: Vec<String> = place.iter().chain(&self.head.limits).cloned().collect();
+        let path = outcome.path;
         let frame = Frame {
             layout: self.layout,
             full: self.full,
             command: &self.head.command,
-            arguments: &self.head.place,
-            all_arguments: &self.arguments,
+            arguments: &place,
+            all_arguments: &arguments,
             read: &self.head.read,
         };
         match self.format {
@@ -129,17 +129,46 @@ impl<'a> Plans<'a> {
         }
     }
 
+    /// The arguments of a command about one stack: its own files, and its own observation.
+    fn place(&self, outcome: &Outcome<'_>) -> Vec<String> {
+        let mut place = vec!["-f".to_owned(), shell_word(outcome.source)];
+        let mut words = self.head.place.iter();
+        while let Some(word) = words.next() {
+            let observed = match word.strip_prefix(OBSERVED) {
+                Some("") => words.next().map(String::as_str),
+                Some(joined) => joined.strip_prefix('='),
+                None => {
+                    place.push(word.clone());
+                    continue;
+                }
+            };
+            let stem =
+                [".yaml", ".yml", ".json"].iter().find_map(|it| outcome.path.strip_suffix(it));
+            let stem = stem.unwrap_or(outcome.path);
+            let folder = observed.unwrap_or_default().trim_matches('\'').trim_end_matches('/');
+            let file = format!("{folder}/{stem}.json");
+            place.extend([OBSERVED.to_owned(), shell_word(&file)]);
+        }
+        place
+    }
+
     /// What is written at the end: the table, the worst stack first, then each that is not without changes; and the counts.
-    pub fn end(mut self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn end(mut self) -> Result<String, serde_json::Error> {
         if self.format == Format::Json {
-            return record::END.to_owned();
+            let is_empty = self.totals.plans() + self.failed == 0;
+            let head = if is_empty { self.head.json()? } else { String::new() };
+            return Ok(head + record::END);
         }
         let total = self.total();
         self.kept.sort_by(|(one, _), (other, _)| one.order(other));
         let (lines, shown): (Vec<Line>, Vec<String>) = self.kept.into_iter().unzip();
         if self.format == Format::Html {
             let told = shown.into_iter().enumerate().filter(|(_, it)| !it.is_empty());
-            return html::fleet(&lines, &told.collect::<Vec<_>>(), &total);
+            return Ok(html::fleet(&lines, &told.collect::<Vec<_>>(), &total));
         }
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -153,11 +182,12 @@ impl<'a> Plans<'a> {
             text(&lines, UNCHANGED, self.layout, &mut out)
         };
         shown.iter().for_each(|it| out.push_str(it));
-        out.push_str(&match self.format {
-            Format::Markdown => format!("**{}**\n", markdown(&total)),
-            _ => format!("{}\n", self.layout.style.paint(Label::Heading, total)),
-        });
-        out
+        // Writing to a String cannot fail.
+        let _ = match self.format {
+            Format::Markdown => writeln!(out, "**{}**", markdown(&total)),
+            _ => self.layout.paragraph("", &terminal(&total), Some(Label::Heading), &mut out),
+        };
+        Ok(out)
     }
 
     /// What all plans come to together.

@@ -136,7 +136,9 @@ impl Looking<'_> {
         let seen = connected.screen(of_all).await;
         let (snapshot, facts, graph) = seen.inspect_err(|error| drop(By::refused(error))).ok()?;
         let mut report = self.judge(source, desired, (&snapshot, &facts));
-        let is_quiet = report.differences.is_empty() && report.unreadable.is_empty();
+        let is_quiet = report.differences.is_empty()
+            && report.unreadable.is_empty()
+            && report.unused_ignores.is_empty();
         let is_there = super::super::there(&snapshot, &connected.targets, desired).is_ok();
         report.screen = Some(Screen {
             source: ScreenSource::ResourceGraph,

@@ -66,7 +66,7 @@ impl<'a> Publisher<'a> {
             None => {}
         }
         let failures = self.deliver(&report, ui)?;
-        self.write(&report, ui)?;
+        self.write(&report, failures.is_empty(), ui)?;
         for why in &failures {
             ui.say(&format!("warning: {why}"));
         }
@@ -92,10 +92,18 @@ impl<'a> Publisher<'a> {
         Ok(failures)
     }
 
-    /// Writes it in every format that is asked for.
-    fn write(&self, report: &Report, ui: &mut Ui) -> Result<(), CommandError> {
+    /// Writes it in every format that is asked for. The report that the next look is compared with stays as it was if somebody
+    /// was not told: what is new is new then, too.
+    fn write(&self, report: &Report, delivered: bool, ui: &mut Ui) -> Result<(), CommandError> {
         ui.print(&rendered(report, self.args.output, ui.layout()))?;
         for (format, file) in &self.args.render {
+            if !delivered && self.args.baseline.as_ref() == Some(file) {
+                let file = file.display();
+                ui.say(&format!(
+                    "{file} stays as it was, so that the next look tells again what is new"
+                ));
+                continue;
+            }
             let text = rendered(report, *format, Layout::default());
             crate::commands::file::write_shown(file, &text)?;
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use privlink_core::plan::Plan;
+use privlink_core::plural;
 use privlink_engine::observe::SharedLists;
 use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};
@@ -26,8 +27,11 @@ const AT_ONCE: usize = 32;
 struct Shown {
     ui: Ui,
     path: String,
+    source: String,
     made: Result<Made, String>,
     exit: Exit,
+    /// That it has not the object that a flag names.
+    left_out: Option<CommandError>,
 }
 
 /// Plans the stacks below a folder, several at once, and shows the plans together.
@@ -48,19 +52,41 @@ pub(super) fn run(
     let mut shown = Showing::new(format, &head, &args.shown, ui)?;
     let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;
+    let mut left_out = Vec::new();
     for some in all.chunks(AT_ONCE * jobs) {
         let keeping = &*ui;
         let came = stacks::side_by_side(some, jobs, |stack| {
             outcome((folder, stack), args, lists.as_ref(), keeping.keeping())
         })?;
         for came in came {
+            if let Some(error) = came.left_out {
+                left_out.push(error);
+                continue;
+            }
             exit = exit.worse(came.exit);
             let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
-            let outcome = Outcome { path: &came.path, plan, exit_code: came.exit.code() };
+            let outcome = Outcome {
+                path: &came.path,
+                source: &came.source,
+                plan,
+                exit_code: came.exit.code(),
+            };
             shown.add(&outcome, ui)?;
             ui.release(came.ui)?;
             told.add(came.made.ok());
         }
+    }
+    let count = left_out.len();
+    // Somewhere it is meant to be; another shard may have it.
+    if count == all.len()
+        && head.shard.is_none()
+        && let Some(error) = left_out.pop()
+    {
+        return Err(CommandError { message: format!("in no stack: {}", error.message), ..error });
+    }
+    if count > 0 {
+        let stacks = plural::count(count, "stack");
+        ui.say(&format!("note: {stacks} without the object that is named are left out"));
     }
     shown.end(ui)?;
     if let Some(out) = &args.out {
@@ -111,12 +137,10 @@ impl<'a> Showing<'a> {
         ui: &mut Ui,
     ) -> Result<Self, CommandError> {
         let out = Plans::new(format, head, ui.layout(), shown.full);
-        ui.print(&out.begin().map_err(not_json)?)?;
         let mut files = Vec::new();
         for (format, file) in &shown.render {
             let plans = Plans::new(self::format(*format)?, head, Layout::default(), shown.full);
-            let begin = plans.begin().map_err(not_json)?;
-            files.push((file.clone(), plans, begin));
+            files.push((file.clone(), plans, String::new()));
         }
         Ok(Self { out, files })
     }
@@ -140,9 +164,9 @@ impl<'a> Showing<'a> {
     ///
     /// When nothing can be written.
     pub(crate) fn end(self, ui: &mut Ui) -> Result<(), CommandError> {
-        ui.print(&self.out.end())?;
+        ui.print(&self.out.end().map_err(not_json)?)?;
         for (file, plans, text) in self.files {
-            super::super::file::write_shown(&file, &(text + &plans.end()))?;
+            super::super::file::write_shown(&file, &(text + &plans.end().map_err(not_json)?))?;
         }
         Ok(())
     }
@@ -204,17 +228,22 @@ fn outcome(
     lists: Option<&Arc<SharedLists>>,
     mut ui: Ui,
 ) -> Shown {
-    let path = stack.below(folder);
+    let (path, source) = (stack.below(folder), stack.shown());
     match planned((folder, stack), args, lists, &mut ui) {
         Ok(made) => {
             ui.annotate(&Notice::of_plan(&made.plan));
             let exit = super::exit(&made, args);
-            Shown { ui, path, made: Ok(made), exit }
+            Shown { ui, path, source, made: Ok(made), exit, left_out: None }
+        }
+        Err(error) if error.is_of_another_stack && args.limits.names_one() => {
+            let (made, exit) = (Err(error.line()), error.exit);
+            Shown { ui, path, source, made, exit, left_out: Some(error) }
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
             ui.error(&error);
-            Shown { ui, path, made: Err(error.line()), exit: error.exit }
+            let (made, exit) = (Err(error.line()), error.exit);
+            Shown { ui, path, source, made, exit, left_out: None }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -415,6 +416,17 @@ impl World {
         found.unwrap_or_else(|| Shown::Made(self.get(&ResourceId::new(key))))
     }
 
+    /// The ids of the resources whose id begins so, in lower case, type by type.
+    pub fn keys_below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = &'a str> {
+        below(&self.load_balancers, prefix)
+            .chain(below(&self.private_link_services, prefix))
+            .chain(below(&self.public_ip_addresses, prefix))
+            .chain(below(&self.network_security_groups, prefix))
+            .chain(below(&self.virtual_networks, prefix))
+            .chain(below(&self.subnets, prefix))
+            .chain(below(&self.others, prefix))
+    }
+
     /// The ids of all resources in lower case, type by type.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.load_balancers
@@ -427,4 +439,9 @@ impl World {
             .chain(self.others.keys())
             .map(String::as_str)
     }
+}
+
+fn below<'a, T>(shelf: &'a Shelf<T>, prefix: &str) -> impl Iterator<Item = &'a str> {
+    let from = shelf.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+    from.map(|(key, _)| key.as_str()).take_while(move |key| key.starts_with(prefix))
 }

@@ -49,6 +49,8 @@ pub struct Head {
 pub struct Record<R = Box<RawValue>> {
     /// Where it is read, below the folder.
     pub path: String,
+    /// Its file or folder, as a command of its own takes it.
+    pub source: String,
     /// What came of it.
     pub came: Came,
     /// That in a sentence; empty where there is nothing to say.
@@ -162,6 +164,7 @@ mod tests {
     fn report(shard: &str, paths: &[&str]) -> FleetReport {
         let record = |path: &&str| Record {
             path: (*path).to_owned(),
+            source: format!("stacks/{path}"),
             came: Came::Unchanged,
             said: String::new(),
             exit_code: 0,

@@ -59,9 +59,8 @@ fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmErr
 
 fn of_group<'a>(state: &'a State, collection: &ResourceId) -> Vec<&'a str> {
     let prefix = format!("{}/", collection.key());
-    let keys = state.world.azure.keys();
-    let own = keys
-        .filter(|key| key.strip_prefix(prefix.as_str()).is_some_and(|name| !name.contains('/')));
+    let keys = state.world.azure.keys_below(&prefix);
+    let own = keys.filter(|key| key.get(prefix.len()..).is_some_and(|name| !name.contains('/')));
     own.collect()
 }
 
@@ -71,7 +70,7 @@ fn of_subscription<'a>(state: &'a State, subscription: &str, kind: &str) -> Vec<
     let mut keys: Vec<&str> = state
         .world
         .azure
-        .keys()
+        .keys_below(&start)
         .filter(|key| {
             let rest = key.strip_prefix(start.as_str()).and_then(|rest| rest.split_once(&*middle));
             rest.is_some_and(|(group, name)| !group.contains('/') && !name.contains('/'))

@@ -95,17 +95,27 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Result<Answer, ArmError>
         Some(held) => (&held.azure, &held.directory),
         None => (&state.world.azure, &state.world.directory),
     };
-    let all = match query.table.as_str() {
-        "resourcecontainers" => containers(directory),
-        table => resources(azure, table),
+    let may_read = |kind: &str, id: &str| state.world.directory.allows(&format!("{kind}/read"), id);
+    let fits = |kind: &str, id: &str| query.fits(kind, id) && may_read(kind, id);
+    // Only the rows of the page asked for are rendered.
+    let (total, data): (usize, Vec<Value>) = if query.table == "resourcecontainers" {
+        let mut rows = containers(directory);
+        rows.retain(|row| fits(text(row, "type"), text(row, "id")));
+        rows.sort_by_key(|row| text(row, "id").to_lowercase());
+        (rows.len(), query.page(rows).collect())
+    } else {
+        let mut keys: Vec<&str> = azure
+            .keys()
+            .filter(|key| {
+                let kind = kind_of(key);
+                table_of(&kind) == Some(query.table.as_str()) && fits(&kind, key)
+            })
+            .collect();
+        keys.sort_unstable();
+        let total = keys.len();
+        let shown = query.page(keys).filter_map(|key| azure.get(&ResourceId::new(key)));
+        (total, shown.map(|resource| row(&resource)).collect())
     };
-    let mut rows: Vec<Value> = all
-        .into_iter()
-        .filter(|row| query.fits(row) && may_read(&state.world.directory, row))
-        .collect();
-    rows.sort_by_key(|row| text(row, "id").to_lowercase());
-    let total = rows.len();
-    let data: Vec<Value> = rows.into_iter().skip(query.from).take(query.top).collect();
     let next = query.from + data.len();
     let mut answer = json!({
         "totalRecords": total, "count": data.len(), "resultTruncated": (next < total).to_string(),
@@ -158,11 +168,16 @@ impl Query {
         })
     }
 
-    fn fits(&self, row: &Value) -> bool {
+    fn fits(&self, kind: &str, id: &str) -> bool {
         let any = |wanted: &[String], own: &str| {
             wanted.is_empty() || wanted.iter().any(|it| it.eq_ignore_ascii_case(own))
         };
-        any(&self.kinds, text(row, "type")) && any(&self.subscriptions, text(row, "subscriptionId"))
+        let id = ResourceId::new(id);
+        any(&self.kinds, kind) && any(&self.subscriptions, id.subscription().unwrap_or_default())
+    }
+
+    fn page<T>(&self, rows: Vec<T>) -> impl Iterator<Item = T> {
+        rows.into_iter().skip(self.from).take(self.top)
     }
 }
 
@@ -170,22 +185,23 @@ fn text<'a>(row: &'a Value, column: &str) -> &'a str {
     row.get(column).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn may_read(directory: &Directory, row: &Value) -> bool {
-    directory.allows(&format!("{}/read", text(row, "type")), text(row, "id"))
+/// The type of a resource, by its id in lower case.
+fn kind_of(key: &str) -> String {
+    let named = key.rsplit_once("/providers/").map_or("", |(_, named)| named);
+    let mut parts = named.split('/');
+    let namespace = parts.next().unwrap_or_default();
+    let types: Vec<&str> = parts.step_by(2).collect();
+    format!("{namespace}/{}", types.join("/"))
 }
 
-/// What a table holds of Azure: records of zones are in one of their own, other parts of resources in none, but for the
+/// The table that holds a type: records of zones are in one of their own, other parts of resources in none, but for the
 /// links of zones.
-fn resources(azure: &arm::world::World, table: &str) -> Vec<Value> {
-    let is_held = |resource: &Value| {
-        let kind = text(resource, "type").to_lowercase();
-        match kind.strip_prefix("microsoft.network/privatednszones/") {
-            Some("virtualnetworklinks") => table == "resources",
-            Some(_) => table == "dnsresources",
-            None => table == "resources" && kind.split('/').count() == 2,
-        }
-    };
-    azure.to_json().into_iter().filter(is_held).map(|resource| row(&resource)).collect()
+fn table_of(kind: &str) -> Option<&'static str> {
+    match kind.strip_prefix("microsoft.network/privatednszones/") {
+        Some("virtualnetworklinks") => Some("resources"),
+        Some(_) => Some("dnsresources"),
+        None => (kind.split('/').count() == 2).then_some("resources"),
+    }
 }
 
 fn row(resource: &Value) -> Value {

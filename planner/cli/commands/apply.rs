@@ -217,7 +217,7 @@ async fn whole(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let span = span::stack(work.stack);
-    let exit = locked(turn, work, &connected, ui).instrument(span).await;
+    let exit = Box::pin(locked(turn, work, &connected, ui)).instrument(span).await;
     connected.close().await?;
     if let Err(failure) = &exit
         && turn.output == DataFormat::Json

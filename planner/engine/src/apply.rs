@@ -155,7 +155,8 @@ async fn run(step: &Step, session: &Session, teller: Teller) -> (usize, Result<D
         return (step.id, Err(Failure::stopped()));
     }
     let span = span::step(step);
-    let outcome = execute::step(step, session, &teller).instrument(span.clone()).await;
+    let doing = Box::pin(execute::step(step, session, &teller));
+    let outcome = doing.instrument(span.clone()).await;
     span.record("privlink.outcome", word(&outcome));
     if outcome.as_ref().is_err_and(|it| it.end != End::Stopped) {
         span.record("otel.status_code", "ERROR");

@@ -53,7 +53,7 @@ pub async fn observe(
             index: Index::default(),
         }
     };
-    reading.instrument(span::read()).await
+    Box::pin(reading).instrument(span::read()).await
 }
 
 /// Observes the cluster, and just these lists of Azure.
@@ -75,13 +75,13 @@ pub async fn observe_lists(
             index: Index::default(),
         }
     };
-    reading.instrument(span::read()).await
+    Box::pin(reading).instrument(span::read()).await
 }
 
 /// Reads more lists into a snapshot.
 pub async fn extend(snapshot: &mut Snapshot, lists: BTreeSet<String>, arm: &ArmClient) {
     let (paths, lists) = (lists.into_iter().collect(), &arm.into());
-    let reading = read(paths, lists).instrument(span::read());
+    let reading = Box::pin(read(paths, lists)).instrument(span::read());
     snapshot.azure.extend(reading.await);
 }
 

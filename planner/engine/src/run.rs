@@ -341,8 +341,9 @@ impl Turn<'_> {
         };
         let mut stopped = None;
         let report = {
-            let running = apply::carry_out(plan, origin, session, heard);
-            let mut running = std::pin::pin!(running.instrument(span::apply(plan.steps.len())));
+            let running = Box::pin(apply::carry_out(plan, origin, session, heard));
+            let running = running.instrument(span::apply(plan.steps.len()));
+            let mut running = std::pin::pin!(running);
             let lost = async {
                 match &self.lock {
                     Some(lock) => lock.until_lost().await,

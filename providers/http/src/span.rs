@@ -20,8 +20,8 @@ fn resent() -> u32 {
 }
 
 /// Makes a call that was made `times` before. Calls within calls add up.
-pub async fn resending<T>(times: u32, call: impl Future<Output = T>) -> T {
-    RESENT.scope(resent().saturating_add(times), call).await
+pub fn resending<T>(times: u32, call: impl Future<Output = T>) -> impl Future<Output = T> {
+    RESENT.scope(resent().saturating_add(times), call)
 }
 
 /// One HTTP call, as a span names it.
@@ -37,27 +37,21 @@ pub struct Called<'a> {
 
 impl Called<'_> {
     /// Makes the call within a span of its own. `status` is the reply's, if there was one.
-    pub async fn traced<T, E>(
+    pub fn traced<T, E>(
         self,
         status: impl Fn(&T) -> u16,
         call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    ) -> impl Future<Output = Result<T, E>> {
         let span = self.span();
-        let outcome = call.instrument(span.clone()).await;
-        if span.is_disabled() {
-            return outcome;
-        }
-        match &outcome {
-            Ok(reply) => {
-                let status = status(reply);
-                span.record("http.response.status_code", i64::from(status));
-                if status >= 400 {
-                    fail(&span, &status.to_string());
-                }
+        // A future that is handed on is kept twice, and calls are deep within others: the stack would not hold them.
+        let call = Box::pin(call.instrument(span.clone()));
+        async move {
+            let outcome = call.await;
+            if !span.is_disabled() {
+                tell(&span, outcome.as_ref().ok().map(status));
             }
-            Err(_) => fail(&span, "no reply"),
+            outcome
         }
-        outcome
     }
 
     fn span(self) -> Span {
@@ -81,6 +75,19 @@ impl Called<'_> {
             span.record("http.request.resend_count", i64::from(resent));
         }
         span
+    }
+}
+
+/// Records how a call ended: with a status, or without a reply.
+fn tell(span: &Span, status: Option<u16>) {
+    match status {
+        Some(status) => {
+            span.record("http.response.status_code", i64::from(status));
+            if status >= 400 {
+                fail(span, &status.to_string());
+            }
+        }
+        None => fail(span, "no reply"),
     }
 }
 

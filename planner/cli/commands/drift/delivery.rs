@@ -49,7 +49,8 @@ impl Server {
             // The path of a webhook is its secret.
             let host = self.url.host_str().unwrap_or_default();
             let called = Called { method: method.as_str(), host, path: "" };
-            let sent = called.traced(|it: &Response| it.status().as_u16(), client.execute(request));
+            let status = |it: &Response| it.status().as_u16();
+            let sent = async { called.traced(status, client.execute(request)).await };
             match resending(attempt, sent).await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => {

@@ -119,6 +119,13 @@ fn a_pod_of_an_indexed_job_knows_its_part() {
     for wrong in ["--shard 0/3", "--shard 4/3", "--shard 3", "--shard 1/3 --shards 3"] {
         assert_eq!(place.run(&format!("{words} {wrong}")).expect(1).stdout, "", "{wrong}");
     }
+    // What picks some of many stacks is of no one stack.
+    for wrong in ["plan", "validate", "drift", "apply", "preflight"] {
+        for flag in ["--shard 1/3", "--only a", "--changed-since HEAD", "--only-failed r.json"] {
+            let one = place.run(&format!("{wrong} -f stacks/team0/stack-0 {flag}")).expect(1);
+            assert!(one.stderr.contains("cannot be used with"), "{wrong} {flag}: {}", one.stderr);
+        }
+    }
     // More parts than stacks: an empty one says so, and is no error.
     let empty = (1..=40)
         .map(|index| place.run(&format!("{words} --shard {index}/40")))

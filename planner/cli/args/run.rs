@@ -14,7 +14,7 @@ pub(crate) struct Apply {
     /// --out` makes it, has many
     #[arg(value_name = "PLAN", required_unless_present_any = ["filename", "stacks"], conflicts_with_all = [
         "filename", "stacks", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
-        "target", "exclude", "replace", "verify", "route",
+        "target", "exclude", "replace", "verify", "route", "only", "changed_since", "only_failed", "shard", "shards",
     ])]
     pub(crate) plan: Option<PathBuf>,
     /// The digest that the saved plan must have, as `plan --out` told it

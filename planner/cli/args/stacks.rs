@@ -54,19 +54,19 @@ pub(crate) struct Many {
     pub(crate) jobs: Option<NonZeroUsize>,
     /// With --stacks, only those whose path below FOLDER is as this pattern: `*` within a name, `**` for folders; may be
     /// repeated
-    #[arg(long, value_name = "PATTERN", requires = "stacks", value_parser = pattern)]
+    #[arg(long, value_name = "PATTERN", requires = "stacks", conflicts_with = "filename", value_parser = pattern)]
     pub(crate) only: Vec<glob::Pattern>,
     /// With --stacks, only those with a file that is not as in this revision of git, or that is not in git
-    #[arg(long, value_name = "REVISION", requires = "stacks")]
+    #[arg(long, value_name = "REVISION", requires = "stacks", conflicts_with = "filename")]
     pub(crate) changed_since: Option<String>,
     /// With --stacks, only those that failed or were refused by this report: what the command wrote with `-o json`
-    #[arg(long, value_name = "REPORT", requires = "stacks")]
+    #[arg(long, value_name = "REPORT", requires = "stacks", conflicts_with = "filename")]
     pub(crate) only_failed: Option<PathBuf>,
     /// With --stacks, only the I-th of N parts, I from 1: a stack is in the same part whatever other stacks there are
-    #[arg(long, value_name = "I/N", requires = "stacks")]
+    #[arg(long, value_name = "I/N", requires = "stacks", conflicts_with = "filename")]
     pub(crate) shard: Option<Shard>,
     /// With --stacks, only one of N parts, the one of this pod of an Indexed Job: JOB_COMPLETION_INDEX + 1
-    #[arg(long, value_name = "N", requires = "stacks", conflicts_with = "shard")]
+    #[arg(long, value_name = "N", requires = "stacks", conflicts_with_all = ["shard", "filename"])]
     pub(crate) shards: Option<NonZeroUsize>,
 }
 

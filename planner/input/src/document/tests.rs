@@ -310,7 +310,8 @@ fn with_every_field() -> Vec<String> {
     );
     let stack = stack.replace(
         "maxDeletes: 5,",
-        "maxDeletes: 5, allowDisconnects: [{endpoint: pe, until: 2026-12-05, reason: it moves}],",
+        "maxDeletes: 5, allowDisconnects: [{endpoint: pe, until: 2026-12-05, reason: it moves}], \
+         ignoreDrift: [{object: PrivateEndpoint/pe, class: changed-in-azure, reason: known, until: 2026-12-05}],",
     );
     let named = ENDPOINT_TEXT.replace(
         "spec:\n",

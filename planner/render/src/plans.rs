@@ -16,9 +16,6 @@ use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
 use privlink_core::plural;
 
-/// The flag that names a folder of observations, and in a command about one stack its own.
-const OBSERVED: &str = "--observed";
-
 /// A format of many plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -132,22 +129,13 @@ impl<'a> Plans<'a> {
     /// The arguments of a command about one stack: its own files, and its own observation.
     fn place(&self, outcome: &Outcome<'_>) -> Vec<String> {
         let mut place = vec!["-f".to_owned(), shell_word(outcome.source)];
-        let mut words = self.head.place.iter();
-        while let Some(word) = words.next() {
-            let observed = match word.strip_prefix(OBSERVED) {
-                Some("") => words.next().map(String::as_str),
-                Some(joined) => joined.strip_prefix('='),
-                None => {
-                    place.push(word.clone());
-                    continue;
-                }
-            };
+        place.extend(self.head.place.iter().cloned());
+        if let Some(folder) = &self.head.observed {
             let stem =
                 [".yaml", ".yml", ".json"].iter().find_map(|it| outcome.path.strip_suffix(it));
-            let stem = stem.unwrap_or(outcome.path);
-            let folder = observed.unwrap_or_default().trim_matches('\'').trim_end_matches('/');
-            let file = format!("{folder}/{stem}.json");
-            place.extend([OBSERVED.to_owned(), shell_word(&file)]);
+            let file =
+                format!("{}/{}.json", folder.trim_end_matches('/'), stem.unwrap_or(outcome.path));
+            place.extend(["--observed".to_owned(), shell_word(&file)]);
         }
         place
     }

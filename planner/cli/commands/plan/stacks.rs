@@ -48,7 +48,8 @@ pub(super) fn run(
     let lists = if args.observed.is_some() { None } else { stacks::shared_lists(&args.place) };
     let jobs = stacks::jobs(&args.place, jobs);
     let read = if args.observed.is_some() { "" } else { "just now" };
-    let head = Head { read: read.to_owned(), ..stacks::head(folder, many, ui)? };
+    let observed = args.observed.as_ref().map(|it| it.display().to_string());
+    let head = Head { read: read.to_owned(), observed, ..stacks::head(folder, many, ui)? };
     let mut shown = Showing::new(format, &head, &args.shown, ui)?;
     let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;

@@ -26,9 +26,12 @@ pub struct Head {
     pub command: String,
     /// The folder that the stacks are below.
     pub folder: String,
-    /// The arguments that say what the run was about, fit to be pasted: `--context`, `shop`.
+    /// The arguments that say what the run was about, fit to be pasted: `--context`, `shop`; but for files and observations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub place: Vec<String>,
+    /// The folder of the observations that the run was about, in place of what is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<String>,
     /// Those that limit what a plan does: `--adopt`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,

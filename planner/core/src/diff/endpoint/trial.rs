@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::arm::azure::Azure;
+use crate::arm::azure::{Azure, parse};
 use crate::arm::error::ArmError;
 use crate::arm::hand;
 use crate::arm::private_endpoint::Directory;
@@ -79,7 +79,8 @@ impl<'a> Trial<'a> {
             Action::Replace => azure.delete_private_endpoint(id, None).map(|_| ()),
             _ => Ok(()),
         };
-        let written = replaced.and_then(|()| azure.put_private_endpoint(id, body, None, &Trusted));
+        let written = replaced
+            .and_then(|()| azure.put_private_endpoint(id, &parse(body.clone())?, None, &Trusted));
         match written {
             Ok(_) => {
                 let live = azure.world.get(id).as_ref().and_then(live_connection);

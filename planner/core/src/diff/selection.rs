@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::desired::Target;
@@ -17,7 +15,6 @@ use crate::node::{
     Owners, dns_record, endpoint_connection, private_endpoint, private_link_service, sides,
 };
 use crate::plan::{Mode, Scope};
-use crate::resource_id::ResourceId;
 use crate::schema;
 
 use super::service;
@@ -235,10 +232,9 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
         }
     }
     let own = private_endpoint::own(input);
-    for live in leaving(input) {
-        let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
-        if let Some(service) = private_endpoint::service_of(live, before, owners).filter(&goes)
-            && let Some(at) = own.get(&ResourceId::new(id).key())
+    for live in leaving(input, before) {
+        if let Some(service) = private_endpoint::service_of(&live, before, owners).filter(&goes)
+            && let Some(at) = own.get(&live.id().to_ascii_lowercase())
         {
             need(&service, at.clone());
         }

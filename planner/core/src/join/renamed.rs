@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::address::Address;
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::desired::{Desired, PrivateEndpoint, Target};
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::node::private_endpoint::{id, live_connection, subnet_id};
 use crate::plan::{Finding, Mode};
-use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::snapshot::Observation;
@@ -39,10 +37,10 @@ pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, D
     if wanted.is_empty() {
         return as_written;
     }
-    let leaving = leaving(input);
-    let is_it = |live: &Value, wanted: &PrivateEndpoint| {
-        let (own, live_id) = (id(input, wanted), ResourceId::new(text(live, "/id")));
-        let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
+    let leaving = leaving(input, &inventory.world);
+    let is_it = |live: &Live, wanted: &PrivateEndpoint| {
+        let (own, live_id) = (id(input, wanted), ResourceId::new(live.id()));
+        let subnet = ResourceId::new(live.subnet());
         own.collection() == live_id.collection()
             && subnet == subnet_id(wanted, &own)
             && reaches(inventory, live, wanted)
@@ -53,7 +51,7 @@ pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, D
         let mut lives = leaving.iter().filter(|live| is_it(live, one));
         let (Some(live), None) = (lives.next(), lives.next()) else { continue };
         let is_shared = wanted.iter().filter(|other| is_it(live, other)).count() > 1;
-        let live = ResourceId::new(text(live, "/id"));
+        let live = ResourceId::new(live.id());
         if is_shared || !claimed.insert(live.key()) {
             continue;
         }
@@ -69,7 +67,7 @@ pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, D
 }
 
 /// Whether a live endpoint reaches what a document wants.
-fn reaches(inventory: &Inventory, live: &Value, wanted: &PrivateEndpoint) -> bool {
+fn reaches(inventory: &Inventory, live: &Live, wanted: &PrivateEndpoint) -> bool {
     let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
         return false;
     };

@@ -12,6 +12,7 @@ use privlink_core::facts::{Fact, Facts, Origin};
 use privlink_core::group::{Cluster, Group};
 use privlink_core::input::{Input, Options};
 use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::rule::{self, Severity};
@@ -228,11 +229,16 @@ pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
     (snapshot, facts)
 }
 
-pub(crate) fn planned(
+pub(crate) fn planned(desired: &Desired, observed: &(Snapshot, Facts), mode: Mode) -> Plan {
+    predicted(desired, observed, mode).plan
+}
+
+/// A plan with what is predicted.
+pub(crate) fn predicted(
     desired: &Desired,
     (snapshot, facts): &(Snapshot, Facts),
     mode: Mode,
-) -> Plan {
+) -> Planned {
     let options = Options {
         mode,
         guard: None,
@@ -245,7 +251,7 @@ pub(crate) fn planned(
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap().plan
+    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap()
 }
 
 /// Whether a path is of something that the stack may write: its Services, its endpoints, its records,

@@ -15,7 +15,8 @@ use std::process::{Command, Stdio};
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered};
+use privlink_core::diff;
+use privlink_core::diff::trial::Trial;
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
 use privlink_core::join::Join;
@@ -89,10 +90,7 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("plan", |bench| {
             bench.iter(|| inputs.iter().for_each(|input| drop(black_box(planning::plan(input)))));
         });
-        let changes: Vec<_> = inputs
-            .iter()
-            .map(|input| diff::service::diff(input, &mut Gathered::default()))
-            .collect();
+        let changes: Vec<_> = inputs.iter().map(|input| diff::service::diff(input).1).collect();
         group.bench_function("predict", |bench| {
             bench.iter(|| {
                 for (input, changes) in inputs.iter().zip(&changes) {
@@ -107,11 +105,11 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("diff", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let mut gathered = Gathered::default();
                     let join = Join::of(input, &planned.prediction);
-                    diff::endpoint::diff(&join, &[], &mut gathered);
-                    diff::controller::diff(&join, &mut gathered);
-                    black_box(gathered);
+                    let mut trial = Trial::new(&planned.prediction);
+                    let mut part = diff::endpoint::diff(&join, &[], &mut trial);
+                    part.add(diff::controller::diff(&join, &part));
+                    black_box(part);
                 }
             });
         });

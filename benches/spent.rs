@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered};
+use privlink_core::diff::trial::Trial;
+use privlink_core::diff::{self, Part};
 use privlink_core::input::Input;
 use privlink_core::join::Join;
 use privlink_core::node::private_endpoint;
@@ -74,14 +75,14 @@ impl Stages {
         let options = options();
         let input = Input::new(&desired, &snapshot, &facts, &options);
         let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
-        let (prediction, changes) = self.predict(&input);
+        let (prediction, services) = self.predict(&input);
         let join = Join::of(&input, &prediction);
         self.time("diff", || {
-            let mut gathered = changes;
-            diff::service::nudge(&input, &prediction, &mut gathered);
-            diff::endpoint::diff(&join, &[], &mut gathered);
-            diff::controller::diff(&join, &mut gathered);
-            gathered
+            let mut part = services;
+            part.add(diff::service::nudge(&input, &prediction, &part));
+            part.add(diff::endpoint::diff(&join, &[], &mut Trial::new(&prediction)));
+            part.add(diff::controller::diff(&join, &part));
+            part
         });
         let graph = self.time("graph", || {
             black_box(stack_graph::needs(
@@ -108,14 +109,13 @@ impl Stages {
         });
     }
 
-    fn predict(&mut self, input: &Input<'_>) -> (Prediction, Gathered) {
-        let mut gathered = Gathered::default();
-        let changes = self.time("services", || diff::service::diff(input, &mut gathered));
+    fn predict(&mut self, input: &Input<'_>) -> (Prediction, Part) {
+        let (part, changes) = self.time("services", || diff::service::diff(input));
         let prediction = self.time("predict", || {
             let (world, _) = prediction::world(input.snapshot);
             let cluster = prediction::cluster(input.snapshot, input.facts);
             prediction::predict(world, cluster, &changes)
         });
-        (prediction, gathered)
+        (prediction, part)
     }
 }

@@ -17,7 +17,7 @@ mod ownership;
 pub(crate) mod rules;
 pub mod selection;
 pub mod service;
-pub(crate) mod trial;
+pub mod trial;
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod consent;
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
@@ -133,7 +134,7 @@ fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
 
 /// The ids, in lower case, of endpoints with the protecting tag, or whose documents have the label.
 fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
-    let live = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let live = input.snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
     let tagged = live.filter_map(|live| {
         let tag = live.get("tags")?.get(PROTECT_TAG)?.as_str()?;
         (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?

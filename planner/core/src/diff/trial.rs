@@ -65,7 +65,7 @@ impl Directory for Trusted {
 
 impl<'a> Trial<'a> {
     /// Nothing is written yet.
-    pub(crate) fn new(prediction: &'a Prediction) -> Self {
+    pub fn new(prediction: &'a Prediction) -> Self {
         Self { prediction, tried: None }
     }
 

@@ -1,5 +1,6 @@
 //! An earlier look: what tells a resource from another one of the same name, and who was connected.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl Baseline {
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
             since.nodes.insert(node.id.key(), Arc::clone(node));
         }
-        for live in snapshot.resources_of_type("Microsoft.Network/privateEndpoints") {
+        for live in snapshot.resources_of_type(ArmType::PrivateEndpoint.name()) {
             let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
             let guid = text("/properties/resourceGuid");
             since.know(Kind::PrivateEndpoint, text("/id").unwrap_or_default(), guid);

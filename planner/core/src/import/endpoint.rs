@@ -1,5 +1,6 @@
 //! Private endpoints: which of them, and as which documents.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ use crate::snapshot::{Observation, Reading, Snapshot};
 
 use super::{API_VERSION, Seen, free_name};
 
-const TYPE: &str = "Microsoft.Network/privateEndpoints";
+const TYPE: &str = ArmType::PrivateEndpoint.name();
 
 /// The Private Link Services of the imported Services.
 pub(super) type Links<'a> = BTreeMap<Key, &'a PrivateLinkService>;

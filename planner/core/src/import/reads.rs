@@ -1,5 +1,6 @@
 //! What else must be read before an import can be made.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -69,7 +70,7 @@ pub fn reads(
 /// The private DNS zones of a subscription that were read.
 fn zones_of(snapshot: &Snapshot, subscription: &str) -> impl Iterator<Item = ResourceId> {
     snapshot
-        .resources_of_type("Microsoft.Network/privateDnsZones")
+        .resources_of_type(ArmType::PrivateDnsZone.name())
         .filter_map(|zone| zone.get("id")?.as_str().map(ResourceId::new))
         .filter(move |zone| {
             zone.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))

@@ -1,5 +1,6 @@
 //! The Stack document, and the stack's name.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
@@ -36,7 +37,7 @@ pub fn name(snapshot: &Snapshot, place: &Place, selection: &Selection) -> Result
     }
     let services = snapshot.kubernetes.services.objects();
     let labels = services.filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
-    let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let endpoints = snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
     let tags = endpoints.filter_map(|it| it.get("tags")?.get(STACK_TAG));
     let marks: BTreeSet<&str> = labels.chain(tags).filter_map(Value::as_str).collect();
     let mut marks = marks.into_iter();

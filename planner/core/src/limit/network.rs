@@ -1,5 +1,6 @@
 //! Private endpoints of virtual networks, and of those peered with them, as far as they were read.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -72,7 +73,7 @@ pub fn networks(input: &Input<'_>) -> Vec<NetworkUse> {
 
 /// The networks of live endpoints, by the endpoint's id: two lists may show one endpoint.
 fn live(input: &Input<'_>) -> BTreeMap<String, ResourceId> {
-    let all = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let all = input.snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
     all.filter_map(|it| {
         let network = ResourceId::new(text(it, "/properties/subnet/id")).parent()?;
         Some((text(it, "/id").to_lowercase(), network))

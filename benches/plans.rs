@@ -18,11 +18,12 @@ use privlink_core::diagnostic::Source;
 use privlink_core::diff::{self, Gathered};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
-use privlink_core::join::Join;
-use privlink_core::node::private_endpoint;
+use privlink_core::inventory::Inventory;
+use privlink_core::join::{self, Join};
 use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::wanted::Settled;
 use privlink_core::{document, prediction, stack_graph, yaml};
 use privlink_render as render;
 
@@ -35,6 +36,15 @@ struct Ready {
     desired: Desired,
     snapshot: Snapshot,
     facts: Facts,
+}
+
+impl Ready {
+    /// Plans, from what was observed on.
+    fn plan(&self, options: &privlink_core::input::Options) -> Planned {
+        let live = Inventory::of(&self.snapshot);
+        let wanted = join::settle(&self.desired, &live, &self.facts, options);
+        planning::plan(&Input::new(&wanted, &live, &self.facts, options)).expect("a plan")
+    }
 }
 
 fn ready(stack: &Stack) -> Ready {
@@ -79,15 +89,20 @@ fn planning(criterion: &mut Criterion) {
     let options = stages::options();
     for scenario in Scenario::ALL {
         let all: Vec<Ready> = stacks::stacks(NODES, scenario).map(|stack| ready(&stack)).collect();
+        let lives: Vec<Inventory<'_>> = all.iter().map(|it| Inventory::of(&it.snapshot)).collect();
+        let wanted: Vec<Settled<'_>> = all
+            .iter()
+            .zip(&lives)
+            .map(|(it, live)| join::settle(&it.desired, live, &it.facts, &options))
+            .collect();
         let inputs: Vec<Input<'_>> = all
             .iter()
-            .map(|Ready { desired, snapshot, facts }| {
-                Input::new(desired, snapshot, facts, &options)
-            })
+            .zip(lives.iter().zip(&wanted))
+            .map(|(it, (live, wanted))| Input::new(wanted, live, &it.facts, &options))
             .collect();
         let mut group = criterion.benchmark_group(scenario.name());
         group.bench_function("plan", |bench| {
-            bench.iter(|| inputs.iter().for_each(|input| drop(black_box(planning::plan(input)))));
+            bench.iter(|| all.iter().for_each(|ready| drop(black_box(ready.plan(&options)))));
         });
         let changes: Vec<_> = inputs
             .iter()
@@ -95,10 +110,10 @@ fn planning(criterion: &mut Criterion) {
             .collect();
         group.bench_function("predict", |bench| {
             bench.iter(|| {
-                for (input, changes) in inputs.iter().zip(&changes) {
-                    let (world, _) = prediction::world(input.snapshot);
-                    let cluster = prediction::cluster(input.snapshot, input.facts);
-                    black_box(prediction::predict(world, cluster, changes));
+                for (ready, changes) in all.iter().zip(&changes) {
+                    let live = Inventory::of(&ready.snapshot);
+                    let cluster = prediction::cluster(&live, &ready.facts);
+                    black_box(prediction::predict(live.world().clone(), cluster, changes));
                 }
             });
         });
@@ -118,8 +133,7 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("graph", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let own = private_endpoint::own(input);
-                    black_box(stack_graph::of(input, &planned.prediction, &own));
+                    black_box(stack_graph::of(input, &planned.prediction));
                 }
             });
         });

@@ -92,11 +92,9 @@ pub fn of(
     planned: &Planned,
     address: &Address,
 ) -> Result<Explanation, Misnamed> {
-    let before = &planned.prediction.before;
     let is_planned = planned.plan.changes.iter().any(|change| change.address == *address);
     if !is_planned && planned.graph.node(address).is_none() {
-        let owners = planned.prediction.owners();
-        selection::check(input, before, owners, "explain", &address.to_string())?;
+        selection::check(input, "explain", &address.to_string())?;
     }
     let change = planned.plan.changes.iter().find(|it| it.address == *address).cloned();
     let causes = causes(planned, address);
@@ -163,8 +161,8 @@ fn object(
     match address.kind {
         Kind::Service => Some(address.name.clone()),
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
-            let wanted = input.desired.endpoints.get(&address.name)?;
-            Some(private_endpoint::id(input, wanted).as_str().to_owned())
+            let wanted = input.wanted.endpoint(&address.name)?;
+            Some(input.id(wanted).as_str().to_owned())
         }
         _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
     }
@@ -188,12 +186,12 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
             state
         }
         Kind::PrivateEndpoint | Kind::EndpointConnection
-            if input.desired.endpoints.contains_key(&address.name) =>
+            if input.wanted.endpoint(&address.name).is_some() =>
         {
-            let Some(wanted) = input.desired.endpoints.get(&address.name) else {
+            let Some(wanted) = input.wanted.endpoint(&address.name) else {
                 return known("unknown");
             };
-            match input.snapshot.resource(&private_endpoint::id(input, wanted)) {
+            match input.live.resource(&input.id(wanted)) {
                 Observation::Present(live) => {
                     let mut state = known("present");
                     state.details.extend(

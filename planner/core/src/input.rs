@@ -1,17 +1,20 @@
-//! What a plan is made from: desired state, what was observed, facts, and what the user chose.
+//! What a plan is made from: what the stack wants, what is live, facts, and what the user chose.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::date::Day;
-use crate::desired::Desired;
+use crate::desired::PrivateEndpoint;
 use crate::diagnostic::Span;
 use crate::facts::Facts;
+use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
+use crate::node::private_endpoint;
 use crate::plan::{Mode, Scope};
+use crate::resource_id::ResourceId;
 use crate::rule::Code;
-use crate::snapshot::Snapshot;
+use crate::wanted::{Endpoints, Settled};
 
 /// The units of a plan, and which of them it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,19 +45,19 @@ impl Selection {
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// Desired state.
-    pub desired: &'a Desired,
-    /// What was observed.
-    pub snapshot: &'a Snapshot,
+    /// What the stack wants.
+    pub(crate) wanted: &'a Settled<'a>,
+    /// What is live.
+    pub(crate) live: &'a Inventory<'a>,
     /// What the model takes the cluster to be.
     pub facts: &'a Facts,
     /// What the user chose.
     pub options: &'a Options,
     /// What the options limit the plan to, once it is found out: nothing before.
-    pub selection: Option<&'a Selection>,
+    pub(crate) selection: Option<&'a Selection>,
     /// Told when a stage begins; what it returns is dropped when the stage ends. The shell measures with it; the core has
     /// no clock.
-    pub entered: fn(Stage) -> Box<dyn Any>,
+    pub(crate) entered: fn(Stage) -> Box<dyn Any>,
 }
 
 /// A part of planning that is worth a look of its own.
@@ -105,12 +108,28 @@ pub struct Guarded {
 impl<'a> Input<'a> {
     /// What a plan is made from, limited by nothing yet.
     pub const fn new(
-        desired: &'a Desired,
-        snapshot: &'a Snapshot,
+        wanted: &'a Settled<'a>,
+        live: &'a Inventory<'a>,
         facts: &'a Facts,
         options: &'a Options,
     ) -> Self {
-        Self { desired, snapshot, facts, options, selection: None, entered: unheard }
+        Self { wanted, live, facts, options, selection: None, entered: unheard }
+    }
+
+    /// The same, with somebody told when a stage begins.
+    #[must_use]
+    pub const fn heard_by(self, entered: fn(Stage) -> Box<dyn Any>) -> Self {
+        Self { entered, ..self }
+    }
+
+    /// The endpoints of this stack, wanted or live.
+    pub fn own(&self) -> &'a Endpoints {
+        self.wanted.own()
+    }
+
+    /// The id of a desired endpoint.
+    pub(crate) fn id(&self, endpoint: &PrivateEndpoint) -> ResourceId {
+        private_endpoint::id(endpoint, &self.facts.subscription)
     }
 
     /// Whether the plan is about this unit, see [`selection`].
@@ -131,6 +150,6 @@ impl<'a> Input<'a> {
     /// Whether objects that left the desired state are deleted: only when exactly one Stack document
     /// says whose they are, or when everything is to go.
     pub fn prunes(&self) -> bool {
-        self.desired.stack.is_some() || self.options.mode == Mode::Destroy
+        self.wanted.has_stack() || self.options.mode == Mode::Destroy
     }
 }

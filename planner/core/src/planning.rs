@@ -3,7 +3,6 @@
 pub mod account;
 mod pre_existing;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -13,7 +12,6 @@ use crate::by_hand;
 use crate::change::Change;
 use crate::contradiction::{self, Contradiction};
 use crate::controller::predict;
-use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::{self, Gathered};
@@ -22,10 +20,9 @@ use crate::finding;
 use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection, Stage};
-use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
-use crate::node::{Owners, dns_record, private_endpoint, service};
+use crate::node::{dns_record, private_endpoint, service};
 use crate::plan::{
     self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step,
     Summary,
@@ -66,12 +63,6 @@ impl Error {
     }
 }
 
-/// Desired state with what lives under another name under that one, for whoever reads it beside what is
-/// live without a plan of its own.
-pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
-    join::settled(input, &Inventory::of(input.snapshot))
-}
-
 /// Plans.
 ///
 /// # Errors
@@ -79,15 +70,10 @@ pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
-    let inventory = Inventory::of(input.snapshot);
-    let desired = join::settled(input, &inventory);
-    let input = &Input { desired: &desired, ..*input };
-    let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
+    let selection = diff::selection::select(input)?;
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::diff(input, &mut gathered);
-    let Inventory { world, malformed, .. } = inventory;
-    let azure = Azure { world, malformed, views: None };
-    complete(input, azure, &changes, gathered, About::Stack)
+    complete(input, &changes, gathered, About::Stack)
 }
 
 /// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
@@ -97,24 +83,18 @@ fn refused(gathered: &Gathered) -> BTreeSet<Address> {
 }
 
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
-/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it. Azure is
-/// the snapshot's, worked out once for many writes.
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn written(
-    input: &Input<'_>,
-    azure: &Azure,
-    key: &Key,
-    stored: Option<&Value>,
-) -> Result<Planned, Error> {
+pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
     let mut gathered = Gathered::default();
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
     let changes = diff::service::written(input, key, stored, &mut gathered);
-    complete(input, azure.clone(), &changes, gathered, About::Write)
+    complete(input, &changes, gathered, About::Write)
 }
 
 /// What a plan is about.
@@ -129,21 +109,19 @@ enum About {
 /// What the controller makes of changes to Services, with all that follows from it.
 fn complete(
     input: &Input<'_>,
-    azure: Azure,
     changes: &[predict::Change],
     mut gathered: Gathered,
     about: About,
 ) -> Result<Planned, Error> {
-    let cluster = prediction::cluster(input.snapshot, input.facts);
-    let Azure { world, malformed, views } = azure;
-    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref), &[&world]);
-    contradiction::find(input.facts, &world, &owners).map_or(Ok(()), Err)?;
+    let cluster = prediction::cluster(input.live, input.facts);
+    contradiction::find(input.facts, input.live.world(), input.live.owners())
+        .map_or(Ok(()), Err)?;
     let leaving = join::leaving(input);
-    let world = join::without(world, &leaving);
+    let world = join::without(input.live.world().clone(), &leaving);
     let predicting = (input.entered)(Stage::Predict);
     let mut prediction = diff::finish::first(world, &cluster, changes);
     drop(predicting);
-    prediction.views = views;
+    prediction.views = input.live.views();
     diff::service::nudge(input, &prediction, &mut gathered);
     diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
     let join = Join::of(input, &prediction);
@@ -151,7 +129,7 @@ fn complete(
     diff::controller::diff(&join, &mut gathered);
     diff::approval::diff(&join, &mut gathered);
     let refused = refused(&gathered);
-    let found = finding::find(input.desired, input.facts, &prediction).into_iter();
+    let found = finding::find(input.wanted, input.facts, &prediction).into_iter();
     let follows =
         |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
     gathered.findings.extend(found.filter(|it| !follows(it)));
@@ -161,7 +139,7 @@ fn complete(
     gathered.refusals.extend(safety::replacements(input));
     pre_existing::mark(input, &prediction, changes, &mut gathered);
     pre_existing::left_behind(input, &mut gathered);
-    for what in malformed {
+    for what in input.live.malformed() {
         gathered.refusals.push(Refusal::of_plan(
             rule::UNREADABLE,
             format!("a resource does not look as ARM's do: {what}"),
@@ -173,10 +151,10 @@ fn complete(
         let (graph, subjects) = (Graph::default(), BTreeMap::new());
         return Ok(Planned { plan, prediction, graph, subjects });
     }
-    let graph = stack_graph::of(input, &prediction, &join.own);
+    let graph = stack_graph::of(input, &prediction);
     let changing = plan.changes.iter().filter(|it| it.is_change());
     let changing = changing.map(|it| it.address.clone()).collect();
-    plan.needs = stack_graph::needs(input, &prediction, &join.own, &changing);
+    plan.needs = stack_graph::needs(input, &prediction, &changing);
     let subjects = subjects(&join);
     let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);
@@ -186,12 +164,11 @@ fn complete(
 /// The objects that the stack wants, as far as the plan is about them.
 fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     let Join { input, prediction, .. } = join;
-    let services = input.desired.services.keys();
+    let services = input.wanted.keys();
     let services = services.map(|key| (service::address(key), key.to_string()));
     let mut subjects: BTreeMap<Address, String> = services.collect();
     for (address, view) in prediction.nodes_after() {
-        let wanted =
-            |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
+        let wanted = |key: &crate::kubernetes::service::Key| input.wanted.has(key);
         if view.service.as_ref().is_some_and(wanted) {
             subjects.insert(address.clone(), view.id.as_str().to_owned());
         }
@@ -224,9 +201,9 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     Ok(Plan {
         format_version: FORMAT_VERSION.to_owned(),
         tool_version: input.options.tool_version.clone(),
-        stack: input.desired.name.clone(),
+        stack: input.wanted.name().to_owned(),
         mode: input.options.mode,
-        redacted: input.snapshot.redacted,
+        redacted: input.live.is_redacted(),
         scope: input.options.scope.clone(),
         facts: fact_notes(input),
         outputs: outputs(input, prediction),
@@ -277,7 +254,7 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
 /// The facts a reader should know, with their sources; none where there is no cluster for them to be about.
 pub(crate) fn fact_notes(input: &Input<'_>) -> Vec<FactNote> {
     let facts = input.facts;
-    if !input.snapshot.kubernetes.is_there() {
+    if !input.live.has_cluster() {
         return Vec::new();
     }
     let shown = TABLE.iter().filter(|row| row.hidden.is_none());
@@ -321,7 +298,7 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         return Vec::new();
     }
     let mut outputs = Vec::new();
-    let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
+    let wanted = |key: &crate::kubernetes::service::Key| input.wanted.has(key);
     for (address, view) in prediction.nodes_after() {
         if !view.service.as_ref().is_some_and(wanted) {
             continue;
@@ -343,8 +320,9 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
             });
         }
     }
-    for (name, endpoint) in &input.desired.endpoints {
-        let id = private_endpoint::id(input, endpoint);
+    for endpoint in input.wanted.endpoints() {
+        let name = &endpoint.name.value;
+        let id = input.id(endpoint);
         let address = private_endpoint::address(name);
         for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
             outputs.push(Output {

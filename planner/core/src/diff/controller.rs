@@ -18,7 +18,7 @@ use super::{Gathered, awaited};
 
 /// Diffs all that the controller owns.
 pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
-    let (prediction, own) = (join.prediction, &join.own);
+    let (prediction, own) = (join.prediction, join.input.own());
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(prediction.syncs());

@@ -51,7 +51,7 @@ pub(super) fn diff(
         return;
     }
     let owner = record.owner();
-    let ours = live.is_none() || owner == Some(input.desired.name.as_str());
+    let ours = live.is_none() || owner == Some(input.wanted.name());
     if *is_record && !ours && !input.options.adopt {
         let is_mark =
             |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;
@@ -96,7 +96,7 @@ pub fn drop_group(
     let name = live.and_then(tag).filter(|tag| !tag.starts_with('/'))?;
     let id = endpoint_id.child("privateDnsZoneGroups", name);
     let wanted = target(endpoint, endpoint_id).is_some_and(|(_, wanted)| wanted == id);
-    if wanted || !matches!(input.snapshot.resource(&id), Observation::Present(_)) {
+    if wanted || !matches!(input.live.resource(&id), Observation::Present(_)) {
         return None;
     }
     let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));

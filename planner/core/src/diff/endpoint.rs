@@ -48,7 +48,7 @@ pub fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
 fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
     let Some(id) = live.get("id").and_then(Value::as_str).map(ResourceId::new) else { return };
-    let Some(at) = join.own.get(&id.key()).cloned() else { return };
+    let Some(at) = join.input.own().get(&id.key()).cloned() else { return };
     let reason = match join.input.options.mode {
         Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",

@@ -81,7 +81,7 @@ fn note_unread(seen: &Seen<'_>, links: &Links<'_>, notes: &mut Vec<String>) {
         let subscription = consumer.subscription.to_lowercase();
         let list =
             format!("/subscriptions/{subscription}/providers/microsoft.network/privateendpoints");
-        if !subscription.is_empty() && !seen.snapshot.azure.contains_key(&list) {
+        if !subscription.is_empty() && seen.live.list(&list).is_none() {
             unread.insert(subscription);
         }
     }

@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
+use crate::inventory::Inventory;
 use crate::join;
 use crate::kubernetes::service::Key;
 use crate::location;
 use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Observation, Reading, Snapshot};
+use crate::snapshot::{Observation, Reading};
 
 use super::{API_VERSION, Seen, free_name};
-
-const TYPE: &str = "Microsoft.Network/privateEndpoints";
 
 /// The Private Link Services of the imported Services.
 pub(super) type Links<'a> = BTreeMap<Key, &'a PrivateLinkService>;
@@ -68,8 +67,8 @@ pub(super) fn select<'a>(
     notes: &mut Vec<String>,
 ) -> Vec<Selected<'a>> {
     let mut all: Vec<(ResourceId, &Value)> = seen
-        .snapshot
-        .resources_of_type(TYPE)
+        .live
+        .endpoints()
         .filter_map(|live| Some((ResourceId::new(live.get("id")?.as_str()?), live)))
         .collect();
     all.sort_by(|one, other| one.0.cmp(&other.0));
@@ -133,7 +132,7 @@ fn document(
     }
     spec.insert("resourceGroup".to_owned(), group.into());
     let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
-    if let Some(location) = region(seen.snapshot, live, &subnet) {
+    if let Some(location) = region(seen.live, live, &subnet) {
         spec.insert("location".to_owned(), location.into());
     }
     spec.insert("subnet".to_owned(), subnet_of(id, &subnet));
@@ -171,10 +170,10 @@ fn document(
 }
 
 /// The endpoint's region, unless its virtual network tells it.
-fn region(snapshot: &Snapshot, live: &Value, subnet: &ResourceId) -> Option<String> {
+fn region(inventory: &Inventory<'_>, live: &Value, subnet: &ResourceId) -> Option<String> {
     let own = location::plain(text(live, "/location"));
     let network = subnet.parent()?;
-    let of_network = match snapshot.resource(&network) {
+    let of_network = match inventory.resource(&network) {
         Observation::Present(network) => location::plain(text(network, "/location")),
         _ => String::new(),
     };
@@ -203,13 +202,13 @@ fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
 /// The endpoint's name in a private DNS zone.
 fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) -> Option<Value> {
     let is_of_policy = |group: &&Value| join::is_of_policy(text(group, "/name"));
-    if zone_groups(seen.snapshot, id).any(|group| is_of_policy(&group)) {
+    if zone_groups(seen.live, id).any(|group| is_of_policy(&group)) {
         notes.push(format!(
             "the zone group deployedByPolicy of private endpoint {id} is left to Azure Policy, which made it"
         ));
         return None;
     }
-    let mut groups = zone_groups(seen.snapshot, id);
+    let mut groups = zone_groups(seen.live, id);
     if let Some(group) = groups.next() {
         if groups.next().is_some() {
             notes.push(format!(
@@ -218,16 +217,16 @@ fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) 
         }
         return Some(zone_group(id, group));
     }
-    let address = address(seen.snapshot, live)?;
+    let address = address(seen.live, live)?;
     record(seen, id, address, notes)
 }
 
 /// The zone groups of an endpoint, as far as they were read.
 pub(super) fn zone_groups<'a>(
-    snapshot: &'a Snapshot,
+    live: &'a Inventory<'_>,
     id: &ResourceId,
 ) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let groups = snapshot.azure.get(&format!("{}/privatednszonegroups", id.key()));
+    let groups = live.list(&format!("{}/privatednszonegroups", id.key()));
     groups.into_iter().flat_map(Reading::objects)
 }
 
@@ -255,9 +254,9 @@ fn zone_of(endpoint: &ResourceId, zone: &ResourceId) -> Value {
 }
 
 /// The address of an endpoint, from its network interface.
-fn address<'a>(snapshot: &'a Snapshot, live: &Value) -> Option<&'a str> {
+fn address<'a>(inventory: &'a Inventory<'_>, live: &Value) -> Option<&'a str> {
     let interface = ResourceId::new(live.pointer("/properties/networkInterfaces/0/id")?.as_str()?);
-    let Observation::Present(interface) = snapshot.resource(&interface) else { return None };
+    let Observation::Present(interface) = inventory.resource(&interface) else { return None };
     interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
 }
 
@@ -268,16 +267,8 @@ fn record(
     address: &str,
     notes: &mut Vec<String>,
 ) -> Option<Value> {
-    let lists = seen.snapshot.azure.iter();
-    let records = lists
-        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
-        .filter_map(|(_, reading)| match reading {
-            Reading::Present(records) => Some(records),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        })
-        .flatten();
     let mut found: Vec<(bool, ResourceId)> = Vec::new();
-    for record in records {
+    for record in seen.live.records() {
         let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
         let leads = |it: &Value| it.as_str() == Some(address);
         if !crate::node::dns_record::addresses(record).any(leads) {

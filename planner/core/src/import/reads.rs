@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use crate::annotation::keys;
 use crate::facts::Facts;
-use crate::prediction;
+use crate::inventory::Inventory;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Snapshot;
 
 use super::endpoint::{self, zone_groups};
 use super::{Error, Place, Seen, Selection, service, stack};
@@ -21,15 +20,13 @@ use super::{Error, Place, Seen, Selection, service, stack};
 ///
 /// See [`Error`].
 pub fn reads(
-    snapshot: &Snapshot,
+    live: &Inventory<'_>,
     facts: &Facts,
     place: &Place,
     selection: &Selection,
 ) -> Result<BTreeSet<String>, Error> {
-    let stack = stack::name(snapshot, place, selection)?;
-    let (world, _) = prediction::world(snapshot);
-    let prediction = prediction::predict(world, prediction::cluster(snapshot, facts), &[]);
-    let seen = Seen { snapshot, place, stack: &stack, prediction };
+    let stack = stack::name(live, place, selection)?;
+    let seen = Seen::of(live, facts, place, &stack);
     let mut unheard = Vec::new();
     let services = service::select(&seen, selection, &mut unheard)?;
     let mut lists = BTreeSet::new();
@@ -53,23 +50,22 @@ pub fn reads(
         lists.extend(network.and_then(|it| it.collection()).map(|it| it.as_str().to_owned()));
         lists.insert(format!("{}/privateDnsZoneGroups", endpoint.id));
         // Azure keeps the records of endpoints with a zone group.
-        if zone_groups(snapshot, &endpoint.id).next().is_none()
+        if zone_groups(live, &endpoint.id).next().is_none()
             && let Some(subscription) = endpoint.id.subscription()
         {
             lists.insert(format!(
                 "/subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones"
             ));
-            lists.extend(zones_of(snapshot, subscription).map(|zone| format!("{zone}/A")));
+            lists.extend(zones_of(live, subscription).map(|zone| format!("{zone}/A")));
         }
     }
-    lists.retain(|list| !snapshot.azure.contains_key(&list.to_lowercase()));
+    lists.retain(|list| live.list(&list.to_lowercase()).is_none());
     Ok(lists)
 }
 
 /// The private DNS zones of a subscription that were read.
-fn zones_of(snapshot: &Snapshot, subscription: &str) -> impl Iterator<Item = ResourceId> {
-    snapshot
-        .resources_of_type("Microsoft.Network/privateDnsZones")
+fn zones_of(live: &Inventory<'_>, subscription: &str) -> impl Iterator<Item = ResourceId> {
+    live.resources_of_type("Microsoft.Network/privateDnsZones")
         .filter_map(|zone| zone.get("id")?.as_str().map(ResourceId::new))
         .filter(move |zone| {
             zone.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))

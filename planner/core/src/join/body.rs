@@ -65,12 +65,12 @@ pub(super) fn body(
 
 /// privlink's own tags: whose it is, whether it is protected, where its name is kept.
 fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> Value {
-    let mut tags = json!({STACK_TAG: input.desired.name});
+    let mut tags = json!({STACK_TAG: input.wanted.name()});
     if let Some(tags) = tags.as_object_mut() {
         if endpoint.protect {
             tags.insert(PROTECT_TAG.to_owned(), "true".into());
         }
-        let id = crate::node::private_endpoint::id(input, endpoint);
+        let id = input.id(endpoint);
         if let Some(place) = dns_record::place(endpoint, &id) {
             tags.insert(DNS_TAG.to_owned(), place.into());
         }

@@ -45,17 +45,16 @@ impl<'a> Endpoint<'a> {
     pub(super) fn of(
         input: &'a Input<'a>,
         prediction: &'a Prediction,
-        name: &str,
         wanted: &'a PrivateEndpoint,
     ) -> Self {
-        let id = private_endpoint::id(input, wanted);
+        let id = input.id(wanted);
         let subnet = subnet_id(wanted, &id);
         Self {
             input,
             prediction,
-            at: private_endpoint::address(name),
+            at: private_endpoint::address(&wanted.name.value),
             wanted,
-            live: input.snapshot.resource(&id).known(),
+            live: input.live.resource(&id).known(),
             reached: reached(prediction, wanted),
             region: region::region(input, wanted, &subnet),
             subnet,
@@ -70,7 +69,7 @@ impl<'a> Endpoint<'a> {
 
     /// Whether the live endpoint carries the mark of this stack.
     pub(crate) fn is_ours(&self) -> bool {
-        self.seen().and_then(stack_of) == Some(self.input.desired.name.as_str())
+        self.input.wanted.owns(self.seen().and_then(stack_of))
     }
 
     /// Whether nobody's mark is on the live endpoint, and nobody asks to put ours there.
@@ -146,7 +145,7 @@ impl<'a> Endpoint<'a> {
         }
         let live = self.seen().filter(|_| !remade);
         let nic = live.and_then(|live| live.at("/properties/networkInterfaces/0/id")?.as_str());
-        let nic = nic.map(|nic| self.input.snapshot.resource(&ResourceId::new(nic)));
+        let nic = nic.map(|nic| self.input.live.resource(&ResourceId::new(nic)));
         if let Some(Observation::Present(nic)) = nic
             && let Some(address) =
                 nic.at("/properties/ipConfigurations/0/properties/privateIPAddress")

@@ -30,8 +30,8 @@ pub struct NetworkUse {
 
 /// Endpoints that are wanted and not there yet, by id, with their subnet.
 pub(crate) fn coming(input: &Input<'_>) -> BTreeMap<String, ResourceId> {
-    let all = input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
-    all.filter(|(id, _)| !matches!(input.snapshot.resource(id), Observation::Present(_)))
+    let all = input.wanted.endpoints().map(|it| (input.id(it), it));
+    all.filter(|(id, _)| !matches!(input.live.resource(id), Observation::Present(_)))
         .map(|(id, it)| (id.key(), private_endpoint::subnet_id(it, &id)))
         .collect()
 }
@@ -45,12 +45,13 @@ pub fn networks(input: &Input<'_>) -> Vec<NetworkUse> {
     }
     let count = |key: &str| counts.get(key).copied().unwrap_or(0);
     let mut uses: BTreeMap<String, NetworkUse> = BTreeMap::new();
-    for (name, endpoint) in &input.desired.endpoints {
-        let id = private_endpoint::id(input, endpoint);
+    for endpoint in input.wanted.endpoints() {
+        let name = &endpoint.name.value;
+        let id = input.id(endpoint);
         let Some(network) = private_endpoint::subnet_id(endpoint, &id).parent() else { continue };
         let is_new = new.contains_key(&id.key());
         let entry = uses.entry(network.key()).or_insert_with(|| {
-            let seen = input.snapshot.resource(&network).known().ok().flatten();
+            let seen = input.live.resource(&network).known().ok().flatten();
             let peers: BTreeSet<String> = seen.map(peers).unwrap_or_default();
             NetworkUse {
                 endpoint: name.clone(),
@@ -72,7 +73,7 @@ pub fn networks(input: &Input<'_>) -> Vec<NetworkUse> {
 
 /// The networks of live endpoints, by the endpoint's id: two lists may show one endpoint.
 fn live(input: &Input<'_>) -> BTreeMap<String, ResourceId> {
-    let all = input.snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let all = input.live.resources_of_type("Microsoft.Network/privateEndpoints");
     all.filter_map(|it| {
         let network = ResourceId::new(text(it, "/properties/subnet/id")).parent()?;
         Some((text(it, "/id").to_lowercase(), network))
@@ -110,6 +111,8 @@ mod tests {
     use crate::document::parse;
     use crate::facts::Facts;
     use crate::input::Options;
+    use crate::inventory::Inventory;
+    use crate::join;
     use crate::snapshot::{Kubernetes, Reading, Snapshot};
 
     const SUBSCRIPTION: &str = "/subscriptions/11111111-1111-1111-1111-111111111111";
@@ -161,7 +164,9 @@ mod tests {
             index: crate::snapshot::Index::default(),
         };
         let (desired, facts, options) = (wanted(), Facts::default(), Options::default());
-        let mut uses = networks(&Input::new(&desired, &snapshot, &facts, &options));
+        let live = Inventory::of(&snapshot);
+        let wanted = join::settle(&desired, &live, &facts, &options);
+        let mut uses = networks(&Input::new(&wanted, &live, &facts, &options));
         assert_eq!(uses.len(), 1);
         uses.remove(0)
     }

@@ -4,11 +4,9 @@ use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::input::Input;
 use crate::marks::{DNS_TAG, STACK_TAG};
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Reading;
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
 pub(crate) const TTL: u32 = 10;
@@ -55,21 +53,6 @@ pub fn place(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<String> {
 /// Where the name of a live endpoint is kept.
 pub fn tag(live: &Value) -> Option<&str> {
     live.get("tags")?.get(DNS_TAG)?.as_str()
-}
-
-/// The live records that carry this stack's mark.
-pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
-    let stack = input.desired.name.as_str();
-    let lists = input.snapshot.azure.iter();
-    lists
-        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
-        .filter_map(|(_, reading)| match reading {
-            Reading::Present(records) => Some(records.iter()),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        })
-        .flatten()
-        .filter(move |record| stack_of(record) == Some(stack))
-        .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
 }
 
 pub(crate) fn stack_of(record: &Value) -> Option<&str> {

@@ -59,7 +59,7 @@ fn of_services(
     if nudges.is_empty() {
         return BTreeSet::new();
     }
-    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let cluster = prediction::cluster(input.live, input.facts);
     let as_it_is = prediction::predict(prediction.before.clone(), cluster, &nudges);
     let is_write = |change: &&predict::Change| !matches!(change, predict::Change::Nudge(_));
     let written: BTreeSet<Address> = changes
@@ -67,7 +67,7 @@ fn of_services(
         .filter(is_write)
         .map(|change| crate::node::service::address(change.key()))
         .collect();
-    let findings = finding::find(input.desired, input.facts, &as_it_is).into_iter();
+    let findings = finding::find(input.wanted, input.facts, &as_it_is).into_iter();
     let mut still: BTreeSet<(Address, Code)> = findings
         .filter(|it| !written.contains(&it.address) && found.contains(it))
         .map(|it| (it.address, it.code))
@@ -96,10 +96,11 @@ fn of_endpoints(
         .filter(|it: &&Change| it.action != Action::Keep)
         .map(|it| &it.address)
         .collect();
-    for (name, wanted) in &input.desired.endpoints {
+    for wanted in input.wanted.endpoints() {
+        let name = &wanted.name.value;
         let at = private_endpoint::address(name);
-        let id = private_endpoint::id(input, wanted);
-        let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
+        let id = input.id(wanted);
+        let Observation::Present(live) = input.live.resource(&id) else { continue };
         if written.contains(&at) {
             continue;
         }
@@ -130,12 +131,12 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
     if !input.is_limited() {
         return;
     }
-    let own = private_endpoint::own(input);
+    let own = input.own();
     let mut left = Vec::new();
     for change in &gathered.changes {
         let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
         for at in consumers.iter().filter_map(|it| own.get(&it.endpoint.to_lowercase())) {
-            if input.covers(at) || !input.desired.endpoints.contains_key(&at.name) {
+            if input.covers(at) || input.wanted.endpoint(&at.name).is_none() {
                 continue;
             }
             left.push(

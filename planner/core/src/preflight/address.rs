@@ -16,15 +16,16 @@ use super::{Area, Check, Subject, Verdict};
 /// Whether the static addresses of endpoints, frontends and NAT can be had.
 pub(super) fn addresses(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
-    for (name, wanted) in &input.desired.endpoints {
+    for wanted in input.wanted.endpoints() {
+        let name = &wanted.name.value;
         let Some(address) = &wanted.address else { continue };
-        let id = private_endpoint::id(input, wanted);
+        let id = input.id(wanted);
         let subnet = private_endpoint::subnet_id(wanted, &id);
         let is_own = |holder: &str| is_interface_of(subject, holder, &id);
         let at = private_endpoint::address(name).to_string();
         checks.extend(one(subject, &at, IpAddr::V4(address.value), &subnet, &is_own));
     }
-    for service in input.desired.services.values() {
+    for service in input.wanted.services() {
         of_service(subject, service, checks);
     }
 }

@@ -10,7 +10,7 @@ use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
 use crate::limit::{self, Limit, network};
-use crate::node::{private_endpoint, private_link_service};
+use crate::node::private_link_service;
 use crate::preflight::check::{check, tally, text};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -40,14 +40,14 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let (before, after) = (of_controller(&prediction.before), of_controller(&prediction.after));
     let endpoints = tally(network::coming(subject.input).values().map(ResourceId::key));
     // Without a cluster, what is in other subnets is somebody else's.
-    let has_cluster = subject.input.snapshot.kubernetes.is_there();
+    let has_cluster = subject.input.live.has_cluster();
     let of_cluster = after.keys().filter(|_| has_cluster);
     let subnets: BTreeSet<&String> = of_cluster.chain(endpoints.keys()).collect();
     for key in subnets {
         let count = |counts: &BTreeMap<String, usize>| counts.get(key).copied().unwrap_or(0);
         let more = count(&after).saturating_sub(count(&before)) + count(&endpoints);
         let Some(subnet) = prediction.before.subnets.get(key) else {
-            let reason = match subject.input.snapshot.resource(&network_of(key)) {
+            let reason = match subject.input.live.resource(&network_of(key)) {
                 Observation::Present(_) | Observation::Absent => "it is not there",
                 Observation::Unreadable(_) | Observation::NotObserved => {
                     let why = "its virtual network could not be read";
@@ -91,8 +91,7 @@ fn size(subnet: &Subnet) -> u128 {
 fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
     let listed = subnet.properties.other.get("ipConfigurations").and_then(Value::as_array);
     let listed = listed.map_or(0, Vec::len);
-    let interfaces =
-        subject.input.snapshot.resources_of_type("Microsoft.Network/networkInterfaces");
+    let interfaces = subject.input.live.resources_of_type("Microsoft.Network/networkInterfaces");
     let mut of_interfaces = BTreeSet::new();
     for interface in interfaces {
         let configurations = interface.pointer("/properties/ipConfigurations");
@@ -118,7 +117,7 @@ fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
         .filter(|own| own.id().eq_ignore_ascii_case(subnet.id()))
         .count();
     let nodes: BTreeSet<IpAddr> =
-        crate::prediction::cluster(subject.input.snapshot, subject.input.facts)
+        crate::prediction::cluster(subject.input.live, subject.input.facts)
             .nodes
             .into_iter()
             .flat_map(|node| node.internal_addresses.clone())
@@ -169,7 +168,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         let shown = crate::unknown::show(link.id());
         let nat = link.properties.ip_configurations.iter().flatten().count();
         checks.push(limit(&shown, nat, &limit::NAT_ADDRESSES));
-        let coming = input.desired.endpoints.values().filter(|it| {
+        let coming = input.wanted.endpoints().filter(|it| {
             let reaches = match &it.target {
                 Target::Service(key) => {
                     subject.prediction.link_after(&key.value).is_some_and(|it| it.id() == link.id())
@@ -181,7 +180,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                     .as_deref()
                     .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value)),
             };
-            reaches && new.contains_key(&private_endpoint::id(input, it).key())
+            reaches && new.contains_key(&input.id(it).key())
         });
         let count = private_link_service::consumers(link).len() + coming.count();
         checks.push(limit(&shown, count, &limit::ENDPOINTS_OF_LINK));

@@ -246,7 +246,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
             needs.own.entry(scope).or_default().insert(right.action, right.why);
         }
     }
-    let has_cluster = input.snapshot.kubernetes.is_there();
+    let has_cluster = input.live.has_cluster();
     for (phase, place, group, resource, verbs, why) in VERBS {
         if *phase > subject.phase || !has_cluster {
             continue;
@@ -262,8 +262,8 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
         of_controller(subject, &mut needs.cluster);
     }
     needs.registered.insert(input.facts.subscription.to_lowercase());
-    for wanted in input.desired.endpoints.values() {
-        let id = private_endpoint::id(input, wanted);
+    for wanted in input.wanted.endpoints() {
+        let id = input.id(wanted);
         let own = id.subscription().unwrap_or_default().to_lowercase();
         needs.registered.insert(own.clone());
         needs.tenants.insert(own);
@@ -280,7 +280,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
 /// The object id of the identity that the controller of an AKS cluster works as.
 fn principal(subject: &Subject<'_>) -> Option<String> {
     let mut clusters =
-        subject.input.snapshot.resources_of_type("Microsoft.ContainerService/managedClusters");
+        subject.input.live.resources_of_type("Microsoft.ContainerService/managedClusters");
     let group = &subject.input.facts.resource_group;
     let cluster = clusters.find(|cluster| {
         let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
@@ -305,13 +305,12 @@ fn group_of(id: &ResourceId) -> Option<String> {
 fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
     let input = subject.input;
     let facts = input.facts;
-    let endpoints =
-        || input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
+    let endpoints = || input.wanted.endpoints().map(|it| (input.id(it), it));
     let subscription =
         |id: &ResourceId| Some(format!("/subscriptions/{}", id.subscription()?).to_lowercase());
     let mut scopes: BTreeSet<String> = match on {
         On::ClusterGroup => {
-            let lists = input.snapshot.azure.keys();
+            let lists = input.live.lists().map(|(list, _)| list);
             let ending = "/providers/microsoft.containerservice/managedclusters";
             lists.filter_map(|list| list.strip_suffix(ending)).map(ToOwned::to_owned).collect()
         }
@@ -338,7 +337,7 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
             .filter_map(|(_, it)| link_scope(subject, &it.target))
             .collect(),
         On::DecidedLink => {
-            let services = input.desired.approvals.values().map(|it| &it.service);
+            let services = input.wanted.approvals().map(|it| &it.service);
             services.map(|it| link_group(subject, &it.value)).collect()
         }
         On::RecordZone => endpoints()
@@ -376,7 +375,7 @@ fn link_scope(
 /// The group of a Service's Private Link Service: it may not have a name yet.
 fn link_group(subject: &Subject<'_>, key: &crate::kubernetes::service::Key) -> String {
     let facts = subject.input.facts;
-    let said = subject.input.desired.services.get(key);
+    let said = subject.input.wanted.service(key);
     let said = said.and_then(|service| service.annotation(PLS_RESOURCE_GROUP));
     let said = said.map(|said| said.trim()).filter(|said| !said.is_empty());
     group(&facts.subscription, said.unwrap_or(&facts.private_link_service_group()))
@@ -387,14 +386,13 @@ fn namespaces(subject: &Subject<'_>, place: In) -> BTreeSet<Option<String>> {
         In::Cluster => BTreeSet::from([None]),
         In::Lock => BTreeSet::from([Some(subject.lock_namespace.to_owned())]),
         In::Services => {
-            let desired = subject.input.desired;
-            let said = desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
-            if said.is_some_and(|said| said.value == Services::External) {
+            let wanted = subject.input.wanted;
+            if wanted.services_by() == Some(Services::External) {
                 return BTreeSet::new();
             }
             // Those of Gateways are their controllers' to write.
-            let own = desired.services.iter().filter(|(_, it)| it.made_by.is_none());
-            own.map(|(key, _)| Some(key.namespace.clone())).collect()
+            let own = wanted.services().filter(|it| it.made_by.is_none());
+            own.map(|it| Some(it.name.namespace.clone())).collect()
         }
     }
 }
@@ -406,7 +404,7 @@ fn of_controller(subject: &Subject<'_>, needed: &mut Actions) {
     let mut need = |scope: String, action: &'static str, why: &'static str| {
         needed.entry(scope).or_default().insert(action, why);
     };
-    if subject.input.desired.services.is_empty() {
+    if !subject.input.wanted.has_services() {
         return;
     }
     let balancers = group(facts.network_subscription(), &facts.load_balancer_group());
@@ -478,7 +476,7 @@ fn linked(properties: &serde_json::Map<String, Value>) -> Vec<(String, &'static 
 /// scale sets to put nodes behind a load balancer, and each refers to its subnet.
 fn subnets_of_pools(subject: &Subject<'_>) -> BTreeSet<String> {
     let clusters =
-        subject.input.snapshot.resources_of_type("Microsoft.ContainerService/managedClusters");
+        subject.input.live.resources_of_type("Microsoft.ContainerService/managedClusters");
     let group = &subject.input.facts.resource_group;
     let own = clusters.filter(|cluster| {
         let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);

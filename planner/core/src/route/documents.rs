@@ -104,9 +104,10 @@ fn reached(step: &Step, document: &Value) -> Option<Value> {
 pub(super) fn targets(input: &Input<'_>, state: &State) -> BTreeMap<String, String> {
     let owners = Owners::of(state.cluster.services.values().map(AsRef::as_ref), &[&state.world]);
     let mut targets = BTreeMap::new();
-    for (name, endpoint) in &input.desired.endpoints {
+    for endpoint in input.wanted.endpoints() {
+        let name = &endpoint.name.value;
         let Target::Service(wanted) = &endpoint.target else { continue };
-        let id = crate::node::private_endpoint::id(input, endpoint);
+        let id = input.id(endpoint);
         let links = state.world.private_link_services.values();
         let mut connected = links.filter(|link| {
             link_node::consumers(link)

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered};
+use privlink_core::diff::{self, trial::Trial};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
 use privlink_core::inventory::Inventory;
@@ -104,13 +104,10 @@ fn planning(criterion: &mut Criterion) {
         group.bench_function("plan", |bench| {
             bench.iter(|| all.iter().for_each(|ready| drop(black_box(ready.plan(&options)))));
         });
-        let changes: Vec<_> = inputs
-            .iter()
-            .map(|input| diff::service::diff(input, &mut Gathered::default()))
-            .collect();
+        let changes: Vec<_> = inputs.iter().map(|input| diff::service::diff(input)).collect();
         group.bench_function("predict", |bench| {
             bench.iter(|| {
-                for (ready, changes) in all.iter().zip(&changes) {
+                for (ready, (_, changes)) in all.iter().zip(&changes) {
                     let live = Inventory::of(&ready.snapshot);
                     let cluster = prediction::cluster(&live, &ready.facts);
                     black_box(prediction::predict(live.world().clone(), cluster, changes));
@@ -121,12 +118,11 @@ fn planning(criterion: &mut Criterion) {
             inputs.iter().map(|input| planning::plan(input).expect("a plan")).collect();
         group.bench_function("diff", |bench| {
             bench.iter(|| {
-                for (input, planned) in inputs.iter().zip(&planned) {
-                    let mut gathered = Gathered::default();
+                for ((input, planned), (part, _)) in inputs.iter().zip(&planned).zip(&changes) {
                     let join = Join::of(input, &planned.prediction);
-                    diff::endpoint::diff(&join, &[], &mut gathered);
-                    diff::controller::diff(&join, &mut gathered);
-                    black_box(gathered);
+                    let mut trial = Trial::new(&planned.prediction);
+                    black_box(diff::endpoint::diff(&join, &[], &mut trial));
+                    black_box(diff::controller::diff(&join, part));
                 }
             });
         });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::{self, Gathered};
+use privlink_core::diff::{self, Part, trial::Trial};
 use privlink_core::input::Input;
 use privlink_core::inventory::Inventory;
 use privlink_core::join::{self, Join};
@@ -84,11 +84,11 @@ impl Stages {
         let (prediction, changes) = self.predict(&input, &snapshot);
         let join = Join::of(&input, &prediction);
         self.time("diff", || {
-            let mut gathered = changes;
-            diff::service::nudge(&input, &prediction, &mut gathered);
-            diff::endpoint::diff(&join, &[], &mut gathered);
-            diff::controller::diff(&join, &mut gathered);
-            gathered
+            let mut part = changes;
+            part.add(diff::service::nudge(&input, &prediction, &part));
+            part.add(diff::endpoint::diff(&join, &[], &mut Trial::new(&prediction)));
+            part.add(diff::controller::diff(&join, &part));
+            part
         });
         let graph = self.time("graph", || {
             black_box(stack_graph::needs(
@@ -114,14 +114,13 @@ impl Stages {
         });
     }
 
-    fn predict(&mut self, input: &Input<'_>, snapshot: &Snapshot) -> (Prediction, Gathered) {
-        let mut gathered = Gathered::default();
-        let changes = self.time("services", || diff::service::diff(input, &mut gathered));
+    fn predict(&mut self, input: &Input<'_>, snapshot: &Snapshot) -> (Prediction, Part) {
+        let (part, changes) = self.time("services", || diff::service::diff(input));
         let prediction = self.time("predict", || {
             let live = Inventory::of(snapshot);
             let cluster = prediction::cluster(&live, input.facts);
             prediction::predict(live.world().clone(), cluster, &changes)
         });
-        (prediction, gathered)
+        (prediction, part)
     }
 }

@@ -13,7 +13,7 @@ mod served;
 mod stage;
 mod support;
 
-use privlink_core::plan::Finding;
+use privlink_core::plan::{Finding, Step};
 use privlink_core::rule::Severity;
 use serde_json::{Value, json};
 use stage::Stage;
@@ -554,4 +554,22 @@ fn a_private_link_service_without_a_frontend_is_nobody_s() {
     let found = findings_after(&[], &web(&[LINK, ("azure-pls-name", "direct")], ""), direct);
     let it = first(&found, "link-without-frontend");
     assert!(it.message.contains("leads to 10.240.0.77 by itself (Direct Connect)"), "{it:?}");
+}
+
+#[test]
+fn an_address_is_free_once_the_endpoint_that_has_it_is_deleted() {
+    let services = [Service::linked("web").yaml(), Service::linked("api").yaml()].concat();
+    let endpoint =
+        |name: &str, service: &str| Endpoint::new(name, service).lines("address: 10.1.0.20").yaml();
+    let text = |endpoint: String| format!("{}{services}{endpoint}", stack(""));
+    let stage = Stage::new();
+    stage.apply(&text(endpoint("old", "web")));
+    let plan = stage.plan(&text(endpoint("new", "api")));
+    assert!(!has(&plan.findings, "endpoint-refused"), "{:#?}", plan.findings);
+    let step = |name: &str, verb: &str| {
+        let is_it = |it: &&Step| it.change.name == name && it.op.verb() == verb;
+        plan.steps.iter().find(is_it).unwrap()
+    };
+    assert!(step("new", "write").needs.contains(&step("old", "delete").id), "{:#?}", plan.steps);
+    stage.apply(&text(endpoint("new", "api")));
 }

@@ -1,5 +1,6 @@
 //! Laws of plan, apply and destroy, over generated stacks and worlds. They are checked on the world and on
-//! what was asked of it, and not on the prediction, which comes from the model that the world runs on.
+//! what was asked of it. The prediction comes from the model that the world runs on: one law holds that the two agree
+//! on what privlink writes to ARM.
 //!
 //! A case is a world in which another stack lives, and two versions of a stack that are applied one after
 //! the other and then destroyed. `LAW_CASES` says how many.
@@ -18,15 +19,20 @@ use std::collections::BTreeSet;
 
 use generated::{
     ENDPOINTS, Version, desired, is_own, lasting, neighbour, observed, of_a_consumer, planned,
-    reaching, session, version,
+    predicted, reaching, session, version,
 };
+use privlink_core::arm::private_endpoint::addresses_of;
+use privlink_core::arm::world::World as ArmWorld;
 use privlink_core::event::{Event, EventKind};
+use privlink_core::inventory::Azure;
 use privlink_core::plan::{Mode, Plan};
+use privlink_core::planned::Planned;
 use privlink_core::report::{Outcome, Report};
+use privlink_core::unknown;
 use privlink_engine::apply::apply;
 use privlink_sandbox::{Entry, World};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use served::{RUNTIME, Served};
 
 /// What a run did.
@@ -44,7 +50,7 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
         if desired.is_of_a_consumer() {
             session.kubernetes = None;
         }
-        let plan = planned(&desired, &observed(&session).await, mode);
+        let Planned { plan, prediction, .. } = predicted(&desired, &observed(&session).await, mode);
         assert_eq!(plan.refusals, [], "{}", documents.join("---\n"));
         let before = served.requests().len();
         let mut events = Vec::new();
@@ -53,7 +59,16 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
             |it: &Outcome| matches!(it, Outcome::Succeeded | Outcome::AwaitingApproval { .. });
         assert_eq!(report.count(well), plan.steps.len(), "{report:#?}");
         let requests = served.requests().split_off(before);
-        nothing_is_left_to_do(&planned(&desired, &observed(&session).await, mode), documents);
+        let after = observed(&session).await;
+        nothing_is_left_to_do(&planned(&desired, &after, mode), documents);
+        let shown = Azure::of(&after.0).world;
+        // A consumer reads no Private Link Service, so nobody knows what Azure will answer it.
+        let is_known = !desired.is_of_a_consumer();
+        assert!(
+            !is_known || comes(&own(prediction.done()), &own(&shown)),
+            "{:#}",
+            own(prediction.done())
+        );
         assert_eq!(Report::of(&events), report, "the report is a fold over the events");
         Run { plan, events, requests }
     })
@@ -63,6 +78,56 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
 fn nothing_is_left_to_do(again: &Plan, documents: &[String]) {
     let text = documents.join("---\n");
     assert!(again.is_empty(), "not empty after it: {:#?}\n{text}", again.changes);
+}
+
+/// What privlink writes to ARM, and the connections that come of it, as a world shows them.
+fn own(world: &ArmWorld) -> Value {
+    let endpoints = world.private_endpoints.iter().map(|(id, endpoint)| {
+        let (connection, manual) = endpoint.connection().unwrap();
+        let interfaces = endpoint.properties.network_interfaces.as_deref().unwrap_or_default();
+        let shown = json!({
+            "tags": endpoint.tags,
+            "subnet": endpoint.subnet().to_lowercase(),
+            "manual": manual,
+            "target": connection.target().to_lowercase(),
+            "status": connection.status(),
+            "addresses": addresses_of(world, interfaces),
+        });
+        (id.clone(), shown)
+    });
+    let records = world.record_sets.iter().filter(|(id, _)| id.contains("/a/"));
+    let records = records.map(|(id, record)| {
+        let of = &record.properties;
+        (id.clone(), json!({"ttl": of.ttl, "to": of.a_records, "metadata": of.metadata}))
+    });
+    let links = world.private_link_services.iter().map(|(id, link)| {
+        let connections = link.properties.private_endpoint_connections.iter().flatten();
+        let connections = connections.map(|connection| {
+            let state = &connection.properties.private_link_service_connection_state;
+            let status = state.as_ref().and_then(|state| state.status.clone());
+            let of = connection.properties.private_endpoint.as_ref();
+            (of.map(|it| it.id().to_lowercase()).unwrap_or_default(), json!(status))
+        });
+        (id.clone(), Value::Object(connections.collect()))
+    });
+    Value::Object(endpoints.chain(records).chain(links).collect())
+}
+
+/// Whether what was predicted came, whatever unknowns became.
+fn comes(predicted: &Value, shown: &Value) -> bool {
+    match (predicted, shown) {
+        (Value::Object(predicted), Value::Object(shown)) => {
+            predicted.len() == shown.len()
+                && predicted
+                    .iter()
+                    .all(|(name, value)| shown.get(name).is_some_and(|shown| comes(value, shown)))
+        }
+        (Value::Array(predicted), Value::Array(shown)) => {
+            predicted.len() == shown.len() && predicted.iter().zip(shown).all(|(a, b)| comes(a, b))
+        }
+        (Value::String(predicted), Value::String(shown)) => unknown::may_become(predicted, shown),
+        _ => predicted == shown,
+    }
 }
 
 /// A plan as it does not depend on the order of documents: without places.

@@ -14,6 +14,7 @@ use privlink_core::input::{Input, Options};
 use privlink_core::inventory::Inventory;
 use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
+use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::rule::{self, Severity};
@@ -230,11 +231,16 @@ pub(crate) async fn observed(session: &Session) -> (Snapshot, Facts) {
     (snapshot, facts)
 }
 
-pub(crate) fn planned(
+pub(crate) fn planned(desired: &Desired, observed: &(Snapshot, Facts), mode: Mode) -> Plan {
+    predicted(desired, observed, mode).plan
+}
+
+/// A plan with what is predicted.
+pub(crate) fn predicted(
     desired: &Desired,
     (snapshot, facts): &(Snapshot, Facts),
     mode: Mode,
-) -> Plan {
+) -> Planned {
     let options = Options {
         mode,
         guard: None,
@@ -249,7 +255,7 @@ pub(crate) fn planned(
     };
     let live = Inventory::of(snapshot);
     let wanted = join::settle(desired, &live, facts, &options);
-    planning::plan(&Input::new(&wanted, &live, facts, &options)).unwrap().plan
+    planning::plan(&Input::new(&wanted, &live, facts, &options)).unwrap()
 }
 
 /// Whether a path is of something that the stack may write: its Services, its endpoints, its records,

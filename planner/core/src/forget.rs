@@ -96,7 +96,7 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
         scope: input.options.scope.clone(),
         changes,
         // Steps that need nothing are in no circle.
-        steps: number(drafts).unwrap_or_default(),
+        steps: number(drafts, Vec::new()).unwrap_or_default(),
         summary,
         ..Plan::default()
     })

@@ -9,6 +9,7 @@ use crate::join;
 use crate::kubernetes::server_side_apply::{SERVICE, Writer, applied};
 use crate::marks::{FIELD_MANAGER, MARKS};
 use crate::node::dns_record;
+use crate::node::private_endpoint::parsed;
 use crate::node::service::comparable;
 use crate::resource_id::ResourceId;
 
@@ -21,7 +22,7 @@ pub fn resource(id: &ResourceId, body: &Value, live: &Value) -> Option<String> {
             let (live, body) = (dns_record::comparable(live), dns_record::comparable(body));
             field_diff::fields(Some(&live), Some(&body))
         }
-        false => join::unlanded(live, body),
+        false => join::unlanded(&parsed(live), &parsed(body)),
     };
     said(&fields)
 }
@@ -97,9 +98,9 @@ mod tests {
         let id = ResourceId::new(
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/z/A/n",
         );
-        let record = dns_record::record("10.0.0.4", "shop");
-        assert_eq!(resource(&id, &record, &record), None);
-        assert!(resource(&id, &record, &dns_record::record("10.0.0.5", "shop")).is_some());
+        let record = |address| serde_json::to_value(dns_record::record(address, "shop")).unwrap();
+        assert_eq!(resource(&id, &record("10.0.0.4"), &record("10.0.0.4")), None);
+        assert!(resource(&id, &record("10.0.0.4"), &record("10.0.0.5")).is_some());
     }
 
     #[test]

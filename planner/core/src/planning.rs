@@ -14,7 +14,8 @@ use crate::contradiction::{self, Contradiction};
 use crate::controller::predict;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
-use crate::diff::{self, Gathered};
+use crate::diff::trial::Trial;
+use crate::diff::{self, Part};
 use crate::facts::{Origin, TABLE};
 use crate::finding;
 use crate::graph::Graph;
@@ -69,16 +70,15 @@ impl Error {
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
-    let mut gathered = Gathered::default();
     let selection = diff::selection::select(input)?;
     let input = &Input { selection: Some(&selection), ..*input };
-    let changes = diff::service::diff(input, &mut gathered);
-    complete(input, &changes, gathered, About::Stack)
+    let (part, changes) = diff::service::diff(input);
+    complete(input, &changes, part, About::Stack)
 }
 
 /// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
-fn refused(gathered: &Gathered) -> BTreeSet<Address> {
-    let invalid = gathered.findings.iter().filter(|it| it.code == rule::SERVICE_INVALID);
+fn refused(part: &Part) -> BTreeSet<Address> {
+    let invalid = part.findings.iter().filter(|it| it.code == rule::SERVICE_INVALID);
     invalid.map(|it| it.address.clone()).collect()
 }
 
@@ -89,12 +89,11 @@ fn refused(gathered: &Gathered) -> BTreeSet<Address> {
 ///
 /// See [`Error`].
 pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
-    let mut gathered = Gathered::default();
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
-    let changes = diff::service::written(input, key, stored, &mut gathered);
-    complete(input, &changes, gathered, About::Write)
+    let (part, changes) = diff::service::written(input, key, stored);
+    complete(input, &changes, part, About::Write)
 }
 
 /// What a plan is about.
@@ -110,7 +109,7 @@ enum About {
 fn complete(
     input: &Input<'_>,
     changes: &[predict::Change],
-    mut gathered: Gathered,
+    mut part: Part,
     about: About,
 ) -> Result<Planned, Error> {
     let cluster = prediction::cluster(input.live, input.facts);
@@ -122,33 +121,36 @@ fn complete(
     let mut prediction = diff::finish::first(world, &cluster, changes);
     drop(predicting);
     prediction.views = input.live.views();
-    diff::service::nudge(input, &prediction, &mut gathered);
-    diff::finish::finish(input, cluster, changes, &mut prediction, &mut gathered);
+    part.add(diff::service::nudge(input, &prediction, &part));
+    part.add(diff::finish::finish(input, cluster, changes, &mut prediction, &part));
     let join = Join::of(input, &prediction);
-    diff::endpoint::diff(&join, &leaving, &mut gathered);
-    diff::controller::diff(&join, &mut gathered);
-    diff::approval::diff(&join, &mut gathered);
-    let refused = refused(&gathered);
+    let mut trial = Trial::new(&prediction);
+    part.add(diff::endpoint::diff(&join, &leaving, &mut trial));
+    part.add(diff::controller::diff(&join, &part));
+    part.add(diff::approval::diff(&join, &mut trial));
+    let refused = refused(&part);
     let found = finding::find(input.wanted, input.facts, &prediction).into_iter();
     let follows =
         |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
-    gathered.findings.extend(found.filter(|it| !follows(it)));
-    gathered.findings.extend(finding::limit::networks(input));
-    gathered.findings.extend(by_hand::find(&join));
-    gathered.findings.extend(health::find(&join));
-    gathered.refusals.extend(safety::replacements(input));
-    pre_existing::mark(input, &prediction, changes, &mut gathered);
-    pre_existing::left_behind(input, &mut gathered);
+    part.findings.extend(found.filter(|it| !follows(it)));
+    part.findings.extend(finding::limit::networks(input));
+    part.findings.extend(by_hand::find(&join));
+    part.findings.extend(health::find(&join));
+    part.refusals.extend(safety::replacements(input));
+    pre_existing::mark(input, &prediction, changes, &mut part);
+    part.findings.extend(pre_existing::left_behind(input, &part.changes));
     for what in input.live.malformed() {
-        gathered.refusals.push(Refusal::of_plan(
+        part.refusals.push(Refusal::of_plan(
             rule::UNREADABLE,
             format!("a resource does not look as ARM's do: {what}"),
             Override::never("it is a bug, please report it"),
         ));
     }
-    let mut plan = assemble(input, &prediction, gathered)?;
+    let written = trial.into_world().map(Box::new);
+    let mut plan = assemble(input, &prediction, part)?;
     if about == About::Write && plan::disconnected(&plan.changes).is_empty() {
         let (graph, subjects) = (Graph::default(), BTreeMap::new());
+        prediction.written = written;
         return Ok(Planned { plan, prediction, graph, subjects });
     }
     let graph = stack_graph::of(input, &prediction);
@@ -156,6 +158,7 @@ fn complete(
     let changing = changing.map(|it| it.address.clone()).collect();
     plan.needs = stack_graph::needs(input, &prediction, &changing);
     let subjects = subjects(&join);
+    prediction.written = written;
     let mut planned = Planned { plan, prediction, graph, subjects };
     account::give(input, &mut planned);
     Ok(planned)
@@ -183,8 +186,8 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     subjects
 }
 
-fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> Result<Plan, Error> {
-    let Gathered { changes, drafts, mut findings, mut refusals, mut awaiting_approval } = gathered;
+fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Plan, Error> {
+    let Part { changes, drafts, needs, mut findings, mut refusals, mut awaiting_approval } = part;
     let changes = merge(changes);
     let given = Given::of(input, prediction);
     refusals.extend(safety::check(input, &given, &changes));
@@ -196,7 +199,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, gathered: Gathered) -> R
     findings.sort_by(by_address);
     findings.dedup();
     awaiting_approval.sort();
-    let steps = number(drafts).map_err(Error::Circle)?;
+    let steps = number(drafts, needs).map_err(Error::Circle)?;
     let summary = Summary::of(&changes, awaiting_approval.len());
     Ok(Plan {
         format_version: FORMAT_VERSION.to_owned(),

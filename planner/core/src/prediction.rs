@@ -39,6 +39,8 @@ pub struct Prediction {
     pub finishing: Vec<Outcome>,
     /// Azure between the first syncs and the second, where there are any.
     between: Option<Box<World>>,
+    /// Azure once privlink has written too, where it writes to ARM.
+    pub(crate) written: Option<Box<World>>,
     hand: hand::Marks,
     /// The nodes of Azure as it was observed, where they were worked out already.
     pub(crate) views: Option<Arc<Views>>,
@@ -68,6 +70,12 @@ impl Prediction {
     /// Azure once the first sync of each Service is done.
     pub fn between(&self) -> &World {
         self.between.as_deref().unwrap_or(&self.after)
+    }
+
+    /// Azure once all is done: what the controller makes of the Services, and what privlink writes to ARM. Of a
+    /// write nobody knows the answer to, it shows nothing.
+    pub fn done(&self) -> &World {
+        self.written.as_deref().unwrap_or(&self.after)
     }
 
     /// A copy of Azure once the controller is done, and the hand that goes on giving out what nobody knows, for
@@ -184,6 +192,7 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         outcomes: predicted.outcomes,
         finishing: Vec::new(),
         between: None,
+        written: None,
         hand: predicted.hand,
         views: None,
         derived: OnceLock::new(),

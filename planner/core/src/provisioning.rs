@@ -13,8 +13,8 @@ pub(crate) const FIELD: &str = "provisioningState";
 pub(crate) const AGAIN: &str = "Azure failed it: it is written again";
 
 /// The state of a resource that Azure gave up on: `Failed` or `Canceled`
-/// (`ProvisioningState` of Microsoft.Network).
-pub(crate) fn failed(resource: &Value) -> Option<&str> {
+/// (`ProvisioningState` of Microsoft.Network), by ARM's JSON of it.
+pub(crate) fn failed(resource: &Value) -> Option<&'static str> {
     resource.at("/properties/provisioningState").and_then(Value::as_str).and_then(failure)
 }
 
@@ -30,10 +30,10 @@ pub(crate) fn is_failure(state: &str) -> bool {
     failure(state).is_some()
 }
 
-/// What is to change of such a resource.
-pub(crate) fn field(resource: &Value) -> Option<FieldDiff> {
-    failed(resource)
-        .map(|state| FieldDiff::new(FIELD, Some(state.into()), Some("Succeeded".into())))
+/// What is to change of a resource in a state, if Azure gave it up.
+pub(crate) fn field(state: Option<&str>) -> Option<FieldDiff> {
+    let state = state.and_then(failure)?;
+    Some(FieldDiff::new(FIELD, Some(state.into()), Some("Succeeded".into())))
 }
 
 /// Whether nothing else is to change of a resource.

@@ -26,7 +26,7 @@ use crate::change::FieldDiff;
 use crate::consumer::Consumer;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
-use crate::diff::{self, Gathered};
+use crate::diff;
 use crate::evidence::Evidence;
 use crate::field_diff;
 use crate::import;
@@ -504,8 +504,7 @@ fn without(world: &World, endpoints: &BTreeSet<String>) -> World {
 
 /// What becomes of each Service of the stack, and of the Services beside it.
 fn changed(input: &Input<'_>) -> BTreeMap<Key, Change> {
-    let mut gathered = Gathered::default();
-    let changes = diff::service::diff(input, &mut gathered);
+    let (_, changes) = diff::service::diff(input);
     changes.into_iter().map(|change| (change.key().clone(), change)).collect()
 }
 

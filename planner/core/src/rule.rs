@@ -33,7 +33,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::finding::limit::RULES,
     crate::diff::rules::RULES,
     crate::diff::finish::RULES,
-    crate::diff::endpoint::RULES,
+    crate::diff::trial::RULES,
     crate::join::body::RULES,
     crate::rehearsal::RULES,
     crate::by_hand::RULES,

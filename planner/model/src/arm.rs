@@ -19,6 +19,7 @@ mod backend;
 pub mod dns;
 pub mod error;
 pub mod hand;
+pub mod kind;
 pub mod load_balancer;
 mod network_security_group;
 pub mod private_endpoint;

@@ -1,6 +1,6 @@
 //! Approvals: what becomes of connections that others, or endpoints of this stack, asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
@@ -16,8 +16,9 @@ use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::token;
 
-use super::Gathered;
+use super::Part;
 use super::draft::{Draft, Stage};
+use super::trial::Trial;
 
 /// The state of a connection that nobody decided on, or on which Azure failed what was decided.
 pub(super) const UNDECIDED: &str = "Pending";
@@ -27,21 +28,21 @@ pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
     if token::is_token(input.wanted, message) { "" } else { message }
 }
 
-/// Adds a decision as a change and a draft, the last of the drafts.
+/// A decision as a change and a draft.
 pub(crate) fn decide(
     at: &Address,
     link: &str,
     endpoint: &ResourceId,
     (decision, message): (Decision, &str),
-    gathered: &mut Gathered,
-) {
+) -> Part {
+    let mut part = Part::default();
     let (action, reason) = match decision {
         Decision::Approve => (Action::Approve, "an EndpointApproval lets it in"),
         Decision::Reject => (Action::Reject, "an EndpointApproval turns it away"),
     };
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
     change.object = Some(endpoint.as_str().to_owned());
-    gathered.changes.push(change);
+    part.changes.push(change);
     let op = Op::SetConnection {
         service: link.to_owned(),
         endpoint: endpoint.as_str().to_owned(),
@@ -52,15 +53,17 @@ pub(crate) fn decide(
             _ => format!("{} by privlink", decision.status()),
         },
     };
-    gathered.drafts.push(Draft::new(at, Stage::Decide, op).locking(link.to_lowercase()));
+    part.drafts.push(Draft::new(at, Stage::Decide, op).locking(link.to_lowercase()));
+    part
 }
 
 /// Decides on the live connections of others.
-pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
     let Join { input, prediction } = join;
     let own = input.own();
+    let mut part = Part::default();
     if input.options.mode == Mode::Destroy {
-        return;
+        return part;
     }
     let approvals = input.wanted.approvals();
     let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
@@ -73,7 +76,7 @@ pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
                 UNDECIDED.clone_into(&mut consumer.status);
             }
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                foreign(input, Some(service), link.id(), &consumer, own, gathered);
+                part.add(foreign(join, Some(service), link.id(), &consumer, trial));
             }
         }
     }
@@ -85,33 +88,36 @@ pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
         }
         for consumer in private_link_service::consumers(link) {
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                foreign(input, None, link.id(), &consumer, own, gathered);
+                part.add(foreign(join, None, link.id(), &consumer, trial));
             }
         }
     }
+    part
 }
 
 fn foreign(
-    input: &Input<'_>,
+    join: &Join<'_>,
     service: Option<&Key>,
     link: &str,
     consumer: &Consumer,
-    own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+    trial: &mut Trial<'_>,
+) -> Part {
+    let (input, own) = (join.input, join.input.own());
+    let mut part = Part::default();
     let endpoint = ResourceId::new(&consumer.endpoint);
     let at = connection_address(&consumer.endpoint, own);
     if !input.covers(&at) {
-        return;
+        return part;
     }
     let Consumer { status, request_message, .. } = consumer;
     let asker = Asker { service, endpoint: &endpoint, status, message: request_message };
     match decision(input, &asker) {
         Some(decision) => {
             let message = kept(input, request_message);
-            decide(&at, link, &endpoint, (decision, message), gathered);
+            trial.decide(link, &endpoint, decision.status());
+            part.add(decide(&at, link, &endpoint, (decision, message)));
             let cuts = decision == Decision::Reject && consumer.status == "Approved";
-            if let Some(change) = gathered.changes.last_mut().filter(|_| cuts) {
+            if let Some(change) = part.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
             }
         }
@@ -128,7 +134,7 @@ fn foreign(
             )
             .help("Ask the consumer for the message you agreed on; or name the endpoint under `reject`.")
             .at(place);
-            gathered.findings.push(finding);
+            part.findings.push(finding);
         }
         None if consumer.status == "Pending" => {
             let finding = Finding::new(
@@ -145,8 +151,9 @@ fn foreign(
                 ),
             )
             .help("List it under `approve` or `reject` of an EndpointApproval.");
-            gathered.findings.push(finding);
+            part.findings.push(finding);
         }
         None => {}
     }
+    part
 }

@@ -18,14 +18,15 @@ use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
-use super::Gathered;
+use super::Part;
 use super::draft::{Draft, DraftKey, Stage};
 
 /// Drafts the waits for what syncs make, and puts behind them what hangs on it.
-pub(super) fn draft(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
-    let waits = waits(prediction, gathered);
+pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Part {
+    let mut part = Part::default();
+    let waits = waits(prediction, so_far);
     if waits.is_empty() {
-        return;
+        return part;
     }
     let awaited: BTreeSet<&Key> = waits.iter().map(|wait| wait.service).collect();
     let round = Round {
@@ -41,40 +42,42 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, gathered: &mut Gathe
         let draft = Draft::new(&at, Stage::Await, op)
             .needing(&at, Stage::Write)
             .needing(&at, Stage::Delete);
-        gathered.drafts.push(draft);
+        part.drafts.push(draft);
     }
-    gathered.drafts.extend(looked.shared());
+    part.drafts.extend(looked.shared());
     let waits: BTreeMap<Address, &Key> = awaited.iter().map(|it| (address(it), *it)).collect();
-    for draft in &mut gathered.drafts {
-        if draft.key.address.kind == Kind::PrivateEndpoint {
-            need_link(draft, prediction, (&looked, &waits));
-        }
+    for draft in so_far.drafts.iter().filter(|it| it.key.address.kind == Kind::PrivateEndpoint) {
+        part.needs.extend(need_link(draft, prediction, (&looked, &waits)));
     }
-    settle(facts, prediction, gathered);
-    order_sharers(prediction, gathered);
+    part.drafts.extend(settle(facts, prediction, so_far));
+    let drafted = so_far.drafts.iter().chain(&part.drafts);
+    let needs = order_sharers(prediction, &drafted.map(|it| &it.key.address).collect());
+    part.needs.extend(needs);
+    part
 }
 
 /// Drafts the waits for second syncs.
-fn settle(facts: &Facts, prediction: &Prediction, gathered: &mut Gathered) {
+fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
     if prediction.finishing.is_empty() {
-        return;
+        return Vec::new();
     }
     let (before, after) = (prediction.between(), &prediction.after);
     let round = Round { before, after, outcomes: &prediction.finishing };
-    let drafts: BTreeSet<&DraftKey> = gathered.drafts.iter().map(|it| &it.key).collect();
+    let drafts = so_far.drafted();
     let is_made = |it: &&Key| drafts.contains(&DraftKey::new(&address(it), Stage::Finish));
     let services = round.outcomes.iter().map(|it| &it.service);
     let awaited: BTreeSet<&Key> = services.filter(is_made).collect();
     let looked = Looked::at(facts, prediction.owners(), &round, &awaited);
-    for service in &awaited {
+    let settled = awaited.iter().map(|service| {
         let at = address(service);
         let mut expect = looked.expectations(service);
         // They follow one another: what several bring about is there behind the last.
         expect.extend(looked.shared_until(service));
         let service = service.to_string();
         let op = Op::AwaitController { service, expect, gone: false, again: true };
-        gathered.drafts.push(Draft::new(&at, Stage::Settle, op).needing(&at, Stage::Finish));
-    }
+        Draft::new(&at, Stage::Settle, op).needing(&at, Stage::Finish)
+    });
+    settled.collect()
 }
 
 /// A wait for the controller's sync of a Service.
@@ -88,18 +91,18 @@ struct Wait<'a> {
 
 /// The Services whose sync is waited for: those that are written or deleted, and those that the controller
 /// has yet to sync. One that is deleted and made again is waited for in the end.
-fn waits<'a>(prediction: &'a Prediction, gathered: &Gathered) -> Vec<Wait<'a>> {
-    let drafts: BTreeSet<&DraftKey> = gathered.drafts.iter().map(|it| &it.key).collect();
+fn waits<'a>(prediction: &'a Prediction, so_far: &Part) -> Vec<Wait<'a>> {
+    let drafts = so_far.drafted();
     let wrote = |draft: &&Draft| {
         let writes = matches!(draft.op, Op::ApplyService { .. } | Op::Nudge { .. });
         writes && draft.key.stage == Stage::Write
     };
     let written: BTreeSet<&Address> =
-        gathered.drafts.iter().filter(wrote).map(|draft| &draft.key.address).collect();
+        so_far.drafts.iter().filter(wrote).map(|draft| &draft.key.address).collect();
     let is_pending =
         |change: &&Change| change.action == Action::Await && change.actor == Actor::Controller;
     let pending: BTreeSet<&Address> =
-        gathered.changes.iter().filter(is_pending).map(|change| &change.address).collect();
+        so_far.changes.iter().filter(is_pending).map(|change| &change.address).collect();
     let mut seen = BTreeSet::new();
     let services = prediction.outcomes.iter().map(|outcome| &outcome.service);
     let services = services.filter(|it| seen.insert(*it));
@@ -338,10 +341,10 @@ fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
 /// What hangs on the Private Link Service of a Service waits for whichever sync makes that: of Services
 /// that share a frontend it may be another's.
 fn need_link(
-    draft: &mut Draft,
+    draft: &Draft,
     prediction: &Prediction,
     (looked, waits): (&Looked<'_, '_>, &BTreeMap<Address, &Key>),
-) {
+) -> Vec<(DraftKey, DraftKey)> {
     let mut more = Vec::new();
     for need in draft.needs.iter().filter(|need| need.stage == Stage::Await) {
         let service = waits.get(&need.address);
@@ -349,9 +352,10 @@ fn need_link(
         let Some(link) = link else { continue };
         let last = looked.last.get(&link.id().to_lowercase());
         let last = last.filter(|it| looked.awaited.contains(**it));
-        more.extend(last.map(|last| DraftKey::new(&address(last), Stage::Await)));
+        let last = last.map(|last| DraftKey::new(&address(last), Stage::Await));
+        more.extend(last.map(|last| (draft.key.clone(), last)));
     }
-    draft.needs.extend(more);
+    more
 }
 
 /// The Services that share a frontend, for each frontend that has several.
@@ -369,31 +373,28 @@ pub(super) fn sharers<'a>(world: &World, owners: &'a Owners) -> Vec<BTreeSet<&'a
 }
 
 /// Services that share a frontend are written one after the other, in the order they were predicted.
-fn order_sharers(prediction: &Prediction, gathered: &mut Gathered) {
+fn order_sharers(
+    prediction: &Prediction,
+    drafted: &BTreeSet<&Address>,
+) -> Vec<(DraftKey, DraftKey)> {
     let owners = prediction.owners();
-    let drafted: BTreeSet<Address> =
-        gathered.drafts.iter().map(|draft| draft.key.address.clone()).collect();
     let mut seen = BTreeSet::new();
     let services = prediction.outcomes.iter().map(|outcome| &outcome.service);
     let in_order: Vec<&Key> =
         services.filter(|key| drafted.contains(&address(key)) && seen.insert(*key)).collect();
-    let mut needs: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    let mut needs = Vec::new();
     let worlds = [&prediction.before, prediction.between()];
     for keys in worlds.iter().flat_map(|world| sharers(world, owners)) {
         let sharers: Vec<&Key> =
             in_order.iter().copied().filter(|key| keys.contains(key)).collect();
         for pair in sharers.windows(2) {
             if let [first, second] = pair {
-                needs.entry(address(second)).or_default().insert(address(first));
+                let first = DraftKey::new(&address(first), Stage::Await);
+                for stage in [Stage::Write, Stage::Delete] {
+                    needs.push((DraftKey::new(&address(second), stage), first.clone()));
+                }
             }
         }
     }
-    for draft in &mut gathered.drafts {
-        if !matches!(draft.key.stage, Stage::Write | Stage::Delete) {
-            continue;
-        }
-        for first in needs.get(&draft.key.address).into_iter().flatten() {
-            draft.needs.insert(DraftKey::new(first, Stage::Await));
-        }
-    }
+    needs
 }

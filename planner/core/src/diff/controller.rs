@@ -14,10 +14,11 @@ use crate::kubernetes::service::Key;
 use crate::node::{View, endpoint_connection};
 use crate::unknown;
 
-use super::{Gathered, awaited};
+use super::{Part, awaited};
 
 /// Diffs all that the controller owns.
-pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
+pub fn diff(join: &Join<'_>, so_far: &Part) -> Part {
+    let mut part = Part::default();
     let (prediction, own) = (join.prediction, join.input.own());
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
@@ -42,11 +43,12 @@ pub fn diff(join: &Join<'_>, gathered: &mut Gathered) {
                         .to_owned();
                 change.evidence = Some(Evidence::Guessed);
             }
-            connections(&change, sides, own, gathered);
-            gathered.changes.push(change);
+            part.changes.extend(connections(&change, sides, own));
+            part.changes.push(change);
         }
     }
-    awaited::draft(join.input.facts, prediction, gathered);
+    part.add(awaited::draft(join.input.facts, prediction, so_far));
+    part
 }
 
 type Effects<'a> = BTreeMap<String, &'a outcome::Effect>;
@@ -223,13 +225,13 @@ fn connections(
     change: &Change,
     sides: (Option<&View>, Option<&View>),
     own: &BTreeMap<String, Address>,
-    gathered: &mut Gathered,
-) {
+) -> Vec<Change> {
     let goes = matches!(change.action, Action::Delete | Action::Replace);
     if change.address.kind != Kind::PrivateLinkService || !goes {
-        return;
+        return Vec::new();
     }
-    for consumer in sides.0.into_iter().flat_map(|view| &view.consumers) {
+    let consumers = sides.0.into_iter().flat_map(|view| &view.consumers);
+    let gone = consumers.map(|consumer| {
         let mut gone = Change::new(
             endpoint_connection::address(&consumer.endpoint, own),
             Action::Delete,
@@ -238,6 +240,7 @@ fn connections(
         );
         gone.object = Some(consumer.endpoint.clone());
         gone.evidence = Some(Evidence::Recorded);
-        gathered.changes.push(gone);
-    }
+        gone
+    });
+    gone.collect()
 }

@@ -1,54 +1,51 @@
 //! Names of endpoints: A records that privlink keeps, and zone groups through which Azure keeps them.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::{Action, Actor, Change, FieldDiff};
-use crate::desired::PrivateEndpoint;
 use crate::input::Input;
-use crate::join::{Held, Record, Unzoned, records_leaving};
-use crate::node::dns_record::{tag, target};
+use crate::join::{Endpoint, Held, Join, Record, Unzoned, records_leaving};
+use crate::node::dns_record::{Entry, place_of, target};
 use crate::plan::{Finding, Mode, Op};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::rule;
-use crate::snapshot::Observation;
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, ownership};
+use super::trial::{self, Answer, Trial};
+use super::{Part, ownership};
 
 /// Diffs the name of one endpoint. `dropped` is the deletion of the zone group that it had.
 pub(super) fn diff(
-    input: &Input<'_>,
+    join: &Join<'_>,
     record: &Record<'_>,
-    endpoint_at: &Address,
+    endpoint: &Endpoint<'_>,
     dropped: Option<DraftKey>,
-    gathered: &mut Gathered,
-) {
+    trial: &mut Trial<'_>,
+) -> Part {
+    let (input, mut part) = (join.input, Part::default());
     let Record { at, id, is_record, .. } = record;
     if !input.covers(at) {
-        return;
+        return part;
     }
     if let Some(unzoned) = &record.unzoned {
-        gathered.findings.push(zone_missing(at, unzoned));
-        return;
+        part.findings.push(zone_missing(at, unzoned));
+        return part;
     }
     if let Some(held) = &record.held {
-        gathered.findings.push(zone_group_held(at, held));
-        return;
+        part.findings.push(zone_group_held(at, held));
+        return part;
     }
-    let live = match record.live {
-        Ok(live) => live,
+    let live = match &record.live {
+        Ok(live) => live.as_ref(),
         Err(why) => {
-            ownership::refuse_unreadable(at, why, gathered);
-            return;
+            part.refusals.push(ownership::refuse_unreadable(at, why));
+            return part;
         }
     };
     let fields = record.fields();
     if fields.is_empty() {
-        return;
+        return part;
     }
     let owner = record.owner();
     let ours = live.is_none() || owner == Some(input.wanted.name());
@@ -56,10 +53,10 @@ pub(super) fn diff(
         let is_mark =
             |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;
         if owner.is_none() && fields.iter().all(is_mark) {
-            gathered.findings.push(ownership::unmarked(at));
-            return;
+            part.findings.push(ownership::unmarked(at));
+            return part;
         }
-        gathered.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));
+        part.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));
     }
     let (action, reason) = match live {
         None => (Action::Create, "the endpoint is to have this name"),
@@ -72,66 +69,75 @@ pub(super) fn diff(
     let mut change = Change::new(at.clone(), action, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
     change.fields = crate::change::shown(fields);
-    gathered.changes.push(change);
-    let etag = live.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
-    let op = Op::PutResource { id: id.as_str().to_owned(), body: record.wanted.clone(), etag };
+    part.changes.push(change);
+    if let Answer::Refused(error) = trial.put_name(join, record) {
+        let place = (at, &endpoint.wanted.name.span);
+        part.findings.extend(trial::refused(place, &error, &part.findings));
+    }
+    let etag = live.and_then(Entry::etag).map(ToOwned::to_owned);
+    let op = Op::PutResource { id: id.as_str().to_owned(), body: record.wanted.body(), etag };
+    let endpoint_at = &endpoint.at;
     let mut draft = Draft::new(at, Stage::Write, op)
         .needing(endpoint_at, Stage::Write)
         .needing(endpoint_at, Stage::Connect)
         .locking(id.collection().map(|zone| zone.key()).unwrap_or_default());
     // An endpoint has one zone group at most.
     draft.needs.extend(dropped);
-    gathered.drafts.push(draft);
+    part.drafts.push(draft);
+    part
 }
 
 /// Deletes the zone group of an endpoint that stays and wants it no more. Its tag, by which the group
 /// would be found again, goes after it.
-pub fn drop_group(
-    input: &Input<'_>,
-    endpoint: &PrivateEndpoint,
-    endpoint_id: &ResourceId,
-    live: Option<&Value>,
-    gathered: &mut Gathered,
-) -> Option<DraftKey> {
-    let name = live.and_then(tag).filter(|tag| !tag.starts_with('/'))?;
-    let id = endpoint_id.child("privateDnsZoneGroups", name);
-    let wanted = target(endpoint, endpoint_id).is_some_and(|(_, wanted)| wanted == id);
-    if wanted || !matches!(input.live.resource(&id), Observation::Present(_)) {
+pub(super) fn drop_group(
+    join: &Join<'_>,
+    endpoint: &Endpoint<'_>,
+    live: Option<&Live>,
+    trial: &mut Trial<'_>,
+) -> Option<Part> {
+    let name = live.and_then(place_of).filter(|tag| !tag.starts_with('/'))?;
+    let id = endpoint.id.child("privateDnsZoneGroups", name);
+    let wanted = target(endpoint.wanted, &endpoint.id).is_some_and(|(_, wanted)| wanted == id);
+    if wanted || !join.prediction.before.holds(&id) {
         return None;
     }
-    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint_id.name()));
-    delete(&at, &id, "its endpoint's document no longer asks for it", gathered);
-    Some(DraftKey::new(&at, Stage::Delete))
+    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint.id.name()));
+    trial.delete(&id);
+    Some(delete(&at, &id, "its endpoint's document no longer asks for it"))
 }
 
-fn delete(at: &Address, id: &ResourceId, reason: &str, gathered: &mut Gathered) {
+fn delete(at: &Address, id: &ResourceId, reason: &str) -> Part {
+    let mut part = Part::default();
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
-    gathered.changes.push(change);
+    part.changes.push(change);
     let lock = id.collection().map(|zone| zone.key()).unwrap_or_default();
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
-    gathered.drafts.push(Draft::new(at, Stage::Delete, op).locking(lock));
+    part.drafts.push(Draft::new(at, Stage::Delete, op).locking(lock));
+    part
 }
 
 /// Deletes the records of this stack that no endpoint wants any more, in the zones that were read. A
 /// record is deleted before its endpoint's tag is, by which it would be found again.
-pub(super) fn prune(input: &Input<'_>, gathered: &mut Gathered) {
+pub(super) fn prune(input: &Input<'_>, trial: &mut Trial<'_>) -> Part {
+    let mut part = Part::default();
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "it carries the stack's mark and left the desired state",
     };
     let leaving = records_leaving(input);
     for (at, id, _) in leaving.iter().filter(|(at, ..)| input.covers(at)) {
-        delete(at, id, reason, gathered);
+        trial.delete(id);
+        part.add(delete(at, id, reason));
     }
-    let kept = leaving.iter().filter_map(|(at, _, keeper)| Some((keeper.as_ref()?, at)));
-    let first: BTreeMap<&Address, &Address> = kept.collect();
-    for draft in &mut gathered.drafts {
-        if matches!(draft.key.stage, Stage::Delete | Stage::Write) {
-            let record = first.get(&draft.key.address);
-            draft.needs.extend(record.map(|record| DraftKey::new(record, Stage::Delete)));
+    for (at, _, keeper) in &leaving {
+        for (keeper, stage) in
+            keeper.iter().flat_map(|it| [(it, Stage::Delete), (it, Stage::Write)])
+        {
+            part.needs.push((DraftKey::new(keeper, stage), DraftKey::new(at, Stage::Delete)));
         }
     }
+    part
 }
 
 /// Another owner's zone group is on the endpoint, which has one at most.

@@ -84,14 +84,23 @@ impl Draft {
     }
 }
 
-/// Numbers drafts from 1, each behind what it needs.
+/// Numbers drafts from 1, each behind what it needs. `more` is what drafts have to wait for beside what they say
+/// themselves.
 ///
 /// # Errors
 ///
 /// The addresses of drafts that need each other in a circle.
-pub fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Vec<Address>> {
+pub fn number(
+    drafts: Vec<Draft>,
+    more: Vec<(DraftKey, DraftKey)>,
+) -> Result<Vec<Step>, Vec<Address>> {
     let mut drafts: BTreeMap<DraftKey, Draft> =
         drafts.into_iter().map(|draft| (draft.key.clone(), draft)).collect();
+    for (draft, need) in more {
+        if let Some(draft) = drafts.get_mut(&draft) {
+            draft.needs.insert(need);
+        }
+    }
     let needs = drafts.iter().map(|(key, draft)| (key, draft.needs.iter().collect())).collect();
     let order = order::topological(&needs)
         .map_err(|circle| circle.into_iter().map(|key| key.address.clone()).collect::<Vec<_>>())?;

@@ -1,11 +1,15 @@
 //! Private endpoints, and the connections they make: changes and drafts of what is joined.
 
 mod connection;
-mod trial;
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
+use crate::arm::private_endpoint::addresses_of;
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::group_key;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
@@ -16,64 +20,79 @@ use crate::field_diff;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
 use crate::plan::{Finding, Mode, Op};
-use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::rule;
 
 use connection::connection;
-pub(crate) use trial::RULES;
-use trial::{Answer, Trial};
 
 use super::draft::{Draft, DraftKey, Stage};
-use super::{Gathered, dns, ownership};
+use super::trial::{self, Answer, Trial};
+use super::{Part, dns, ownership};
 
-/// Diffs all endpoints of the stack.
-pub fn diff(join: &Join<'_>, leaving: &[&Value], gathered: &mut Gathered) {
+/// Diffs all endpoints of the stack. Those in `leaving` are deleted.
+pub fn diff(join: &Join<'_>, leaving: &[Arc<Live>], trial: &mut Trial<'_>) -> Part {
+    let mut part = dns::prune(join.input, trial);
     for live in leaving {
-        delete(join, live, gathered);
+        part.add(delete(join, live, trial).unwrap_or_default());
     }
     if join.input.options.mode == Mode::Apply {
-        let mut trial = Trial::new(join);
         for endpoint in join.endpoints() {
-            gathered.findings.extend(endpoint.renamed());
+            part.findings.extend(endpoint.renamed());
             if join.input.covers(&endpoint.at) {
-                write_endpoint(join, &endpoint, &mut trial, gathered);
+                part.add(write_endpoint(join, &endpoint, trial));
+                part.needs.extend(addresses_freed(join, &endpoint, leaving));
             }
         }
     }
-    dns::prune(join.input, gathered);
+    part
 }
 
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
-fn delete(join: &Join<'_>, live: &Value, gathered: &mut Gathered) {
-    let Some(id) = live.get("id").and_then(Value::as_str).map(ResourceId::new) else { return };
-    let Some(at) = join.input.own().get(&id.key()).cloned() else { return };
+fn delete(join: &Join<'_>, live: &Live, trial: &mut Trial<'_>) -> Option<Part> {
+    let id = ResourceId::new(live.id());
+    let at = join.input.own().get(&id.key())?;
+    let mut part = Part::default();
+    trial.delete(&id);
     let reason = match join.input.options.mode {
         Mode::Destroy => "the stack is destroyed",
         Mode::Apply => "no longer in the stack's files",
     };
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
-    gathered.changes.push(change);
-    gathered.changes.push(Change::new(
+    part.changes.push(change);
+    part.changes.push(Change::new(
         Address::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
         "deleted with its endpoint",
     ));
     let op = Op::DeleteResource { id: id.as_str().to_owned() };
-    let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
-    let draft =
-        Draft::new(&at, Stage::Delete, op).locking(subnet.unwrap_or_default().to_lowercase());
-    gathered.drafts.push(draft);
+    part.drafts.push(Draft::new(at, Stage::Delete, op).locking(live.subnet().to_lowercase()));
     let prediction = join.prediction;
-    let Some(service) = service_of(live, &prediction.before, prediction.owners()) else { return };
-    for draft in &mut gathered.drafts {
-        if draft.key == DraftKey::new(&service, Stage::Delete) {
-            draft.needs.insert(DraftKey::new(&at, Stage::Delete));
-        }
+    if let Some(service) = service_of(live, &prediction.before, prediction.owners()) {
+        part.needs.push((DraftKey::new(&service, Stage::Delete), DraftKey::new(at, Stage::Delete)));
     }
+    Some(part)
+}
+
+/// An address that is asked for and that an endpoint which is deleted has: Azure gives it out once that is gone.
+fn addresses_freed(
+    join: &Join<'_>,
+    endpoint: &Endpoint<'_>,
+    leaving: &[Arc<Live>],
+) -> Vec<(DraftKey, DraftKey)> {
+    let Some(wanted) = &endpoint.wanted.address else { return Vec::new() };
+    let has_it = |live: &&Arc<Live>| {
+        let interfaces = live.properties.network_interfaces.as_deref().unwrap_or_default();
+        let addresses = addresses_of(&join.prediction.before, interfaces);
+        let is_it = |it: &String| it.parse() == Ok(IpAddr::from(wanted.value));
+        ResourceId::new(live.subnet()) == endpoint.subnet && addresses.iter().any(is_it)
+    };
+    let freed = leaving.iter().filter(has_it);
+    let freed = freed.filter_map(|live| join.input.own().get(&live.id().to_ascii_lowercase()));
+    let write = DraftKey::new(&endpoint.at, Stage::Write);
+    freed.map(|at| (write.clone(), DraftKey::new(at, Stage::Delete))).collect()
 }
 
 /// What to do where a Service will have no Private Link Service: one that the controller fails at has a
@@ -119,49 +138,45 @@ fn group_missing(join: &Join<'_>, endpoint: &Endpoint<'_>) -> Option<Finding> {
     })
 }
 
-fn write_endpoint(
-    join: &Join<'_>,
-    endpoint: &Endpoint<'_>,
-    trial: &mut Trial<'_>,
-    gathered: &mut Gathered,
-) {
+fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_>) -> Part {
+    let mut part = Part::default();
     let Endpoint { at, id, .. } = endpoint;
     if endpoint.reached.is_none() {
-        gathered.findings.push(no_link(join, endpoint));
-        return;
+        part.findings.push(no_link(join, endpoint));
+        return part;
     }
     if let Err(why) = endpoint.live {
-        return ownership::refuse_unreadable(at, why, gathered);
+        part.refusals.push(ownership::refuse_unreadable(at, why));
+        return part;
     }
     if let Some(missing) = group_missing(join, endpoint) {
         // What else is missing may be of that group, and follows from it.
-        gathered.findings.push(missing);
+        part.findings.push(missing);
     } else {
-        gathered.findings.extend(endpoint.region.finding(at, endpoint.wanted));
-        gathered.findings.extend(endpoint.misplaced());
+        part.findings.extend(endpoint.region.finding(at, endpoint.wanted));
+        part.findings.extend(endpoint.misplaced());
     }
-    let Some(body) = endpoint.body() else { return };
+    let Some(body) = endpoint.body() else { return part };
     let mut fields = endpoint.fields(&body);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;
     if endpoint.is_unmarked() && !fields.is_empty() && fields.iter().all(is_mark) {
-        gathered.findings.push(ownership::unmarked(at));
+        part.findings.push(ownership::unmarked(at));
         fields.clear();
     }
-    gathered.findings.extend(endpoint.disagreement());
-    gathered.findings.extend(re_offered(endpoint, &fields));
-    let replaced = join.input.replaces(at);
-    let action = decide(endpoint, &fields, replaced);
+    part.findings.extend(endpoint.disagreement());
+    part.findings.extend(re_offered(endpoint, &fields));
+    let action = decide(endpoint, &fields, join.input.replaces(at));
     if matches!(action, Some((Action::Create, _))) {
         fields = field_diff::fields(None, Some(&comparable(&body)));
     }
     let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
     if overwrites && !endpoint.is_ours() && !join.input.options.adopt {
-        gathered.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));
+        part.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));
     }
     let remade = matches!(action, Some((Action::Create | Action::Replace, _)));
     if !remade {
-        gathered.findings.extend(endpoint.message_that_stays(&body));
+        part.findings.extend(endpoint.message_that_stays(&body));
     }
     let stays = endpoint.seen().filter(|_| !remade);
     let written = match stays {
@@ -169,15 +184,20 @@ fn write_endpoint(
         Some(live) => updated(live, &body),
         None => body,
     };
+    let group = dns::drop_group(join, endpoint, stays, trial);
+    let dropped = group.as_ref().and_then(|part| part.drafts.first()).map(|it| it.key.clone());
+    part.add(group.unwrap_or_default());
     let answer = match &action {
-        Some((action, _)) if *action != Action::Keep => trial.write(endpoint, *action, &written),
+        Some((action, _)) if *action != Action::Keep => {
+            trial.put_endpoint(endpoint, *action, &written)
+        }
         _ => Answer::Unknown,
     };
     if let Answer::Refused(error) = &answer {
-        let refused = trial::refused(endpoint, error, &gathered.findings);
-        gathered.findings.extend(refused);
+        let wanted = endpoint.wanted;
+        let place = wanted.address.as_ref().map_or(&wanted.name.span, |address| &address.span);
+        part.findings.extend(trial::refused((at, place), error, &part.findings));
     }
-    let dropped = dns::drop_group(join.input, endpoint.wanted, id, stays, gathered);
     if let Some((action, reason)) = &action {
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());
         change.object = Some(id.as_str().to_owned());
@@ -185,22 +205,24 @@ fn write_endpoint(
         if *action == Action::Replace {
             change.effect = cut_off(id, endpoint.seen());
         }
-        gathered.changes.push(change);
+        part.changes.push(change);
         if *action != Action::Keep {
-            draft_write(endpoint, *action, written, dropped.clone(), gathered);
+            part.drafts.extend(draft_write(endpoint, *action, &written, dropped.clone()));
         }
     }
-    let begun = begins(endpoint, answer);
-    connection(join, endpoint, (remade, begun), gathered);
+    let begun = begins(endpoint, &answer, trial);
+    part.add(connection(join, endpoint, (remade, begun), trial));
     if let Some(record) = endpoint.record(remade) {
-        dns::diff(join.input, &record, at, dropped, gathered);
+        part.add(dns::diff(join, &record, endpoint, dropped, trial));
     }
+    part
 }
 
 /// The state that a new connection begins in. Where Azure's answer is not known, it is what is asked for.
-fn begins(endpoint: &Endpoint<'_>, answer: Answer) -> String {
-    match (answer, endpoint.wanted.approval) {
-        (Answer::Taken(status), _) => status,
+fn begins(endpoint: &Endpoint<'_>, answer: &Answer, trial: &Trial<'_>) -> String {
+    let is_taken = matches!(answer, Answer::Taken);
+    match (trial.status(&endpoint.id).filter(|_| is_taken), endpoint.wanted.approval) {
+        (Some(status), _) => status,
         _ if endpoint.wanted.offer.as_ref().is_some_and(|it| it.is_automatic) => {
             "Approved".to_owned()
         }
@@ -211,7 +233,7 @@ fn begins(endpoint: &Endpoint<'_>, answer: Answer) -> String {
 
 /// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
 /// endpoint is made again.
-fn cut_off(id: &ResourceId, live: Option<&Value>) -> Effect {
+fn cut_off(id: &ResourceId, live: Option<&Live>) -> Effect {
     let status = live.and_then(live_connection).map(|connection| connection.status);
     if status.as_deref() != Some("Approved") {
         return Effect::None;
@@ -298,29 +320,28 @@ fn decide(
 fn draft_write(
     endpoint: &Endpoint<'_>,
     action: Action,
-    body: Value,
+    body: &Live,
     first: Option<DraftKey>,
-    gathered: &mut Gathered,
-) {
+) -> Vec<Draft> {
     let Endpoint { at, id, subnet, .. } = endpoint;
-    let Some(reached) = &endpoint.reached else { return };
+    let Some(reached) = &endpoint.reached else { return Vec::new() };
     let service = reached.service.as_ref().map(crate::node::service::address);
     let needing = |draft: Draft| match &service {
         Some(service) => draft.needing(service, Stage::Await),
         None => draft,
     };
-    if action == Action::Replace {
+    let delete = (action == Action::Replace).then(|| {
         let op = Op::DeleteResource { id: id.as_str().to_owned() };
-        let draft = Draft::new(at, Stage::Delete, op).locking(subnet.key());
-        gathered.drafts.push(needing(draft));
-    }
+        needing(Draft::new(at, Stage::Delete, op).locking(subnet.key()))
+    });
     let stays = endpoint.seen().filter(|_| action != Action::Replace);
-    let etag = stays.and_then(|live| live.get("etag")?.as_str()).map(ToOwned::to_owned);
+    let etag = stays.and_then(|live| live.etag.clone());
+    let body = serde_json::to_value(body).unwrap_or_default();
     let op = Op::PutResource { id: id.as_str().to_owned(), body, etag };
     let mut draft = Draft::new(at, Stage::Write, op)
         .needing(at, Stage::Delete)
         .locking(subnet.key())
         .locking(reached.target.to_lowercase());
     draft.needs.extend(first);
-    gathered.drafts.push(needing(draft));
+    delete.into_iter().chain([needing(draft)]).collect()
 }

@@ -20,7 +20,7 @@ use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
 use crate::rule::{Example, basis, rules};
 
-use super::Gathered;
+use super::Part;
 use super::awaited::sharers;
 use super::draft::{Draft, DraftKey, Stage};
 use super::service::{Groups, next_sync, sync_field};
@@ -92,13 +92,14 @@ pub fn finish(
     cluster: Cluster,
     changes: &[predict::Change],
     prediction: &mut Prediction,
-    gathered: &mut Gathered,
-) {
+    so_far: &Part,
+) -> Part {
+    let mut part = Part::default();
     let acts = |it: &Change| it.address.kind == Kind::Service && it.action != Action::Keep;
-    if !gathered.changes.iter().any(acts) {
-        return;
+    if !so_far.changes.iter().any(acts) {
+        return part;
     }
-    let ours = candidates(input, changes, prediction, gathered);
+    let ours = candidates(input, changes, prediction, so_far);
     let unheard = unheard(changes, prediction);
     let looked_at: BTreeSet<Key> = ours.union(&unheard).cloned().collect();
     let nudges = |keys: &BTreeSet<Key>| -> Vec<predict::Change> {
@@ -117,22 +118,23 @@ pub fn finish(
         }
     }
     if due.is_empty() && to_come.is_empty() {
-        return;
+        return part;
     }
     for key in &due {
-        gathered.changes.extend(change(key, prediction, gathered));
-        gathered.findings.push(match unheard.contains(key) {
+        part.changes.extend(change(key, prediction, so_far));
+        part.findings.push(match unheard.contains(key) {
             true => deferred(key),
             false => finding(key),
         });
     }
-    draft(&due, prediction, gathered);
+    part.drafts = draft(&due, prediction, so_far);
     due.append(&mut to_come);
     let then = match due.len() == looked_at.len() {
         true => then,
         false => prediction.then(cluster, &nudges(&due)),
     };
     prediction.finish(then);
+    part
 }
 
 /// The Services whose change the controller does not act on when it is made: it looks at labels, which may say
@@ -151,9 +153,9 @@ fn candidates(
     input: &Input<'_>,
     changes: &[predict::Change],
     prediction: &Prediction,
-    gathered: &Gathered,
+    so_far: &Part,
 ) -> BTreeSet<Key> {
-    let written: BTreeSet<&DraftKey> = gathered.drafts.iter().map(|draft| &draft.key).collect();
+    let written = so_far.drafted();
     let is_ours = |key: &Key| {
         let live = prediction.live.get(key).map(|live| live.object.as_ref());
         let is_marked = input.wanted.owns(live.and_then(stack_of));
@@ -173,9 +175,9 @@ fn candidates(
 }
 
 /// The change of a Service that nothing else changes.
-fn change(key: &Key, prediction: &Prediction, gathered: &Gathered) -> Option<Change> {
+fn change(key: &Key, prediction: &Prediction, so_far: &Part) -> Option<Change> {
     let at = address(key);
-    if gathered.changes.iter().any(|it| it.address == at && it.is_change()) {
+    if so_far.changes.iter().any(|it| it.address == at && it.is_change()) {
         return None;
     }
     let reason = "what this plan changes leaves work that only another sync of it does";
@@ -204,8 +206,9 @@ fn deferred(key: &Key) -> Finding {
 
 /// Drafts the second syncs: behind all that the first bring about, one after the other. What each brings
 /// about is waited for where the waits for the first are drafted.
-fn draft(due: &BTreeSet<Key>, prediction: &Prediction, gathered: &mut Gathered) {
-    let first: BTreeMap<String, String> = gathered
+fn draft(due: &BTreeSet<Key>, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let first: BTreeMap<String, String> = so_far
         .drafts
         .iter()
         .filter_map(|draft| match &draft.op {
@@ -226,8 +229,9 @@ fn draft(due: &BTreeSet<Key>, prediction: &Prediction, gathered: &mut Gathered) 
         }
         draft.needs.extend(before);
         before = Some(DraftKey::new(&at, Stage::Settle));
-        gathered.drafts.push(draft);
+        drafts.push(draft);
     }
+    drafts
 }
 
 rules! {

@@ -4,8 +4,6 @@ use crate::address::Address;
 use crate::plan::{Finding, Override, Refusal};
 use crate::rule;
 
-use super::Gathered;
-
 /// An object is as it is wanted, and nobody's: it is left alone until it is adopted.
 pub(super) fn unmarked(at: &Address) -> Finding {
     Finding::new(
@@ -17,13 +15,13 @@ pub(super) fn unmarked(at: &Address) -> Finding {
 }
 
 /// Refuses to plan for a resource that could not be read.
-pub(super) fn refuse_unreadable(at: &Address, why: &str, gathered: &mut Gathered) {
-    gathered.refusals.push(Refusal::of(
+pub(super) fn refuse_unreadable(at: &Address, why: &str) -> Refusal {
+    Refusal::of(
         rule::UNREADABLE,
         at,
         format!("{at} could not be read, so nothing is planned for it"),
         Override::never(format!("make it readable: {why}")),
-    ));
+    )
 }
 
 /// Refuses to take over an object that exists. `whose` says whose it is, in words that stand after "and".

@@ -6,15 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
 use crate::desired::Target;
 use crate::input::{Input, Selection};
 use crate::join::{leaving, records_leaving, records_written};
 use crate::node::{dns_record, endpoint_connection, private_endpoint, private_link_service};
 use crate::plan::{Mode, Scope};
-use crate::resource_id::ResourceId;
 use crate::schema;
 
 use super::service;
@@ -224,9 +221,8 @@ fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
     }
     let own = input.own();
     for live in leaving(input) {
-        let Some(id) = live.get("id").and_then(Value::as_str) else { continue };
-        if let Some(service) = private_endpoint::service_of(live, world, owners).filter(&goes)
-            && let Some(at) = own.get(&ResourceId::new(id).key())
+        if let Some(service) = private_endpoint::service_of(&live, world, owners).filter(&goes)
+            && let Some(at) = own.get(&live.id().to_ascii_lowercase())
         {
             need(&service, at.clone());
         }

@@ -1,6 +1,6 @@
 //! Services: what is to be written to the Kubernetes API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -31,7 +31,7 @@ use crate::snapshot::Reading;
 use crate::unknown;
 use privlink_model::gateway::{self, made_of};
 
-use super::Gathered;
+use super::Part;
 use super::draft::{Draft, DraftKey, Stage};
 
 mod written;
@@ -40,22 +40,26 @@ pub use written::written;
 
 /// Diffs all Services. Returns what the controller will see, for the prediction: changes, and a nudge
 /// for every Service that stays, which shows whether Azure is as the controller would leave it.
-pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> {
+pub fn diff(input: &Input<'_>) -> (Part, Vec<predict::Change>) {
+    let mut whole = Part::default();
+    let part = &mut whole;
     if let Some(why) = input.live.services_unread() {
-        unreadable(input, why, gathered);
-        return Vec::new();
+        unreadable(input, why, part);
+        return (whole, Vec::new());
     }
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
         for service in join::services(input).filter(|service| input.covers(&service.at)) {
-            seen.extend(apply(input, &service, gathered));
+            seen.extend(apply(input, &service, part));
         }
     }
     let gone = input.options.guard.iter().flat_map(|guarded| guarded.gone.keys());
     for key in gone.filter(|it| !input.wanted.has(it)) {
         let Some(object) = input.live.service(key) else { continue };
         if input.covers(&address(key)) && !is_left_behind(input, object) {
-            seen.extend(written(input, key, None, gathered));
+            let (one, changes) = written(input, key, None);
+            part.add(one);
+            seen.extend(changes);
         }
     }
     for (key, object) in input.live.service_objects() {
@@ -67,11 +71,15 @@ pub fn diff(input: &Input<'_>, gathered: &mut Gathered) -> Vec<predict::Change> 
         match made_of(object) {
             // It is deleted with its Gateway, which only its owner deletes: a stack that is destroyed leaves it.
             Some(_) if input.options.mode == Mode::Destroy || is_left_behind(input, object) => {}
-            Some(_) => seen.extend(written(input, key, None, gathered)),
-            None => seen.extend(delete(input, key, object, gathered)),
+            Some(_) => {
+                let (one, changes) = written(input, key, None);
+                part.add(one);
+                seen.extend(changes);
+            }
+            None => seen.extend(delete(input, key, object, part)),
         }
     }
-    seen
+    (whole, seen)
 }
 
 /// Whether a live Service was made of a Gateway of the input that comes to it no longer, and whose controller leaves it.
@@ -87,7 +95,7 @@ pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
     live.filter(|(_, it)| is_ours(it)).map(|(key, _)| key.clone()).collect()
 }
 
-fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
+fn unreadable(input: &Input<'_>, why: &str, part: &mut Part) {
     let message = format!("the Services could not be read ({why}), so nothing is planned for them");
     for name in input.wanted.keys() {
         let address = Address::new(Kind::Service, name.to_string());
@@ -97,26 +105,22 @@ fn unreadable(input: &Input<'_>, why: &str, gathered: &mut Gathered) {
             Actor::Privlink,
             "it could not be read, and an object that could not be read is never taken for absent",
         );
-        gathered.changes.push(change);
+        part.changes.push(change);
     }
     let instead = Override::never("make them readable");
-    gathered.refusals.push(Refusal::of_plan(rule::UNREADABLE, message, instead));
+    part.refusals.push(Refusal::of_plan(rule::UNREADABLE, message, instead));
 }
 
-fn apply(
-    input: &Input<'_>,
-    joined: &join::Service<'_>,
-    gathered: &mut Gathered,
-) -> Vec<predict::Change> {
+fn apply(input: &Input<'_>, joined: &join::Service<'_>, part: &mut Part) -> Vec<predict::Change> {
     let join::Service { key, at, live, actor, manifest, .. } = joined;
     let (key, live) = (*key, *live);
     let stays = || vec![predict::Change::Nudge(key.clone())];
     if !input.replaces(at) && joined.is_unmarked() {
-        gathered.findings.push(super::ownership::unmarked(at));
+        part.findings.push(super::ownership::unmarked(at));
         return stays();
     }
     if let Some(live) = live.filter(|_| input.replaces(at)) {
-        return replace(input, joined, live, gathered);
+        return replace(input, joined, live, part);
     }
     if joined.is_applied() {
         return stays();
@@ -124,7 +128,7 @@ fn apply(
     let stored = match joined.stored() {
         Ok(stored) => stored,
         Err(conflicts) => {
-            refuse_conflicts(key, &conflicts, gathered);
+            refuse_conflicts(key, &conflicts, part);
             return Vec::new();
         }
     };
@@ -137,14 +141,14 @@ fn apply(
     }
     let adopts = live.is_some() && !joined.is_ours() && *actor == Actor::Privlink;
     if let Some(live) = live.filter(|_| adopts && !input.options.adopt) {
-        refuse_adoption(key, live, gathered);
+        refuse_adoption(key, live, part);
     }
-    refuse_invalid(input, joined, live, &stored, gathered);
+    refuse_invalid(input, joined, live, &stored, part);
     let mut change = change(key, actor.clone(), live, adopts, fields);
     if let Some(by) = &joined.wanted.made_by {
         change.reason = format!("made of Gateway {}", by.gateway);
     }
-    gathered.changes.push(change);
+    part.changes.push(change);
     let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let manifest = manifest.clone();
@@ -152,7 +156,7 @@ fn apply(
         Actor::Privlink => Op::ApplyService { namespace, name, manifest, uid },
         _ => Op::AwaitService { namespace, name, manifest },
     };
-    gathered.drafts.push(Draft::new(at, Stage::Write, op));
+    part.drafts.push(Draft::new(at, Stage::Write, op));
     let service = Service::from_value(stored).ok();
     service.map(|service| predict::Change::Apply(Arc::new(service))).into_iter().collect()
 }
@@ -163,12 +167,12 @@ fn replace(
     input: &Input<'_>,
     joined: &join::Service<'_>,
     live: &Value,
-    gathered: &mut Gathered,
+    part: &mut Part,
 ) -> Vec<predict::Change> {
     let join::Service { key, at, actor, manifest, .. } = joined;
     let key = *key;
     if *actor != Actor::Privlink {
-        gathered.refusals.push(Refusal::of(
+        part.refusals.push(Refusal::of(
             rule::NOT_REPLACEABLE,
             at,
             format!("{at} is written by {}", actor.as_str()),
@@ -177,15 +181,15 @@ fn replace(
         return vec![predict::Change::Nudge(key.clone())];
     }
     if !joined.is_ours() && !input.options.adopt {
-        refuse_adoption(key, live, gathered);
+        refuse_adoption(key, live, part);
     }
     let Ok(stored) = joined.created() else { return Vec::new() };
-    refuse_invalid(input, joined, None, &stored, gathered);
+    refuse_invalid(input, joined, None, &stored, part);
     let reason = "--replace asks for it: deleted and created again, with another uid";
     let mut change = Change::new(at.clone(), Action::Replace, actor.clone(), reason);
     change.object = Some(key.to_string());
     change.fields = changed(live, &stored);
-    gathered.changes.push(change);
+    part.changes.push(change);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let uid = live.at("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
@@ -196,9 +200,9 @@ fn replace(
         again: false,
     };
     let apply = Op::ApplyService { namespace, name, manifest: manifest.clone(), uid: None };
-    gathered.drafts.push(Draft::new(at, Stage::Delete, delete));
-    gathered.drafts.push(Draft::new(at, Stage::Gone, gone).needing(at, Stage::Delete));
-    gathered.drafts.push(Draft::new(at, Stage::Write, apply).needing(at, Stage::Gone));
+    part.drafts.push(Draft::new(at, Stage::Delete, delete));
+    part.drafts.push(Draft::new(at, Stage::Gone, gone).needing(at, Stage::Delete));
+    part.drafts.push(Draft::new(at, Stage::Write, apply).needing(at, Stage::Gone));
     let service = Service::from_value(stored).ok().map(Arc::new);
     let made = service.map(predict::Change::Apply);
     std::iter::once(predict::Change::Delete(key.clone())).chain(made).collect()
@@ -212,7 +216,7 @@ fn refuse_invalid(
     joined: &join::Service<'_>,
     live: Option<&Value>,
     stored: &Value,
-    gathered: &mut Gathered,
+    part: &mut Part,
 ) {
     let join::Service { key, wanted, .. } = joined;
     let (key, wanted) = (*key, *wanted);
@@ -243,7 +247,7 @@ fn refuse_invalid(
             }),
         );
         found.place = Some(place.to_string());
-        gathered.findings.push(found);
+        part.findings.push(found);
     }
 }
 
@@ -284,10 +288,10 @@ fn added_by(cause: &Cause, wanted: &desired::Service, live: &Value) -> Option<St
     ))
 }
 
-fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) {
+fn refuse_conflicts(key: &Key, conflicts: &[Conflict], part: &mut Part) {
     let address = address(key);
     for Conflict { manager, field } in conflicts {
-        gathered.findings.push(
+        part.findings.push(
             Finding::new(
                 rule::FIELD_CONFLICT,
                 address.clone(),
@@ -298,15 +302,15 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], gathered: &mut Gathered) 
     }
     let message = format!("{address} has fields that another manager owns");
     let never = Override::never("a conflict is never forced");
-    gathered.refusals.push(Refusal::of(rule::FIELD_CONFLICT, &address, message, never));
+    part.refusals.push(Refusal::of(rule::FIELD_CONFLICT, &address, message, never));
 }
 
-fn refuse_adoption(key: &Key, live: &Value, gathered: &mut Gathered) {
+fn refuse_adoption(key: &Key, live: &Value, part: &mut Part) {
     let owner = stack_of(live).map_or_else(
         || "privlink did not create it".to_owned(),
         |stack| format!("it belongs to stack {stack}"),
     );
-    gathered.refusals.push(super::ownership::not_adopted(&address(key), &owner));
+    part.refusals.push(super::ownership::not_adopted(&address(key), &owner));
 }
 
 /// The fields of a new object, as they are written.
@@ -340,12 +344,7 @@ fn change(
     change
 }
 
-fn delete(
-    input: &Input<'_>,
-    key: &Key,
-    live: &Value,
-    gathered: &mut Gathered,
-) -> Option<predict::Change> {
+fn delete(input: &Input<'_>, key: &Key, live: &Value, part: &mut Part) -> Option<predict::Change> {
     let uid = live.at("/metadata/uid")?.as_str()?.to_owned();
     let reason = match input.options.mode {
         Mode::Destroy => "the stack is destroyed",
@@ -353,9 +352,9 @@ fn delete(
     };
     let mut change = Change::new(address(key), Action::Delete, Actor::Privlink, reason);
     change.object = Some(key.to_string());
-    gathered.changes.push(change);
+    part.changes.push(change);
     let op = Op::DeleteService { namespace: key.namespace.clone(), name: key.name.clone(), uid };
-    gathered.drafts.push(Draft::new(&address(key), Stage::Delete, op));
+    part.drafts.push(Draft::new(&address(key), Stage::Delete, op));
     Some(predict::Change::Delete(key.clone()))
 }
 
@@ -418,8 +417,9 @@ fn mends(live: &Service, outcome: &Outcome) -> bool {
 /// Plans a nudge for every Service that stays and whose Azure side is not as the controller would
 /// leave it: a sync that is predicted to write says so. The controller does not look by itself (finding
 /// 33).
-pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered) {
-    let written: BTreeSet<DraftKey> = gathered.drafts.iter().map(|it| it.key.clone()).collect();
+pub fn nudge(input: &Input<'_>, prediction: &Prediction, so_far: &Part) -> Part {
+    let mut part = Part::default();
+    let written = so_far.drafted();
     let mut groups = Groups::of(&prediction.before);
     for outcome in &prediction.outcomes {
         let at = address(&outcome.service);
@@ -436,7 +436,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
             let reason = "the controller has yet to sync what was written last";
             let mut change = Change::new(at.clone(), Action::Await, Actor::Controller, reason);
             change.object = Some(outcome.service.to_string());
-            gathered.changes.push(change);
+            part.changes.push(change);
             continue;
         }
         if actor(input, &outcome.service, Some(&live.object)) != Actor::Privlink {
@@ -444,7 +444,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         }
         let ours = input.wanted.owns(stack_of(&live.object));
         if !ours && !input.options.adopt {
-            refuse_adoption(&outcome.service, &live.object, gathered);
+            refuse_adoption(&outcome.service, &live.object, &mut part);
         }
         let reason = "it is not as the controller would leave it, and only a sync mends that";
         let mut change = Change::new(at.clone(), Action::Update, Actor::Privlink, reason);
@@ -452,11 +452,12 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, gathered: &mut Gathered
         let to = next_sync(before);
         change.object = Some(outcome.service.to_string());
         change.fields = vec![sync_field(before, &to)];
-        gathered.changes.push(change);
+        part.changes.push(change);
         let Key { namespace, name } = outcome.service.clone();
         let op = Op::Nudge { namespace, name, to };
-        gathered.drafts.push(Draft::new(&at, Stage::Write, op));
+        part.drafts.push(Draft::new(&at, Stage::Write, op));
     }
+    part
 }
 
 /// What the annotation of syncs becomes.

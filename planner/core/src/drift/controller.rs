@@ -400,13 +400,13 @@ fn approved(node: &View) -> Vec<String> {
 
 /// Who changed a resource last, or what holds it, as far as Azure tells.
 pub(super) fn last_modified(world: &World, id: &ResourceId) -> Option<LastModified> {
-    let of = |id: &ResourceId| of_system_data(&world.get(id)?);
+    let of = |id: &ResourceId| of_system_data(world.get(id)?.get("systemData"));
     of(id).or_else(|| of(&id.parent()?))
 }
 
-/// `systemData` of a resource.
-pub(super) fn of_system_data(resource: &Value) -> Option<LastModified> {
-    let data = resource.get("systemData")?;
+/// What `systemData` of a resource says.
+pub(super) fn of_system_data(data: Option<&Value>) -> Option<LastModified> {
+    let data = data?;
     let text = |field: &str| data.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
     let found = LastModified { by: text("lastModifiedBy"), at: text("lastModifiedAt") };
     (found.by.is_some() || found.at.is_some()).then_some(found)

@@ -28,10 +28,18 @@ pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered)
     for endpoint in join.endpoints() {
         body(look, &endpoint, gathered);
         connection(look, &endpoint, gathered);
-        unprovisioned(look, (&endpoint.at, &endpoint.id), endpoint.seen(), gathered);
+        if let Some(live) = endpoint.seen() {
+            let state = live.properties.provisioning_state.as_deref();
+            let object = (&endpoint.at, &endpoint.id, live.other.get("systemData"));
+            unprovisioned(look, object, state).into_iter().for_each(|it| gathered.push(it));
+        }
         if let Some(record) = endpoint.record(endpoint.live == Ok(None)) {
             name(look, &endpoint, &record, gathered);
-            unprovisioned(look, (&record.at, &record.id), record.seen(), gathered);
+            if let Some(live) = record.seen() {
+                let object = (&record.at, &record.id, live.system_data());
+                let found = unprovisioned(look, object, live.provisioning_state());
+                found.into_iter().for_each(|it| gathered.push(it));
+            }
         }
     }
     for (at, id) in left(join) {
@@ -46,8 +54,9 @@ pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered)
 
 /// What carries the stack's mark and no document names.
 fn left(join: &Join<'_>) -> Vec<(Address, ResourceId)> {
-    let endpoints = leaving(join.input).into_iter().filter_map(|live| {
-        let id = ResourceId::new(live.get("id")?.as_str()?);
+    let leaving = leaving(join.input);
+    let endpoints = leaving.into_iter().filter_map(|live| {
+        let id = ResourceId::new(live.id());
         Some((join.input.own().get(&id.key())?.clone(), id))
     });
     let records = records_leaving(join.input).into_iter().map(|(at, id, _)| (at, id));
@@ -86,7 +95,8 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
         Some(live) => {
             let fields = endpoint.fields(&body);
             let offer = re_offered(endpoint, &fields);
-            let found = changed(look, (at, &endpoint.id, live), fields);
+            let object = (at, &endpoint.id, live.other.get("systemData"));
+            let found = changed(look, object, fields);
             match offer {
                 // Desired state moved on, and it is known who moved it.
                 Some(offer) => found.map(|found| by_provider(look, offer, found)),
@@ -116,14 +126,14 @@ fn name(look: &Look<'_>, endpoint: &Endpoint<'_>, record: &Record<'_>, gathered:
         return gathered.push(in_the_way(look, &zone_group_held(&record.at, held), false));
     }
     let (at, id) = (&record.at, &record.id);
-    let found = match record.live {
+    let found = match &record.live {
         Err(why) => return gathered.unread(at, why),
         // What the endpoint misses keeps its name from being written as well.
         Ok(None) if endpoint.body().is_none() => None,
         Ok(None) => Some(missing(look, at, id)),
         // Its address is not known before it is made again.
         Ok(Some(_)) if endpoint.live == Ok(None) => None,
-        Ok(Some(live)) => changed(look, (at, id, live), record.fields()),
+        Ok(Some(live)) => changed(look, (at, id, live.system_data()), record.fields()),
     };
     found.into_iter().for_each(|found| gathered.push(found));
 }
@@ -155,7 +165,7 @@ fn missing(look: &Look<'_>, at: &Address, id: &ResourceId) -> Difference {
 
 fn changed(
     look: &Look<'_>,
-    (at, id, live): (&Address, &ResourceId, &Value),
+    (at, id, system_data): (&Address, &ResourceId, Option<&Value>),
     mut differing: Vec<FieldDiff>,
 ) -> Option<Difference> {
     // That Azure failed it is told by itself.
@@ -166,7 +176,7 @@ fn changed(
     let message =
         "it is not as desired state says: it was changed in Azure, or desired state moved on";
     let mut cause = Cause::by(By::AzureOrSomebodyInIt);
-    cause.last_modified = of_system_data(live);
+    cause.last_modified = of_system_data(system_data);
     let mut found = difference(Class::ChangedInAzure, at, Some(id.as_str()), message, cause);
     found.fields = fields(differing);
     found.repair = Some(Repair::apply(look.apply));
@@ -231,21 +241,16 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
 /// Something that privlink writes and that Azure gave up on.
 fn unprovisioned(
     look: &Look<'_>,
-    (at, id): (&Address, &ResourceId),
-    live: Option<&Value>,
-    gathered: &mut Gathered,
-) {
-    if let Some(live) = live
-        && let Some(state) = provisioning::failed(live)
-    {
-        let mut cause = Cause::by(By::AzureOrSomebodyInIt);
-        cause.last_modified = of_system_data(live);
-        let message = format!("Azure failed to provision it: its provisioningState is {state}");
-        let mut found =
-            difference(Class::ProvisioningFailed, at, Some(id.as_str()), message, cause);
-        found.repair = Some(Repair::apply(look.apply).saying("writes it again"));
-        gathered.push(found);
-    }
+    (at, id, system_data): (&Address, &ResourceId, Option<&Value>),
+    state: Option<&str>,
+) -> Option<Difference> {
+    let state = state.and_then(provisioning::failure)?;
+    let mut cause = Cause::by(By::AzureOrSomebodyInIt);
+    cause.last_modified = of_system_data(system_data);
+    let message = format!("Azure failed to provision it: its provisioningState is {state}");
+    let mut found = difference(Class::ProvisioningFailed, at, Some(id.as_str()), message, cause);
+    found.repair = Some(Repair::apply(look.apply).saying("writes it again"));
+    Some(found)
 }
 
 /// Connections to the stack's Private Link Services, as their provider sees them.

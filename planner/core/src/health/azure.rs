@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::{PrivateLinkService, SecurityRule};
+use crate::arm::resource::{ARecord, GroupRecord, PrivateLinkService, SecurityRule};
 use crate::connection_status::ConnectionStatus;
 use crate::join::decision;
-use crate::node::dns_record;
+use crate::node::dns_record::Entry;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
 use crate::plan::Finding;
-use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Observation;
@@ -207,15 +206,11 @@ pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
 fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for record in join.endpoints().filter_map(|endpoint| endpoint.record(false)) {
         let at = &record.at;
-        let Some(live) = record.seen().filter(|_| !record.is_record) else { continue };
-        let configs = live.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
-        for config in configs.into_iter().flatten().filter_map(|it| it.get("properties")) {
-            let Some(zone) = config.get("privateDnsZoneId").and_then(Value::as_str) else {
-                continue;
-            };
-            let records = config.get("recordSets").and_then(Value::as_array);
-            for record in records.into_iter().flatten() {
-                if let Some(message) = lost(join, &ResourceId::new(zone), record) {
+        let Some(Entry::Group(group)) = record.seen() else { continue };
+        for config in group.properties.private_dns_zone_configs.iter().flatten() {
+            let zone = ResourceId::new(config.zone());
+            for record in config.properties.record_sets.iter().flatten() {
+                if let Some(message) = lost(join, &zone, record) {
                     findings.push(finding(
                         RECORD_LOST,
                         at.clone(),
@@ -229,19 +224,19 @@ fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// What is wrong with one record of a zone group, as far as the zone was read.
-fn lost(join: &Join<'_>, zone: &ResourceId, record: &Value) -> Option<String> {
-    let text = |field: &str| record.get(field).and_then(Value::as_str);
-    if !text("recordType")?.eq_ignore_ascii_case("A") {
+fn lost(join: &Join<'_>, zone: &ResourceId, record: &GroupRecord) -> Option<String> {
+    if !record.record_type.as_deref()?.eq_ignore_ascii_case("A") {
         return None;
     }
-    let name = text("recordSetName")?;
-    let addresses = record.get("ipAddresses").and_then(Value::as_array)?;
-    let kept: BTreeSet<&str> = addresses.iter().filter_map(Value::as_str).collect();
-    match join.input.live.resource(&zone.child("A", name)) {
+    let name = record.record_set_name.as_deref()?;
+    let kept: BTreeSet<&str> = record.ip_addresses.as_ref()?.iter().map(String::as_str).collect();
+    let id = zone.child("A", name);
+    match join.input.live.resource(&id) {
         Observation::Absent => Some(format!("its record {name} in {} is not there", zone.name())),
-        Observation::Present(live) => {
-            let found: BTreeSet<&str> =
-                dns_record::addresses(live).filter_map(Value::as_str).collect();
+        Observation::Present(_) => {
+            let live = join.prediction.before.record_sets.get(&id.key())?;
+            let found = live.properties.a_records.iter().flatten().map(ARecord::address);
+            let found: BTreeSet<&str> = found.collect();
             let shown: Vec<&str> = found.iter().copied().collect();
             (found != kept).then(|| {
                 format!("its record {name} in {} leads to {}", zone.name(), shown.join(", "))

@@ -1,8 +1,14 @@
 //! An endpoint's body: made from its document, compared with the live one, edited.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use crate::address::Address;
+use crate::arm::resource::{
+    EndpointAddress, EndpointAddressProperties, PrivateEndpoint as Live, PrivateEndpointProperties,
+    Reference, ServiceConnection, ServiceConnectionProperties,
+};
 use crate::change::FieldDiff;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::field_diff;
@@ -13,7 +19,6 @@ use crate::node::dns_record;
 use crate::node::private_endpoint::OWN_TAGS;
 use crate::node::private_endpoint::{comparable, live_connection};
 use crate::plan::Finding;
-use crate::pointer::At;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
@@ -27,54 +32,51 @@ pub(super) fn body(
     reached: &Reached<'_>,
     subnet: &ResourceId,
     location: &str,
-) -> Value {
-    let mut connection = json!({
-        "name": endpoint.connection_name,
-        "properties": {"privateLinkServiceId": reached.target, "groupIds": []},
-    });
-    if let Some(message) = &endpoint.request_message
-        && let Some(properties) = connection.get_mut("properties").and_then(Value::as_object_mut)
-    {
-        properties.insert("requestMessage".to_owned(), message.value.clone().into());
-    }
-    let (automatic, manual) = match endpoint.approval {
-        Approval::Automatic => (json!([connection]), json!([])),
-        Approval::Manual => (json!([]), json!([connection])),
-    };
-    let addresses: Vec<Value> = endpoint
-        .address
-        .iter()
-        .map(|address| {
-            json!({
-                "name": format!("{}-ip", endpoint.resource_name().value),
-                "properties": {"privateIPAddress": address.value.to_string()},
-            })
-        })
-        .collect();
-    json!({
-        "location": location,
-        "tags": tags(input, endpoint),
-        "properties": {
-            "subnet": {"id": subnet.as_str()},
-            "privateLinkServiceConnections": automatic,
-            "manualPrivateLinkServiceConnections": manual,
-            "ipConfigurations": addresses,
+) -> Live {
+    let connection = ServiceConnection {
+        name: Some(endpoint.connection_name.clone()),
+        properties: ServiceConnectionProperties {
+            private_link_service_id: Some(reached.target.clone()),
+            group_ids: Some(Vec::new()),
+            request_message: endpoint.request_message.as_ref().map(|message| message.value.clone()),
+            ..ServiceConnectionProperties::default()
         },
-    })
+        ..ServiceConnection::default()
+    };
+    let (automatic, manual) = match endpoint.approval {
+        Approval::Automatic => (vec![connection], Vec::new()),
+        Approval::Manual => (Vec::new(), vec![connection]),
+    };
+    let asked = endpoint.address.iter().map(|address| EndpointAddress {
+        name: Some(format!("{}-ip", endpoint.resource_name().value)),
+        properties: EndpointAddressProperties {
+            private_ip_address: Some(address.value.to_string()),
+            ..EndpointAddressProperties::default()
+        },
+        ..EndpointAddress::default()
+    });
+    Live {
+        location: Some(location.to_owned()),
+        tags: Some(tags(input, endpoint)),
+        properties: PrivateEndpointProperties {
+            subnet: Some(Reference::to(subnet.as_str())),
+            private_link_service_connections: Some(automatic),
+            manual_private_link_service_connections: Some(manual),
+            ip_configurations: Some(asked.collect()),
+            ..PrivateEndpointProperties::default()
+        },
+        ..Live::default()
+    }
 }
 
 /// privlink's own tags: whose it is, whether it is protected, where its name is kept.
-fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> Value {
-    let mut tags = json!({STACK_TAG: input.wanted.name()});
-    if let Some(tags) = tags.as_object_mut() {
-        if endpoint.protect {
-            tags.insert(PROTECT_TAG.to_owned(), "true".into());
-        }
-        let id = input.id(endpoint);
-        if let Some(place) = dns_record::place(endpoint, &id) {
-            tags.insert(DNS_TAG.to_owned(), place.into());
-        }
+fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::from([(STACK_TAG.to_owned(), input.wanted.name().to_owned())]);
+    if endpoint.protect {
+        tags.insert(PROTECT_TAG.to_owned(), "true".to_owned());
     }
+    let id = input.id(endpoint);
+    tags.extend(dns_record::place(endpoint, &id).map(|place| (DNS_TAG.to_owned(), place)));
     tags
 }
 
@@ -95,8 +97,8 @@ fn is_same(field: &FieldDiff) -> bool {
     by_case.contains(&field.path.as_str()) && text(&field.before) == text(&field.after)
 }
 
-pub(super) fn compare(live: &Value, body: &Value) -> Vec<FieldDiff> {
-    let failure = provisioning::field(live);
+pub(super) fn compare(live: &Live, body: &Live) -> Vec<FieldDiff> {
+    let failure = provisioning::field(live.properties.provisioning_state.as_deref());
     differing(&comparable(live), &comparable(body)).into_iter().chain(failure).collect()
 }
 
@@ -115,7 +117,7 @@ pub(crate) fn differing(live: &Value, wanted: &Value) -> Vec<FieldDiff> {
 }
 
 /// What a live endpoint shows otherwise than was written, as far as it can change.
-pub(crate) fn unlanded(live: &Value, body: &Value) -> Vec<FieldDiff> {
+pub(crate) fn unlanded(live: &Live, body: &Live) -> Vec<FieldDiff> {
     let mut fields = compare(live, body);
     fields.retain(|field| field.path != "requestMessage" || takes_message(live));
     fields
@@ -123,15 +125,15 @@ pub(crate) fn unlanded(live: &Value, body: &Value) -> Vec<FieldDiff> {
 
 /// Whether Azure takes another request message of an endpoint: while nobody decided on its connection. It
 /// keeps what it has from then on (ARM contract, table "In place?").
-fn takes_message(live: &Value) -> bool {
+fn takes_message(live: &Live) -> bool {
     live_connection(live).is_none_or(|it| it.manual && it.status == "Pending")
 }
 
 /// What is found where the request message is another one, and would not land.
 pub(super) fn message_that_stays(
     (at, wanted): (&Address, &PrivateEndpoint),
-    live: &Value,
-    body: &Value,
+    live: &Live,
+    body: &Live,
 ) -> Option<Finding> {
     let differs = compare(live, body).iter().any(|field| field.path == "requestMessage");
     if !differs || takes_message(live) {
@@ -142,27 +144,18 @@ pub(super) fn message_that_stays(
 }
 
 /// The live endpoint with what can change in place changed.
-pub(crate) fn updated(live: &Value, body: &Value) -> Value {
+pub(crate) fn updated(live: &Live, body: &Live) -> Live {
     let mut updated = live.clone();
-    if let (Some(tags), Some(wanted)) = (
-        updated.as_object_mut().map(|fields| fields.entry("tags").or_insert_with(|| json!({}))),
-        body.get("tags").and_then(Value::as_object),
-    ) && let Some(tags) = tags.as_object_mut()
-    {
-        tags.retain(|tag, _| !OWN_TAGS.contains(&tag.as_str()));
-        tags.extend(wanted.clone());
-    }
+    let tags = updated.tags.get_or_insert_default();
+    tags.retain(|tag, _| !OWN_TAGS.contains(&tag.as_str()));
+    tags.extend(body.tags.clone().unwrap_or_default());
     if !takes_message(live) {
         return updated;
     }
-    for list in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
-        let pointer = format!("/properties/{list}/0/properties");
-        let message = body.at(&pointer).and_then(|it| it.get("requestMessage")).cloned();
-        let Some(properties) = updated.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
-            continue;
-        };
+    let message = body.connection().and_then(|(it, _)| it.properties.request_message.clone());
+    if let Some(connection) = updated.connections_mut().next() {
         // A message that is left out stays as it was; an empty one takes it back.
-        properties.insert("requestMessage".to_owned(), message.unwrap_or_else(|| "".into()));
+        connection.properties.request_message = Some(message.unwrap_or_default());
     }
     updated
 }

@@ -1,17 +1,14 @@
 //! A desired private endpoint beside the live one, with both ends of its connection.
 
-use serde_json::Value;
-
 use crate::address::Address;
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
-use crate::node::private_endpoint::{self, LiveConnection, live_connection, stack_of, subnet_id};
+use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner, subnet_id};
 use crate::plan::Finding;
-use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Observation;
 
 use super::body;
 use super::decision;
@@ -32,7 +29,7 @@ pub(crate) struct Endpoint<'a> {
     /// Its document.
     pub(crate) wanted: &'a PrivateEndpoint,
     /// The live one, if there is one; or why nobody knows.
-    pub(crate) live: Result<Option<&'a Value>, &'a str>,
+    pub(crate) live: Result<Option<&'a Live>, &'a str>,
     /// What it is to reach; nothing, if its Service will have no Private Link Service.
     pub(crate) reached: Option<Reached<'a>>,
     /// The id of its subnet.
@@ -54,7 +51,7 @@ impl<'a> Endpoint<'a> {
             prediction,
             at: private_endpoint::address(&wanted.name.value),
             wanted,
-            live: input.live.resource(&id).known(),
+            live: live(input, prediction, &id),
             reached: reached(prediction, wanted),
             region: region::region(input, wanted, &subnet),
             subnet,
@@ -63,22 +60,22 @@ impl<'a> Endpoint<'a> {
     }
 
     /// The live endpoint, as far as it was read.
-    pub(crate) fn seen(&self) -> Option<&'a Value> {
+    pub(crate) fn seen(&self) -> Option<&'a Live> {
         self.live.ok().flatten()
     }
 
     /// Whether the live endpoint carries the mark of this stack.
     pub(crate) fn is_ours(&self) -> bool {
-        self.input.wanted.owns(self.seen().and_then(stack_of))
+        self.input.wanted.owns(self.seen().and_then(owner))
     }
 
     /// Whether nobody's mark is on the live endpoint, and nobody asks to put ours there.
     pub(crate) fn is_unmarked(&self) -> bool {
-        self.seen().is_some_and(|live| stack_of(live).is_none()) && !self.input.options.adopt
+        self.seen().is_some_and(|live| owner(live).is_none()) && !self.input.options.adopt
     }
 
     /// The body that is written; nothing while it is not known what it reaches, or where it lies.
-    pub(crate) fn body(&self) -> Option<Value> {
+    pub(crate) fn body(&self) -> Option<Live> {
         let (Some(reached), Region::Known(region)) = (&self.reached, &self.region) else {
             return None;
         };
@@ -86,12 +83,12 @@ impl<'a> Endpoint<'a> {
     }
 
     /// What of the live endpoint differs from the body that is written.
-    pub(crate) fn fields(&self, body: &Value) -> Vec<FieldDiff> {
+    pub(crate) fn fields(&self, body: &Live) -> Vec<FieldDiff> {
         self.seen().map(|live| body::unlanded(live, body)).unwrap_or_default()
     }
 
     /// What is found where the request message is another one, and would not land.
-    pub(crate) fn message_that_stays(&self, body: &Value) -> Option<Finding> {
+    pub(crate) fn message_that_stays(&self, body: &Live) -> Option<Finding> {
         body::message_that_stays((&self.at, self.wanted), self.seen()?, body)
     }
 
@@ -135,7 +132,8 @@ impl<'a> Endpoint<'a> {
 
     /// Its name, as it is once the endpoint is made anew, or as it is.
     pub(crate) fn record(&self, remade: bool) -> Option<Record<'a>> {
-        Record::of(self.input, self.wanted, &self.id, (&self.address(remade), remade))
+        let sides = (self.input, self.prediction);
+        Record::of(sides, self.wanted, &self.id, (&self.address(remade), remade))
     }
 
     /// Its address in its subnet: the one asked for, the one it has, or the mark of the one it will get.
@@ -144,15 +142,31 @@ impl<'a> Endpoint<'a> {
             return address.value.to_string();
         }
         let live = self.seen().filter(|_| !remade);
-        let nic = live.and_then(|live| live.at("/properties/networkInterfaces/0/id")?.as_str());
-        let nic = nic.map(|nic| self.input.live.resource(&ResourceId::new(nic)));
-        if let Some(Observation::Present(nic)) = nic
-            && let Some(address) =
-                nic.at("/properties/ipConfigurations/0/properties/privateIPAddress")
-            && let Some(address) = address.as_str()
-        {
-            return address.to_owned();
+        let address = live.and_then(|live| {
+            let nic =
+                live.properties.network_interfaces.as_ref()?.first()?.id().to_ascii_lowercase();
+            let nic = self.prediction.before.network_interfaces.get(&nic)?;
+            let first = nic.properties.ip_configurations.as_ref()?.first()?;
+            first.properties.private_ip_address.clone()
+        });
+        address.unwrap_or_else(|| private_endpoint::address_mark(&self.id))
+    }
+}
+
+/// Why a resource that was read is not known.
+pub(super) const ILL_FORMED: &str = "it does not look as ARM's resources of its type do";
+
+/// The live endpoint, if there is one; or why nobody knows.
+fn live<'a>(
+    input: &'a Input<'a>,
+    prediction: &'a Prediction,
+    id: &ResourceId,
+) -> Result<Option<&'a Live>, &'a str> {
+    match input.live.resource(id).known()? {
+        None => Ok(None),
+        Some(_) => {
+            let live = prediction.before.private_endpoints.get(&id.key());
+            live.map(|live| Some(live.as_ref())).ok_or(ILL_FORMED)
         }
-        private_endpoint::address_mark(&self.id)
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::PrivateLinkService;
+use crate::arm::resource::{PrivateEndpoint, PrivateLinkService};
 use crate::arm::world::World;
 use crate::input::Input;
 use crate::node::dns_record::{self, tag, target};
-use crate::node::private_endpoint::stack_of;
+use crate::node::private_endpoint::{owner, stack_of};
 use crate::node::{private_link_service, service};
 use crate::plan::Mode;
 use crate::resource_id::ResourceId;
@@ -56,8 +56,8 @@ fn endpoints<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a Value> + use<'a>
     input.live.endpoints().filter(move |live| stack_of(live) == Some(stack))
 }
 
-/// The live endpoints of this stack that are to be deleted.
-pub(crate) fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
+/// The live endpoints of this stack that are to be deleted, in order of their ids.
+pub(crate) fn leaving(input: &Input<'_>) -> Vec<Arc<PrivateEndpoint>> {
     if !input.prunes() {
         return Vec::new();
     }
@@ -66,22 +66,22 @@ pub(crate) fn leaving<'a>(input: &Input<'a>) -> Vec<&'a Value> {
         Mode::Apply => input.wanted.endpoints().map(|wanted| input.id(wanted)).collect(),
     };
     let own = input.own();
-    let mut leaving: Vec<&Value> = endpoints(input)
-        .filter(|live| {
-            let id = live.get("id").and_then(Value::as_str).map(ResourceId::new);
-            let covered = |id: &ResourceId| own.get(&id.key()).is_some_and(|at| input.covers(at));
-            id.is_some_and(|id| !wanted.contains(&id) && covered(&id))
-        })
-        .collect();
-    leaving.sort_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
-    leaving.dedup_by_key(|live| live.get("id").and_then(Value::as_str).map(str::to_lowercase));
-    leaving
+    let ours = input
+        .live
+        .world()
+        .private_endpoints
+        .iter()
+        .filter(|(_, live)| input.wanted.owns(owner(live)));
+    let leaving = ours.filter(|(key, live)| {
+        let covered = own.get(*key).is_some_and(|at| input.covers(at));
+        covered && !wanted.contains(&ResourceId::new(live.id()))
+    });
+    leaving.map(|(_, live)| live.clone()).collect()
 }
 
 /// Azure without the connections of endpoints that are to be deleted: they are deleted first.
-pub(crate) fn without(mut world: World, leaving: &[&Value]) -> World {
-    let gone: Vec<ResourceId> =
-        leaving.iter().filter_map(|live| live.get("id")?.as_str()).map(ResourceId::new).collect();
+pub(crate) fn without(mut world: World, leaving: &[Arc<PrivateEndpoint>]) -> World {
+    let gone: Vec<ResourceId> = leaving.iter().map(|live| ResourceId::new(live.id())).collect();
     if gone.is_empty() {
         return world;
     }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
-use crate::arm::resource::PrivateLinkService;
+use crate::arm::resource::{PrivateEndpoint as Live, PrivateLinkService};
 use crate::input::Input;
 use crate::node::private_endpoint::{LiveConnection, live_connection};
 use crate::node::private_link_service;
@@ -26,7 +24,7 @@ pub(crate) enum Peer<'a> {
 }
 
 /// The other end of an endpoint's connection, by the id or the alias that it names.
-pub(super) fn peer<'a>(prediction: &'a Prediction, id: &ResourceId, live: &Value) -> Peer<'a> {
+pub(super) fn peer<'a>(prediction: &'a Prediction, id: &ResourceId, live: &Live) -> Peer<'a> {
     let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
         return Peer::Unseen;
     };
@@ -46,7 +44,7 @@ pub(super) fn peer<'a>(prediction: &'a Prediction, id: &ResourceId, live: &Value
 /// The connection as the endpoint shows it, and the Private Link Service it names, as it was read.
 fn both<'a>(
     prediction: &'a Prediction,
-    live: &Value,
+    live: &Live,
 ) -> Option<(LiveConnection, &'a PrivateLinkService)> {
     let connection = live_connection(live)?;
     let target = connection.target.as_deref()?.to_lowercase();
@@ -67,7 +65,7 @@ pub(super) fn forgot(
     input: &Input<'_>,
     prediction: &Prediction,
     id: &ResourceId,
-    live: &Value,
+    live: &Live,
 ) -> bool {
     let Some(connection) = live_connection(live) else { return false };
     if !["Approved", "Pending"].contains(&connection.status.as_str()) {
@@ -87,7 +85,7 @@ pub(super) fn forgot(
 pub(super) fn disagreement(
     prediction: &Prediction,
     (at, id): (&Address, &ResourceId),
-    live: &Value,
+    live: &Live,
 ) -> Option<Finding> {
     let (connection, link) = both(prediction, live)?;
     let there = status_at(link, id);

@@ -1,6 +1,6 @@
 //! The name of an endpoint, as it is to be kept, beside the live record or zone group.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::address::Address;
 use crate::change::FieldDiff;
@@ -8,10 +8,13 @@ use crate::desired::{Dns, PrivateEndpoint};
 use crate::diagnostic::Spanned;
 use crate::field_diff;
 use crate::input::Input;
-use crate::node::dns_record::{comparable, group, record, stack_of, tag, target, zone_id};
+use crate::node::dns_record::{Entry, group, place_of, record, target, zone_id};
+use crate::prediction::Prediction;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
+
+use super::endpoint::ILL_FORMED;
 
 /// A desired record or zone group, joined.
 pub(crate) struct Record<'a> {
@@ -21,10 +24,10 @@ pub(crate) struct Record<'a> {
     pub(crate) id: ResourceId,
     /// Whether it stands for itself: a zone group is a part of its endpoint.
     pub(crate) is_record: bool,
-    /// The body that is written.
-    pub(crate) wanted: Value,
+    /// What is written.
+    pub(crate) wanted: Entry<'static>,
     /// The live one, if there is one; or why nobody knows.
-    pub(crate) live: Result<Option<&'a Value>, &'a str>,
+    pub(crate) live: Result<Option<Entry<'a>>, &'a str>,
     /// The zone that is not there.
     pub(crate) unzoned: Option<Unzoned<'a>>,
     /// The zone group that another has made on the endpoint, so that there can be none beside it.
@@ -52,15 +55,15 @@ pub(crate) fn is_of_policy(name: &str) -> bool {
 /// The zone group of another owner on an endpoint: of Azure Policy, whatever is asked for, or of another name than is
 /// asked for or was written. An endpoint has one at most.
 fn held<'a>(
-    input: &'a Input<'a>,
+    (input, prediction): (&'a Input<'a>, &'a Prediction),
     zones: &[Spanned<String>],
     (endpoint, wanted): (&ResourceId, &ResourceId),
 ) -> Option<Held<'a>> {
     let place = zones.first()?.span.place().to_string();
     let list = input.live.list(&wanted.collection()?.key())?;
-    let live = input.live.resource(endpoint).known().ok().flatten();
+    let live = prediction.before.private_endpoints.get(&endpoint.key());
     // What the endpoint's tag names was written by this stack, and goes where it is no longer wanted.
-    let own = live.and_then(tag).unwrap_or_default();
+    let own = live.and_then(|live| place_of(live)).unwrap_or_default();
     let names = list.objects().filter_map(|group| group.get("name")?.as_str());
     let mut others = names.filter(|name| !name.eq_ignore_ascii_case(own));
     let name =
@@ -81,7 +84,7 @@ impl<'a> Record<'a> {
     /// Joins. `address` is the endpoint's in its subnet, or its mark; `remade` whether the endpoint is made
     /// anew.
     pub(super) fn of(
-        input: &'a Input<'a>,
+        (input, prediction): (&'a Input<'a>, &'a Prediction),
         endpoint: &'a PrivateEndpoint,
         endpoint_id: &ResourceId,
         (address, remade): (&str, bool),
@@ -89,10 +92,10 @@ impl<'a> Record<'a> {
         let (at, id) = target(endpoint, endpoint_id)?;
         let dns = endpoint.dns.as_ref()?;
         let wanted = match dns {
-            Dns::Record { .. } => record(address, input.wanted.name()),
+            Dns::Record { .. } => Entry::Record(Cow::Owned(record(address, input.wanted.name()))),
             Dns::ZoneGroup { zones, .. } => {
                 let ids = zones.iter().map(|zone| zone_id(zone, endpoint_id));
-                group(&ids.collect::<Vec<_>>())
+                Entry::Group(Cow::Owned(group(&ids.collect::<Vec<_>>())))
             }
         };
         let is_record = matches!(dns, Dns::Record { .. });
@@ -100,32 +103,36 @@ impl<'a> Record<'a> {
             // A zone group goes with its endpoint, and is made anew with it.
             _ if remade && !is_record => Ok(None),
             Observation::NotObserved if remade => Ok(None),
-            observation => observation.known(),
+            observation => match observation.known() {
+                Ok(Some(_)) => Entry::of(&prediction.before, &id).map(Some).ok_or(ILL_FORMED),
+                Ok(None) => Ok(None),
+                Err(why) => Err(why),
+            },
         };
         let unzoned = unzoned(input, dns, &id);
         let held = match dns {
             Dns::Record { .. } => None,
-            Dns::ZoneGroup { zones, .. } => held(input, zones, (endpoint_id, &id)),
+            Dns::ZoneGroup { zones, .. } => held((input, prediction), zones, (endpoint_id, &id)),
         };
         Some(Self { at, id, is_record, wanted, live, unzoned, held })
     }
 
     /// The live one, as far as it was read.
-    pub(crate) fn seen(&self) -> Option<&'a Value> {
-        self.live.ok().flatten()
+    pub(crate) fn seen(&self) -> Option<&Entry<'a>> {
+        self.live.as_ref().ok()?.as_ref()
     }
 
     /// The stack whose mark the live one carries.
-    pub(crate) fn owner(&self) -> Option<&'a str> {
-        self.seen().and_then(stack_of)
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.seen().and_then(Entry::owner)
     }
 
     /// What differs.
     pub(crate) fn fields(&self) -> Vec<FieldDiff> {
         let live = self.seen();
-        let mut fields =
-            field_diff::fields(live.map(comparable).as_ref(), Some(&comparable(&self.wanted)));
-        fields.extend(live.and_then(provisioning::field));
+        let before = live.map(Entry::comparable);
+        let mut fields = field_diff::fields(before.as_ref(), Some(&self.wanted.comparable()));
+        fields.extend(provisioning::field(live.and_then(Entry::provisioning_state)));
         fields
     }
 }

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::address::Address;
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::desired::{PrivateEndpoint, Target};
 use crate::facts::Facts;
 use crate::input::{Input, Options};
 use crate::inventory::Inventory;
 use crate::node::private_endpoint::{live_connection, subnet_id};
 use crate::plan::{Finding, Mode};
-use crate::pointer::text;
 use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::snapshot::Observation;
@@ -51,9 +49,9 @@ fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
         return Vec::new();
     }
     let leaving = leaving(input);
-    let is_it = |live: &Value, wanted: &PrivateEndpoint| {
-        let (own, live_id) = (input.id(wanted), ResourceId::new(text(live, "/id")));
-        let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
+    let is_it = |live: &Live, wanted: &PrivateEndpoint| {
+        let (own, live_id) = (input.id(wanted), ResourceId::new(live.id()));
+        let subnet = ResourceId::new(live.subnet());
         own.collection() == live_id.collection()
             && subnet == subnet_id(wanted, &own)
             && reaches(input.live, live, wanted)
@@ -64,7 +62,7 @@ fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
         let mut lives = leaving.iter().filter(|live| is_it(live, one));
         let (Some(live), None) = (lives.next(), lives.next()) else { continue };
         let is_shared = wanted.iter().filter(|other| is_it(live, other)).count() > 1;
-        let live = ResourceId::new(text(live, "/id"));
+        let live = ResourceId::new(live.id());
         if is_shared || !claimed.insert(live.key()) {
             continue;
         }
@@ -80,7 +78,7 @@ fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
 }
 
 /// Whether a live endpoint reaches what a document wants.
-fn reaches(inventory: &Inventory<'_>, live: &Value, wanted: &PrivateEndpoint) -> bool {
+fn reaches(inventory: &Inventory<'_>, live: &Live, wanted: &PrivateEndpoint) -> bool {
     let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
         return false;
     };

@@ -1,16 +1,18 @@
 //! Private endpoints.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::World;
 use crate::desired::PrivateEndpoint;
 use crate::desired::Subnet;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::Owners;
-use crate::pointer::At;
 use crate::resource_id::ResourceId;
-use crate::unknown;
 
 use super::service;
 
@@ -27,17 +29,23 @@ pub fn id(endpoint: &PrivateEndpoint, subscription: &str) -> ResourceId {
     ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
 }
 
+/// The stack whose mark a live endpoint carries, by ARM's JSON of it.
 pub(crate) fn stack_of(live: &Value) -> Option<&str> {
     live.get("tags")?.get(STACK_TAG)?.as_str()
 }
 
+/// The stack whose mark a live endpoint carries.
+pub(crate) fn owner(live: &Live) -> Option<&str> {
+    live.tags.as_ref()?.get(STACK_TAG).map(String::as_str)
+}
+
 /// The state of a live endpoint's connection, as the endpoint shows it.
 pub fn status(live: &Value) -> Option<String> {
-    live_connection(live).map(|connection| connection.status)
+    live_connection(&parsed(live)).map(|connection| connection.status)
 }
 
 /// The Service whose Private Link Service a live endpoint reaches.
-pub fn service_of(live: &Value, world: &World, owners: &Owners) -> Option<Address> {
+pub fn service_of(live: &Live, world: &World, owners: &Owners) -> Option<Address> {
     let target = live_connection(live)?.target?;
     let link = world.private_link_services.get(&target.to_lowercase())?;
     owners.of_link(link).map(service::address)
@@ -58,9 +66,7 @@ pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> Resource
 }
 
 /// The mark of the address an endpoint gets.
-pub fn address_mark(endpoint: &ResourceId) -> String {
-    unknown::mark("address", &endpoint.key())
-}
+pub use crate::arm::hand::endpoint_address as address_mark;
 
 /// A connection as its endpoint shows it.
 pub(crate) struct LiveConnection {
@@ -69,16 +75,11 @@ pub(crate) struct LiveConnection {
     pub(crate) manual: bool,
 }
 
-pub(crate) fn live_connection(live: &Value) -> Option<LiveConnection> {
-    let first = |list: &str| live.at(&format!("/properties/{list}/0/properties"));
-    let (connection, manual) =
-        first("privateLinkServiceConnections").map(|connection| (connection, false)).or_else(
-            || first("manualPrivateLinkServiceConnections").map(|connection| (connection, true)),
-        )?;
-    let text = |pointer: &str| connection.at(pointer).and_then(Value::as_str);
+pub(crate) fn live_connection(live: &Live) -> Option<LiveConnection> {
+    let (connection, manual) = live.connection()?;
     Some(LiveConnection {
-        target: text("/privateLinkServiceId").map(ToOwned::to_owned),
-        status: text("/privateLinkServiceConnectionState/status").unwrap_or_default().to_owned(),
+        target: connection.properties.private_link_service_id.clone(),
+        status: connection.status().to_owned(),
         manual,
     })
 }
@@ -86,32 +87,28 @@ pub(crate) fn live_connection(live: &Value) -> Option<LiveConnection> {
 /// The tags that privlink writes, and takes away again.
 pub(crate) const OWN_TAGS: [&str; 3] = [STACK_TAG, PROTECT_TAG, DNS_TAG];
 
-/// Of a live endpoint's tags, those that privlink writes.
-fn own_tags(mut tags: Value) -> Value {
-    if let Some(tags) = tags.as_object_mut() {
-        tags.retain(|tag, _| OWN_TAGS.contains(&tag.as_str()));
-        return Value::Object(std::mem::take(tags));
-    }
-    json!({})
+/// An endpoint, from ARM's JSON of it. One that does not fit its type is none: it equals no other.
+pub(crate) fn parsed(endpoint: &Value) -> Live {
+    Live::deserialize(endpoint).unwrap_or_default()
 }
 
 /// What of an endpoint is compared: what privlink writes.
-pub(crate) fn comparable(endpoint: &Value) -> Value {
-    let at = |pointer: &str| endpoint.at(pointer).cloned().unwrap_or_default();
-    let automatic = at("/properties/privateLinkServiceConnections/0");
-    let manual = at("/properties/manualPrivateLinkServiceConnections/0");
-    let (connection, approval) =
-        if automatic.is_null() { (manual, "Manual") } else { (automatic, "Automatic") };
-    let of = |pointer: &str| connection.at(pointer).cloned().unwrap_or_default();
+pub(crate) fn comparable(endpoint: &Live) -> Value {
+    let connection = endpoint.connection();
+    let manual = connection.is_none_or(|(_, manual)| manual);
+    let connection = connection.map(|(connection, _)| connection);
+    let message = connection.and_then(|it| it.properties.request_message.as_deref());
+    let tags = endpoint.tags.iter().flatten();
+    let own: BTreeMap<_, _> = tags.filter(|(tag, _)| OWN_TAGS.contains(&tag.as_str())).collect();
     let mut fields = json!({
-        "location": at("/location"),
-        "subnet": at("/properties/subnet/id"),
-        "approval": approval,
-        "connectionName": of("/name"),
-        "privateLinkServiceId": of("/properties/privateLinkServiceId"),
-        "requestMessage": of("/properties/requestMessage").as_str().filter(|it| !it.is_empty()),
-        "privateIPAddress": at("/properties/ipConfigurations/0/properties/privateIPAddress"),
-        "tags": own_tags(at("/tags")),
+        "location": endpoint.location,
+        "subnet": endpoint.properties.subnet.as_ref().and_then(|it| it.id.as_deref()),
+        "approval": if manual { "Manual" } else { "Automatic" },
+        "connectionName": connection.and_then(|it| it.name.as_deref()),
+        "privateLinkServiceId": connection.and_then(|it| it.properties.private_link_service_id.as_deref()),
+        "requestMessage": message.filter(|it| !it.is_empty()),
+        "privateIPAddress": endpoint.asked_address(),
+        "tags": own,
     });
     if let Some(fields) = fields.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
@@ -121,6 +118,7 @@ pub(crate) fn comparable(endpoint: &Value) -> Value {
 
 /// What a plan uses of a live endpoint.
 pub fn bound(live: &Value) -> Value {
-    let status = live_connection(live).map(|connection| connection.status);
-    json!({"fields": comparable(live), "status": status})
+    let live = parsed(live);
+    let status = live_connection(&live).map(|connection| connection.status);
+    json!({"fields": comparable(&live), "status": status})
 }

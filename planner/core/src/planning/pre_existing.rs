@@ -3,37 +3,33 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect};
 use crate::controller::predict;
 use crate::desired::Target;
-use crate::diff::Gathered;
+use crate::diff::Part;
 use crate::finding;
 use crate::input::Input;
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::Finding;
-use crate::pointer::At;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::rule::{self, Code, Severity};
-use crate::snapshot::Observation;
 
 /// Makes errors warnings where they hold already.
 pub(super) fn mark(
     input: &Input<'_>,
     prediction: &Prediction,
     changes: &[predict::Change],
-    gathered: &mut Gathered,
+    part: &mut Part,
 ) {
     let is_error = |it: &Finding| it.severity == Severity::Error;
-    if !gathered.findings.iter().any(is_error) {
+    if !part.findings.iter().any(is_error) {
         return;
     }
-    let mut still = of_services(input, prediction, changes, &gathered.findings);
-    still.extend(of_endpoints(input, prediction, gathered));
-    for finding in gathered.findings.iter_mut().filter(|it| is_error(it)) {
+    let mut still = of_services(input, prediction, changes, &part.findings);
+    still.extend(of_endpoints(input, prediction, part));
+    for finding in part.findings.iter_mut().filter(|it| is_error(it)) {
         if still.contains(&(finding.address.clone(), finding.code)) {
             finding.held_before();
         }
@@ -87,10 +83,10 @@ fn of_services(
 fn of_endpoints(
     input: &Input<'_>,
     prediction: &Prediction,
-    gathered: &Gathered,
+    part: &Part,
 ) -> BTreeSet<(Address, Code)> {
     let mut still = BTreeSet::new();
-    let written: BTreeSet<&Address> = gathered
+    let written: BTreeSet<&Address> = part
         .changes
         .iter()
         .filter(|it: &&Change| it.action != Action::Keep)
@@ -100,16 +96,14 @@ fn of_endpoints(
         let name = &wanted.name.value;
         let at = private_endpoint::address(name);
         let id = input.id(wanted);
-        let Observation::Present(live) = input.live.resource(&id) else { continue };
+        let Some(live) = prediction.before.private_endpoints.get(&id.key()) else { continue };
         if written.contains(&at) {
             continue;
         }
         let connection = Address::new(Kind::EndpointConnection, name.clone());
         still.insert((connection, rule::OWN_ENDPOINT_REJECTED));
         // An endpoint that is wanted elsewhere is no more as its document says.
-        let subnet = live.at("/properties/subnet/id").and_then(Value::as_str);
-        if subnet.is_some_and(|it| ResourceId::new(it) == private_endpoint::subnet_id(wanted, &id))
-        {
+        if ResourceId::new(live.subnet()) == private_endpoint::subnet_id(wanted, &id) {
             still.insert((at.clone(), rule::NETWORK_MISSING));
         }
         if let Some((record, _)) = dns_record::target(wanted, &id) {
@@ -127,13 +121,13 @@ fn of_endpoints(
 
 /// Tells of endpoints of this stack that the plan cuts off and does not make again, since it is limited
 /// to other nodes.
-pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
+pub(super) fn left_behind(input: &Input<'_>, changes: &[Change]) -> Vec<Finding> {
     if !input.is_limited() {
-        return;
+        return Vec::new();
     }
     let own = input.own();
     let mut left = Vec::new();
-    for change in &gathered.changes {
+    for change in changes {
         let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
         for at in consumers.iter().filter_map(|it| own.get(&it.endpoint.to_lowercase())) {
             if input.covers(at) || input.wanted.endpoint(&at.name).is_none() {
@@ -152,5 +146,5 @@ pub(super) fn left_behind(input: &Input<'_>, gathered: &mut Gathered) {
             );
         }
     }
-    gathered.findings.extend(left);
+    left
 }

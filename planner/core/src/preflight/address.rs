@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::annotation::keys;
 use crate::arm::address::{in_subnet, ranges};
+use crate::arm::resource::Reference;
 use crate::desired::Service;
 use crate::node::{base_name, private_endpoint};
 use crate::prediction::Prediction;
@@ -72,8 +73,10 @@ fn of_service(subject: &Subject<'_>, service: &Service, checks: &mut Vec<Check>)
 
 /// Whether what holds an address is the network interface of an endpoint.
 fn is_interface_of(subject: &Subject<'_>, holder: &str, endpoint: &ResourceId) -> bool {
-    let interface = subject.prediction.before.others.get(&holder.to_lowercase());
-    let owner = interface.and_then(|it| text(it, "/properties/privateEndpoint/id"));
+    let interfaces = &subject.prediction.before.network_interfaces;
+    let owner = interfaces
+        .get(&holder.to_lowercase())
+        .and_then(|interface| interface.properties.private_endpoint.as_ref().map(Reference::id));
     owner.is_some_and(|owner| owner.eq_ignore_ascii_case(endpoint.as_str()))
 }
 

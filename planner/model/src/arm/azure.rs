@@ -8,8 +8,10 @@ use crate::resource_id::ResourceId;
 
 use super::error::ArmError;
 use super::hand::Hand;
+use super::kind::{Kind, is_zone_group, kind_of};
+use super::resource::Reference;
 use super::rules::{Fault, Rules};
-use super::world::{Kind, World, group_key, is_zone_group, kind_of};
+use super::world::{World, group_key};
 
 /// A world, its rules, and the hand that gives out what Azure gives out.
 pub struct Azure<'a> {
@@ -141,7 +143,14 @@ impl Azure<'_> {
             Kind::VirtualNetwork => self.put_virtual_network(id, body, if_match),
             Kind::Subnet => self.put_subnet(id, &parse(body)?, if_match),
             Kind::ScaleSet | Kind::Instance => self.put_machine(id, &body, if_match),
-            Kind::EndpointConnection | Kind::Other => self.put_other(id, body, if_match),
+            Kind::EndpointConnection
+            | Kind::PrivateEndpoint
+            | Kind::NetworkInterface
+            | Kind::ZoneGroup
+            | Kind::PrivateDnsZone
+            | Kind::ZoneLink
+            | Kind::RecordSet
+            | Kind::Other => self.put_other(id, body, if_match),
         }
     }
 
@@ -158,12 +167,21 @@ impl Azure<'_> {
             Kind::PublicIpAddress => self.delete_public_ip_address(id),
             Kind::Subnet => self.delete_subnet(id),
             Kind::VirtualNetwork => self.delete_virtual_network(id, if_match),
-            Kind::NetworkSecurityGroup | Kind::ScaleSet | Kind::Instance | Kind::Other => {
+            Kind::NetworkSecurityGroup
+            | Kind::PrivateEndpoint
+            | Kind::NetworkInterface
+            | Kind::ZoneGroup
+            | Kind::PrivateDnsZone
+            | Kind::ZoneLink
+            | Kind::RecordSet
+            | Kind::ScaleSet
+            | Kind::Instance
+            | Kind::Other => {
                 self.strike("DELETE", id.as_str())?;
                 let existing = self.world.get(id);
                 check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
-                if let Some(existing) = existing.as_ref().filter(|_| self.rules == Rules::Azure) {
-                    self.check_unused(id, existing)?;
+                if existing.is_some() && self.rules == Rules::Azure {
+                    self.check_unused(id)?;
                 }
                 self.world.remove(id);
                 Ok(if existing.is_some() { Done::Deleted } else { Done::Absent })
@@ -173,14 +191,22 @@ impl Azure<'_> {
 
     /// An interface of a private endpoint or a PLS goes with it, and not before (the first code is
     /// quoted, the second synthetic); a security group not while a subnet has it.
-    fn check_unused(&self, id: &ResourceId, existing: &Value) -> Result<(), ArmError> {
-        let owners = [
-            ("privateEndpoint", "NicInUseWithPrivateEndpoint", "private endpoint"),
-            ("privateLinkService", "NicInUseWithPrivateLinkService", "private link service"),
-        ];
-        for (field, code, what) in owners {
-            let owner = text(existing, &format!("/properties/{field}/id"));
-            if !owner.is_empty() && kind_of(&id.key()) == Kind::Other {
+    fn check_unused(&self, id: &ResourceId) -> Result<(), ArmError> {
+        if let Some(interface) = self.world.network_interfaces.get(&id.key()) {
+            let properties = &interface.properties;
+            let owners = [
+                (&properties.private_endpoint, "NicInUseWithPrivateEndpoint", "private endpoint"),
+                (
+                    &properties.private_link_service,
+                    "NicInUseWithPrivateLinkService",
+                    "private link service",
+                ),
+            ];
+            for (owner, code, what) in owners {
+                let Some(owner) = owner.as_ref().map(Reference::id).filter(|it| !it.is_empty())
+                else {
+                    continue;
+                };
                 return Err(ArmError::new(
                     400,
                     code,
@@ -234,7 +260,11 @@ impl Azure<'_> {
                 properties.insert("provisioningState".to_owned(), state);
             }
         }
-        self.world.insert(stored).map_err(|error| {
+        self.take_in(stored)
+    }
+
+    fn take_in(&mut self, resource: Value) -> Result<(), ArmError> {
+        self.world.insert(resource).map_err(|error| {
             ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
         })
     }
@@ -265,7 +295,7 @@ impl Azure<'_> {
             body.insert("name".to_owned(), Value::from(id.name()));
             body.insert("etag".to_owned(), Value::from(etag));
         }
-        self.world.others.insert(id.key(), std::sync::Arc::new(body));
+        self.take_in(body)?;
         Ok(if existing.is_some() { Done::Updated } else { Done::Created })
     }
 }
@@ -279,7 +309,11 @@ pub(crate) fn succeeded() -> Option<String> {
     Some("Succeeded".to_owned())
 }
 
-fn parse<T: DeserializeOwned>(body: Value) -> Result<T, ArmError> {
+/// A body as its type.
+///
+/// # Errors
+/// ARM's 400 for one that does not fit.
+pub fn parse<T: DeserializeOwned>(body: Value) -> Result<T, ArmError> {
     serde_json::from_value(body).map_err(|error| {
         ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
     })
@@ -322,7 +356,17 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
         && name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
         && name.chars().last().is_some_and(word)
         && name.chars().all(|c| word(c) || c == '.' || c == '-');
-    if good || kind_of(&id.key()) == Kind::Other {
+    let is_free = matches!(
+        kind_of(&id.key()),
+        Kind::Other
+            | Kind::PrivateEndpoint
+            | Kind::NetworkInterface
+            | Kind::ZoneGroup
+            | Kind::PrivateDnsZone
+            | Kind::ZoneLink
+            | Kind::RecordSet
+    );
+    if good || is_free {
         return Ok(());
     }
     Err(ArmError::new(

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::kind::{Kind, kind_of};
 use super::resource::{BackendPool, Reference};
-use super::world::{Kind, World, kind_of};
+use super::world::World;
 use crate::pointer::{At, text};
 
 /// An IP configuration of a scale set instance.

@@ -8,20 +8,25 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_match, missing_reference};
+use super::azure::{Azure, Done, check_match, missing_reference, parse, succeeded};
 use super::error::ArmError;
+use super::kind::{Kind, kind_of};
 use super::private_endpoint::addresses_of;
+use super::resource::{
+    ARecord, GroupRecord, PrivateDnsZone, PrivateDnsZoneProperties, PrivateEndpoint, RecordSet,
+    RecordSetProperties, Reference, ZoneConfig, ZoneConfigProperties, ZoneGroup,
+    ZoneGroupProperties, ZoneLink, ZoneLinkProperties,
+};
 
 const ZONES: &str = "Microsoft.Network/privateDnsZones";
 /// The record types private DNS has.
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
 /// The time to live of the records of zone groups, in seconds.
-const GROUP_TTL: u32 = 10;
+const GROUP_TTL: u64 = 10;
 
 fn zone_of(id: &ResourceId) -> Option<ResourceId> {
     let name = id.segment("privateDnsZones")?;
@@ -56,10 +61,10 @@ impl Azure<'_> {
         if_none_match: bool,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
-        let existing = self.world.get(id);
-        let etag = existing.as_ref().map(|it| text(it, "/etag").to_owned());
-        check_match(id, etag.as_deref(), if_match)?;
-        if if_none_match && existing.is_some() {
+        let key = id.key();
+        let is_there = self.world.holds(id);
+        check_match(id, self.etag_of_dns(&key).as_deref(), if_match)?;
+        if if_none_match && is_there {
             return Err(ArmError::new(
                 412,
                 "PreconditionFailed",
@@ -67,111 +72,115 @@ impl Azure<'_> {
             ));
         }
         let zone = zone_of(id).unwrap_or_default();
-        let resource = if zone == *id {
-            self.zone(id, body, existing.as_ref())?
-        } else if self.world.get(&zone).is_none() {
+        let kind = kind_of(&key);
+        if kind != Kind::PrivateDnsZone && !self.world.private_dns_zones.contains_key(&zone.key()) {
             return Err(missing_parent(id, ZONES, &zone));
-        } else if id.segment("virtualNetworkLinks").is_some() {
-            self.link(id, body)?
-        } else {
-            self.record(id, &zone, body)?
-        };
-        self.world.others.insert(id.key(), Arc::new(resource));
+        }
+        match kind {
+            Kind::PrivateDnsZone => {
+                let zone = self.zone(id, parse(body.clone())?)?;
+                self.world.private_dns_zones.insert(key, Arc::new(zone));
+            }
+            Kind::ZoneLink => {
+                let link = self.link(id, parse(body.clone())?)?;
+                self.world.zone_links.insert(key, Arc::new(link));
+            }
+            _ => {
+                let record = self.record(id, &zone, parse(body.clone())?)?;
+                self.world.record_sets.insert(key, Arc::new(record));
+            }
+        }
         self.count_records(&zone);
-        Ok(if existing.is_some() { Done::Updated } else { Done::Created })
+        Ok(if is_there { Done::Updated } else { Done::Created })
     }
 
-    fn zone(
-        &mut self,
-        id: &ResourceId,
-        body: &Value,
-        existing: Option<&Value>,
-    ) -> Result<Value, ArmError> {
-        if !text(body, "/location").eq_ignore_ascii_case("global") {
+    /// The etag of a zone, a link or a record.
+    fn etag_of_dns(&self, key: &str) -> Option<String> {
+        let zone = self.world.private_dns_zones.get(key).map(|it| it.etag.clone());
+        let link = || self.world.zone_links.get(key).map(|it| it.etag.clone());
+        let record = || self.world.record_sets.get(key).map(|it| it.etag.clone());
+        zone.or_else(link).or_else(record).flatten()
+    }
+
+    fn zone(&mut self, id: &ResourceId, body: PrivateDnsZone) -> Result<PrivateDnsZone, ArmError> {
+        let location = body.location.unwrap_or_default();
+        if !location.eq_ignore_ascii_case("global") {
             return Err(ArmError::new(
                 400,
                 "LocationNotAvailableForResourceType",
                 format!(
-                    "The provided location '{}' is not available for resource type '{ZONES}'. List of available regions for the resource type is 'global'.",
-                    text(body, "/location")
+                    "The provided location '{location}' is not available for resource type '{ZONES}'. List of available regions for the resource type is 'global'."
                 ),
             ));
         }
-        let properties = existing.and_then(|existing| existing.get("properties").cloned());
         let own = in_lower_case(id);
         let guid = self.hand.guid(id);
-        let mut zone = json!({
-            "id": own.as_str(),
-            "name": own.name(),
-            "type": ZONES,
-            "etag": self.hand.etag(id),
-            "location": "global",
-            "properties": properties.unwrap_or_else(|| json!({
-                "internalId": guid,
-                "provisioningState": "Succeeded",
-                "maxNumberOfRecordSets": 25000,
-                "maxNumberOfVirtualNetworkLinks": 1000,
-                "maxNumberOfVirtualNetworkLinksWithRegistration": 100,
-                "numberOfRecordSets": 1,
-                "numberOfVirtualNetworkLinks": 0,
-                "numberOfVirtualNetworkLinksWithRegistration": 0,
-            })),
-        });
-        keep_tags(&mut zone, body);
-        Ok(zone)
+        let existing = self.world.private_dns_zones.get(&id.key());
+        let properties = existing.map(|existing| existing.properties.clone());
+        Ok(PrivateDnsZone {
+            id: Some(own.as_str().to_owned()),
+            name: Some(own.name().to_owned()),
+            kind: Some(ZONES.to_owned()),
+            etag: Some(self.hand.etag(id)),
+            location: Some("global".to_owned()),
+            tags: body.tags.filter(|tags| !tags.is_empty()),
+            properties: properties.unwrap_or_else(|| PrivateDnsZoneProperties {
+                internal_id: Some(guid),
+                provisioning_state: succeeded(),
+                max_number_of_record_sets: Some(25_000),
+                max_number_of_virtual_network_links: Some(1_000),
+                max_number_of_virtual_network_links_with_registration: Some(100),
+                ..PrivateDnsZoneProperties::default()
+            }),
+            ..PrivateDnsZone::default()
+        })
     }
 
-    fn link(&mut self, id: &ResourceId, body: &Value) -> Result<Value, ArmError> {
-        let network = text(body, "/properties/virtualNetwork/id");
-        if !self.world.virtual_networks.contains_key(&network.to_lowercase()) {
-            return Err(missing_reference(network, id));
+    fn link(&mut self, id: &ResourceId, body: ZoneLink) -> Result<ZoneLink, ArmError> {
+        let asked = body.properties;
+        let network = asked.virtual_network.unwrap_or_default();
+        if !self.world.virtual_networks.contains_key(&network.id().to_lowercase()) {
+            return Err(missing_reference(network.id(), id));
         }
-        let registration = body.at("/properties/registrationEnabled").and_then(Value::as_bool);
-        let registration = registration.unwrap_or_default();
+        let registration = asked.registration_enabled.unwrap_or_default();
         let own = in_lower_case(id);
-        let mut link = json!({
-            "id": own.as_str(),
-            "name": own.name(),
-            "type": format!("{ZONES}/virtualNetworkLinks"),
-            "etag": format!("\"{}\"", self.hand.etag(id)),
-            "location": "global",
-            "properties": {
-                "provisioningState": "Succeeded",
-                "registrationEnabled": registration,
-                "virtualNetwork": {"id": network},
-                "virtualNetworkLinkState": "Completed",
-            },
-        });
         // Recorded where records are not registered; a link that registers shows none.
-        let policy = body.at("/properties/resolutionPolicy").cloned();
-        if let Some(policy) = policy.or_else(|| (!registration).then(|| json!("Default")))
-            && let Some(properties) = link.get_mut("properties").and_then(Value::as_object_mut)
-        {
-            properties.insert("resolutionPolicy".to_owned(), policy);
-        }
-        keep_tags(&mut link, body);
-        Ok(link)
+        let usual = (!registration).then(|| "Default".to_owned());
+        Ok(ZoneLink {
+            id: Some(own.as_str().to_owned()),
+            name: Some(own.name().to_owned()),
+            kind: Some(format!("{ZONES}/virtualNetworkLinks")),
+            etag: Some(format!("\"{}\"", self.hand.etag(id))),
+            location: Some("global".to_owned()),
+            tags: body.tags.filter(|tags| !tags.is_empty()),
+            properties: ZoneLinkProperties {
+                provisioning_state: succeeded(),
+                registration_enabled: Some(registration),
+                virtual_network: Some(Reference::to(network.id())),
+                virtual_network_link_state: Some("Completed".to_owned()),
+                resolution_policy: asked.resolution_policy.or(usual),
+                ..ZoneLinkProperties::default()
+            },
+            ..ZoneLink::default()
+        })
     }
 
     fn record(
         &mut self,
         id: &ResourceId,
         zone: &ResourceId,
-        body: &Value,
-    ) -> Result<Value, ArmError> {
+        body: RecordSet,
+    ) -> Result<RecordSet, ArmError> {
         let kind = id.collection().map(|it| it.name().to_uppercase()).unwrap_or_default();
         let bad = |message: String| Err(ArmError::new(400, "BadRequest", message));
         if !TYPES.contains(&kind.as_str()) {
             return bad(format!("The record type '{kind}' is not supported."));
         }
-        let mut properties: Map<String, Value> =
-            body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         if kind == "A" {
-            let records = properties.get("aRecords").and_then(Value::as_array);
-            let records = records.cloned().unwrap_or_default();
+            let records = body.properties.a_records.as_deref().unwrap_or_default();
             let good = !records.is_empty()
                 && records.iter().all(|record| {
-                    let address = text(record, "/ipv4Address");
+                    let address = record.address();
                     address.parse::<std::net::Ipv4Addr>().is_ok()
                         || crate::unknown::is_unknown(address)
                 });
@@ -179,42 +188,42 @@ impl Azure<'_> {
                 return bad(format!("The record set '{}' has no valid IPv4 address.", id.name()));
             }
         }
-        if !properties.get("ttl").is_some_and(Value::is_u64) {
+        if body.properties.ttl.is_none() {
             return bad(format!("The record set '{}' has no TTL.", id.name()));
         }
-        properties.insert("fqdn".to_owned(), json!(format!("{}.{}.", id.name(), zone.name())));
-        properties.insert("isAutoRegistered".to_owned(), json!(false));
-        Ok(json!({
-            "id": in_lower_case(zone).child(&kind, id.name()).as_str(),
-            "name": id.name(),
-            "type": format!("{ZONES}/{kind}"),
-            "etag": self.hand.etag(id),
-            "properties": properties,
-        }))
+        Ok(RecordSet {
+            id: Some(in_lower_case(zone).child(&kind, id.name()).as_str().to_owned()),
+            name: Some(id.name().to_owned()),
+            kind: Some(format!("{ZONES}/{kind}")),
+            etag: Some(self.hand.etag(id)),
+            properties: RecordSetProperties {
+                fqdn: Some(format!("{}.{}.", id.name(), zone.name())),
+                is_auto_registered: Some(false),
+                ..body.properties
+            },
+            ..RecordSet::default()
+        })
     }
 
     /// Shows in a zone how many records and links it has.
     fn count_records(&mut self, zone: &ResourceId) {
         let prefix = format!("{}/", zone.key());
-        let links = format!("{prefix}virtualnetworklinks/");
-        let (mut records, mut linked, mut registering) = (1_u64, 0_u64, 0_u64);
-        for (key, resource) in self.world.others.range(prefix.clone()..) {
-            if !key.starts_with(&prefix) {
-                break;
-            }
-            *if key.starts_with(&links) { &mut linked } else { &mut records } += 1;
-            let registers = resource.at("/properties/registrationEnabled");
-            registering += u64::from(registers == Some(&json!(true)));
+        let below = |key: &&String| key.starts_with(&prefix);
+        let records = self.world.record_sets.range(prefix.clone()..).map(|(key, _)| key);
+        let records = records.take_while(below).count() as u64;
+        let links = self.world.zone_links.range(prefix.clone()..);
+        let links = links.take_while(|(key, _)| below(key)).map(|(_, link)| link);
+        let (mut linked, mut registering) = (0, 0);
+        for link in links {
+            linked += 1;
+            registering += u64::from(link.properties.registration_enabled == Some(true));
         }
-        let Some(resource) = self.world.others.get_mut(&zone.key()) else { return };
-        let counts =
-            Arc::make_mut(resource).pointer_mut("/properties").and_then(Value::as_object_mut);
-        if let Some(counts) = counts {
-            counts.insert("numberOfRecordSets".to_owned(), json!(records));
-            counts.insert("numberOfVirtualNetworkLinks".to_owned(), json!(linked));
-            let name = "numberOfVirtualNetworkLinksWithRegistration";
-            counts.insert(name.to_owned(), json!(registering));
-        }
+        let Some(zone) = self.world.private_dns_zones.get_mut(&zone.key()) else { return };
+        let counts = &mut Arc::make_mut(zone).properties;
+        // Its SOA record is one more.
+        counts.number_of_record_sets = Some(records + 1);
+        counts.number_of_virtual_network_links = Some(linked);
+        counts.number_of_virtual_network_links_with_registration = Some(registering);
     }
 
     /// A DELETE of a private DNS zone, a link of one, or a record. Records go with their zone.
@@ -227,22 +236,26 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("DELETE", id.as_str())?;
-        let Some(existing) = self.world.get(id) else { return Ok(Done::Absent) };
-        check_match(id, Some(text(&existing, "/etag")), if_match)?;
+        let key = id.key();
+        if !self.world.holds(id) {
+            return Ok(Done::Absent);
+        }
+        check_match(id, self.etag_of_dns(&key).as_deref(), if_match)?;
         let zone = zone_of(id).unwrap_or_default();
         if zone == *id {
-            if let Some(link) = self.world.list(&format!("{id}/virtualNetworkLinks")).first() {
+            let prefix = format!("{key}/");
+            let mut links = self.world.zone_links.range(prefix.clone()..);
+            if let Some((_, link)) = links.next().filter(|(key, _)| key.starts_with(&prefix)) {
                 return Err(ArmError::new(
                     409,
                     "CannotDeleteResource",
                     format!(
                         "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{}'. Please delete all nested resources before deleting this resource.",
-                        text(link, "/id")
+                        link.id()
                     ),
                 ));
             }
-            let prefix = format!("{}/", id.key());
-            self.world.others.retain(|key, _| !key.starts_with(&prefix));
+            self.world.record_sets.retain(|key, _| !key.starts_with(&prefix));
         }
         self.world.remove(id);
         self.count_records(&zone);
@@ -256,23 +269,22 @@ impl Azure<'_> {
     pub fn put_zone_group(
         &mut self,
         id: &ResourceId,
-        body: &Value,
+        body: &ZoneGroup,
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
         let endpoint_id = id.parent().unwrap_or_default();
-        let Some(endpoint) = self.world.get(&endpoint_id) else {
+        let Some(endpoint) = self.world.private_endpoints.get(&endpoint_id.key()).cloned() else {
             return Err(missing_parent(
                 id,
                 "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
                 &endpoint_id,
             ));
         };
-        let existing = self.world.get(id);
-        let etag = existing.as_ref().map(|it| text(it, "/etag").to_owned());
-        check_match(id, etag.as_deref(), if_match)?;
-        let groups = self.world.list(&format!("{endpoint_id}/privateDnsZoneGroups"));
-        if existing.is_none() && !groups.is_empty() {
+        let existing = self.world.zone_groups.get(&id.key()).cloned();
+        check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
+        let others = format!("{}/privatednszonegroups/", endpoint_id.key());
+        if existing.is_none() && self.world.keys_below(&others).next().is_some() {
             // The limit is documented (arm-contract, section 3), the code is synthetic.
             return Err(ArmError::new(
                 400,
@@ -280,87 +292,100 @@ impl Azure<'_> {
                 format!("Private endpoint {endpoint_id} already has a private DNS zone group."),
             ));
         }
-        self.remove_group_records(existing.as_ref());
+        self.remove_group_records(existing.as_deref());
         let etag = self.hand.etag(id);
         let mut configs = Vec::new();
-        let wanted = body.at("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
-        for config in wanted.into_iter().flatten() {
-            let zone = text(config, "/properties/privateDnsZoneId");
-            let Some(live) = self.world.get(&ResourceId::new(zone)) else {
+        for config in body.properties.private_dns_zone_configs.iter().flatten() {
+            let zone = config.zone();
+            let Some(live) = self.world.private_dns_zones.get(&zone.to_ascii_lowercase()) else {
                 return Err(missing_reference(zone, id));
             };
-            let records = self.add_group_records(&endpoint, &ResourceId::new(text(&live, "/id")));
-            let name = text(config, "/name");
-            configs.push(json!({
-                "name": name,
-                "id": id.child("privateDnsZoneConfigs", name).as_str(),
-                "etag": etag,
-                "type": "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/privateDnsZoneConfigs",
-                "properties": {
-                    "provisioningState": "Succeeded",
-                    "privateDnsZoneId": zone,
-                    "recordSets": records,
+            let live = ResourceId::new(live.id());
+            let records = self.add_group_records(&endpoint, &live);
+            let name = config.name();
+            configs.push(ZoneConfig {
+                name: Some(name.to_owned()),
+                id: Some(id.child("privateDnsZoneConfigs", name).as_str().to_owned()),
+                etag: Some(etag.clone()),
+                kind: Some(
+                    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/privateDnsZoneConfigs"
+                        .to_owned(),
+                ),
+                properties: ZoneConfigProperties {
+                    provisioning_state: succeeded(),
+                    private_dns_zone_id: Some(zone.to_owned()),
+                    record_sets: Some(records),
+                    ..ZoneConfigProperties::default()
                 },
-            }));
+                ..ZoneConfig::default()
+            });
         }
-        let group = json!({
-            "name": id.name(),
-            "id": id.as_str(),
-            "etag": etag,
-            "type": "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
-            "properties": {"provisioningState": "Succeeded", "privateDnsZoneConfigs": configs},
-        });
-        self.world.others.insert(id.key(), Arc::new(group));
+        let group = ZoneGroup {
+            name: Some(id.name().to_owned()),
+            id: Some(id.as_str().to_owned()),
+            etag: Some(etag),
+            kind: Some("Microsoft.Network/privateEndpoints/privateDnsZoneGroups".to_owned()),
+            properties: ZoneGroupProperties {
+                provisioning_state: succeeded(),
+                private_dns_zone_configs: Some(configs),
+                ..ZoneGroupProperties::default()
+            },
+            ..ZoneGroup::default()
+        };
+        self.world.zone_groups.insert(id.key(), Arc::new(group));
         Ok(if existing.is_some() { Done::Updated } else { Done::Created })
     }
 
-    fn add_group_records(&mut self, endpoint: &Value, zone: &ResourceId) -> Vec<Value> {
-        let addresses = addresses_of(self.world, endpoint);
-        let names = endpoint.at("/properties/customDnsConfigs").and_then(Value::as_array);
-        let names: Vec<String> = names
-            .into_iter()
-            .flatten()
-            .map(|config| text(config, "/fqdn").to_lowercase())
-            .collect();
+    fn add_group_records(
+        &mut self,
+        endpoint: &PrivateEndpoint,
+        zone: &ResourceId,
+    ) -> Vec<GroupRecord> {
+        let interfaces = endpoint.properties.network_interfaces.as_deref().unwrap_or_default();
+        let addresses = addresses_of(self.world, interfaces);
         let suffix = format!(".{}", zone.name().to_lowercase());
         let mut records = Vec::new();
-        for name in names.iter().filter_map(|name| name.strip_suffix(&suffix)) {
+        for config in endpoint.properties.custom_dns_configs.iter().flatten() {
+            let fqdn = config.fqdn.as_deref().unwrap_or_default().to_lowercase();
+            let Some(name) = fqdn.strip_suffix(&suffix) else { continue };
             let id = zone.child("A", name);
-            let items: Vec<Value> =
-                addresses.iter().map(|address| json!({"ipv4Address": address})).collect();
-            let record = json!({
-                "id": id.as_str(),
-                "name": name,
-                "type": format!("{ZONES}/A"),
-                "etag": self.hand.etag(&id),
-                "properties": {
-                    "ttl": GROUP_TTL,
-                    "fqdn": format!("{name}.{}.", zone.name()),
-                    "aRecords": items,
-                    "isAutoRegistered": false,
+            let items = addresses.iter().map(|address| ARecord::to(address.as_str()));
+            let record = RecordSet {
+                id: Some(id.as_str().to_owned()),
+                name: Some(name.to_owned()),
+                kind: Some(format!("{ZONES}/A")),
+                etag: Some(self.hand.etag(&id)),
+                properties: RecordSetProperties {
+                    ttl: Some(GROUP_TTL),
+                    fqdn: Some(format!("{name}.{}.", zone.name())),
+                    a_records: Some(items.collect()),
+                    is_auto_registered: Some(false),
+                    ..RecordSetProperties::default()
                 },
+                ..RecordSet::default()
+            };
+            self.world.record_sets.insert(id.key(), Arc::new(record));
+            records.push(GroupRecord {
+                record_type: Some("A".to_owned()),
+                record_set_name: Some(name.to_owned()),
+                fqdn: Some(format!("{name}.{}", zone.name())),
+                ttl: Some(GROUP_TTL),
+                provisioning_state: succeeded(),
+                ip_addresses: Some(addresses.clone()),
+                ..GroupRecord::default()
             });
-            self.world.others.insert(id.key(), Arc::new(record));
-            records.push(json!({
-                "recordType": "A",
-                "recordSetName": name,
-                "fqdn": format!("{name}.{}", zone.name()),
-                "ttl": GROUP_TTL,
-                "provisioningState": "Succeeded",
-                "ipAddresses": addresses,
-            }));
         }
         self.count_records(zone);
         records
     }
 
-    fn remove_group_records(&mut self, group: Option<&Value>) {
-        let configs = group.and_then(|group| group.at("/properties/privateDnsZoneConfigs"));
-        for config in configs.and_then(Value::as_array).into_iter().flatten() {
-            let zone = ResourceId::new(text(config, "/properties/privateDnsZoneId"));
-            let records = config.at("/properties/recordSets").and_then(Value::as_array);
-            for record in records.into_iter().flatten() {
-                self.world.remove(&zone.child("A", text(record, "/recordSetName")));
+    fn remove_group_records(&mut self, group: Option<&ZoneGroup>) {
+        let configs = group.and_then(|group| group.properties.private_dns_zone_configs.as_ref());
+        for config in configs.into_iter().flatten() {
+            let zone = ResourceId::new(config.zone());
+            for record in config.properties.record_sets.iter().flatten() {
+                let name = record.record_set_name.as_deref().unwrap_or_default();
+                self.world.remove(&zone.child("A", name));
             }
             self.count_records(&zone);
         }
@@ -372,7 +397,9 @@ impl Azure<'_> {
     /// None of its own; an injected one.
     pub fn delete_zone_group(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
         self.strike("DELETE", id.as_str())?;
-        let Some(existing) = self.world.get(id) else { return Ok(Done::Absent) };
+        let Some(existing) = self.world.zone_groups.get(&id.key()).cloned() else {
+            return Ok(Done::Absent);
+        };
         self.remove_group_records(Some(&existing));
         self.world.remove(id);
         Ok(Done::Deleted)
@@ -393,16 +420,10 @@ fn in_lower_case(id: &ResourceId) -> ResourceId {
     ResourceId::new(spelled.join("/"))
 }
 
-fn keep_tags(resource: &mut Value, body: &Value) {
-    let tags =
-        body.get("tags").filter(|tags| tags.as_object().is_some_and(|tags| !tags.is_empty()));
-    if let (Some(tags), Some(resource)) = (tags, resource.as_object_mut()) {
-        resource.insert("tags".to_owned(), tags.clone());
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::arm::hand::Marks;
     use crate::arm::rules::Rules;

@@ -3,6 +3,7 @@
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
+use super::kind::{Kind, kind_of};
 use super::world::World;
 
 /// Gives out what Azure gives out. Each method is asked once for each new value.
@@ -47,6 +48,11 @@ pub struct Marks {
 /// The mark of an address. It tells the family, which is known.
 fn address_mark(of: &ResourceId, version: &str, number: u64) -> String {
     unknown::mark("address", &format!("{version} {} {number}", of.key()))
+}
+
+/// The mark of the address that a private endpoint gets.
+pub fn endpoint_address(endpoint: &ResourceId) -> String {
+    unknown::mark("address", &endpoint.key())
 }
 
 /// The family of an address, known or not.
@@ -101,6 +107,9 @@ impl Hand for Marks {
         version: &str,
         of: &ResourceId,
     ) -> Option<String> {
+        if kind_of(&of.key()) == Kind::PrivateEndpoint {
+            return Some(endpoint_address(of));
+        }
         self.given += 1;
         Some(address_mark(of, version, self.given))
     }

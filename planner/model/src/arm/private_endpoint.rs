@@ -10,15 +10,15 @@ mod interface;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::location;
-use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_match, missing_reference};
+use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
 use super::error::ArmError;
-use super::resource::{EndpointConnection, PrivateLinkService};
+use super::resource::{
+    ConnectionState, DnsConfig, EndpointConnection, PrivateEndpoint, PrivateEndpointProperties,
+    PrivateLinkService, Reference, ServiceConnection, ServiceConnectionProperties,
+};
 use super::write::set_etags;
 
 pub use connection::{alias_is_visible, approves_at_once};
@@ -59,13 +59,12 @@ fn bad_request(code: &str, message: impl Into<String>) -> ArmError {
 }
 
 impl Request {
-    fn parse(id: &ResourceId, body: &Value) -> Result<Self, ArmError> {
-        let mut found = Vec::new();
-        for (list, manual) in [(AUTOMATIC, false), (MANUAL, true)] {
-            let items = body.at(&format!("/properties/{list}")).and_then(Value::as_array);
-            found.extend(items.into_iter().flatten().map(|item| (item, manual)));
-        }
-        let [(item, manual)] = found.as_slice() else {
+    fn parse(id: &ResourceId, body: &PrivateEndpoint) -> Result<Self, ArmError> {
+        let properties = &body.properties;
+        let automatic = properties.private_link_service_connections.iter().flatten();
+        let manual = properties.manual_private_link_service_connections.iter().flatten();
+        let found = automatic.map(|it| (it, false)).chain(manual.map(|it| (it, true)));
+        let [(item, manual)] = found.collect::<Vec<_>>()[..] else {
             return Err(bad_request(
                 "InvalidRequestFormat",
                 format!(
@@ -74,10 +73,10 @@ impl Request {
             ));
         };
         let request = Self {
-            manual: *manual,
-            name: text(item, "/name").to_owned(),
-            target: text(item, "/properties/privateLinkServiceId").to_owned(),
-            message: text(item, "/properties/requestMessage").to_owned(),
+            manual,
+            name: item.name().to_owned(),
+            target: item.target().to_owned(),
+            message: item.properties.request_message.clone().unwrap_or_default(),
         };
         if request.target.is_empty() || request.name.is_empty() {
             return Err(bad_request(
@@ -119,19 +118,18 @@ impl Azure<'_> {
     pub fn put_private_endpoint(
         &mut self,
         id: &ResourceId,
-        body: &Value,
+        body: &PrivateEndpoint,
         if_match: Option<&str>,
         directory: &dyn Directory,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
-        let existing = self.world.get(id);
-        let etag = existing.as_ref().map(|it| text(it, "/etag").to_owned());
-        check_match(id, etag.as_deref(), if_match)?;
+        let existing = self.world.private_endpoints.get(&id.key()).cloned();
+        check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
         let request = Request::parse(id, body)?;
         let subnet = self.subnet_of_endpoint(id, body)?;
         match existing {
             Some(existing) => {
-                self.change_endpoint(id, existing, body, &request, &subnet)?;
+                self.change_endpoint(id, Arc::unwrap_or_clone(existing), body, &request, &subnet)?;
                 Ok(Done::Updated)
             }
             None => {
@@ -142,8 +140,12 @@ impl Azure<'_> {
     }
 
     /// The endpoint's subnet, as it spells itself.
-    fn subnet_of_endpoint(&self, id: &ResourceId, body: &Value) -> Result<ResourceId, ArmError> {
-        let wanted = text(body, "/properties/subnet/id");
+    fn subnet_of_endpoint(
+        &self,
+        id: &ResourceId,
+        body: &PrivateEndpoint,
+    ) -> Result<ResourceId, ArmError> {
+        let wanted = body.subnet();
         if wanted.is_empty() {
             return Err(bad_request(
                 "InvalidRequestFormat",
@@ -156,7 +158,8 @@ impl Azure<'_> {
         let network = subnet.parent().unwrap_or_default();
         let network = self.world.virtual_networks.get(&network.key());
         let location = network.and_then(|network| network.location.as_deref());
-        if !location.is_some_and(|it| location::is_same(it, text(body, "/location"))) {
+        let wanted = body.location.as_deref().unwrap_or_default();
+        if !location.is_some_and(|it| location::is_same(it, wanted)) {
             return Err(missing_reference(subnet.as_str(), id));
         }
         Ok(subnet)
@@ -165,7 +168,7 @@ impl Azure<'_> {
     fn create_endpoint(
         &mut self,
         id: &ResourceId,
-        body: &Value,
+        body: &PrivateEndpoint,
         request: &Request,
         subnet: &ResourceId,
         directory: &dyn Directory,
@@ -179,33 +182,40 @@ impl Azure<'_> {
         let awaiting = if status == "Approved" { "Auto Approved" } else { AWAITING };
         let mut connection = connection_item(id, request, &etag, status, awaiting);
         if request.manual && !request.message.is_empty() {
-            set(&mut connection, "/properties", "requestMessage", json!(request.message));
+            connection.properties.request_message = Some(request.message.clone());
         }
-        let names = service.properties.fqdns.iter().flatten();
-        let dns: Vec<Value> =
-            names.map(|fqdn| json!({"fqdn": fqdn, "ipAddresses": [address]})).collect();
-        let list =
-            |name: &str| if request.list() == name { json!([connection]) } else { json!([]) };
-        let mut endpoint = json!({
-            "name": id.name(),
-            "id": id.as_str(),
-            "etag": etag,
-            "type": KIND,
-            "location": text(body, "/location"),
-            "properties": {
-                "provisioningState": "Succeeded",
-                "resourceGuid": guid,
-                AUTOMATIC: list(AUTOMATIC),
-                MANUAL: list(MANUAL),
-                "customNetworkInterfaceName": text(body, "/properties/customNetworkInterfaceName"),
-                "subnet": {"id": subnet.as_str()},
-                "ipConfigurations": body.at("/properties/ipConfigurations").cloned().unwrap_or_else(|| json!([])),
-                "networkInterfaces": [{"id": interface}],
-                "customDnsConfigs": dns,
-            },
+        let names = service.properties.fqdns.iter().flatten().map(|fqdn| DnsConfig {
+            fqdn: Some(fqdn.clone()),
+            ip_addresses: Some(vec![address.clone()]),
+            ..DnsConfig::default()
         });
+        let (automatic, manual) = match request.manual {
+            false => (vec![connection], Vec::new()),
+            true => (Vec::new(), vec![connection]),
+        };
+        let asked = &body.properties;
+        let interface_name = asked.custom_network_interface_name.clone().unwrap_or_default();
+        let mut endpoint = PrivateEndpoint {
+            name: Some(id.name().to_owned()),
+            id: Some(id.as_str().to_owned()),
+            etag: Some(etag),
+            kind: Some(KIND.to_owned()),
+            location: Some(body.location.clone().unwrap_or_default()),
+            properties: PrivateEndpointProperties {
+                resource_guid: Some(guid),
+                private_link_service_connections: Some(automatic),
+                manual_private_link_service_connections: Some(manual),
+                custom_network_interface_name: Some(interface_name),
+                subnet: Some(Reference::to(subnet.as_str())),
+                ip_configurations: Some(asked.ip_configurations.clone().unwrap_or_default()),
+                network_interfaces: Some(vec![Reference::to(interface)]),
+                custom_dns_configs: Some(names.collect()),
+                ..PrivateEndpointProperties::default()
+            },
+            ..PrivateEndpoint::default()
+        };
         copy_changeable(&mut endpoint, body);
-        self.world.others.insert(id.key(), Arc::new(endpoint));
+        self.world.private_endpoints.insert(id.key(), Arc::new(endpoint));
         self.add_connection(id, request, service, status);
         Ok(())
     }
@@ -274,13 +284,13 @@ impl Azure<'_> {
     fn change_endpoint(
         &mut self,
         id: &ResourceId,
-        existing: Value,
-        body: &Value,
+        mut endpoint: PrivateEndpoint,
+        body: &PrivateEndpoint,
         request: &Request,
         subnet: &ResourceId,
     ) -> Result<(), ArmError> {
-        let live = Request::parse(id, &existing)?;
-        if !text(&existing, "/properties/subnet/id").eq_ignore_ascii_case(subnet.as_str()) {
+        let live = Request::parse(id, &endpoint)?;
+        if !endpoint.subnet().eq_ignore_ascii_case(subnet.as_str()) {
             // The code is quoted, the words are not.
             return Err(bad_request(
                 "CannotChangeSubnetOnExistingPrivateEndpoint",
@@ -299,25 +309,17 @@ impl Azure<'_> {
                 ),
             ));
         }
-        let mut endpoint = existing;
         copy_changeable(&mut endpoint, body);
-        let list = format!("/properties/{}/0/properties", request.list());
-        let pending = text(&endpoint, &format!("{list}/privateLinkServiceConnectionState/status"))
-            == "Pending";
-        if request.manual && pending && live.message != request.message {
-            match request.message.as_str() {
-                "" => {
-                    let connection = endpoint.pointer_mut(&list).and_then(Value::as_object_mut);
-                    connection.map(|it| it.shift_remove("requestMessage"));
-                    self.set_connection_state(id, &Change::description(AWAITING));
-                }
-                message => {
-                    set(&mut endpoint, &list, "requestMessage", json!(message));
-                    self.set_connection_state(id, &Change::description(message));
-                }
-            }
+        let connection = endpoint.connections_mut().next();
+        let pending = connection.filter(|it| request.manual && it.status() == "Pending");
+        if let Some(connection) = pending
+            && live.message != request.message
+        {
+            let message = Some(request.message.as_str()).filter(|it| !it.is_empty());
+            connection.properties.request_message = message.map(ToOwned::to_owned);
+            self.set_connection_state(id, &Change::description(message.unwrap_or(AWAITING)));
         }
-        self.world.others.insert(id.key(), Arc::new(endpoint));
+        self.world.private_endpoints.insert(id.key(), Arc::new(endpoint));
         self.renew_etag(id);
         Ok(())
     }
@@ -333,14 +335,17 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("DELETE", id.as_str())?;
-        let Some(existing) = self.world.get(id) else { return Ok(Done::Absent) };
-        check_match(id, Some(text(&existing, "/etag")), if_match)?;
-        for group in self.world.list(&format!("{id}/privateDnsZoneGroups")) {
-            self.delete_zone_group(&ResourceId::new(text(&group, "/id")))?;
+        let Some(existing) = self.world.private_endpoints.get(&id.key()).cloned() else {
+            return Ok(Done::Absent);
+        };
+        check_match(id, existing.etag.as_deref(), if_match)?;
+        let groups = format!("{}/privatednszonegroups/", id.key());
+        let groups = self.world.keys_below(&groups);
+        for group in groups.map(ResourceId::new).collect::<Vec<_>>() {
+            self.delete_zone_group(&group)?;
         }
-        let interfaces = existing.at("/properties/networkInterfaces").and_then(Value::as_array);
-        for interface in interfaces.into_iter().flatten() {
-            self.world.remove(&ResourceId::new(text(interface, "/id")));
+        for interface in existing.properties.network_interfaces.iter().flatten() {
+            self.world.remove(&ResourceId::new(interface.id()));
         }
         self.world.remove(id);
         let reached = Request::parse(id, &existing).map(|request| request.target);
@@ -378,45 +383,36 @@ fn connection_item(
     etag: &str,
     status: &str,
     description: &str,
-) -> Value {
+) -> ServiceConnection {
     let list = request.list();
-    json!({
-        "name": request.name,
-        "id": id.child(list, &request.name).as_str(),
-        "etag": etag,
-        "type": format!("{KIND}/{list}"),
-        "properties": {
-            "provisioningState": "Succeeded",
-            "privateLinkServiceId": request.target,
-            "privateLinkServiceConnectionState": {
-                "status": status, "description": description, "actionsRequired": "None",
-            },
+    ServiceConnection {
+        name: Some(request.name.clone()),
+        id: Some(id.child(list, &request.name).as_str().to_owned()),
+        etag: Some(etag.to_owned()),
+        kind: Some(format!("{KIND}/{list}")),
+        properties: ServiceConnectionProperties {
+            provisioning_state: succeeded(),
+            private_link_service_id: Some(request.target.clone()),
+            private_link_service_connection_state: Some(ConnectionState {
+                status: Some(status.to_owned()),
+                description: Some(description.to_owned()),
+                actions_required: Some("None".to_owned()),
+                ..ConnectionState::default()
+            }),
+            ..ServiceConnectionProperties::default()
         },
-    })
+        ..ServiceConnection::default()
+    }
 }
 
 /// What of an endpoint may change while it lives.
-fn copy_changeable(endpoint: &mut Value, body: &Value) {
-    match body.get("tags").filter(|tags| tags.as_object().is_some_and(|tags| !tags.is_empty())) {
-        Some(tags) => set(endpoint, "", "tags", tags.clone()),
-        None => {
-            if let Some(endpoint) = endpoint.as_object_mut() {
-                endpoint.shift_remove("tags");
-            }
-        }
-    }
-    if let Some(groups) = body.at("/properties/applicationSecurityGroups") {
-        set(endpoint, "/properties", "applicationSecurityGroups", groups.clone());
+fn copy_changeable(endpoint: &mut PrivateEndpoint, body: &PrivateEndpoint) {
+    endpoint.tags = body.tags.clone().filter(|tags| !tags.is_empty());
+    if let Some(groups) = &body.properties.application_security_groups {
+        endpoint.properties.application_security_groups = Some(groups.clone());
     }
     // A write that goes through makes good what an earlier one failed.
-    set(endpoint, "/properties", "provisioningState", json!("Succeeded"));
-}
-
-/// Sets a field of the object at a pointer.
-fn set(value: &mut Value, pointer: &str, name: &str, field: Value) {
-    if let Some(object) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {
-        object.insert(name.to_owned(), field);
-    }
+    endpoint.properties.provisioning_state = succeeded();
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -15,7 +13,9 @@ use super::address::in_subnet;
 use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
 use super::error::ArmError;
 use super::load_balancer::check_length;
-use super::resource::{PrivateLinkService, Reference, Subscriptions};
+use super::resource::{
+    ConnectionState, PrivateLinkService, Reference, ServiceConnection, Subscriptions,
+};
 use super::rules::Rules;
 use super::write::set_etags;
 
@@ -366,40 +366,22 @@ impl Azure<'_> {
             Some(id) => (Bound::Included(id), Bound::Included(id)),
             None => (Bound::Unbounded, Bound::Unbounded),
         };
-        for (key, resource) in self.world.others.range_mut::<str, _>(range) {
-            // The type is the last segment but one.
-            if key.rsplit('/').nth(1) != Some("privateendpoints") {
+        let reaches = |connection: &ServiceConnection| {
+            let target = connection.target();
+            target.eq_ignore_ascii_case(service.id()) || Some(target) == alias
+        };
+        for (_, endpoint) in self.world.private_endpoints.range_mut::<str, _>(range) {
+            if !endpoint.connection().is_some_and(|(connection, _)| reaches(connection)) {
                 continue;
             }
-            let reaches = |connection: &Value| {
-                let target = connection.at("/properties/privateLinkServiceId");
-                let target = target.and_then(Value::as_str).unwrap_or_default();
-                target.eq_ignore_ascii_case(service.id()) || Some(target) == alias
-            };
-            let lists = ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"];
-            let properties = resource.get("properties");
-            let concerned = lists.iter().any(|list| {
-                let list = properties.and_then(|it| it.get(list)?.as_array());
-                list.is_some_and(|list| list.iter().any(reaches))
-            });
-            if !concerned {
-                continue;
-            }
-            let resource = Arc::make_mut(resource);
-            for list in lists {
-                let list = resource.pointer_mut(&format!("/properties/{list}"));
-                for connection in list.and_then(Value::as_array_mut).into_iter().flatten() {
-                    if reaches(connection)
-                        && let Some(state) =
-                            connection.pointer_mut("/properties/privateLinkServiceConnectionState")
-                    {
-                        *state = serde_json::json!({
-                            "status": "Disconnected",
-                            "description": "Connection deleted by the service provider",
-                            "actionsRequired": "None",
-                        });
-                    }
-                }
+            for connection in Arc::make_mut(endpoint).connections_mut().filter(|it| reaches(it)) {
+                connection.properties.private_link_service_connection_state =
+                    Some(ConnectionState {
+                        status: Some("Disconnected".to_owned()),
+                        description: Some("Connection deleted by the service provider".to_owned()),
+                        actions_required: Some("None".to_owned()),
+                        ..ConnectionState::default()
+                    });
             }
         }
     }

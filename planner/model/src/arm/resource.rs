@@ -114,6 +114,10 @@ macro_rules! properties {
     };
 }
 
+mod endpoint;
+
+pub use endpoint::*;
+
 properties! {
     /// Properties of a load balancer.
     LoadBalancerProperties {

@@ -10,41 +10,100 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::address::{is_ipv4, nth_address, parse_range, ranges};
-use super::resource::{
-    Frontend, LoadBalancer, NetworkSecurityGroup, PrivateLinkService, PublicIpAddress, Resource,
-    Subnet, VirtualNetwork,
-};
+use super::kind::{Kind, kind_of};
+use super::resource::{self, Frontend, NetworkInterface, Reference, Resource, Subnet};
 
 /// Resources by their id in lower case. Iteration is in the order of the keys.
 pub type Shelf<T> = BTreeMap<String, Arc<T>>;
 
-/// Everything Azure holds. Cloning is cheap: resources are shared until they are changed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
+macro_rules! world {
+    ($($(#[doc = $doc:literal])+ $shelf:ident: $kind:ident,)+) => {
+        /// Everything Azure holds. Cloning is cheap: resources are shared until they are changed.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct World {
+            $($(#[doc = $doc])+ pub $shelf: Shelf<resource::$kind>,)+
+            /// All other resources: scale sets and their instances, and what the model has no type for.
+            pub others: Shelf<Value>,
+            /// Private addresses held by what the world does not show them on, with the holder's id: machines,
+            /// and dynamic NAT addresses of PLS. By the subnet's id in lower case, then by address.
+            pub taken: BTreeMap<String, BTreeMap<IpAddr, String>>,
+            /// Resource groups that are known not to exist, by [`group_key`]. Every request in one is answered 404
+            /// `ResourceGroupNotFound`.
+            pub missing_groups: BTreeSet<String>,
+        }
+
+        /// A resource that is held.
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Held<'a> {
+            $($kind(&'a resource::$kind),)+
+            Other(&'a Value),
+        }
+
+        impl World {
+            fn store(&mut self, id: &ResourceId, resource: &Arc<Value>) -> Result<(), Malformed> {
+                let key = id.key();
+                match kind_of(&key) {
+                    $(Kind::$kind => drop(self.$shelf.insert(key, typed(id, resource)?)),)+
+                    _ => drop(self.others.insert(key, resource.clone())),
+                }
+                Ok(())
+            }
+
+            /// Drops a resource, asking nobody.
+            pub fn remove(&mut self, id: &ResourceId) {
+                let key = id.key();
+                match kind_of(&key) {
+                    $(Kind::$kind => drop(self.$shelf.remove(&key)),)+
+                    _ => drop(self.others.remove(&key)),
+                }
+            }
+
+            fn held(&self, key: &str) -> Option<Held<'_>> {
+                match kind_of(key) {
+                    $(Kind::$kind => self.$shelf.get(key).map(|it| Held::$kind(it)),)+
+                    _ => self.others.get(key).map(|it| Held::Other(it)),
+                }
+            }
+
+            /// The ids of the resources whose id begins so, in lower case, type by type.
+            pub fn keys_below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = &'a str> {
+                let keys = std::iter::empty();
+                $(let keys = keys.chain(below(&self.$shelf, prefix));)+
+                keys.chain(below(&self.others, prefix))
+            }
+        }
+    };
+}
+
+world! {
     /// Load balancers.
-    pub load_balancers: Shelf<LoadBalancer>,
+    load_balancers: LoadBalancer,
     /// Private link services.
-    pub private_link_services: Shelf<PrivateLinkService>,
+    private_link_services: PrivateLinkService,
     /// Public IP addresses.
-    pub public_ip_addresses: Shelf<PublicIpAddress>,
+    public_ip_addresses: PublicIpAddress,
     /// Network security groups.
-    pub network_security_groups: Shelf<NetworkSecurityGroup>,
+    network_security_groups: NetworkSecurityGroup,
     /// Virtual networks, without their subnets.
-    pub virtual_networks: Shelf<VirtualNetwork>,
+    virtual_networks: VirtualNetwork,
     /// Subnets of all virtual networks.
-    pub subnets: Shelf<Subnet>,
-    /// All other resources: scale sets and their instances, network interfaces, private endpoints, DNS.
-    pub others: Shelf<Value>,
-    /// Private addresses held by what the world does not show them on, with the holder's id: machines,
-    /// and dynamic NAT addresses of PLS. By the subnet's id in lower case, then by address.
-    pub taken: BTreeMap<String, BTreeMap<IpAddr, String>>,
-    /// Resource groups that are known not to exist, by [`group_key`]. Every request in one is answered 404
-    /// `ResourceGroupNotFound`.
-    pub missing_groups: BTreeSet<String>,
+    subnets: Subnet,
+    /// Private endpoints.
+    private_endpoints: PrivateEndpoint,
+    /// Network interfaces, those of scale sets apart.
+    network_interfaces: NetworkInterface,
+    /// Zone groups of private endpoints.
+    zone_groups: ZoneGroup,
+    /// Private DNS zones.
+    private_dns_zones: PrivateDnsZone,
+    /// Links of private DNS zones to virtual networks.
+    zone_links: ZoneLink,
+    /// Record sets of private DNS zones.
+    record_sets: RecordSet,
 }
 
 /// What a resource group is known by, from the id of anything in it:
@@ -70,60 +129,6 @@ pub enum Malformed {
     },
 }
 
-/// The types that the model holds typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    LoadBalancer,
-    PrivateLinkService,
-    PublicIpAddress,
-    NetworkSecurityGroup,
-    VirtualNetwork,
-    Subnet,
-    BackendPool,
-    EndpointConnection,
-    ScaleSet,
-    Instance,
-    Other,
-}
-
-/// Whether an id names a private DNS zone, a link or a record.
-pub fn is_private_dns(id: &ResourceId) -> bool {
-    id.segment("privateDnsZones").is_some()
-}
-
-/// Whether an id names a zone group of an endpoint.
-pub fn is_zone_group(id: &ResourceId) -> bool {
-    id.segment("privateDnsZoneGroups").is_some()
-}
-
-/// The kind of resource an id in lower case names, by the types in its last provider's path.
-pub(crate) fn kind_of(key: &str) -> Kind {
-    let Some((_, path)) = key.rsplit_once("/providers/") else {
-        return Kind::Other;
-    };
-    let parts: Vec<&str> = path.split('/').collect();
-    match parts.as_slice() {
-        ["microsoft.network", parts @ ..] => network_kind(parts),
-        ["microsoft.compute", "virtualmachinescalesets", _] => Kind::ScaleSet,
-        ["microsoft.compute", "virtualmachinescalesets", _, "virtualmachines", _] => Kind::Instance,
-        _ => Kind::Other,
-    }
-}
-
-fn network_kind(parts: &[&str]) -> Kind {
-    match parts {
-        ["loadbalancers", _] => Kind::LoadBalancer,
-        ["loadbalancers", _, "backendaddresspools", _] => Kind::BackendPool,
-        ["privatelinkservices", _, "privateendpointconnections", _] => Kind::EndpointConnection,
-        ["privatelinkservices", _] => Kind::PrivateLinkService,
-        ["publicipaddresses", _] => Kind::PublicIpAddress,
-        ["networksecuritygroups", _] => Kind::NetworkSecurityGroup,
-        ["virtualnetworks", _] => Kind::VirtualNetwork,
-        ["virtualnetworks", _, "subnets", _] => Kind::Subnet,
-        _ => Kind::Other,
-    }
-}
-
 fn typed<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, Malformed> {
     T::deserialize(value)
         .map(Arc::new)
@@ -132,21 +137,19 @@ fn typed<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, 
 
 /// The child of this name.
 fn named<P: Serialize>(children: &Option<Vec<Arc<Resource<P>>>>, name: &str) -> Option<Value> {
-    json(children.iter().flatten().find(|child| child.name().eq_ignore_ascii_case(name)))
+    let mut children = children.iter().flatten();
+    json(children.find(|child| child.name().eq_ignore_ascii_case(name))?.as_ref())
 }
 
-fn json<T: Serialize>(resource: Option<&Arc<T>>) -> Option<Value> {
-    resource.and_then(|resource| serde_json::to_value(resource.as_ref()).ok())
+fn json<T: Serialize>(resource: &T) -> Option<Value> {
+    serde_json::to_value(resource).ok()
 }
 
-/// A resource as ARM's JSON; the most frequent types are written without a copy of it.
+/// A resource as ARM's JSON; those that are held as they are shown are written without a copy.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Shown<'a> {
-    Other(&'a Value),
-    Subnet(&'a Subnet),
-    Balancer(&'a LoadBalancer),
-    Link(&'a PrivateLinkService),
+    Held(Option<Held<'a>>),
     Made(Option<Value>),
 }
 
@@ -176,53 +179,18 @@ impl World {
     pub fn insert_shared(&mut self, resource: &Arc<Value>) -> Result<(), Malformed> {
         let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
         let id = ResourceId::new(id);
-        let key = id.key();
-        match kind_of(&key) {
-            Kind::LoadBalancer => {
-                self.load_balancers.insert(key, typed(&id, resource)?);
-            }
-            Kind::PrivateLinkService => {
-                self.private_link_services.insert(key, typed(&id, resource)?);
-            }
-            Kind::NetworkSecurityGroup => {
-                self.network_security_groups.insert(key, typed(&id, resource)?);
-            }
-            Kind::Subnet => {
-                self.subnets.insert(key, typed(&id, resource)?);
-            }
-            Kind::PublicIpAddress => {
-                self.public_ip_addresses.insert(key, typed(&id, resource)?);
-            }
-            Kind::VirtualNetwork => {
-                let mut network = resource.as_ref().clone();
-                let properties = network.get_mut("properties").and_then(Value::as_object_mut);
-                let subnets = properties.and_then(|it| it.shift_remove("subnets"));
-                if let Some(Value::Array(subnets)) = subnets {
-                    for subnet in subnets {
-                        self.insert(subnet)?;
-                    }
-                }
-                self.virtual_networks.insert(key, typed(&id, &network)?);
-            }
-            _ => {
-                self.others.insert(key, resource.clone());
+        if kind_of(&id.key()) != Kind::VirtualNetwork {
+            return self.store(&id, resource);
+        }
+        let mut network = resource.as_ref().clone();
+        let properties = network.get_mut("properties").and_then(Value::as_object_mut);
+        let subnets = properties.and_then(|it| it.shift_remove("subnets"));
+        if let Some(Value::Array(subnets)) = subnets {
+            for subnet in subnets {
+                self.insert(subnet)?;
             }
         }
-        Ok(())
-    }
-
-    /// Drops a resource, asking nobody.
-    pub fn remove(&mut self, id: &ResourceId) {
-        let key = id.key();
-        match kind_of(&key) {
-            Kind::LoadBalancer => drop(self.load_balancers.remove(&key)),
-            Kind::PrivateLinkService => drop(self.private_link_services.remove(&key)),
-            Kind::PublicIpAddress => drop(self.public_ip_addresses.remove(&key)),
-            Kind::NetworkSecurityGroup => drop(self.network_security_groups.remove(&key)),
-            Kind::VirtualNetwork => drop(self.virtual_networks.remove(&key)),
-            Kind::Subnet => drop(self.subnets.remove(&key)),
-            _ => drop(self.others.remove(&key)),
-        }
+        self.store(&id, &Arc::new(network))
     }
 
     /// A resource as ARM's JSON, or a child that its parent holds (backend pools, frontends, rules,
@@ -230,20 +198,21 @@ impl World {
     pub fn get(&self, id: &ResourceId) -> Option<Value> {
         let key = id.key();
         match kind_of(&key) {
-            Kind::LoadBalancer => json(self.load_balancers.get(&key)),
-            Kind::PrivateLinkService => json(self.private_link_services.get(&key)),
-            Kind::PublicIpAddress => json(self.public_ip_addresses.get(&key)),
-            Kind::NetworkSecurityGroup => json(self.network_security_groups.get(&key)),
             Kind::VirtualNetwork => self.virtual_network(&key),
-            Kind::Subnet => json(self.subnets.get(&key)),
-            _ => {
-                self.others.get(&key).map(|other| other.as_ref().clone()).or_else(|| self.child(id))
+            Kind::BackendPool | Kind::EndpointConnection | Kind::Other => {
+                self.held(&key).and_then(|held| json(&held)).or_else(|| self.child(id))
             }
+            _ => self.held(&key).and_then(|held| json(&held)),
         }
     }
 
+    /// Whether a resource is held.
+    pub fn holds(&self, id: &ResourceId) -> bool {
+        self.held(&id.key()).is_some()
+    }
+
     fn virtual_network(&self, key: &str) -> Option<Value> {
-        let mut network = json(self.virtual_networks.get(key))?;
+        let mut network = json(self.virtual_networks.get(key)?.as_ref())?;
         let subnets: Vec<Value> = self.list(&format!("{key}/subnets"));
         if let Some(properties) = network.get_mut("properties").and_then(Value::as_object_mut) {
             properties.insert("subnets".to_owned(), Value::Array(subnets));
@@ -327,21 +296,12 @@ impl World {
             .flat_map(|service| service.properties.ip_configurations.iter().flatten())
             .filter(|nat| is_it(&nat.properties.private_ip_address))
             .map(|nat| nat.id().to_owned());
-        let text = address.to_string();
-        let interfaces = self
-            .others
-            .iter()
-            .filter(|(key, _)| key.contains("/providers/microsoft.network/networkinterfaces/"))
-            .filter(|(_, interface)| {
-                let configurations = interface.at("/properties/ipConfigurations");
-                configurations.and_then(Value::as_array).into_iter().flatten().any(|it| {
-                    let address = it.at("/properties/privateIPAddress");
-                    address.and_then(Value::as_str) == Some(text.as_str())
-                })
-            })
-            .map(|(_, interface)| {
-                interface.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
-            });
+        let has_it = |interface: &&Arc<NetworkInterface>| {
+            let mut addresses = interface.properties.ip_configurations.iter().flatten();
+            addresses.any(|it| is_it(&it.properties.private_ip_address))
+        };
+        let interfaces = self.network_interfaces.values().filter(has_it);
+        let interfaces = interfaces.map(|interface| interface.id().to_owned());
         frontends.chain(nat).chain(interfaces).next()
     }
 
@@ -357,20 +317,14 @@ impl World {
                 }
             }
         }
-        for (key, interface) in &self.others {
-            if !key.contains("/providers/microsoft.network/networkinterfaces/") {
-                continue;
-            }
-            let configurations = interface.at("/properties/ipConfigurations");
-            for it in configurations.and_then(Value::as_array).into_iter().flatten() {
-                let subnet = text(it, "/properties/subnet/id").to_ascii_lowercase();
-                let id = match text(it, "/id") {
-                    "" => {
-                        format!("{}/ipConfigurations/{}", text(interface, "/id"), text(it, "/name"))
-                    }
+        for interface in self.network_interfaces.values() {
+            for it in interface.properties.ip_configurations.iter().flatten() {
+                let subnet = it.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
+                let id = match it.id() {
+                    "" => format!("{}/ipConfigurations/{}", interface.id(), it.name()),
                     id => id.to_owned(),
                 };
-                inside.entry(subnet).or_default().push(id);
+                inside.entry(subnet.to_ascii_lowercase()).or_default().push(id);
             }
         }
         for nic in self.nics() {
@@ -408,36 +362,16 @@ impl World {
         keys.into_iter().filter_map(|key| self.get(&ResourceId::new(key))).collect()
     }
 
-    fn shown<'a>(&'a self, key: &'a str) -> Shown<'a> {
-        let found = self.others.get(key).map(|it| Shown::Other(it));
-        let found = found.or_else(|| self.subnets.get(key).map(|it| Shown::Subnet(it)));
-        let found = found.or_else(|| self.load_balancers.get(key).map(|it| Shown::Balancer(it)));
-        let found = found.or_else(|| self.private_link_services.get(key).map(|it| Shown::Link(it)));
-        found.unwrap_or_else(|| Shown::Made(self.get(&ResourceId::new(key))))
-    }
-
-    /// The ids of the resources whose id begins so, in lower case, type by type.
-    pub fn keys_below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = &'a str> {
-        below(&self.load_balancers, prefix)
-            .chain(below(&self.private_link_services, prefix))
-            .chain(below(&self.public_ip_addresses, prefix))
-            .chain(below(&self.network_security_groups, prefix))
-            .chain(below(&self.virtual_networks, prefix))
-            .chain(below(&self.subnets, prefix))
-            .chain(below(&self.others, prefix))
+    fn shown(&self, key: &str) -> Shown<'_> {
+        match kind_of(key) {
+            Kind::VirtualNetwork => Shown::Made(self.virtual_network(key)),
+            _ => Shown::Held(self.held(key)),
+        }
     }
 
     /// The ids of all resources in lower case, type by type.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.load_balancers
-            .keys()
-            .chain(self.private_link_services.keys())
-            .chain(self.public_ip_addresses.keys())
-            .chain(self.network_security_groups.keys())
-            .chain(self.virtual_networks.keys())
-            .chain(self.subnets.keys())
-            .chain(self.others.keys())
-            .map(String::as_str)
+        self.keys_below("")
     }
 }
 

@@ -9,8 +9,8 @@ use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::azure::Azure;
-use super::resource::PrivateLinkService;
-use super::world::{Kind, is_private_dns, is_zone_group, kind_of};
+use super::kind::{Kind, is_private_dns, is_zone_group, kind_of};
+use super::resource::{PrivateEndpoint, PrivateLinkService};
 
 /// Whether a PUT goes on behind its answer, which then says `Updating`. One that changes nothing, or
 /// tags alone, is `Succeeded` at once; so is that of a load balancer without an internal frontend. A
@@ -138,6 +138,32 @@ impl Azure<'_> {
                 group.properties.other.values_mut().for_each(|it| set_all(it, "etag", &etag));
                 group.etag = Some(etag);
             }
+            Kind::PrivateEndpoint => {
+                let etag = self.hand.etag(id);
+                if let Some(endpoint) = self.world.private_endpoints.get_mut(&id.key()) {
+                    set_etags_of_endpoint(Arc::make_mut(endpoint), &etag);
+                }
+            }
+            Kind::NetworkInterface => {
+                let etag = self.hand.etag(id);
+                if let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) {
+                    let interface = Arc::make_mut(interface);
+                    let addresses = interface.properties.ip_configurations.iter_mut().flatten();
+                    addresses.for_each(|address| address.etag = Some(etag.clone()));
+                    interface.etag = Some(etag);
+                }
+            }
+            Kind::ZoneGroup => {
+                let etag = self.hand.etag(id);
+                if let Some(group) = self.world.zone_groups.get_mut(&id.key()) {
+                    let group = Arc::make_mut(group);
+                    let configs = group.properties.private_dns_zone_configs.iter_mut().flatten();
+                    configs.for_each(|config| config.etag = Some(etag.clone()));
+                    group.etag = Some(etag);
+                }
+            }
+            // Private DNS has gone above.
+            Kind::PrivateDnsZone | Kind::ZoneLink | Kind::RecordSet => {}
             Kind::ScaleSet | Kind::Instance | Kind::Other => {
                 let etag = self.hand.etag(id);
                 if let Some(resource) = self.world.others.get_mut(&id.key()) {
@@ -176,6 +202,20 @@ pub(super) fn set_etags(service: &mut PrivateLinkService, etag: &str) {
     }
     for connection in service.properties.private_endpoint_connections.iter_mut().flatten() {
         connection.etag = Some(etag.to_owned());
+    }
+}
+
+/// A private endpoint, its connections and the addresses asked for show one etag.
+fn set_etags_of_endpoint(endpoint: &mut PrivateEndpoint, etag: &str) {
+    endpoint.etag = Some(etag.to_owned());
+    let properties = &mut endpoint.properties;
+    let automatic = properties.private_link_service_connections.iter_mut();
+    let manual = properties.manual_private_link_service_connections.iter_mut();
+    for connection in automatic.chain(manual).flatten() {
+        connection.etag = Some(etag.to_owned());
+    }
+    for address in properties.ip_configurations.iter_mut().flatten() {
+        address.etag = address.etag.take().map(|_| etag.to_owned());
     }
 }
 

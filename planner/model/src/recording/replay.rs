@@ -218,15 +218,23 @@ impl State {
             "subnetsChanged",
         ];
         let mut known = Known::default();
-        let mut world = self.seed.clone();
-        world.others = std::mem::take(&mut self.world.others);
-        world.taken = std::mem::take(&mut self.world.taken);
+        let held = std::mem::take(&mut self.world);
+        let mut world = World {
+            load_balancers: self.seed.load_balancers.clone(),
+            private_link_services: self.seed.private_link_services.clone(),
+            public_ip_addresses: self.seed.public_ip_addresses.clone(),
+            network_security_groups: self.seed.network_security_groups.clone(),
+            virtual_networks: self.seed.virtual_networks.clone(),
+            subnets: self.seed.subnets.clone(),
+            missing_groups: self.seed.missing_groups.clone(),
+            ..held.clone()
+        };
         if !list(result, "networkSecurityGroups").is_empty() {
             world.network_security_groups.clear();
         }
         for resource in lists.iter().flat_map(|field| list(result, field)) {
             let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
-            if let Some(predicted) = self.world.get(&ResourceId::new(id)) {
+            if let Some(predicted) = held.get(&ResourceId::new(id)) {
                 known.learn(&predicted, resource);
             }
             // What the fake held was a resource.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use privlink_model::arm::azure::{Azure, Done, not_found};
+use privlink_model::arm::azure::{Azure, Done, not_found, parse};
 use privlink_model::arm::error::ArmError;
-use privlink_model::arm::world::{is_private_dns, is_zone_group};
+use privlink_model::arm::kind::{is_private_dns, is_zone_group};
 use privlink_model::arm::write;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
@@ -222,13 +222,13 @@ fn put_or_patch(
     let before = state.world.azure.get(&spelled);
     let done = with_azure(state, |azure| match kind.as_str() {
         "microsoft.network/privateendpoints" => {
-            azure.put_private_endpoint(&spelled, body, if_match, &directory)
+            azure.put_private_endpoint(&spelled, &parse(body.clone())?, if_match, &directory)
         }
         "microsoft.network/privatelinkservices/privateendpointconnections" => {
             azure.put_endpoint_connection(&spelled, body, if_match)
         }
         _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
-        _ if is_zone_group(id) => azure.put_zone_group(&spelled, body, if_match),
+        _ if is_zone_group(id) => azure.put_zone_group(&spelled, &parse(body.clone())?, if_match),
         _ => put_in_model(azure, &spelled, named, body, if_match),
     });
     let done = match done {

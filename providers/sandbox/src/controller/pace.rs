@@ -131,6 +131,8 @@ fn show(state: &mut State, from: &World, to: &World) -> bool {
     if is_as_read {
         // What hangs on others' writes as well is brought up to date by what follows.
         take(&mut azure.subnets, &from.subnets, &to.subnets);
+        take(&mut azure.private_endpoints, &from.private_endpoints, &to.private_endpoints);
+        take(&mut azure.network_interfaces, &from.network_interfaces, &to.network_interfaces);
         take(&mut azure.others, &from.others, &to.others);
         if from.taken != to.taken {
             azure.taken.clone_from(&to.taken);

@@ -3,9 +3,10 @@
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::consumer::Consumer;
-use crate::diff::Gathered;
+use crate::diff::Part;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
+use crate::diff::trial::Trial;
 use crate::join::decision::{Asker, Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::private_link_service::has_failed;
@@ -17,10 +18,11 @@ pub(super) fn connection(
     join: &Join<'_>,
     joined: &Endpoint<'_>,
     (remade, begins): (bool, String),
-    gathered: &mut Gathered,
-) {
+    trial: &mut Trial<'_>,
+) -> Part {
+    let mut part = Part::default();
     let (at, id, endpoint) = (&joined.at, &joined.id, joined.wanted);
-    let Some(reached) = &joined.reached else { return };
+    let Some(reached) = &joined.reached else { return part };
     let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
     let live = joined.connection().filter(|_| !remade);
     let failed = reached.link.is_some_and(|link| has_failed(link, id));
@@ -41,20 +43,20 @@ pub(super) fn connection(
         let reason = "Azure creates it when the endpoint connects";
         let mut change = Change::new(connection_at.clone(), Action::Create, Actor::Azure, reason);
         change.fields = vec![FieldDiff::new("status", None, Some(status.clone().into()))];
-        gathered.changes.push(change);
+        part.changes.push(change);
     }
     let decision = decide(&status);
     if let Some(decision) = decision.filter(|_| status == "Pending") {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = approval::kept(join.input, message);
-        approval::decide(&connection_at, link, id, (decision, message), gathered);
-        if let Some(draft) = gathered.drafts.last_mut() {
-            draft.needs.insert(DraftKey::new(at, Stage::Write));
-        }
+        part.add(approval::decide(&connection_at, link, id, (decision, message)));
+        trial.decide(link, id, decision.status());
+        let write = DraftKey::new(at, Stage::Write);
+        part.needs.push((DraftKey::new(&connection_at, Stage::Decide), write));
         status = decision.status().to_owned();
     }
     if decision == Some(Decision::Reject) && status == "Approved" {
-        gathered.findings.push(
+        part.findings.push(
             Finding::new(
                 rule::OWN_ENDPOINT_REJECTED,
                 connection_at.clone(),
@@ -65,7 +67,7 @@ pub(super) fn connection(
         );
     }
     if status == "Pending" {
-        gathered.awaiting_approval.push(Consumer {
+        part.awaiting_approval.push(Consumer {
             endpoint: id.as_str().to_owned(),
             subscription: id.subscription().unwrap_or_default().to_owned(),
             request_message: endpoint
@@ -84,6 +86,7 @@ pub(super) fn connection(
         let draft = Draft::new(at, Stage::Connect, op)
             .needing(at, Stage::Write)
             .needing(&connection_at, Stage::Decide);
-        gathered.drafts.push(draft);
+        part.drafts.push(draft);
     }
+    part
 }

@@ -12,7 +12,7 @@ use crate::node::service::address;
 use crate::plan::Op;
 use privlink_model::gateway::made_of;
 
-use super::super::Gathered;
+use super::super::Part;
 use super::super::draft::{Draft, Stage};
 use crate::join::service::{actor, changed};
 
@@ -24,28 +24,29 @@ pub fn written(
     input: &Input<'_>,
     key: &Key,
     stored: Option<&Value>,
-    gathered: &mut Gathered,
-) -> Vec<predict::Change> {
+) -> (Part, Vec<predict::Change>) {
+    let mut part = Part::default();
     let live = input.live.service(key);
     let Some(stored) = stored else {
-        let Some(live) = live else { return Vec::new() };
-        gathered.changes.push(delete(key, live, actor(input, key, Some(live))));
-        return vec![predict::Change::Delete(key.clone())];
+        let Some(live) = live else { return (part, Vec::new()) };
+        part.changes.push(delete(key, live, actor(input, key, Some(live))));
+        return (part, vec![predict::Change::Delete(key.clone())]);
     };
     let fields = match live {
         None => created(stored),
         Some(live) => changed(live, stored),
     };
     if live.is_some() && fields.is_empty() {
-        return vec![predict::Change::Nudge(key.clone())];
+        return (part, vec![predict::Change::Nudge(key.clone())]);
     }
     let actor = actor(input, key, live.or(Some(stored)));
-    gathered.changes.push(write(key, actor, fields));
+    part.changes.push(write(key, actor, fields));
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     let op = Op::AwaitService { namespace, name, manifest: stored.clone() };
-    gathered.drafts.push(Draft::new(&address(key), Stage::Write, op));
+    part.drafts.push(Draft::new(&address(key), Stage::Write, op));
     let service = Service::from_value(stored.clone()).ok();
-    service.map(|service| predict::Change::Apply(Arc::new(service))).into_iter().collect()
+    let change = service.map(|service| predict::Change::Apply(Arc::new(service)));
+    (part, change.into_iter().collect())
 }
 
 fn write(key: &Key, actor: Actor, fields: Vec<FieldDiff>) -> Change {

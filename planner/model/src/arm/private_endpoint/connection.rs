@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::arm::azure::{Azure, Done, check_match, not_found};
 use crate::arm::error::ArmError;
@@ -12,10 +12,10 @@ use crate::arm::resource::{
 };
 use crate::arm::world::World;
 use crate::arm::write::set_etags;
-use crate::pointer::At;
+use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
-use super::{AUTOMATIC, AWAITING, Directory, MANUAL, Request, bad_request, set, text};
+use super::{AWAITING, Directory, Request, bad_request};
 
 impl Azure<'_> {
     /// Shows a new endpoint on the provider's side. The connection is named for the endpoint and its
@@ -27,8 +27,8 @@ impl Azure<'_> {
         service: Arc<PrivateLinkService>,
         status: &str,
     ) {
-        let endpoint = self.world.others.get(&id.key()).cloned().unwrap_or_default();
-        let guid = text(&endpoint, "/properties/resourceGuid");
+        let endpoint = self.world.private_endpoints.get(&id.key()).cloned().unwrap_or_default();
+        let guid = endpoint.properties.resource_guid.as_deref().unwrap_or_default();
         let service_id = ResourceId::new(service.id());
         let mut service = Arc::unwrap_or_clone(service);
         let etag = self.hand.etag(&service_id);
@@ -55,7 +55,7 @@ impl Azure<'_> {
                 }),
                 provisioning_state: Some("Succeeded".to_owned()),
                 link_identifier: Some(link_identifier(guid)),
-                private_endpoint_location: Some(text(&endpoint, "/location").to_owned()),
+                private_endpoint_location: endpoint.location.clone(),
                 ..EndpointConnectionProperties::default()
             },
             ..EndpointConnection::default()
@@ -162,20 +162,16 @@ impl Azure<'_> {
 
     /// Shows a state on the endpoint's side.
     fn mirror_to_endpoint(&mut self, endpoint: &ResourceId, change: &Change<'_>) {
-        let Some(resource) = self.world.others.get(&endpoint.key()) else { return };
-        let mut resource = resource.as_ref().clone();
-        for list in [AUTOMATIC, MANUAL] {
-            let items = resource.pointer_mut(&format!("/properties/{list}"));
-            for item in items.and_then(Value::as_array_mut).into_iter().flatten() {
-                let state = json!({
-                    "status": change.status,
-                    "description": change.description,
-                    "actionsRequired": change.actions,
-                });
-                set(item, "/properties", "privateLinkServiceConnectionState", state);
-            }
+        let Some(resource) = self.world.private_endpoints.get_mut(&endpoint.key()) else { return };
+        for connection in Arc::make_mut(resource).connections_mut() {
+            let own = |text: Option<&str>| text.map(ToOwned::to_owned);
+            connection.properties.private_link_service_connection_state = Some(ConnectionState {
+                status: own(change.status),
+                description: own(change.description),
+                actions_required: own(change.actions),
+                ..ConnectionState::default()
+            });
         }
-        self.world.others.insert(endpoint.key(), Arc::new(resource));
         self.renew_etag(endpoint);
     }
 }

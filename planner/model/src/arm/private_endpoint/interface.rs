@@ -7,23 +7,27 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::arm::address::{in_subnet, ranges};
-use crate::arm::azure::Azure;
+use crate::arm::azure::{Azure, succeeded};
 use crate::arm::error::ArmError;
-use crate::arm::resource::{PrivateLinkService, Reference};
-use crate::pointer::At;
+use crate::arm::resource::{
+    InterfaceAddress, InterfaceAddressProperties, NetworkInterface, NetworkInterfaceProperties,
+    PrivateEndpoint, PrivateLinkService, Reference,
+};
+use crate::arm::world::World;
+use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
-use super::{bad_request, text};
+use super::bad_request;
 
 impl Azure<'_> {
     /// The address of a new endpoint: the one asked for, or a free one.
     pub(super) fn address_of_endpoint(
         &mut self,
         id: &ResourceId,
-        body: &Value,
+        body: &PrivateEndpoint,
         subnet_id: &ResourceId,
     ) -> Result<String, ArmError> {
-        let wanted = text(body, "/properties/ipConfigurations/0/properties/privateIPAddress");
+        let wanted = body.asked_address().unwrap_or_default();
         let Some(subnet) = self.world.subnets.get(&subnet_id.key()).cloned() else {
             return Err(super::missing_reference(subnet_id.as_str(), id));
         };
@@ -57,70 +61,63 @@ impl Azure<'_> {
     pub(super) fn create_interface(
         &mut self,
         endpoint: &ResourceId,
-        body: &Value,
+        body: &PrivateEndpoint,
         address: &str,
         service: &PrivateLinkService,
     ) -> String {
         let given = self.hand.network_interface(endpoint);
-        let custom = text(body, "/properties/customNetworkInterfaceName");
+        let custom = body.properties.custom_network_interface_name.as_deref().unwrap_or_default();
         let id = match given.rsplit_once('/') {
             Some((collection, _)) if !custom.is_empty() => format!("{collection}/{custom}"),
             _ => given,
         };
         let id = ResourceId::new(id);
-        let wanted = text(body, "/properties/subnet/id");
+        let wanted = body.subnet();
         let subnet = self.world.subnets.get(&wanted.to_lowercase());
         let subnet = subnet.map_or(wanted, |subnet| subnet.id()).to_owned();
         let name = format!("privateEndpointIpConfig.{}", self.hand.guid(&id));
         let mut configuration = configuration(&id, &name, address, &subnet, true);
-        let connection = json!({
+        configuration.properties.private_link_connection_properties = Some(json!({
             "groupId": "", "requiredMemberName": "",
             "fqdns": service.properties.fqdns.as_deref().unwrap_or_default(),
-        });
-        super::set(
-            &mut configuration,
-            "/properties",
-            "privateLinkConnectionProperties",
-            connection,
-        );
-        let location = text(body, "/location").to_owned();
-        let owner = ("privateEndpoint", endpoint.as_str());
-        self.insert_interface(&id, &location, owner, vec![configuration]);
+        }));
+        let interface = NetworkInterface {
+            location: Some(body.location.clone().unwrap_or_default()),
+            properties: NetworkInterfaceProperties {
+                private_endpoint: Some(Reference::to(endpoint.as_str())),
+                ip_configurations: Some(vec![configuration]),
+                ..NetworkInterfaceProperties::default()
+            },
+            ..NetworkInterface::default()
+        };
+        self.insert_interface(&id, interface);
         id.as_str().to_owned()
     }
 
-    fn insert_interface(
-        &mut self,
-        id: &ResourceId,
-        location: &str,
-        owner: (&str, &str),
-        mut configurations: Vec<Value>,
-    ) {
+    /// Takes an interface in with what Azure fills in of every one.
+    fn insert_interface(&mut self, id: &ResourceId, mut interface: NetworkInterface) {
         let etag = self.hand.etag(id);
-        for configuration in &mut configurations {
-            super::set(configuration, "", "etag", json!(etag));
+        for configuration in interface.properties.ip_configurations.iter_mut().flatten() {
+            configuration.etag = Some(etag.clone());
         }
-        let guid = self.hand.guid(id);
-        let interface = json!({
-            "name": id.name(),
-            "id": id.as_str(),
-            "etag": etag,
-            "type": "Microsoft.Network/networkInterfaces",
-            "location": location,
-            "kind": "Regular",
-            "properties": {
-                "provisioningState": "Succeeded",
-                "resourceGuid": guid,
-                "ipConfigurations": configurations,
-                "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
-                "enableAcceleratedNetworking": false,
-                "enableIPForwarding": false,
-                "hostedWorkloads": [],
-                "nicType": "Standard",
-                owner.0: {"id": owner.1},
-            },
+        interface.name = Some(id.name().to_owned());
+        interface.id = Some(id.as_str().to_owned());
+        interface.etag = Some(etag);
+        interface.kind = Some("Microsoft.Network/networkInterfaces".to_owned());
+        interface.other.insert("kind".to_owned(), json!("Regular"));
+        interface.properties.provisioning_state = succeeded();
+        interface.properties.resource_guid = Some(self.hand.guid(id));
+        let rest = json!({
+            "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
+            "enableAcceleratedNetworking": false,
+            "enableIPForwarding": false,
+            "hostedWorkloads": [],
+            "nicType": "Standard",
         });
-        self.world.others.insert(id.key(), Arc::new(interface));
+        if let Value::Object(rest) = rest {
+            interface.properties.other.extend(rest);
+        }
+        self.world.network_interfaces.insert(id.key(), Arc::new(interface));
     }
 }
 
@@ -130,20 +127,22 @@ fn configuration(
     address: &str,
     subnet: &str,
     primary: bool,
-) -> Value {
-    json!({
-        "name": name,
-        "id": interface.child("ipConfigurations", name).as_str(),
-        "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
-        "properties": {
-            "provisioningState": "Succeeded",
-            "privateIPAddress": address,
-            "privateIPAllocationMethod": "Dynamic",
-            "privateIPAddressVersion": "IPv4",
-            "subnet": {"id": subnet},
-            "primary": primary,
+) -> InterfaceAddress {
+    InterfaceAddress {
+        name: Some(name.to_owned()),
+        id: Some(interface.child("ipConfigurations", name).as_str().to_owned()),
+        kind: Some("Microsoft.Network/networkInterfaces/ipConfigurations".to_owned()),
+        properties: InterfaceAddressProperties {
+            provisioning_state: succeeded(),
+            private_ip_address: Some(address.to_owned()),
+            private_ip_allocation_method: Some("Dynamic".to_owned()),
+            private_ip_address_version: Some("IPv4".to_owned()),
+            subnet: Some(Reference::to(subnet)),
+            primary: Some(primary),
+            ..InterfaceAddressProperties::default()
         },
-    })
+        ..InterfaceAddress::default()
+    }
 }
 
 /// Brings up to date what Azure derives from endpoints and PLS: the interfaces of PLS with the
@@ -168,8 +167,8 @@ fn remove_orphans(azure: &mut Azure<'_>) {
         .flat_map(|service| service.properties.network_interfaces.iter().flatten())
         .map(|interface| interface.id().to_lowercase())
         .collect();
-    azure.world.others.retain(|key, resource| {
-        kept.contains(key) || resource.at("/properties/privateLinkService/id").is_none()
+    azure.world.network_interfaces.retain(|key, interface| {
+        kept.contains(key) || interface.properties.private_link_service.is_none()
     });
 }
 
@@ -178,15 +177,11 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
     let Some(id) = interfaces.first().map(|interface| ResourceId::new(interface.id())) else {
         return;
     };
-    let live = azure.world.others.get(&id.key()).cloned();
+    let live = azure.world.network_interfaces.get(&id.key()).cloned();
     let had: BTreeMap<String, String> = live
         .iter()
-        .filter_map(|live| live.at("/properties/ipConfigurations")?.as_array().cloned())
-        .flatten()
-        .map(|item| {
-            let address = text(&item, "/properties/privateIPAddress").to_owned();
-            (text(&item, "/name").to_owned(), address)
-        })
+        .flat_map(|live| live.properties.ip_configurations.iter().flatten())
+        .map(|item| (item.name().to_owned(), item.address().to_owned()))
         .collect();
     let wanted = service.properties.ip_configurations.as_deref().unwrap_or_default();
     let unchanged = live.is_some()
@@ -199,7 +194,7 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
         return;
     }
     // Without the old interface first, or its addresses would count as taken.
-    azure.world.others.remove(&id.key());
+    azure.world.network_interfaces.remove(&id.key());
     let mut configurations = Vec::new();
     for nat in wanted {
         let subnet = nat.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
@@ -212,22 +207,24 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
         let address = address.unwrap_or_default();
         configurations.push(configuration(&id, nat.name(), &address, subnet, primary));
         // So that the next one gets another address.
-        let location = service.location.clone().unwrap_or_default();
-        let owner = ("privateLinkService", service.id());
-        azure.insert_interface(&id, &location, owner, configurations.clone());
+        let interface = NetworkInterface {
+            location: Some(service.location.clone().unwrap_or_default()),
+            properties: NetworkInterfaceProperties {
+                private_link_service: Some(Reference::to(service.id())),
+                ip_configurations: Some(configurations.clone()),
+                ..NetworkInterfaceProperties::default()
+            },
+            ..NetworkInterface::default()
+        };
+        azure.insert_interface(&id, interface);
     }
 }
 
 fn reflect_subnets(azure: &mut Azure<'_>) {
     let mut endpoints: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (key, resource) in &azure.world.others {
-        let is_endpoint = key
-            .rsplit_once("/providers/microsoft.network/privateendpoints/")
-            .is_some_and(|(_, rest)| !rest.contains('/'));
-        if is_endpoint {
-            let subnet = text(resource, "/properties/subnet/id").to_lowercase();
-            endpoints.entry(subnet).or_default().push(text(resource, "/id").to_owned());
-        }
+    for endpoint in azure.world.private_endpoints.values() {
+        let of_subnet = endpoints.entry(endpoint.subnet().to_lowercase()).or_default();
+        of_subnet.push(endpoint.id().to_owned());
     }
     let mut inside = azure.world.inside_subnets();
     let mut entered = BTreeSet::new();
@@ -269,14 +266,11 @@ fn references(before: Option<&Value>, mut ids: Vec<String>) -> Option<Value> {
 }
 
 /// The private addresses of an endpoint or a PLS, as its interfaces show them.
-pub fn addresses_of(world: &crate::arm::world::World, resource: &Value) -> Vec<String> {
-    let interfaces = resource.at("/properties/networkInterfaces").and_then(Value::as_array);
+pub fn addresses_of(world: &World, interfaces: &[Reference]) -> Vec<String> {
+    let interfaces = interfaces.iter().map(|it| it.id().to_ascii_lowercase());
     interfaces
-        .into_iter()
-        .flatten()
-        .filter_map(|interface| world.get(&ResourceId::new(text(interface, "/id"))))
-        .filter_map(|interface| interface.at("/properties/ipConfigurations")?.as_array().cloned())
-        .flatten()
-        .map(|item| text(&item, "/properties/privateIPAddress").to_owned())
+        .filter_map(|id| world.network_interfaces.get(&id))
+        .flat_map(|interface| interface.properties.ip_configurations.iter().flatten())
+        .map(|item| item.address().to_owned())
         .collect()
 }

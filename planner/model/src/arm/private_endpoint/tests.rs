@@ -4,6 +4,7 @@ use super::*;
 use crate::arm::hand::Marks;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
+use crate::pointer::text;
 use crate::unknown;
 
 /// Subscriptions that begin alike are of one tenant; the caller has its rights where it is told.
@@ -57,8 +58,8 @@ fn world(lists: Value) -> World {
     world
 }
 
-fn body(subscription: &str, list: &str, target: &str) -> Value {
-    json!({
+fn body(subscription: &str, list: &str, target: &str) -> PrivateEndpoint {
+    let body = json!({
         "location": "eastus",
         "properties": {
             "subnet": {"id": network(subscription, "virtualNetworks/v/subnets/s")},
@@ -66,7 +67,8 @@ fn body(subscription: &str, list: &str, target: &str) -> Value {
                 "privateLinkServiceId": target, "requestMessage": "please",
             }}],
         },
-    })
+    });
+    serde_json::from_value(body).unwrap()
 }
 
 fn put(
@@ -150,8 +152,9 @@ fn an_alias_goes_into_the_manual_list() {
 fn what_azure_hands_out_is_unknown_in_a_prediction() {
     let mut world = world(json!({}));
     put(&mut world, "a1", AUTOMATIC, &service(), true).unwrap();
-    let endpoint = world.get(&ResourceId::new(network("a1", "privateEndpoints/pe"))).unwrap();
-    let addresses = addresses_of(&world, &endpoint);
+    let endpoint = &world.private_endpoints[&network("a1", "privateEndpoints/pe").to_lowercase()];
+    let interfaces = endpoint.properties.network_interfaces.as_deref().unwrap();
+    let addresses = addresses_of(&world, interfaces);
     assert_eq!(addresses.len(), 1);
     assert!(unknown::is_unknown(&addresses[0]));
 }

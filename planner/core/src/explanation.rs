@@ -161,8 +161,7 @@ fn object(
     match address.kind {
         Kind::Service => Some(address.name.clone()),
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
-            let wanted = input.wanted.endpoint(&address.name)?;
-            Some(input.id(wanted).as_str().to_owned())
+            Some(input.endpoint(&address.name)?.id.as_str().to_owned())
         }
         _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
     }
@@ -185,13 +184,9 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
             }
             state
         }
-        Kind::PrivateEndpoint | Kind::EndpointConnection
-            if input.wanted.endpoint(&address.name).is_some() =>
-        {
-            let Some(wanted) = input.wanted.endpoint(&address.name) else {
-                return known("unknown");
-            };
-            match input.live.resource(&input.id(wanted)) {
+        Kind::PrivateEndpoint | Kind::EndpointConnection => {
+            let Some(endpoint) = input.endpoint(&address.name) else { return known("unknown") };
+            match input.live.resource(&endpoint.id) {
                 Observation::Present(live) => {
                     let mut state = known("present");
                     state.details.extend(
@@ -203,7 +198,7 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
                 Observation::Unreadable(_) | Observation::NotObserved => known("unknown"),
             }
         }
-        Kind::PrivateEndpoint | Kind::EndpointConnection | Kind::DnsRecord => known("unknown"),
+        Kind::DnsRecord => known("unknown"),
         _ => {
             let Some(view) = live(planned, address) else { return known("absent") };
             let mut state = known("present");

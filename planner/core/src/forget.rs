@@ -13,7 +13,6 @@ use crate::node::dns_record;
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
 use crate::plural::count;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Observation;
 
 /// Why nothing is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,18 +107,13 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -
         return false;
     }
     let id = |live: &Value| live.get("id").and_then(Value::as_str).map(ResourceId::new);
-    let documented = input.wanted.endpoint(&at.name).and_then(|wanted| {
-        let (_, target) = dns_record::target(wanted, &input.id(wanted))?;
-        Some(target)
-    });
+    let documented = input.endpoint(&at.name).and_then(|it| Some(it.record()?.1));
     if documented.is_some() && documented == id(record) {
         return true;
     }
-    let interface = endpoint.pointer("/properties/networkInterfaces/0/id").and_then(Value::as_str);
-    let interface = interface.map(|id| input.live.resource(&ResourceId::new(id)));
-    let Some(Observation::Present(interface)) = interface else { return false };
-    let address = interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress");
-    dns_record::addresses(record).any(|it| Some(it) == address)
+    let live = id(endpoint).and_then(|id| input.live.world().private_endpoints.get(&id.key()));
+    let address = live.and_then(|live| input.live.address_of(live));
+    address.is_some() && dns_record::addresses(record).any(|it| it.as_str() == address)
 }
 
 /// The object's id, and how its marks are taken off.

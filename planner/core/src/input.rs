@@ -3,14 +3,14 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
 use crate::date::Day;
 use crate::desired::PrivateEndpoint;
 use crate::diagnostic::Span;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
-use crate::node::private_endpoint;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::{Mode, Scope};
 use crate::resource_id::ResourceId;
 use crate::rule::Code;
@@ -58,6 +58,39 @@ pub struct Input<'a> {
     /// Told when a stage begins; what it returns is dropped when the stage ends. The shell measures with it; the core has
     /// no clock.
     pub(crate) entered: fn(Stage) -> Box<dyn Any>,
+}
+
+/// A desired endpoint, with what it is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<'a> {
+    /// Its address.
+    pub(crate) at: Address,
+    /// Its id.
+    pub(crate) id: ResourceId,
+    /// Its document.
+    pub(crate) wanted: &'a PrivateEndpoint,
+}
+
+impl<'a> Named<'a> {
+    fn new(wanted: &'a PrivateEndpoint, subscription: &str) -> Self {
+        let at = private_endpoint::address(&wanted.name.value);
+        Self { at, id: private_endpoint::id(wanted, subscription), wanted }
+    }
+
+    /// The address of its connection.
+    pub(crate) fn connection(&self) -> Address {
+        Address::new(Kind::EndpointConnection, self.at.name.clone())
+    }
+
+    /// The id of its subnet.
+    pub(crate) fn subnet(&self) -> ResourceId {
+        private_endpoint::subnet_id(self.wanted, &self.id)
+    }
+
+    /// What keeps its name: the address and the id.
+    pub(crate) fn record(&self) -> Option<(Address, ResourceId)> {
+        dns_record::target(self.wanted, &self.id)
+    }
 }
 
 /// A part of planning that is worth a look of its own.
@@ -127,9 +160,15 @@ impl<'a> Input<'a> {
         self.wanted.own()
     }
 
-    /// The id of a desired endpoint.
-    pub(crate) fn id(&self, endpoint: &PrivateEndpoint) -> ResourceId {
-        private_endpoint::id(endpoint, &self.facts.subscription)
+    /// The desired endpoints, in order of their documents' names.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Named<'a>> + use<'a> {
+        let subscription = self.facts.subscription.as_str();
+        self.wanted.endpoints().map(|wanted| Named::new(wanted, subscription))
+    }
+
+    /// A desired endpoint, by the name of its document.
+    pub(crate) fn endpoint(&self, name: &str) -> Option<Named<'a>> {
+        self.wanted.endpoint(name).map(|wanted| Named::new(wanted, &self.facts.subscription))
     }
 
     /// Whether the plan is about this unit, see [`selection`].

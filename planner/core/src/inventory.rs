@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::arm::resource::{PrivateEndpoint, ZoneGroup};
 use crate::arm::world::{World, group_key};
 use crate::facts::{Missing, missing_cluster};
 use crate::group::Cluster;
@@ -180,12 +181,36 @@ impl<'a> Inventory<'a> {
         self.resources_of_type(private_endpoint::TYPE)
     }
 
+    /// The address of an endpoint in its subnet, by its network interface.
+    pub(crate) fn address_of(&self, endpoint: &PrivateEndpoint) -> Option<&str> {
+        let interface = endpoint.properties.network_interfaces.as_ref()?.first()?.id();
+        let interface = self.world().network_interfaces.get(&interface.to_ascii_lowercase())?;
+        let first = interface.properties.ip_configurations.as_ref()?.first()?;
+        first.properties.private_ip_address.as_deref()
+    }
+
+    /// The zone groups of an endpoint.
+    pub(crate) fn zone_groups(&self, endpoint: &ResourceId) -> impl Iterator<Item = &ZoneGroup> {
+        let below = format!("{}/", endpoint.key());
+        let from = self.world().zone_groups.range(below.clone()..);
+        from.take_while(move |(key, _)| key.starts_with(&below)).map(|(_, group)| group.as_ref())
+    }
+
     /// The A records of private DNS zones, as ARM shows them.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Value> {
         let lists = self
             .lists()
             .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"));
         lists.flat_map(|(_, reading)| reading.objects())
+    }
+
+    /// The AKS clusters whose machines are in this resource group.
+    pub(crate) fn clusters_of(&self, group: &str) -> impl Iterator<Item = &Value> {
+        let clusters = self.resources_of_type("Microsoft.ContainerService/managedClusters");
+        clusters.filter(move |cluster| {
+            let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
+            nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
+        })
     }
 
     /// All resources of one type (`Microsoft.Network/privateEndpoints`) in all lists read.

@@ -45,8 +45,7 @@ impl<'a> Join<'a> {
 
     /// The desired endpoints, by name, each beside the live one and what it is to reach.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'a>> + use<'_, 'a> {
-        let wanted = self.input.wanted.endpoints();
-        wanted.map(|wanted| Endpoint::of(self.input, self.prediction, wanted))
+        self.input.endpoints().map(|it| Endpoint::of(self.input, self.prediction, it))
     }
     /// The desired Services, each beside the live one. None of them is live where Services could not be read.
     pub(crate) fn services(&self) -> impl Iterator<Item = Service<'a>> + use<'a> {

@@ -23,7 +23,7 @@ use crate::health;
 use crate::input::{Input, Selection, Stage};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
-use crate::node::{dns_record, private_endpoint, service};
+use crate::node::{dns_record, service};
 use crate::plan::{
     self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step,
     Summary,
@@ -171,8 +171,7 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     let services = services.map(|key| (service::address(key), key.to_string()));
     let mut subjects: BTreeMap<Address, String> = services.collect();
     for (address, view) in prediction.nodes_after() {
-        let wanted = |key: &crate::kubernetes::service::Key| input.wanted.has(key);
-        if view.service.as_ref().is_some_and(wanted) {
+        if input.wanted.has_node(view) {
             subjects.insert(address.clone(), view.id.as_str().to_owned());
         }
     }
@@ -301,9 +300,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         return Vec::new();
     }
     let mut outputs = Vec::new();
-    let wanted = |key: &crate::kubernetes::service::Key| input.wanted.has(key);
     for (address, view) in prediction.nodes_after() {
-        if !view.service.as_ref().is_some_and(wanted) {
+        if !input.wanted.has_node(view) {
             continue;
         }
         let pointers: &[(&str, &str)] = match address.kind {
@@ -323,15 +321,12 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
             });
         }
     }
-    for endpoint in input.wanted.endpoints() {
-        let name = &endpoint.name.value;
-        let id = input.id(endpoint);
-        let address = private_endpoint::address(name);
+    for endpoint in input.endpoints() {
         for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
             outputs.push(Output {
-                address: address.clone(),
+                address: endpoint.at.clone(),
                 name: name.to_owned(),
-                id: id.as_str().to_owned(),
+                id: endpoint.id.as_str().to_owned(),
                 pointer: pointer.to_owned(),
             });
         }

@@ -480,8 +480,7 @@ fn leaving(input: &Input<'_>) -> BTreeSet<String> {
     if !input.prunes() {
         return BTreeSet::new();
     }
-    let wanted = input.wanted.endpoints();
-    let wanted: BTreeSet<String> = wanted.map(|it| input.id(it).key()).collect();
+    let wanted: BTreeSet<String> = input.endpoints().map(|it| it.id.key()).collect();
     input.own().keys().filter(|it| !wanted.contains(*it)).cloned().collect()
 }
 

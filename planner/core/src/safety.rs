@@ -5,6 +5,7 @@ pub(crate) mod consent;
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateEndpoint;
 use crate::change::{Action, Actor, Change};
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
@@ -130,13 +131,11 @@ fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
 
 /// The ids, in lower case, of endpoints with the protecting tag, or whose documents have the label.
 fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
-    let live = input.live.resources_of_type("Microsoft.Network/privateEndpoints");
-    let tagged = live.filter_map(|live| {
-        let tag = live.get("tags")?.get(PROTECT_TAG)?.as_str()?;
-        (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
-    });
-    let wanted = input.wanted.endpoints().filter(|endpoint| endpoint.protect);
-    tagged.chain(wanted.map(|it| input.id(it).key())).collect()
+    let live = input.live.world().private_endpoints.iter();
+    let tag = |live: &PrivateEndpoint| live.tags.as_ref()?.get(PROTECT_TAG).cloned();
+    let tagged = live.filter(|(_, live)| tag(live).as_deref() == Some("true"));
+    let wanted = input.endpoints().filter(|endpoint| endpoint.wanted.protect);
+    tagged.map(|(key, _)| key.clone()).chain(wanted.map(|it| it.id.key())).collect()
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.

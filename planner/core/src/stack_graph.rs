@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
 use crate::graph::{Graph, Node, Ownership};
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::sides::Nodes;
-use crate::node::{View, dns_record, private_endpoint, private_link_service};
+use crate::node::{View, private_link_service};
 use crate::plan::{Mode, Need};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -177,26 +177,24 @@ fn subnet(id: &str) -> Option<Address> {
 }
 
 fn endpoints(input: &Input<'_>, prediction: &Prediction, graph: &mut Graph) {
-    for wanted in input.wanted.endpoints() {
-        let name = &wanted.name.value;
-        let at = private_endpoint::address(name);
-        let id = input.id(wanted);
-        add(graph, &at, Ownership::Written);
+    for endpoint in input.endpoints() {
+        let Named { at, id, wanted } = &endpoint;
+        add(graph, at, Ownership::Written);
         let connection = connection_address(id.as_str(), input.own());
         add(graph, &connection, Ownership::Written);
-        graph.need(&connection, &at, "is its other side");
+        graph.need(&connection, at, "is its other side");
         if let crate::desired::Target::Service(service) = &wanted.target {
             let key = &service.value;
             let link = prediction.link_after(key);
             if let Some(link) =
                 link.map(|link| private_link_service::address(link, prediction.owners()))
             {
-                graph.need(&at, &link, "connects to it");
+                graph.need(at, &link, "connects to it");
             }
         }
-        if let Some((record, _)) = dns_record::target(wanted, &id) {
+        if let Some((record, _)) = endpoint.record() {
             add(graph, &record, Ownership::Written);
-            graph.need(&record, &at, "leads to its address");
+            graph.need(&record, at, "leads to its address");
         }
     }
 }

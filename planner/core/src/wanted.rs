@@ -15,6 +15,7 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::document::{self, Policy};
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
+use crate::node::View;
 use crate::node::private_endpoint::{self, address};
 use crate::resource_id::ResourceId;
 
@@ -135,6 +136,11 @@ impl<'a> Wanted<'a> {
     /// Whether the input makes a namespace.
     pub(crate) fn makes_namespace(&self, name: &str) -> bool {
         self.desired.makers.iter().any(|it| it.is_namespace() && it.name.value == name)
+    }
+
+    /// Whether an object in Azure belongs to a Service that is wanted.
+    pub(crate) fn has_node(&self, node: &View) -> bool {
+        node.service.as_ref().is_some_and(|key| self.has(key))
     }
 
     /// The same with some endpoints otherwise.

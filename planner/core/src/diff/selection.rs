@@ -10,7 +10,7 @@ use crate::address::{Address, Kind};
 use crate::desired::Target;
 use crate::input::{Input, Selection};
 use crate::join::{leaving, records_leaving, records_written};
-use crate::node::{dns_record, endpoint_connection, private_endpoint, private_link_service};
+use crate::node::{endpoint_connection, private_endpoint, private_link_service};
 use crate::plan::{Mode, Scope};
 use crate::schema;
 
@@ -141,13 +141,11 @@ impl Nodes {
             add(unit.clone(), Some(unit));
             add(Address::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
         }
-        for wanted in input.wanted.endpoints() {
-            let name = &wanted.name.value;
-            if let Some((record, _)) = dns_record::target(wanted, &input.id(wanted)) {
-                add(record.clone(), Some(&record));
+        for endpoint in input.endpoints() {
+            for unit in endpoint.record().map(|(record, _)| record).into_iter().chain([endpoint.at])
+            {
+                add(unit.clone(), Some(&unit));
             }
-            let unit = private_endpoint::address(name);
-            add(unit.clone(), Some(&unit));
         }
         for (record, _) in records_written(input) {
             add(record.clone(), Some(&record));
@@ -208,14 +206,12 @@ fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
         input.options.mode == Mode::Destroy || !wanted
     };
     if input.options.mode == Mode::Apply {
-        for wanted in input.wanted.endpoints() {
-            let name = &wanted.name.value;
-            let at = private_endpoint::address(name);
-            if let Target::Service(key) = &wanted.target {
-                need(&at, crate::node::service::address(&key.value));
+        for endpoint in input.endpoints() {
+            if let Target::Service(key) = &endpoint.wanted.target {
+                need(&endpoint.at, crate::node::service::address(&key.value));
             }
-            if let Some((record, _)) = dns_record::target(wanted, &input.id(wanted)) {
-                need(&record, at);
+            if let Some((record, _)) = endpoint.record() {
+                need(&record, endpoint.at);
             }
         }
     }

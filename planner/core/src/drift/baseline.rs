@@ -9,14 +9,13 @@ use crate::address::{Address, Kind};
 use crate::change::Action;
 use crate::consumer::Consumer;
 use crate::field_diff;
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::service::comparable;
-use crate::node::{View, endpoint_connection, private_endpoint, service};
+use crate::node::{View, endpoint_connection, service};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
-use crate::snapshot::Observation;
 
 use super::Class;
 use super::gathered::{Gathered, difference};
@@ -48,10 +47,9 @@ impl Baseline {
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
             since.nodes.insert(node.id.key(), Arc::clone(node));
         }
-        for endpoint in live.endpoints() {
-            let text = |pointer: &str| endpoint.pointer(pointer).and_then(Value::as_str);
-            let guid = text("/properties/resourceGuid");
-            since.know(Kind::PrivateEndpoint, text("/id").unwrap_or_default(), guid);
+        for endpoint in live.world().private_endpoints.values() {
+            let guid = endpoint.properties.resource_guid.as_deref();
+            since.know(Kind::PrivateEndpoint, endpoint.id(), guid);
         }
         since
     }
@@ -111,19 +109,15 @@ pub(super) fn compare(input: &Input<'_>, since: &Baseline, gathered: &mut Gather
         cause.at = made.map(ToOwned::to_owned);
         gathered_if_another(since, &at, &key.to_string(), Some(&live.uid), cause, gathered);
     }
-    for endpoint in input.wanted.endpoints() {
-        let name = &endpoint.name.value;
-        let id = input.id(endpoint);
-        let Observation::Present(live) = input.live.resource(&id) else { continue };
-        let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
-        let at = private_endpoint::address(name);
+    for Named { at, id, .. } in input.endpoints() {
+        let live = input.live.world().private_endpoints.get(&id.key());
+        let guid = live.and_then(|live| live.properties.resource_guid.as_deref());
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
     }
     let own = input.own();
     for (at, node) in input.live.nodes() {
-        let ours = node.service.as_ref().is_some_and(|key| input.wanted.has(key));
-        if !ours || node.identity.is_none() {
+        if !input.wanted.has_node(node) || node.identity.is_none() {
             continue;
         }
         let cause = Cause::by(By::AzureOrSomebodyInIt);

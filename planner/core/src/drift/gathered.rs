@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
+use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::input::Input;
-use crate::node::{dns_record, private_endpoint};
 use crate::planning::account;
 use crate::prediction::Prediction;
 use crate::unknown;
@@ -135,12 +134,10 @@ impl Gathered {
     /// What desired state names was looked at, whatever came of it.
     pub(super) fn expect_desired(&mut self, input: &Input<'_>) {
         self.nodes.extend(input.wanted.keys().map(crate::node::service::address));
-        for wanted in input.wanted.endpoints() {
-            let name = &wanted.name.value;
-            self.nodes.insert(private_endpoint::address(name));
-            self.nodes.insert(Address::new(Kind::EndpointConnection, name));
-            let id = input.id(wanted);
-            self.nodes.extend(dns_record::target(wanted, &id).map(|(address, _)| address));
+        for endpoint in input.endpoints() {
+            self.nodes.insert(endpoint.connection());
+            self.nodes.extend(endpoint.record().map(|(address, _)| address));
+            self.nodes.insert(endpoint.at);
         }
     }
 }

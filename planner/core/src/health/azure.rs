@@ -138,9 +138,8 @@ pub(crate) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// Whether a live frontend belongs to the stack.
 fn has_frontends(join: &Join<'_>) -> bool {
-    let ours = |key| join.input.wanted.has(key);
     let mut nodes = join.prediction.nodes_before().iter();
-    nodes.any(|(at, node)| at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours))
+    nodes.any(|(at, node)| at.kind == Kind::FrontendIp && join.input.wanted.has_node(node))
 }
 
 fn denies_all(rule: &SecurityRule) -> bool {

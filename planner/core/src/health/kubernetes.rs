@@ -82,11 +82,9 @@ pub(crate) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
         0 => "the cluster has no Node, so nothing answers behind it".to_owned(),
         _ => format!("none of {count} Nodes is ready, so nothing answers behind it"),
     };
-    let ours = |key: &Key| join.input.wanted.has(key);
     let frontends = join.prediction.nodes_before().iter();
-    let of_stack = frontends.filter(|(at, node)| {
-        at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours)
-    });
+    let of_stack = frontends
+        .filter(|(at, node)| at.kind == Kind::FrontendIp && join.input.wanted.has_node(node));
     let balancers = of_stack.filter_map(|(_, node)| Some(node.id.parent()?.name().to_owned()));
     for balancer in balancers.collect::<BTreeSet<String>>() {
         findings.push(finding(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
 
-use super::endpoint::{Links, Selected, asked};
+use super::endpoint::{Links, Selected};
 use super::{API_VERSION, Seen, free_name};
 
 /// An EndpointApproval for each Service that others are connected to, or asked to be: those approved and
@@ -30,7 +30,7 @@ pub(super) fn documents(
         for consumer in private_link_service::consumers(link) {
             let id = ResourceId::new(&consumer.endpoint);
             let own = endpoints.iter().find(|endpoint| endpoint.id == id);
-            let asks = own.and_then(|own| asked(own.live)).is_none_or(|asked| asked.is_manual);
+            let asks = own.and_then(|own| own.live.connection()).is_none_or(|(_, manual)| manual);
             match consumer.status.as_str() {
                 "Approved" if asks => approved.push(json!({"endpoint": id.as_str()})),
                 "Rejected" if own.is_none() => rejected.push(json!({"endpoint": id.as_str()})),

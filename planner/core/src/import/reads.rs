@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::annotation::keys;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::resource_id::ResourceId;
 
-use super::endpoint::{self, zone_groups};
+use super::endpoint;
 use super::{Error, Place, Seen, Selection, service, stack};
 
 /// The lists that an import needs and that the snapshot has not: groups of Private Link Services that
@@ -45,12 +43,11 @@ pub fn reads(
         services.iter().filter_map(|(key, _)| Some((key.clone(), seen.link(key)?))).collect();
     let endpoints = endpoint::select(&seen, &links, &mut unheard);
     for endpoint in &endpoints {
-        let subnet = endpoint.live.pointer("/properties/subnet/id").and_then(Value::as_str);
-        let network = subnet.and_then(|subnet| ResourceId::new(subnet).parent());
+        let network = ResourceId::new(endpoint.live.subnet()).parent();
         lists.extend(network.and_then(|it| it.collection()).map(|it| it.as_str().to_owned()));
         lists.insert(format!("{}/privateDnsZoneGroups", endpoint.id));
         // Azure keeps the records of endpoints with a zone group.
-        if zone_groups(live, &endpoint.id).next().is_none()
+        if live.zone_groups(&endpoint.id).next().is_none()
             && let Some(subscription) = endpoint.id.subscription()
         {
             lists.insert(format!(

@@ -4,8 +4,8 @@ use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
 use crate::desired::PrivateEndpoint;
-use crate::input::Input;
-use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner, subnet_id};
+use crate::input::{Input, Named};
+use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -39,17 +39,13 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    pub(super) fn of(
-        input: &'a Input<'a>,
-        prediction: &'a Prediction,
-        wanted: &'a PrivateEndpoint,
-    ) -> Self {
-        let id = input.id(wanted);
-        let subnet = subnet_id(wanted, &id);
+    pub(super) fn of(input: &'a Input<'a>, prediction: &'a Prediction, named: Named<'a>) -> Self {
+        let subnet = named.subnet();
+        let Named { at, id, wanted } = named;
         Self {
             input,
             prediction,
-            at: private_endpoint::address(&wanted.name.value),
+            at,
             wanted,
             live: live(input, prediction, &id),
             reached: reached(prediction, wanted),
@@ -142,14 +138,8 @@ impl<'a> Endpoint<'a> {
             return address.value.to_string();
         }
         let live = self.seen().filter(|_| !remade);
-        let address = live.and_then(|live| {
-            let nic =
-                live.properties.network_interfaces.as_ref()?.first()?.id().to_ascii_lowercase();
-            let nic = self.prediction.before.network_interfaces.get(&nic)?;
-            let first = nic.properties.ip_configurations.as_ref()?.first()?;
-            first.properties.private_ip_address.clone()
-        });
-        address.unwrap_or_else(|| private_endpoint::address_mark(&self.id))
+        let address = live.and_then(|live| self.input.live.address_of(live));
+        address.map_or_else(|| private_endpoint::address_mark(&self.id), ToOwned::to_owned)
     }
 }
 

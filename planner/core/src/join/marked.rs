@@ -9,7 +9,7 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateEndpoint, PrivateLinkService};
 use crate::arm::world::World;
 use crate::input::Input;
-use crate::node::dns_record::{self, tag, target};
+use crate::node::dns_record::{self, tag};
 use crate::node::private_endpoint::{owner, stack_of};
 use crate::node::{private_link_service, service};
 use crate::plan::Mode;
@@ -63,7 +63,7 @@ pub(crate) fn leaving(input: &Input<'_>) -> Vec<Arc<PrivateEndpoint>> {
     }
     let wanted: BTreeSet<ResourceId> = match input.options.mode {
         Mode::Destroy => BTreeSet::new(),
-        Mode::Apply => input.wanted.endpoints().map(|wanted| input.id(wanted)).collect(),
+        Mode::Apply => input.endpoints().map(|it| it.id).collect(),
     };
     let own = input.own();
     let ours = input
@@ -119,11 +119,7 @@ pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Op
     }
     let wanted: BTreeSet<ResourceId> = match input.options.mode {
         Mode::Destroy => BTreeSet::new(),
-        Mode::Apply => {
-            let endpoints = input.wanted.endpoints();
-            let target = |it| target(it, &input.id(it));
-            endpoints.filter_map(target).map(|(_, id)| id).collect()
-        }
+        Mode::Apply => input.endpoints().filter_map(|it| Some(it.record()?.1)).collect(),
     };
     let mut leaving = records_written(input);
     leaving.retain(|(_, id)| !wanted.contains(id));

@@ -6,9 +6,9 @@ use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::desired::{PrivateEndpoint, Target};
 use crate::facts::Facts;
-use crate::input::{Input, Options};
+use crate::input::{Input, Named, Options};
 use crate::inventory::Inventory;
-use crate::node::private_endpoint::{live_connection, subnet_id};
+use crate::node::private_endpoint::live_connection;
 use crate::plan::{Finding, Mode};
 use crate::resource_id::ResourceId;
 use crate::rule;
@@ -42,19 +42,17 @@ fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
     if input.options.mode != Mode::Apply || !input.prunes() {
         return Vec::new();
     }
-    let unnamed = input.wanted.endpoints().filter(|wanted| wanted.azure_name.is_none());
-    let wanted: Vec<&PrivateEndpoint> =
-        unnamed.filter(|it| input.live.resource(&input.id(it)) == Observation::Absent).collect();
+    let unnamed = input.endpoints().filter(|it| it.wanted.azure_name.is_none());
+    let wanted: Vec<Named<'_>> =
+        unnamed.filter(|it| input.live.resource(&it.id) == Observation::Absent).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
     let leaving = leaving(input);
-    let is_it = |live: &Live, wanted: &PrivateEndpoint| {
-        let (own, live_id) = (input.id(wanted), ResourceId::new(live.id()));
-        let subnet = ResourceId::new(live.subnet());
-        own.collection() == live_id.collection()
-            && subnet == subnet_id(wanted, &own)
-            && reaches(input.live, live, wanted)
+    let is_it = |live: &Live, it: &Named<'_>| {
+        it.id.collection() == ResourceId::new(live.id()).collection()
+            && it.subnet() == ResourceId::new(live.subnet())
+            && reaches(input.live, live, it.wanted)
     };
     let mut renamed = Vec::new();
     let mut claimed = BTreeSet::new();
@@ -66,7 +64,7 @@ fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
         if is_shared || !claimed.insert(live.key()) {
             continue;
         }
-        let mut endpoint = (*one).clone();
+        let mut endpoint = one.wanted.clone();
         if endpoint.connection_name == endpoint.name.value {
             endpoint.connection_name = live.name().to_owned();
         }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
+use crate::address::Address;
 use crate::change::{Action, Change, Effect};
 use crate::controller::predict;
 use crate::desired::Target;
 use crate::diff::Part;
 use crate::finding;
 use crate::input::Input;
-use crate::node::{dns_record, private_endpoint};
+use crate::node::private_endpoint;
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
@@ -92,28 +92,26 @@ fn of_endpoints(
         .filter(|it: &&Change| it.action != Action::Keep)
         .map(|it| &it.address)
         .collect();
-    for wanted in input.wanted.endpoints() {
-        let name = &wanted.name.value;
-        let at = private_endpoint::address(name);
-        let id = input.id(wanted);
-        let Some(live) = prediction.before.private_endpoints.get(&id.key()) else { continue };
-        if written.contains(&at) {
+    for endpoint in input.endpoints() {
+        let Some(live) = prediction.before.private_endpoints.get(&endpoint.id.key()) else {
+            continue;
+        };
+        if written.contains(&endpoint.at) {
             continue;
         }
-        let connection = Address::new(Kind::EndpointConnection, name.clone());
-        still.insert((connection, rule::OWN_ENDPOINT_REJECTED));
+        still.insert((endpoint.connection(), rule::OWN_ENDPOINT_REJECTED));
         // An endpoint that is wanted elsewhere is no more as its document says.
-        if ResourceId::new(live.subnet()) == private_endpoint::subnet_id(wanted, &id) {
-            still.insert((at.clone(), rule::NETWORK_MISSING));
+        if ResourceId::new(live.subnet()) == endpoint.subnet() {
+            still.insert((endpoint.at.clone(), rule::NETWORK_MISSING));
         }
-        if let Some((record, _)) = dns_record::target(wanted, &id) {
+        if let Some((record, _)) = endpoint.record() {
             still.insert((record, rule::ZONE_MISSING));
         }
-        if let Target::Service(key) = &wanted.target
+        if let Target::Service(key) = &endpoint.wanted.target
             && prediction.link_before(&key.value).is_none()
             && private_endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
         {
-            still.insert((at, rule::NO_PRIVATE_LINK_SERVICE));
+            still.insert((endpoint.at, rule::NO_PRIVATE_LINK_SERVICE));
         }
     }
     still

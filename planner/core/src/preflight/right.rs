@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::annotation::keys::PLS_RESOURCE_GROUP;
 use crate::arm::resource::Subnet;
 use crate::desired::{Approval, Dns, Services, Target};
-use crate::node::{dns_record, private_endpoint};
+use crate::input::{Input, Named};
+use crate::node::dns_record;
 use crate::resource_id::ResourceId;
 
 use super::{Actions, Needs, Phase, Subject, Verb};
@@ -262,8 +263,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
         of_controller(subject, &mut needs.cluster);
     }
     needs.registered.insert(input.facts.subscription.to_lowercase());
-    for wanted in input.wanted.endpoints() {
-        let id = input.id(wanted);
+    for Named { id, wanted, .. } in input.endpoints() {
         let own = id.subscription().unwrap_or_default().to_lowercase();
         needs.registered.insert(own.clone());
         needs.tenants.insert(own);
@@ -279,13 +279,8 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
 
 /// The object id of the identity that the controller of an AKS cluster works as.
 fn principal(subject: &Subject<'_>) -> Option<String> {
-    let mut clusters =
-        subject.input.live.resources_of_type("Microsoft.ContainerService/managedClusters");
-    let group = &subject.input.facts.resource_group;
-    let cluster = clusters.find(|cluster| {
-        let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
-        nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
-    })?;
+    let Input { live, facts, .. } = subject.input;
+    let cluster = live.clusters_of(&facts.resource_group).next()?;
     let identity = cluster.get("identity")?;
     let assigned = identity.get("userAssignedIdentities").and_then(Value::as_object);
     let user = assigned.and_then(|all| all.values().next()?.get("principalId"));
@@ -305,7 +300,7 @@ fn group_of(id: &ResourceId) -> Option<String> {
 fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
     let input = subject.input;
     let facts = input.facts;
-    let endpoints = || input.wanted.endpoints().map(|it| (input.id(it), it));
+    let endpoints = || input.endpoints();
     let subscription =
         |id: &ResourceId| Some(format!("/subscriptions/{}", id.subscription()?).to_lowercase());
     let mut scopes: BTreeSet<String> = match on {
@@ -316,39 +311,37 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
         }
         On::NodeGroup => BTreeSet::from([group(&facts.subscription, &facts.resource_group)]),
         On::NetworkGroup => {
-            let networks = endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id));
+            let networks = endpoints().map(|it| it.subnet());
             let networks = networks.filter_map(|subnet| group_of(&subnet));
             networks.chain(group_of(&facts.virtual_network_id())).collect()
         }
         On::EndpointSubscription => {
             let own = format!("/subscriptions/{}", facts.subscription).to_lowercase();
-            endpoints().filter_map(|(id, _)| subscription(&id)).chain([own]).collect()
+            endpoints().filter_map(|it| subscription(&it.id)).chain([own]).collect()
         }
-        On::EndpointGroup => endpoints().filter_map(|(id, _)| group_of(&id)).collect(),
+        On::EndpointGroup => endpoints().filter_map(|it| group_of(&it.id)).collect(),
         On::ZoneGroupEndpoint => endpoints()
-            .filter(|(_, it)| matches!(it.dns, Some(Dns::ZoneGroup { .. })))
-            .filter_map(|(id, _)| group_of(&id))
+            .filter(|it| matches!(it.wanted.dns, Some(Dns::ZoneGroup { .. })))
+            .filter_map(|it| group_of(&it.id))
             .collect(),
-        On::EndpointSubnet => {
-            endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id).key()).collect()
-        }
+        On::EndpointSubnet => endpoints().map(|it| it.subnet().key()).collect(),
         On::AutomaticLink => endpoints()
-            .filter(|(_, it)| it.approval == Approval::Automatic)
-            .filter_map(|(_, it)| link_scope(subject, &it.target))
+            .filter(|it| it.wanted.approval == Approval::Automatic)
+            .filter_map(|it| link_scope(subject, &it.wanted.target))
             .collect(),
         On::DecidedLink => {
             let services = input.wanted.approvals().map(|it| &it.service);
             services.map(|it| link_group(subject, &it.value)).collect()
         }
         On::RecordZone => endpoints()
-            .filter_map(|(id, it)| match &it.dns {
+            .filter_map(|Named { id, wanted, .. }| match &wanted.dns {
                 Some(Dns::Record { zone, .. }) => Some(dns_record::zone_id(zone, &id).key()),
                 _ => None,
             })
             .collect(),
         On::GroupZone => endpoints()
-            .flat_map(|(id, it)| {
-                let zones = match &it.dns {
+            .flat_map(|Named { id, wanted, .. }| {
+                let zones = match &wanted.dns {
                     Some(Dns::ZoneGroup { zones, .. }) => zones.as_slice(),
                     _ => &[],
                 };
@@ -475,13 +468,8 @@ fn linked(properties: &serde_json::Map<String, Value>) -> Vec<(String, &'static 
 /// The subnets of the cluster's node pools, where they are not AKS's own network. The controller writes
 /// scale sets to put nodes behind a load balancer, and each refers to its subnet.
 fn subnets_of_pools(subject: &Subject<'_>) -> BTreeSet<String> {
-    let clusters =
-        subject.input.live.resources_of_type("Microsoft.ContainerService/managedClusters");
-    let group = &subject.input.facts.resource_group;
-    let own = clusters.filter(|cluster| {
-        let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
-        nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
-    });
+    let Input { live, facts, .. } = subject.input;
+    let own = live.clusters_of(&facts.resource_group);
     own.flat_map(|cluster| {
         let pools = cluster.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
         let subnets = pools.into_iter().flatten().filter_map(|pool| pool.get("vnetSubnetID"));

@@ -6,7 +6,7 @@
 //! `LinkedAuthorizationFailed`.
 
 use crate::desired::{Approval, Target};
-use crate::node::private_endpoint;
+use crate::input::Named;
 use crate::preflight::check::{check, text};
 use crate::snapshot::{Observation, Reading};
 
@@ -58,12 +58,10 @@ pub(super) fn regions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 .or("Leave `location` out, or name a virtual network of that region."),
         );
     };
-    for wanted in input.wanted.endpoints() {
-        let name = &wanted.name.value;
-        let Some(location) = &wanted.location else { continue };
-        let subnet = private_endpoint::subnet_id(wanted, &input.id(wanted));
-        let Some(network) = subnet.parent() else { continue };
-        of(private_endpoint::address(name).to_string(), &network, location);
+    for endpoint in input.endpoints() {
+        let Some(location) = &endpoint.wanted.location else { continue };
+        let Some(network) = endpoint.subnet().parent() else { continue };
+        of(endpoint.at.to_string(), &network, location);
     }
     if input.wanted.has_services() && !input.facts.virtual_network.is_empty() {
         let network = input.facts.virtual_network_id();
@@ -79,12 +77,10 @@ fn normal(region: &str) -> String {
 /// Whether endpoints that want to be approved at once are in the tenant of what they reach.
 pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec<Check>) {
     let input = subject.input;
-    for wanted in input.wanted.endpoints() {
-        let name = &wanted.name.value;
+    for Named { at, id, wanted } in input.endpoints() {
         if wanted.approval != Approval::Automatic {
             continue;
         }
-        let id = input.id(wanted);
         let own = id.subscription().unwrap_or_default().to_lowercase();
         let other = match &wanted.target {
             Target::Id(id) => id.subscription().unwrap_or_default().to_lowercase(),
@@ -106,7 +102,7 @@ pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec
         checks.push(
             check(
                 Area::Tenant,
-                private_endpoint::address(name).to_string(),
+                at.to_string(),
                 "one tenant, for approval: Automatic",
                 verdict,
                 found,

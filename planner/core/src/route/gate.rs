@@ -40,7 +40,7 @@ pub use documents::stage_documents;
 
 /// How long resolvers may give the old address of a name that has moved, in seconds: privlink's records live as long,
 /// and those of zone groups.
-pub const DNS_SECONDS: u64 = dns_record::TTL as u64;
+pub const DNS_SECONDS: u64 = dns_record::TTL;
 
 /// The way with gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -267,8 +267,8 @@ fn left_link(ground: &second::Ground<'_>, first: &Key, second: Option<Key>) -> L
     let others = second
         .iter()
         .flat_map(|it| &it.endpoints)
-        .filter_map(|it| input.wanted.endpoint(&it.endpoint))
-        .map(|it| input.id(it).key());
+        .filter_map(|it| input.endpoint(&it.endpoint))
+        .map(|it| it.id.key());
     moved.extend(others);
     let by = match crate::join::service::actor(input, first, object) {
         Actor::External(tool) => Some(tool),
@@ -322,11 +322,8 @@ fn due(input: &Input<'_>, links: &[LeftLink], stages: &[Stage]) -> Option<Stage>
     };
     // What a stage deletes shows that it is done; of the others the next apply has to see.
     let is_left = |it: &MovedEndpoint| {
-        let endpoint = input.wanted.endpoint(&it.endpoint).filter(|_| it.second.is_some());
-        endpoint.is_none_or(|it| {
-            let id = input.id(it);
-            matches!(input.live.resource(&id), Observation::Absent)
-        })
+        let endpoint = input.endpoint(&it.endpoint).filter(|_| it.second.is_some());
+        endpoint.is_none_or(|it| matches!(input.live.resource(&it.id), Observation::Absent))
     };
     if stage == Stage::Leave
         && with_second().flat_map(|it| &it.second).flat_map(|it| &it.endpoints).all(is_left)

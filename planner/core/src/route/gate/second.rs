@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::desired::Target;
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::marks::BESIDE_ANNOTATION;
 use crate::node::private_link_service as link_node;
@@ -154,19 +154,17 @@ impl<'a> Ground<'a> {
             .map(|it| it.endpoint.to_lowercase())
             .collect();
         let mut moved = Vec::new();
-        for endpoint in input.wanted.endpoints() {
-            let name = &endpoint.name.value;
+        for Named { at, id, wanted: endpoint } in input.endpoints() {
             let Target::Service(target) = &endpoint.target else { continue };
             let reaches = target.value == *first || target.value == *second;
-            let id = input.id(endpoint);
             if !reaches
                 || (target.value == *second && link.is_some() && !connected.contains(&id.key()))
             {
                 continue;
             }
-            let beside = endpoint.dns.is_some().then(|| second_endpoint(input.wanted, name));
+            let beside = endpoint.dns.is_some().then(|| second_endpoint(input.wanted, &at.name));
             moved.push(MovedEndpoint {
-                endpoint: name.clone(),
+                endpoint: at.name,
                 second: beside,
                 has_address: endpoint.address.is_some(),
             });

@@ -3,6 +3,7 @@
 //! end before anything is planned, so that the plan is made from what they leave and not from what is
 //! between two states.
 
+use privlink_core::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 
 use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Verb, Wait};
@@ -59,7 +60,7 @@ pub fn left(events: &[Event]) -> Vec<Left> {
 
 /// The stack's endpoints that Azure still works on.
 pub fn unsettled(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
-    let endpoints = snapshot.resources_of_type("Microsoft.Network/privateEndpoints");
+    let endpoints = snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
     endpoints
         .filter(|it| {
             it.pointer(&format!("/tags/{STACK_TAG}")).and_then(Value::as_str) == Some(stack)

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+use privlink_core::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -151,11 +152,8 @@ fn azure_lists(count: usize) -> BTreeMap<String, List> {
     let balancer = json!({"name": "kubernetes-internal"});
     let list = |path: String, entries| (path.to_lowercase(), List::of(entries));
     let mut lists = BTreeMap::from([
-        list(
-            Group::new("s", "rg").list("Microsoft.ContainerService/managedClusters"),
-            vec![cluster],
-        ),
-        list(Group::new("s", "mc_rg").list("Microsoft.Network/loadBalancers"), vec![balancer]),
+        list(Group::new("s", "rg").list(ArmType::ManagedCluster), vec![cluster]),
+        list(Group::new("s", "mc_rg").list(ArmType::LoadBalancer), vec![balancer]),
     ]);
     // Each endpoint has an interface.
     lists.insert(ENDPOINTS.to_owned(), endpoints(count));
@@ -174,10 +172,9 @@ async fn both_planes_are_observed_and_the_cluster_names_its_node_group() {
     let snapshot = observe(&targets(), Some(&kubernetes.kubernetes().await), &arm).await;
     assert_eq!(snapshot.kubernetes.version, Reading::Present(String::from("v1.33.1")));
     assert_eq!(snapshot.kubernetes.namespace, "shop");
-    let balancers = Group::new("s", "mc_rg").list("Microsoft.Network/loadBalancers").to_lowercase();
+    let balancers = Group::new("s", "mc_rg").list(ArmType::LoadBalancer).to_lowercase();
     assert!(matches!(&snapshot.azure[&balancers], Reading::Present(list) if list.len() == 1));
-    let networks =
-        Group::new("s", "mc_rg").list("Microsoft.Network/virtualNetworks").to_lowercase();
+    let networks = Group::new("s", "mc_rg").list(ArmType::VirtualNetwork).to_lowercase();
     assert_eq!(snapshot.azure[&networks], Reading::Absent);
     let endpoint = ResourceId::in_group("S", "G", "Microsoft.Network/privateEndpoints", "E1");
     assert!(matches!(snapshot.resource(&endpoint), Observation::Present(_)));
@@ -313,7 +310,7 @@ async fn stacks_of_a_subscription_share_its_lists() {
         let alone = observe_azure(targets, &arm).await;
         let balancers =
             Group::new("s", format!("mc_{}", targets.cluster.as_ref().unwrap().group.name));
-        let balancers = balancers.list("Microsoft.Network/loadBalancers").to_lowercase();
+        let balancers = balancers.list(ArmType::LoadBalancer).to_lowercase();
         assert!(matches!(&alone[&balancers], Reading::Present(list) if list.len() == 1));
         let held = |read: &BTreeMap<String, Reading<_>>| -> Vec<(String, Vec<Value>)> {
             read.iter()
@@ -322,9 +319,8 @@ async fn stacks_of_a_subscription_share_its_lists() {
         };
         assert_eq!(held(&alone), held(together));
     }
-    let networks = |group: &str| {
-        Group::new("s", group).list("Microsoft.Network/virtualNetworks").to_lowercase()
-    };
+    let networks =
+        |group: &str| Group::new("s", group).list(ArmType::VirtualNetwork).to_lowercase();
     let empty = ["mc_a", "mc_b", "mc_c", "mc_d"].map(networks);
     let empty = together.iter().zip(&empty).filter(|(read, path)| read[*path] == Reading::of([]));
     assert_eq!(empty.count(), 3, "but for the first, whose group was asked for itself");
@@ -351,10 +347,9 @@ async fn a_group_of_which_a_subscription_shows_nothing_is_looked_for() {
     for targets in &all {
         read.push(observe_azure(targets, Lists::shared(&shared)).await);
     }
-    let clusters = |group: &str| {
-        Group::new("s", group).list("Microsoft.ContainerService/managedClusters").to_lowercase()
-    };
-    let networks = Group::new("s", "mc_b").list("Microsoft.Network/virtualNetworks").to_lowercase();
+    let clusters =
+        |group: &str| Group::new("s", group).list(ArmType::ManagedCluster).to_lowercase();
+    let networks = Group::new("s", "mc_b").list(ArmType::VirtualNetwork).to_lowercase();
     assert!(matches!(&read[1][&clusters("b")], Reading::Present(list) if list.len() == 1));
     assert_eq!(read[2][&clusters("nowhere")], Reading::Absent);
     assert_eq!(

@@ -14,12 +14,12 @@
 //! [unknown](crate::unknown) mark. A simulator passes a hand that issues real values.
 
 pub mod address;
+pub mod arm_type;
 pub mod azure;
 mod backend;
 pub mod dns;
 pub mod error;
 pub mod hand;
-pub mod kind;
 pub mod load_balancer;
 mod network_security_group;
 pub mod private_endpoint;

@@ -14,6 +14,7 @@ pub(crate) use observed::SHARED_PROBE;
 pub use observed::{Missing, Place, find, infer, missing_cluster, node_subnets};
 pub use table::{Fact, Facts, Read, Row, TABLE};
 
+use crate::arm::arm_type::ArmType;
 use serde::{Deserialize, Serialize};
 
 use crate::resource_id::ResourceId;
@@ -169,7 +170,7 @@ impl Facts {
         ResourceId::in_group(
             self.network_subscription(),
             &self.virtual_network_group(),
-            "Microsoft.Network/virtualNetworks",
+            ArmType::VirtualNetwork.name(),
             &self.virtual_network,
         )
     }

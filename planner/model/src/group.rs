@@ -1,8 +1,7 @@
 //! Places of ARM: resource groups, and AKS clusters in them.
 
+use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
-
-const MANAGED_CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 
 /// A resource group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,9 +19,9 @@ impl Group {
     }
 
     /// The path of the list of this type of resource (`Microsoft.Network/loadBalancers`) in it.
-    pub fn list(&self, provider_type: &str) -> String {
+    pub fn list(&self, of: ArmType) -> String {
         let Self { subscription, name } = self;
-        format!("/subscriptions/{subscription}/resourceGroups/{name}/providers/{provider_type}")
+        of.list_in(&format!("/subscriptions/{subscription}/resourceGroups/{name}"))
     }
 
     /// The group of a resource.
@@ -43,7 +42,7 @@ pub struct Cluster {
 impl Cluster {
     /// The path of the list that has it.
     pub fn list(&self) -> String {
-        self.group.list(MANAGED_CLUSTERS)
+        self.group.list(ArmType::ManagedCluster)
     }
 
     /// The path of the list of its load balancers' configurations, where it has several

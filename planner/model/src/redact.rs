@@ -17,6 +17,7 @@ mod azure;
 mod kubernetes;
 mod pseudonym;
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -138,7 +139,7 @@ fn key(snapshot: &Snapshot) -> Vec<u8> {
 /// Public addresses of the node resource group are own.
 fn own_addresses(snapshot: &Snapshot, own: &mut Own) {
     let addresses: Vec<String> = snapshot
-        .resources_of_type("Microsoft.Network/publicIPAddresses")
+        .resources_of_type(ArmType::PublicIpAddress.name())
         .filter(|it| {
             let id = it.get("id").and_then(Value::as_str).map(ResourceId::new);
             let group = id.as_ref().and_then(ResourceId::resource_group);

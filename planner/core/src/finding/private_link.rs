@@ -1,6 +1,7 @@
 //! What becomes of a Service's Private Link Service.
 
 use super::{Check, Subject};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome;
 use crate::facts::{BackendPoolType, LoadBalancerSku};
@@ -89,7 +90,7 @@ fn link_without_frontend(subject: &Subject<'_>) -> Option<Finding> {
     let id = ResourceId::in_group(
         &subject.facts.subscription,
         &group.unwrap_or_else(|| subject.facts.private_link_service_group()),
-        "Microsoft.Network/privateLinkServices",
+        ArmType::PrivateLinkService.name(),
         name,
     );
     let link = subject.prediction.before.private_link_services.get(&id.key())?;

@@ -1,5 +1,6 @@
 //! What else must be read before an import can be made.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use crate::annotation::keys;
@@ -62,7 +63,7 @@ pub fn reads(
 
 /// The private DNS zones of a subscription that were read.
 fn zones_of(live: &Inventory<'_>, subscription: &str) -> impl Iterator<Item = ResourceId> {
-    live.resources_of_type("Microsoft.Network/privateDnsZones")
+    live.resources_of_type(ArmType::PrivateDnsZone.name())
         .filter_map(|zone| zone.get("id")?.as_str().map(ResourceId::new))
         .filter(move |zone| {
             zone.subscription().is_some_and(|it| it.eq_ignore_ascii_case(subscription))

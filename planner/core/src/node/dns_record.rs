@@ -1,5 +1,6 @@
 //! Names of endpoints: A records, and zone groups through which Azure keeps them.
 
+use crate::arm::arm_type::ArmType;
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -28,7 +29,7 @@ pub fn zone_id(zone: &str, endpoint: &ResourceId) -> ResourceId {
         endpoint.subscription().unwrap_or_default(),
         endpoint.resource_group().unwrap_or_default(),
     );
-    ResourceId::in_group(subscription, group, "Microsoft.Network/privateDnsZones", zone)
+    ResourceId::in_group(subscription, group, ArmType::PrivateDnsZone.name(), zone)
 }
 
 /// The resource an endpoint's name is kept in, and its address.

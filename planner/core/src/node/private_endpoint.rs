@@ -1,5 +1,6 @@
 //! Private endpoints.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use crate::resource_id::ResourceId;
 
 use super::service;
 
-pub(crate) const TYPE: &str = "Microsoft.Network/privateEndpoints";
+pub(crate) const TYPE: &str = ArmType::PrivateEndpoint.name();
 
 /// The address of an endpoint.
 pub fn address(name: &str) -> Address {
@@ -58,7 +59,7 @@ pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> Resource
         Subnet::Named { virtual_network, name } => ResourceId::in_group(
             id.subscription().unwrap_or_default(),
             id.resource_group().unwrap_or_default(),
-            "Microsoft.Network/virtualNetworks",
+            ArmType::VirtualNetwork.name(),
             virtual_network,
         )
         .child("subnets", name),

@@ -6,6 +6,7 @@
 //! Which types are in which table: Microsoft Learn, "Azure Resource Graph table and resource type reference". Zone groups
 //! of endpoints are in none, and are read from ARM.
 
+use privlink_core::arm::arm_type::ArmType;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -18,24 +19,29 @@ use super::lists::Answer;
 use super::targets::Targets;
 
 /// The types that are read, spelled as ARM spells them.
-const TYPES: [&str; 11] = [
-    "Microsoft.Compute/virtualMachineScaleSets",
-    "Microsoft.ContainerService/ManagedClusters",
-    "Microsoft.Network/loadBalancers",
-    "Microsoft.Network/networkInterfaces",
-    "Microsoft.Network/networkSecurityGroups",
-    "Microsoft.Network/privateDnsZones",
-    LINKS,
-    "Microsoft.Network/privateEndpoints",
-    "Microsoft.Network/privateLinkServices",
-    "Microsoft.Network/publicIPAddresses",
-    "Microsoft.Network/virtualNetworks",
+const TYPES: [ArmType; 11] = [
+    ArmType::ScaleSet,
+    ArmType::ManagedCluster,
+    ArmType::LoadBalancer,
+    ArmType::NetworkInterface,
+    ArmType::NetworkSecurityGroup,
+    ArmType::PrivateDnsZone,
+    ArmType::ZoneLink,
+    ArmType::PrivateEndpoint,
+    ArmType::PrivateLinkService,
+    ArmType::PublicIpAddress,
+    ArmType::VirtualNetwork,
 ];
-const LINKS: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks";
-/// Of a table of its own.
-const RECORDS: &str = "Microsoft.Network/privateDnsZones/A";
 const SUBSCRIPTION: &str = "microsoft.resources/subscriptions";
 const GROUP: &str = "microsoft.resources/subscriptions/resourcegroups";
+
+/// A type as ARM's lists show it: that of a cluster is not spelled as in its id.
+const fn spelled(kind: ArmType) -> &'static str {
+    match kind {
+        ArmType::ManagedCluster => "Microsoft.ContainerService/ManagedClusters",
+        _ => kind.name(),
+    }
+}
 
 /// The columns of a row that a resource has too; others are Resource Graph's own.
 const COLUMNS: [&str; 9] =
@@ -60,8 +66,7 @@ impl Graph {
     /// # Errors
     /// A query that was not answered whole.
     pub async fn read(arm: &ArmClient, subscriptions: &BTreeSet<String>) -> Result<Self, ArmError> {
-        let kinds: Vec<String> =
-            TYPES.iter().map(|it| format!("'{}'", it.to_lowercase())).collect();
+        let kinds: Vec<String> = TYPES.iter().map(|it| format!("'{}'", it.key())).collect();
         let resources = format!(
             "resources | where type in~ ({}) | project id, name, type, location, tags, sku, zones, identity, kind, properties \
              | order by id asc",
@@ -69,7 +74,7 @@ impl Graph {
         );
         let records = format!(
             "dnsresources | where type =~ '{}' | project id, name, type, properties | order by id asc",
-            RECORDS.to_lowercase()
+            ArmType::RecordSet.key()
         );
         let containers = format!(
             "resourcecontainers | where type in~ ('{SUBSCRIPTION}', '{GROUP}') | project id, type | order by id asc"
@@ -108,11 +113,11 @@ impl Graph {
         match parts.as_slice() {
             [namespace, kind] => {
                 let wanted = format!("{namespace}/{kind}");
-                TYPES.iter().find(|it| it.eq_ignore_ascii_case(&wanted))?;
+                TYPES.iter().find(|it| it.is_named(&wanted))?;
                 Some(if is_there { self.held(&path) } else { Answer::absent() })
             }
             ["microsoft.network", "privatednszones", zone, "a" | "virtualnetworklinks"] => {
-                let zones = format!("{holder}/providers/microsoft.network/privatednszones");
+                let zones = ArmType::PrivateDnsZone.list_in(holder).to_lowercase();
                 Some(if self.has(&zones, zone) { self.held(&path) } else { Answer::absent() })
             }
             ["microsoft.containerservice", "managedclusters", cluster, "loadbalancers"] => {
@@ -140,13 +145,12 @@ impl Graph {
     /// Whether the cluster has none of the load balancers that only a cluster with several of them has. The
     /// configurations themselves are in no table.
     fn has_one_load_balancer(&self, group: &str, cluster: &str) -> Option<bool> {
-        let clusters = format!("{group}/providers/microsoft.containerservice/managedclusters");
+        let clusters = ArmType::ManagedCluster.list_in(group).to_lowercase();
         let live = self.named(&clusters, cluster)?;
         let nodes = live.pointer("/properties/nodeResourceGroup")?.as_str()?.to_lowercase();
         let subscription = group.split("/resourcegroups/").next()?;
-        let balancers = format!(
-            "{subscription}/resourcegroups/{nodes}/providers/microsoft.network/loadbalancers"
-        );
+        let nodes = format!("{subscription}/resourcegroups/{nodes}");
+        let balancers = ArmType::LoadBalancer.list_in(&nodes).to_lowercase();
         let mut names = self.resources.get(&balancers).into_iter().flatten();
         Some(names.all(|it| {
             let name = it.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -158,9 +162,10 @@ impl Graph {
     fn take(&mut self, row: Value) {
         let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
         let id = ResourceId::new(text("id"));
-        let mut types = TYPES.iter().chain([&RECORDS]);
-        let own = text("type");
-        let Some(kind) = types.find(|kind| kind.eq_ignore_ascii_case(own)).copied() else { return };
+        let kind = ArmType::named(text("type"));
+        if !TYPES.contains(&kind) && kind != ArmType::RecordSet {
+            return;
+        }
         let Some(collection) = id.collection().map(|it| it.key()) else { return };
         let Value::Object(mut columns) = row else { return };
         let mut resource = Map::new();
@@ -171,7 +176,7 @@ impl Graph {
                 resource.insert(column.to_owned(), value);
             }
         }
-        resource.insert("type".to_owned(), Value::from(kind));
+        resource.insert("type".to_owned(), Value::from(spelled(kind)));
         let resource = Arc::new(Value::Object(resource));
         if let (Some((holder, _)), Some((_, rest))) =
             (collection.split_once("/resourcegroups/"), collection.rsplit_once("/providers/"))
@@ -245,7 +250,7 @@ mod tests {
         assert_eq!(
             *balancers[0],
             json!({
-                "id": id, "name": "kubernetes-internal", "type": "Microsoft.Network/loadBalancers",
+                "id": id, "name": "kubernetes-internal", "type": ArmType::LoadBalancer.name(),
                 "location": "eastus", "properties": {"a": 1},
             })
         );

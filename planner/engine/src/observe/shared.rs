@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use privlink_azure::ArmClient;
+use privlink_core::arm::arm_type::ArmType;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{List, Reading};
 use tokio::sync::OnceCell;
@@ -24,15 +25,15 @@ use super::lists::Answer;
 const OLDEST: Duration = Duration::from_secs(60);
 
 /// The lists of resource groups that are read of the whole subscription where several groups are asked for.
-const WHOLE: [&str; 8] = [
-    "microsoft.containerservice/managedclusters",
-    "microsoft.compute/virtualmachinescalesets",
-    "microsoft.network/loadbalancers",
-    "microsoft.network/networksecuritygroups",
-    "microsoft.network/privatednszones",
-    "microsoft.network/privatelinkservices",
-    "microsoft.network/publicipaddresses",
-    "microsoft.network/virtualnetworks",
+const WHOLE: [ArmType; 8] = [
+    ArmType::ManagedCluster,
+    ArmType::ScaleSet,
+    ArmType::LoadBalancer,
+    ArmType::NetworkSecurityGroup,
+    ArmType::PrivateDnsZone,
+    ArmType::PrivateLinkService,
+    ArmType::PublicIpAddress,
+    ArmType::VirtualNetwork,
 ];
 
 /// Lists that the stacks of one run share.
@@ -194,7 +195,7 @@ impl OfGroup {
         };
         let provider_type = format!("{namespace}/{kind}");
         if !groups.eq_ignore_ascii_case("resourceGroups")
-            || !WHOLE.contains(&provider_type.to_lowercase().as_str())
+            || !WHOLE.contains(&ArmType::named(&provider_type))
         {
             return None;
         }

@@ -2,6 +2,7 @@
 
 mod desired;
 
+use privlink_core::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use privlink_core::facts::{self, Facts, Place, find, node_subnets};
@@ -38,23 +39,17 @@ pub struct Targets {
     pub stack: String,
 }
 
-const LOAD_BALANCERS: &str = "Microsoft.Network/loadBalancers";
-const PRIVATE_LINK_SERVICES: &str = "Microsoft.Network/privateLinkServices";
-const VIRTUAL_NETWORKS: &str = "Microsoft.Network/virtualNetworks";
-const PRIVATE_DNS_ZONES: &str = "Microsoft.Network/privateDnsZones";
-
 /// What the controller makes and uses in the node resource group.
-const OF_NODE_GROUP: [&str; 6] = [
-    LOAD_BALANCERS,
-    PRIVATE_LINK_SERVICES,
-    VIRTUAL_NETWORKS,
-    "Microsoft.Network/publicIPAddresses",
-    "Microsoft.Network/networkSecurityGroups",
-    "Microsoft.Compute/virtualMachineScaleSets",
+const OF_NODE_GROUP: [ArmType; 6] = [
+    ArmType::LoadBalancer,
+    ArmType::PrivateLinkService,
+    ArmType::VirtualNetwork,
+    ArmType::PublicIpAddress,
+    ArmType::NetworkSecurityGroup,
+    ArmType::ScaleSet,
 ];
 
-const OF_SUBSCRIPTION: [&str; 2] =
-    ["Microsoft.Network/privateEndpoints", "Microsoft.Network/networkInterfaces"];
+const OF_SUBSCRIPTION: [ArmType; 2] = [ArmType::PrivateEndpoint, ArmType::NetworkInterface];
 
 impl Targets {
     /// The lists that are known before anything was read.
@@ -62,17 +57,20 @@ impl Targets {
         let mut lists = BTreeSet::new();
         lists.extend(self.list_of_clusters());
         lists.extend(self.node_resource_group.iter().flat_map(of_node_group));
-        lists.extend(self.load_balancer_groups.iter().map(|group| group.list(LOAD_BALANCERS)));
+        lists.extend(
+            self.load_balancer_groups.iter().map(|group| group.list(ArmType::LoadBalancer)),
+        );
         let services = self.private_link_service_groups.iter();
-        lists.extend(services.map(|group| group.list(PRIVATE_LINK_SERVICES)));
-        lists.extend(self.virtual_network_groups.iter().map(|group| group.list(VIRTUAL_NETWORKS)));
+        lists.extend(services.map(|group| group.list(ArmType::PrivateLinkService)));
+        lists.extend(
+            self.virtual_network_groups.iter().map(|group| group.list(ArmType::VirtualNetwork)),
+        );
         for subscription in &self.endpoint_subscriptions {
             lists.extend(
-                OF_SUBSCRIPTION
-                    .map(|kind| format!("/subscriptions/{subscription}/providers/{kind}")),
+                OF_SUBSCRIPTION.map(|of| of.list_in(&format!("/subscriptions/{subscription}"))),
             );
         }
-        lists.extend(self.zone_groups.iter().map(|group| group.list(PRIVATE_DNS_ZONES)));
+        lists.extend(self.zone_groups.iter().map(|group| group.list(ArmType::PrivateDnsZone)));
         let of_zone = |zone| ["A", "virtualNetworkLinks"].map(|list| format!("{zone}/{list}"));
         lists.extend(self.zones.iter().flat_map(of_zone));
         let endpoints = self.zone_group_endpoints.iter();
@@ -113,7 +111,7 @@ impl Targets {
             lists.extend(of_node_group(&group));
         }
         let networks = node_subnets(live).filter_map(|subnet| Group::of(&subnet));
-        lists.extend(networks.map(|group| group.list(VIRTUAL_NETWORKS)));
+        lists.extend(networks.map(|group| group.list(ArmType::VirtualNetwork)));
         lists
     }
 
@@ -182,7 +180,7 @@ mod tests {
         let read = BTreeMap::from([(key.to_owned(), Reading::of([live]))]);
         let lists = targets.lists_of_cluster(&read);
         assert_eq!(lists.len(), OF_NODE_GROUP.len() + 2);
-        assert!(lists.contains(&Group::new("S1", "net").list(VIRTUAL_NETWORKS)));
+        assert!(lists.contains(&Group::new("S1", "net").list(ArmType::VirtualNetwork)));
         let unread = BTreeMap::from([(key.to_owned(), Reading::Unreadable(String::from("403")))]);
         assert!(targets.lists_of_cluster(&unread).is_empty());
     }

@@ -7,6 +7,7 @@ use crate::document::offer::{self, Awaited, Offer, Offers};
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
+use privlink_model::arm::arm_type::ArmType;
 
 /// What an Offer says of an endpoint that takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,7 +164,7 @@ fn is_of(consumer: &Consumer, subscription: &str, asker: &Asker<'_>) -> bool {
             let own = ResourceId::in_group(
                 subscription,
                 &document.resource_group,
-                "Microsoft.Network/privateEndpoints",
+                ArmType::PrivateEndpoint.name(),
                 name,
             );
             id.value == own

@@ -2,6 +2,7 @@
 
 mod offer;
 
+use privlink_model::arm::arm_type::ArmType;
 use privlink_model::facts::OutboundType;
 
 use crate::drift_class::Class;
@@ -336,7 +337,7 @@ static SUBNET: Object = Object {
         optional("name", NAME, "The subnet's name."),
         optional(
             "id",
-            Shape::Text(Text::ResourceId("Microsoft.Network/virtualNetworks/subnets")),
+            Shape::Text(Text::ResourceId(ArmType::Subnet.name())),
             "The subnet's id, instead of the names.",
         ),
     ],
@@ -348,7 +349,7 @@ static TARGET: Object = Object {
         optional("service", Shape::Object(&SERVICE_REF), "The Private Link Service of a Service."),
         optional(
             "id",
-            Shape::Text(Text::ResourceId("Microsoft.Network/privateLinkServices")),
+            Shape::Text(Text::ResourceId(ArmType::PrivateLinkService.name())),
             "A Private Link Service's id.",
         ),
         optional("alias", Shape::Text(Text::Alias), "A Private Link Service's alias."),
@@ -451,7 +452,7 @@ const CONSUMER_SUBSCRIPTION: Field =
 
 const CONSUMER_ENDPOINT: Field = optional(
     "endpoint",
-    Shape::Text(Text::ResourceId("Microsoft.Network/privateEndpoints")),
+    Shape::Text(Text::ResourceId(ArmType::PrivateEndpoint.name())),
     "One private endpoint, by id.",
 );
 

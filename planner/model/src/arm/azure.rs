@@ -6,9 +6,9 @@ use serde_json::Value;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
+use super::arm_type::{ArmType, is_zone_group, type_of};
 use super::error::ArmError;
 use super::hand::Hand;
-use super::kind::{Kind, is_zone_group, kind_of};
 use super::resource::Reference;
 use super::rules::{Fault, Rules};
 use super::world::{World, group_key};
@@ -132,25 +132,21 @@ impl Azure<'_> {
         if self.rules == Rules::Azure {
             check_name(id)?;
         }
-        match kind_of(&id.key()) {
-            Kind::LoadBalancer => self.put_load_balancer(id, &parse(body)?, if_match),
-            Kind::BackendPool => self.put_backend_pool(id, &parse(body)?, if_match),
-            Kind::PrivateLinkService => self.put_private_link_service(id, &parse(body)?, if_match),
-            Kind::PublicIpAddress => self.put_public_ip_address(id, &parse(body)?, if_match),
-            Kind::NetworkSecurityGroup => {
+        match type_of(&id.key()) {
+            ArmType::LoadBalancer => self.put_load_balancer(id, &parse(body)?, if_match),
+            ArmType::BackendPool => self.put_backend_pool(id, &parse(body)?, if_match),
+            ArmType::PrivateLinkService => {
+                self.put_private_link_service(id, &parse(body)?, if_match)
+            }
+            ArmType::PublicIpAddress => self.put_public_ip_address(id, &parse(body)?, if_match),
+            ArmType::NetworkSecurityGroup => {
                 self.put_network_security_group(id, &parse(body)?, if_match)
             }
-            Kind::VirtualNetwork => self.put_virtual_network(id, body, if_match),
-            Kind::Subnet => self.put_subnet(id, &parse(body)?, if_match),
-            Kind::ScaleSet | Kind::Instance => self.put_machine(id, &body, if_match),
-            Kind::EndpointConnection
-            | Kind::PrivateEndpoint
-            | Kind::NetworkInterface
-            | Kind::ZoneGroup
-            | Kind::PrivateDnsZone
-            | Kind::ZoneLink
-            | Kind::RecordSet
-            | Kind::Other => self.put_other(id, body, if_match),
+            ArmType::VirtualNetwork => self.put_virtual_network(id, body, if_match),
+            ArmType::Subnet => self.put_subnet(id, &parse(body)?, if_match),
+            ArmType::ScaleSet | ArmType::Instance => self.put_machine(id, &body, if_match),
+            // What a type has rules of its own for comes by a function of its own.
+            _ => self.put_other(id, body, if_match),
         }
     }
 
@@ -159,24 +155,15 @@ impl Azure<'_> {
     /// # Errors
     /// ARM's refusal.
     pub fn delete(&mut self, id: &ResourceId, if_match: Option<&str>) -> Result<Done, ArmError> {
-        match kind_of(&id.key()) {
-            Kind::LoadBalancer => self.delete_load_balancer(id),
-            Kind::BackendPool => self.delete_backend_pool(id),
-            Kind::PrivateLinkService => self.delete_private_link_service(id),
-            Kind::EndpointConnection => self.delete_endpoint_connection(id),
-            Kind::PublicIpAddress => self.delete_public_ip_address(id),
-            Kind::Subnet => self.delete_subnet(id),
-            Kind::VirtualNetwork => self.delete_virtual_network(id, if_match),
-            Kind::NetworkSecurityGroup
-            | Kind::PrivateEndpoint
-            | Kind::NetworkInterface
-            | Kind::ZoneGroup
-            | Kind::PrivateDnsZone
-            | Kind::ZoneLink
-            | Kind::RecordSet
-            | Kind::ScaleSet
-            | Kind::Instance
-            | Kind::Other => {
+        match type_of(&id.key()) {
+            ArmType::LoadBalancer => self.delete_load_balancer(id),
+            ArmType::BackendPool => self.delete_backend_pool(id),
+            ArmType::PrivateLinkService => self.delete_private_link_service(id),
+            ArmType::EndpointConnection => self.delete_endpoint_connection(id),
+            ArmType::PublicIpAddress => self.delete_public_ip_address(id),
+            ArmType::Subnet => self.delete_subnet(id),
+            ArmType::VirtualNetwork => self.delete_virtual_network(id, if_match),
+            _ => {
                 self.strike("DELETE", id.as_str())?;
                 let existing = self.world.get(id);
                 check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
@@ -356,17 +343,21 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
         && name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
         && name.chars().last().is_some_and(word)
         && name.chars().all(|c| word(c) || c == '.' || c == '-');
-    let is_free = matches!(
-        kind_of(&id.key()),
-        Kind::Other
-            | Kind::PrivateEndpoint
-            | Kind::NetworkInterface
-            | Kind::ZoneGroup
-            | Kind::PrivateDnsZone
-            | Kind::ZoneLink
-            | Kind::RecordSet
+    use ArmType as T;
+    let is_checked = matches!(
+        type_of(&id.key()),
+        T::LoadBalancer
+            | T::BackendPool
+            | T::PrivateLinkService
+            | T::EndpointConnection
+            | T::PublicIpAddress
+            | T::NetworkSecurityGroup
+            | T::VirtualNetwork
+            | T::Subnet
+            | T::ScaleSet
+            | T::Instance
     );
-    if good || is_free {
+    if good || !is_checked {
         return Ok(());
     }
     Err(ArmError::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::kind::{Kind, kind_of};
+use super::arm_type::{ArmType, type_of};
 use super::resource::{BackendPool, Reference};
 use super::world::World;
 use crate::pointer::{At, text};
@@ -33,7 +33,7 @@ impl World {
         let mut nics = Vec::new();
         for (key, machine) in &self.others {
             let may_be = key.contains("/virtualmachinescalesets/");
-            if !may_be || kind_of(key) != Kind::Instance {
+            if !may_be || type_of(key) != ArmType::Instance {
                 continue;
             }
             let id = text(machine, "/id");

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::resource_id::ResourceId;
 
+use super::arm_type::{ArmType, type_of};
 use super::azure::{Azure, Done, check_match, missing_reference, parse, succeeded};
 use super::error::ArmError;
-use super::kind::{Kind, kind_of};
 use super::private_endpoint::addresses_of;
 use super::resource::{
     ARecord, GroupRecord, PrivateDnsZone, PrivateDnsZoneProperties, PrivateEndpoint, RecordSet,
@@ -22,7 +22,7 @@ use super::resource::{
     ZoneGroupProperties, ZoneLink, ZoneLinkProperties,
 };
 
-const ZONES: &str = "Microsoft.Network/privateDnsZones";
+const ZONES: &str = ArmType::PrivateDnsZone.name();
 /// The record types private DNS has.
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
 /// The time to live of the records of zone groups, in seconds.
@@ -72,16 +72,18 @@ impl Azure<'_> {
             ));
         }
         let zone = zone_of(id).unwrap_or_default();
-        let kind = kind_of(&key);
-        if kind != Kind::PrivateDnsZone && !self.world.private_dns_zones.contains_key(&zone.key()) {
+        let kind = type_of(&key);
+        if kind != ArmType::PrivateDnsZone
+            && !self.world.private_dns_zones.contains_key(&zone.key())
+        {
             return Err(missing_parent(id, ZONES, &zone));
         }
         match kind {
-            Kind::PrivateDnsZone => {
+            ArmType::PrivateDnsZone => {
                 let zone = self.zone(id, parse(body.clone())?)?;
                 self.world.private_dns_zones.insert(key, Arc::new(zone));
             }
-            Kind::ZoneLink => {
+            ArmType::ZoneLink => {
                 let link = self.link(id, parse(body.clone())?)?;
                 self.world.zone_links.insert(key, Arc::new(link));
             }
@@ -275,11 +277,7 @@ impl Azure<'_> {
         self.strike("PUT", id.as_str())?;
         let endpoint_id = id.parent().unwrap_or_default();
         let Some(endpoint) = self.world.private_endpoints.get(&endpoint_id.key()).cloned() else {
-            return Err(missing_parent(
-                id,
-                "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
-                &endpoint_id,
-            ));
+            return Err(missing_parent(id, ArmType::ZoneGroup.name(), &endpoint_id));
         };
         let existing = self.world.zone_groups.get(&id.key()).cloned();
         check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
@@ -324,7 +322,7 @@ impl Azure<'_> {
             name: Some(id.name().to_owned()),
             id: Some(id.as_str().to_owned()),
             etag: Some(etag),
-            kind: Some("Microsoft.Network/privateEndpoints/privateDnsZoneGroups".to_owned()),
+            kind: Some(ArmType::ZoneGroup.name().to_owned()),
             properties: ZoneGroupProperties {
                 provisioning_state: succeeded(),
                 private_dns_zone_configs: Some(configs),

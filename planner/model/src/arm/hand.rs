@@ -3,7 +3,7 @@
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::kind::{Kind, kind_of};
+use super::arm_type::{ArmType, type_of};
 use super::world::World;
 
 /// Gives out what Azure gives out. Each method is asked once for each new value.
@@ -107,7 +107,7 @@ impl Hand for Marks {
         version: &str,
         of: &ResourceId,
     ) -> Option<String> {
-        if kind_of(&of.key()) == Kind::PrivateEndpoint {
+        if type_of(&of.key()) == ArmType::PrivateEndpoint {
             return Some(endpoint_address(of));
         }
         self.given += 1;

@@ -3,6 +3,7 @@
 mod check;
 mod fill;
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use crate::resource_id::ResourceId;
@@ -15,7 +16,7 @@ pub(super) use check::check_length;
 pub use check::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use fill::set_etags;
 
-const KIND: &str = "Microsoft.Network/loadBalancers";
+const KIND: &str = ArmType::LoadBalancer.name();
 
 impl Azure<'_> {
     /// A PUT of a load balancer.

@@ -1,5 +1,6 @@
 //! Network security groups.
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -31,7 +32,7 @@ impl Azure<'_> {
         let etag = self.hand.etag(id);
         let mut group = body.clone();
         group.name = Some(id.name().to_owned());
-        group.kind = Some("Microsoft.Network/networkSecurityGroups".to_owned());
+        group.kind = Some(ArmType::NetworkSecurityGroup.name().to_owned());
         group.properties.provisioning_state = succeeded();
         let rules = group.properties.security_rules.get_or_insert_default();
         for rule in rules.iter_mut() {

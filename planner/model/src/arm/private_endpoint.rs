@@ -8,6 +8,7 @@
 mod connection;
 mod interface;
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use crate::location;
@@ -26,7 +27,7 @@ pub use interface::{addresses_of, reflect};
 
 use connection::{Change, initial_status, is_visible};
 
-const KIND: &str = "Microsoft.Network/privateEndpoints";
+const KIND: &str = ArmType::PrivateEndpoint.name();
 const AUTOMATIC: &str = "privateLinkServiceConnections";
 const MANUAL: &str = "manualPrivateLinkServiceConnections";
 /// What a connection says while nobody approved it and no message was sent.

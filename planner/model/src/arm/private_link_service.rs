@@ -1,5 +1,6 @@
 //! Private link services and the connections to them.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Bound;
@@ -19,7 +20,7 @@ use super::resource::{
 use super::rules::Rules;
 use super::write::set_etags;
 
-const KIND: &str = "Microsoft.Network/privateLinkServices";
+const KIND: &str = ArmType::PrivateLinkService.name();
 
 impl Azure<'_> {
     /// A PUT of a private link service. Alias, interfaces and connections stay as they are.

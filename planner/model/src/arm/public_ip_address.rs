@@ -1,5 +1,6 @@
 //! Public IP addresses.
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ impl Azure<'_> {
         let mut address = body.clone();
         address.name = Some(id.name().to_owned());
         address.id = Some(existing.as_ref().map_or(id.as_str(), |it| it.id()).to_owned());
-        address.kind = Some("Microsoft.Network/publicIPAddresses".to_owned());
+        address.kind = Some(ArmType::PublicIpAddress.name().to_owned());
         let version = address.properties.public_ip_address_version.clone();
         let before = existing.as_ref().map(|it| &it.properties);
         let given = before.and_then(|it| it.ip_address.clone());

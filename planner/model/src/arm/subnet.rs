@@ -1,5 +1,6 @@
 //! Virtual networks and subnets.
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ impl Azure<'_> {
         let mut subnet = body.clone();
         subnet.name = Some(id.name().to_owned());
         subnet.id = Some(existing.map_or(id.as_str(), |subnet| subnet.id()).to_owned());
-        subnet.kind = Some("Microsoft.Network/virtualNetworks/subnets".to_owned());
+        subnet.kind = Some(ArmType::Subnet.name().to_owned());
         let properties = &mut subnet.properties;
         properties.provisioning_state = succeeded();
         let policies = &mut properties.private_link_service_network_policies;
@@ -106,7 +107,7 @@ impl Azure<'_> {
             serde_json::from_value(body).map_err(malformed)?;
         network.name = Some(id.name().to_owned());
         network.id = Some(id.as_str().to_owned());
-        network.kind = Some("Microsoft.Network/virtualNetworks".to_owned());
+        network.kind = Some(ArmType::VirtualNetwork.name().to_owned());
         network.properties.provisioning_state = succeeded();
         network.etag = Some(self.hand.etag(id));
         if self.rules == Rules::Azure {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::resource_id::ResourceId;
 
 use super::address::{is_ipv4, nth_address, parse_range, ranges};
-use super::kind::{Kind, kind_of};
+use super::arm_type::{ArmType, type_of};
 use super::resource::{self, Frontend, NetworkInterface, Reference, Resource, Subnet};
 
 /// Resources by their id in lower case. Iteration is in the order of the keys.
@@ -46,8 +46,8 @@ macro_rules! world {
         impl World {
             fn store(&mut self, id: &ResourceId, resource: &Arc<Value>) -> Result<(), Malformed> {
                 let key = id.key();
-                match kind_of(&key) {
-                    $(Kind::$kind => drop(self.$shelf.insert(key, typed(id, resource)?)),)+
+                match type_of(&key) {
+                    $(ArmType::$kind => drop(self.$shelf.insert(key, typed(id, resource)?)),)+
                     _ => drop(self.others.insert(key, resource.clone())),
                 }
                 Ok(())
@@ -56,15 +56,15 @@ macro_rules! world {
             /// Drops a resource, asking nobody.
             pub fn remove(&mut self, id: &ResourceId) {
                 let key = id.key();
-                match kind_of(&key) {
-                    $(Kind::$kind => drop(self.$shelf.remove(&key)),)+
+                match type_of(&key) {
+                    $(ArmType::$kind => drop(self.$shelf.remove(&key)),)+
                     _ => drop(self.others.remove(&key)),
                 }
             }
 
             fn held(&self, key: &str) -> Option<Held<'_>> {
-                match kind_of(key) {
-                    $(Kind::$kind => self.$shelf.get(key).map(|it| Held::$kind(it)),)+
+                match type_of(key) {
+                    $(ArmType::$kind => self.$shelf.get(key).map(|it| Held::$kind(it)),)+
                     _ => self.others.get(key).map(|it| Held::Other(it)),
                 }
             }
@@ -179,7 +179,7 @@ impl World {
     pub fn insert_shared(&mut self, resource: &Arc<Value>) -> Result<(), Malformed> {
         let id = resource.get("id").and_then(Value::as_str).ok_or(Malformed::NoId)?;
         let id = ResourceId::new(id);
-        if kind_of(&id.key()) != Kind::VirtualNetwork {
+        if type_of(&id.key()) != ArmType::VirtualNetwork {
             return self.store(&id, resource);
         }
         let mut network = resource.as_ref().clone();
@@ -197,9 +197,9 @@ impl World {
     /// probes, connections of a PLS, security rules).
     pub fn get(&self, id: &ResourceId) -> Option<Value> {
         let key = id.key();
-        match kind_of(&key) {
-            Kind::VirtualNetwork => self.virtual_network(&key),
-            Kind::BackendPool | Kind::EndpointConnection | Kind::Other => {
+        match type_of(&key) {
+            ArmType::VirtualNetwork => self.virtual_network(&key),
+            ArmType::BackendPool | ArmType::EndpointConnection | ArmType::Other => {
                 self.held(&key).and_then(|held| json(&held)).or_else(|| self.child(id))
             }
             _ => self.held(&key).and_then(|held| json(&held)),
@@ -363,8 +363,8 @@ impl World {
     }
 
     fn shown(&self, key: &str) -> Shown<'_> {
-        match kind_of(key) {
-            Kind::VirtualNetwork => Shown::Made(self.virtual_network(key)),
+        match type_of(key) {
+            ArmType::VirtualNetwork => Shown::Made(self.virtual_network(key)),
             _ => Shown::Held(self.held(key)),
         }
     }

@@ -8,17 +8,17 @@ use serde_json::Value;
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
+use super::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use super::azure::Azure;
-use super::kind::{Kind, is_private_dns, is_zone_group, kind_of};
 use super::resource::{PrivateEndpoint, PrivateLinkService};
 
 /// Whether a PUT goes on behind its answer, which then says `Updating`. One that changes nothing, or
 /// tags alone, is `Succeeded` at once; so is that of a load balancer without an internal frontend. A
 /// virtual network and a connection always go on.
 pub fn has_work(id: &ResourceId, before: Option<&Value>, after: &Value) -> bool {
-    match kind_of(&id.key()) {
-        Kind::VirtualNetwork | Kind::EndpointConnection => return true,
-        Kind::LoadBalancer => {
+    match type_of(&id.key()) {
+        ArmType::VirtualNetwork | ArmType::EndpointConnection => return true,
+        ArmType::LoadBalancer => {
             let internal = |balancer: &Value| {
                 let frontends = balancer.at("/properties/frontendIPConfigurations");
                 let mut frontends = frontends.and_then(Value::as_array).into_iter().flatten();
@@ -39,7 +39,7 @@ pub fn has_work(id: &ResourceId, before: Option<&Value>, after: &Value) -> bool 
 
 /// Whether a PUT of what is there already answers 201: that of a virtual network does.
 pub fn repeats_as_created(id: &ResourceId, before: &Value, after: &Value) -> bool {
-    kind_of(&id.key()) == Kind::VirtualNetwork && same(before, after)
+    type_of(&id.key()) == ArmType::VirtualNetwork && same(before, after)
 }
 
 /// Whether two answers tell of the same resource: their tags, versions and states aside.
@@ -66,11 +66,11 @@ fn same(before: &Value, after: &Value) -> bool {
 pub fn show_state(id: &ResourceId, resource: &mut Value, state: &str) {
     let with_children = is_zone_group(id)
         || matches!(
-            kind_of(&id.key()),
-            Kind::LoadBalancer
-                | Kind::BackendPool
-                | Kind::VirtualNetwork
-                | Kind::NetworkSecurityGroup
+            type_of(&id.key()),
+            ArmType::LoadBalancer
+                | ArmType::BackendPool
+                | ArmType::VirtualNetwork
+                | ArmType::NetworkSecurityGroup
         );
     let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) else {
         return;
@@ -84,7 +84,8 @@ pub fn show_state(id: &ResourceId, resource: &mut Value, state: &str) {
 /// What a child shows the state of: its load balancer or virtual network. Nothing for other resources.
 pub fn shows_state_of(id: &ResourceId) -> Option<ResourceId> {
     let parent = id.parent()?;
-    matches!(kind_of(&parent.key()), Kind::LoadBalancer | Kind::VirtualNetwork).then_some(parent)
+    matches!(type_of(&parent.key()), ArmType::LoadBalancer | ArmType::VirtualNetwork)
+        .then_some(parent)
 }
 
 /// Sets a field wherever it is, at any depth.
@@ -113,20 +114,20 @@ impl Azure<'_> {
             return;
         }
         let parent = id.parent().unwrap_or_default();
-        match kind_of(&id.key()) {
-            Kind::LoadBalancer => self.touch_load_balancer(id),
-            Kind::BackendPool => self.touch_load_balancer(&parent),
-            Kind::PrivateLinkService => self.touch_private_link_service(id),
-            Kind::EndpointConnection => self.touch_private_link_service(&parent),
-            Kind::VirtualNetwork => self.touch_virtual_network(id),
-            Kind::Subnet => self.touch_virtual_network(&parent),
-            Kind::PublicIpAddress => {
+        match type_of(&id.key()) {
+            ArmType::LoadBalancer => self.touch_load_balancer(id),
+            ArmType::BackendPool => self.touch_load_balancer(&parent),
+            ArmType::PrivateLinkService => self.touch_private_link_service(id),
+            ArmType::EndpointConnection => self.touch_private_link_service(&parent),
+            ArmType::VirtualNetwork => self.touch_virtual_network(id),
+            ArmType::Subnet => self.touch_virtual_network(&parent),
+            ArmType::PublicIpAddress => {
                 let etag = self.hand.etag(id);
                 if let Some(address) = self.world.public_ip_addresses.get_mut(&id.key()) {
                     Arc::make_mut(address).etag = Some(etag);
                 }
             }
-            Kind::NetworkSecurityGroup => {
+            ArmType::NetworkSecurityGroup => {
                 let etag = self.hand.etag(id);
                 let Some(group) = self.world.network_security_groups.get_mut(&id.key()) else {
                     return;
@@ -138,13 +139,13 @@ impl Azure<'_> {
                 group.properties.other.values_mut().for_each(|it| set_all(it, "etag", &etag));
                 group.etag = Some(etag);
             }
-            Kind::PrivateEndpoint => {
+            ArmType::PrivateEndpoint => {
                 let etag = self.hand.etag(id);
                 if let Some(endpoint) = self.world.private_endpoints.get_mut(&id.key()) {
                     set_etags_of_endpoint(Arc::make_mut(endpoint), &etag);
                 }
             }
-            Kind::NetworkInterface => {
+            ArmType::NetworkInterface => {
                 let etag = self.hand.etag(id);
                 if let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) {
                     let interface = Arc::make_mut(interface);
@@ -153,7 +154,7 @@ impl Azure<'_> {
                     interface.etag = Some(etag);
                 }
             }
-            Kind::ZoneGroup => {
+            ArmType::ZoneGroup => {
                 let etag = self.hand.etag(id);
                 if let Some(group) = self.world.zone_groups.get_mut(&id.key()) {
                     let group = Arc::make_mut(group);
@@ -163,8 +164,8 @@ impl Azure<'_> {
                 }
             }
             // Private DNS has gone above.
-            Kind::PrivateDnsZone | Kind::ZoneLink | Kind::RecordSet => {}
-            Kind::ScaleSet | Kind::Instance | Kind::Other => {
+            ArmType::PrivateDnsZone | ArmType::ZoneLink | ArmType::RecordSet => {}
+            _ => {
                 let etag = self.hand.etag(id);
                 if let Some(resource) = self.world.others.get_mut(&id.key()) {
                     set_all(Arc::make_mut(resource), "etag", &etag);

@@ -1,5 +1,6 @@
 //! What a prediction assumes to be in Azure when nobody has looked.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -30,7 +31,7 @@ pub fn assume<'s>(
     let group = ResourceId::in_group(
         facts.network_subscription(),
         group,
-        "Microsoft.Network/networkSecurityGroups",
+        ArmType::NetworkSecurityGroup.name(),
         &facts.security_group,
     );
     let mut assumed = vec![
@@ -38,14 +39,14 @@ pub fn assume<'s>(
             "id": network.as_str(),
             "name": facts.virtual_network,
             "location": facts.location,
-            "type": "Microsoft.Network/virtualNetworks",
+            "type": ArmType::VirtualNetwork.name(),
             "properties": {"provisioningState": "Succeeded"},
         }),
         json!({
             "id": group.as_str(),
             "name": facts.security_group,
             "location": facts.location,
-            "type": "Microsoft.Network/networkSecurityGroups",
+            "type": ArmType::NetworkSecurityGroup.name(),
             "properties": {"provisioningState": "Succeeded", "securityRules": []},
         }),
     ];
@@ -53,7 +54,7 @@ pub fn assume<'s>(
         assumed.push(json!({
             "id": network.child("subnets", &name).as_str(),
             "name": name,
-            "type": "Microsoft.Network/virtualNetworks/subnets",
+            "type": ArmType::Subnet.name(),
             "properties": {
                 "privateLinkServiceNetworkPolicies": "Enabled",
                 "provisioningState": "Succeeded",

@@ -1,5 +1,6 @@
 //! Backend pools and who is in them (reference: cloud-controller, section 4).
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -317,7 +318,7 @@ impl Cloud<'_, '_> {
             let id = ResourceId::in_group(
                 &self.facts.subscription,
                 &self.facts.virtual_network_group(),
-                "Microsoft.Network/virtualNetworks",
+                ArmType::VirtualNetwork.name(),
                 &self.facts.virtual_network,
             );
             *network = Some(Reference::to(id.as_str()));

@@ -1,5 +1,6 @@
 //! The controller's side of ARM: its requests, its caches, and what it did.
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -288,7 +289,7 @@ impl<'c, 'a> Cloud<'c, 'a> {
         ResourceId::in_group(
             self.facts.network_subscription(),
             &self.facts.security_group_group(),
-            "Microsoft.Network/networkSecurityGroups",
+            ArmType::NetworkSecurityGroup.name(),
             &self.facts.security_group,
         )
     }
@@ -318,7 +319,7 @@ impl<'c, 'a> Cloud<'c, 'a> {
         ResourceId::in_group(
             self.facts.network_subscription(),
             group,
-            "Microsoft.Network/publicIPAddresses",
+            ArmType::PublicIpAddress.name(),
             address,
         )
     }

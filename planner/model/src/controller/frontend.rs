@@ -1,6 +1,7 @@
 //! Frontends: whose they are, when they are made anew, and what a new one looks like
 //! (reference: cloud-controller, section 5).
 
+use crate::arm::arm_type::ArmType;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -325,7 +326,7 @@ impl Cloud<'_, '_> {
         let id = ResourceId::in_group(
             self.facts.network_subscription(),
             &self.facts.controller_resource_group(),
-            "Microsoft.Network/loadBalancers",
+            ArmType::LoadBalancer.name(),
             balancer.name(),
         );
         Ok(Frontend {

@@ -1,5 +1,6 @@
 //! Names and ids (reference: cloud-controller, section 3).
 
+use crate::arm::arm_type::ArmType;
 use crate::facts::Facts;
 pub(crate) use crate::facts::SHARED_PROBE;
 use crate::kubernetes::service::Service;
@@ -131,7 +132,7 @@ pub(crate) fn load_balancer_id(facts: &Facts, name: &str) -> ResourceId {
     ResourceId::in_group(
         facts.network_subscription(),
         &facts.load_balancer_group(),
-        "Microsoft.Network/loadBalancers",
+        ArmType::LoadBalancer.name(),
         name,
     )
 }

@@ -1,5 +1,6 @@
 //! Private link services (reference: cloud-controller, section 8; `azure_privatelinkservice.go`).
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ impl Cloud<'_, '_> {
         ResourceId::in_group(
             &self.facts.subscription,
             group,
-            "Microsoft.Network/privateLinkServices",
+            ArmType::PrivateLinkService.name(),
             name,
         )
     }

@@ -1,5 +1,6 @@
 //! Facts about a cluster, from what was observed.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -104,25 +105,25 @@ fn take_subnet(facts: &mut Facts, origin: Origin, subnet: &ResourceId) {
 fn infer_network(facts: &mut Facts, snapshot: &Snapshot, group: &Group) {
     let inferred = Origin::Inferred;
     let name = |resource: &Value| resource.get("name").cloned().unwrap_or_default();
-    let scale_sets = list(snapshot, group, SCALE_SETS);
+    let scale_sets = list(snapshot, group, ArmType::ScaleSet);
     if let [only] = scale_sets.as_slice() {
         facts.take(Fact::PrimaryVmSet, inferred, &name(only));
     }
     if let Some(subnet) = scale_sets.iter().find_map(|it| scale_set_subnet(it)) {
         take_subnet(facts, inferred, &subnet);
     }
-    let networks = list(snapshot, group, "Microsoft.Network/virtualNetworks");
+    let networks = list(snapshot, group, ArmType::VirtualNetwork);
     if let [network] = networks.as_slice()
         && let Some(subnet) = default_subnet(network)
     {
         take_subnet(facts, inferred, &subnet);
     }
-    let located = list(snapshot, group, LOAD_BALANCERS).into_iter();
+    let located = list(snapshot, group, ArmType::LoadBalancer).into_iter();
     let mut located = located.chain(scale_sets).chain(networks);
     if let Some(location) = located.find_map(|resource| resource.get("location")) {
         facts.take(Fact::Location, inferred, location);
     }
-    let groups = list(snapshot, group, "Microsoft.Network/networkSecurityGroups");
+    let groups = list(snapshot, group, ArmType::NetworkSecurityGroup);
     if let [only] = groups.as_slice() {
         facts.take(Fact::SecurityGroup, inferred, &name(only));
     }
@@ -131,7 +132,7 @@ fn infer_network(facts: &mut Facts, snapshot: &Snapshot, group: &Group) {
 /// What the controller's own work tells: its name for the cluster, outbound SNAT, and how it probes.
 fn infer_controller(facts: &mut Facts, snapshot: &Snapshot, group: &Group) {
     let inferred = Origin::Inferred;
-    let tagged = ["Microsoft.Network/privateLinkServices", "Microsoft.Network/publicIPAddresses"];
+    let tagged = [ArmType::PrivateLinkService, ArmType::PublicIpAddress];
     let names: BTreeSet<&str> = tagged
         .into_iter()
         .flat_map(|kind| list(snapshot, group, kind))
@@ -140,7 +141,7 @@ fn infer_controller(facts: &mut Facts, snapshot: &Snapshot, group: &Group) {
     if names.len() == 1 {
         facts.take(Fact::ClusterName, inferred, &json!(names.first()));
     }
-    let balancers = list(snapshot, group, LOAD_BALANCERS);
+    let balancers = list(snapshot, group, ArmType::LoadBalancer);
     let children = |pointer: &str| {
         let lists = balancers.iter().filter_map(|balancer| balancer.pointer(pointer)?.as_array());
         lists.flatten().collect::<Vec<_>>()
@@ -161,7 +162,7 @@ fn infer_controller(facts: &mut Facts, snapshot: &Snapshot, group: &Group) {
 fn read_load_balancers(facts: &mut Facts, snapshot: &Snapshot, cluster: &Cluster, group: &Group) {
     let path = cluster.list_of_load_balancers().to_lowercase();
     let Some(reading @ Reading::Present(_)) = snapshot.azure.get(&path) else { return };
-    let scale_sets = list(snapshot, group, SCALE_SETS);
+    let scale_sets = list(snapshot, group, ArmType::ScaleSet);
     let read = |live: &Value| LoadBalancerConfiguration::from_aks(live, &scale_sets);
     let configurations: Vec<_> = reading.objects().filter_map(read).collect();
     facts.take(Fact::LoadBalancerConfigurations, Origin::Read, &json!(configurations));
@@ -172,7 +173,7 @@ fn read_load_balancers(facts: &mut Facts, snapshot: &Snapshot, cluster: &Cluster
 /// with zones has.
 fn infer_zones(facts: &mut Facts, snapshot: &Snapshot) {
     let live = snapshot
-        .resources_of_type(LOAD_BALANCERS)
+        .resources_of_type(ArmType::LoadBalancer.name())
         .filter_map(|balancer| balancer.pointer("/properties/frontendIPConfigurations")?.as_array())
         .flatten()
         .filter(|frontend| frontend.pointer("/properties/subnet").is_some())
@@ -186,9 +187,6 @@ fn infer_zones(facts: &mut Facts, snapshot: &Snapshot) {
         facts.zones = ["1", "2", "3"].map(str::to_owned).to_vec();
     }
 }
-
-const LOAD_BALANCERS: &str = "Microsoft.Network/loadBalancers";
-const SCALE_SETS: &str = "Microsoft.Compute/virtualMachineScaleSets";
 
 /// The name AKS gives the node resource group when it is not told one, cut to 80 characters.
 fn default_node_group(cluster: &Cluster, location: &str) -> String {
@@ -228,8 +226,8 @@ pub fn missing_cluster(snapshot: &Snapshot, cluster: &Cluster) -> Option<Missing
 }
 
 /// A list that was read; nothing if it was not.
-fn list<'a>(snapshot: &'a Snapshot, group: &Group, provider_type: &str) -> Vec<&'a Value> {
-    let reading = snapshot.azure.get(&group.list(provider_type).to_lowercase());
+fn list<'a>(snapshot: &'a Snapshot, group: &Group, of: ArmType) -> Vec<&'a Value> {
+    let reading = snapshot.azure.get(&group.list(of).to_lowercase());
     reading.into_iter().flat_map(Reading::objects).collect()
 }
 

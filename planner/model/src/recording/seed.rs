@@ -1,5 +1,6 @@
 //! The world a recording starts with, as its README tells it.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -294,7 +295,7 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
         "id": network.as_str(),
         "name": facts.virtual_network,
         "location": facts.location,
-        "type": "Microsoft.Network/virtualNetworks",
+        "type": ArmType::VirtualNetwork.name(),
         "etag": etag("virtual network"),
         "properties": {"provisioningState": "Succeeded"},
     })];
@@ -302,7 +303,7 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
         seeds.push(json!({
             "id": network.child("subnets", name).as_str(),
             "name": name,
-            "type": "Microsoft.Network/virtualNetworks/subnets",
+            "type": ArmType::Subnet.name(),
             "etag": etag(&format!("subnet {name}")),
             "properties": properties,
         }));
@@ -311,14 +312,14 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
     let group = ResourceId::in_group(
         facts.network_subscription(),
         group,
-        "Microsoft.Network/networkSecurityGroups",
+        ArmType::NetworkSecurityGroup.name(),
         &facts.security_group,
     );
     seeds.push(json!({
         "id": group.as_str(),
         "name": facts.security_group,
         "location": facts.location,
-        "type": "Microsoft.Network/networkSecurityGroups",
+        "type": ArmType::NetworkSecurityGroup.name(),
         "etag": etag("security group"),
         "properties": {
             "securityRules": [],

@@ -1,6 +1,7 @@
 //! Deployments of literal resources, which `az network lb create` uses instead of a PUT: the
 //! resources of an inline template are put in their order. Expressions are not evaluated.
 
+use privlink_model::arm::arm_type::ArmType;
 use privlink_model::arm::error::ArmError;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ fn deploy(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, Arm
             name,
         );
         with_azure(state, |azure| azure.put(&target, resource.clone(), None))?;
-        if kind.eq_ignore_ascii_case("Microsoft.Network/loadBalancers") {
+        if kind.eq_ignore_ascii_case(ArmType::LoadBalancer.name()) {
             let properties =
                 state.world.azure.get(&target).and_then(|it| it.get("properties").cloned());
             outputs

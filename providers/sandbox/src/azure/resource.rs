@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use privlink_model::arm::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use privlink_model::arm::azure::{Azure, Done, not_found, parse};
 use privlink_model::arm::error::ArmError;
-use privlink_model::arm::kind::{is_private_dns, is_zone_group};
 use privlink_model::arm::write;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
@@ -17,22 +17,26 @@ use super::operation::{self, Kind};
 use super::path::{Named, Path};
 use super::{collection, error, with_azure};
 
-/// The top-level types there are, in lower case. Others are answered `InvalidResourceType`.
-const TYPES: [&str; 15] = [
-    "microsoft.network/loadbalancers",
-    "microsoft.network/privatelinkservices",
-    "microsoft.network/privateendpoints",
-    "microsoft.network/virtualnetworks",
-    "microsoft.network/networkinterfaces",
-    "microsoft.network/networksecuritygroups",
-    "microsoft.network/publicipaddresses",
+/// The top-level types there are. Others are answered `InvalidResourceType`.
+const TYPES: [ArmType; 10] = [
+    ArmType::LoadBalancer,
+    ArmType::PrivateLinkService,
+    ArmType::PrivateEndpoint,
+    ArmType::VirtualNetwork,
+    ArmType::NetworkInterface,
+    ArmType::NetworkSecurityGroup,
+    ArmType::PublicIpAddress,
+    ArmType::PrivateDnsZone,
+    ArmType::ManagedCluster,
+    ArmType::ScaleSet,
+];
+
+/// The top-level types that are kept as they are written, in lower case.
+const KEPT: [&str; 5] = [
     "microsoft.network/publicipprefixes",
     "microsoft.network/routetables",
     "microsoft.network/natgateways",
     "microsoft.network/applicationsecuritygroups",
-    "microsoft.network/privatednszones",
-    "microsoft.containerservice/managedclusters",
-    "microsoft.compute/virtualmachinescalesets",
     "microsoft.managedidentity/userassignedidentities",
 ];
 
@@ -83,7 +87,8 @@ fn check_scope(state: &State, path: &Path, named: &Named) -> Result<(), ArmError
     }
     let kind = named.kind.to_lowercase();
     let top: Vec<&str> = kind.splitn(3, '/').take(2).collect();
-    if !TYPES.contains(&top.join("/").as_str()) {
+    let top = top.join("/");
+    if !TYPES.contains(&ArmType::named(&top)) && !KEPT.contains(&top.as_str()) {
         return Err(ArmError::new(
             404,
             "InvalidResourceType",
@@ -220,13 +225,11 @@ fn put_or_patch(
     let issuer = state.world.issuer.clone();
     let spelled = spelled(state, id);
     let before = state.world.azure.get(&spelled);
-    let done = with_azure(state, |azure| match kind.as_str() {
-        "microsoft.network/privateendpoints" => {
+    let done = with_azure(state, |azure| match type_of(&id.key()) {
+        ArmType::PrivateEndpoint => {
             azure.put_private_endpoint(&spelled, &parse(body.clone())?, if_match, &directory)
         }
-        "microsoft.network/privatelinkservices/privateendpointconnections" => {
-            azure.put_endpoint_connection(&spelled, body, if_match)
-        }
+        ArmType::EndpointConnection => azure.put_endpoint_connection(&spelled, body, if_match),
         _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
         _ if is_zone_group(id) => azure.put_zone_group(&spelled, &parse(body.clone())?, if_match),
         _ => put_in_model(azure, &spelled, named, body, if_match),

@@ -1,5 +1,6 @@
 //! How the controller of an observed cluster is configured, as far as the observation tells.
 
+use privlink_model::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use privlink_model::arm::address::in_subnet;
@@ -80,13 +81,13 @@ impl World {
         let id = ResourceId::in_group(
             &self.facts.subscription,
             &self.facts.resource_group,
-            "Microsoft.Network/networkSecurityGroups",
+            ArmType::NetworkSecurityGroup.name(),
             &self.facts.security_group,
         );
         let made = self.azure.insert(json!({
             "id": id.as_str(),
             "name": self.facts.security_group,
-            "type": "Microsoft.Network/networkSecurityGroups",
+            "type": ArmType::NetworkSecurityGroup.name(),
             "location": self.facts.location,
             "properties": {"provisioningState": "Succeeded", "securityRules": []},
         }));
@@ -96,8 +97,7 @@ impl World {
 
 /// The cluster whose nodes are in this group; else the only one there is.
 fn cluster_of(snapshot: &Snapshot, node_group: Option<&Group>) -> Option<Cluster> {
-    let clusters: Vec<_> =
-        snapshot.resources_of_type("Microsoft.ContainerService/managedClusters").collect();
+    let clusters: Vec<_> = snapshot.resources_of_type(ArmType::ManagedCluster.name()).collect();
     let own = clusters.iter().find(|cluster| {
         let named = text(cluster, "/properties/nodeResourceGroup");
         node_group.is_some_and(|group| named.eq_ignore_ascii_case(&group.name))

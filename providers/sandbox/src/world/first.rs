@@ -1,6 +1,7 @@
 //! The first world: what the AKS documentation assumes, with a second subscription and a second
 //! tenant for consumers.
 
+use privlink_model::arm::arm_type::ArmType;
 use privlink_model::arm::world::Malformed;
 use privlink_model::facts::{Fact, Facts, Origin};
 use serde_json::{Value, json};
@@ -244,7 +245,7 @@ fn virtual_network(subscription: &str, group: &str, name: &str, prefix: &str) ->
         "name": name,
         "id": network(subscription, group, "virtualNetworks", name),
         "etag": etag(),
-        "type": "Microsoft.Network/virtualNetworks",
+        "type": ArmType::VirtualNetwork.name(),
         "location": LOCATION,
         "properties": {
             "provisioningState": "Succeeded",
@@ -261,7 +262,7 @@ fn subnet(subscription: &str, group: &str, vnet: &str, name: &str, prefix: &str)
         "name": name,
         "id": format!("{}/subnets/{name}", network(subscription, group, "virtualNetworks", vnet)),
         "etag": etag(),
-        "type": "Microsoft.Network/virtualNetworks/subnets",
+        "type": ArmType::Subnet.name(),
         "properties": {
             "provisioningState": "Succeeded",
             "addressPrefix": prefix,
@@ -277,7 +278,7 @@ fn security_group() -> Value {
         "name": "aks-agentpool-nsg",
         "id": network(SUBSCRIPTION, NODE_GROUP, "networkSecurityGroups", "aks-agentpool-nsg"),
         "etag": etag(),
-        "type": "Microsoft.Network/networkSecurityGroups",
+        "type": ArmType::NetworkSecurityGroup.name(),
         "location": LOCATION,
         "properties": {"provisioningState": "Succeeded", "securityRules": []},
     })
@@ -337,7 +338,7 @@ fn private_dns() -> Vec<Value> {
         json!({
             "id": zone,
             "name": "privatelink.contoso.com",
-            "type": "Microsoft.Network/privateDnsZones",
+            "type": ArmType::PrivateDnsZone.name(),
             "etag": "00000000-0000-4000-8000-000000000000",
             "location": "global",
             "properties": {
@@ -353,7 +354,7 @@ fn private_dns() -> Vec<Value> {
         json!({
             "id": format!("{zone}/virtualNetworkLinks/myothervnet"),
             "name": "myothervnet",
-            "type": "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
+            "type": ArmType::ZoneLink.name(),
             "etag": "00000000-0000-4000-8000-000000000000",
             "location": "global",
             "properties": {

@@ -1,5 +1,6 @@
 //! The machines behind Nodes: scale sets and their instances, which no list of an observation holds.
 
+use privlink_model::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl World {
             let machine = json!({
                 "name": set.name(),
                 "id": set.as_str(),
-                "type": "Microsoft.Compute/virtualMachineScaleSets",
+                "type": ArmType::ScaleSet.name(),
                 "location": self.facts.location,
                 "zones": zones.into_iter().filter(|zone| !zone.is_empty()).collect::<Vec<_>>(),
                 "sku": {"name": "Standard_D4s_v5", "tier": "Standard", "capacity": count},
@@ -112,7 +113,7 @@ impl World {
             "name": format!("{}_{index}", set.name()),
             "id": instance.as_str(),
             "instanceId": index,
-            "type": "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
+            "type": ArmType::Instance.name(),
             "location": self.facts.location,
             "zones": [zone],
             "properties": {

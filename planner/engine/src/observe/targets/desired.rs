@@ -1,5 +1,6 @@
 //! Which lists desired state asks for.
 
+use privlink_core::arm::arm_type::ArmType;
 use std::fmt;
 
 use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
@@ -87,7 +88,7 @@ impl Targets {
         }
         let mut found = Self::default();
         let ids = snapshot
-            .resources_of_type("Microsoft.ContainerService/managedClusters")
+            .resources_of_type(ArmType::ManagedCluster.name())
             .filter_map(|cluster| cluster.get("id")?.as_str().map(ResourceId::new));
         if let Some(id) = ids.min()
             && let Some(group) = Group::of(&id)
@@ -137,7 +138,7 @@ impl Targets {
             let id = ResourceId::in_group(
                 of,
                 &wanted.resource_group,
-                "Microsoft.Network/privateEndpoints",
+                ArmType::PrivateEndpoint.name(),
                 wanted.resource_name(),
             );
             match &wanted.dns {

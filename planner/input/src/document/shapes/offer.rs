@@ -2,6 +2,7 @@
 
 use super::{API_VERSION, CONSUMER_ENDPOINT, CONSUMER_SUBSCRIPTION, MANY, TAGS, object};
 use crate::schema::{Object, Rule, Shape, Text, optional, required};
+use privlink_model::arm::arm_type::ArmType;
 
 /// `kind: Offer`.
 pub static OFFER: Object = object(&[
@@ -30,7 +31,7 @@ static OFFER_SPEC: Object = object(&[
     optional("stack", Shape::Text(Text::LabelValue), "The provider's stack."),
     required(
         "id",
-        Shape::Text(Text::ResourceId("Microsoft.Network/privateLinkServices")),
+        Shape::Text(Text::ResourceId(ArmType::PrivateLinkService.name())),
         "The Private Link Service's id.",
     ),
     required(

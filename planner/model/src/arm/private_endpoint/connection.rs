@@ -1,5 +1,6 @@
 //! The provider's side: connections, who may see a PLS, and who is approved.
 
+use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -42,9 +43,7 @@ impl Azure<'_> {
             id: Some(service_id.child("privateEndpointConnections", &name).as_str().to_owned()),
             name: Some(name),
             etag: Some(etag.clone()),
-            kind: Some(
-                "Microsoft.Network/privateLinkServices/privateEndpointConnections".to_owned(),
-            ),
+            kind: Some(ArmType::EndpointConnection.name().to_owned()),
             properties: EndpointConnectionProperties {
                 private_endpoint: Some(Reference::to(id.as_str())),
                 private_link_service_connection_state: Some(ConnectionState {

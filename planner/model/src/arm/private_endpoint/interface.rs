@@ -1,5 +1,6 @@
 //! The network interfaces of endpoints and PLS, and what subnets show of both.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl Azure<'_> {
         interface.name = Some(id.name().to_owned());
         interface.id = Some(id.as_str().to_owned());
         interface.etag = Some(etag);
-        interface.kind = Some("Microsoft.Network/networkInterfaces".to_owned());
+        interface.kind = Some(ArmType::NetworkInterface.name().to_owned());
         interface.other.insert("kind".to_owned(), json!("Regular"));
         interface.properties.provisioning_state = succeeded();
         interface.properties.resource_guid = Some(self.hand.guid(id));

@@ -15,8 +15,8 @@ fn snapshot(lists: &[(&str, &str, Value)]) -> Snapshot {
     let azure: BTreeMap<_, _> = lists
         .iter()
         .map(|(group, kind, list)| {
-            let path = Group::new("S", *group).list(kind).to_lowercase();
-            (path, Reading::of(list.as_array().unwrap().clone()))
+            let path = format!("/subscriptions/S/resourceGroups/{group}/providers/{kind}");
+            (path.to_lowercase(), Reading::of(list.as_array().unwrap().clone()))
         })
         .collect();
     Snapshot {

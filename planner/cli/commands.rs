@@ -333,16 +333,14 @@ fn replaces_in(mode: Mode, limits: &Limits) -> Result<(), CommandError> {
 /// Plans.
 fn planned(
     desired: &Desired,
-    observed: &Observed,
+    (live, facts): (&Inventory<'_>, &Facts),
     mode: Mode,
     limits: &Limits,
 ) -> Result<Planned, CommandError> {
     replaces_in(mode, limits)?;
     let options = options(mode, limits);
-    let Observed { snapshot, facts, .. } = observed;
-    let live = Inventory::of(snapshot);
-    let wanted = join::settle(desired, &live, facts, &options);
-    privlink_engine::span::planned(&Input::new(&wanted, &live, facts, &options)).map_err(|error| {
+    let wanted = join::settle(desired, live, facts, &options);
+    privlink_engine::span::planned(&Input::new(&wanted, live, facts, &options)).map_err(|error| {
         let is_of_another_stack = error.is_of_another_stack();
         let failure = CommandError { is_of_another_stack, ..CommandError::new(error.to_string()) };
         match error.help() {

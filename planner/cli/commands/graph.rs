@@ -1,5 +1,6 @@
 //! `graph`: shows the dependency graph.
 
+use privlink_core::inventory::Inventory;
 use privlink_core::plan::Mode;
 use privlink_render as render;
 
@@ -18,7 +19,12 @@ pub(crate) fn run(args: &args::Graph, ui: &mut Ui) -> Result<Exit, CommandError>
     )?;
     let graph = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
-        let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
+        let planned = super::planned(
+            &desired,
+            (&Inventory::of(&observed.snapshot), &observed.facts),
+            Mode::Apply,
+            &Limits::default(),
+        )?;
         if let Some(connected) = observed.connected {
             connected.close().await?;
         }

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
     let Read { snapshot, facts, place } = &read;
     let seen = Inventory::of(snapshot);
     let mut import = import::import(&seen, facts, place, &selection).map_err(failed)?;
-    import.notes.extend(shortfalls(&import, snapshot, &args.place));
+    import.notes.extend(shortfalls(&import, (snapshot, &seen), &args.place));
     let unreadable = unread::lines(&seen);
     for note in unreadable.iter().chain(&import.notes) {
         ui.say(&format!("note: {note}"));
@@ -134,7 +134,11 @@ fn place(targets: &Targets, flags: &TargetFlags) -> Place {
 }
 
 /// In which ways a plan of the documents would not be empty: an import checks itself.
-fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &TargetFlags) -> Vec<String> {
+fn shortfalls(
+    import: &Import,
+    (snapshot, live): (&Snapshot, &Inventory<'_>),
+    flags: &TargetFlags,
+) -> Vec<String> {
     let text = yaml::stream(import.documents.values().flatten());
     let options = desired::Options {
         namespace: Some(snapshot.kubernetes.namespace.clone()),
@@ -159,8 +163,7 @@ fn shortfalls(import: &Import, snapshot: &Snapshot, flags: &TargetFlags) -> Vec<
     let pinned = desired::pinned(&desired, said.subscription(&desired).as_deref());
     let Ok(targets) = Targets::of(&desired, &said, &pinned) else { return shortfalls };
     let facts = targets.facts(snapshot, &pinned);
-    let observed = super::Observed { snapshot: snapshot.clone(), facts, connected: None };
-    match super::planned(&desired, &observed, Mode::Apply, &Limits::default()) {
+    match super::planned(&desired, (live, &facts), Mode::Apply, &Limits::default()) {
         Err(error) => shortfalls.push(error.message),
         Ok(planned) => {
             let plan = planned.plan;

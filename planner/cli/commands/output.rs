@@ -1,5 +1,6 @@
 //! `output`: shows what was made.
 
+use privlink_core::inventory::Inventory;
 use privlink_core::offer::{self, NotOffered};
 use privlink_core::plan::{Mode, Output};
 use privlink_core::plural::count;
@@ -63,7 +64,12 @@ fn one(
     let is_offer = matches!(args.output, OutputFormat::Offer | OutputFormat::OfferConfigmap);
     let read = super::block_on(async {
         let observed = super::observed(&desired, &args.place, None, common).await?;
-        let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
+        let planned = super::planned(
+            &desired,
+            (&Inventory::of(&observed.snapshot), &observed.facts),
+            Mode::Apply,
+            &Limits::default(),
+        )?;
         let offers = offer::offers(&Wanted::as_written(&desired), &planned.prediction);
         let mut outputs = Vec::new();
         if let Some(connected) = observed.connected {

@@ -2,11 +2,9 @@
 
 pub(crate) mod stacks;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use privlink_core::address::Address;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
@@ -14,7 +12,7 @@ use privlink_core::inventory::Inventory;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
-use privlink_core::staleness;
+use privlink_core::staleness::{self, Binding};
 use privlink_engine::home;
 use privlink_engine::observe::SharedLists;
 use privlink_engine::session::Patience;
@@ -84,21 +82,24 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
 /// A plan, and whether what it needs was found to be there.
 pub(crate) struct Made {
     plan: Plan,
-    subjects: BTreeMap<Address, String>,
+    /// What it is bound to, where it is saved.
+    bindings: Vec<Binding>,
     met: bool,
     /// The digest of the file it was saved in.
     digest: Option<String>,
 }
 
 impl Made {
-    fn of(planned: Planned) -> Self {
+    /// One that is saved is bound to what is live.
+    fn of(planned: Planned, live: Option<&Inventory<'_>>) -> Self {
         let Planned { plan, subjects, .. } = planned;
-        Self { plan, subjects, met: true, digest: None }
+        let bindings = live.map(|live| staleness::bind(&plan, &subjects, live)).unwrap_or_default();
+        Self { plan, bindings, met: true, digest: None }
     }
 
     /// One that was made before.
     fn read(plan: Plan) -> Self {
-        Self { plan, subjects: BTreeMap::new(), met: true, digest: None }
+        Self { plan, bindings: Vec::new(), met: true, digest: None }
     }
 }
 
@@ -127,8 +128,10 @@ fn one(
         Some(snapshot) => {
             let observed = super::offline(&desired, &args.place, snapshot)?;
             super::read(&observed, &desired)?;
-            let planned = super::planned(&desired, &observed, mode, &args.limits)?;
-            (observed, Made::of(planned), None)
+            let live = Inventory::of(&observed.snapshot);
+            let planned = super::planned(&desired, (&live, &observed.facts), mode, &args.limits)?;
+            let made = Made::of(planned, args.out.as_ref().map(|_| &live));
+            (observed, made, None)
         }
         None => super::block_on(live(&desired, args, mode, from.lists, ui))?,
     };
@@ -164,11 +167,12 @@ async fn live(
     super::there(&snapshot, &connected.targets, desired)?;
     let observed = Observed { snapshot, facts, connected: None };
     super::read(&observed, desired)?;
-    let mut planned = super::planned(desired, &observed, mode, &args.limits)?;
+    let live = Inventory::of(&observed.snapshot);
+    let seen = (&live, &observed.facts);
+    let mut planned = super::planned(desired, seen, mode, &args.limits)?;
     super::rehearse(&mut planned.plan, desired, &args.limits, &connected).await;
     let mut met = true;
     if args.preflight {
-        let seen = (&observed.snapshot, &observed.facts);
         met = super::preflight::passed(desired, seen, &connected, ui).await?;
     }
     let home = match args.out {
@@ -176,7 +180,8 @@ async fn live(
         None => None,
     };
     connected.close().await?;
-    Ok((observed, Made { met, ..Made::of(planned) }, home))
+    let made = Made { met, ..Made::of(planned, args.out.as_ref().map(|_| &live)) };
+    Ok((observed, made, home))
 }
 
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -214,7 +219,7 @@ fn exit(made: &Made, args: &args::Plan) -> Exit {
 
 /// A plan with what it is bound to, not sealed yet.
 fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPlan {
-    let Made { plan, subjects, .. } = made;
+    let Made { plan, bindings, .. } = made;
     let Observed { snapshot, facts, .. } = observed;
     SavedPlan {
         format_version: saved::FORMAT_VERSION.to_owned(),
@@ -224,7 +229,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
         without_cluster: !snapshot.kubernetes.is_there(),
         home: None,
         lists: snapshot.azure.keys().filter(|it| it.contains("/providers/")).cloned().collect(),
-        bindings: staleness::bind(plan, subjects, &Inventory::of(snapshot)),
+        bindings: bindings.clone(),
         plan: plan.clone(),
     }
 }

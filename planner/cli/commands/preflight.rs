@@ -7,7 +7,6 @@ use privlink_core::facts::Facts;
 use privlink_core::inventory::Inventory;
 use privlink_core::plan::Mode;
 use privlink_core::preflight::{Phase, Report, Verdict, role};
-use privlink_core::snapshot::Snapshot;
 use privlink_core::unread::Unread;
 use privlink_engine::preflight::Seen;
 use privlink_render as render;
@@ -56,10 +55,11 @@ fn one(
         let Some(connected) = observed.connected else {
             return Err(CommandError::new("a preflight asks the cluster and Azure"));
         };
-        let seen = (&observed.snapshot, &observed.facts);
+        let live = Inventory::of(&observed.snapshot);
+        let seen = (&live, &observed.facts);
         // A wrong subscription is one mistake, and nothing can be said of what is in it.
-        let unread = Unread::of(&Inventory::of(seen.0), seen.1, desired.stack.as_ref())
-            .filter(|it| it.place.is_some());
+        let unread =
+            Unread::of(seen.0, seen.1, desired.stack.as_ref()).filter(|it| it.place.is_some());
         unread.map_or(Ok(()), |it| Err(CommandError::from(it)))?;
         let report = check(&desired, seen, phase, &connected).await?;
         connected.close().await?;
@@ -82,19 +82,19 @@ fn one(
 /// Checks a stack that was observed.
 async fn check(
     desired: &Desired,
-    (snapshot, facts): (&Snapshot, &Facts),
+    (live, facts): (&Inventory<'_>, &Facts),
     phase: Phase,
     connected: &Connected,
 ) -> Result<Report, CommandError> {
     let options = super::options(Mode::Apply, &Limits::default());
-    let seen = Seen { desired, snapshot, facts, options: &options };
+    let seen = Seen { desired, live, facts, options: &options };
     Ok(privlink_engine::preflight::check(&seen, phase, &connected.session).await?)
 }
 
 /// Checks a stack before an apply, on stderr; whether nothing is missing.
 pub(super) async fn passed(
     desired: &Desired,
-    seen: (&Snapshot, &Facts),
+    seen: (&Inventory<'_>, &Facts),
     connected: &Connected,
     ui: &mut Ui,
 ) -> Result<bool, CommandError> {

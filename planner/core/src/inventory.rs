@@ -19,7 +19,7 @@ use crate::kubernetes::defaults::key_of;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::sides::{Nodes, Views};
-use crate::node::{Owners, private_endpoint, sides};
+use crate::node::{Owners, sides};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Observation, Reading, Snapshot};
 
@@ -179,7 +179,7 @@ impl<'a> Inventory<'a> {
 
     /// The private endpoints, as ARM shows them.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Value> {
-        self.resources_of_type(private_endpoint::TYPE)
+        self.resources_of_type(ArmType::PrivateEndpoint.name())
     }
 
     /// The address of an endpoint in its subnet, by its network interface.
@@ -215,8 +215,8 @@ impl<'a> Inventory<'a> {
     }
 
     /// All resources of one type (`Microsoft.Network/privateEndpoints`) in all lists read.
-    pub(crate) fn resources_of_type(&self, provider_type: &str) -> impl Iterator<Item = &Value> {
-        self.snapshot.resources_of_type(provider_type)
+    pub(crate) fn resources_of_type(&self, arm_type: &str) -> impl Iterator<Item = &Value> {
+        self.snapshot.resources_of_type(arm_type)
     }
 
     /// The lists of Azure that were asked for, by their path in lower case.

@@ -11,7 +11,7 @@ use privlink_core::inventory::Inventory;
 use privlink_core::join;
 use privlink_core::preflight::{self, Answers, Grant, Needs, Phase, Report, Subject, Verb};
 use privlink_core::resource_id::ResourceId;
-use privlink_core::snapshot::{Reading, Snapshot};
+use privlink_core::snapshot::Reading;
 use privlink_core::{planning, rehearsal};
 use privlink_kubernetes::KubernetesClient;
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub struct Seen<'a> {
     /// What is desired.
     pub desired: &'a Desired,
     /// What is live.
-    pub snapshot: &'a Snapshot,
+    pub live: &'a Inventory<'a>,
     /// What is known of the cluster.
     pub facts: &'a Facts,
     /// What a plan is made with.
@@ -45,9 +45,8 @@ pub struct Seen<'a> {
 /// When nothing can be planned.
 pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<Report, Failure> {
     let options = Options { adopt: true, ..seen.options.clone() };
-    let live = Inventory::of(seen.snapshot);
-    let wanted = join::settle(seen.desired, &live, seen.facts, &options);
-    let input = Input::new(&wanted, &live, seen.facts, &options);
+    let wanted = join::settle(seen.desired, seen.live, seen.facts, &options);
+    let input = Input::new(&wanted, seen.live, seen.facts, &options);
     let planned = planning::plan(&input).map_err(Failure::Plan)?;
     let subject = Subject {
         input: &input,

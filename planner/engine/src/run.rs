@@ -135,12 +135,13 @@ impl Turn<'_> {
         let Some((snapshot, facts)) = self.settled(desired, audience).await? else {
             return Ok(Ending::INTERRUPTED);
         };
-        let mut plan = planned(desired, &snapshot, &facts, options)?;
+        let live = Inventory::of(&snapshot);
+        let mut plan = planned(desired, &live, &facts, options)?;
         let kubernetes = self.run.session.kubernetes.as_ref();
         let answers = crate::rehearsal::ask(&plan, kubernetes).await;
         rehearsal::tell(&mut plan, &Wanted::as_written(desired), &options.accept, &answers);
         if terms.preflight && options.mode == Mode::Apply {
-            let seen = preflight::Seen { desired, snapshot: &snapshot, facts: &facts, options };
+            let seen = preflight::Seen { desired, live: &live, facts: &facts, options };
             let report = preflight::check(&seen, Phase::Apply, self.run.session).await?;
             audience.hear(&Happening::Preflighted { report: &report });
             if report.count(Verdict::Missing) > 0 {
@@ -153,7 +154,7 @@ impl Turn<'_> {
             && execution.is_done()
         {
             let (snapshot, facts) = self.look(audience).await;
-            let again = planned(desired, &snapshot, &facts, options)?;
+            let again = planned(desired, &Inventory::of(&snapshot), &facts, options)?;
             audience.hear(&Happening::Verified { again: &again });
             execution.again = Some(again);
         }
@@ -376,12 +377,11 @@ impl Turn<'_> {
 /// Plans, and names the route that disconnects fewer, if there is one.
 fn planned(
     desired: &Desired,
-    snapshot: &Snapshot,
+    live: &Inventory<'_>,
     facts: &Facts,
     options: &Options,
 ) -> Result<Plan, Failure> {
-    let live = Inventory::of(snapshot);
-    let wanted = join::settle(desired, &live, facts, options);
-    let input = Input::new(&wanted, &live, facts, options);
+    let wanted = join::settle(desired, live, facts, options);
+    let input = Input::new(&wanted, live, facts, options);
     Ok(span::planned(&input).map_err(Failure::Plan)?.plan)
 }

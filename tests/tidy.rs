@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use privlink_core::arm::arm_type::ArmType;
 use support::{names, root};
 
 /// The packages that a member of the workspace depends on, directly or not, in the product.
@@ -246,4 +247,31 @@ fn what_users_read_is_plain() {
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Where types of ARM's resources are told what users write of them, and where a test needs an id of no type.
+const SPELL_TYPES: [&str; 3] =
+    ["model/src/arm/arm_type.rs", "model/src/resource_id.rs", "input/src/schema/text.rs"];
+
+#[test]
+fn types_of_resources_are_spelled_once() {
+    let mut found = Vec::new();
+    for folder in ["planner", "providers"] {
+        for file in files(&root().join(folder)) {
+            let path = file.to_string_lossy().into_owned();
+            let is_source = path.ends_with(".rs") && path.contains("/src/");
+            if !is_source
+                || path.ends_with("tests.rs")
+                || SPELL_TYPES.iter().any(|it| path.ends_with(it))
+            {
+                continue;
+            }
+            for literal in code(&file).split('"').skip(1).step_by(2) {
+                if ArmType::ALL.iter().any(|it| it.is_named(literal)) {
+                    found.push(format!("{path}: {literal}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

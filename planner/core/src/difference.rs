@@ -1,5 +1,6 @@
 //! Two snapshots, node by node and field by field.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -192,11 +193,10 @@ fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
 
 /// Endpoints and their names.
 fn others(side: &mut BTreeMap<Address, Shown>, live: &Inventory<'_>) {
+    let endpoints = format!("/{}", ArmType::PrivateEndpoint.key());
     for (path, reading) in live.lists() {
         let Reading::Present(list) = reading else { continue };
-        let (kind, fields): (Kind, fn(&Value) -> Value) = if path
-            .ends_with("/microsoft.network/privateendpoints")
-        {
+        let (kind, fields): (Kind, fn(&Value) -> Value) = if path.ends_with(&endpoints) {
             (Kind::PrivateEndpoint, private_endpoint::bound)
         } else if path.contains("/privatednszones/") || path.ends_with("/privatednszonegroups") {
             (Kind::DnsRecord, dns_record::bound)

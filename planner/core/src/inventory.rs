@@ -4,13 +4,13 @@
 //! Nobody else looks into a snapshot, so that nobody works ownership out anew. What few ask for is made when it is first
 //! asked for.
 
+use crate::arm::arm_type::ArmType;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{PrivateEndpoint, ZoneGroup};
 use crate::arm::world::{World, group_key};
 use crate::facts::{Missing, missing_cluster};
@@ -207,7 +207,7 @@ impl<'a> Inventory<'a> {
 
     /// The AKS clusters whose machines are in this resource group.
     pub(crate) fn clusters_of(&self, group: &str) -> impl Iterator<Item = &Value> {
-        let clusters = self.resources_of_type("Microsoft.ContainerService/managedClusters");
+        let clusters = self.resources_of_type(ArmType::ManagedCluster.name());
         clusters.filter(move |cluster| {
             let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
             nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))

@@ -1,5 +1,6 @@
 //! Approvals: who is let in, and who was turned away.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
@@ -79,9 +80,8 @@ fn note_unread(seen: &Seen<'_>, links: &Links<'_>, notes: &mut Vec<String>) {
     let mut unread = BTreeSet::new();
     for consumer in links.values().flat_map(|link| private_link_service::consumers(link)) {
         let subscription = consumer.subscription.to_lowercase();
-        let list =
-            format!("/subscriptions/{subscription}/providers/microsoft.network/privateendpoints");
-        if !subscription.is_empty() && seen.live.list(&list).is_none() {
+        let list = ArmType::PrivateEndpoint.list_in(&format!("/subscriptions/{subscription}"));
+        if !subscription.is_empty() && seen.live.list(&list.to_lowercase()).is_none() {
             unread.insert(subscription);
         }
     }

@@ -1,10 +1,11 @@
 //! What else must be read before an import can be made.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use crate::annotation::keys;
+use crate::arm::arm_type::ArmType;
 use crate::facts::Facts;
+use crate::group::Group;
 use crate::inventory::Inventory;
 use crate::resource_id::ResourceId;
 
@@ -35,9 +36,7 @@ pub fn reads(
             service.and_then(|it| it.annotations.get(keys::PLS_RESOURCE_GROUP)).map(|it| it.trim());
         if let Some(group) = group.filter(|group| !group.is_empty()) {
             let subscription = &facts.subscription;
-            lists.insert(format!(
-                "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/privateLinkServices"
-            ));
+            lists.insert(Group::new(subscription, group).list(ArmType::PrivateLinkService));
         }
     }
     let links =
@@ -51,9 +50,8 @@ pub fn reads(
         if live.zone_groups(&endpoint.id).next().is_none()
             && let Some(subscription) = endpoint.id.subscription()
         {
-            lists.insert(format!(
-                "/subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones"
-            ));
+            lists
+                .insert(ArmType::PrivateDnsZone.list_in(&format!("/subscriptions/{subscription}")));
             lists.extend(zones_of(live, subscription).map(|zone| format!("{zone}/A")));
         }
     }

@@ -6,6 +6,7 @@
 //! `LinkedAuthorizationFailed` errors. That the controller writes the NAT subnet when its policy is not
 //! yet `Disabled` is recorded (`disablePLSNetworkPolicy`).
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -306,8 +307,8 @@ fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
     let mut scopes: BTreeSet<String> = match on {
         On::ClusterGroup => {
             let lists = input.live.lists().map(|(list, _)| list);
-            let ending = "/providers/microsoft.containerservice/managedclusters";
-            lists.filter_map(|list| list.strip_suffix(ending)).map(ToOwned::to_owned).collect()
+            let ending = ArmType::ManagedCluster.list_in("").to_lowercase();
+            lists.filter_map(|list| list.strip_suffix(&ending)).map(ToOwned::to_owned).collect()
         }
         On::NodeGroup => BTreeSet::from([group(&facts.subscription, &facts.resource_group)]),
         On::NetworkGroup => {

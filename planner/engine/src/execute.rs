@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::landed;
 use privlink_core::marks::{STACK_LABEL, STACK_TAG};
 use privlink_core::plan::{Op, Step};
@@ -120,8 +121,9 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
         Op::AwaitService { namespace, name, manifest } => {
             wait::service(session, teller, (namespace, name), manifest).await.map(well)
         }
-        Op::AwaitController { service, expect, gone, again } => {
-            wait::controller(session, teller, service, expect, (*gone, *again)).await.map(well)
+        Op::AwaitController { namespace, name, expect, gone, again } => {
+            let service = Key::new(namespace, name);
+            wait::controller(session, teller, &service, expect, (*gone, *again)).await.map(well)
         }
         Op::PutResource { id, body, etag } => {
             put(session, teller, id, body, etag.as_deref()).await.map(well)

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::landed;
 use privlink_core::marks::SYNC_ANNOTATION;
 use privlink_core::plan::Expectation;
@@ -35,7 +36,7 @@ use otherwise::Otherwise;
 pub(crate) async fn controller(
     session: &Session,
     teller: &Teller,
-    service: &str,
+    service: &Key,
     expect: &[Expectation],
     (gone, again): (bool, bool),
 ) -> Result<(), Failure> {
@@ -46,7 +47,7 @@ pub(crate) async fn controller(
     let cached_until = Instant::now() + session.patience.cache;
     let kubernetes = session.cluster()?;
     let mut wakeups = kubernetes.watch();
-    let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
+    let Key { namespace, name } = service;
     loop {
         let mut missing = missing(session, teller, expect).await?;
         if gone && missing.is_empty() {

@@ -11,6 +11,7 @@ use comrak::{Arena, Options as Markdown, parse_document};
 use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::consumer::Consumer;
+use privlink_core::facts::Origin;
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
     Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
@@ -79,7 +80,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         mode: Mode::Apply,
         redacted: false,
         scope: Scope::default(),
-        facts: vec![FactNote { name: text.into(), value: text.into(), source: "assumed".into() }],
+        facts: vec![FactNote { name: text.into(), value: text.into(), source: Origin::Assumed }],
         needs: needs.collect(),
         steps: vec![Step {
             id: 1,

@@ -38,7 +38,7 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Pa
     for Wait { service, gone, again } in waits {
         let at = address(service);
         let expect = looked.expectations(service);
-        let op = Op::AwaitController { service: service.to_string(), expect, gone, again };
+        let op = await_controller(service, expect, gone, again);
         let draft = Draft::new(&at, Stage::Await, op)
             .needing(&at, Stage::Write)
             .needing(&at, Stage::Delete);
@@ -54,6 +54,12 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Pa
     let needs = order_sharers(prediction, &drafted.map(|it| &it.key.address).collect());
     part.needs.extend(needs);
     part
+}
+
+/// Waits for the controller's sync of a Service; `gone` and `again` as in the step.
+fn await_controller(service: &Key, expect: Vec<Expectation>, gone: bool, again: bool) -> Op {
+    let Key { namespace, name } = service.clone();
+    Op::AwaitController { namespace, name, expect, gone, again }
 }
 
 /// Drafts the waits for second syncs.
@@ -73,8 +79,7 @@ fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
         let mut expect = looked.expectations(service);
         // They follow one another: what several bring about is there behind the last.
         expect.extend(looked.shared_until(service));
-        let service = service.to_string();
-        let op = Op::AwaitController { service, expect, gone: false, again: true };
+        let op = await_controller(service, expect, false, true);
         Draft::new(&at, Stage::Settle, op).needing(&at, Stage::Finish)
     });
     settled.collect()
@@ -216,8 +221,7 @@ impl<'a, 'r> Looked<'a, 'r> {
             }
         }
         let draft = |(last, (needs, expect)): (&Key, (BTreeSet<&Key>, Vec<Expectation>))| {
-            let service = last.to_string();
-            let op = Op::AwaitController { service, expect, gone: false, again: false };
+            let op = await_controller(last, expect, false, false);
             let draft = Draft::new(&address(last), Stage::Share, op);
             needs.into_iter().fold(draft, |it, need| it.needing(&address(need), Stage::Await))
         };

@@ -195,7 +195,8 @@ fn replace(
     let uid = live.at("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
     let gone = Op::AwaitController {
-        service: key.to_string(),
+        namespace: namespace.clone(),
+        name: name.clone(),
         expect: Vec::new(),
         gone: true,
         again: false,

@@ -105,9 +105,7 @@ fn gap(saved: &SavedPlan, change: &Change, step: &Step) -> Option<Option<String>
             is_service(change, namespace, name)
         }
         // It may make the controller sync once more.
-        Op::AwaitController { service, .. } => {
-            change.address.kind == Kind::Service && change.address.name == *service
-        }
+        Op::AwaitController { namespace, name, .. } => is_service(change, namespace, name),
         Op::AwaitConnection { .. } => true,
         Op::SetConnection { endpoint, status, .. } => {
             let action = match status.as_str() {

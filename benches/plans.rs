@@ -15,15 +15,15 @@ use std::process::{Command, Stdio};
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff;
-use privlink_core::diff::trial::Trial;
+use privlink_core::diff::{self, trial::Trial};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
-use privlink_core::join::Join;
-use privlink_core::node::private_endpoint;
+use privlink_core::inventory::Inventory;
+use privlink_core::join::{self, Join};
 use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::wanted::Settled;
 use privlink_core::{document, prediction, stack_graph, yaml};
 use privlink_render as render;
 
@@ -36,6 +36,15 @@ struct Ready {
     desired: Desired,
     snapshot: Snapshot,
     facts: Facts,
+}
+
+impl Ready {
+    /// Plans, from what was observed on.
+    fn plan(&self, options: &privlink_core::input::Options) -> Planned {
+        let live = Inventory::of(&self.snapshot);
+        let wanted = join::settle(&self.desired, &live, &self.facts, options);
+        planning::plan(&Input::new(&wanted, &live, &self.facts, options)).expect("a plan")
+    }
 }
 
 fn ready(stack: &Stack) -> Ready {
@@ -80,23 +89,28 @@ fn planning(criterion: &mut Criterion) {
     let options = stages::options();
     for scenario in Scenario::ALL {
         let all: Vec<Ready> = stacks::stacks(NODES, scenario).map(|stack| ready(&stack)).collect();
+        let lives: Vec<Inventory<'_>> = all.iter().map(|it| Inventory::of(&it.snapshot)).collect();
+        let wanted: Vec<Settled<'_>> = all
+            .iter()
+            .zip(&lives)
+            .map(|(it, live)| join::settle(&it.desired, live, &it.facts, &options))
+            .collect();
         let inputs: Vec<Input<'_>> = all
             .iter()
-            .map(|Ready { desired, snapshot, facts }| {
-                Input::new(desired, snapshot, facts, &options)
-            })
+            .zip(lives.iter().zip(&wanted))
+            .map(|(it, (live, wanted))| Input::new(wanted, live, &it.facts, &options))
             .collect();
         let mut group = criterion.benchmark_group(scenario.name());
         group.bench_function("plan", |bench| {
-            bench.iter(|| inputs.iter().for_each(|input| drop(black_box(planning::plan(input)))));
+            bench.iter(|| all.iter().for_each(|ready| drop(black_box(ready.plan(&options)))));
         });
-        let changes: Vec<_> = inputs.iter().map(|input| diff::service::diff(input).1).collect();
+        let changes: Vec<_> = inputs.iter().map(|input| diff::service::diff(input)).collect();
         group.bench_function("predict", |bench| {
             bench.iter(|| {
-                for (input, changes) in inputs.iter().zip(&changes) {
-                    let (world, _) = prediction::world(input.snapshot);
-                    let cluster = prediction::cluster(input.snapshot, input.facts);
-                    black_box(prediction::predict(world, cluster, changes));
+                for (ready, (_, changes)) in all.iter().zip(&changes) {
+                    let live = Inventory::of(&ready.snapshot);
+                    let cluster = prediction::cluster(&live, &ready.facts);
+                    black_box(prediction::predict(live.world().clone(), cluster, changes));
                 }
             });
         });
@@ -104,20 +118,18 @@ fn planning(criterion: &mut Criterion) {
             inputs.iter().map(|input| planning::plan(input).expect("a plan")).collect();
         group.bench_function("diff", |bench| {
             bench.iter(|| {
-                for (input, planned) in inputs.iter().zip(&planned) {
+                for ((input, planned), (part, _)) in inputs.iter().zip(&planned).zip(&changes) {
                     let join = Join::of(input, &planned.prediction);
                     let mut trial = Trial::new(&planned.prediction);
-                    let mut part = diff::endpoint::diff(&join, &[], &mut trial);
-                    part.add(diff::controller::diff(&join, &part));
-                    black_box(part);
+                    black_box(diff::endpoint::diff(&join, &[], &mut trial));
+                    black_box(diff::controller::diff(&join, part));
                 }
             });
         });
         group.bench_function("graph", |bench| {
             bench.iter(|| {
                 for (input, planned) in inputs.iter().zip(&planned) {
-                    let own = private_endpoint::own(input);
-                    black_box(stack_graph::of(input, &planned.prediction, &own));
+                    black_box(stack_graph::of(input, &planned.prediction));
                 }
             });
         });

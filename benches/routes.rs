@@ -25,6 +25,8 @@ use privlink_core::desired::{self, Desired, Options};
 use privlink_core::diagnostic::Source;
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::route::{self, Bounds};
 use privlink_core::snapshot::{self, Snapshot};
@@ -70,9 +72,17 @@ fn main() {
 /// Prints a row.
 fn row(what: &str, desired: &Desired, snapshot: &Snapshot, facts: &Facts) {
     let options = stages::options();
-    let input = Input::new(desired, snapshot, facts, &options);
-    let plan = average(|| drop(privlink_core::planning::plan(&input).expect("a plan")));
-    let both = average(|| drop(route::planned(&input).expect("a plan")));
+    let with = |work: &dyn Fn(&Input<'_>)| {
+        let live = Inventory::of(snapshot);
+        let wanted = join::settle(desired, &live, facts, &options);
+        work(&Input::new(&wanted, &live, facts, &options));
+    };
+    let plan =
+        average(|| with(&|input| drop(privlink_core::planning::plan(input).expect("a plan"))));
+    let both = average(|| with(&|input| drop(route::planned(input).expect("a plan"))));
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, &options);
+    let input = Input::new(&wanted, &live, facts, &options);
     let found = route::find(&input, Bounds::default()).expect("a route");
     println!(
         "| {what} | {:?} in {} steps | {} | {plan:.1?} | {both:.1?} |",

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
-use privlink_core::diff::trial::Trial;
-use privlink_core::diff::{self, Part};
+use privlink_core::diff::{self, Part, trial::Trial};
 use privlink_core::input::Input;
-use privlink_core::join::Join;
-use privlink_core::node::private_endpoint;
+use privlink_core::inventory::Inventory;
+use privlink_core::join::{self, Join};
 use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::prediction::{self, Prediction};
+use privlink_core::snapshot::Snapshot;
 use privlink_core::{document, stack_graph, yaml};
 use privlink_render as render;
 
@@ -73,12 +73,18 @@ impl Stages {
         let snapshot = self.time("snapshot", || snapshot(stack));
         let facts = self.time("facts", || facts(&desired, &snapshot));
         let options = options();
-        let input = Input::new(&desired, &snapshot, &facts, &options);
-        let Planned { plan, .. } = self.time("plan", || planning::plan(&input)).expect("a plan");
-        let (prediction, services) = self.predict(&input);
+        let Planned { plan, .. } = self.time("plan", || {
+            let live = Inventory::of(&snapshot);
+            let wanted = join::settle(&desired, &live, &facts, &options);
+            planning::plan(&Input::new(&wanted, &live, &facts, &options)).expect("a plan")
+        });
+        let live = Inventory::of(&snapshot);
+        let wanted = join::settle(&desired, &live, &facts, &options);
+        let input = Input::new(&wanted, &live, &facts, &options);
+        let (prediction, changes) = self.predict(&input, &snapshot);
         let join = Join::of(&input, &prediction);
         self.time("diff", || {
-            let mut part = services;
+            let mut part = changes;
             part.add(diff::service::nudge(&input, &prediction, &part));
             part.add(diff::endpoint::diff(&join, &[], &mut Trial::new(&prediction)));
             part.add(diff::controller::diff(&join, &part));
@@ -88,7 +94,6 @@ impl Stages {
             black_box(stack_graph::needs(
                 &input,
                 &prediction,
-                &private_endpoint::own(&input),
                 &plan
                     .changes
                     .iter()
@@ -96,7 +101,7 @@ impl Stages {
                     .map(|it| it.address.clone())
                     .collect(),
             ));
-            stack_graph::of(&input, &prediction, &private_endpoint::own(&input))
+            stack_graph::of(&input, &prediction)
         });
         for stage in ["text", "json", "markdown"] {
             self.time(stage, || rendered(&plan, stage));
@@ -109,12 +114,12 @@ impl Stages {
         });
     }
 
-    fn predict(&mut self, input: &Input<'_>) -> (Prediction, Part) {
+    fn predict(&mut self, input: &Input<'_>, snapshot: &Snapshot) -> (Prediction, Part) {
         let (part, changes) = self.time("services", || diff::service::diff(input));
         let prediction = self.time("predict", || {
-            let (world, _) = prediction::world(input.snapshot);
-            let cluster = prediction::cluster(input.snapshot, input.facts);
-            prediction::predict(world, cluster, &changes)
+            let live = Inventory::of(snapshot);
+            let cluster = prediction::cluster(&live, input.facts);
+            prediction::predict(live.world().clone(), cluster, &changes)
         });
         (prediction, part)
     }

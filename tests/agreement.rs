@@ -24,6 +24,8 @@ use privlink_core::desired::Desired;
 use privlink_core::drift::{self, Class, Look, StackReport};
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::{self, Mode, Plan, Scope};
 use privlink_core::resource_id::ResourceId;
@@ -346,7 +348,9 @@ fn options(adopt: bool) -> Options {
 
 fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackReport {
     let options = options(false);
-    let input = Input::new(desired, snapshot, facts, &options);
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, &options);
+    let input = Input::new(&wanted, &live, facts, &options);
     drift::look(&input, &Look { since: None, apply: &["privlink".to_owned(), "apply".to_owned()] })
 }
 
@@ -445,8 +449,9 @@ fn hit_by_sync(key: &Key, without: &[&str], snapshot: &Value, facts: &Facts) -> 
         }
     }
     let edited = read(&edited);
-    let cluster = prediction::cluster(&edited, facts);
-    let before = prediction::world(&edited).0;
+    let live = Inventory::of(&edited);
+    let cluster = prediction::cluster(&live, facts);
+    let before = live.world().clone();
     let sync = [Change::Nudge(key.clone())];
     let predicted = prediction::predict(before, cluster, &sync);
     let alias = |link: &Value| link["properties"]["alias"].clone();
@@ -474,7 +479,9 @@ fn hit_by(
         ["privlink", "apply", ref more @ ..] => {
             let options = options(more.contains(&"--adopt"));
             let seen = read(snapshot);
-            let planned = planning::plan(&Input::new(desired, &seen, facts, &options));
+            let live = Inventory::of(&seen);
+            let wanted = join::settle(desired, &live, facts, &options);
+            let planned = planning::plan(&Input::new(&wanted, &live, facts, &options));
             let changes = planned.map(|it| it.plan.changes).unwrap_or_default();
             plan::disconnected(&changes).iter().map(|it| it.endpoint.to_lowercase()).collect()
         }

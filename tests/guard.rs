@@ -26,7 +26,8 @@ use privlink_core::guard::policy::{Mode, Policy};
 use privlink_core::guard::review::{Operation, Request};
 use privlink_core::guard::{Outcome, Seen, Verdict, decide};
 use privlink_core::input::{Input, Options};
-use privlink_core::inventory::Azure;
+use privlink_core::inventory::{Azure, Inventory};
+use privlink_core::join;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::{Mode as PlanMode, Op, Scope, disconnected};
 use privlink_core::planning;
@@ -334,7 +335,9 @@ fn by_plan(edit: &Edit, seen: &(Snapshot, Facts)) -> (Told, Option<Value>) {
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };
-    let input = Input::new(&desired, &seen.0, &seen.1, &options);
+    let live = Inventory::of(&seen.0);
+    let wanted = join::settle(&desired, &live, &seen.1, &options);
+    let input = Input::new(&wanted, &live, &seen.1, &options);
     let plan = planning::plan(&input).unwrap().plan;
     let refuses = Policy::default().refuses;
     let codes = plan.refusals.iter().map(|it| it.code).filter(|it| refuses.contains(it)).collect();
@@ -371,9 +374,9 @@ fn by_guard(edit: &Edit, stored: Option<Value>, seen: &(Snapshot, Facts)) -> Tol
         old_object,
     };
     let today = privlink_core::date::of_days(20_785);
+    let azure = Azure::of(&seen.0).with_views(&seen.0);
     let seen = Seen {
-        snapshot: &seen.0,
-        azure: &Azure::of(&seen.0).with_views(&seen.0),
+        live: &Inventory::with_azure(&seen.0, &azure),
         facts: &seen.1,
         stack: None,
         trouble: None,

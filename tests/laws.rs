@@ -24,9 +24,9 @@ use generated::{
 use privlink_core::arm::private_endpoint::addresses_of;
 use privlink_core::arm::world::World as ArmWorld;
 use privlink_core::event::{Event, EventKind};
+use privlink_core::inventory::Azure;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
-use privlink_core::prediction;
 use privlink_core::report::{Outcome, Report};
 use privlink_core::unknown;
 use privlink_engine::apply::apply;
@@ -61,7 +61,7 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
         let requests = served.requests().split_off(before);
         let after = observed(&session).await;
         nothing_is_left_to_do(&planned(&desired, &after, mode), documents);
-        let (shown, _) = prediction::world(&after.0);
+        let shown = Azure::of(&after.0).world;
         // A consumer reads no Private Link Service, so nobody knows what Azure will answer it.
         let is_known = !desired.is_of_a_consumer();
         assert!(

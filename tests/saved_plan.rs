@@ -5,8 +5,10 @@
 mod support;
 
 use privlink_core::change::Action;
+use privlink_core::inventory::Inventory;
 use privlink_core::plan::{Op, Step};
 use privlink_core::saved::SavedPlan;
+use privlink_core::snapshot::Snapshot;
 use privlink_core::staleness;
 use serde_json::Value;
 use support::serving::Serving;
@@ -276,8 +278,8 @@ fn what_another_stack_marked_since_is_neither_written_nor_deleted() {
     place.run(observe).expect(0);
     reseal(&place, |saved| {
         let now = std::fs::read_to_string(place.path().join("now.json")).unwrap();
-        let now = serde_json::from_str(&now).unwrap();
-        for moved in staleness::moved(&saved.bindings, &now) {
+        let now: Snapshot = serde_json::from_str(&now).unwrap();
+        for moved in staleness::moved(&saved.bindings, &Inventory::of(&now)) {
             let binding = saved.bindings.iter_mut().find(|it| it.address == moved.address).unwrap();
             let mark = if moved.address.to_string().starts_with("Service") {
                 &mut binding.observed["object"]["metadata"]["labels"]["privlink.dev/stack"]

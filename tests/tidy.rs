@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use privlink_core::arm::arm_type::ArmType;
 use support::{names, root};
 
 /// The packages that a member of the workspace depends on, directly or not, in the product.
@@ -130,11 +131,10 @@ fn modules(floor: &str) -> BTreeMap<String, BTreeSet<String>> {
         if module == "lib" || path.ends_with("tests.rs") {
             continue;
         }
-        let text = fs::read_to_string(&file).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap();
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let text = code(&file);
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let names = lines
+        let names = text
+            .lines()
             .flat_map(|line| line.split("crate::").skip(1))
             .map(|rest| rest.split(|c| !is_of_name(c)).next().unwrap_or_default().to_owned());
         named.entry(module).or_default().extend(names);
@@ -160,6 +160,48 @@ fn the_modules_of_a_floor_have_an_order() {
         }
         assert!(left.is_empty(), "{floor} has a circle within {left:#?}");
     }
+}
+
+/// Who may look into a snapshot, and who into desired state. All others in the core read the inventory, what is wanted and the
+/// join.
+const DIGGERS: [(&str, &str); 2] = [("inventory.rs", "Snapshot"), ("wanted.rs", "Desired")];
+
+#[test]
+fn readers_take_neither_a_snapshot_nor_desired_state() {
+    let source = root().join("planner/core/src");
+    let mut found = Vec::new();
+    for file in files(&source) {
+        let path = file.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        for line in code(&file).lines() {
+            // The columns of rules are no types.
+            let columns = line.contains(", [") && line.trim_end().ends_with('{');
+            for (room, name) in DIGGERS.iter().filter(|(room, _)| *room != path && !columns) {
+                let field = name.to_lowercase();
+                let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let mut words = line.split(|c| !is_of_name(c) && c != '.');
+                if words.any(|it| it.split('.').any(|it| it == *name) || names_field(it, &field)) {
+                    found.push(format!("{path}, which is not {room}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Whether a path of fields reads this one: a module of the same name does not count.
+fn names_field(path: &str, field: &str) -> bool {
+    path.split('.').skip(1).any(|it| it == field)
+}
+
+/// What a file has outside of tests and comments.
+fn code(file: &std::path::Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Words that one has to read twice, and what is said instead.
@@ -205,4 +247,31 @@ fn what_users_read_is_plain() {
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Where types of ARM's resources are told what users write of them, and where a test needs an id of no type.
+const SPELL_TYPES: [&str; 3] =
+    ["model/src/arm/arm_type.rs", "model/src/resource_id.rs", "input/src/schema/text.rs"];
+
+#[test]
+fn types_of_resources_are_spelled_once() {
+    let mut found = Vec::new();
+    for folder in ["planner", "providers"] {
+        for file in files(&root().join(folder)) {
+            let path = file.to_string_lossy().into_owned();
+            let is_source = path.ends_with(".rs") && path.contains("/src/");
+            if !is_source
+                || path.ends_with("tests.rs")
+                || SPELL_TYPES.iter().any(|it| path.ends_with(it))
+            {
+                continue;
+            }
+            for literal in code(&file).split('"').skip(1).step_by(2) {
+                if ArmType::ALL.iter().any(|it| it.is_named(literal)) {
+                    found.push(format!("{path}: {literal}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -25,7 +25,8 @@ use privlink_core::guard::policy::{Mode as GuardMode, Policy};
 use privlink_core::guard::{self, Seen, review};
 use privlink_core::import::{self, Place, Selection};
 use privlink_core::input::{Input, Options};
-use privlink_core::inventory::Azure;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planning;
 use privlink_core::prediction;
@@ -194,17 +195,19 @@ fn use_snapshot(snapshot: &Snapshot) {
     };
     let selection =
         Selection { all: true, stack: Some("private-link".to_owned()), ..Selection::default() };
-    let _ = import::reads(snapshot, &facts, &place, &selection);
-    if let Ok(import) = import::import(snapshot, &facts, &place, &selection) {
+    let live = Inventory::of(snapshot);
+    let _ = import::reads(&live, &facts, &place, &selection);
+    if let Ok(import) = import::import(&live, &facts, &place, &selection) {
         read(yaml::stream(import.documents.values().flatten()).as_bytes());
     }
     for mode in [Mode::Apply, Mode::Destroy] {
         let options = options(mode);
-        let input = Input::new(&DESIRED, snapshot, &facts, &options);
+        let wanted = join::settle(&*DESIRED, &live, &facts, &options);
+        let input = Input::new(&wanted, &live, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);
-            let bindings = staleness::bind(&planned.plan, &planned.subjects, snapshot);
-            assert!(staleness::moved(&bindings, snapshot).is_empty(), "a plan is stale at once");
+            let bindings = staleness::bind(&planned.plan, &planned.subjects, &live);
+            assert!(staleness::moved(&bindings, &live).is_empty(), "a plan is stale at once");
         }
     }
 }
@@ -258,8 +261,7 @@ pub fn admission(data: &[u8]) {
     let today = privlink_core::date::of_days(20_785);
     let policy = Policy { mode: GuardMode::Enforce, ..Policy::default() };
     let seen = Seen {
-        snapshot: &LIVE,
-        azure: &Azure::default(),
+        live: &Inventory::of(&LIVE),
         facts: &facts,
         stack: None,
         trouble: None,

@@ -40,12 +40,15 @@ use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planned::Planned;
 use privlink_core::rehearsal;
 use privlink_core::rule;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::unread::{NoCluster, Unread};
+use privlink_core::wanted::Wanted;
 use privlink_engine::observe::Targets;
 use privlink_render::notice::Notice;
 use serde::Serialize;
@@ -230,7 +233,8 @@ async fn observed(
 
 /// Says why nothing can be predicted, if something could not be read that every prediction rests on.
 fn read(observed: &Observed, desired: &Desired) -> Result<(), CommandError> {
-    match Unread::of(&observed.snapshot, &observed.facts, desired) {
+    let live = Inventory::of(&observed.snapshot);
+    match Unread::of(&live, &observed.facts, desired.stack.as_ref()) {
         Some(unread) => Err(unread.into()),
         None => Ok(()),
     }
@@ -269,7 +273,9 @@ fn offline(
 /// Says that the cluster is not there, once and before anything that would follow from it.
 fn there(snapshot: &Snapshot, targets: &Targets, desired: &Desired) -> Result<(), CommandError> {
     let cluster = targets.cluster.as_ref();
-    match cluster.and_then(|cluster| NoCluster::of(snapshot, cluster, desired)) {
+    match cluster.and_then(|cluster| {
+        NoCluster::of(&Inventory::of(snapshot), cluster, desired.stack.as_ref())
+    }) {
         Some(missing) => Err(missing.into()),
         None => Ok(()),
     }
@@ -311,7 +317,7 @@ fn options(mode: Mode, limits: &Limits) -> Options {
 async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected: &Connected) {
     let answers =
         privlink_engine::rehearsal::ask(plan, connected.session.kubernetes.as_ref()).await;
-    rehearsal::tell(plan, desired, &limits.accept, &answers);
+    rehearsal::tell(plan, &Wanted::as_written(desired), &limits.accept, &answers);
 }
 
 /// Refuses to re-create what is destroyed.
@@ -333,15 +339,14 @@ fn planned(
     replaces_in(mode, limits)?;
     let options = options(mode, limits);
     let Observed { snapshot, facts, .. } = observed;
-    privlink_engine::span::planned(&Input::new(desired, snapshot, facts, &options)).map_err(
-        |error| {
-            let is_of_another_stack = error.is_of_another_stack();
-            let failure =
-                CommandError { is_of_another_stack, ..CommandError::new(error.to_string()) };
-            match error.help() {
-                Some(help) => failure.hint(help),
-                None => failure,
-            }
-        },
-    )
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, &options);
+    privlink_engine::span::planned(&Input::new(&wanted, &live, facts, &options)).map_err(|error| {
+        let is_of_another_stack = error.is_of_another_stack();
+        let failure = CommandError { is_of_another_stack, ..CommandError::new(error.to_string()) };
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
+    })
 }

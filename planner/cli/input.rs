@@ -7,6 +7,7 @@ use privlink_core::diagnostic::{self, Diagnostic, MAX_SOURCE_BYTES, Source};
 use privlink_core::document::{self, Documents};
 use privlink_core::rule::{self, Severity};
 use privlink_core::token;
+use privlink_core::wanted::Wanted;
 use privlink_core::yaml;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -125,7 +126,7 @@ pub(crate) fn resolved(
     let stack_name = input.filename.first().and_then(|path| stack_name(path));
     let (desired, mut diagnostics) =
         desired::resolve(documents, &Options { namespace, stack_name });
-    token::tokens(&desired).for_each(privlink_http::secret::hold);
+    token::tokens(&Wanted::as_written(&desired)).for_each(privlink_http::secret::hold);
     if input.strict {
         diagnostic::make_strict(&mut diagnostics);
     }

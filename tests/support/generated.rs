@@ -11,6 +11,8 @@ use privlink_core::document;
 use privlink_core::facts::{Fact, Facts, Origin};
 use privlink_core::group::{Cluster, Group};
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::planned::Planned;
 use privlink_core::planning;
@@ -251,7 +253,9 @@ pub(crate) fn predicted(
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap()
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, &options);
+    planning::plan(&Input::new(&wanted, &live, facts, &options)).unwrap()
 }
 
 /// Whether a path is of something that the stack may write: its Services, its endpoints, its records,

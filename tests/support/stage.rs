@@ -9,10 +9,13 @@ use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
 use privlink_core::report::Outcome;
 use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
+use privlink_core::wanted::Wanted;
 use privlink_core::{document, planning, rehearsal};
 use privlink_engine::apply::apply;
 use privlink_engine::observe::{self, Said, Targets};
@@ -59,7 +62,7 @@ impl Stage {
             let session = session(&self.0).await;
             let mut plan = planned(&desired, &observed(&desired, &session).await);
             let answers = privlink_engine::rehearsal::ask(&plan, session.kubernetes.as_ref()).await;
-            rehearsal::tell(&mut plan, &desired, &[], &answers);
+            rehearsal::tell(&mut plan, &Wanted::as_written(&desired), &[], &answers);
             plan
         })
     }
@@ -126,5 +129,7 @@ fn planned(desired: &Desired, (snapshot, facts): &(Snapshot, Facts)) -> Plan {
         scope: Scope::default(),
         tool_version: "0".to_owned(),
     };
-    planning::plan(&Input::new(desired, snapshot, facts, &options)).unwrap().plan
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, &options);
+    planning::plan(&Input::new(&wanted, &live, facts, &options)).unwrap().plan
 }

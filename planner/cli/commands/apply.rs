@@ -11,6 +11,7 @@ use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::report::{Outcome, Report};
 use privlink_core::route::gate;
 use privlink_core::saved::SavedPlan;
+use privlink_core::wanted::Wanted;
 use privlink_engine::run::{End, Ending, Execution, Run, Terms, Turn};
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::span;
@@ -115,7 +116,8 @@ pub(crate) fn route(
     super::block_on(async {
         let mut connected = connect::connect(&desired, &args.turn.place, patience(args)).await?;
         // Endpoints that are made beside others on the way with gates get their names in DNS from them.
-        let seconds = gate::second_endpoints(&desired, &connected.pinned.subscription);
+        let seconds =
+            gate::second_endpoints(&Wanted::as_written(&desired), &connected.pinned.subscription);
         connected.targets.zone_group_endpoints.extend(seconds);
         let what = What::Route(Walk { args, desired: &desired, written: &written });
         let work = Work { stack: &desired.name, mode: Mode::Apply, what };

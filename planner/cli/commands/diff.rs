@@ -1,6 +1,7 @@
 //! `diff`: what differs between two snapshots.
 
 use privlink_core::difference::{SnapshotDiff, compare};
+use privlink_core::inventory::Inventory;
 use privlink_render as render;
 use privlink_render::style::Style;
 
@@ -16,7 +17,7 @@ pub(crate) fn run(args: &Diff, ui: &mut Ui) -> Result<Exit, CommandError> {
         super::file::unredacted(&args.old, &old)?;
         super::file::unredacted(&args.new, &new)?;
     }
-    let diff = compare(&old, &new);
+    let diff = compare(&Inventory::of(&old), &Inventory::of(&new));
     ui.print(&rendered(&diff, args.output, ui.style())?)?;
     for (format, file) in &args.render {
         super::file::write_private(file, &rendered(&diff, *format, Style::default())?)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use privlink_core::desired::Desired;
 use privlink_core::drift::{Baseline, Report, StackReport};
+use privlink_core::inventory::Inventory;
 use privlink_core::saved::SavedPlan;
 use privlink_engine::span;
 
@@ -108,7 +109,7 @@ fn since(path: &Path) -> Result<Baseline, CommandError> {
         Err(not_a_plan) => match super::file::read_snapshot(path) {
             Ok(snapshot) => {
                 super::file::unredacted(path, &snapshot)?;
-                Ok(Baseline::of_snapshot(&snapshot))
+                Ok(Baseline::of_inventory(&Inventory::of(&snapshot)))
             }
             Err(error) if text.contains("\"kubernetes\"") => Err(error),
             Err(_) => Err(CommandError::new(format!(

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use privlink_core::address::Address;
 use privlink_core::explanation::{self, Explanation};
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::Mode;
 use privlink_core::planned::Planned;
-use privlink_core::planning;
 use privlink_core::route;
 use privlink_core::rule::{self, Rule};
 use privlink_core::schema;
@@ -109,9 +110,9 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
     let options = super::options(Mode::Apply, &Limits::default());
     let explained = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
-        let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
-        let settled = planning::settled(&input);
-        let input = Input { desired: &settled, ..input };
+        let live = Inventory::of(&observed.snapshot);
+        let wanted = join::settle(&desired, &live, &observed.facts, &options);
+        let input = Input::new(&wanted, &live, &observed.facts, &options);
         let planned = route::planned(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = meant(what, &planned).and_then(|address| {
             explanation::of(&input, &planned, &address)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use privlink_core::desired::{self, Desired, Stack};
 use privlink_core::guard::{self, Seen, review};
-use privlink_core::inventory::Azure;
+use privlink_core::inventory::Inventory;
 use privlink_engine::observe::Targets;
 use privlink_render as render;
 
@@ -63,8 +63,7 @@ fn review(args: &GuardReview, ui: &mut Ui) -> Result<Exit, CommandError> {
         .max_age
         .and_then(|most| guard::stale(&snapshot.taken_at, super::plan::seconds(), most));
     let seen = Seen {
-        snapshot: &snapshot,
-        azure: &Azure::of(&snapshot),
+        live: &Inventory::of(&snapshot),
         facts: &facts,
         stack: desired.stack.as_ref(),
         trouble: trouble.as_deref(),

@@ -5,6 +5,7 @@ use privlink_core::diagnostic::Source;
 use privlink_core::document;
 use privlink_core::facts::Facts;
 use privlink_core::import::{self, Import, Kind, Place, Selection};
+use privlink_core::inventory::Inventory;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Mode;
 use privlink_core::rule::Severity;
@@ -41,9 +42,10 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
         None => super::block_on(live(args, &selection))?,
     };
     let Read { snapshot, facts, place } = &read;
-    let mut import = import::import(snapshot, facts, place, &selection).map_err(failed)?;
+    let seen = Inventory::of(snapshot);
+    let mut import = import::import(&seen, facts, place, &selection).map_err(failed)?;
     import.notes.extend(shortfalls(&import, snapshot, &args.place));
-    let unreadable = unread::lines(snapshot);
+    let unreadable = unread::lines(&seen);
     for note in unreadable.iter().chain(&import.notes) {
         ui.say(&format!("note: {note}"));
     }
@@ -109,7 +111,8 @@ async fn live(args: &args::Import, selection: &Selection) -> Result<Read, Comman
     let (mut snapshot, facts) = connected.observe().await;
     super::there(&snapshot, &connected.targets, &named)?;
     for _ in 0..ROUNDS {
-        let lists = import::reads(&snapshot, &facts, &place, selection).map_err(failed)?;
+        let lists =
+            import::reads(&Inventory::of(&snapshot), &facts, &place, selection).map_err(failed)?;
         if lists.is_empty() {
             break;
         }

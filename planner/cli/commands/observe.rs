@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use privlink_core::facts::Facts;
+use privlink_core::inventory::Inventory;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plural::count;
 use privlink_core::redact::{Own, redact};
@@ -69,7 +70,7 @@ fn one(
         connected.close().await?;
         Ok(observed)
     })?;
-    let unreadable = privlink_core::unread::lines(&snapshot);
+    let unreadable = privlink_core::unread::lines(&Inventory::of(&snapshot));
     for what in &unreadable {
         ui.say(what);
     }

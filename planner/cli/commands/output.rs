@@ -3,6 +3,7 @@
 use privlink_core::offer::{self, NotOffered};
 use privlink_core::plan::{Mode, Output};
 use privlink_core::plural::count;
+use privlink_core::wanted::Wanted;
 use privlink_file::Readers;
 use privlink_render as render;
 use privlink_render::outputs;
@@ -63,7 +64,7 @@ fn one(
     let read = super::block_on(async {
         let observed = super::observed(&desired, &args.place, None, common).await?;
         let planned = super::planned(&desired, &observed, Mode::Apply, &Limits::default())?;
-        let offers = offer::offers(&desired, &planned.prediction);
+        let offers = offer::offers(&Wanted::as_written(&desired), &planned.prediction);
         let mut outputs = Vec::new();
         if let Some(connected) = observed.connected {
             if !is_offer {

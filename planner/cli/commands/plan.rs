@@ -11,6 +11,7 @@ use privlink_core::address::Address;
 use privlink_core::date::{self, Day};
 use privlink_core::desired::Desired;
 use privlink_core::input::Guarded;
+use privlink_core::inventory::Inventory;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::planned::Planned;
 use privlink_core::saved::{self, Home, SavedPlan};
@@ -226,7 +227,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
         without_cluster: !snapshot.kubernetes.is_there(),
         home: None,
         lists: snapshot.azure.keys().filter(|it| it.contains("/providers/")).cloned().collect(),
-        bindings: staleness::bind(plan, subjects, snapshot),
+        bindings: staleness::bind(plan, subjects, &Inventory::of(snapshot)),
         plan: plan.clone(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Desired};
+use privlink_core::inventory::Inventory;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::prediction::{self, Prediction};
 use privlink_core::recording::case::Recording;
@@ -100,12 +101,12 @@ fn predicted(
             let snapshot = super::file::read_snapshot(path)?;
             let targets = Targets::of_snapshot(desired, &place.said(), &pinned, &snapshot);
             let facts = targets.facts(&snapshot, &pinned);
-            let (world, malformed) = prediction::world(&snapshot);
-            if let Some(what) = malformed.first() {
+            let live = Inventory::of(&snapshot);
+            if let Some(what) = live.malformed().first() {
                 return Err(CommandError::new(format!("the snapshot: {what}")));
             }
-            let cluster = prediction::cluster(&snapshot, &facts);
-            (facts, Some(world), cluster)
+            let cluster = prediction::cluster(&live, &facts);
+            (facts, Some(live.world().clone()), cluster)
         }
         None => {
             let (facts, cluster) = assumed::cluster(&pinned);

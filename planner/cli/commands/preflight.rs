@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use privlink_core::desired::Desired;
 use privlink_core::facts::Facts;
+use privlink_core::inventory::Inventory;
 use privlink_core::plan::Mode;
 use privlink_core::preflight::{Phase, Report, Verdict, role};
 use privlink_core::snapshot::Snapshot;
@@ -57,7 +58,8 @@ fn one(
         };
         let seen = (&observed.snapshot, &observed.facts);
         // A wrong subscription is one mistake, and nothing can be said of what is in it.
-        let unread = Unread::of(seen.0, seen.1, &desired).filter(|it| it.place.is_some());
+        let unread = Unread::of(&Inventory::of(seen.0), seen.1, desired.stack.as_ref())
+            .filter(|it| it.place.is_some());
         unread.map_or(Ok(()), |it| Err(CommandError::from(it)))?;
         let report = check(&desired, seen, phase, &connected).await?;
         connected.close().await?;

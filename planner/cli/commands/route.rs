@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::Mode;
 use privlink_core::route::gate::stage_documents;
 use privlink_core::route::{self, Bounds, Route, Step};
@@ -33,7 +35,9 @@ pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError>
     };
     let route = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
-        let input = Input::new(&desired, &observed.snapshot, &observed.facts, &options);
+        let live = Inventory::of(&observed.snapshot);
+        let wanted = join::settle(&desired, &live, &observed.facts, &options);
+        let input = Input::new(&wanted, &live, &observed.facts, &options);
         let route =
             route::find(&input, bounds).map_err(|error| CommandError::new(error.to_string()))?;
         if let Some(connected) = observed.connected {

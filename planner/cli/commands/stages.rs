@@ -6,6 +6,8 @@ use std::path::Path;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::names::folded;
 use privlink_core::plan::{Mode, Refusal};
 use privlink_core::planning;
@@ -89,7 +91,9 @@ impl Walk<'_> {
         let documents = stage_documents(gated, Stage::Move, self.written);
         let desired = self.resolved(Stage::Move.as_str(), &documents)?;
         let options = super::options(Mode::Apply, &self.args.limits);
-        let input = Input::new(&desired, snapshot, facts, &options);
+        let live = Inventory::of(snapshot);
+        let wanted = join::settle(&desired, &live, facts, &options);
+        let input = Input::new(&wanted, &live, facts, &options);
         let planned =
             planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;
         let mut refusals = planned.plan.refusals.into_iter();

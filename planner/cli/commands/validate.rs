@@ -11,6 +11,7 @@ use privlink_core::plan::Finding;
 use privlink_core::plural::count;
 use privlink_core::prediction;
 use privlink_core::rule::Severity;
+use privlink_core::wanted::Wanted;
 use privlink_render as render;
 use privlink_render::notice::Notice;
 use serde_json::json;
@@ -97,7 +98,7 @@ fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     }
     let world = assumed::world(&facts, &changes);
     let prediction = prediction::predict(world, cluster, &changes);
-    Ok(finding::find(desired, &facts, &prediction))
+    Ok(finding::find(&Wanted::as_written(desired), &facts, &prediction))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

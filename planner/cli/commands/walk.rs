@@ -6,6 +6,8 @@ use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Source;
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::Mode;
 use privlink_core::plural::count;
 use privlink_core::route::{self, Bounds, Route, Verdict};
@@ -102,7 +104,9 @@ impl Walk<'_> {
     /// The route of what is left.
     fn search(&self, seen: (&Snapshot, &Facts)) -> Result<Route, CommandError> {
         let options = super::options(Mode::Apply, &self.args.limits);
-        let input = Input::new(self.desired, seen.0, seen.1, &options);
+        let live = Inventory::of(seen.0);
+        let wanted = join::settle(self.desired, &live, seen.1, &options);
+        let input = Input::new(&wanted, &live, seen.1, &options);
         route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
     }
 

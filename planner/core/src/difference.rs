@@ -1,5 +1,6 @@
 //! Two snapshots, node by node and field by field.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::node::service::comparable;
 use crate::node::sides::Nodes;
 use crate::node::{Owners, dns_record, private_endpoint, sides};
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Observation, Reading, Snapshot};
+use crate::snapshot::{Observation, Reading};
 
 /// The version of the comparison's JSON. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "2.0";
@@ -89,19 +90,16 @@ struct Shown {
 }
 
 /// Compares two snapshots. What one of them does not show is not compared.
-pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
+pub fn compare(old: &Inventory<'_>, new: &Inventory<'_>) -> SnapshotDiff {
     let mut not_compared = BTreeSet::new();
-    let sides_seen = [old, new].map(Inventory::of);
-    let [first, second] = &sides_seen;
-    let services = sides_seen.iter().flat_map(|it| it.services.values());
-    let worlds = [&first.world, &second.world];
+    let sides_seen = [old, new];
+    let services = sides_seen.iter().flat_map(|it| it.services().values());
+    let worlds = [old.world(), new.world()];
     let owners = Owners::of(services.map(AsRef::as_ref), &worlds);
     let mut sides = [BTreeMap::new(), BTreeMap::new()];
-    let is_read =
-        |snapshot: &Snapshot| !matches!(snapshot.kubernetes.services, Reading::Unreadable(_));
-    if is_read(old) && is_read(new) {
+    if sides_seen.iter().all(|it| it.services_unread().is_none()) {
         for (side, seen) in sides.iter_mut().zip(&sides_seen) {
-            for (key, service) in &seen.services {
+            for (key, service) in seen.services() {
                 let mut fields = comparable(&service.object);
                 if let Some(fields) = fields.as_object_mut() {
                     let status = json!({"loadBalancer": {"ingress": service.ingress}});
@@ -119,15 +117,15 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }
-    for (side, snapshot) in sides.iter_mut().zip([old, new]) {
-        others(side, snapshot);
+    for (side, seen) in sides.iter_mut().zip(sides_seen) {
+        others(side, seen);
     }
-    for path in old.azure.keys().chain(new.azure.keys()) {
-        let readable = |snapshot: &Snapshot| {
-            matches!(snapshot.azure.get(path), Some(Reading::Present(_) | Reading::Absent))
+    for (path, _) in old.lists().chain(new.lists()) {
+        let readable = |live: &Inventory<'_>| {
+            matches!(live.list(path), Some(Reading::Present(_) | Reading::Absent))
         };
         if !readable(old) || !readable(new) {
-            not_compared.insert(path.clone());
+            not_compared.insert(path.to_owned());
         }
     }
     let [old_nodes, new_nodes] = sides;
@@ -137,28 +135,28 @@ pub fn compare(old: &Snapshot, new: &Snapshot) -> SnapshotDiff {
         .filter_map(|at| {
             let (before, after) = (old_nodes.get(at), new_nodes.get(at));
             let shown = before.or(after)?;
-            let known = |snapshot: &Snapshot| shows(snapshot, at, &shown.object);
+            let known = |live: &Inventory<'_>| shows(live, at, &shown.object);
             if known(old) && known(new) { node(at, before, after) } else { None }
         })
         .collect();
     SnapshotDiff {
         format_version: FORMAT_VERSION.to_owned(),
-        old: old.taken_at.clone(),
-        new: new.taken_at.clone(),
+        old: old.taken_at().to_owned(),
+        new: new.taken_at().to_owned(),
         nodes,
         not_compared: not_compared.into_iter().collect(),
     }
 }
 
-/// Whether a snapshot would show an object if it were there.
-fn shows(snapshot: &Snapshot, at: &Address, object: &str) -> bool {
+/// Whether an inventory would show an object if it were there.
+fn shows(live: &Inventory<'_>, at: &Address, object: &str) -> bool {
     if at.kind == Kind::Service {
-        return !matches!(snapshot.kubernetes.services, Reading::Unreadable(_));
+        return live.services_unread().is_none();
     }
     // A child is shown with what holds it, and a connection with its Private Link Service.
     let mut id = Some(ResourceId::new(object));
     while let Some(it) = id {
-        match snapshot.resource(&it) {
+        match live.resource(&it) {
             Observation::Present(_) | Observation::Absent => return true,
             Observation::Unreadable(_) => return false,
             Observation::NotObserved => {
@@ -194,12 +192,11 @@ fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
 }
 
 /// Endpoints and their names.
-fn others(side: &mut BTreeMap<Address, Shown>, snapshot: &Snapshot) {
-    for (path, reading) in &snapshot.azure {
+fn others(side: &mut BTreeMap<Address, Shown>, live: &Inventory<'_>) {
+    let endpoints = format!("/{}", ArmType::PrivateEndpoint.key());
+    for (path, reading) in live.lists() {
         let Reading::Present(list) = reading else { continue };
-        let (kind, fields): (Kind, fn(&Value) -> Value) = if path
-            .ends_with("/microsoft.network/privateendpoints")
-        {
+        let (kind, fields): (Kind, fn(&Value) -> Value) = if path.ends_with(&endpoints) {
             (Kind::PrivateEndpoint, private_endpoint::bound)
         } else if path.contains("/privatednszones/") || path.ends_with("/privatednszonegroups") {
             (Kind::DnsRecord, dns_record::bound)

@@ -30,10 +30,8 @@ pub(crate) mod rules;
 
 use crate::contradiction;
 use crate::input::{Input, Stage};
-use crate::inventory::Inventory;
-use crate::join::{self, Join};
+use crate::join::Join;
 use crate::prediction;
-use crate::snapshot::Snapshot;
 use crate::stack_graph;
 use crate::unread;
 
@@ -61,21 +59,20 @@ pub struct Look<'a> {
 /// judged.
 pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let mut gathered = Gathered::default();
-    unreadable(input.snapshot, &mut gathered);
-    let inventory = Inventory::of(input.snapshot);
-    let as_given = input;
-    for what in &inventory.malformed {
+    let all = unread::all(input.live).into_iter();
+    let unread = all.map(|(what, why)| Unread { what: what.to_owned(), why: why.to_owned() });
+    gathered.unreadable.extend(unread);
+    for what in input.live.malformed() {
         let why = "it does not look as ARM's resources do".to_owned();
         gathered.unreadable.push(Unread { what: what.clone(), why });
     }
-    let desired = join::settled(input, &inventory);
-    let input = &Input { desired: &desired, ..*input };
-    let world = &inventory.world;
+    let world = input.live.world();
     kubernetes::compare(input, look, &mut gathered);
     let mut seen = None;
-    if !input.snapshot.kubernetes.is_there() {
+    if !input.live.has_cluster() {
         // Whose the controller's objects are, a cluster would say.
-    } else if let Some(contradiction) = contradiction::find(input.facts, world, &inventory.owners) {
+    } else if let Some(contradiction) = contradiction::find(input.facts, world, input.live.owners())
+    {
         let why = contradiction.help().to_owned();
         gathered.unreadable.push(Unread { what: contradiction.to_string(), why });
     } else {
@@ -86,7 +83,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
         forgotten::find(input, seen, &mut gathered);
     }
     // Azure as it is, with the Services as they are: nothing is synced.
-    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let cluster = prediction::cluster(input.live, input.facts);
     let predicting = (input.entered)(Stage::Predict);
     let as_it_is = prediction::predict(world.clone(), cluster, &[]);
     drop(predicting);
@@ -94,19 +91,12 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     endpoint::compare(&join, look, &mut gathered);
     health::compare(&join, &mut gathered);
     if let Some(since) = look.since {
-        baseline::compare(input, since, &inventory, &mut gathered);
+        baseline::compare(input, since, &mut gathered);
     }
     gathered.expect_desired(input);
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
-    disconnect::judge(as_given, look, synced, &mut gathered.differences);
-    gathered.unused_ignores = ignored::mark(as_given, &mut gathered.differences);
-    let needs = stack_graph::needs(input, &as_it_is, &join.own, &gathered.nodes);
+    disconnect::judge(input, look, synced, &mut gathered.differences);
+    gathered.unused_ignores = ignored::mark(input, &mut gathered.differences);
+    let needs = stack_graph::needs(input, &as_it_is, &gathered.nodes);
     StackReport { needs, ..gathered.into_report(input, &as_it_is) }
-}
-
-/// What could not be read at all.
-fn unreadable(snapshot: &Snapshot, gathered: &mut Gathered) {
-    let all = unread::all(snapshot).into_iter();
-    let unread = all.map(|(what, why)| Unread { what: what.to_owned(), why: why.to_owned() });
-    gathered.unreadable.extend(unread);
 }

@@ -92,11 +92,9 @@ pub fn of(
     planned: &Planned,
     address: &Address,
 ) -> Result<Explanation, Misnamed> {
-    let before = &planned.prediction.before;
     let is_planned = planned.plan.changes.iter().any(|change| change.address == *address);
     if !is_planned && planned.graph.node(address).is_none() {
-        let owners = planned.prediction.owners();
-        selection::check(input, before, owners, "explain", &address.to_string())?;
+        selection::check(input, "explain", &address.to_string())?;
     }
     let change = planned.plan.changes.iter().find(|it| it.address == *address).cloned();
     let causes = causes(planned, address);
@@ -163,8 +161,7 @@ fn object(
     match address.kind {
         Kind::Service => Some(address.name.clone()),
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
-            let wanted = input.desired.endpoints.get(&address.name)?;
-            Some(private_endpoint::id(input, wanted).as_str().to_owned())
+            Some(input.endpoint(&address.name)?.id.as_str().to_owned())
         }
         _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
     }
@@ -187,13 +184,9 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
             }
             state
         }
-        Kind::PrivateEndpoint | Kind::EndpointConnection
-            if input.desired.endpoints.contains_key(&address.name) =>
-        {
-            let Some(wanted) = input.desired.endpoints.get(&address.name) else {
-                return known("unknown");
-            };
-            match input.snapshot.resource(&private_endpoint::id(input, wanted)) {
+        Kind::PrivateEndpoint | Kind::EndpointConnection => {
+            let Some(endpoint) = input.endpoint(&address.name) else { return known("unknown") };
+            match input.live.resource(&endpoint.id) {
                 Observation::Present(live) => {
                     let mut state = known("present");
                     state.details.extend(
@@ -205,7 +198,7 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
                 Observation::Unreadable(_) | Observation::NotObserved => known("unknown"),
             }
         }
-        Kind::PrivateEndpoint | Kind::EndpointConnection | Kind::DnsRecord => known("unknown"),
+        Kind::DnsRecord => known("unknown"),
         _ => {
             let Some(view) = live(planned, address) else { return known("absent") };
             let mut state = known("present");

@@ -14,7 +14,7 @@ use crate::address::{Address, Kind};
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome::{self, Outcome};
-use crate::desired::{Desired, Service};
+use crate::desired::Service;
 use crate::diagnostic::{Span, Spanned};
 use crate::facts::Facts;
 use crate::kubernetes::service as stored;
@@ -22,6 +22,7 @@ use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::rule::{self, At, Code, Example, basis, rules};
 use crate::unknown;
+use crate::wanted::Wanted;
 
 /// One Service with what is predicted of it.
 struct Subject<'a> {
@@ -47,11 +48,11 @@ pub const FAILURES: [Code; 5] = [
 ];
 
 /// All findings of a prediction.
-pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
+pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
     let alone = |it: &&Outcome| prediction.outcome(&it.service).is_none();
     for outcome in prediction.outcomes.iter().chain(prediction.finishing.iter().filter(alone)) {
-        let Some(service) = desired.services.get(&outcome.service) else { continue };
+        let Some(service) = wanted.service(&outcome.service) else { continue };
         let subject = Subject { facts, prediction, service, outcome };
         let checks = [
             CHECKS,
@@ -64,8 +65,8 @@ pub fn find(desired: &Desired, facts: &Facts, prediction: &Prediction) -> Vec<Fi
         ];
         findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));
     }
-    findings.extend(gateway::find(desired, prediction));
-    findings.extend(endpoint::zone_groups(desired, prediction));
+    findings.extend(gateway::find(wanted, prediction));
+    findings.extend(endpoint::zone_groups(wanted, prediction));
     findings.extend(limit::exceeded(prediction));
     findings
 }

@@ -9,12 +9,10 @@ use crate::diff::draft::{Draft, Stage, number};
 use crate::input::Input;
 use crate::join::{Marked, marked};
 use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
-use crate::node::{dns_record, private_endpoint};
+use crate::node::dns_record;
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
-use crate::planning;
 use crate::plural::count;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Observation;
 
 /// Why nothing is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,15 +48,13 @@ impl Error {
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
-    let desired = planning::settled(input);
-    let input = &Input { desired: &desired, ..*input };
     let marked = marked(input);
     let mut chosen: Vec<&Marked<'_>> = Vec::new();
     for address in addresses {
         let Some(found) = marked.iter().find(|it| it.at == *address) else {
             return Err(Error::NotMarked {
                 address: address.clone(),
-                stack: input.desired.name.clone(),
+                stack: input.wanted.name().to_owned(),
                 marked: marked.into_iter().map(|it| it.at).collect(),
             });
         };
@@ -83,7 +79,7 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
                 Kind::DnsRecord => format!("metadata.{STACK_TAG}"),
                 _ => format!("tags.{STACK_TAG}"),
             },
-            Some(input.desired.name.clone().into()),
+            Some(input.wanted.name().to_owned().into()),
             None,
         )];
         changes.push(change);
@@ -93,9 +89,9 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
     Ok(Plan {
         format_version: FORMAT_VERSION.to_owned(),
         tool_version: input.options.tool_version.clone(),
-        stack: input.desired.name.clone(),
+        stack: input.wanted.name().to_owned(),
         mode: input.options.mode,
-        redacted: input.snapshot.redacted,
+        redacted: input.live.is_redacted(),
         scope: input.options.scope.clone(),
         changes,
         // Steps that need nothing are in no circle.
@@ -111,18 +107,13 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -
         return false;
     }
     let id = |live: &Value| live.get("id").and_then(Value::as_str).map(ResourceId::new);
-    let documented = input.desired.endpoints.get(&at.name).and_then(|wanted| {
-        let (_, target) = dns_record::target(wanted, &private_endpoint::id(input, wanted))?;
-        Some(target)
-    });
+    let documented = input.endpoint(&at.name).and_then(|it| Some(it.record()?.1));
     if documented.is_some() && documented == id(record) {
         return true;
     }
-    let interface = endpoint.pointer("/properties/networkInterfaces/0/id").and_then(Value::as_str);
-    let interface = interface.map(|id| input.snapshot.resource(&ResourceId::new(id)));
-    let Some(Observation::Present(interface)) = interface else { return false };
-    let address = interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress");
-    dns_record::addresses(record).any(|it| Some(it) == address)
+    let live = id(endpoint).and_then(|id| input.live.world().private_endpoints.get(&id.key()));
+    let address = live.and_then(|live| input.live.address_of(live));
+    address.is_some() && dns_record::addresses(record).any(|it| it.as_str() == address)
 }
 
 /// The object's id, and how its marks are taken off.

@@ -8,17 +8,13 @@ pub mod harm;
 pub mod policy;
 pub mod review;
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use crate::date::Day;
-use crate::desired::{self, Desired, Stack};
-use crate::diagnostic::{Diagnostic, Source};
-use crate::document;
+use crate::desired::{self, Stack};
+use crate::diagnostic::Diagnostic;
 use crate::facts::Facts;
 use crate::input::{Guarded, Input, Options};
-use crate::inventory::Azure;
-use crate::kubernetes::defaults::key_of;
+use crate::inventory::Inventory;
+use crate::join;
 use crate::node::service::address;
 use crate::plan::{Alternative, Consent, Finding, Mode as PlanMode, Refusal, RouteNote, Scope};
 use crate::planned::Planned;
@@ -26,8 +22,8 @@ use crate::planning;
 use crate::pointer::At;
 use crate::route::{self, Bounds};
 use crate::rule::{self, Code, Severity};
-use crate::snapshot::{Reading, Snapshot};
 use crate::unread;
+use crate::wanted::Wanted;
 use serde_json::Value;
 
 use harm::Harm;
@@ -41,9 +37,7 @@ const ROUTE: Bounds = Bounds { edits: 4, states: 40 };
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// What was observed.
-    pub snapshot: &'a Snapshot,
-    /// Azure in it, worked out once for many requests.
-    pub azure: &'a Azure,
+    pub live: &'a Inventory<'a>,
     /// What the cluster is taken to be.
     pub facts: &'a Facts,
     /// Consent, limits and protection.
@@ -285,7 +279,7 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
     if let Some(trouble) = seen.trouble {
         return Outcome::Unknown(trouble.to_owned());
     }
-    if let Some(why) = unread::essential(seen.snapshot, seen.facts).first() {
+    if let Some(why) = unread::essential(seen.live, seen.facts).first() {
         return Outcome::Unknown((*why).to_owned());
     }
     let is_whole = match request.operation {
@@ -296,8 +290,9 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
     if !is_whole || request.key.name.is_empty() {
         return Outcome::Unknown("the request holds no object".to_owned());
     }
-    let snapshot = with_stored(seen.snapshot, request);
-    let seen = &Seen { snapshot: &snapshot, ..*seen };
+    // The observation with the Service as the request says it is stored: that is newer.
+    let live = seen.live.with_service(&request.key, request.old_object.as_ref());
+    let seen = &Seen { live: &live, ..*seen };
     let stored = request.object.as_ref().filter(|_| request.operation != Operation::Delete);
     let (planned, linted) = match plan(request, policy, seen, stored) {
         Ok(planned) => planned,
@@ -310,19 +305,6 @@ fn judged(request: &Request, policy: &Policy, seen: &Seen<'_>) -> Outcome {
     Outcome::Judged(judgement(request, policy, seen, (planned, linted)))
 }
 
-/// The observation with the Service as the request says it is stored: that is newer.
-fn with_stored<'a>(snapshot: &'a Snapshot, request: &Request) -> Cow<'a, Snapshot> {
-    let Reading::Present(services) = &snapshot.kubernetes.services else {
-        return Cow::Borrowed(snapshot);
-    };
-    let others = services.iter().filter(|it| key_of(it) != request.key).cloned();
-    let stored = request.old_object.iter().cloned().map(Arc::new);
-    let services = Reading::Present(others.chain(stored).collect());
-    let mut snapshot = snapshot.clone();
-    snapshot.kubernetes.services = services;
-    Cow::Owned(snapshot)
-}
-
 /// A plan of a write, and what is wrong with the Service as it is written.
 fn plan(
     request: &Request,
@@ -330,7 +312,7 @@ fn plan(
     seen: &Seen<'_>,
     stored: Option<&Value>,
 ) -> Result<(Planned, Vec<Diagnostic>), planning::Error> {
-    let (desired, linted) = desired(stored, seen.stack);
+    let (wanted, linted) = Wanted::of_service(stored, seen.stack);
     let options = Options {
         mode: PlanMode::Apply,
         guard: Some(Guarded::default()),
@@ -343,37 +325,13 @@ fn plan(
         scope: Scope::default(),
         tool_version: seen.tool_version.to_owned(),
     };
-    let input = Input::new(&desired, seen.snapshot, seen.facts, &options);
-    let mut planned = planning::written(&input, seen.azure, &request.key, stored)?;
+    let wanted = join::settle(wanted, seen.live, seen.facts, &options);
+    let input = Input::new(&wanted, seen.live, seen.facts, &options);
+    let mut planned = planning::written(&input, &request.key, stored)?;
     if planned.plan.summary.consumers_disconnected > 0 {
         planned.plan.route = route::note(&input, &planned, ROUTE);
     }
     Ok((planned, linted))
-}
-
-/// Desired state with one Service as it is written, and the Stack's policy.
-fn desired(stored: Option<&Value>, stack: Option<&Stack>) -> (Desired, Vec<Diagnostic>) {
-    let mut read = stored.map(service).unwrap_or_default();
-    read.0.stack = stack.cloned();
-    read.0.name = stack.map_or_else(String::new, |stack| stack.name.value.clone());
-    read
-}
-
-/// Reads a Service as a document: what a person wrote, as far as the object still shows it.
-fn service(object: &Value) -> (Desired, Vec<Diagnostic>) {
-    let mut object = object.clone();
-    if let Some(fields) = object.as_object_mut() {
-        fields.shift_remove("status");
-        fields.entry("apiVersion").or_insert_with(|| "v1".into());
-        fields.entry("kind").or_insert_with(|| "Service".into());
-    }
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.shift_remove("managedFields");
-    }
-    match Source::new("Service", object.to_string()) {
-        Ok(source) => desired::resolve(document::parse(&source), &desired::Options::default()),
-        Err(diagnostic) => (Desired::default(), vec![*diagnostic]),
-    }
 }
 
 fn judgement(

@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::arm::resource::PrivateLinkService;
 use crate::facts::Facts;
+use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::prediction::{self, Prediction};
-use crate::snapshot::Snapshot;
 
 pub use reads::reads;
 pub use stack::{Place, name};
@@ -98,13 +98,19 @@ pub enum Error {
 
 /// What the parts of an import look at.
 struct Seen<'a> {
-    snapshot: &'a Snapshot,
+    live: &'a Inventory<'a>,
     place: &'a Place,
     stack: &'a str,
     prediction: Prediction,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    fn of(live: &'a Inventory<'a>, facts: &Facts, place: &'a Place, stack: &'a str) -> Self {
+        let cluster = prediction::cluster(live, facts);
+        let prediction = prediction::predict(live.world().clone(), cluster, &[]);
+        Self { live, place, stack, prediction }
+    }
+
     /// The Private Link Service of a Service.
     fn link(&self, key: &Key) -> Option<&PrivateLinkService> {
         self.prediction.link_before(key)
@@ -117,17 +123,15 @@ impl Seen<'_> {
 ///
 /// See [`Error`].
 pub fn import(
-    snapshot: &Snapshot,
+    live: &Inventory<'_>,
     facts: &Facts,
     place: &Place,
     selection: &Selection,
 ) -> Result<Import, Error> {
-    let stack = stack::name(snapshot, place, selection)?;
-    let (world, malformed) = prediction::world(snapshot);
-    let cluster = prediction::cluster(snapshot, facts);
-    let prediction = prediction::predict(world, cluster, &[]);
-    let seen = Seen { snapshot, place, stack: &stack, prediction };
-    let mut notes: Vec<String> = malformed
+    let stack = stack::name(live, place, selection)?;
+    let seen = Seen::of(live, facts, place, &stack);
+    let mut notes: Vec<String> = live
+        .malformed()
         .iter()
         .map(|what| format!("left out, since it does not look as ARM's: {what}"))
         .collect();

@@ -1,17 +1,20 @@
-//! What a plan is made from: desired state, what was observed, facts, and what the user chose.
+//! What a plan is made from: what the stack wants, what is live, facts, and what the user chose.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Address;
+use crate::address::{Address, Kind};
 use crate::date::Day;
-use crate::desired::Desired;
+use crate::desired::PrivateEndpoint;
 use crate::diagnostic::Span;
 use crate::facts::Facts;
+use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
+use crate::node::{dns_record, private_endpoint};
 use crate::plan::{Mode, Scope};
+use crate::resource_id::ResourceId;
 use crate::rule::Code;
-use crate::snapshot::Snapshot;
+use crate::wanted::{Endpoints, Settled};
 
 /// The units of a plan, and which of them it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,19 +45,52 @@ impl Selection {
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// Desired state.
-    pub desired: &'a Desired,
-    /// What was observed.
-    pub snapshot: &'a Snapshot,
+    /// What the stack wants.
+    pub(crate) wanted: &'a Settled<'a>,
+    /// What is live.
+    pub(crate) live: &'a Inventory<'a>,
     /// What the model takes the cluster to be.
     pub facts: &'a Facts,
     /// What the user chose.
     pub options: &'a Options,
     /// What the options limit the plan to, once it is found out: nothing before.
-    pub selection: Option<&'a Selection>,
+    pub(crate) selection: Option<&'a Selection>,
     /// Told when a stage begins; what it returns is dropped when the stage ends. The shell measures with it; the core has
     /// no clock.
-    pub entered: fn(Stage) -> Box<dyn Any>,
+    pub(crate) entered: fn(Stage) -> Box<dyn Any>,
+}
+
+/// A desired endpoint, with what it is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<'a> {
+    /// Its address.
+    pub(crate) at: Address,
+    /// Its id.
+    pub(crate) id: ResourceId,
+    /// Its document.
+    pub(crate) wanted: &'a PrivateEndpoint,
+}
+
+impl<'a> Named<'a> {
+    fn new(wanted: &'a PrivateEndpoint, subscription: &str) -> Self {
+        let at = private_endpoint::address(&wanted.name.value);
+        Self { at, id: private_endpoint::id(wanted, subscription), wanted }
+    }
+
+    /// The address of its connection.
+    pub(crate) fn connection(&self) -> Address {
+        Address::new(Kind::EndpointConnection, self.at.name.clone())
+    }
+
+    /// The id of its subnet.
+    pub(crate) fn subnet(&self) -> ResourceId {
+        private_endpoint::subnet_id(self.wanted, &self.id)
+    }
+
+    /// What keeps its name: the address and the id.
+    pub(crate) fn record(&self) -> Option<(Address, ResourceId)> {
+        dns_record::target(self.wanted, &self.id)
+    }
 }
 
 /// A part of planning that is worth a look of its own.
@@ -105,12 +141,34 @@ pub struct Guarded {
 impl<'a> Input<'a> {
     /// What a plan is made from, limited by nothing yet.
     pub const fn new(
-        desired: &'a Desired,
-        snapshot: &'a Snapshot,
+        wanted: &'a Settled<'a>,
+        live: &'a Inventory<'a>,
         facts: &'a Facts,
         options: &'a Options,
     ) -> Self {
-        Self { desired, snapshot, facts, options, selection: None, entered: unheard }
+        Self { wanted, live, facts, options, selection: None, entered: unheard }
+    }
+
+    /// The same, with somebody told when a stage begins.
+    #[must_use]
+    pub const fn heard_by(self, entered: fn(Stage) -> Box<dyn Any>) -> Self {
+        Self { entered, ..self }
+    }
+
+    /// The endpoints of this stack, wanted or live.
+    pub fn own(&self) -> &'a Endpoints {
+        self.wanted.own()
+    }
+
+    /// The desired endpoints, in order of their documents' names.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Named<'a>> + use<'a> {
+        let subscription = self.facts.subscription.as_str();
+        self.wanted.endpoints().map(|wanted| Named::new(wanted, subscription))
+    }
+
+    /// A desired endpoint, by the name of its document.
+    pub(crate) fn endpoint(&self, name: &str) -> Option<Named<'a>> {
+        self.wanted.endpoint(name).map(|wanted| Named::new(wanted, &self.facts.subscription))
     }
 
     /// Whether the plan is about this unit, see [`selection`].
@@ -131,6 +189,6 @@ impl<'a> Input<'a> {
     /// Whether objects that left the desired state are deleted: only when exactly one Stack document
     /// says whose they are, or when everything is to go.
     pub fn prunes(&self) -> bool {
-        self.desired.stack.is_some() || self.options.mode == Mode::Destroy
+        self.wanted.has_stack() || self.options.mode == Mode::Destroy
     }
 }

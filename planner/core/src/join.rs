@@ -17,11 +17,7 @@ mod renamed;
 pub(crate) mod service;
 mod target;
 
-use std::collections::BTreeMap;
-
-use crate::address::Address;
 use crate::input::Input;
-use crate::node::private_endpoint;
 use crate::prediction::Prediction;
 
 pub(crate) use body::{unlanded, updated};
@@ -30,7 +26,7 @@ pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_writte
 pub(crate) use peer::Peer;
 pub(crate) use record::{Held, Record, Unzoned, is_of_policy};
 pub(crate) use region::Region;
-pub(crate) use renamed::settled;
+pub use renamed::settle;
 pub(crate) use service::{Service, Set};
 
 /// A stack, joined.
@@ -39,20 +35,17 @@ pub struct Join<'a> {
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
     pub(crate) prediction: &'a Prediction,
-    /// The endpoints of the stack, wanted or live, by id in lower case.
-    pub(crate) own: BTreeMap<String, Address>,
 }
 
 impl<'a> Join<'a> {
-    /// Joins. `input` is settled, see [`settled`].
-    pub fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
-        Self { input, prediction, own: private_endpoint::own(input) }
+    /// Joins. `input` is settled, see [`settle`].
+    pub const fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
+        Self { input, prediction }
     }
 
     /// The desired endpoints, by name, each beside the live one and what it is to reach.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'a>> + use<'_, 'a> {
-        let wanted = self.input.desired.endpoints.iter();
-        wanted.map(|(name, wanted)| Endpoint::of(self.input, self.prediction, name, wanted))
+        self.input.endpoints().map(|it| Endpoint::of(self.input, self.prediction, it))
     }
     /// The desired Services, each beside the live one. None of them is live where Services could not be read.
     pub(crate) fn services(&self) -> impl Iterator<Item = Service<'a>> + use<'a> {
@@ -62,7 +55,5 @@ impl<'a> Join<'a> {
 
 /// The desired Services, each beside the live one, for whoever comes before the prediction.
 pub(crate) fn services<'a>(input: &'a Input<'a>) -> impl Iterator<Item = Service<'a>> + use<'a> {
-    let live = input.snapshot.kubernetes.services_by_key();
-    let wanted = input.desired.services.iter();
-    wanted.map(move |(key, wanted)| Service::of(input, key, wanted, live.get(key).copied()))
+    input.wanted.services().map(|wanted| Service::of(input, wanted))
 }

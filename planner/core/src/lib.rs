@@ -48,14 +48,14 @@ mod safety;
 pub mod saved;
 pub mod shard;
 pub mod stack_graph;
-pub mod stack_order;
 pub mod staleness;
 pub mod token;
 pub mod unread;
 pub mod version;
+pub mod wanted;
 mod writer;
 
-pub use privlink_input::{annotation, desired, diagnostic, document, schema, yaml};
+pub use privlink_input::{annotation, desired, diagnostic, document, schema, stack_order, yaml};
 pub use privlink_model::{
     address, arm, assumed, compared, controller, date, escape, evidence, facts, group, kubernetes,
     location, marks, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,

@@ -7,11 +7,12 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::arm::resource::PrivateLinkService;
-use crate::desired::{Consumer, Desired};
+use crate::desired::Consumer;
 use crate::import::API_VERSION;
 use crate::kubernetes::service::Key;
 use crate::location;
 use crate::prediction::Prediction;
+use crate::wanted::Wanted;
 
 /// Why nothing is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +43,10 @@ impl fmt::Display for NotOffered {
 ///
 /// # Errors
 /// All are offered or none: a file with some of them would take the others away from their consumers.
-pub fn offers(desired: &Desired, prediction: &Prediction) -> Result<Vec<Value>, NotOffered> {
+pub fn offers(wanted: &Wanted<'_>, prediction: &Prediction) -> Result<Vec<Value>, NotOffered> {
     let mut services: BTreeMap<String, (&PrivateLinkService, Vec<&Key>)> = BTreeMap::new();
     let mut order = Vec::new();
-    for key in desired.services.keys() {
+    for key in wanted.keys() {
         let Some(link) = prediction.link_before(key) else {
             if prediction.link_after(key).is_some() {
                 return Err(NotOffered::NotYet(key.clone()));
@@ -62,17 +63,21 @@ pub fn offers(desired: &Desired, prediction: &Prediction) -> Result<Vec<Value>, 
         return Err(NotOffered::Nothing);
     }
     let all = order.iter().filter_map(|id| services.get(id));
-    all.map(|(link, keys)| offer(desired, link, keys)).collect()
+    all.map(|(link, keys)| offer(wanted, link, keys)).collect()
 }
 
-fn offer(desired: &Desired, link: &PrivateLinkService, keys: &[&Key]) -> Result<Value, NotOffered> {
+fn offer(
+    wanted: &Wanted<'_>,
+    link: &PrivateLinkService,
+    keys: &[&Key],
+) -> Result<Value, NotOffered> {
     let Some(first) = keys.first() else { return Err(NotOffered::Nothing) };
     let properties = &link.properties;
     let Some(alias) = properties.alias.as_deref() else {
         return Err(NotOffered::NotYet((*first).clone()));
     };
     let mut spec = Map::new();
-    spec.insert("stack".to_owned(), desired.name.clone().into());
+    spec.insert("stack".to_owned(), wanted.name().into());
     spec.insert("id".to_owned(), link.id().into());
     spec.insert("alias".to_owned(), alias.into());
     if let Some(location) = &link.location {
@@ -87,7 +92,7 @@ fn offer(desired: &Desired, link: &PrivateLinkService, keys: &[&Key]) -> Result<
     let visibility = properties.visibility.as_ref().and_then(|it| it.subscriptions.as_deref());
     put("visibility", sorted(visibility));
     let automatic = properties.auto_approval.as_ref().and_then(|it| it.subscriptions.as_deref());
-    let approval = approval(sorted(automatic), awaited(desired, keys));
+    let approval = approval(sorted(automatic), awaited(wanted, keys));
     if !approval.is_empty() {
         spec.insert("approval".to_owned(), approval.into());
     }
@@ -117,8 +122,8 @@ fn approval(automatic: BTreeSet<String>, manual: Vec<Value>) -> Map<String, Valu
 }
 
 /// The consumers that the stack's EndpointApprovals let in, and whether they need a token, which is never written.
-fn awaited(desired: &Desired, keys: &[&Key]) -> Vec<Value> {
-    let approvals = desired.approvals.values().filter(|it| keys.contains(&&it.service.value));
+fn awaited(wanted: &Wanted<'_>, keys: &[&Key]) -> Vec<Value> {
+    let approvals = wanted.approvals().filter(|it| keys.contains(&&it.service.value));
     let mut consumers: BTreeMap<(&str, String), bool> = BTreeMap::new();
     for admitted in approvals.flat_map(|approval| &approval.approve) {
         let consumer = match &admitted.consumer {

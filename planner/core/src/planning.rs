@@ -3,7 +3,6 @@
 pub mod account;
 mod pre_existing;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -13,7 +12,6 @@ use crate::by_hand;
 use crate::change::Change;
 use crate::contradiction::{self, Contradiction};
 use crate::controller::predict;
-use crate::desired::Desired;
 use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::trial::Trial;
@@ -23,10 +21,9 @@ use crate::finding;
 use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection, Stage};
-use crate::inventory::{Azure, Inventory};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
-use crate::node::{Owners, dns_record, private_endpoint, service};
+use crate::node::{dns_record, service};
 use crate::plan::{
     self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, OutputSource, Override, Plan,
     Refusal, Step, Summary,
@@ -67,27 +64,16 @@ impl Error {
     }
 }
 
-/// Desired state with what lives under another name under that one, for whoever reads it beside what is
-/// live without a plan of its own.
-pub fn settled<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
-    join::settled(input, &Inventory::of(input.snapshot))
-}
-
 /// Plans.
 ///
 /// # Errors
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
-    let inventory = Inventory::of(input.snapshot);
-    let desired = join::settled(input, &inventory);
-    let input = &Input { desired: &desired, ..*input };
-    let selection = diff::selection::select(input, &inventory.world, &inventory.owners)?;
+    let selection = diff::selection::select(input)?;
     let input = &Input { selection: Some(&selection), ..*input };
     let (part, changes) = diff::service::diff(input);
-    let Inventory { world, malformed, .. } = inventory;
-    let azure = Azure { world, malformed, views: None };
-    complete(input, azure, &changes, part, About::Stack)
+    complete(input, &changes, part, About::Stack)
 }
 
 /// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
@@ -97,23 +83,17 @@ fn refused(part: &Part) -> BTreeSet<Address> {
 }
 
 /// What comes of one write to a Service by somebody else: the plan limited to that Service. Its desired state has the
-/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it. Azure is
-/// the snapshot's, worked out once for many writes.
+/// Service as it is written, or not at all if it is deleted; `stored` is the object as the API server will store it.
 ///
 /// # Errors
 ///
 /// See [`Error`].
-pub fn written(
-    input: &Input<'_>,
-    azure: &Azure,
-    key: &Key,
-    stored: Option<&Value>,
-) -> Result<Planned, Error> {
+pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
     let input = &Input { selection: Some(&selection), ..*input };
     let (part, changes) = diff::service::written(input, key, stored);
-    complete(input, azure.clone(), &changes, part, About::Write)
+    complete(input, &changes, part, About::Write)
 }
 
 /// What a plan is about.
@@ -128,21 +108,19 @@ enum About {
 /// What the controller makes of changes to Services, with all that follows from it.
 fn complete(
     input: &Input<'_>,
-    azure: Azure,
     changes: &[predict::Change],
     mut part: Part,
     about: About,
 ) -> Result<Planned, Error> {
-    let cluster = prediction::cluster(input.snapshot, input.facts);
-    let Azure { world, malformed, views } = azure;
-    let owners = Owners::of(cluster.services.values().map(AsRef::as_ref), &[&world]);
-    contradiction::find(input.facts, &world, &owners).map_or(Ok(()), Err)?;
-    let leaving = join::leaving(input, &world);
-    let world = join::without(world, &leaving);
+    let cluster = prediction::cluster(input.live, input.facts);
+    contradiction::find(input.facts, input.live.world(), input.live.owners())
+        .map_or(Ok(()), Err)?;
+    let leaving = join::leaving(input);
+    let world = join::without(input.live.world().clone(), &leaving);
     let predicting = (input.entered)(Stage::Predict);
     let mut prediction = diff::finish::first(world, &cluster, changes);
     drop(predicting);
-    prediction.views = views;
+    prediction.views = input.live.views();
     part.add(diff::service::nudge(input, &prediction, &part));
     part.add(diff::finish::finish(input, cluster, changes, &mut prediction, &part));
     let join = Join::of(input, &prediction);
@@ -151,7 +129,7 @@ fn complete(
     part.add(diff::controller::diff(&join, &part));
     part.add(diff::approval::diff(&join, &mut trial));
     let refused = refused(&part);
-    let found = finding::find(input.desired, input.facts, &prediction).into_iter();
+    let found = finding::find(input.wanted, input.facts, &prediction).into_iter();
     let follows =
         |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
     part.findings.extend(found.filter(|it| !follows(it)));
@@ -161,7 +139,7 @@ fn complete(
     part.refusals.extend(safety::replacements(input));
     pre_existing::mark(input, &prediction, changes, &mut part);
     part.findings.extend(pre_existing::left_behind(input, &part.changes));
-    for what in malformed {
+    for what in input.live.malformed() {
         part.refusals.push(Refusal::of_plan(
             rule::UNREADABLE,
             format!("a resource does not look as ARM's do: {what}"),
@@ -175,10 +153,10 @@ fn complete(
         prediction.written = written;
         return Ok(Planned { plan, prediction, graph, subjects });
     }
-    let graph = stack_graph::of(input, &prediction, &join.own);
+    let graph = stack_graph::of(input, &prediction);
     let changing = plan.changes.iter().filter(|it| it.is_change());
     let changing = changing.map(|it| it.address.clone()).collect();
-    plan.needs = stack_graph::needs(input, &prediction, &join.own, &changing);
+    plan.needs = stack_graph::needs(input, &prediction, &changing);
     let subjects = subjects(&join);
     prediction.written = written;
     let mut planned = Planned { plan, prediction, graph, subjects };
@@ -189,13 +167,11 @@ fn complete(
 /// The objects that the stack wants, as far as the plan is about them.
 fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
     let Join { input, prediction, .. } = join;
-    let services = input.desired.services.keys();
+    let services = input.wanted.keys();
     let services = services.map(|key| (service::address(key), key.to_string()));
     let mut subjects: BTreeMap<Address, String> = services.collect();
     for (address, view) in prediction.nodes_after() {
-        let wanted =
-            |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
-        if view.service.as_ref().is_some_and(wanted) {
+        if input.wanted.has_node(view) {
             subjects.insert(address.clone(), view.id.as_str().to_owned());
         }
     }
@@ -227,9 +203,9 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Pl
     Ok(Plan {
         format_version: FORMAT_VERSION.to_owned(),
         tool_version: input.options.tool_version.clone(),
-        stack: input.desired.name.clone(),
+        stack: input.wanted.name().to_owned(),
         mode: input.options.mode,
-        redacted: input.snapshot.redacted,
+        redacted: input.live.is_redacted(),
         scope: input.options.scope.clone(),
         facts: fact_notes(input),
         outputs: outputs(input, prediction),
@@ -280,7 +256,7 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
 /// The facts a reader should know, with their sources; none where there is no cluster for them to be about.
 pub(crate) fn fact_notes(input: &Input<'_>) -> Vec<FactNote> {
     let facts = input.facts;
-    if !input.snapshot.kubernetes.is_there() {
+    if !input.live.has_cluster() {
         return Vec::new();
     }
     let shown = TABLE.iter().filter(|row| row.hidden.is_none());
@@ -318,9 +294,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         return Vec::new();
     }
     let mut outputs = Vec::new();
-    let wanted = |key: &crate::kubernetes::service::Key| input.desired.services.contains_key(key);
     for (address, view) in prediction.nodes_after() {
-        if !view.service.as_ref().is_some_and(wanted) {
+        if !input.wanted.has_node(view) {
             continue;
         }
         let pointers: &[(&str, &str)] = match address.kind {
@@ -340,16 +315,14 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
             });
         }
     }
-    for (name, endpoint) in &input.desired.endpoints {
-        let id = private_endpoint::id(input, endpoint);
-        let address = private_endpoint::address(name);
+    for endpoint in input.endpoints() {
         let sources =
             [("address", OutputSource::NetworkInterface), ("connection", OutputSource::Connection)];
         for (name, from) in sources {
             outputs.push(Output {
-                address: address.clone(),
+                address: endpoint.at.clone(),
                 name: name.to_owned(),
-                id: id.as_str().to_owned(),
+                id: endpoint.id.as_str().to_owned(),
                 from,
             });
         }

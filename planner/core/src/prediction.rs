@@ -8,20 +8,18 @@ use serde_json::Value;
 use crate::arm::hand;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
-use crate::arm::world::{World, group_key};
+use crate::arm::world::World;
 use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
+use crate::inventory::Inventory;
 use crate::kubernetes::defaults::{self, Marks, Network};
-use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
 use crate::node::sides::{Nodes, Views};
 use crate::node::{Owners, private_link_service, sides};
-use crate::resource_id::ResourceId;
-use crate::snapshot::{List, Reading, Snapshot};
 
 /// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
 /// it is kept.
@@ -172,54 +170,12 @@ fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
     links
 }
 
-/// Azure as a snapshot shows it. Resources that do not fit their type are left out, and named.
-pub fn world(snapshot: &Snapshot) -> (World, Vec<String>) {
-    let mut world = World::default();
-    let mut malformed = Vec::new();
-    for (path, reading) in &snapshot.azure {
-        let Reading::Present(resources) = reading else {
-            world.missing_groups.extend(missing_group(path, reading));
-            continue;
-        };
-        for resource in resources {
-            if let Err(error) = world.insert_shared(resource) {
-                malformed.push(error.to_string());
-            }
-        }
-    }
-    (world, malformed)
-}
-
-/// The resource group that a list says is not there: ARM answers 404 to a list of a group's resources
-/// for no other reason (recorded: `ResourceGroupNotFound`).
-fn missing_group(path: &str, reading: &Reading<List>) -> Option<String> {
-    let (_, collection) = path.rsplit_once("/providers/")?;
-    let of_group = collection.split('/').count() == 2;
-    (of_group && *reading == Reading::Absent).then(|| group_key(&ResourceId::new(path))).flatten()
-}
-
-/// The Services of a snapshot; those that could not be read are none.
-pub fn services(snapshot: &Snapshot) -> BTreeMap<Key, Arc<Service>> {
-    let Reading::Present(objects) = &snapshot.kubernetes.services else { return BTreeMap::new() };
-    objects
-        .iter()
-        .filter_map(|object| Service::from_value(object.clone()).ok())
-        .map(|service| (service.key.clone(), Arc::new(service)))
-        .collect()
-}
-
-/// The cluster of a snapshot, as the controller sees it.
-pub fn cluster(snapshot: &Snapshot, facts: &Facts) -> Cluster {
+/// The cluster as the controller sees it.
+pub fn cluster(live: &Inventory<'_>, facts: &Facts) -> Cluster {
     Cluster {
         facts: Arc::new(facts.clone()),
-        nodes: snapshot
-            .kubernetes
-            .nodes
-            .objects()
-            .filter_map(Node::from_value)
-            .map(Arc::new)
-            .collect(),
-        services: services(snapshot),
+        nodes: live.controller_nodes().map(Arc::new).collect(),
+        services: live.services().clone(),
         ..Cluster::default()
     }
 }

@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::desired::{Desired, refusal};
+use crate::desired::refusal;
 use crate::finding::FAILURES;
-use crate::health::namespace::{self, NAMESPACE_MISSING, is_made};
+use crate::health::namespace::{self, NAMESPACE_MISSING};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::plan::{Finding, Op, Plan, Refusal};
 use crate::planning::account;
 use crate::preflight::{Area, Check, Verdict};
 use crate::rule::{self, Code, Example, Severity, basis, rules};
+use crate::wanted::Wanted;
 
 /// What was said of one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
 
 /// Tells in the plan what was said of its Services: refusals, each at its place in the input, hold it back
 /// unless they are accepted. Namespaces that the same input makes count as there.
-pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answers) {
+pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Answers) {
     let mut found = Vec::new();
     // What was observed may have told it already.
     let observed = plan.findings.iter().filter(|it| it.code == NAMESPACE_MISSING);
@@ -68,18 +69,18 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
             plan.findings.iter().any(|it| it.code == code && it.address == address(key))
         };
         match answer {
-            Answer::NoNamespace if !is_made(desired, namespace) => {
+            Answer::NoNamespace if !wanted.makes_namespace(namespace) => {
                 if namespaces.insert(namespace.clone()) {
-                    found.push(namespace::missing(desired, key, false));
+                    found.push(namespace::missing(wanted, key, false));
                 }
             }
             Answer::Terminating => {
                 if namespaces.insert(namespace.clone()) {
-                    found.push(namespace::missing(desired, key, true));
+                    found.push(namespace::missing(wanted, key, true));
                 }
             }
             Answer::Refused(words) if !told(plan, rule::SERVICE_INVALID) => {
-                found.push(refused(desired, key, words));
+                found.push(refused(wanted, key, words));
             }
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
         }
@@ -107,17 +108,17 @@ pub fn tell(plan: &mut Plan, desired: &Desired, accept: &[Code], answers: &Answe
     plan.findings.sort_by(|one, other| {
         (&one.address, one.code, &one.message).cmp(&(&other.address, other.code, &other.message))
     });
-    plan.excerpts = account::excerpts(desired, plan);
+    plan.excerpts = account::excerpts(wanted, plan);
 }
 
-fn refused(desired: &Desired, key: &Key, words: &str) -> Finding {
+fn refused(wanted: &Wanted<'_>, key: &Key, words: &str) -> Finding {
     let (field, message) = field_of(words);
     let cause = crate::kubernetes::validation::Cause {
         reason: "",
         message: message.to_owned(),
         field: field.to_owned(),
     };
-    let place = desired.services.get(key).map(|service| {
+    let place = wanted.service(key).map(|service| {
         let place = refusal::locate(&service.span, &cause);
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
@@ -145,12 +146,12 @@ fn unasked(answers: &Answers) -> Option<Finding> {
 }
 
 /// The same as requirements of a preflight.
-pub fn checks(desired: &Desired, answers: &Answers) -> Vec<Check> {
+pub fn checks(wanted: &Wanted<'_>, answers: &Answers) -> Vec<Check> {
     let mut checks = Vec::new();
     for (key, answer) in &answers.0 {
         let (verdict, reason, help) = match answer {
             Answer::Taken => (Verdict::Met, "a dry run was taken".to_owned(), None),
-            Answer::NoNamespace if is_made(desired, &key.namespace) => (
+            Answer::NoNamespace if wanted.makes_namespace(&key.namespace) => (
                 Verdict::Unknown,
                 "its namespace is in the input, and not there yet".to_owned(),
                 None,
@@ -212,7 +213,12 @@ mod tests {
         let (desired, _) =
             resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
         let mut plan = empty();
-        tell(&mut plan, &desired, &[], &Answers(vec![(Key::new("shop", "web"), answer)]));
+        tell(
+            &mut plan,
+            &Wanted::as_written(&desired),
+            &[],
+            &Answers(vec![(Key::new("shop", "web"), answer)]),
+        );
         plan
     }
 

@@ -237,7 +237,7 @@ fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
     let at_once = Harm::between(&before, &planned.prediction.after, &Needs::default());
     let mut route = Route {
         format_version: FORMAT_VERSION.to_owned(),
-        stack: input.desired.name.clone(),
+        stack: input.wanted.name().to_owned(),
         verdict: Verdict::AtOnce,
         at_once: at_once.disconnected.clone(),
         fails: fails(&planned.prediction),
@@ -318,15 +318,14 @@ struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     fn of(input: &'a Input<'a>, prediction: &Prediction) -> Self {
-        let cluster = prediction::cluster(input.snapshot, input.facts);
-        let live = input.snapshot.kubernetes.services_by_key();
+        let cluster = prediction::cluster(input.live, input.facts);
         let mut courses = Vec::new();
         let mut managers = BTreeMap::new();
         let mut gateways = BTreeMap::new();
         for (key, change) in changed(input) {
-            let object = live.get(&key).copied();
+            let object = input.live.service(&key);
             let from = object.map(|it| import::manifest(&key, it));
-            let wanted = input.desired.services.get(&key).map(|it| it.manifest.clone());
+            let wanted = input.wanted.service(&key).map(|it| it.manifest.clone());
             let course = match change {
                 Change::Delete(_) => Course::new(key.clone(), from, None),
                 Change::Nudge(_) => Course::unchanged(key.clone(), wanted.or(from)),
@@ -335,12 +334,12 @@ impl<'a> Ground<'a> {
                     Course::changed(key.clone(), from, wanted.map(|it| (it, plain)))
                 }
             };
-            let made_by = input.desired.services.get(&key).and_then(|it| it.made_by.as_ref());
+            let made_by = input.wanted.service(&key).and_then(|it| it.made_by.as_ref());
             let course = course.made_of(made_by.map(|by| by.listeners.clone()));
             if let Some(by) = made_by {
                 gateways.insert(key.clone(), by.gateway.to_string());
             }
-            let actor = crate::node::service::actor(input, &key, object);
+            let actor = crate::join::service::actor(input, &key, object);
             if let crate::change::Actor::External(tool) = actor {
                 managers.insert(key.clone(), tool);
             }
@@ -374,7 +373,7 @@ impl<'a> Ground<'a> {
             let problem = Problem {
                 courses,
                 managers: &self.managers,
-                stack: &self.input.desired.name,
+                stack: self.input.wanted.name(),
                 needs: &self.needs,
                 // A way on which nothing fails is better than one that gets stuck, whatever it disconnects.
                 at_once: if alone.fails { usize::MAX } else { alone.disconnects },
@@ -478,13 +477,11 @@ impl<'a> Ground<'a> {
 
 /// The endpoints, by id in lower case, that the plan deletes: they have nothing to lose.
 fn leaving(input: &Input<'_>) -> BTreeSet<String> {
-    use crate::node::private_endpoint;
     if !input.prunes() {
         return BTreeSet::new();
     }
-    let wanted = input.desired.endpoints.values();
-    let wanted: BTreeSet<String> = wanted.map(|it| private_endpoint::id(input, it).key()).collect();
-    private_endpoint::own(input).into_keys().filter(|it| !wanted.contains(it)).collect()
+    let wanted: BTreeSet<String> = input.endpoints().map(|it| it.id.key()).collect();
+    input.own().keys().filter(|it| !wanted.contains(*it)).cloned().collect()
 }
 
 /// A world without the connections of these endpoints.

@@ -2,14 +2,13 @@
 
 pub(crate) mod consent;
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use crate::address::{Address, Kind};
+use crate::arm::resource::PrivateEndpoint;
 use crate::change::{Action, Actor, Change};
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
-use crate::node::private_endpoint;
 use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
 use crate::rule::{At, Example, Severity, basis, rules};
@@ -28,8 +27,7 @@ pub(crate) fn check(input: &Input<'_>, given: &Given, changes: &[Change]) -> Vec
 /// Consumers that are disconnected: none, unless each is named by consent that has not ended, or the policy or
 /// the flag allows for some.
 fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<Refusal> {
-    let policy =
-        input.desired.stack.as_ref().and_then(|stack| stack.policy.max_disconnects.as_ref());
+    let policy = input.wanted.policy().and_then(|policy| policy.max_disconnects.as_ref());
     let allowed = input
         .options
         .max_disconnects
@@ -55,7 +53,7 @@ fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<R
 
 /// Nodes that privlink deletes or replaces.
 fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
-    let policy = input.desired.stack.as_ref().and_then(|stack| stack.policy.max_deletes.as_ref());
+    let policy = input.wanted.policy().and_then(|policy| policy.max_deletes.as_ref());
     let allowed = input
         .options
         .max_deletes
@@ -80,9 +78,8 @@ fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
 /// Nodes that are protected, by the Stack or by a label. A label, live or desired, protects a Service with its
 /// frontends and its Private Link Service, or an endpoint.
 fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
-    let stack = input.desired.stack.iter();
-    let policy: BTreeSet<&str> =
-        stack.flat_map(|stack| &stack.policy.protect).map(|it| it.value.as_str()).collect();
+    let policy = input.wanted.policy().into_iter().flat_map(|policy| &policy.protect);
+    let policy: BTreeSet<&str> = policy.map(|it| it.value.as_str()).collect();
     let (services, endpoints) = (labelled_services(input), tagged_endpoints(input));
     let by = |change: &Change| {
         let Address { kind, name } = &change.address;
@@ -121,8 +118,8 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
 
 /// The Services with the protecting label, live or desired.
 fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
-    let live = input.snapshot.kubernetes.services.objects();
-    let wanted = input.desired.services.values().map(|service| &service.manifest);
+    let live = input.live.service_objects().map(|(_, object)| object);
+    let wanted = input.wanted.services().map(|service| &service.manifest);
     let labelled = live.chain(wanted).filter_map(|object| {
         let metadata = object.get("metadata")?;
         let label = metadata.get("labels")?.get(PROTECT_LABEL)?.as_str()?;
@@ -134,18 +131,16 @@ fn labelled_services(input: &Input<'_>) -> BTreeSet<String> {
 
 /// The ids, in lower case, of endpoints with the protecting tag, or whose documents have the label.
 fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
-    let live = input.snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
-    let tagged = live.filter_map(|live| {
-        let tag = live.get("tags")?.get(PROTECT_TAG)?.as_str()?;
-        (tag == "true").then(|| Some(live.get("id")?.as_str()?.to_lowercase()))?
-    });
-    let wanted = input.desired.endpoints.values().filter(|endpoint| endpoint.protect);
-    tagged.chain(wanted.map(|it| private_endpoint::id(input, it).key())).collect()
+    let live = input.live.world().private_endpoints.iter();
+    let tag = |live: &PrivateEndpoint| live.tags.as_ref()?.get(PROTECT_TAG).cloned();
+    let tagged = live.filter(|(_, live)| tag(live).as_deref() == Some("true"));
+    let wanted = input.endpoints().filter(|endpoint| endpoint.wanted.protect);
+    tagged.map(|(key, _)| key.clone()).chain(wanted.map(|it| it.id.key())).collect()
 }
 
 /// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
 pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
-    let own = private_endpoint::own(input);
+    let own = input.own();
     let advice = |address: &Address| -> Option<String> {
         let name = &address.name;
         match address.kind {

@@ -4,37 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
 use crate::graph::{Graph, Node, Ownership};
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::sides::Nodes;
-use crate::node::{View, dns_record, private_endpoint, private_link_service};
+use crate::node::{View, private_link_service};
 use crate::plan::{Mode, Need};
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
 /// Builds the graph: desired nodes, and in a plan to destroy those that are to go.
-pub fn of(input: &Input<'_>, prediction: &Prediction, own: &BTreeMap<String, Address>) -> Graph {
+pub fn of(input: &Input<'_>, prediction: &Prediction) -> Graph {
     let nodes = match input.options.mode {
         Mode::Apply => prediction.nodes_after(),
         Mode::Destroy => prediction.nodes_before(),
     };
     let mut graph = Graph::default();
-    let services: BTreeSet<&Key> = input.desired.services.keys().collect();
+    let services: BTreeSet<&Key> = input.wanted.keys().collect();
     azure(nodes, &services, &mut graph);
-    endpoints(input, prediction, own, &mut graph);
+    endpoints(input, prediction, &mut graph);
     graph
 }
 
 /// What hangs on what among some nodes, as it was and as it will be.
-pub fn needs(
-    input: &Input<'_>,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    among: &BTreeSet<Address>,
-) -> Vec<Need> {
-    let mut services: BTreeSet<&Key> = input.desired.services.keys().collect();
+pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<Address>) -> Vec<Need> {
+    let mut services: BTreeSet<&Key> = input.wanted.keys().collect();
     services.extend(prediction.services.keys());
     services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
     if among.is_empty() {
@@ -44,8 +39,8 @@ pub fn needs(
     for nodes in [prediction.nodes_before(), prediction.nodes_after()] {
         let mut graph = Graph::default();
         azure(nodes, &services, &mut graph);
-        endpoints(input, prediction, own, &mut graph);
-        connected(nodes, own, &mut graph);
+        endpoints(input, prediction, &mut graph);
+        connected(nodes, input.own(), &mut graph);
         for (node, _) in graph.nodes().filter(|(node, _)| among.contains(*node)) {
             for (on, why) in graph.needs(node).filter(|(on, _)| among.contains(*on)) {
                 needs.insert((node.clone(), on.clone()), why.to_owned());
@@ -181,31 +176,25 @@ fn subnet(id: &str) -> Option<Address> {
     Some(Address::new(Kind::Subnet, format!("{network}/{subnet}")))
 }
 
-fn endpoints(
-    input: &Input<'_>,
-    prediction: &Prediction,
-    own: &BTreeMap<String, Address>,
-    graph: &mut Graph,
-) {
-    for (name, wanted) in &input.desired.endpoints {
-        let at = private_endpoint::address(name);
-        let id = private_endpoint::id(input, wanted);
-        add(graph, &at, Ownership::Written);
-        let connection = connection_address(id.as_str(), own);
+fn endpoints(input: &Input<'_>, prediction: &Prediction, graph: &mut Graph) {
+    for endpoint in input.endpoints() {
+        let Named { at, id, wanted } = &endpoint;
+        add(graph, at, Ownership::Written);
+        let connection = connection_address(id.as_str(), input.own());
         add(graph, &connection, Ownership::Written);
-        graph.need(&connection, &at, "is its other side");
+        graph.need(&connection, at, "is its other side");
         if let crate::desired::Target::Service(service) = &wanted.target {
             let key = &service.value;
             let link = prediction.link_after(key);
             if let Some(link) =
                 link.map(|link| private_link_service::address(link, prediction.owners()))
             {
-                graph.need(&at, &link, "connects to it");
+                graph.need(at, &link, "connects to it");
             }
         }
-        if let Some((record, _)) = dns_record::target(wanted, &id) {
+        if let Some((record, _)) = endpoint.record() {
             add(graph, &record, Ownership::Written);
-            graph.need(&record, &at, "leads to its address");
+            graph.need(&record, at, "leads to its address");
         }
     }
 }

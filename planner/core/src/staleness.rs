@@ -13,11 +13,11 @@ use crate::address::{Address, Kind};
 use crate::change::show_value;
 use crate::field_diff;
 use crate::inventory::Inventory;
+use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint};
 use crate::plan::Plan;
-use crate::pointer::At;
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Observation, Reading, Snapshot};
+use crate::snapshot::Observation;
 
 /// One object as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,14 +57,13 @@ impl std::fmt::Display for Moved {
     }
 }
 
-/// Binds a plan to what a snapshot shows of the objects it is about: those that change, and of a plan that
+/// Binds a plan to what is live of the objects it is about: those that change, and of a plan that
 /// changes nothing, which says that all is as it should be, its `subjects` by their object.
 pub fn bind(
     plan: &Plan,
     subjects: &BTreeMap<Address, String>,
-    snapshot: &Snapshot,
+    live: &Inventory<'_>,
 ) -> Vec<Binding> {
-    let live = Live::of(snapshot);
     let changed = plan.changes.iter().filter(|change| change.is_change());
     let changed = changed.filter_map(|it| Some((&it.address, it.object.as_ref()?)));
     let mut about: BTreeMap<&Address, &String> = changed.collect();
@@ -72,23 +71,22 @@ pub fn bind(
         about.extend(subjects);
     }
     let bound = |(address, object): (&Address, &String)| {
-        let observed = live.observed(address, object)?;
+        let observed = observed(live, address, object)?;
         Some(Binding { address: address.clone(), object: object.clone(), observed })
     };
     about.into_iter().filter_map(bound).collect()
 }
 
 /// What moved since: empty for a plan that is not stale.
-pub fn moved(bindings: &[Binding], snapshot: &Snapshot) -> Vec<Moved> {
-    let live = Live::of(snapshot);
+pub fn moved(bindings: &[Binding], live: &Inventory<'_>) -> Vec<Moved> {
     let mut moved = Vec::new();
-    for Binding { address, object, observed } in bindings {
-        let now = live.observed(address, object).unwrap_or(Value::Null);
-        if *observed == now {
+    for Binding { address, object, observed: then } in bindings {
+        let now = observed(live, address, object).unwrap_or(Value::Null);
+        if *then == now {
             continue;
         }
         let present = |value: &Value| (!value.is_null()).then(|| value.clone());
-        let (then, now) = (present(observed), present(&now));
+        let (then, now) = (present(then), present(&now));
         if then.is_none() || now.is_none() {
             let field = String::new();
             moved.push(Moved { address: address.clone(), field, then, now });
@@ -106,62 +104,45 @@ pub fn moved(bindings: &[Binding], snapshot: &Snapshot) -> Vec<Moved> {
     moved
 }
 
-/// A snapshot, by node.
-struct Live<'a> {
-    snapshot: &'a Snapshot,
-    inventory: Inventory,
+/// What a plan uses of an object; nothing for kinds that plans are not bound to.
+fn observed(live: &Inventory<'_>, address: &Address, object: &str) -> Option<Value> {
+    match address.kind {
+        Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => None,
+        Kind::EndpointConnection => None,
+        Kind::Service => Some(service(live, &address.name)),
+        Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
+            let node = live.nodes().get(address);
+            Some(node.map_or(Value::Null, |view| {
+                let consumers: Vec<Value> = view
+                    .consumers
+                    .iter()
+                    .map(|it| json!({"name": it.endpoint, "status": it.status}))
+                    .collect();
+                json!({
+                    "id": view.id.key(),
+                    "identity": view.identity,
+                    "fields": view.fields,
+                    "consumers": consumers,
+                })
+            }))
+        }
+        Kind::PrivateEndpoint => Some(resource(live, object, private_endpoint::bound)),
+        Kind::DnsRecord => Some(resource(live, object, dns_record::bound)),
+    }
 }
 
-impl<'a> Live<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, inventory: Inventory::of(snapshot) }
+fn service(live: &Inventory<'_>, name: &str) -> Value {
+    if !live.has_read_services() {
+        return json!("unreadable");
     }
+    let key = name.split_once('/').map(|(namespace, name)| Key::new(namespace, name));
+    key.and_then(|key| live.service(&key)).map_or(Value::Null, crate::node::service::bound)
+}
 
-    /// What a plan uses of an object; nothing for kinds that plans are not bound to.
-    fn observed(&self, address: &Address, object: &str) -> Option<Value> {
-        match address.kind {
-            Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => None,
-            Kind::EndpointConnection => None,
-            Kind::Service => Some(self.service(&address.name)),
-            Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
-                let node = self.inventory.nodes().get(address);
-                Some(node.map_or(Value::Null, |view| {
-                    let consumers: Vec<Value> = view
-                        .consumers
-                        .iter()
-                        .map(|it| json!({"name": it.endpoint, "status": it.status}))
-                        .collect();
-                    json!({
-                        "id": view.id.key(),
-                        "identity": view.identity,
-                        "fields": view.fields,
-                        "consumers": consumers,
-                    })
-                }))
-            }
-            Kind::PrivateEndpoint => Some(self.resource(object, private_endpoint::bound)),
-            Kind::DnsRecord => Some(self.resource(object, dns_record::bound)),
-        }
-    }
-
-    fn service(&self, name: &str) -> Value {
-        let services = &self.snapshot.kubernetes.services;
-        if !matches!(services, Reading::Present(_)) {
-            return json!("unreadable");
-        }
-        let is_it = |object: &&Value| {
-            let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
-            let (namespace, own) = (text("/metadata/namespace"), text("/metadata/name"));
-            name.split_once('/') == namespace.zip(own)
-        };
-        services.objects().find(is_it).map_or(Value::Null, crate::node::service::bound)
-    }
-
-    fn resource(&self, id: &str, used: fn(&Value) -> Value) -> Value {
-        match self.snapshot.resource(&ResourceId::new(id)) {
-            Observation::Present(resource) => used(resource),
-            Observation::Absent | Observation::NotObserved => Value::Null,
-            Observation::Unreadable(why) => json!(format!("unreadable: {why}")),
-        }
+fn resource(live: &Inventory<'_>, id: &str, used: fn(&Value) -> Value) -> Value {
+    match live.resource(&ResourceId::new(id)) {
+        Observation::Present(resource) => used(resource),
+        Observation::Absent | Observation::NotObserved => Value::Null,
+        Observation::Unreadable(why) => json!(format!("unreadable: {why}")),
     }
 }

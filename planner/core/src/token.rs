@@ -4,28 +4,27 @@
 use serde_json::Value;
 
 use crate::change::{Effect, FieldDiff};
-use crate::desired::Desired;
 use crate::plan::{Op, Plan, Step};
 use crate::pointer::At;
+use crate::wanted::Wanted;
 
 /// What stands in place of a token.
 const HIDDEN: &str = "[token]";
 
 /// The tokens of a desired state.
-pub fn tokens(desired: &Desired) -> impl Iterator<Item = &str> {
-    let admitted = desired.approvals.values().flat_map(|approval| &approval.approve);
+pub fn tokens<'a>(wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a str> {
+    let admitted = wanted.approvals().flat_map(|approval| &approval.approve);
     let expected = admitted.filter_map(|it| it.request_message.as_ref());
-    let sent = desired
-        .endpoints
-        .values()
+    let sent = wanted
+        .endpoints()
         .filter(|it| it.offer.as_ref().is_some_and(|offered| offered.needs_message))
         .filter_map(|it| it.request_message.as_ref());
     expected.chain(sent).map(|text| text.value.as_str())
 }
 
 /// Whether a text is a token.
-pub(crate) fn is_token(desired: &Desired, text: &str) -> bool {
-    tokens(desired).any(|token| token == text)
+pub(crate) fn is_token(wanted: &Wanted<'_>, text: &str) -> bool {
+    tokens(wanted).any(|token| token == text)
 }
 
 /// The field of an endpoint's change that holds its request message.
@@ -52,8 +51,8 @@ pub fn written(plan: &Plan) -> impl Iterator<Item = &str> {
 
 /// Takes tokens out of what a plan shows: of changes, of consumers, of the lines of the input. What its steps write
 /// stays as it is.
-pub(crate) fn hide(desired: &Desired, plan: &mut Plan) {
-    let tokens: Vec<&str> = tokens(desired).collect();
+pub(crate) fn hide(wanted: &Wanted<'_>, plan: &mut Plan) {
+    let tokens: Vec<&str> = tokens(wanted).collect();
     if tokens.is_empty() {
         return;
     }

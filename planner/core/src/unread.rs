@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::desired::Desired;
+use crate::desired::Stack;
 use crate::diagnostic::Span;
-use crate::facts::{Facts, Missing, missing_cluster};
+use crate::facts::{Facts, Missing};
 use crate::group::Cluster;
-use crate::snapshot::{List, Reading, Snapshot};
+use crate::inventory::Inventory;
+use crate::snapshot::{List, Reading};
 
 /// Lists of the cluster's own groups that every prediction rests on.
 const ESSENTIAL: [&str; 5] = [
@@ -22,17 +23,6 @@ const ESSENTIAL: [&str; 5] = [
 /// A reading of a list, with what is called of it.
 pub(crate) type Named<'a> = (&'a str, &'a Reading<List>);
 
-/// The lists of the cluster.
-pub(crate) fn of_kubernetes(snapshot: &Snapshot) -> impl Iterator<Item = Named<'_>> {
-    let kubernetes = &snapshot.kubernetes;
-    let lists = [
-        ("Services", &kubernetes.services),
-        ("Nodes", &kubernetes.nodes),
-        ("Events", &kubernetes.events),
-    ];
-    lists.into_iter().chain(kubernetes.namespaces.iter().map(|list| ("Namespaces", list)))
-}
-
 /// A list that could not be read, and why.
 fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
     match reading {
@@ -43,12 +33,12 @@ fn failed<'a>((what, reading): Named<'a>) -> Option<(&'a str, &'a str)> {
 
 /// All that could not be read, with the reason: the lists of the cluster, and those of Azure; where Azure does not know
 /// a subscription, that alone.
-pub fn all(snapshot: &Snapshot) -> Vec<(&str, &str)> {
-    let mut all: Vec<(&str, &str)> = of_kubernetes(snapshot).filter_map(failed).collect();
+pub fn all<'a>(live: &'a Inventory<'_>) -> Vec<(&'a str, &'a str)> {
+    let mut all: Vec<(&str, &str)> = live.kubernetes().filter_map(failed).collect();
     let mut missing = BTreeSet::new();
-    for (path, reading) in &snapshot.azure {
+    for (path, reading) in live.lists() {
         let Some((what, why)) = failed((path, reading)) else { continue };
-        match subscription(path).filter(|it| is_missing(snapshot, it)) {
+        match subscription(path).filter(|it| is_missing(live, it)) {
             None => all.push((what, why)),
             Some(within) if missing.insert(within) => all.push((within, why)),
             Some(_) => {}
@@ -65,22 +55,20 @@ pub fn subscription(path: &str) -> Option<&str> {
 }
 
 /// All that could not be read, a line each, with the reason.
-pub fn lines(snapshot: &Snapshot) -> Vec<String> {
+pub fn lines(live: &Inventory<'_>) -> Vec<String> {
     let told = |(what, why)| format!("unreadable: {what}: {why}");
-    all(snapshot).into_iter().map(told).collect()
+    all(live).into_iter().map(told).collect()
 }
 
 /// Why what every prediction rests on could not be read: the cluster's Services and Nodes, and what the controller
 /// works with in Azure. Endpoints, zones and other networks are left to the findings about those who want them. Where
 /// there is no cluster, nothing is.
-pub fn essential<'a>(snapshot: &'a Snapshot, facts: &Facts) -> Vec<&'a str> {
-    if !snapshot.kubernetes.is_there() {
+pub fn essential<'a>(live: &'a Inventory<'_>, facts: &Facts) -> Vec<&'a str> {
+    if !live.has_cluster() {
         return Vec::new();
     }
-    let kubernetes =
-        of_kubernetes(snapshot).filter(|(what, _)| ["Services", "Nodes"].contains(what));
-    let azure = snapshot.azure.iter().map(|(path, reading)| (path.as_str(), reading));
-    let needed = azure.filter(|(path, _)| is_essential(path, facts));
+    let kubernetes = live.kubernetes().filter(|(what, _)| ["Services", "Nodes"].contains(what));
+    let needed = live.lists().filter(|(path, _)| is_essential(path, facts));
     kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect()
 }
 
@@ -97,18 +85,19 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// What every prediction rests on and was not read; nothing if all of it was.
-    pub fn of(snapshot: &Snapshot, facts: &Facts, desired: &Desired) -> Option<Self> {
+    /// What every prediction rests on and was not read; nothing if all of it was. The Stack document says where the
+    /// subscription is named.
+    pub fn of(live: &Inventory<'_>, facts: &Facts, stack: Option<&Stack>) -> Option<Self> {
         let mut reasons: Vec<&str> = Vec::new();
-        for why in essential(snapshot, facts) {
+        for why in essential(live, facts) {
             if !reasons.contains(&why) {
                 reasons.push(why);
             }
         }
         let (first, others) = reasons.split_first()?;
-        let named = desired.stack.as_ref().and_then(|stack| stack.subscription.as_ref());
+        let named = stack.and_then(|stack| stack.subscription.as_ref());
         let id = |name: &str| format!("/subscriptions/{}", name.to_lowercase());
-        let named = named.filter(|it| is_missing(snapshot, &id(&it.value)));
+        let named = named.filter(|it| is_missing(live, &id(&it.value)));
         let place = named.map(|it| it.span.clone());
         let more = if place.is_some() { 0 } else { others.len() };
         Some(Self { why: (*first).to_owned(), more, place })
@@ -135,8 +124,8 @@ impl fmt::Display for Unread {
 impl std::error::Error for Unread {}
 
 /// Whether Azure does not know a subscription, by its path in lower case: what holds its lists is not there.
-fn is_missing(snapshot: &Snapshot, subscription: &str) -> bool {
-    snapshot.azure.get(subscription) == Some(&Reading::Absent)
+fn is_missing(live: &Inventory<'_>, subscription: &str) -> bool {
+    live.list(subscription) == Some(&Reading::Absent)
 }
 
 /// That the cluster which desired state names is not there.
@@ -151,10 +140,9 @@ pub struct NoCluster {
 
 impl NoCluster {
     /// Whether the cluster is missing; nothing if it is there, or if the list that would have it was not read.
-    pub fn of(snapshot: &Snapshot, cluster: &Cluster, desired: &Desired) -> Option<Self> {
-        let missing = missing_cluster(snapshot, cluster)?;
+    pub fn of(live: &Inventory<'_>, cluster: &Cluster, stack: Option<&Stack>) -> Option<Self> {
+        let missing = live.missing_cluster(cluster)?;
         let (name, group) = (&cluster.name, &cluster.group.name);
-        let stack = desired.stack.as_ref();
         let (place, message, help) = match missing {
             Missing::Group => (
                 stack.and_then(|stack| stack.resource_group.as_ref()),

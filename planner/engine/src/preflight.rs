@@ -7,6 +7,8 @@ use privlink_azure::{ArmClient, ArmError};
 use privlink_core::desired::Desired;
 use privlink_core::facts::Facts;
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::preflight::{self, Answers, Grant, Needs, Phase, Report, Subject, Verb};
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::{Reading, Snapshot};
@@ -43,9 +45,9 @@ pub struct Seen<'a> {
 /// When nothing can be planned.
 pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<Report, Failure> {
     let options = Options { adopt: true, ..seen.options.clone() };
-    let input = Input::new(seen.desired, seen.snapshot, seen.facts, &options);
-    let settled = planning::settled(&input);
-    let input = Input { desired: &settled, ..input };
+    let live = Inventory::of(seen.snapshot);
+    let wanted = join::settle(seen.desired, &live, seen.facts, &options);
+    let input = Input::new(&wanted, &live, seen.facts, &options);
     let planned = planning::plan(&input).map_err(Failure::Plan)?;
     let subject = Subject {
         input: &input,
@@ -58,7 +60,7 @@ pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<R
     let mut report = preflight::judge(&subject, &needs, &answers, session.arm.identity());
     if phase == Phase::Apply {
         let said = crate::rehearsal::ask(&planned.plan, session.kubernetes.as_ref()).await;
-        report.add(rehearsal::checks(seen.desired, &said));
+        report.add(rehearsal::checks(&wanted, &said));
     }
     Ok(report)
 }

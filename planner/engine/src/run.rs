@@ -16,6 +16,8 @@ use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::Facts;
 use privlink_core::forget;
 use privlink_core::input::{Input, Options};
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::preflight::{Phase, Verdict};
 use privlink_core::rehearsal;
@@ -24,6 +26,7 @@ use privlink_core::saved::SavedPlan;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::staleness;
 use privlink_core::unread::{NoCluster, Unread};
+use privlink_core::wanted::Wanted;
 use privlink_kubernetes::KeptLock;
 use tracing::Instrument;
 
@@ -135,7 +138,7 @@ impl Turn<'_> {
         let mut plan = planned(desired, &snapshot, &facts, options)?;
         let kubernetes = self.run.session.kubernetes.as_ref();
         let answers = crate::rehearsal::ask(&plan, kubernetes).await;
-        rehearsal::tell(&mut plan, desired, &options.accept, &answers);
+        rehearsal::tell(&mut plan, &Wanted::as_written(desired), &options.accept, &answers);
         if terms.preflight && options.mode == Mode::Apply {
             let seen = preflight::Seen { desired, snapshot: &snapshot, facts: &facts, options };
             let report = preflight::check(&seen, Phase::Apply, self.run.session).await?;
@@ -174,7 +177,9 @@ impl Turn<'_> {
             seen = self.look(audience) => seen,
             () = self.run.session.stop.cancelled() => return Ok(Ending::INTERRUPTED),
         };
-        let input = Input::new(desired, &snapshot, &facts, options);
+        let live = Inventory::of(&snapshot);
+        let wanted = join::settle(desired, &live, &facts, options);
+        let input = Input::new(&wanted, &live, &facts, options);
         let plan = forget::plan(&input, addresses).map_err(Failure::Forget)?;
         self.carry_out((plan, Origin::Made), terms.approved, audience).await
     }
@@ -197,7 +202,7 @@ impl Turn<'_> {
             () = session.stop.cancelled() => return Ok(Ending::INTERRUPTED),
         };
         audience.hear(&Happening::HasRead);
-        let moved = staleness::moved(&saved.bindings, &snapshot);
+        let moved = staleness::moved(&saved.bindings, &Inventory::of(&snapshot));
         if moved.is_empty() {
             return self.carry_out((saved.plan.clone(), Origin::Saved), true, audience).await;
         }
@@ -234,10 +239,12 @@ impl Turn<'_> {
             () = self.run.session.stop.cancelled() => return Ok(None),
         };
         let cluster = self.run.targets.cluster.as_ref();
-        if let Some(missing) = cluster.and_then(|it| NoCluster::of(&snapshot, it, desired)) {
+        if let Some(missing) = cluster
+            .and_then(|it| NoCluster::of(&Inventory::of(&snapshot), it, desired.stack.as_ref()))
+        {
             return Err(Failure::NoCluster(missing));
         }
-        match Unread::of(&snapshot, &facts, desired) {
+        match Unread::of(&Inventory::of(&snapshot), &facts, desired.stack.as_ref()) {
             Some(unread) => Err(Failure::Unread(unread)),
             None => Ok(Some((snapshot, facts))),
         }
@@ -373,6 +380,8 @@ fn planned(
     facts: &Facts,
     options: &Options,
 ) -> Result<Plan, Failure> {
-    let input = Input::new(desired, snapshot, facts, options);
+    let live = Inventory::of(snapshot);
+    let wanted = join::settle(desired, &live, facts, options);
+    let input = Input::new(&wanted, &live, facts, options);
     Ok(span::planned(&input).map_err(Failure::Plan)?.plan)
 }

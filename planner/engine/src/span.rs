@@ -49,7 +49,7 @@ pub(crate) fn step(step: &Step) -> Span {
 pub fn planned(input: &Input<'_>) -> Result<Planned, planning::Error> {
     let span = tracing::info_span!(target: TARGET, "plan", privlink.steps = Empty);
     span.in_scope(|| {
-        let planned = route::planned(&Input { entered, ..*input })?;
+        let planned = route::planned(&input.heard_by(entered))?;
         Span::current().record("privlink.steps", planned.plan.steps.len());
         Ok(planned)
     })
@@ -61,7 +61,7 @@ pub fn look(
     look: &privlink_core::drift::Look<'_>,
 ) -> privlink_core::drift::StackReport {
     let span = tracing::info_span!(target: TARGET, "drift");
-    span.in_scope(|| privlink_core::drift::look(&Input { entered, ..*input }, look))
+    span.in_scope(|| privlink_core::drift::look(&input.heard_by(entered), look))
 }
 
 /// Predicts, within a span of its own.

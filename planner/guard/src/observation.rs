@@ -13,7 +13,7 @@ use privlink_core::annotation::keys::PLS_RESOURCE_GROUP;
 use privlink_core::facts::Facts;
 use privlink_core::group::Group;
 use privlink_core::guard::policy::Mode;
-use privlink_core::inventory::Azure;
+use privlink_core::inventory::{Azure, Inventory};
 use privlink_core::kubernetes::service::Key;
 use privlink_core::marks::GUARD_LABEL;
 use privlink_core::snapshot::{Reading, Snapshot};
@@ -144,7 +144,9 @@ impl Observer {
         let began = Instant::now();
         let snapshot = observe::observe(&targets, Some(&self.kubernetes), &self.arm).await;
         let facts = targets.facts(&snapshot, &self.pinned);
-        let failure = unread::essential(&snapshot, &facts).first().map(|why| (*why).to_owned());
+        let failure = unread::essential(&Inventory::of(&snapshot), &facts)
+            .first()
+            .map(|why| (*why).to_owned());
         if let Some(why) = &failure {
             self.metrics.failed(Failure::Refresh);
             tracing::warn!(%why, "the cluster or Azure could not be read");

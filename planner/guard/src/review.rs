@@ -10,6 +10,7 @@ use http::StatusCode;
 use privlink_core::guard::policy::Policy;
 use privlink_core::guard::review::{self, Request};
 use privlink_core::guard::{self, Decision, Outcome, Seen};
+use privlink_core::inventory::Inventory;
 use privlink_render as render;
 
 use crate::decided::Decided;
@@ -82,8 +83,7 @@ fn decide(
     };
     let policy = Policy { namespaces: known.namespaces.as_ref().clone(), ..options.policy.clone() };
     let seen = Seen {
-        snapshot: &read.snapshot,
-        azure: &read.azure,
+        live: &Inventory::with_azure(&read.snapshot, &read.azure),
         facts: &read.facts,
         stack: options.stack.as_ref(),
         trouble: trouble.as_deref(),

@@ -9,6 +9,7 @@ pub mod document;
 pub mod drift_class;
 pub mod rule;
 pub mod schema;
+pub mod stack_order;
 pub mod yaml;
 
 use privlink_model::{address, escape, kubernetes, marks, resource_id, unknown};

@@ -4,9 +4,11 @@
 //! specification, and it is old enough for the sovereign clouds. The others are the versions that
 //! recorded traffic of cloud-provider-azure uses, or the current stable one.
 
+use privlink_model::arm::arm_type::ArmType;
+
 /// Longest prefix first within a provider.
 const PINS: &[(&str, &str)] = &[
-    ("microsoft.network/privatednszones", "2024-06-01"),
+    (ArmType::PrivateDnsZone.name(), "2024-06-01"),
     ("microsoft.network", "2024-07-01"),
     ("microsoft.containerservice", "2025-02-01"),
     ("microsoft.compute", "2024-07-01"),
@@ -47,9 +49,8 @@ pub fn of(path: &str) -> Option<&'static str> {
     }
     PINS.iter()
         .find(|(prefix, _)| {
-            provider
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            let (own, rest) = provider.split_at_checked(prefix.len()).unwrap_or_default();
+            own.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'))
         })
         .map(|(_, version)| *version)
 }

@@ -9,6 +9,8 @@ use privlink_core::desired::Desired;
 use privlink_core::drift::{Baseline, Look, Screen, ScreenSource, StackReport, Weight};
 use privlink_core::facts::Facts;
 use privlink_core::input::Input;
+use privlink_core::inventory::Inventory;
+use privlink_core::join;
 use privlink_core::plan::Mode;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::observe::{Graph, SharedLists};
@@ -156,6 +158,8 @@ impl Looking<'_> {
         let options = super::super::options(Mode::Apply, &Limits::default());
         let apply = source.apply(self.called);
         let look = Look { since: self.since, apply: &apply };
-        span::look(&Input::new(desired, snapshot, facts, &options), &look)
+        let live = Inventory::of(snapshot);
+        let wanted = join::settle(desired, &live, facts, &options);
+        span::look(&Input::new(&wanted, &live, facts, &options), &look)
     }
 }

@@ -25,7 +25,7 @@ pub(super) const UNDECIDED: &str = "Pending";
 
 /// The request message that the provider's side goes on showing once it is approved: a token is not left there.
 pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
-    if token::is_token(input.desired, message) { "" } else { message }
+    if token::is_token(input.wanted, message) { "" } else { message }
 }
 
 /// A decision as a change and a draft.
@@ -59,12 +59,13 @@ pub(crate) fn decide(
 
 /// Decides on the live connections of others.
 pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
-    let Join { input, prediction, own } = join;
+    let Join { input, prediction } = join;
+    let own = input.own();
     let mut part = Part::default();
     if input.options.mode == Mode::Destroy {
         return part;
     }
-    let approvals = input.desired.approvals.values();
+    let approvals = input.wanted.approvals();
     let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
     let mut decided: BTreeSet<String> = BTreeSet::new();
     for service in services {
@@ -81,8 +82,7 @@ pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
     }
     let owners = prediction.owners();
     for link in prediction.after.private_link_services.values() {
-        let is_ours =
-            owners.of_link(link).is_some_and(|key| input.desired.services.contains_key(key));
+        let is_ours = owners.of_link(link).is_some_and(|key| input.wanted.has(key));
         if !is_ours || decided.contains(&link.id().to_lowercase()) {
             continue;
         }
@@ -102,7 +102,7 @@ fn foreign(
     consumer: &Consumer,
     trial: &mut Trial<'_>,
 ) -> Part {
-    let Join { input, own, .. } = join;
+    let (input, own) = (join.input, join.input.own());
     let mut part = Part::default();
     let endpoint = ResourceId::new(&consumer.endpoint);
     let at = connection_address(&consumer.endpoint, own);

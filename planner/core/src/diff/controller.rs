@@ -19,7 +19,7 @@ use super::{Part, awaited};
 /// Diffs all that the controller owns.
 pub fn diff(join: &Join<'_>, so_far: &Part) -> Part {
     let mut part = Part::default();
-    let (prediction, own) = (join.prediction, &join.own);
+    let (prediction, own) = (join.prediction, join.input.own());
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
     let effects = effects(prediction.syncs());

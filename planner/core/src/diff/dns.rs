@@ -48,7 +48,7 @@ pub(super) fn diff(
         return part;
     }
     let owner = record.owner();
-    let ours = live.is_none() || owner == Some(input.desired.name.as_str());
+    let ours = live.is_none() || owner == Some(input.wanted.name());
     if *is_record && !ours && !input.options.adopt {
         let is_mark =
             |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;

@@ -51,7 +51,7 @@ pub fn diff(join: &Join<'_>, leaving: &[Arc<Live>], trial: &mut Trial<'_>) -> Pa
 /// Deletes an endpoint that left; whatever Service it reached is deleted after it.
 fn delete(join: &Join<'_>, live: &Live, trial: &mut Trial<'_>) -> Option<Part> {
     let id = ResourceId::new(live.id());
-    let at = join.own.get(&id.key())?;
+    let at = join.input.own().get(&id.key())?;
     let mut part = Part::default();
     trial.delete(&id);
     let reason = match join.input.options.mode {
@@ -90,7 +90,7 @@ fn addresses_freed(
         ResourceId::new(live.subnet()) == endpoint.subnet && addresses.iter().any(is_it)
     };
     let freed = leaving.iter().filter(has_it);
-    let freed = freed.filter_map(|live| join.own.get(&live.id().to_ascii_lowercase()));
+    let freed = freed.filter_map(|live| join.input.own().get(&live.id().to_ascii_lowercase()));
     let write = DraftKey::new(&endpoint.at, Stage::Write);
     freed.map(|at| (write.clone(), DraftKey::new(at, Stage::Delete))).collect()
 }

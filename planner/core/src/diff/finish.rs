@@ -11,10 +11,11 @@ use crate::controller::cluster::Cluster;
 use crate::controller::outcome::Outcome;
 use crate::controller::predict;
 use crate::input::Input;
+use crate::join::service::actor;
 use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::Owners;
-use crate::node::service::{actor, address, stack_of};
+use crate::node::service::{address, stack_of};
 use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
 use crate::rule::{Example, basis, rules};
@@ -157,7 +158,7 @@ fn candidates(
     let written = so_far.drafted();
     let is_ours = |key: &Key| {
         let live = prediction.live.get(key).map(|live| live.object.as_ref());
-        let is_marked = live.and_then(stack_of) == Some(input.desired.name.as_str());
+        let is_marked = input.wanted.owns(live.and_then(stack_of));
         let is_written = written.contains(&DraftKey::new(&address(key), Stage::Write));
         (is_marked || is_written) && actor(input, key, live) == Actor::Privlink
     };

@@ -7,13 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Kind};
-use crate::arm::world::World;
 use crate::desired::Target;
 use crate::input::{Input, Selection};
 use crate::join::{leaving, records_leaving, records_written};
-use crate::node::{
-    Owners, dns_record, endpoint_connection, private_endpoint, private_link_service, sides,
-};
+use crate::node::{endpoint_connection, private_endpoint, private_link_service};
 use crate::plan::{Mode, Scope};
 use crate::schema;
 
@@ -67,13 +64,13 @@ impl Misnamed {
 /// # Errors
 ///
 /// A flag names what is no node, or what cannot be told apart.
-pub fn select(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Selection, Misnamed> {
+pub fn select(input: &Input<'_>) -> Result<Selection, Misnamed> {
     let Scope { targets, excludes, replaces } = &input.options.scope;
     let unprotect = &input.options.unprotect;
     if targets.is_empty() && excludes.is_empty() && replaces.is_empty() && unprotect.is_empty() {
         return Ok(Selection::default());
     }
-    let nodes = Nodes::of(input, before, owners);
+    let nodes = Nodes::of(input);
     for name in unprotect {
         nodes.check("--unprotect", name)?;
     }
@@ -85,7 +82,7 @@ pub fn select(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Sele
     let own = [Kind::Service, Kind::PrivateEndpoint, Kind::EndpointConnection];
     let replaced = replaces.iter().filter(|address| own.contains(&address.kind));
     let replaced: BTreeSet<Address> = replaced.filter_map(|it| nodes.unit(it)).collect();
-    let needs = needs(input, before, owners, &nodes);
+    let needs = needs(input, &nodes);
     let mut covered: BTreeSet<Address> = if targets.is_empty() {
         nodes.known.values().flatten().cloned().collect()
     } else {
@@ -106,14 +103,8 @@ pub fn select(input: &Input<'_>, before: &World, owners: &Owners) -> Result<Sele
 /// # Errors
 ///
 /// There is none; others that may have been meant are named.
-pub fn check(
-    input: &Input<'_>,
-    before: &World,
-    owners: &Owners,
-    flag: &'static str,
-    name: &str,
-) -> Result<(), Misnamed> {
-    Nodes::of(input, before, owners).check(flag, name)
+pub fn check(input: &Input<'_>, flag: &'static str, name: &str) -> Result<(), Misnamed> {
+    Nodes::of(input).check(flag, name)
 }
 
 /// All nodes a flag may name, each with the unit it belongs to; none for those that are shared.
@@ -122,50 +113,46 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn of(input: &Input<'_>, before: &World, owners: &Owners) -> Self {
+    fn of(input: &Input<'_>) -> Self {
         let mut known = BTreeMap::new();
         let mut add = |address: Address, unit: Option<&Address>| {
             known.insert(address.to_string(), unit.cloned());
         };
-        let stack = input.desired.stack.iter();
-        for protected in stack.flat_map(|stack| &stack.policy.protect) {
+        let policy = input.wanted.policy().into_iter();
+        for protected in policy.flat_map(|policy| &policy.protect) {
             if let Ok(address) = protected.value.parse() {
                 add(address, None);
             }
         }
-        let (live, _) = sides::nodes(before, &World::default(), owners, None);
-        for (address, node) in &live {
+        for (address, node) in input.live.nodes() {
             let unit = node.service.as_ref().map(crate::node::service::address);
             add(address.clone(), unit.as_ref());
         }
         let of_stack = service::of_stack(input);
-        for key in input.desired.services.keys().chain(&of_stack) {
+        for key in input.wanted.keys().chain(&of_stack) {
             let unit = crate::node::service::address(key);
             for kind in [Kind::Service, Kind::FrontendIp, Kind::PrivateLinkService, Kind::PublicIp]
             {
                 add(Address::new(kind, unit.name.clone()), Some(&unit));
             }
         }
-        let own = private_endpoint::own(input);
+        let own = input.own();
         for unit in own.values() {
             add(unit.clone(), Some(unit));
             add(Address::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
         }
-        for (name, wanted) in &input.desired.endpoints {
-            if let Some((record, _)) =
-                dns_record::target(wanted, &private_endpoint::id(input, wanted))
+        for endpoint in input.endpoints() {
+            for unit in endpoint.record().map(|(record, _)| record).into_iter().chain([endpoint.at])
             {
-                add(record.clone(), Some(&record));
+                add(unit.clone(), Some(&unit));
             }
-            let unit = private_endpoint::address(name);
-            add(unit.clone(), Some(&unit));
         }
         for (record, _) in records_written(input) {
             add(record.clone(), Some(&record));
         }
-        for link in before.private_link_services.values() {
+        for link in input.live.world().private_link_services.values() {
             for consumer in private_link_service::consumers(link) {
-                let at = endpoint_connection::address(&consumer.endpoint, &own);
+                let at = endpoint_connection::address(&consumer.endpoint, own);
                 if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                     add(at.clone(), Some(&at));
                 }
@@ -208,32 +195,29 @@ type Needs = BTreeMap<Address, BTreeSet<Address>>;
 
 /// What each unit needs. What is made needs what it is made on; what goes needs that what hangs on it
 /// goes before.
-fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> Needs {
+fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
+    let (world, owners) = (input.live.world(), input.live.owners());
     let mut needs = Needs::new();
     let mut need = |from: &Address, to: Address| {
         needs.entry(from.clone()).or_default().insert(to);
     };
     let goes = |unit: &Address| {
-        let wanted =
-            input.desired.services.keys().any(|key| crate::node::service::address(key) == *unit);
+        let wanted = input.wanted.keys().any(|key| crate::node::service::address(key) == *unit);
         input.options.mode == Mode::Destroy || !wanted
     };
     if input.options.mode == Mode::Apply {
-        for (name, wanted) in &input.desired.endpoints {
-            let at = private_endpoint::address(name);
-            if let Target::Service(key) = &wanted.target {
-                need(&at, crate::node::service::address(&key.value));
+        for endpoint in input.endpoints() {
+            if let Target::Service(key) = &endpoint.wanted.target {
+                need(&endpoint.at, crate::node::service::address(&key.value));
             }
-            if let Some((record, _)) =
-                dns_record::target(wanted, &private_endpoint::id(input, wanted))
-            {
-                need(&record, at);
+            if let Some((record, _)) = endpoint.record() {
+                need(&record, endpoint.at);
             }
         }
     }
-    let own = private_endpoint::own(input);
-    for live in leaving(input, before) {
-        if let Some(service) = private_endpoint::service_of(&live, before, owners).filter(&goes)
+    let own = input.own();
+    for live in leaving(input) {
+        if let Some(service) = private_endpoint::service_of(&live, world, owners).filter(&goes)
             && let Some(at) = own.get(&live.id().to_ascii_lowercase())
         {
             need(&service, at.clone());
@@ -244,7 +228,7 @@ fn needs(input: &Input<'_>, before: &World, owners: &Owners, nodes: &Nodes) -> N
     for (endpoint, record) in records_leaving(input).into_iter().filter_map(kept) {
         need(&endpoint, record);
     }
-    for link in before.private_link_services.values() {
+    for link in world.private_link_services.values() {
         let Some(owner) = owners.of_link(link).map(crate::node::service::address) else { continue };
         for consumer in private_link_service::consumers(link) {
             let at = endpoint_connection::address(&consumer.endpoint, &BTreeMap::new());

@@ -13,7 +13,7 @@ use crate::controller::predict;
 use crate::desired::{self, refusal};
 use crate::field_diff;
 use crate::input::Input;
-use crate::join::{self, service::changed};
+use crate::join::{self, service::actor, service::changed};
 use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::Conflict;
 use crate::kubernetes::service::{Key, Service};
@@ -22,7 +22,7 @@ use crate::kubernetes::validation::minor_version;
 use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::fields;
-use crate::node::service::{actor, address, comparable, stack_of};
+use crate::node::service::{address, comparable, stack_of};
 use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -43,11 +43,10 @@ pub use written::written;
 pub fn diff(input: &Input<'_>) -> (Part, Vec<predict::Change>) {
     let mut whole = Part::default();
     let part = &mut whole;
-    if let Reading::Unreadable(why) = &input.snapshot.kubernetes.services {
+    if let Some(why) = input.live.services_unread() {
         unreadable(input, why, part);
         return (whole, Vec::new());
     }
-    let live = input.snapshot.kubernetes.services_by_key();
     let mut seen = Vec::new();
     if input.options.mode == Mode::Apply {
         for service in join::services(input).filter(|service| input.covers(&service.at)) {
@@ -55,17 +54,17 @@ pub fn diff(input: &Input<'_>) -> (Part, Vec<predict::Change>) {
         }
     }
     let gone = input.options.guard.iter().flat_map(|guarded| guarded.gone.keys());
-    for key in gone.filter(|it| !input.desired.services.contains_key(it)) {
-        let Some(object) = live.get(key) else { continue };
+    for key in gone.filter(|it| !input.wanted.has(it)) {
+        let Some(object) = input.live.service(key) else { continue };
         if input.covers(&address(key)) && !is_left_behind(input, object) {
             let (one, changes) = written(input, key, None);
             part.add(one);
             seen.extend(changes);
         }
     }
-    for (key, object) in &live {
-        let wanted = input.options.mode == Mode::Apply && input.desired.services.contains_key(key);
-        let is_ours = stack_of(object) == Some(input.desired.name.as_str());
+    for (key, object) in input.live.service_objects() {
+        let wanted = input.options.mode == Mode::Apply && input.wanted.has(key);
+        let is_ours = input.wanted.owns(stack_of(object));
         if wanted || !is_ours || !input.prunes() || !input.covers(&address(key)) {
             continue;
         }
@@ -85,20 +84,20 @@ pub fn diff(input: &Input<'_>) -> (Part, Vec<predict::Change>) {
 
 /// Whether a live Service was made of a Gateway of the input that comes to it no longer, and whose controller leaves it.
 pub fn is_left_behind(input: &Input<'_>, object: &Value) -> bool {
-    let is_there = |made: String| input.desired.gateways.keys().any(|it| it.to_string() == made);
+    let is_there = |made: String| input.wanted.gateway(&made).is_some();
     gateway::is_left_behind(object) && made_of(object).is_some_and(is_there)
 }
 
 /// The live Services that carry this stack's label.
 pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
-    let is_ours = |object: &&Value| stack_of(object) == Some(input.desired.name.as_str());
-    let live = input.snapshot.kubernetes.services_by_key().into_iter();
-    live.filter(|(_, it)| is_ours(it)).map(|(key, _)| key).collect()
+    let is_ours = |object: &&Value| input.wanted.owns(stack_of(object));
+    let live = input.live.service_objects();
+    live.filter(|(_, it)| is_ours(it)).map(|(key, _)| key.clone()).collect()
 }
 
 fn unreadable(input: &Input<'_>, why: &str, part: &mut Part) {
     let message = format!("the Services could not be read ({why}), so nothing is planned for them");
-    for name in input.desired.services.keys() {
+    for name in input.wanted.keys() {
         let address = Address::new(Kind::Service, name.to_string());
         let change = Change::new(
             address,
@@ -222,19 +221,16 @@ fn refuse_invalid(
 ) {
     let join::Service { key, wanted, .. } = joined;
     let (key, wanted) = (*key, *wanted);
-    let others = input.snapshot.kubernetes.services.objects();
+    let others = input.live.service_objects().filter(|(it, _)| *it != key);
     let taken = match pins_anything(stored, live) {
-        true => Taken::of(others.filter(|it| &crate::kubernetes::defaults::key_of(it) != key)),
+        true => Taken::of(others.map(|(_, object)| object)),
         false => Taken::default(),
     };
     let families = &input.facts.ip_families;
     let cluster = Cluster { families, ranges: &[], taken: &taken };
     let mut causes = validation::allocated(stored, live, &cluster);
     if causes.is_empty() {
-        let version = match &input.snapshot.kubernetes.version {
-            Reading::Present(version) => minor_version(version),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        };
+        let version = input.live.version().and_then(minor_version);
         causes.extend(validation::replaced(stored, live, version));
         causes.dedup();
     }
@@ -404,11 +400,11 @@ fn changes_group(write: &Write, group: &mut Value) -> bool {
 
 /// Whether the controller will sync a Service without a nudge: it has not, since the last write.
 fn is_pending(input: &Input<'_>, live: &Value) -> bool {
-    let events = &input.snapshot.kubernetes.events;
+    let events = input.live.events();
     if !matches!(events, Reading::Present(_)) {
         return false;
     }
-    let now = input.snapshot.taken_at.parse();
+    let now = input.live.taken_at().parse();
     now.is_ok_and(|now| sync_events::is_pending(live, events.objects(), now))
 }
 
@@ -447,7 +443,7 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, so_far: &Part) -> Part 
         if actor(input, &outcome.service, Some(&live.object)) != Actor::Privlink {
             continue;
         }
-        let ours = stack_of(&live.object) == Some(input.desired.name.as_str());
+        let ours = input.wanted.owns(stack_of(&live.object));
         if !ours && !input.options.adopt {
             refuse_adoption(&outcome.service, &live.object, &mut part);
         }

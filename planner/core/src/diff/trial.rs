@@ -137,7 +137,7 @@ impl<'a> Trial<'a> {
             }
             Entry::Record(record) => {
                 let collection = id.collection().unwrap_or_default().key();
-                let list = join.input.snapshot.azure.get(&collection);
+                let list = join.input.live.list(&collection);
                 if !matches!(list, Some(Reading::Present(_))) {
                     return Answer::Unknown;
                 }

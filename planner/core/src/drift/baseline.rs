@@ -1,6 +1,5 @@
 //! An earlier look: what tells a resource from another one of the same name, and who was connected.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,14 +9,13 @@ use crate::address::{Address, Kind};
 use crate::change::Action;
 use crate::consumer::Consumer;
 use crate::field_diff;
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::service::comparable;
-use crate::node::{View, endpoint_connection, private_endpoint, service};
+use crate::node::{View, endpoint_connection, service};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
-use crate::snapshot::{Observation, Snapshot};
 
 use super::Class;
 use super::gathered::{Gathered, difference};
@@ -37,23 +35,21 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// What a snapshot showed.
-    pub fn of_snapshot(snapshot: &Snapshot) -> Self {
-        let mut since = Self { at: Some(snapshot.taken_at.clone()), ..Self::default() };
-        let inventory = Inventory::of(snapshot);
-        for (key, service) in &inventory.services {
+    /// What was live.
+    pub fn of_inventory(live: &Inventory<'_>) -> Self {
+        let mut since = Self { at: Some(live.taken_at().to_owned()), ..Self::default() };
+        for (key, service) in live.services() {
             let name = key.to_string();
             since.know(Kind::Service, &name, Some(&service.uid));
             since.services.insert(name, comparable(&service.object));
         }
-        for (address, node) in inventory.nodes() {
+        for (address, node) in live.nodes() {
             since.know(address.kind, node.id.as_str(), node.identity.as_deref());
             since.nodes.insert(node.id.key(), Arc::clone(node));
         }
-        for live in snapshot.resources_of_type(ArmType::PrivateEndpoint.name()) {
-            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
-            let guid = text("/properties/resourceGuid");
-            since.know(Kind::PrivateEndpoint, text("/id").unwrap_or_default(), guid);
+        for endpoint in live.world().private_endpoints.values() {
+            let guid = endpoint.properties.resource_guid.as_deref();
+            since.know(Kind::PrivateEndpoint, endpoint.id(), guid);
         }
         since
     }
@@ -104,33 +100,24 @@ impl Baseline {
 }
 
 /// Compares identities and connections with those of an earlier look.
-pub(super) fn compare(
-    input: &Input<'_>,
-    since: &Baseline,
-    inventory: &Inventory,
-    gathered: &mut Gathered,
-) {
-    let is_wanted = |key: &Key| input.desired.services.contains_key(key);
-    for (key, live) in inventory.services.iter().filter(|(key, _)| is_wanted(key)) {
+pub(super) fn compare(input: &Input<'_>, since: &Baseline, gathered: &mut Gathered) {
+    let is_wanted = |key: &Key| input.wanted.has(key);
+    for (key, live) in input.live.services().iter().filter(|(key, _)| is_wanted(key)) {
         let at = service::address(key);
         let mut cause = Cause::by(By::SomebodyInKubernetes);
         let made = live.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
         cause.at = made.map(ToOwned::to_owned);
         gathered_if_another(since, &at, &key.to_string(), Some(&live.uid), cause, gathered);
     }
-    for (name, endpoint) in &input.desired.endpoints {
-        let id = private_endpoint::id(input, endpoint);
-        let Observation::Present(live) = input.snapshot.resource(&id) else { continue };
-        let guid = live.pointer("/properties/resourceGuid").and_then(Value::as_str);
-        let at = private_endpoint::address(name);
+    for Named { at, id, .. } in input.endpoints() {
+        let live = input.live.world().private_endpoints.get(&id.key());
+        let guid = live.and_then(|live| live.properties.resource_guid.as_deref());
         let cause = Cause::by(By::AzureOrSomebodyInIt);
         gathered_if_another(since, &at, id.as_str(), guid, cause, gathered);
     }
-    let own = private_endpoint::own(input);
-    for (at, node) in inventory.nodes() {
-        let ours =
-            node.service.as_ref().is_some_and(|key| input.desired.services.contains_key(key));
-        if !ours || node.identity.is_none() {
+    let own = input.own();
+    for (at, node) in input.live.nodes() {
+        if !input.wanted.has_node(node) || node.identity.is_none() {
             continue;
         }
         let cause = Cause::by(By::AzureOrSomebodyInIt);

@@ -16,6 +16,7 @@ use crate::drift::assumption::members;
 use crate::facts::{BackendPoolType, Facts};
 use crate::field_diff;
 use crate::input::Input;
+use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::View;
 use crate::node::service::{address, stack_of};
@@ -23,7 +24,7 @@ use crate::node::sides::Nodes;
 use crate::prediction::{self, Prediction};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
-use crate::snapshot::{List, Reading, Snapshot};
+use crate::snapshot::{List, Reading};
 
 use super::Class;
 use super::Look;
@@ -57,15 +58,15 @@ pub(super) fn compare(
     world: &World,
     gathered: &mut Gathered,
 ) -> Option<Seen> {
-    if !is_readable(input.snapshot) {
-        for key in input.desired.services.keys() {
+    if !is_readable(input.live) {
+        for key in input.wanted.keys() {
             gathered.unreadable_nodes.insert(address(key));
         }
         return None;
     }
     let changes = syncs(input);
     let predict = |facts: &Facts| {
-        let cluster = prediction::cluster(input.snapshot, facts);
+        let cluster = prediction::cluster(input.live, facts);
         prediction::predict(world.clone(), cluster, &changes)
     };
     let prediction = predict(input.facts);
@@ -88,27 +89,27 @@ pub(super) fn compare(
 }
 
 /// Whether all was read that tells what the controller made.
-fn is_readable(snapshot: &Snapshot) -> bool {
-    let kubernetes = &snapshot.kubernetes;
+fn is_readable(live: &Inventory<'_>) -> bool {
     let unread = |reading: &Reading<List>| matches!(reading, Reading::Unreadable(_));
     let used = ["loadbalancers", "privatelinkservices", "virtualnetworks", "publicipaddresses"];
     let is_used = |path: &str| used.iter().any(|kind| path.ends_with(&format!("/{kind}")));
-    !unread(&kubernetes.services)
-        && !unread(&kubernetes.nodes)
-        && !snapshot.azure.iter().any(|(path, reading)| is_used(path) && unread(reading))
+    live.services_unread().is_none()
+        && !unread(live.machines())
+        && !live.lists().any(|(path, reading)| is_used(path) && unread(reading))
 }
 
 /// One sync of every live Service of the stack that the controller looks after.
 fn syncs(input: &Input<'_>) -> Vec<Change> {
     let is_ours = |key: &Key, service: &Service| {
-        input.desired.services.contains_key(key)
-            || stack_of(&service.object) == Some(input.desired.name.as_str())
+        input.wanted.has(key) || input.wanted.owns(stack_of(&service.object))
     };
-    prediction::services(input.snapshot)
-        .into_iter()
+    input
+        .live
+        .services()
+        .iter()
         .filter(|(key, service)| is_ours(key, service))
         .filter(|(_, service)| service.wants_load_balancer() || !service.finalizers.is_empty())
-        .map(|(key, _)| Change::Nudge(key))
+        .map(|(key, _)| Change::Nudge(key.clone()))
         .collect()
 }
 
@@ -142,7 +143,7 @@ impl Work<'_> {
         let keys = self.changes.iter().map(Change::key).filter(touches);
         let all = keys.filter_map(|key| {
             let service = self.prediction.live.get(key)?;
-            Some((Some(key.clone()), progress(self.input.snapshot, service)))
+            Some((Some(key.clone()), progress(self.input.live, service)))
         });
         let rank = |it: &(Option<Key>, Progress)| match it.1 {
             Progress::Failed(_) => 3,
@@ -251,7 +252,7 @@ impl Work<'_> {
     fn service(&self, key: &Key) -> Vec<Found> {
         let Some(live) = self.prediction.live.get(key) else { return Vec::new() };
         let at = address(key);
-        let progress = progress(self.input.snapshot, live);
+        let progress = progress(self.input.live, live);
         let error = self
             .prediction
             .outcome(key)

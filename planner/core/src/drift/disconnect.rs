@@ -100,7 +100,7 @@ impl Judge<'_> {
                     [] => Change::Nudge(service.clone()),
                     without => Change::Apply(stripped(live, without)),
                 };
-                let cluster = prediction::cluster(input.snapshot, input.facts);
+                let cluster = prediction::cluster(input.live, input.facts);
                 lost(&prediction::predict(prediction.before.clone(), cluster, &[change]))
             })
             .clone()

@@ -54,10 +54,10 @@ pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered)
 
 /// What carries the stack's mark and no document names.
 fn left(join: &Join<'_>) -> Vec<(Address, ResourceId)> {
-    let leaving = leaving(join.input, &join.prediction.before);
+    let leaving = leaving(join.input);
     let endpoints = leaving.into_iter().filter_map(|live| {
         let id = ResourceId::new(live.id());
-        Some((join.own.get(&id.key())?.clone(), id))
+        Some((join.input.own().get(&id.key())?.clone(), id))
     });
     let records = records_leaving(join.input).into_iter().map(|(at, id, _)| (at, id));
     endpoints.chain(records).collect()
@@ -255,8 +255,9 @@ fn unprovisioned(
 
 /// Connections to the stack's Private Link Services, as their provider sees them.
 fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
-    let Join { input, prediction, own } = join;
-    for service in input.desired.services.keys() {
+    let Join { input, prediction } = join;
+    let own = input.own();
+    for service in input.wanted.keys() {
         let Some(link) = prediction.link_before(service) else { continue };
         for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);

@@ -49,12 +49,11 @@ fn applier(service: &Value) -> Option<Applier<'_>> {
 
 /// Looks for load balancers that were applied by what still applies others, and that desired state no longer has.
 pub(super) fn find(input: &Input<'_>, seen: &Seen, gathered: &mut Gathered) {
-    let desired = &input.desired.services;
-    let live = input.snapshot.kubernetes.services_by_key();
-    let wanted = desired.values().map(|it| &it.manifest);
-    let stored = live.iter().filter(|(key, _)| desired.contains_key(key)).map(|(_, it)| *it);
+    let (desired, live) = (input.wanted, input.live);
+    let wanted = desired.services().map(|it| &it.manifest);
+    let stored = desired.keys().filter_map(|key| live.service(key));
     let appliers: BTreeSet<Applier<'_>> = wanted.chain(stored).filter_map(applier).collect();
-    for (key, service) in &live {
+    for (key, service) in live.service_objects() {
         let is_balancer = service.at("/spec/type").and_then(Value::as_str) == Some("LoadBalancer");
         let is_leaving = service.at("/metadata/deletionTimestamp").is_some();
         let by = applier(service).filter(|it| appliers.contains(it));
@@ -62,7 +61,7 @@ pub(super) fn find(input: &Input<'_>, seen: &Seen, gathered: &mut Gathered) {
             continue;
         };
         // What carries the stack's label is pruned by an apply.
-        if desired.contains_key(key) || stack_of(service).is_some() {
+        if desired.has(key) || stack_of(service).is_some() {
             continue;
         }
         let message = format!(

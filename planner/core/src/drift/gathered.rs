@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
+use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::input::Input;
-use crate::node::{dns_record, private_endpoint};
 use crate::planning::account;
 use crate::prediction::Prediction;
 use crate::unknown;
@@ -98,7 +97,7 @@ impl Gathered {
         let key = |it: &Difference| (it.address.clone(), it.class, it.message.clone());
         self.differences.sort_by_key(key);
         self.differences.dedup();
-        identity::give(&input.desired.name, &mut self.differences);
+        identity::give(input.wanted.name(), &mut self.differences);
         self.unreadable.sort();
         self.unreadable.dedup();
         let state = |address: &Address| {
@@ -122,8 +121,8 @@ impl Gathered {
         };
         let nodes = self.nodes.iter().map(node).collect();
         StackReport {
-            stack: input.desired.name.clone(),
-            observed_at: input.snapshot.taken_at.clone(),
+            stack: input.wanted.name().to_owned(),
+            observed_at: input.live.taken_at().to_owned(),
             nodes,
             differences: self.differences,
             unreadable: self.unreadable,
@@ -134,12 +133,11 @@ impl Gathered {
 
     /// What desired state names was looked at, whatever came of it.
     pub(super) fn expect_desired(&mut self, input: &Input<'_>) {
-        self.nodes.extend(input.desired.services.keys().map(crate::node::service::address));
-        for (name, wanted) in &input.desired.endpoints {
-            self.nodes.insert(private_endpoint::address(name));
-            self.nodes.insert(Address::new(Kind::EndpointConnection, name));
-            let id = private_endpoint::id(input, wanted);
-            self.nodes.extend(dns_record::target(wanted, &id).map(|(address, _)| address));
+        self.nodes.extend(input.wanted.keys().map(crate::node::service::address));
+        for endpoint in input.endpoints() {
+            self.nodes.insert(endpoint.connection());
+            self.nodes.extend(endpoint.record().map(|(address, _)| address));
+            self.nodes.insert(endpoint.at);
         }
     }
 }

@@ -9,8 +9,8 @@ use super::report::{Difference, Ignored, UnusedIgnore, Why};
 
 /// Marks what is ignored, and gives the entries that ignore nothing.
 pub(super) fn mark(input: &Input<'_>, differences: &mut [Difference]) -> Vec<UnusedIgnore> {
-    let stack = input.desired.stack.as_ref();
-    let entries = stack.into_iter().flat_map(|stack| &stack.policy.ignore_drift);
+    let policy = input.wanted.policy().into_iter();
+    let entries = policy.flat_map(|policy| &policy.ignore_drift);
     let today = input.options.today;
     let mut unused = Vec::new();
     for entry in entries {

@@ -11,7 +11,6 @@ use crate::join::{self, Service, Set};
 use crate::kubernetes::server_side_apply::Manager;
 use crate::kubernetes::service::Key;
 use crate::node::service::{address, stack_of};
-use crate::snapshot::Reading;
 
 use super::Class;
 use super::Look;
@@ -23,8 +22,8 @@ use privlink_model::gateway::made_of;
 
 /// Compares all Services.
 pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathered) {
-    if matches!(input.snapshot.kubernetes.services, Reading::Unreadable(_)) {
-        gathered.unreadable_nodes.extend(input.desired.services.keys().map(address));
+    if input.live.services_unread().is_some() {
+        gathered.unreadable_nodes.extend(input.wanted.keys().map(address));
         return;
     }
     for service in join::services(input) {
@@ -33,11 +32,11 @@ pub(super) fn compare(input: &Input<'_>, look: &Look<'_>, gathered: &mut Gathere
             Some(live) => differing(look, &service, live, gathered),
         }
     }
-    let live = input.snapshot.kubernetes.services_by_key();
-    let stack = input.desired.name.as_str();
-    let leaving = live.iter().filter(|(key, object)| {
-        stack_of(object) == Some(stack) && !input.desired.services.contains_key(key)
-    });
+    let stack = input.wanted.name();
+    let leaving = input
+        .live
+        .service_objects()
+        .filter(|(key, object)| stack_of(object) == Some(stack) && !input.wanted.has(key));
     for (key, object) in leaving.filter(|_| input.prunes()) {
         gathered.push(orphan(input, look, key, object));
     }

@@ -174,7 +174,7 @@ fn link_left(
         found.repair = Some(repair::tag(link.id(), &format!("{OWNER_TAG}={service}")));
         return Some(found);
     }
-    if asks_for_link(seen, &owner) || !input.desired.services.contains_key(&owner) {
+    if asks_for_link(seen, &owner) || !input.wanted.has(&owner) {
         return None;
     }
     // Recordings 201, 202 and 250: nothing deletes it while its frontend lives.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
-use crate::snapshot::Snapshot;
 
 use super::report::LastEvent;
 use crate::writer::Writers;
@@ -37,8 +37,8 @@ impl Progress {
 const FRESH_SECONDS: i64 = 15 * 60;
 
 /// How far the controller is.
-pub(super) fn progress(snapshot: &Snapshot, service: &Service) -> Progress {
-    let events = events(snapshot, &service.key, &service.uid);
+pub(super) fn progress(live: &Inventory<'_>, service: &Service) -> Progress {
+    let events = events(live, &service.key, &service.uid);
     let newest_of = |reasons: &[&str]| {
         events.iter().filter(|event| reasons.contains(&event.reason.as_str())).max_by_key(order)
     };
@@ -64,7 +64,7 @@ pub(super) fn progress(snapshot: &Snapshot, service: &Service) -> Progress {
         (ended, _) => {
             // Labels do not start a sync, and their writes look like any other: only a fresh write may
             // still be waited for.
-            let fresh = written.is_some_and(|at| is_fresh(at, &snapshot.taken_at));
+            let fresh = written.is_some_and(|at| is_fresh(at, live.taken_at()));
             match (fresh, ended) {
                 (true, ended) => Progress::Behind(ended.cloned()),
                 (false, Some(ended)) => Progress::Done(ended.clone()),
@@ -87,7 +87,7 @@ fn order(event: &&LastEvent) -> (String, String) {
 }
 
 /// The events of a Service. One of the same name that is gone does not count.
-fn events(snapshot: &Snapshot, key: &Key, uid: &str) -> Vec<LastEvent> {
+fn events(live: &Inventory<'_>, key: &Key, uid: &str) -> Vec<LastEvent> {
     let text = |event: &Value, pointer: &str| {
         event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -101,7 +101,7 @@ fn events(snapshot: &Snapshot, key: &Key, uid: &str) -> Vec<LastEvent> {
         let found = times.iter().map(|pointer| text(event, pointer)).find(|time| !time.is_empty());
         found.unwrap_or_else(|| text(event, "/metadata/creationTimestamp"))
     };
-    let events = snapshot.kubernetes.events.objects();
+    let events = live.events().objects();
     events
         .filter(of_it)
         .map(|event| LastEvent {

@@ -130,11 +130,10 @@ pub(super) fn beside(
     let cut = planned.plan.changes.iter().find(|it| it.address == link)?;
     let Effect::ConsumersDisconnected(consumers) = &cut.effect else { return None };
     let (namespace, name) = service.address.name.split_once('/')?;
-    let wanted = input.desired.services.get(&Key::new(namespace, name))?;
+    let wanted = input.wanted.service(&Key::new(namespace, name))?;
     let prediction = &planned.prediction;
     let old = prediction.link_before(&wanted.name)?.name().to_owned();
-    let second =
-        second_name(name, |it| input.desired.services.contains_key(&Key::new(namespace, it)));
+    let second = second_name(name, |it| input.wanted.has(&Key::new(namespace, it)));
     let links = prediction.before.private_link_services.values();
     let names: Vec<String> = links.map(|link| link.name().to_owned()).collect();
     let new = second_name(&old, |it| names.iter().any(|name| name.eq_ignore_ascii_case(it)));
@@ -180,7 +179,7 @@ fn steps(
     let of_first = |approval: &&crate::desired::EndpointApproval| {
         approval.service.value.namespace == namespace && approval.service.value.name == name
     };
-    for approval in input.desired.approvals.values().filter(of_first) {
+    for approval in input.wanted.approvals().filter(of_first) {
         steps.push(format!(
             "Copy EndpointApproval {} for Service {namespace}/{second}.",
             approval.name.value
@@ -189,7 +188,8 @@ fn steps(
     steps.push(format!(
         "Apply: Private Link Service {new} is created beside {old}, and nobody is disconnected. `privlink output` shows its alias."
     ));
-    for (endpoint, wanted) in &input.desired.endpoints {
+    for wanted in input.wanted.endpoints() {
+        let endpoint = &wanted.name.value;
         let reaches = |it: &Key| it.namespace == namespace && it.name == name;
         if matches!(&wanted.target, Target::Service(it) if reaches(&it.value)) {
             let dns = if wanted.dns.is_some() { ", move `dns` to it" } else { "" };
@@ -202,7 +202,7 @@ fn steps(
     let key = Key::new(namespace, name);
     let link = prediction.link_before(&key);
     let others = link.map(private_link_service::consumers).unwrap_or_default();
-    let own = crate::node::private_endpoint::own(input);
+    let own = input.own();
     steps.extend(asked(others.iter().filter(|it| !own.contains_key(&it.endpoint.to_lowercase()))));
     steps.push(format!(
         "When `privlink explain PrivateLinkService/{namespace}/{name}` shows no approved connection, remove Service {namespace}/{name} and apply."

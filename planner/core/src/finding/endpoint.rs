@@ -1,20 +1,21 @@
 //! Names that nobody will resolve.
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
-use crate::desired::{Desired, Dns, Target};
+use crate::desired::{Dns, Target};
 use crate::diagnostic::Spanned;
+use crate::node::private_endpoint;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
+use crate::wanted::Wanted;
 
 /// Zone groups that will hold no record: Azure writes those names that what is reached announces, and a
 /// Private Link Service announces its `fqdns` alone. Guessed from reports (hashicorp/terraform-provider-azurerm
 /// 9408, MicrosoftDocs/azure-docs 98098).
-pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
+pub(super) fn zone_groups(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, endpoint) in &desired.endpoints {
+    for endpoint in wanted.endpoints() {
         let Some(Dns::ZoneGroup { zones, .. }) = &endpoint.dns else { continue };
         let names = |link: &PrivateLinkService| link.properties.fqdns.clone().unwrap_or_default();
         let (names, whose) = match (&endpoint.target, &endpoint.offer) {
@@ -34,7 +35,7 @@ pub(super) fn zone_groups(desired: &Desired, prediction: &Prediction) -> Vec<Fin
         };
         let (Some(names), Some(first)) = (names, zones.first()) else { continue };
         let Some(why) = why_empty(&names, zones) else { continue };
-        findings.push(Finding::new(ZONE_GROUP_EMPTY, Address::new(Kind::PrivateEndpoint, name.clone()), format!(
+        findings.push(Finding::new(ZONE_GROUP_EMPTY, private_endpoint::address(&endpoint.name.value), format!(
                 "its zone group will keep no record, as far as is known: {whose} {why}"
             )).help("Set azure-pls-fqdns on the Service to names within the zone, or use dns.record, which privlink writes.").at(&first.span));
     }
@@ -65,7 +66,7 @@ rules! {
     /// Azure writes into the zones of a zone group those names that what is reached announces. A Private
     /// Link Service announces its `azure-pls-fqdns`, and there are none, or none within the zones: no
     /// record ever appears. This follows from reports; it is not documented.
-    ZONE_GROUP_EMPTY = "zone-group-empty", Warning, [Desired, Live, Predicted], {
+    ZONE_GROUP_EMPTY = "zone-group-empty", Warning, [Live, Predicted], {
         basis: basis::guessed("a zone group writes what its target announces", basis::link::DNS),
         advice: "Announce names within the zone, or use `dns.record`, which privlink writes.",
         example: Example::new(

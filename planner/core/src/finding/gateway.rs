@@ -5,41 +5,40 @@ use std::collections::BTreeSet;
 use crate::address::{Address, Kind};
 use crate::annotation::keys;
 use crate::arm::resource::PrivateLinkService;
-use crate::desired::{Desired, MadeBy, Service};
+use crate::desired::{MadeBy, Service};
 use crate::kubernetes::service::{self as stored, Key};
 use crate::node::private_link_service::consumers;
 use crate::plan::Finding;
 use crate::plural::count;
 use crate::prediction::Prediction;
 use crate::rule::{Example, basis, rules};
+use crate::wanted::Wanted;
 use privlink_model::gateway::{is_left_behind, made_of};
 
 /// What ingress controllers are called: their Services, namespaces or applications have one of these in their names.
 const INGRESS: [&str; 6] = ["ingress", "nginx", "traefik", "kong", "haproxy", "contour"];
 
 /// The findings of all Gateways.
-pub(super) fn find(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
-    let made = desired.services.values();
+pub(super) fn find(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
+    let made = wanted.services();
     let made = made.filter_map(|service| Some((service, service.made_by.as_ref()?)));
     let mut findings = Vec::new();
     for (service, by) in made {
         findings.extend(staying(service, by, prediction));
-        findings.extend(renamed(service, by, (desired, prediction)));
+        findings.extend(renamed(service, by, (wanted, prediction)));
     }
-    findings.extend(left_behind(desired, prediction));
+    findings.extend(left_behind(wanted, prediction));
     findings
 }
 
 /// Who is connected through a Service that its Gateway, which is still there, comes to no longer, where its controller leaves it.
-fn left_behind(desired: &Desired, prediction: &Prediction) -> Vec<Finding> {
+fn left_behind(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
     let mut found = Vec::new();
     for (key, service) in &prediction.live {
         let made = made_of(&service.object).filter(|_| is_left_behind(&service.object));
-        let gateway = made.and_then(|made| {
-            desired.gateways.iter().find(|(gateway, _)| gateway.to_string() == made)
-        });
+        let gateway = made.and_then(|made| wanted.gateway(&made));
         let Some((gateway, span)) = gateway else { continue };
-        let stays = prediction.services.contains_key(key) && !desired.services.contains_key(key);
+        let stays = prediction.services.contains_key(key) && !wanted.has(key);
         let Some((link, connected)) = connected_to(key, prediction).filter(|_| stays) else {
             continue;
         };
@@ -141,19 +140,18 @@ fn connected_to<'a>(
 fn renamed(
     service: &Service,
     by: &MadeBy,
-    (desired, prediction): (&Desired, &Prediction),
+    (wanted, prediction): (&Wanted<'_>, &Prediction),
 ) -> Vec<Finding> {
     if prediction.live.contains_key(&service.name) {
         return Vec::new();
     }
-    let known: BTreeSet<String> = desired.gateways.keys().map(ToString::to_string).collect();
     let mut found = Vec::new();
     for (key, other) in &prediction.live {
-        let Some(gateway) = made_of(&other.object).filter(|it| !known.contains(it)) else {
+        let Some(gateway) = made_of(&other.object).filter(|it| wanted.gateway(it).is_none()) else {
             continue;
         };
         let beside = gateway.split('/').next() == Some(by.gateway.namespace.as_str());
-        let stays = prediction.services.contains_key(key) && !desired.services.contains_key(key);
+        let stays = prediction.services.contains_key(key) && !wanted.has(key);
         if !beside || !stays {
             continue;
         }
@@ -183,7 +181,7 @@ rules! {
     /// Guides move names in DNS from the one to the other; who comes by Private Link resolves no name of the provider's, and
     /// stays with the old Service until its Private Link Service goes. The same holds where a Gateway of Istio comes to another
     /// Service, by its class or the annotation `gateway.istio.io/name-override`: Istio leaves the old one.
-    CONSUMERS_STAY = "consumers-stay", Note, [Desired, Live, Predicted], {
+    CONSUMERS_STAY = "consumers-stay", Note, [Live, Predicted], {
         basis: basis::documented("a private endpoint reaches a Private Link Service, whatever DNS says", basis::link::ENDPOINT),
         advice: "Hand the address over to the Gateway's Service: `privlink route` finds in which order.",
         example: Example::live("a Gateway in the input, and a live ingress-nginx with consumers on the same port"),
@@ -191,7 +189,7 @@ rules! {
 
     /// A live Service was made of a Gateway that the input has not, while a Gateway beside it is new. A Gateway cannot be renamed:
     /// it is deleted and created again, and its Service, the Private Link Service and all connections go with it.
-    GATEWAY_LEFT = "gateway-left", Warning, [Desired, Live, Predicted], {
+    GATEWAY_LEFT = "gateway-left", Warning, [Live, Predicted], {
         basis: basis::GATEWAY,
         advice: "Keep the name of a Gateway with consumers, or move them before it goes.",
         example: Example::live("a Gateway in the input whose Service is new, and the live Service of another name"),

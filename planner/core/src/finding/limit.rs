@@ -29,7 +29,7 @@ pub(super) fn exceeded(prediction: &Prediction) -> Vec<Finding> {
 pub(crate) fn networks(input: &Input<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for found in network::networks(input) {
-        let Some(endpoint) = input.desired.endpoints.get(&found.endpoint) else { continue };
+        let Some(endpoint) = input.wanted.endpoint(&found.endpoint) else { continue };
         let at = Address::new(Kind::PrivateEndpoint, found.endpoint.clone());
         let name = found.network.name();
         if found.coming > 0 && found.count > found.limit.most {

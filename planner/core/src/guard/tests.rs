@@ -7,7 +7,7 @@ use super::review::{Operation, Request};
 use super::{Decision, Outcome, Pass, Seen, Verdict, decide, is_a_touch, stale};
 use crate::date;
 use crate::facts::Facts;
-use crate::inventory::Azure;
+use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::snapshot::{FORMAT_VERSION, Index, Kubernetes, Reading, Snapshot};
 
@@ -52,8 +52,7 @@ fn decided(request: &Request, policy: &Policy) -> Decision {
     };
     let facts = Facts::default();
     let seen = Seen {
-        snapshot: &snapshot,
-        azure: &Azure::default(),
+        live: &Inventory::of(&snapshot),
         facts: &facts,
         stack: None,
         trouble: None,

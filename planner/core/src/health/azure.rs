@@ -50,7 +50,7 @@ fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
     }
     for (_, link) in links(join) {
         for consumer in consumers(link) {
-            let at = connection_address(&consumer.endpoint, &join.own);
+            let at = connection_address(&consumer.endpoint, join.input.own());
             tell(at, &consumer.status, &format!("Private Link Service {}", link.name()));
         }
     }
@@ -60,7 +60,7 @@ fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
 fn links<'a>(
     join: &'a Join<'_>,
 ) -> impl Iterator<Item = (&'a crate::kubernetes::service::Key, &'a PrivateLinkService)> {
-    let services = join.input.desired.services.keys();
+    let services = join.input.wanted.keys();
     let of = |key| Some((key, join.prediction.link_before(key)?));
     let mut seen = BTreeSet::new();
     services.filter_map(of).filter(move |(_, link)| seen.insert(link.id().to_lowercase()))
@@ -70,7 +70,7 @@ fn links<'a>(
 /// itself.
 fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
     // A stack that says of nobody whom it lets in leaves that to others.
-    if join.input.desired.approvals.is_empty() {
+    if join.input.wanted.approvals().next().is_none() {
         return;
     }
     for (key, link) in links(join) {
@@ -82,9 +82,9 @@ fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 .into_iter()
                 .flatten()
                 .any(|it| it == "*" || it.eq_ignore_ascii_case(&consumer.subscription));
-            let at = connection_address(&consumer.endpoint, &join.own);
+            let at = connection_address(&consumer.endpoint, join.input.own());
             if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
-                || join.own.contains_key(&id.key())
+                || join.input.own().contains_key(&id.key())
                 || by_itself
                 || decision::names(join.input, key, &id)
                 || !join.input.covers(&at)
@@ -138,9 +138,8 @@ pub(crate) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// Whether a live frontend belongs to the stack.
 fn has_frontends(join: &Join<'_>) -> bool {
-    let ours = |key| join.input.desired.services.contains_key(key);
     let mut nodes = join.prediction.nodes_before().iter();
-    nodes.any(|(at, node)| at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours))
+    nodes.any(|(at, node)| at.kind == Kind::FrontendIp && join.input.wanted.has_node(node))
 }
 
 fn denies_all(rule: &SecurityRule) -> bool {
@@ -163,7 +162,7 @@ fn denies_all(rule: &SecurityRule) -> bool {
 pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let ours = |name: &str| {
         let owner = join.prediction.owners().of_name(name);
-        owner.is_some_and(|key| join.input.desired.services.contains_key(key))
+        owner.is_some_and(|key| join.input.wanted.has(key))
     };
     for balancer in join.prediction.before.load_balancers.values() {
         let rules = balancer.properties.load_balancing_rules.iter().flatten();
@@ -231,7 +230,7 @@ fn lost(join: &Join<'_>, zone: &ResourceId, record: &GroupRecord) -> Option<Stri
     let name = record.record_set_name.as_deref()?;
     let kept: BTreeSet<&str> = record.ip_addresses.as_ref()?.iter().map(String::as_str).collect();
     let id = zone.child("A", name);
-    match join.input.snapshot.resource(&id) {
+    match join.input.live.resource(&id) {
         Observation::Absent => Some(format!("its record {name} in {} is not there", zone.name())),
         Observation::Present(_) => {
             let live = join.prediction.before.record_sets.get(&id.key())?;

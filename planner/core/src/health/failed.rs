@@ -16,11 +16,10 @@ use super::{Check, finding};
 
 /// The state of each thing in Azure that the stack's Services stand on, by its address; none where Azure shows none.
 fn footing(join: &Join<'_>) -> BTreeMap<Address, Footing> {
-    let ours = |key| join.input.desired.services.contains_key(key);
     let world = &join.prediction.before;
     let mut found = BTreeMap::new();
     for (at, node) in join.prediction.nodes_before() {
-        if !node.service.as_ref().is_some_and(ours) {
+        if !join.input.wanted.has_node(node) {
             continue;
         }
         match at.kind {

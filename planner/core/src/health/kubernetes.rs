@@ -22,9 +22,7 @@ const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 
 /// The live Services that desired state has and the plan is about.
 fn wanted<'a>(join: &'a Join<'_>) -> impl Iterator<Item = (&'a Key, &'a Arc<Service>)> {
-    let is_wanted = |key: &Key| {
-        join.input.desired.services.contains_key(key) && join.input.covers(&address(key))
-    };
+    let is_wanted = |key: &Key| join.input.wanted.has(key) && join.input.covers(&address(key));
     join.prediction.live.iter().filter(move |(key, _)| is_wanted(key))
 }
 
@@ -50,7 +48,7 @@ fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
 /// Addresses that every node takes for the Service, whoever they belong to.
 fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for (key, service) in wanted(join) {
-        let Some(wanted) = join.input.desired.services.get(key) else { continue };
+        let Some(wanted) = join.input.wanted.service(key) else { continue };
         let said = wanted.manifest.at("/spec/externalIPs").and_then(Value::as_array);
         let said: BTreeSet<&str> = said.into_iter().flatten().filter_map(Value::as_str).collect();
         let other = service.external_ips.iter().map(String::as_str);
@@ -72,10 +70,10 @@ fn external_addresses(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// Load balancers of the stack's Services while no Node is ready: nothing answers behind them.
 pub(crate) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    if !matches!(join.input.snapshot.kubernetes.nodes, Reading::Present(_)) {
+    if !matches!(join.input.live.machines(), Reading::Present(_)) {
         return;
     }
-    let mut nodes = join.input.snapshot.kubernetes.nodes.objects();
+    let mut nodes = join.input.live.machines().objects();
     let count = nodes.clone().count();
     if nodes.any(is_ready) {
         return;
@@ -84,11 +82,9 @@ pub(crate) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
         0 => "the cluster has no Node, so nothing answers behind it".to_owned(),
         _ => format!("none of {count} Nodes is ready, so nothing answers behind it"),
     };
-    let ours = |key: &Key| join.input.desired.services.contains_key(key);
     let frontends = join.prediction.nodes_before().iter();
-    let of_stack = frontends.filter(|(at, node)| {
-        at.kind == Kind::FrontendIp && node.service.as_ref().is_some_and(ours)
-    });
+    let of_stack = frontends
+        .filter(|(at, node)| at.kind == Kind::FrontendIp && join.input.wanted.has_node(node));
     let balancers = of_stack.filter_map(|(_, node)| Some(node.id.parent()?.name().to_owned()));
     for balancer in balancers.collect::<BTreeSet<String>>() {
         findings.push(finding(

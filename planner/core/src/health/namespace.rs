@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::desired::Desired;
+use crate::inventory::Inventory;
 use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::plan::Finding;
 use crate::pointer::At as _;
 use crate::rule::{At, Example, basis, rules};
-use crate::snapshot::{Kubernetes, Reading};
+use crate::snapshot::Reading;
+
+use crate::wanted::Wanted;
 
 use super::{Check, UNCHECKED};
 
@@ -31,8 +33,8 @@ enum State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn of(kubernetes: &'a Kubernetes, namespace: &str) -> Self {
-        match &kubernetes.namespaces {
+    fn of(live: &'a Inventory<'_>, namespace: &str) -> Self {
+        match live.namespaces() {
             None => Self::NotAsked,
             Some(Reading::Unreadable(why)) => Self::Unread(why),
             Some(reading) => {
@@ -59,47 +61,41 @@ fn is_terminating(namespace: &Value) -> bool {
         || text(namespace, "/status/phase") == Some("Terminating")
 }
 
-/// Whether the input has the Namespace.
-pub(crate) fn is_made(desired: &Desired, namespace: &str) -> bool {
-    desired.makers.iter().any(|maker| maker.is_namespace() && maker.name.value == namespace)
-}
-
 /// That a Service cannot be created, since its namespace is not there or goes.
-pub(crate) fn missing(desired: &Desired, key: &Key, is_terminating: bool) -> Finding {
+pub(crate) fn missing(wanted: &Wanted<'_>, key: &Key, is_terminating: bool) -> Finding {
     let namespace = &key.namespace;
     let what =
         if is_terminating { "is being deleted, and takes nothing new" } else { "is not there" };
     let found = format!("its namespace {namespace} {what}");
-    Finding::new(NAMESPACE_MISSING, address(key), found).placed(place(desired, key)).help(format!(
+    Finding::new(NAMESPACE_MISSING, address(key), found).placed(place(wanted, key)).help(format!(
         "Create it first (kubectl create namespace {namespace}), correct the name, or put its Namespace into the input and apply that before."
     ))
 }
 
 /// The place of a Service's namespace in the input.
-fn place(desired: &Desired, key: &Key) -> Option<String> {
-    let service = desired.services.get(key)?;
+fn place(wanted: &Wanted<'_>, key: &Key) -> Option<String> {
+    let service = wanted.service(key)?;
     let place = crate::document::place::place(&service.span, "metadata.namespace", None);
     Some(place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string())
 }
 
 /// Each namespace is reported once: at the first Service that would be created in it, or that goes with it.
 pub(crate) fn namespaces(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    let (desired, kubernetes) = (join.input.desired, &join.input.snapshot.kubernetes);
+    let (wanted, live) = (join.input.wanted, join.input.live);
     // The API server looks at the namespace before it asks a guard.
     let is_guarding = join.input.options.guard.is_some();
-    if is_guarding || !matches!(kubernetes.services, Reading::Present(_)) {
+    if is_guarding || !live.has_read_services() {
         return;
     }
-    let live = kubernetes.services_by_key();
     let mut told = BTreeSet::new();
-    for key in desired.services.keys().filter(|key| join.input.covers(&address(key))) {
-        let is_live = live.contains_key(key);
-        let found = match State::of(kubernetes, &key.namespace) {
+    for key in wanted.keys().filter(|key| join.input.covers(&address(key))) {
+        let is_live = live.service(key).is_some();
+        let found = match State::of(live, &key.namespace) {
             State::Active | State::NotAsked => continue,
-            State::Absent if is_live || is_made(desired, &key.namespace) => continue,
-            State::Absent => missing(desired, key, false),
-            State::Terminating if is_live => goes(desired, key),
-            State::Terminating => missing(desired, key, true),
+            State::Absent if is_live || wanted.makes_namespace(&key.namespace) => continue,
+            State::Absent => missing(wanted, key, false),
+            State::Terminating if is_live => goes(wanted, key),
+            State::Terminating => missing(wanted, key, true),
             State::Unread(why) => {
                 if told.insert((UNCHECKED, "")) {
                     findings.push(unread(key, why));
@@ -113,9 +109,9 @@ pub(crate) fn namespaces(join: &Join<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn goes(desired: &Desired, key: &Key) -> Finding {
+fn goes(wanted: &Wanted<'_>, key: &Key) -> Finding {
     let found = format!("its namespace {} is being deleted, and it goes with it", key.namespace);
-    Finding::new(NAMESPACE_TERMINATING, address(key), found).placed(place(desired, key)).help(
+    Finding::new(NAMESPACE_TERMINATING, address(key), found).placed(place(wanted, key)).help(
         "A deletion of a namespace cannot be taken back: move consumers, or create the namespace again and apply once it is gone.",
     )
 }

@@ -63,7 +63,7 @@ pub(crate) fn unlinked(join: &Join<'_>, findings: &mut Vec<Finding>) {
         for written in zones(&endpoint) {
             let zone = zone_id(written, &endpoint.id);
             let list = format!("{}/virtualnetworklinks", zone.key());
-            let found = match join.input.snapshot.azure.get(&list) {
+            let found = match join.input.live.list(&list) {
                 None | Some(Reading::Absent) => continue,
                 Some(Reading::Unreadable(why)) => {
                     let message = format!(
@@ -126,7 +126,7 @@ fn unresolved(
         ));
     }
     // Servers of its own may stand in one of the networks that are linked.
-    let Observation::Present(live) = join.input.snapshot.resource(&network) else { return None };
+    let Observation::Present(live) = join.input.live.resource(&network) else { return None };
     let servers = live.at("/properties/dhcpOptions/dnsServers").and_then(Value::as_array);
     let mut servers = servers.into_iter().flatten().peekable();
     let asks_azure = servers.peek().is_none() || servers.any(|it| it.as_str() == Some(AZURE));

@@ -1,5 +1,6 @@
 //! Approvals: who is let in, and who was turned away.
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
 
-use super::endpoint::{Links, Selected, asked};
+use super::endpoint::{Links, Selected};
 use super::{API_VERSION, Seen, free_name};
 
 /// An EndpointApproval for each Service that others are connected to, or asked to be: those approved and
@@ -30,7 +31,7 @@ pub(super) fn documents(
         for consumer in private_link_service::consumers(link) {
             let id = ResourceId::new(&consumer.endpoint);
             let own = endpoints.iter().find(|endpoint| endpoint.id == id);
-            let asks = own.and_then(|own| asked(own.live)).is_none_or(|asked| asked.is_manual);
+            let asks = own.and_then(|own| own.live.connection()).is_none_or(|(_, manual)| manual);
             match consumer.status.as_str() {
                 "Approved" if asks => approved.push(json!({"endpoint": id.as_str()})),
                 "Rejected" if own.is_none() => rejected.push(json!({"endpoint": id.as_str()})),
@@ -79,9 +80,8 @@ fn note_unread(seen: &Seen<'_>, links: &Links<'_>, notes: &mut Vec<String>) {
     let mut unread = BTreeSet::new();
     for consumer in links.values().flat_map(|link| private_link_service::consumers(link)) {
         let subscription = consumer.subscription.to_lowercase();
-        let list =
-            format!("/subscriptions/{subscription}/providers/microsoft.network/privateendpoints");
-        if !subscription.is_empty() && !seen.snapshot.azure.contains_key(&list) {
+        let list = ArmType::PrivateEndpoint.list_in(&format!("/subscriptions/{subscription}"));
+        if !subscription.is_empty() && seen.live.list(&list.to_lowercase()).is_none() {
             unread.insert(subscription);
         }
     }

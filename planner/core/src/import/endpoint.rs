@@ -1,22 +1,23 @@
 //! Private endpoints: which of them, and as which documents.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::arm::resource::PrivateLinkService;
+use crate::arm::resource::{
+    PrivateEndpoint, PrivateEndpointProperties, PrivateLinkService, ZoneConfig, ZoneGroup,
+};
+use crate::inventory::Inventory;
 use crate::join;
 use crate::kubernetes::service::Key;
 use crate::location;
 use crate::marks::{MARKS, PROTECT_LABEL, PROTECT_TAG, STACK_TAG};
+use crate::node::private_endpoint::owner;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
-use crate::snapshot::{Observation, Reading, Snapshot};
+use crate::snapshot::Observation;
 
 use super::{API_VERSION, Seen, free_name};
-
-const TYPE: &str = ArmType::PrivateEndpoint.name();
 
 /// The Private Link Services of the imported Services.
 pub(super) type Links<'a> = BTreeMap<Key, &'a PrivateLinkService>;
@@ -27,38 +28,9 @@ pub(super) struct Selected<'a> {
     /// Its id.
     pub(super) id: ResourceId,
     /// As ARM shows it.
-    pub(super) live: &'a Value,
+    pub(super) live: &'a PrivateEndpoint,
     /// The Service that it reaches, if it is an imported one.
     pub(super) service: Option<Key>,
-}
-
-/// A connection that an endpoint asks for.
-pub(super) struct Asked<'a> {
-    connection: &'a Value,
-    pub(super) is_manual: bool,
-}
-
-impl Asked<'_> {
-    fn text(&self, pointer: &str) -> &str {
-        self.connection.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// The id or the alias that is asked for.
-    fn target(&self) -> &str {
-        self.text("/properties/privateLinkServiceId")
-    }
-}
-
-/// The connection of a live endpoint.
-pub(super) fn asked(live: &Value) -> Option<Asked<'_>> {
-    let first = |list: &str| live.pointer(&format!("/properties/{list}/0"));
-    let automatic = first("privateLinkServiceConnections")
-        .map(|connection| Asked { connection, is_manual: false });
-    let manual = || {
-        let connection = first("manualPrivateLinkServiceConnections")?;
-        Some(Asked { connection, is_manual: true })
-    };
-    automatic.or_else(manual)
 }
 
 /// The endpoints that are imported, in order of their ids: those that carry the stack's mark, and those
@@ -68,19 +40,12 @@ pub(super) fn select<'a>(
     links: &Links<'_>,
     notes: &mut Vec<String>,
 ) -> Vec<Selected<'a>> {
-    let mut all: Vec<(ResourceId, &Value)> = seen
-        .snapshot
-        .resources_of_type(TYPE)
-        .filter_map(|live| Some((ResourceId::new(live.get("id")?.as_str()?), live)))
-        .collect();
-    all.sort_by(|one, other| one.0.cmp(&other.0));
-    all.dedup_by(|one, other| one.0 == other.0);
     let mut selected = Vec::new();
-    for (id, live) in all {
-        let Some(asked) = asked(live) else { continue };
+    for live in seen.live.world().private_endpoints.values() {
+        let id = ResourceId::new(live.id());
+        let Some((asked, _)) = live.connection() else { continue };
         let service = links.iter().find(|(_, link)| reaches(asked.target(), link));
-        let stack = live.get("tags").and_then(|tags| tags.get(STACK_TAG)?.as_str());
-        match (stack, service) {
+        match (owner(live), service) {
             (Some(stack), _) if stack == seen.stack => {}
             (Some(stack), Some(_)) => {
                 notes.push(format!(
@@ -133,25 +98,24 @@ fn document(
         spec.insert("subscription".to_owned(), subscription.into());
     }
     spec.insert("resourceGroup".to_owned(), group.into());
-    let subnet = ResourceId::new(text(live, "/properties/subnet/id"));
-    if let Some(location) = region(seen.snapshot, live, &subnet) {
+    let subnet = ResourceId::new(live.subnet());
+    if let Some(location) = region(seen.live, live, &subnet) {
         spec.insert("location".to_owned(), location.into());
     }
     spec.insert("subnet".to_owned(), subnet_of(id, &subnet));
-    if let Some(asked) = asked(live) {
-        if asked.text("/name") != id.name() {
-            spec.insert("connectionName".to_owned(), asked.text("/name").into());
+    if let Some((asked, is_manual)) = live.connection() {
+        if asked.name() != id.name() {
+            spec.insert("connectionName".to_owned(), asked.name().into());
         }
-        spec.insert("target".to_owned(), target(&asked, service.as_ref()));
-        let approval = if asked.is_manual { "Manual" } else { "Automatic" };
+        spec.insert("target".to_owned(), target(asked.target(), service.as_ref()));
+        let approval = if is_manual { "Manual" } else { "Automatic" };
         spec.insert("approval".to_owned(), approval.into());
-        let message = asked.text("/properties/requestMessage");
+        let message = asked.properties.request_message.as_deref().unwrap_or_default();
         if !message.is_empty() {
             spec.insert("requestMessage".to_owned(), message.into());
         }
     }
-    let address = text(live, "/properties/ipConfigurations/0/properties/privateIPAddress");
-    if !address.is_empty() {
+    if let Some(address) = live.asked_address().filter(|address| !address.is_empty()) {
         spec.insert("address".to_owned(), address.into());
     }
     if let Some(dns) = dns(seen, id, live, notes) {
@@ -159,8 +123,10 @@ fn document(
     }
     note_unsaid(id, live, notes);
     let mut metadata = json!({"name": name});
-    let tag = live.get("tags").and_then(|tags| tags.get(PROTECT_TAG)?.as_str());
-    if let Some(metadata) = metadata.as_object_mut().filter(|_| tag == Some("true")) {
+    let tags = live.tags.as_ref();
+    let is_protected =
+        tags.is_some_and(|tags| tags.get(PROTECT_TAG).is_some_and(|it| it == "true"));
+    if let Some(metadata) = metadata.as_object_mut().filter(|_| is_protected) {
         metadata.insert("labels".to_owned(), json!({PROTECT_LABEL: "true"}));
     }
     json!({
@@ -172,10 +138,14 @@ fn document(
 }
 
 /// The endpoint's region, unless its virtual network tells it.
-fn region(snapshot: &Snapshot, live: &Value, subnet: &ResourceId) -> Option<String> {
-    let own = location::plain(text(live, "/location"));
+fn region(
+    inventory: &Inventory<'_>,
+    live: &PrivateEndpoint,
+    subnet: &ResourceId,
+) -> Option<String> {
+    let own = location::plain(live.location.as_deref().unwrap_or_default());
     let network = subnet.parent()?;
-    let of_network = match snapshot.resource(&network) {
+    let of_network = match inventory.resource(&network) {
         Observation::Present(network) => location::plain(text(network, "/location")),
         _ => String::new(),
     };
@@ -193,8 +163,8 @@ fn subnet_of(endpoint: &ResourceId, subnet: &ResourceId) -> Value {
     }
 }
 
-fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
-    match (service, asked.target()) {
+fn target(asked: &str, service: Option<&Key>) -> Value {
+    match (service, asked) {
         (Some(key), _) => json!({"service": {"namespace": key.namespace, "name": key.name}}),
         (None, id) if id.starts_with('/') => json!({"id": id}),
         (None, alias) => json!({"alias": alias}),
@@ -202,15 +172,19 @@ fn target(asked: &Asked<'_>, service: Option<&Key>) -> Value {
 }
 
 /// The endpoint's name in a private DNS zone.
-fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) -> Option<Value> {
-    let is_of_policy = |group: &&Value| join::is_of_policy(text(group, "/name"));
-    if zone_groups(seen.snapshot, id).any(|group| is_of_policy(&group)) {
+fn dns(
+    seen: &Seen<'_>,
+    id: &ResourceId,
+    live: &PrivateEndpoint,
+    notes: &mut Vec<String>,
+) -> Option<Value> {
+    if seen.live.zone_groups(id).any(|group| join::is_of_policy(group.name())) {
         notes.push(format!(
             "the zone group deployedByPolicy of private endpoint {id} is left to Azure Policy, which made it"
         ));
         return None;
     }
-    let mut groups = zone_groups(seen.snapshot, id);
+    let mut groups = seen.live.zone_groups(id);
     if let Some(group) = groups.next() {
         if groups.next().is_some() {
             notes.push(format!(
@@ -219,29 +193,16 @@ fn dns(seen: &Seen<'_>, id: &ResourceId, live: &Value, notes: &mut Vec<String>) 
         }
         return Some(zone_group(id, group));
     }
-    let address = address(seen.snapshot, live)?;
+    let address = seen.live.address_of(live)?;
     record(seen, id, address, notes)
 }
 
-/// The zone groups of an endpoint, as far as they were read.
-pub(super) fn zone_groups<'a>(
-    snapshot: &'a Snapshot,
-    id: &ResourceId,
-) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let groups = snapshot.azure.get(&format!("{}/privatednszonegroups", id.key()));
-    groups.into_iter().flat_map(Reading::objects)
-}
-
-fn zone_group(endpoint: &ResourceId, group: &Value) -> Value {
-    let configs = group.pointer("/properties/privateDnsZoneConfigs").and_then(Value::as_array);
-    let zones: Vec<Value> = configs
-        .into_iter()
-        .flatten()
-        .filter_map(|config| config.pointer("/properties/privateDnsZoneId")?.as_str())
-        .map(|zone| zone_of(endpoint, &ResourceId::new(zone)))
-        .collect();
+fn zone_group(endpoint: &ResourceId, group: &ZoneGroup) -> Value {
+    let configs = group.properties.private_dns_zone_configs.iter().flatten();
+    let zones = configs.map(ZoneConfig::zone).filter(|zone| !zone.is_empty());
+    let zones: Vec<Value> = zones.map(|zone| zone_of(endpoint, &ResourceId::new(zone))).collect();
     let mut said = Map::new();
-    let name = text(group, "/name");
+    let name = group.name();
     if name != "default" && !name.is_empty() {
         said.insert("name".to_owned(), name.into());
     }
@@ -255,13 +216,6 @@ fn zone_of(endpoint: &ResourceId, zone: &ResourceId) -> Value {
     if by_name == *zone { zone.name().into() } else { zone.as_str().into() }
 }
 
-/// The address of an endpoint, from its network interface.
-fn address<'a>(snapshot: &'a Snapshot, live: &Value) -> Option<&'a str> {
-    let interface = ResourceId::new(live.pointer("/properties/networkInterfaces/0/id")?.as_str()?);
-    let Observation::Present(interface) = snapshot.resource(&interface) else { return None };
-    interface.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
-}
-
 /// The record that leads to an address, if privlink would write just that one.
 fn record(
     seen: &Seen<'_>,
@@ -269,16 +223,8 @@ fn record(
     address: &str,
     notes: &mut Vec<String>,
 ) -> Option<Value> {
-    let lists = seen.snapshot.azure.iter();
-    let records = lists
-        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
-        .filter_map(|(_, reading)| match reading {
-            Reading::Present(records) => Some(records),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        })
-        .flatten();
     let mut found: Vec<(bool, ResourceId)> = Vec::new();
-    for record in records {
+    for record in seen.live.records() {
         let property = |name: &str| record.get("properties").and_then(|it| it.get(name));
         let leads = |it: &Value| it.as_str() == Some(address);
         if !crate::node::dns_record::addresses(record).any(leads) {
@@ -290,7 +236,7 @@ fn record(
         match stack {
             Some(stack) if stack == seen.stack => found.push((true, id)),
             None if crate::node::dns_record::addresses(record).count() == 1
-                && ttl == Some(u64::from(crate::node::dns_record::TTL)) =>
+                && ttl == Some(crate::node::dns_record::TTL) =>
             {
                 found.push((false, id));
             }
@@ -312,26 +258,29 @@ fn record(
 }
 
 /// Says what a document cannot.
-fn note_unsaid(id: &ResourceId, live: &Value, notes: &mut Vec<String>) {
+fn note_unsaid(id: &ResourceId, live: &PrivateEndpoint, notes: &mut Vec<String>) {
     let mut unsaid = Vec::new();
-    let tags = live.get("tags").and_then(Value::as_object);
-    if tags.is_some_and(|tags| tags.keys().any(|key| !MARKS.contains(&key.as_str()))) {
+    let PrivateEndpointProperties {
+        private_link_service_connections: automatic,
+        manual_private_link_service_connections: manual,
+        ip_configurations,
+        custom_network_interface_name,
+        application_security_groups,
+        ..
+    } = &live.properties;
+    if live.tags.iter().flatten().any(|(tag, _)| !MARKS.contains(&tag.as_str())) {
         unsaid.push("tags");
     }
-    let length = |name: &str| {
-        let list = live.get("properties").and_then(|it| it.get(name)?.as_array());
-        list.map_or(0, Vec::len)
-    };
-    if length("applicationSecurityGroups") > 0 {
+    if application_security_groups.iter().flatten().next().is_some() {
         unsaid.push("application security groups");
     }
-    if length("ipConfigurations") > 1 {
+    if ip_configurations.iter().flatten().count() > 1 {
         unsaid.push("further addresses");
     }
-    if length("privateLinkServiceConnections") + length("manualPrivateLinkServiceConnections") > 1 {
+    if automatic.iter().flatten().chain(manual.iter().flatten()).count() > 1 {
         unsaid.push("further connections");
     }
-    if !text(live, "/properties/customNetworkInterfaceName").is_empty() {
+    if custom_network_interface_name.as_ref().is_some_and(|name| !name.is_empty()) {
         unsaid.push("the name of its network interface");
     }
     if !unsaid.is_empty() {

@@ -6,7 +6,6 @@ use crate::annotation::keys;
 use crate::kubernetes::server_side_apply::{self, Element, FieldSet};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::{STACK_LABEL, SYNC_ANNOTATION};
-use crate::snapshot::Reading;
 
 use super::{Error, Seen, Selection};
 
@@ -23,14 +22,13 @@ pub(super) fn select<'a>(
     selection: &Selection,
     notes: &mut Vec<String>,
 ) -> Result<Vec<(Key, &'a Value)>, Error> {
-    if let Reading::Unreadable(why) = &seen.snapshot.kubernetes.services {
-        return Err(Error::Unreadable(why.clone()));
+    if let Some(why) = seen.live.services_unread() {
+        return Err(Error::Unreadable(why.to_owned()));
     }
-    let live = seen.snapshot.kubernetes.services_by_key();
     let balanced =
         |key: &Key| seen.prediction.live.get(key).filter(|service| service.wants_load_balancer());
     for key in &selection.services {
-        if !live.contains_key(key) {
+        if seen.live.service(key).is_none() {
             return Err(Error::NoService(key.clone()));
         }
         if balanced(key).is_none() {
@@ -38,10 +36,10 @@ pub(super) fn select<'a>(
         }
     }
     let mut selected = Vec::new();
-    for (key, object) in live {
-        let Some(service) = balanced(&key) else { continue };
+    for (key, object) in seen.live.service_objects() {
+        let Some(service) = balanced(key) else { continue };
         let stack = service.labels.get(STACK_LABEL);
-        let is_named = selection.services.contains(&key);
+        let is_named = selection.services.contains(key);
         let is_wanted = is_named || is_wanted(selection, service);
         match stack {
             // Without it, a plan would take the Service for one that left the stack, and delete it.
@@ -57,7 +55,7 @@ pub(super) fn select<'a>(
             notes.push(format!("Service {key} is left out: it is being deleted"));
             continue;
         }
-        selected.push((key, object));
+        selected.push((key.clone(), object));
     }
     Ok(selected)
 }

@@ -1,15 +1,14 @@
 //! The Stack document, and the stack's name.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use crate::facts::{Facts, Origin, TABLE};
+use crate::inventory::Inventory;
 use crate::kubernetes::managers;
 use crate::kubernetes::service::Key;
-use crate::marks::{STACK_LABEL, STACK_TAG};
-use crate::snapshot::Snapshot;
+use crate::node::{private_endpoint, service};
 
 use super::{API_VERSION, Error, Seen, Selection};
 
@@ -31,15 +30,13 @@ pub struct Place {
 /// # Errors
 ///
 /// When there are marks of several stacks and none was chosen.
-pub fn name(snapshot: &Snapshot, place: &Place, selection: &Selection) -> Result<String, Error> {
+pub fn name(live: &Inventory<'_>, place: &Place, selection: &Selection) -> Result<String, Error> {
     if let Some(stack) = &selection.stack {
         return Ok(stack.clone());
     }
-    let services = snapshot.kubernetes.services.objects();
-    let labels = services.filter_map(|it| it.get("metadata")?.get("labels")?.get(STACK_LABEL));
-    let endpoints = snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
-    let tags = endpoints.filter_map(|it| it.get("tags")?.get(STACK_TAG));
-    let marks: BTreeSet<&str> = labels.chain(tags).filter_map(Value::as_str).collect();
+    let labels = live.service_objects().filter_map(|(_, it)| service::stack_of(it));
+    let tags = live.endpoints().filter_map(private_endpoint::stack_of);
+    let marks: BTreeSet<&str> = labels.chain(tags).collect();
     let mut marks = marks.into_iter();
     match (marks.next(), marks.next()) {
         (None, _) => Ok(place.cluster.clone().unwrap_or_else(|| "default".to_owned())),

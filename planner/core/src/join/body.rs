@@ -16,8 +16,7 @@ use crate::input::Input;
 use crate::location;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
-use crate::node::private_endpoint::OWN_TAGS;
-use crate::node::private_endpoint::{comparable, live_connection};
+use crate::node::private_endpoint::{self, OWN_TAGS, comparable, live_connection};
 use crate::plan::Finding;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -71,11 +70,11 @@ pub(super) fn body(
 
 /// privlink's own tags: whose it is, whether it is protected, where its name is kept.
 fn tags(input: &Input<'_>, endpoint: &PrivateEndpoint) -> BTreeMap<String, String> {
-    let mut tags = BTreeMap::from([(STACK_TAG.to_owned(), input.desired.name.clone())]);
+    let mut tags = BTreeMap::from([(STACK_TAG.to_owned(), input.wanted.name().to_owned())]);
     if endpoint.protect {
         tags.insert(PROTECT_TAG.to_owned(), "true".to_owned());
     }
-    let id = crate::node::private_endpoint::id(input, endpoint);
+    let id = private_endpoint::id(endpoint, &input.facts.subscription);
     tags.extend(dns_record::place(endpoint, &id).map(|place| (DNS_TAG.to_owned(), place)));
     tags
 }

@@ -44,7 +44,7 @@ pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision>
     let Asker { service, endpoint, status, message } = *asker;
     let service = service?;
     let mut approved = false;
-    for approval in input.desired.approvals.values() {
+    for approval in input.wanted.approvals() {
         if approval.service.value != *service {
             continue;
         }
@@ -68,7 +68,7 @@ pub(crate) fn expecting_other<'a>(
         return None;
     }
     let service = asker.service?;
-    let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
+    let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
     let mut expecting = of_service.flat_map(|approval| {
         let named = approval.approve.iter().filter(|it| matches(&it.consumer, asker.endpoint));
         named.map(move |it| (approval, it.consumer.span()))
@@ -82,15 +82,14 @@ pub(crate) fn rejecting<'a>(
     service: Option<&Key>,
     endpoint: &ResourceId,
 ) -> Option<&'a str> {
-    let of_service =
-        input.desired.approvals.values().filter(|it| Some(&it.service.value) == service);
+    let of_service = input.wanted.approvals().filter(|it| Some(&it.service.value) == service);
     let mut rejecting = of_service.filter(|it| it.reject.iter().any(|it| matches(it, endpoint)));
     rejecting.next().map(|approval| approval.name.as_str())
 }
 
 /// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
 pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
-    let of_service = input.desired.approvals.values().filter(|it| it.service.value == *service);
+    let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
     let mut listed =
         of_service.flat_map(|it| it.approve.iter().map(|it| &it.consumer).chain(&it.reject));
     listed.any(|it| matches(it, endpoint))

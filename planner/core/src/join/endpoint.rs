@@ -4,8 +4,8 @@ use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
 use crate::desired::PrivateEndpoint;
-use crate::input::Input;
-use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner, subnet_id};
+use crate::input::{Input, Named};
+use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -39,18 +39,13 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    pub(super) fn of(
-        input: &'a Input<'a>,
-        prediction: &'a Prediction,
-        name: &str,
-        wanted: &'a PrivateEndpoint,
-    ) -> Self {
-        let id = private_endpoint::id(input, wanted);
-        let subnet = subnet_id(wanted, &id);
+    pub(super) fn of(input: &'a Input<'a>, prediction: &'a Prediction, named: Named<'a>) -> Self {
+        let subnet = named.subnet();
+        let Named { at, id, wanted } = named;
         Self {
             input,
             prediction,
-            at: private_endpoint::address(name),
+            at,
             wanted,
             live: live(input, prediction, &id),
             reached: reached(prediction, wanted),
@@ -67,7 +62,7 @@ impl<'a> Endpoint<'a> {
 
     /// Whether the live endpoint carries the mark of this stack.
     pub(crate) fn is_ours(&self) -> bool {
-        self.seen().and_then(owner) == Some(self.input.desired.name.as_str())
+        self.input.wanted.owns(self.seen().and_then(owner))
     }
 
     /// Whether nobody's mark is on the live endpoint, and nobody asks to put ours there.
@@ -143,14 +138,8 @@ impl<'a> Endpoint<'a> {
             return address.value.to_string();
         }
         let live = self.seen().filter(|_| !remade);
-        let address = live.and_then(|live| {
-            let nic =
-                live.properties.network_interfaces.as_ref()?.first()?.id().to_ascii_lowercase();
-            let nic = self.prediction.before.network_interfaces.get(&nic)?;
-            let first = nic.properties.ip_configurations.as_ref()?.first()?;
-            first.properties.private_ip_address.clone()
-        });
-        address.unwrap_or_else(|| private_endpoint::address_mark(&self.id))
+        let address = live.and_then(|live| self.input.live.address_of(live));
+        address.map_or_else(|| private_endpoint::address_mark(&self.id), ToOwned::to_owned)
     }
 }
 
@@ -163,7 +152,7 @@ fn live<'a>(
     prediction: &'a Prediction,
     id: &ResourceId,
 ) -> Result<Option<&'a Live>, &'a str> {
-    match input.snapshot.resource(id).known()? {
+    match input.live.resource(id).known()? {
         None => Ok(None),
         Some(_) => {
             let live = prediction.before.private_endpoints.get(&id.key());

@@ -9,8 +9,8 @@ use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateEndpoint, PrivateLinkService};
 use crate::arm::world::World;
 use crate::input::Input;
-use crate::node::dns_record::{records, tag, target};
-use crate::node::private_endpoint::{TYPE, id, own, owner, stack_of};
+use crate::node::dns_record::{self, tag};
+use crate::node::private_endpoint::{owner, stack_of};
 use crate::node::{private_link_service, service};
 use crate::plan::Mode;
 use crate::resource_id::ResourceId;
@@ -27,17 +27,13 @@ pub(crate) struct Marked<'a> {
 
 /// All that carries the stack's mark, as far as it was read, in order of address.
 pub(crate) fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
-    let stack = Some(input.desired.name.as_str());
+    let stack = Some(input.wanted.name());
     let mut marked = Vec::new();
-    let services = input.snapshot.kubernetes.services.objects();
-    for live in services.filter(|live| service::stack_of(live) == stack) {
-        let text = |name: &str| live.get("metadata")?.get(name)?.as_str();
-        if let (Some(namespace), Some(name)) = (text("namespace"), text("name")) {
-            let at = Address::new(Kind::Service, format!("{namespace}/{name}"));
-            marked.push(Marked { at, live });
-        }
+    let services = input.live.service_objects();
+    for (key, live) in services.filter(|(_, live)| service::stack_of(live) == stack) {
+        marked.push(Marked { at: service::address(key), live });
     }
-    let own = own(input);
+    let own = input.own();
     for live in endpoints(input) {
         let at = live.get("id").and_then(Value::as_str).map(ResourceId::new);
         if let Some(at) = at.and_then(|id| own.get(&id.key())) {
@@ -45,7 +41,7 @@ pub(crate) fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
         }
     }
     for (at, id) in records_written(input) {
-        if let Observation::Present(live) = input.snapshot.resource(&id) {
+        if let Observation::Present(live) = input.live.resource(&id) {
             marked.push(Marked { at, live });
         }
     }
@@ -56,22 +52,26 @@ pub(crate) fn marked<'a>(input: &Input<'a>) -> Vec<Marked<'a>> {
 
 /// The live endpoints with the stack's mark.
 fn endpoints<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let stack = input.desired.name.as_str();
-    input.snapshot.resources_of_type(TYPE).filter(move |live| stack_of(live) == Some(stack))
+    let stack = input.wanted.name();
+    input.live.endpoints().filter(move |live| stack_of(live) == Some(stack))
 }
 
 /// The live endpoints of this stack that are to be deleted, in order of their ids.
-pub(crate) fn leaving(input: &Input<'_>, world: &World) -> Vec<Arc<PrivateEndpoint>> {
+pub(crate) fn leaving(input: &Input<'_>) -> Vec<Arc<PrivateEndpoint>> {
     if !input.prunes() {
         return Vec::new();
     }
     let wanted: BTreeSet<ResourceId> = match input.options.mode {
         Mode::Destroy => BTreeSet::new(),
-        Mode::Apply => input.desired.endpoints.values().map(|wanted| id(input, wanted)).collect(),
+        Mode::Apply => input.endpoints().map(|it| it.id).collect(),
     };
-    let own = own(input);
-    let stack = Some(input.desired.name.as_str());
-    let ours = world.private_endpoints.iter().filter(|(_, live)| owner(live) == stack);
+    let own = input.own();
+    let ours = input
+        .live
+        .world()
+        .private_endpoints
+        .iter()
+        .filter(|(_, live)| input.wanted.owns(owner(live)));
     let leaving = ours.filter(|(key, live)| {
         let covered = own.get(*key).is_some_and(|at| input.covers(at));
         covered && !wanted.contains(&ResourceId::new(live.id()))
@@ -107,7 +107,9 @@ pub(crate) fn records_written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
         let zone = id.parent()?;
         Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
     };
-    records(input).filter_map(of_record).collect()
+    let ours = |record: &&Value| input.wanted.owns(dns_record::stack_of(record));
+    let ids = input.live.records().filter(ours).filter_map(|record| record.get("id")?.as_str());
+    ids.map(ResourceId::new).filter_map(of_record).collect()
 }
 
 /// The live records of this stack that are to be deleted, each with the endpoint whose tag names it.
@@ -117,11 +119,7 @@ pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Op
     }
     let wanted: BTreeSet<ResourceId> = match input.options.mode {
         Mode::Destroy => BTreeSet::new(),
-        Mode::Apply => {
-            let endpoints = input.desired.endpoints.values();
-            let target = |it| target(it, &id(input, it));
-            endpoints.filter_map(target).map(|(_, id)| id).collect()
-        }
+        Mode::Apply => input.endpoints().filter_map(|it| Some(it.record()?.1)).collect(),
     };
     let mut leaving = records_written(input);
     leaving.retain(|(_, id)| !wanted.contains(id));
@@ -138,8 +136,8 @@ pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Op
 
 /// The live endpoints of this stack, by the record that their tag names, in lower case.
 fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
-    let own = own(input);
-    let kept = input.snapshot.resources_of_type(TYPE).filter_map(|live| {
+    let own = input.own();
+    let kept = input.live.endpoints().filter_map(|live| {
         let id = ResourceId::new(live.get("id")?.as_str()?);
         Some((tag(live)?.to_lowercase(), own.get(&id.key())?.clone()))
     });

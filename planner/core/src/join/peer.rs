@@ -77,7 +77,7 @@ pub(super) fn forgot(
     // One that is gone, and that the plan brings back.
     let Some(target) = connection.target.map(ResourceId::new) else { return false };
     let comes = prediction.after.private_link_services.contains_key(&target.key());
-    comes && input.snapshot.resource(&target) == Observation::Absent
+    comes && input.live.resource(&target) == Observation::Absent
 }
 
 /// Both ends of a connection show its state; they should show the same (ARM contract, table "States and

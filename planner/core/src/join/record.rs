@@ -60,7 +60,7 @@ fn held<'a>(
     (endpoint, wanted): (&ResourceId, &ResourceId),
 ) -> Option<Held<'a>> {
     let place = zones.first()?.span.place().to_string();
-    let list = input.snapshot.azure.get(&wanted.collection()?.key())?;
+    let list = input.live.list(&wanted.collection()?.key())?;
     let live = prediction.before.private_endpoints.get(&endpoint.key());
     // What the endpoint's tag names was written by this stack, and goes where it is no longer wanted.
     let own = live.and_then(|live| place_of(live)).unwrap_or_default();
@@ -92,14 +92,14 @@ impl<'a> Record<'a> {
         let (at, id) = target(endpoint, endpoint_id)?;
         let dns = endpoint.dns.as_ref()?;
         let wanted = match dns {
-            Dns::Record { .. } => Entry::Record(Cow::Owned(record(address, &input.desired.name))),
+            Dns::Record { .. } => Entry::Record(Cow::Owned(record(address, input.wanted.name()))),
             Dns::ZoneGroup { zones, .. } => {
                 let ids = zones.iter().map(|zone| zone_id(zone, endpoint_id));
                 Entry::Group(Cow::Owned(group(&ids.collect::<Vec<_>>())))
             }
         };
         let is_record = matches!(dns, Dns::Record { .. });
-        let live = match input.snapshot.resource(&id) {
+        let live = match input.live.resource(&id) {
             // A zone group goes with its endpoint, and is made anew with it.
             _ if remade && !is_record => Ok(None),
             Observation::NotObserved if remade => Ok(None),
@@ -140,10 +140,10 @@ impl<'a> Record<'a> {
 /// A zone that is not there: the list of its records, or of its group's zones, was asked for, and it was not
 /// found.
 fn unzoned<'a>(input: &Input<'_>, dns: &'a Dns, id: &ResourceId) -> Option<Unzoned<'a>> {
-    let is_absent = |zone: &ResourceId| input.snapshot.resource(zone) == Observation::Absent;
+    let is_absent = |zone: &ResourceId| input.live.resource(zone) == Observation::Absent;
     let zone = match dns {
         Dns::Record { zone, .. } => {
-            let records = input.snapshot.azure.get(&id.collection()?.key());
+            let records = input.live.list(&id.collection()?.key());
             (records == Some(&Reading::Absent)).then_some(zone)?
         }
         Dns::ZoneGroup { zones, .. } => {

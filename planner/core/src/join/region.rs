@@ -54,7 +54,7 @@ pub(super) fn region<'a>(
         return Region::Known(location.value.clone());
     }
     let network = subnet.parent().unwrap_or_else(|| subnet.clone());
-    match input.snapshot.resource(&network) {
+    match input.live.resource(&network) {
         Observation::Present(live) => match live.get("location").and_then(Value::as_str) {
             Some(location) => Region::Known(location.to_owned()),
             None => Region::Unread(network, "shows no location"),
@@ -88,7 +88,7 @@ pub(super) fn misplaced(
     at: &Address,
 ) -> Option<Finding> {
     let parent = subnet.parent()?;
-    let Observation::Present(network) = input.snapshot.resource(&parent) else { return None };
+    let Observation::Present(network) = input.live.resource(&parent) else { return None };
     if let Some(finding) = elsewhere(endpoint, network, at) {
         return Some(finding);
     }

@@ -1,51 +1,60 @@
 //! Documents that were renamed: Azure cannot rename an endpoint, so the live one is kept under its name.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
-use crate::desired::{Desired, PrivateEndpoint, Target};
-use crate::input::Input;
+use crate::desired::{PrivateEndpoint, Target};
+use crate::facts::Facts;
+use crate::input::{Input, Named, Options};
 use crate::inventory::Inventory;
-use crate::node::private_endpoint::{id, live_connection, subnet_id};
+use crate::node::private_endpoint::live_connection;
 use crate::plan::{Finding, Mode};
 use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::snapshot::Observation;
+use crate::wanted::{Settled, Wanted};
 
 use super::marked::leaving;
 
-/// Desired state with the names in Azure of endpoints whose documents were renamed, marked as such. A
+/// What a stack wants, with the names in Azure of endpoints whose documents were renamed, marked as such. A
 /// document was renamed if there is no endpoint of its name, and of the stack's endpoints that no document
 /// names just one is in its group and subnet and reaches what it wants.
 ///
-/// Whoever reads desired state beside what is live reads this, so that all of them agree on which endpoint
-/// is which.
-pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, Desired> {
-    let as_written = Cow::Borrowed(input.desired);
+/// Nothing reads desired state beside what is live but through this, so that all agree on which endpoint is which.
+pub fn settle<'a>(
+    wanted: impl Into<Wanted<'a>>,
+    live: &Inventory<'_>,
+    facts: &Facts,
+    options: &Options,
+) -> Settled<'a> {
+    let settled = Settled::new(wanted.into(), live, &facts.subscription);
+    let renamed = renamed(&Input::new(&settled, live, facts, options));
+    if renamed.is_empty() {
+        return settled;
+    }
+    let wanted = settled.into_wanted().with_endpoints(renamed);
+    Settled::new(wanted, live, &facts.subscription)
+}
+
+/// The endpoints whose documents were renamed.
+fn renamed(input: &Input<'_>) -> Vec<PrivateEndpoint> {
     if input.options.mode != Mode::Apply || !input.prunes() {
-        return as_written;
+        return Vec::new();
     }
-    let wanted: Vec<&PrivateEndpoint> = input
-        .desired
-        .endpoints
-        .values()
-        .filter(|wanted| wanted.azure_name.is_none())
-        .filter(|wanted| input.snapshot.resource(&id(input, wanted)) == Observation::Absent)
-        .collect();
+    let unnamed = input.endpoints().filter(|it| it.wanted.azure_name.is_none());
+    let wanted: Vec<Named<'_>> =
+        unnamed.filter(|it| input.live.resource(&it.id) == Observation::Absent).collect();
     if wanted.is_empty() {
-        return as_written;
+        return Vec::new();
     }
-    let leaving = leaving(input, &inventory.world);
-    let is_it = |live: &Live, wanted: &PrivateEndpoint| {
-        let (own, live_id) = (id(input, wanted), ResourceId::new(live.id()));
-        let subnet = ResourceId::new(live.subnet());
-        own.collection() == live_id.collection()
-            && subnet == subnet_id(wanted, &own)
-            && reaches(inventory, live, wanted)
+    let leaving = leaving(input);
+    let is_it = |live: &Live, it: &Named<'_>| {
+        it.id.collection() == ResourceId::new(live.id()).collection()
+            && it.subnet() == ResourceId::new(live.subnet())
+            && reaches(input.live, live, it.wanted)
     };
-    let mut desired = as_written;
+    let mut renamed = Vec::new();
     let mut claimed = BTreeSet::new();
     for one in &wanted {
         let mut lives = leaving.iter().filter(|live| is_it(live, one));
@@ -55,19 +64,19 @@ pub(crate) fn settled<'a>(input: &Input<'a>, inventory: &Inventory) -> Cow<'a, D
         if is_shared || !claimed.insert(live.key()) {
             continue;
         }
-        let endpoints = &mut desired.to_mut().endpoints;
-        let Some(endpoint) = endpoints.get_mut(&one.name.value) else { continue };
+        let mut endpoint = one.wanted.clone();
         if endpoint.connection_name == endpoint.name.value {
             endpoint.connection_name = live.name().to_owned();
         }
         endpoint.azure_name = Some(endpoint.name.clone().map(|_| live.name().to_owned()));
         endpoint.is_renamed = true;
+        renamed.push(endpoint);
     }
-    desired
+    renamed
 }
 
 /// Whether a live endpoint reaches what a document wants.
-fn reaches(inventory: &Inventory, live: &Live, wanted: &PrivateEndpoint) -> bool {
+fn reaches(inventory: &Inventory<'_>, live: &Live, wanted: &PrivateEndpoint) -> bool {
     let Some(target) = live_connection(live).and_then(|connection| connection.target) else {
         return false;
     };
@@ -75,8 +84,8 @@ fn reaches(inventory: &Inventory, live: &Live, wanted: &PrivateEndpoint) -> bool
         Target::Id(id) => id.value == ResourceId::new(target),
         Target::Alias(alias) => alias.value.eq_ignore_ascii_case(&target),
         Target::Service(key) => {
-            let link = inventory.world.private_link_services.get(&target.to_lowercase());
-            link.is_some_and(|link| inventory.owners.of_link(link) == Some(&key.value))
+            let link = inventory.world().private_link_services.get(&target.to_lowercase());
+            link.is_some_and(|link| inventory.owners().of_link(link) == Some(&key.value))
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::change::{Actor, FieldDiff};
 use crate::desired;
+use crate::document::Services;
 use crate::field_diff;
 use crate::input::Input;
 use crate::kubernetes::defaults::{self, Marks, Network};
@@ -13,7 +14,7 @@ use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Conflict, Manager, SERVICE, Writer};
 use crate::kubernetes::service::Key;
 use crate::marks::FIELD_MANAGER;
-use crate::node::service::{actor, address, comparable, mark, stack_of};
+use crate::node::service::{address, comparable, mark, stack_of};
 use crate::unknown;
 use crate::writer::{Writers, is_own};
 
@@ -51,26 +52,23 @@ pub(crate) struct Set {
 
 impl<'a> Service<'a> {
     /// Joins.
-    pub(crate) fn of(
-        input: &'a Input<'a>,
-        key: &'a Key,
-        wanted: &'a desired::Service,
-        live: Option<&'a Value>,
-    ) -> Self {
+    pub(crate) fn of(input: &'a Input<'a>, wanted: &'a desired::Service) -> Self {
+        let key = &wanted.name;
+        let live = input.live.service(key);
         let actor = actor(input, key, live);
         let mut manifest = match &wanted.made_by {
             Some(by) => made::settled(wanted.manifest.clone(), by, live),
             None => wanted.manifest.clone(),
         };
         if actor == Actor::Privlink {
-            mark(&mut manifest, &input.desired.name);
+            mark(&mut manifest, input.wanted.name());
         }
         Self { input, key, at: address(key), wanted, live, actor, manifest }
     }
 
     /// Whether the live Service carries the mark of this stack.
     pub(crate) fn is_ours(&self) -> bool {
-        self.live.and_then(stack_of) == Some(self.input.desired.name.as_str())
+        self.input.wanted.owns(self.live.and_then(stack_of))
     }
 
     /// Whether the live Service is as its manifest asks, and carries nobody's mark, and nobody asks to put ours
@@ -234,4 +232,36 @@ fn network_of(service: &Value) -> Network {
 pub(crate) fn changed(live: &Value, stored: &Value) -> Vec<FieldDiff> {
     let fields = field_diff::fields(Some(&comparable(live)), Some(&comparable(stored)));
     fields.into_iter().map(FieldDiff::shown).collect()
+}
+
+/// Who writes a Service: privlink, unless the Stack or the live object says otherwise, or a Gateway makes it.
+pub(crate) fn actor(input: &Input<'_>, key: &Key, live: Option<&Value>) -> Actor {
+    let wanted = input.wanted.service(key);
+    let made_by = wanted.and_then(|it| it.made_by.as_ref()).map(|by| by.tool);
+    let live_tool = live.and_then(|it| managers::author(it).tool).filter(|it| it.is_gateways());
+    if let Some(tool) = made_by.or(live_tool) {
+        return Actor::External(tool.to_string());
+    }
+    // What this stack wrote may carry a tool's marks too: manifests rendered by Helm do.
+    let ours = input.wanted.owns(live.and_then(stack_of));
+    let tool = live.filter(|_| !ours).and_then(external_tool);
+    let said = if input.options.guard.is_some() {
+        Some(Services::External)
+    } else {
+        input.wanted.services_by()
+    };
+    match (said, tool) {
+        (Some(Services::External), tool) => {
+            Actor::External(tool.unwrap_or_else(|| "another tool".to_owned()))
+        }
+        (None, Some(tool)) => Actor::External(tool),
+        (Some(Services::Managed), _) | (None, None) => Actor::Privlink,
+    }
+}
+
+/// The tool that keeps a live Service as it is, by its marks and its managers.
+fn external_tool(live: &Value) -> Option<String> {
+    let author = managers::author(live);
+    let tool = author.tool.filter(|tool| tool.is_external())?;
+    Some(tool.to_string())
 }

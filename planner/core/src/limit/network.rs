@@ -1,13 +1,11 @@
 //! Private endpoints of virtual networks, and of those peered with them, as far as they were read.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{ENDPOINTS_OF_BASIC_NETWORK, ENDPOINTS_OF_NETWORK, Limit};
-use crate::input::Input;
-use crate::node::private_endpoint;
+use crate::input::{Input, Named};
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -31,27 +29,27 @@ pub struct NetworkUse {
 
 /// Endpoints that are wanted and not there yet, by id, with their subnet.
 pub(crate) fn coming(input: &Input<'_>) -> BTreeMap<String, ResourceId> {
-    let all = input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
-    all.filter(|(id, _)| !matches!(input.snapshot.resource(id), Observation::Present(_)))
-        .map(|(id, it)| (id.key(), private_endpoint::subnet_id(it, &id)))
-        .collect()
+    let new = |it: &Named<'_>| !matches!(input.live.resource(&it.id), Observation::Present(_));
+    input.endpoints().filter(new).map(|it| (it.id.key(), it.subnet())).collect()
 }
 
 /// The networks that the stack's endpoints are in, by id.
 pub fn networks(input: &Input<'_>) -> Vec<NetworkUse> {
     let new = coming(input);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for network in live(input).into_values().chain(new.values().filter_map(ResourceId::parent)) {
+    let live = input.live.world().private_endpoints.values();
+    let live = live.filter_map(|it| ResourceId::new(it.subnet()).parent());
+    for network in live.chain(new.values().filter_map(ResourceId::parent)) {
         *counts.entry(network.key()).or_insert(0) += 1;
     }
     let count = |key: &str| counts.get(key).copied().unwrap_or(0);
     let mut uses: BTreeMap<String, NetworkUse> = BTreeMap::new();
-    for (name, endpoint) in &input.desired.endpoints {
-        let id = private_endpoint::id(input, endpoint);
-        let Some(network) = private_endpoint::subnet_id(endpoint, &id).parent() else { continue };
-        let is_new = new.contains_key(&id.key());
+    for endpoint in input.endpoints() {
+        let Some(network) = endpoint.subnet().parent() else { continue };
+        let name = &endpoint.at.name;
+        let is_new = new.contains_key(&endpoint.id.key());
         let entry = uses.entry(network.key()).or_insert_with(|| {
-            let seen = input.snapshot.resource(&network).known().ok().flatten();
+            let seen = input.live.resource(&network).known().ok().flatten();
             let peers: BTreeSet<String> = seen.map(peers).unwrap_or_default();
             NetworkUse {
                 endpoint: name.clone(),
@@ -69,16 +67,6 @@ pub fn networks(input: &Input<'_>) -> Vec<NetworkUse> {
         entry.coming += usize::from(is_new);
     }
     uses.into_values().collect()
-}
-
-/// The networks of live endpoints, by the endpoint's id: two lists may show one endpoint.
-fn live(input: &Input<'_>) -> BTreeMap<String, ResourceId> {
-    let all = input.snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
-    all.filter_map(|it| {
-        let network = ResourceId::new(text(it, "/properties/subnet/id")).parent()?;
-        Some((text(it, "/id").to_lowercase(), network))
-    })
-    .collect()
 }
 
 /// How many endpoints a network may have: more where its own property says so.
@@ -111,6 +99,8 @@ mod tests {
     use crate::document::parse;
     use crate::facts::Facts;
     use crate::input::Options;
+    use crate::inventory::Inventory;
+    use crate::join;
     use crate::snapshot::{Kubernetes, Reading, Snapshot};
 
     const SUBSCRIPTION: &str = "/subscriptions/11111111-1111-1111-1111-111111111111";
@@ -162,7 +152,9 @@ mod tests {
             index: crate::snapshot::Index::default(),
         };
         let (desired, facts, options) = (wanted(), Facts::default(), Options::default());
-        let mut uses = networks(&Input::new(&desired, &snapshot, &facts, &options));
+        let live = Inventory::of(&snapshot);
+        let wanted = join::settle(&desired, &live, &facts, &options);
+        let mut uses = networks(&Input::new(&wanted, &live, &facts, &options));
         assert_eq!(uses.len(), 1);
         uses.remove(0)
     }

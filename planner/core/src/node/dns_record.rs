@@ -13,11 +13,9 @@ use crate::arm::resource::{
 };
 use crate::arm::world::World;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::input::Input;
 use crate::marks::{DNS_TAG, STACK_TAG};
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
-use crate::snapshot::Reading;
 
 /// How long resolvers may keep a record, in seconds: what Azure's own zone groups use.
 pub(crate) const TTL: u64 = 10;
@@ -69,21 +67,6 @@ pub fn tag(live: &Value) -> Option<&str> {
 /// Where the name of a live endpoint is kept.
 pub(crate) fn place_of(live: &Live) -> Option<&str> {
     live.tags.as_ref()?.get(DNS_TAG).map(String::as_str)
-}
-
-/// The live records that carry this stack's mark.
-pub(crate) fn records<'a>(input: &Input<'a>) -> impl Iterator<Item = ResourceId> + use<'a> {
-    let stack = input.desired.name.as_str();
-    let lists = input.snapshot.azure.iter();
-    lists
-        .filter(|(path, _)| path.contains("/privatednszones/") && path.ends_with("/a"))
-        .filter_map(|(_, reading)| match reading {
-            Reading::Present(records) => Some(records.iter()),
-            Reading::Absent | Reading::Unreadable(_) => None,
-        })
-        .flatten()
-        .filter(move |record| stack_of(record) == Some(stack))
-        .filter_map(|record| record.get("id")?.as_str().map(ResourceId::new))
 }
 
 pub(crate) fn stack_of(record: &Value) -> Option<&str> {

@@ -11,7 +11,6 @@ use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::World;
 use crate::desired::PrivateEndpoint;
 use crate::desired::Subnet;
-use crate::input::Input;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::Owners;
 use crate::resource_id::ResourceId;
@@ -25,47 +24,10 @@ pub fn address(name: &str) -> Address {
     Address::new(Kind::PrivateEndpoint, name)
 }
 
-/// The id of a desired endpoint.
-pub fn id(input: &Input<'_>, endpoint: &PrivateEndpoint) -> ResourceId {
-    let subscription = endpoint
-        .subscription
-        .as_ref()
-        .map_or(input.facts.subscription.as_str(), |subscription| subscription.as_str());
+/// The id of a desired endpoint; `subscription` is that of documents that name none.
+pub fn id(endpoint: &PrivateEndpoint, subscription: &str) -> ResourceId {
+    let subscription = endpoint.subscription.as_ref().map_or(subscription, |it| it.as_str());
     ResourceId::in_group(subscription, &endpoint.resource_group, TYPE, endpoint.resource_name())
-}
-
-/// The endpoints of this stack, wanted or live, by id in lower case. One that no document names is called
-/// as in Azure; by its subscription and group too, if another live one has that name.
-pub fn own(input: &Input<'_>) -> BTreeMap<String, Address> {
-    let wanted = input.desired.endpoints.iter();
-    let mut own: BTreeMap<String, Address> =
-        wanted.map(|(name, endpoint)| (id(input, endpoint).key(), address(name))).collect();
-    let live: BTreeMap<String, ResourceId> = input
-        .snapshot
-        .resources_of_type(TYPE)
-        .filter(|live| stack_of(live) == Some(input.desired.name.as_str()))
-        .filter_map(|live| live.get("id").and_then(Value::as_str).map(ResourceId::new))
-        .map(|id| (id.key(), id))
-        .collect();
-    let plain =
-        |key: &String, id: &ResourceId| own.get(key).cloned().unwrap_or_else(|| address(id.name()));
-    let mut bearers: BTreeMap<Address, usize> = BTreeMap::new();
-    for (key, id) in &live {
-        *bearers.entry(plain(key, id)).or_default() += 1;
-    }
-    let called = |(key, id): (&String, &ResourceId)| {
-        let plain = plain(key, id);
-        let is_only = own.contains_key(key) || bearers.get(&plain) == Some(&1);
-        let part = |segment: Option<&str>| segment.unwrap_or_default().to_owned();
-        let full = || {
-            let (subscription, group) = (part(id.subscription()), part(id.resource_group()));
-            address(&format!("{subscription}/{group}/{}", id.name()))
-        };
-        (key.clone(), if is_only { plain } else { full() })
-    };
-    let called: Vec<(String, Address)> = live.iter().map(called).collect();
-    own.extend(called);
-    own
 }
 
 /// The stack whose mark a live endpoint carries, by ARM's JSON of it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect, FieldDiff, short};
 use crate::consumer::owner;
-use crate::desired::{Desired, Dns, PrivateEndpoint, Service, Subnet, Target};
+use crate::desired::{Dns, PrivateEndpoint, Service, Subnet, Target};
 use crate::diagnostic::Span;
 use crate::document::place;
 use crate::explanation;
@@ -20,10 +20,11 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 use crate::token;
 use crate::unknown;
+use crate::wanted::Wanted;
 
 /// Adds to a plan what is told of it.
 pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
-    planned.plan.cluster = cluster(input.desired);
+    planned.plan.cluster = cluster(input.wanted);
     for change in &mut planned.plan.changes {
         change.title = title(&planned.prediction, &change.address, change.object.as_deref());
     }
@@ -34,8 +35,8 @@ pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     name_owners(input, &mut planned.plan);
     planned.plan.causes = causes(input, &planned.plan);
     planned.plan.alternatives = explanation::alternatives(input, planned);
-    planned.plan.excerpts = excerpts(input.desired, &planned.plan);
-    token::hide(input.desired, &mut planned.plan);
+    planned.plan.excerpts = excerpts(input.wanted, &planned.plan);
+    token::hide(input.wanted, &mut planned.plan);
 }
 
 /// Says of consumers who are not the stack's whose they are, as far as their tags were read.
@@ -47,17 +48,15 @@ fn name_owners(input: &Input<'_>, plan: &mut Plan) {
     let all = effects.flatten().chain(&mut plan.awaiting_approval);
     for consumer in all.filter(|it| !it.own) {
         let id = ResourceId::new(&consumer.endpoint);
-        if let Observation::Present(live) = input.snapshot.resource(&id) {
+        if let Observation::Present(live) = input.live.resource(&id) {
             consumer.owner = owner(live);
         }
     }
 }
 
-fn cluster(desired: &Desired) -> Option<Cluster> {
-    let stack = desired.stack.as_ref()?;
-    let name = stack.cluster.as_ref()?.value.clone();
-    let resource_group = stack.resource_group.as_ref()?.value.clone();
-    Some(Cluster { name, resource_group })
+fn cluster(wanted: &Wanted<'_>) -> Option<Cluster> {
+    let (name, resource_group) = wanted.cluster()?;
+    Some(Cluster { name: name.to_owned(), resource_group: resource_group.to_owned() })
 }
 
 /// As people call an object: by its name in its own control plane, and a frontend by its address.
@@ -198,7 +197,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
     }
     let mut causes = Vec::new();
     for root in roots.into_values() {
-        let is_edit = span(input.desired, root, "").is_none_or(|it| !it.source().is_generated());
+        let is_edit = span(input.wanted, root, "").is_none_or(|it| !it.source().is_generated());
         let is_new = is_new(input, root);
         let fields = if is_edit && !is_new { explanation::edited(root) } else { Vec::new() };
         let whole = |place: Option<String>| Cause {
@@ -216,7 +215,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
                 _ if !is_edit => None,
                 // A sync has no edit.
                 _ if !root.fields.is_empty() && !is_new => None,
-                _ => place(input.desired, root, None),
+                _ => place(input.wanted, root, None),
             };
             causes.push(whole(place));
         }
@@ -224,7 +223,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
             field: Some(short(&field.path)),
             live: field.before.clone(),
             wanted: field.after.clone(),
-            ..whole(place(input.desired, root, Some(field)))
+            ..whole(place(input.wanted, root, Some(field)))
         }));
     }
     causes
@@ -236,22 +235,21 @@ fn is_new(input: &Input<'_>, change: &Change) -> bool {
     let Some((namespace, name)) = name.split_once('/').filter(|_| *kind == Kind::Service) else {
         return false;
     };
-    let live = input.snapshot.kubernetes.services_by_key();
-    change.is_change() && !live.contains_key(&Key::new(namespace, name))
+    change.is_change() && input.live.service(&Key::new(namespace, name)).is_none()
 }
 
 /// Where the input says what a change's field becomes; where the object is named, if it says nothing.
-fn place(desired: &Desired, change: &Change, field: Option<&FieldDiff>) -> Option<String> {
+fn place(wanted: &Wanted<'_>, change: &Change, field: Option<&FieldDiff>) -> Option<String> {
     let path = field.map_or("", |field| field.path.as_str());
-    Some(span(desired, change, path)?.place().to_string())
+    Some(span(wanted, change, path)?.place().to_string())
 }
 
-fn span(desired: &Desired, change: &Change, path: &str) -> Option<Span> {
+fn span(wanted: &Wanted<'_>, change: &Change, path: &str) -> Option<Span> {
     let Address { kind, name } = &change.address;
     Some(match kind {
         Kind::Service => {
             let (namespace, name) = name.split_once('/')?;
-            let service = desired.services.get(&Key::new(namespace, name))?;
+            let service = wanted.service(&Key::new(namespace, name))?;
             let label = || Some(place::place(&service.span, path, None)?.span);
             match of_service(service, path) {
                 Some(span) => span.clone(),
@@ -260,7 +258,7 @@ fn span(desired: &Desired, change: &Change, path: &str) -> Option<Span> {
             }
         }
         Kind::PrivateEndpoint => {
-            let endpoint = desired.endpoints.get(name)?;
+            let endpoint = wanted.endpoint(name)?;
             of_endpoint(endpoint, path).unwrap_or(&endpoint.name.span).clone()
         }
         _ => return None,
@@ -323,7 +321,7 @@ fn was_written(input: &Input<'_>, gone: &Change) -> Option<String> {
 }
 
 /// The lines around every place that a cause or a finding names.
-pub(crate) fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
+pub(crate) fn excerpts(wanted: &Wanted<'_>, plan: &Plan) -> Vec<Excerpt> {
     let of_causes = plan.causes.iter().filter_map(|it| it.place.as_deref());
     let of_findings = plan.findings.iter().filter_map(|it| it.place.as_deref());
     let mut places: Vec<&str> = of_causes.chain(of_findings).collect();
@@ -332,12 +330,12 @@ pub(crate) fn excerpts(desired: &Desired, plan: &Plan) -> Vec<Excerpt> {
     }
     places.sort_unstable();
     places.dedup();
-    let services = desired.services.values().map(|it| &it.span);
-    let endpoints = desired.endpoints.values().map(|it| &it.name.span);
+    let services = wanted.services().map(|it| &it.span);
+    let endpoints = wanted.endpoints().map(|it| &it.name.span);
     // What an Offer says is written in its own file.
-    let targets = desired.endpoints.values().map(|it| target_span(&it.target));
-    let approvals = desired.approvals.values().map(|it| &it.name.span);
-    let stack = desired.stack.iter().map(|it| &it.name.span);
+    let targets = wanted.endpoints().map(|it| target_span(&it.target));
+    let approvals = wanted.approvals().map(|it| &it.name.span);
+    let stack = wanted.stack_span();
     let spans = services.chain(endpoints).chain(targets).chain(approvals).chain(stack);
     let sources: BTreeMap<&str, &Span> = spans.map(|span| (span.source().name(), span)).collect();
     let excerpt = |place: &str| {

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
+use crate::address::Address;
 use crate::change::{Action, Change, Effect};
 use crate::controller::predict;
 use crate::desired::Target;
 use crate::diff::Part;
 use crate::finding;
 use crate::input::Input;
-use crate::node::{dns_record, private_endpoint};
+use crate::node::private_endpoint;
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
@@ -55,7 +55,7 @@ fn of_services(
     if nudges.is_empty() {
         return BTreeSet::new();
     }
-    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let cluster = prediction::cluster(input.live, input.facts);
     let as_it_is = prediction::predict(prediction.before.clone(), cluster, &nudges);
     let is_write = |change: &&predict::Change| !matches!(change, predict::Change::Nudge(_));
     let written: BTreeSet<Address> = changes
@@ -63,7 +63,7 @@ fn of_services(
         .filter(is_write)
         .map(|change| crate::node::service::address(change.key()))
         .collect();
-    let findings = finding::find(input.desired, input.facts, &as_it_is).into_iter();
+    let findings = finding::find(input.wanted, input.facts, &as_it_is).into_iter();
     let mut still: BTreeSet<(Address, Code)> = findings
         .filter(|it| !written.contains(&it.address) && found.contains(it))
         .map(|it| (it.address, it.code))
@@ -92,27 +92,26 @@ fn of_endpoints(
         .filter(|it: &&Change| it.action != Action::Keep)
         .map(|it| &it.address)
         .collect();
-    for (name, wanted) in &input.desired.endpoints {
-        let at = private_endpoint::address(name);
-        let id = private_endpoint::id(input, wanted);
-        let Some(live) = prediction.before.private_endpoints.get(&id.key()) else { continue };
-        if written.contains(&at) {
+    for endpoint in input.endpoints() {
+        let Some(live) = prediction.before.private_endpoints.get(&endpoint.id.key()) else {
+            continue;
+        };
+        if written.contains(&endpoint.at) {
             continue;
         }
-        let connection = Address::new(Kind::EndpointConnection, name.clone());
-        still.insert((connection, rule::OWN_ENDPOINT_REJECTED));
+        still.insert((endpoint.connection(), rule::OWN_ENDPOINT_REJECTED));
         // An endpoint that is wanted elsewhere is no more as its document says.
-        if ResourceId::new(live.subnet()) == private_endpoint::subnet_id(wanted, &id) {
-            still.insert((at.clone(), rule::NETWORK_MISSING));
+        if ResourceId::new(live.subnet()) == endpoint.subnet() {
+            still.insert((endpoint.at.clone(), rule::NETWORK_MISSING));
         }
-        if let Some((record, _)) = dns_record::target(wanted, &id) {
+        if let Some((record, _)) = endpoint.record() {
             still.insert((record, rule::ZONE_MISSING));
         }
-        if let Target::Service(key) = &wanted.target
+        if let Target::Service(key) = &endpoint.wanted.target
             && prediction.link_before(&key.value).is_none()
             && private_endpoint::service_of(live, &prediction.before, prediction.owners()).is_none()
         {
-            still.insert((at, rule::NO_PRIVATE_LINK_SERVICE));
+            still.insert((endpoint.at, rule::NO_PRIVATE_LINK_SERVICE));
         }
     }
     still
@@ -124,12 +123,12 @@ pub(super) fn left_behind(input: &Input<'_>, changes: &[Change]) -> Vec<Finding>
     if !input.is_limited() {
         return Vec::new();
     }
-    let own = private_endpoint::own(input);
+    let own = input.own();
     let mut left = Vec::new();
     for change in changes {
         let Effect::ConsumersDisconnected(consumers) = &change.effect else { continue };
         for at in consumers.iter().filter_map(|it| own.get(&it.endpoint.to_lowercase())) {
-            if input.covers(at) || !input.desired.endpoints.contains_key(&at.name) {
+            if input.covers(at) || input.wanted.endpoint(&at.name).is_none() {
                 continue;
             }
             left.push(

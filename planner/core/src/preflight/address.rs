@@ -7,7 +7,7 @@ use crate::annotation::keys;
 use crate::arm::address::{in_subnet, ranges};
 use crate::arm::resource::Reference;
 use crate::desired::Service;
-use crate::node::{base_name, private_endpoint};
+use crate::node::base_name;
 use crate::prediction::Prediction;
 use crate::preflight::check::{check, text};
 use crate::resource_id::ResourceId;
@@ -17,15 +17,13 @@ use super::{Area, Check, Subject, Verdict};
 /// Whether the static addresses of endpoints, frontends and NAT can be had.
 pub(super) fn addresses(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
-    for (name, wanted) in &input.desired.endpoints {
-        let Some(address) = &wanted.address else { continue };
-        let id = private_endpoint::id(input, wanted);
-        let subnet = private_endpoint::subnet_id(wanted, &id);
-        let is_own = |holder: &str| is_interface_of(subject, holder, &id);
-        let at = private_endpoint::address(name).to_string();
+    for endpoint in input.endpoints() {
+        let Some(address) = &endpoint.wanted.address else { continue };
+        let is_own = |holder: &str| is_interface_of(subject, holder, &endpoint.id);
+        let (at, subnet) = (endpoint.at.to_string(), endpoint.subnet());
         checks.extend(one(subject, &at, IpAddr::V4(address.value), &subnet, &is_own));
     }
-    for service in input.desired.services.values() {
+    for service in input.wanted.services() {
         of_service(subject, service, checks);
     }
 }

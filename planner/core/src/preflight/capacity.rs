@@ -10,8 +10,8 @@ use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
 use crate::limit::{self, Limit, network};
-use crate::node::{private_endpoint, private_link_service};
-use crate::preflight::check::{check, tally, text};
+use crate::node::private_link_service;
+use crate::preflight::check::{check, tally};
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
 
@@ -40,14 +40,14 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let (before, after) = (of_controller(&prediction.before), of_controller(&prediction.after));
     let endpoints = tally(network::coming(subject.input).values().map(ResourceId::key));
     // Without a cluster, what is in other subnets is somebody else's.
-    let has_cluster = subject.input.snapshot.kubernetes.is_there();
+    let has_cluster = subject.input.live.has_cluster();
     let of_cluster = after.keys().filter(|_| has_cluster);
     let subnets: BTreeSet<&String> = of_cluster.chain(endpoints.keys()).collect();
     for key in subnets {
         let count = |counts: &BTreeMap<String, usize>| counts.get(key).copied().unwrap_or(0);
         let more = count(&after).saturating_sub(count(&before)) + count(&endpoints);
         let Some(subnet) = prediction.before.subnets.get(key) else {
-            let reason = match subject.input.snapshot.resource(&network_of(key)) {
+            let reason = match subject.input.live.resource(&network_of(key)) {
                 Observation::Present(_) | Observation::Absent => "it is not there",
                 Observation::Unreadable(_) | Observation::NotObserved => {
                     let why = "its virtual network could not be read";
@@ -91,20 +91,15 @@ fn size(subnet: &Subnet) -> u128 {
 fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
     let listed = subnet.properties.other.get("ipConfigurations").and_then(Value::as_array);
     let listed = listed.map_or(0, Vec::len);
-    let interfaces =
-        subject.input.snapshot.resources_of_type("Microsoft.Network/networkInterfaces");
-    let mut of_interfaces = BTreeSet::new();
-    for interface in interfaces {
-        let configurations = interface.pointer("/properties/ipConfigurations");
-        for configuration in configurations.and_then(Value::as_array).into_iter().flatten() {
-            let own = text(configuration, "/properties/subnet/id").unwrap_or_default();
-            if own.eq_ignore_ascii_case(subnet.id())
-                && let Some(address) = text(configuration, "/properties/privateIPAddress")
-            {
-                of_interfaces.insert(address);
-            }
-        }
-    }
+    let interfaces = subject.input.live.world().network_interfaces.values();
+    let of_interfaces: BTreeSet<&str> = interfaces
+        .flat_map(|it| it.properties.ip_configurations.iter().flatten())
+        .filter(|it| {
+            let own = it.properties.subnet.as_ref();
+            own.is_some_and(|own| own.id().eq_ignore_ascii_case(subnet.id()))
+        })
+        .filter_map(|it| it.properties.private_ip_address.as_deref())
+        .collect();
     let balancers = subject.prediction.before.load_balancers.values();
     let frontends = balancers
         .flat_map(|it| it.properties.frontend_ip_configurations.iter().flatten())
@@ -117,14 +112,14 @@ fn used(subject: &Subject<'_>, subnet: &Subnet) -> u128 {
         .filter_map(|it| it.properties.subnet.as_ref())
         .filter(|own| own.id().eq_ignore_ascii_case(subnet.id()))
         .count();
-    let nodes: BTreeSet<IpAddr> =
-        crate::prediction::cluster(subject.input.snapshot, subject.input.facts)
-            .nodes
-            .into_iter()
-            .flat_map(|node| node.internal_addresses.clone())
-            .filter_map(|address| address.parse().ok())
-            .filter(|address| crate::arm::address::in_subnet(*address, subnet))
-            .collect();
+    let nodes: BTreeSet<IpAddr> = subject
+        .input
+        .live
+        .controller_nodes()
+        .flat_map(|node| node.internal_addresses)
+        .filter_map(|address| address.parse().ok())
+        .filter(|address| crate::arm::address::in_subnet(*address, subnet))
+        .collect();
     // A Private Link Service's network interface holds its NAT addresses.
     let observed = frontends + of_interfaces.len().max(nat) + nodes.len();
     u128::try_from(observed.max(listed)).unwrap_or(u128::MAX)
@@ -169,8 +164,8 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         let shown = crate::unknown::show(link.id());
         let nat = link.properties.ip_configurations.iter().flatten().count();
         checks.push(limit(&shown, nat, &limit::NAT_ADDRESSES));
-        let coming = input.desired.endpoints.values().filter(|it| {
-            let reaches = match &it.target {
+        let coming = input.endpoints().filter(|it| {
+            let reaches = match &it.wanted.target {
                 Target::Service(key) => {
                     subject.prediction.link_after(&key.value).is_some_and(|it| it.id() == link.id())
                 }
@@ -181,7 +176,7 @@ pub(super) fn limits(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                     .as_deref()
                     .is_some_and(|it| it.eq_ignore_ascii_case(&alias.value)),
             };
-            reaches && new.contains_key(&private_endpoint::id(input, it).key())
+            reaches && new.contains_key(&it.id.key())
         });
         let count = private_link_service::consumers(link).len() + coming.count();
         checks.push(limit(&shown, count, &limit::ENDPOINTS_OF_LINK));

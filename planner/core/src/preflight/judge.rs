@@ -24,7 +24,7 @@ pub fn judge(subject: &Subject<'_>, needs: &Needs, answers: &Answers, identity: 
     serving::serving(subject, &mut checks);
     let mut report = Report {
         format_version: FORMAT_VERSION.to_owned(),
-        stack: subject.input.desired.name.clone(),
+        stack: subject.input.wanted.name().to_owned(),
         phase: subject.phase,
         identity: identity.to_owned(),
         facts: planning::fact_notes(subject.input),

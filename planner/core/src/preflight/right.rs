@@ -6,6 +6,7 @@
 //! `LinkedAuthorizationFailed` errors. That the controller writes the NAT subnet when its policy is not
 //! yet `Disabled` is recorded (`disablePLSNetworkPolicy`).
 
+use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -13,7 +14,8 @@ use serde_json::Value;
 use crate::annotation::keys::PLS_RESOURCE_GROUP;
 use crate::arm::resource::Subnet;
 use crate::desired::{Approval, Dns, Services, Target};
-use crate::node::{dns_record, private_endpoint};
+use crate::input::{Input, Named};
+use crate::node::dns_record;
 use crate::resource_id::ResourceId;
 
 use super::{Actions, Needs, Phase, Subject, Verb};
@@ -246,7 +248,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
             needs.own.entry(scope).or_default().insert(right.action, right.why);
         }
     }
-    let has_cluster = input.snapshot.kubernetes.is_there();
+    let has_cluster = input.live.has_cluster();
     for (phase, place, group, resource, verbs, why) in VERBS {
         if *phase > subject.phase || !has_cluster {
             continue;
@@ -262,8 +264,7 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
         of_controller(subject, &mut needs.cluster);
     }
     needs.registered.insert(input.facts.subscription.to_lowercase());
-    for wanted in input.desired.endpoints.values() {
-        let id = private_endpoint::id(input, wanted);
+    for Named { id, wanted, .. } in input.endpoints() {
         let own = id.subscription().unwrap_or_default().to_lowercase();
         needs.registered.insert(own.clone());
         needs.tenants.insert(own);
@@ -279,13 +280,8 @@ pub fn needs(subject: &Subject<'_>) -> Needs {
 
 /// The object id of the identity that the controller of an AKS cluster works as.
 fn principal(subject: &Subject<'_>) -> Option<String> {
-    let mut clusters =
-        subject.input.snapshot.resources_of_type("Microsoft.ContainerService/managedClusters");
-    let group = &subject.input.facts.resource_group;
-    let cluster = clusters.find(|cluster| {
-        let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
-        nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
-    })?;
+    let Input { live, facts, .. } = subject.input;
+    let cluster = live.clusters_of(&facts.resource_group).next()?;
     let identity = cluster.get("identity")?;
     let assigned = identity.get("userAssignedIdentities").and_then(Value::as_object);
     let user = assigned.and_then(|all| all.values().next()?.get("principalId"));
@@ -305,51 +301,48 @@ fn group_of(id: &ResourceId) -> Option<String> {
 fn scopes(subject: &Subject<'_>, on: On) -> BTreeSet<String> {
     let input = subject.input;
     let facts = input.facts;
-    let endpoints =
-        || input.desired.endpoints.values().map(|it| (private_endpoint::id(input, it), it));
+    let endpoints = || input.endpoints();
     let subscription =
         |id: &ResourceId| Some(format!("/subscriptions/{}", id.subscription()?).to_lowercase());
     let mut scopes: BTreeSet<String> = match on {
         On::ClusterGroup => {
-            let lists = input.snapshot.azure.keys();
-            let ending = "/providers/microsoft.containerservice/managedclusters";
-            lists.filter_map(|list| list.strip_suffix(ending)).map(ToOwned::to_owned).collect()
+            let lists = input.live.lists().map(|(list, _)| list);
+            let ending = ArmType::ManagedCluster.list_in("").to_lowercase();
+            lists.filter_map(|list| list.strip_suffix(&ending)).map(ToOwned::to_owned).collect()
         }
         On::NodeGroup => BTreeSet::from([group(&facts.subscription, &facts.resource_group)]),
         On::NetworkGroup => {
-            let networks = endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id));
+            let networks = endpoints().map(|it| it.subnet());
             let networks = networks.filter_map(|subnet| group_of(&subnet));
             networks.chain(group_of(&facts.virtual_network_id())).collect()
         }
         On::EndpointSubscription => {
             let own = format!("/subscriptions/{}", facts.subscription).to_lowercase();
-            endpoints().filter_map(|(id, _)| subscription(&id)).chain([own]).collect()
+            endpoints().filter_map(|it| subscription(&it.id)).chain([own]).collect()
         }
-        On::EndpointGroup => endpoints().filter_map(|(id, _)| group_of(&id)).collect(),
+        On::EndpointGroup => endpoints().filter_map(|it| group_of(&it.id)).collect(),
         On::ZoneGroupEndpoint => endpoints()
-            .filter(|(_, it)| matches!(it.dns, Some(Dns::ZoneGroup { .. })))
-            .filter_map(|(id, _)| group_of(&id))
+            .filter(|it| matches!(it.wanted.dns, Some(Dns::ZoneGroup { .. })))
+            .filter_map(|it| group_of(&it.id))
             .collect(),
-        On::EndpointSubnet => {
-            endpoints().map(|(id, it)| private_endpoint::subnet_id(it, &id).key()).collect()
-        }
+        On::EndpointSubnet => endpoints().map(|it| it.subnet().key()).collect(),
         On::AutomaticLink => endpoints()
-            .filter(|(_, it)| it.approval == Approval::Automatic)
-            .filter_map(|(_, it)| link_scope(subject, &it.target))
+            .filter(|it| it.wanted.approval == Approval::Automatic)
+            .filter_map(|it| link_scope(subject, &it.wanted.target))
             .collect(),
         On::DecidedLink => {
-            let services = input.desired.approvals.values().map(|it| &it.service);
+            let services = input.wanted.approvals().map(|it| &it.service);
             services.map(|it| link_group(subject, &it.value)).collect()
         }
         On::RecordZone => endpoints()
-            .filter_map(|(id, it)| match &it.dns {
+            .filter_map(|Named { id, wanted, .. }| match &wanted.dns {
                 Some(Dns::Record { zone, .. }) => Some(dns_record::zone_id(zone, &id).key()),
                 _ => None,
             })
             .collect(),
         On::GroupZone => endpoints()
-            .flat_map(|(id, it)| {
-                let zones = match &it.dns {
+            .flat_map(|Named { id, wanted, .. }| {
+                let zones = match &wanted.dns {
                     Some(Dns::ZoneGroup { zones, .. }) => zones.as_slice(),
                     _ => &[],
                 };
@@ -376,7 +369,7 @@ fn link_scope(
 /// The group of a Service's Private Link Service: it may not have a name yet.
 fn link_group(subject: &Subject<'_>, key: &crate::kubernetes::service::Key) -> String {
     let facts = subject.input.facts;
-    let said = subject.input.desired.services.get(key);
+    let said = subject.input.wanted.service(key);
     let said = said.and_then(|service| service.annotation(PLS_RESOURCE_GROUP));
     let said = said.map(|said| said.trim()).filter(|said| !said.is_empty());
     group(&facts.subscription, said.unwrap_or(&facts.private_link_service_group()))
@@ -387,14 +380,13 @@ fn namespaces(subject: &Subject<'_>, place: In) -> BTreeSet<Option<String>> {
         In::Cluster => BTreeSet::from([None]),
         In::Lock => BTreeSet::from([Some(subject.lock_namespace.to_owned())]),
         In::Services => {
-            let desired = subject.input.desired;
-            let said = desired.stack.as_ref().and_then(|stack| stack.services.as_ref());
-            if said.is_some_and(|said| said.value == Services::External) {
+            let wanted = subject.input.wanted;
+            if wanted.services_by() == Some(Services::External) {
                 return BTreeSet::new();
             }
             // Those of Gateways are their controllers' to write.
-            let own = desired.services.iter().filter(|(_, it)| it.made_by.is_none());
-            own.map(|(key, _)| Some(key.namespace.clone())).collect()
+            let own = wanted.services().filter(|it| it.made_by.is_none());
+            own.map(|it| Some(it.name.namespace.clone())).collect()
         }
     }
 }
@@ -406,7 +398,7 @@ fn of_controller(subject: &Subject<'_>, needed: &mut Actions) {
     let mut need = |scope: String, action: &'static str, why: &'static str| {
         needed.entry(scope).or_default().insert(action, why);
     };
-    if subject.input.desired.services.is_empty() {
+    if !subject.input.wanted.has_services() {
         return;
     }
     let balancers = group(facts.network_subscription(), &facts.load_balancer_group());
@@ -477,13 +469,8 @@ fn linked(properties: &serde_json::Map<String, Value>) -> Vec<(String, &'static 
 /// The subnets of the cluster's node pools, where they are not AKS's own network. The controller writes
 /// scale sets to put nodes behind a load balancer, and each refers to its subnet.
 fn subnets_of_pools(subject: &Subject<'_>) -> BTreeSet<String> {
-    let clusters =
-        subject.input.snapshot.resources_of_type("Microsoft.ContainerService/managedClusters");
-    let group = &subject.input.facts.resource_group;
-    let own = clusters.filter(|cluster| {
-        let nodes = cluster.pointer("/properties/nodeResourceGroup").and_then(Value::as_str);
-        nodes.is_some_and(|nodes| nodes.eq_ignore_ascii_case(group))
-    });
+    let Input { live, facts, .. } = subject.input;
+    let own = live.clusters_of(&facts.resource_group);
     own.flat_map(|cluster| {
         let pools = cluster.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
         let subnets = pools.into_iter().flatten().filter_map(|pool| pool.get("vnetSubnetID"));

@@ -6,7 +6,7 @@
 //! `LinkedAuthorizationFailed`.
 
 use crate::desired::{Approval, Target};
-use crate::node::private_endpoint;
+use crate::input::Named;
 use crate::preflight::check::{check, text};
 use crate::snapshot::{Observation, Reading};
 
@@ -42,7 +42,7 @@ pub(super) fn regions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let input = subject.input;
     let mut of = |what: String, network: &crate::resource_id::ResourceId, wanted: &str| {
         let required = format!("is in its virtual network's region ({wanted} wanted)");
-        let (verdict, found) = match input.snapshot.resource(network) {
+        let (verdict, found) = match input.live.resource(network) {
             Observation::Present(live) => {
                 let location = text(live, "/location").unwrap_or_default();
                 let same = normal(location) == normal(wanted);
@@ -58,13 +58,12 @@ pub(super) fn regions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 .or("Leave `location` out, or name a virtual network of that region."),
         );
     };
-    for (name, wanted) in &input.desired.endpoints {
-        let Some(location) = &wanted.location else { continue };
-        let subnet = private_endpoint::subnet_id(wanted, &private_endpoint::id(input, wanted));
-        let Some(network) = subnet.parent() else { continue };
-        of(private_endpoint::address(name).to_string(), &network, location);
+    for endpoint in input.endpoints() {
+        let Some(location) = &endpoint.wanted.location else { continue };
+        let Some(network) = endpoint.subnet().parent() else { continue };
+        of(endpoint.at.to_string(), &network, location);
     }
-    if !input.desired.services.is_empty() && !input.facts.virtual_network.is_empty() {
+    if input.wanted.has_services() && !input.facts.virtual_network.is_empty() {
         let network = input.facts.virtual_network_id();
         of("the cluster".to_owned(), &network, &input.facts.location);
     }
@@ -78,11 +77,10 @@ fn normal(region: &str) -> String {
 /// Whether endpoints that want to be approved at once are in the tenant of what they reach.
 pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec<Check>) {
     let input = subject.input;
-    for (name, wanted) in &input.desired.endpoints {
+    for Named { at, id, wanted } in input.endpoints() {
         if wanted.approval != Approval::Automatic {
             continue;
         }
-        let id = private_endpoint::id(input, wanted);
         let own = id.subscription().unwrap_or_default().to_lowercase();
         let other = match &wanted.target {
             Target::Id(id) => id.subscription().unwrap_or_default().to_lowercase(),
@@ -104,7 +102,7 @@ pub(super) fn tenants(subject: &Subject<'_>, answers: &Answers, checks: &mut Vec
         checks.push(
             check(
                 Area::Tenant,
-                private_endpoint::address(name).to_string(),
+                at.to_string(),
                 "one tenant, for approval: Automatic",
                 verdict,
                 found,

@@ -29,14 +29,14 @@ enum About {
 /// Checks it, as far as the stack has what it is about.
 pub(super) fn serving(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let join = Join::of(subject.input, subject.prediction);
-    let desired = subject.input.desired;
-    let has_names = desired.endpoints.values().any(|endpoint| endpoint.dns.is_some());
+    let wanted = subject.input.wanted;
+    let has_names = wanted.endpoints().any(|endpoint| endpoint.dns.is_some());
     let has = |about| match about {
-        About::Services => !desired.services.is_empty(),
+        About::Services => wanted.has_services(),
         About::Names => has_names,
     };
-    let stack = format!("Stack {}", desired.name);
-    let unread = unread::essential(subject.input.snapshot, subject.input.facts);
+    let stack = format!("Stack {}", wanted.name());
+    let unread = unread::essential(subject.input.live, subject.input.facts);
     for (requirement, rule, _) in REQUIRED.iter().filter(|(.., about)| has(*about)) {
         let mut findings = Vec::new();
         rule(&join, &mut findings);

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
+use crate::inventory::Inventory;
+use crate::join;
 
 const SCOPE: &str =
     "/subscriptions/s/resourcegroups/g/providers/microsoft.network/virtualnetworks/v/subnets/n";
@@ -32,10 +34,12 @@ fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
         scope: crate::plan::Scope::default(),
         tool_version: String::new(),
     };
-    let input = Input::new(&desired, &snapshot, &facts, &options);
+    let live = Inventory::of(&snapshot);
+    let wanted = join::settle(&desired, &live, &facts, &options);
+    let input = Input::new(&wanted, &live, &facts, &options);
     let prediction = crate::prediction::predict(
         crate::arm::world::World::default(),
-        crate::prediction::cluster(&snapshot, &facts),
+        crate::prediction::cluster(&live, &facts),
         &[],
     );
     let subject = Subject {

@@ -104,14 +104,13 @@ fn reached(step: &Step, document: &Value) -> Option<Value> {
 pub(super) fn targets(input: &Input<'_>, state: &State) -> BTreeMap<String, String> {
     let owners = Owners::of(state.cluster.services.values().map(AsRef::as_ref), &[&state.world]);
     let mut targets = BTreeMap::new();
-    for (name, endpoint) in &input.desired.endpoints {
-        let Target::Service(wanted) = &endpoint.target else { continue };
-        let id = crate::node::private_endpoint::id(input, endpoint);
+    for endpoint in input.endpoints() {
+        let Target::Service(wanted) = &endpoint.wanted.target else { continue };
         let links = state.world.private_link_services.values();
         let mut connected = links.filter(|link| {
             link_node::consumers(link)
                 .iter()
-                .any(|it| it.endpoint.eq_ignore_ascii_case(id.as_str()))
+                .any(|it| it.endpoint.eq_ignore_ascii_case(endpoint.id.as_str()))
         });
         let Some(link) = connected.next() else { continue };
         let Some(frontend) = link_node::frontend(link) else { continue };
@@ -126,7 +125,7 @@ pub(super) fn targets(input: &Input<'_>, state: &State) -> BTreeMap<String, Stri
             .collect();
         let through = users.get(&wanted.value).or_else(|| users.first());
         if let Some(through) = through {
-            targets.insert(name.clone(), through.to_string());
+            targets.insert(endpoint.at.name, through.to_string());
         }
     }
     targets

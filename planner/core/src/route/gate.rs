@@ -18,7 +18,7 @@ use crate::arm::resource::PrivateLinkService;
 use crate::change::Actor;
 use crate::consumer::Consumer;
 use crate::controller::predict::Change;
-use crate::desired::{Desired, PrivateEndpoint};
+use crate::desired::PrivateEndpoint;
 use crate::explanation;
 use crate::import;
 use crate::input::Input;
@@ -32,6 +32,7 @@ use crate::pointer::At;
 use crate::prediction;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
+use crate::wanted::Wanted;
 
 use super::harm::{self, Harm, Needs};
 
@@ -39,7 +40,7 @@ pub use documents::stage_documents;
 
 /// How long resolvers may give the old address of a name that has moved, in seconds: privlink's records live as long,
 /// and those of zone groups.
-pub const DNS_SECONDS: u64 = dns_record::TTL as u64;
+pub const DNS_SECONDS: u64 = dns_record::TTL;
 
 /// The way with gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -218,16 +219,15 @@ pub(super) fn is_under_way(input: &Input<'_>) -> bool {
 /// The first and the second Service of each way that was begun: a live Service of the stack is marked as the second
 /// of another one, and desired state has not taken it over.
 fn under_way(input: &Input<'_>) -> BTreeMap<Key, Key> {
-    let live = input.snapshot.kubernetes.services_by_key();
-    let desired = &input.desired.services;
+    let desired = input.wanted;
     let mut pairs = BTreeMap::new();
-    for (key, object) in live {
+    for (key, object) in input.live.service_objects() {
         let Some(first) = annotation(object, BESIDE_ANNOTATION).and_then(key_of) else { continue };
-        let is_ours = service_node::stack_of(object) == Some(input.desired.name.as_str());
-        let wanted = desired.get(&key);
+        let is_ours = desired.owns(service_node::stack_of(object));
+        let wanted = desired.service(key);
         let is_taken_over = wanted.is_some_and(|it| it.annotation(BESIDE_ANNOTATION).is_some());
-        if is_ours && !is_taken_over && (wanted.is_some() || desired.contains_key(&first)) {
-            pairs.insert(first, key);
+        if is_ours && !is_taken_over && (wanted.is_some() || desired.has(&first)) {
+            pairs.insert(first, key.clone());
         }
     }
     pairs
@@ -260,22 +260,22 @@ fn lost(input: &Input<'_>, planned: &Planned, pairs: &BTreeMap<Key, Key>) -> BTr
 
 fn left_link(ground: &second::Ground<'_>, first: &Key, second: Option<Key>) -> LeftLink {
     let input = ground.input;
-    let object = input.snapshot.kubernetes.services_by_key().get(first).copied();
+    let object = input.live.service(first);
     let link = ground.link(first);
     let second = second.and_then(|key| ground.second(first, key));
     let mut moved = super::leaving(input);
     let others = second
         .iter()
         .flat_map(|it| &it.endpoints)
-        .filter_map(|it| input.desired.endpoints.get(&it.endpoint))
-        .map(|it| private_endpoint::id(input, it).key());
+        .filter_map(|it| input.endpoint(&it.endpoint))
+        .map(|it| it.id.key());
     moved.extend(others);
-    let by = match service_node::actor(input, first, object) {
+    let by = match crate::join::service::actor(input, first, object) {
         Actor::External(tool) => Some(tool),
         _ => None,
     };
     let waits_for = link.map(harm::connected).unwrap_or_default();
-    let own = private_endpoint::own(input);
+    let own = input.own();
     LeftLink {
         service: first.to_string(),
         by,
@@ -308,10 +308,9 @@ fn stages(links: &[LeftLink]) -> Vec<Stage> {
 /// The stage that is due: the last that was begun, by the marks of the second Services and by what is gone; none
 /// once the last one is done.
 fn due(input: &Input<'_>, links: &[LeftLink], stages: &[Stage]) -> Option<Stage> {
-    let live = input.snapshot.kubernetes.services_by_key();
     let begun = |link: &LeftLink| {
         let second = link.second.as_ref()?;
-        let object = live.get(&key_of(&second.service)?)?;
+        let object = input.live.service(&key_of(&second.service)?)?;
         let marked = annotation(object, STAGE_ANNOTATION).and_then(Stage::parse);
         let stage = marked.filter(|_| annotation(object, BESIDE_ANNOTATION).is_some())?;
         Some(if link.kept.is_none() { stage.max(Stage::End) } else { stage })
@@ -323,11 +322,8 @@ fn due(input: &Input<'_>, links: &[LeftLink], stages: &[Stage]) -> Option<Stage>
     };
     // What a stage deletes shows that it is done; of the others the next apply has to see.
     let is_left = |it: &MovedEndpoint| {
-        let endpoint = input.desired.endpoints.get(&it.endpoint).filter(|_| it.second.is_some());
-        endpoint.is_none_or(|it| {
-            let id = private_endpoint::id(input, it);
-            matches!(input.snapshot.resource(&id), Observation::Absent)
-        })
+        let endpoint = input.endpoint(&it.endpoint).filter(|_| it.second.is_some());
+        endpoint.is_none_or(|it| matches!(input.live.resource(&it.id), Observation::Absent))
     };
     if stage == Stage::Leave
         && with_second().flat_map(|it| &it.second).flat_map(|it| &it.endpoints).all(is_left)
@@ -346,7 +342,7 @@ fn due(input: &Input<'_>, links: &[LeftLink], stages: &[Stage]) -> Option<Stage>
 /// Whether nobody is disconnected, and the controller fails at nothing, when the second Services come into being
 /// and all else is as desired.
 fn is_harmless(input: &Input<'_>, planned: &Planned, gated: &Gated) -> bool {
-    let cluster = prediction::cluster(input.snapshot, input.facts);
+    let cluster = prediction::cluster(input.live, input.facts);
     let mut changes = super::changed(input);
     for link in &gated.links {
         if let Some(first) = key_of(&link.service) {
@@ -355,7 +351,7 @@ fn is_harmless(input: &Input<'_>, planned: &Planned, gated: &Gated) -> bool {
         let Some(second) = &link.second else { continue };
         let Some(key) = key_of(&second.service) else { return false };
         let mut manifest = second.manifest.clone();
-        service_node::mark(&mut manifest, &input.desired.name);
+        service_node::mark(&mut manifest, input.wanted.name());
         let live = cluster.services.get(&key).map(|it| it.object.clone());
         let manager = crate::marks::FIELD_MANAGER;
         let stored =
@@ -386,19 +382,19 @@ pub fn still_connected(link: &Value) -> Vec<Consumer> {
 
 /// The endpoints that are made beside those of desired state where gates are needed. `subscription` is that of
 /// endpoints that name none.
-pub fn second_endpoints(desired: &Desired, subscription: &str) -> Vec<ResourceId> {
-    let named = desired.endpoints.iter().filter(|(_, endpoint)| endpoint.dns.is_some());
-    let id = |(name, endpoint): (&String, &PrivateEndpoint)| {
+pub fn second_endpoints(wanted: &Wanted<'_>, subscription: &str) -> Vec<ResourceId> {
+    let named = wanted.endpoints().filter(|endpoint| endpoint.dns.is_some());
+    let id = |endpoint: &PrivateEndpoint| {
         let subscription = endpoint.subscription.as_ref().map_or(subscription, |it| it.as_str());
-        let second = second_endpoint(desired, name);
+        let second = second_endpoint(wanted, &endpoint.name.value);
         let group = &endpoint.resource_group;
         ResourceId::in_group(subscription, group, private_endpoint::TYPE, &second)
     };
     named.map(id).collect()
 }
 
-fn second_endpoint(desired: &Desired, name: &str) -> String {
-    explanation::second_name(name, |it| desired.endpoints.contains_key(it))
+fn second_endpoint(wanted: &Wanted<'_>, name: &str) -> String {
+    explanation::second_name(name, |it| wanted.endpoint(it).is_some())
 }
 
 /// The name of a consumer's endpoint.

@@ -91,8 +91,8 @@ impl Given {
         let mut given = Self::default();
         let today = input.options.today;
         let lasts = |until: Day| today.is_some_and(|today| today <= until);
-        let stack = input.desired.stack.iter();
-        for allowed in stack.flat_map(|stack| &stack.policy.allow_disconnects) {
+        let policy = input.wanted.policy().into_iter();
+        for allowed in policy.flat_map(|policy| &policy.allow_disconnects) {
             given.entries.push(Entry {
                 whom: Whom::Endpoint(allowed.endpoint.value.clone()),
                 until: allowed.until.value,
@@ -103,7 +103,7 @@ impl Given {
             });
         }
         for (key, live) in &prediction.live {
-            let desired = input.desired.services.get(key);
+            let desired = input.wanted.service(key);
             let text = match desired {
                 Some(desired) => desired.annotation(CONSENT_ANNOTATION).map(|it| it.value.as_str()),
                 None => live.annotations.get(CONSENT_ANNOTATION).map(String::as_str),

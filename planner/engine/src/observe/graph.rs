@@ -35,14 +35,6 @@ const TYPES: [ArmType; 11] = [
 const SUBSCRIPTION: &str = "microsoft.resources/subscriptions";
 const GROUP: &str = "microsoft.resources/subscriptions/resourcegroups";
 
-/// A type as ARM's lists show it: that of a cluster is not spelled as in its id.
-const fn spelled(kind: ArmType) -> &'static str {
-    match kind {
-        ArmType::ManagedCluster => "Microsoft.ContainerService/ManagedClusters",
-        _ => kind.name(),
-    }
-}
-
 /// The columns of a row that a resource has too; others are Resource Graph's own.
 const COLUMNS: [&str; 9] =
     ["id", "name", "location", "tags", "sku", "zones", "identity", "kind", "properties"];
@@ -176,7 +168,7 @@ impl Graph {
                 resource.insert(column.to_owned(), value);
             }
         }
-        resource.insert("type".to_owned(), Value::from(spelled(kind)));
+        resource.insert("type".to_owned(), Value::from(kind.shown()));
         let resource = Arc::new(Value::Object(resource));
         if let (Some((holder, _)), Some((_, rest))) =
             (collection.split_once("/resourcegroups/"), collection.rsplit_once("/providers/"))

@@ -103,6 +103,14 @@ impl ArmType {
         self.name().to_ascii_lowercase()
     }
 
+    /// As ARM's lists show it: the type of a cluster is not spelled as in its id.
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::ManagedCluster => "Microsoft.ContainerService/ManagedClusters",
+            _ => self.name(),
+        }
+    }
+
     /// Whether a type is named so, in any case.
     pub fn is_named(self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name)

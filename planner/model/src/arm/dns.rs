@@ -305,10 +305,7 @@ impl Azure<'_> {
                 name: Some(name.to_owned()),
                 id: Some(id.child("privateDnsZoneConfigs", name).as_str().to_owned()),
                 etag: Some(etag.clone()),
-                kind: Some(
-                    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/privateDnsZoneConfigs"
-                        .to_owned(),
-                ),
+                kind: Some(ArmType::ZoneGroup.child("privateDnsZoneConfigs")),
                 properties: ZoneConfigProperties {
                     provisioning_state: succeeded(),
                     private_dns_zone_id: Some(zone.to_owned()),

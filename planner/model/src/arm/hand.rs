@@ -35,7 +35,7 @@ pub trait Hand {
     fn network_interface(&mut self, of: &ResourceId) -> String {
         let guid = self.guid(of);
         let group = of.as_str().rsplit_once("/providers/").map_or("", |(group, _)| group);
-        format!("{group}/providers/Microsoft.Network/networkInterfaces/{}.nic.{guid}", of.name())
+        format!("{}/{}.nic.{guid}", ArmType::NetworkInterface.list_in(group), of.name())
     }
 }
 

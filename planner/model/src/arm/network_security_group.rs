@@ -52,7 +52,7 @@ impl Azure<'_> {
 
 fn fill(rule: &mut SecurityRule, group: &str, etag: &str) {
     rule.id = Some(format!("{group}/securityRules/{}", rule.name()));
-    rule.kind = Some("Microsoft.Network/networkSecurityGroups/securityRules".to_owned());
+    rule.kind = Some(ArmType::NetworkSecurityGroup.child("securityRules"));
     rule.etag = Some(etag.to_owned());
     let properties = &mut rule.properties;
     properties.provisioning_state = succeeded();

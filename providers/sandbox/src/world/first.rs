@@ -291,7 +291,7 @@ fn managed_cluster() -> Value {
     json!({
         "id": id,
         "name": "myAKSCluster",
-        "type": "Microsoft.ContainerService/ManagedClusters",
+        "type": ArmType::ManagedCluster.shown(),
         "location": LOCATION,
         "identity": {"type": "SystemAssigned", "principalId": CLUSTER_IDENTITY, "tenantId": TENANT},
         "properties": {

@@ -8,13 +8,13 @@ use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::controller::predict;
 use crate::input::Input;
 use crate::kubernetes::service::{Key, Service};
-use crate::node::service::{actor, address};
+use crate::node::service::address;
 use crate::plan::Op;
 use privlink_model::gateway::made_of;
 
 use super::super::Part;
 use super::super::draft::{Draft, Stage};
-use crate::join::service::changed;
+use crate::join::service::{actor, changed};
 
 use super::created;
 
@@ -26,7 +26,7 @@ pub fn written(
     stored: Option<&Value>,
 ) -> (Part, Vec<predict::Change>) {
     let mut part = Part::default();
-    let live = input.snapshot.kubernetes.services_by_key().get(key).copied();
+    let live = input.live.service(key);
     let Some(stored) = stored else {
         let Some(live) = live else { return (part, Vec::new()) };
         part.changes.push(delete(key, live, actor(input, key, Some(live))));

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::desired::Target;
-use crate::input::Input;
+use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::marks::BESIDE_ANNOTATION;
 use crate::node::private_link_service as link_node;
-use crate::node::{private_endpoint, service};
+use crate::node::service;
 use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::route::course::link_name;
@@ -34,7 +34,7 @@ impl<'a> Ground<'a> {
     pub(super) fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
         let links = prediction.before.private_link_services.values();
         let live = links.map(|link| link.name().to_lowercase());
-        let desired = input.desired.services.values().filter_map(|it| named(&it.manifest));
+        let desired = input.wanted.services().filter_map(|it| named(&it.manifest));
         let taken = live.chain(desired.map(|(_, name)| name)).collect();
         Self { input, prediction, taken }
     }
@@ -48,38 +48,37 @@ impl<'a> Ground<'a> {
     /// The Service that is to come beside one: another one of that name, or the new one of desired state that asks
     /// for its Private Link Service. None where desired state asks for none.
     pub(super) fn second_of(&self, first: &Key) -> Option<Key> {
-        let desired = &self.input.desired.services;
-        if let Some(wanted) = desired.get(first) {
-            let live = self.input.snapshot.kubernetes.services_by_key();
+        let desired = self.input.wanted;
+        if let Some(wanted) = desired.service(first) {
+            let live = self.input.live;
             let is_ours = |key: &Key| {
-                let object = live.get(key);
+                let object = live.service(key);
                 object.is_some_and(|it| {
-                    service::stack_of(it) == Some(self.input.desired.name.as_str())
+                    self.input.wanted.owns(service::stack_of(it))
                         && annotation(it, BESIDE_ANNOTATION) == Some(first.to_string().as_str())
                 })
             };
             let name = explanation::second_name(&first.name, |name| {
                 let key = Key::new(&first.namespace, name);
-                desired.contains_key(&key) || live.contains_key(&key) && !is_ours(&key)
+                desired.has(&key) || live.service(&key).is_some() && !is_ours(&key)
             });
             return asks_for_link(&wanted.manifest).then(|| Key::new(&first.namespace, &name));
         }
         let link = self.link(first)?.name().to_lowercase();
-        let live = self.input.snapshot.kubernetes.services_by_key();
-        let mut new = desired.iter().filter(|(key, wanted)| {
+        let mut new = desired.services().filter(|wanted| {
+            let is_new = self.input.live.service(&wanted.name).is_none();
             let is_named = named(&wanted.manifest).is_some_and(|(_, name)| name == link);
-            !live.contains_key(key) && is_named && asks_for_link(&wanted.manifest)
+            is_new && is_named && asks_for_link(&wanted.manifest)
         });
-        new.next().map(|(key, _)| key.clone())
+        new.next().map(|wanted| wanted.name.clone())
     }
 
     /// The second of a Service; none where desired state has nothing to make it of.
     pub(super) fn second(&self, first: &Key, key: Key) -> Option<Second> {
-        let desired = &self.input.desired.services;
-        let is_desired = desired.contains_key(&key);
-        let wanted = desired.get(if is_desired { &key } else { first })?;
-        let live = self.input.snapshot.kubernetes.services_by_key();
-        let object = live.get(&key).copied();
+        let desired = self.input.wanted;
+        let is_desired = desired.has(&key);
+        let wanted = desired.service(if is_desired { &key } else { first })?;
+        let object = self.input.live.service(&key);
         let mut manifest = wanted.manifest.clone();
         without_drawn(&mut manifest);
         let held_address = self.held_address(first, &manifest, object);
@@ -137,8 +136,7 @@ impl<'a> Ground<'a> {
             return annotation(live, &format!("{AZURE}pls-name")).map(ToOwned::to_owned);
         }
         let written = annotation(wanted, &format!("{AZURE}pls-name"))?.trim().to_owned();
-        let live = self.input.snapshot.kubernetes.services_by_key();
-        let held = live.get(first).and_then(|it| named(it));
+        let held = self.input.live.service(first).and_then(named);
         if held.is_none_or(|it| it != (group, name)) {
             return Some(written);
         }
@@ -156,18 +154,17 @@ impl<'a> Ground<'a> {
             .map(|it| it.endpoint.to_lowercase())
             .collect();
         let mut moved = Vec::new();
-        for (name, endpoint) in &input.desired.endpoints {
+        for Named { at, id, wanted: endpoint } in input.endpoints() {
             let Target::Service(target) = &endpoint.target else { continue };
             let reaches = target.value == *first || target.value == *second;
-            let id = private_endpoint::id(input, endpoint);
             if !reaches
                 || (target.value == *second && link.is_some() && !connected.contains(&id.key()))
             {
                 continue;
             }
-            let beside = endpoint.dns.is_some().then(|| second_endpoint(input.desired, name));
+            let beside = endpoint.dns.is_some().then(|| second_endpoint(input.wanted, &at.name));
             moved.push(MovedEndpoint {
-                endpoint: name.clone(),
+                endpoint: at.name,
                 second: beside,
                 has_address: endpoint.address.is_some(),
             });
@@ -177,9 +174,10 @@ impl<'a> Ground<'a> {
 
     /// The approvals for the first Service, each with the name of its copy.
     fn approvals(&self, first: &Key, is_desired: bool) -> BTreeMap<String, String> {
-        let all = &self.input.desired.approvals;
-        let of_first = all.values().filter(|it| !is_desired && it.service.value == *first);
-        let copy = |name: &str| explanation::second_name(name, |it| all.contains_key(it));
+        let wanted = self.input.wanted;
+        let of_first = wanted.approvals_of(first).filter(|_| !is_desired);
+        let is_taken = |name: &str| wanted.approvals().any(|it| it.name.value == name);
+        let copy = |name: &str| explanation::second_name(name, is_taken);
         of_first.map(|it| (it.name.value.clone(), copy(&it.name.value))).collect()
     }
 }

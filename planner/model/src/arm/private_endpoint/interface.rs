@@ -132,7 +132,7 @@ fn configuration(
     InterfaceAddress {
         name: Some(name.to_owned()),
         id: Some(interface.child("ipConfigurations", name).as_str().to_owned()),
-        kind: Some("Microsoft.Network/networkInterfaces/ipConfigurations".to_owned()),
+        kind: Some(ArmType::NetworkInterface.child("ipConfigurations")),
         properties: InterfaceAddressProperties {
             provisioning_state: succeeded(),
             private_ip_address: Some(address.to_owned()),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::diagnostic::Span;
 use crate::facts::Origin;
@@ -415,7 +416,8 @@ pub enum Op {
         /// The endpoint's id.
         endpoint: String,
         /// The state, `Approved` or `Pending`; `Approved` satisfies either.
-        status: String,
+        #[schemars(with = "String")]
+        status: ConnectionStatus,
     },
     /// Approves or rejects a connection on the provider's side.
     SetConnection {
@@ -424,7 +426,8 @@ pub enum Op {
         /// The endpoint at the other end.
         endpoint: String,
         /// `Approved` or `Rejected`.
-        status: String,
+        #[schemars(with = "String")]
+        status: ConnectionStatus,
         /// The description the consumer will read.
         description: String,
     },

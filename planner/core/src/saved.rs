@@ -247,7 +247,7 @@ mod tests {
         let text = saved().to_text();
         let cut = text.get(..text.len() / 2).unwrap();
         assert!(matches!(SavedPlan::parse(cut), Err(Unsound::Broken(_))));
-        let newer = text.replacen("\"2.0\"", "\"3.0\"", 1);
-        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("3.0".into())));
+        let newer = text.replacen(&format!("\"{FORMAT_VERSION}\""), "\"99.0\"", 1);
+        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("99.0".into())));
     }
 }

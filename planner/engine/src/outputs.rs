@@ -20,7 +20,7 @@ async fn value(output: &Output, session: &Session) -> Option<String> {
     let id = session.known(|known| ResourceId::new(known.fill(&output.id)));
     let resource = session.arm.get(&id).await.ok()??;
     match &output.from {
-        OutputSource::Connection => connection_status(&resource).map(ToOwned::to_owned),
+        OutputSource::Connection => connection_status(&resource).map(String::from),
         OutputSource::NetworkInterface => {
             let nic = resource.pointer("/properties/networkInterfaces/0/id")?.as_str()?;
             let nic = ResourceId::new(nic);

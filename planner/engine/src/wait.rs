@@ -11,6 +11,7 @@ mod otherwise;
 
 use std::collections::BTreeMap;
 
+use privlink_core::connection_status::ConnectionStatus;
 use privlink_core::event::EventKind;
 use privlink_core::known::Known;
 use privlink_core::kubernetes::service::Key;
@@ -284,14 +285,13 @@ pub(crate) async fn service(
 }
 
 /// The state of an endpoint's connection, as the endpoint shows it.
-pub(crate) fn connection_status(endpoint: &Value) -> Option<&str> {
+pub(crate) fn connection_status(endpoint: &Value) -> Option<ConnectionStatus> {
     ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"].iter().find_map(
         |list| {
-            endpoint
-                .pointer(&format!(
-                    "/properties/{list}/0/properties/privateLinkServiceConnectionState/status"
-                ))?
-                .as_str()
+            let status = endpoint.pointer(&format!(
+                "/properties/{list}/0/properties/privateLinkServiceConnectionState/status"
+            ))?;
+            status.as_str().map(ConnectionStatus::from)
         },
     )
 }
@@ -301,24 +301,30 @@ pub(crate) async fn connection(
     session: &Session,
     teller: &Teller,
     endpoint: &str,
-    wanted: &str,
+    wanted: &ConnectionStatus,
 ) -> Result<Done, Failure> {
     let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
         let get = async || session.arm.get(&id).await;
         let live = told(session, teller, WaitKind::Connection, get).await?;
-        let status = live.as_ref().and_then(connection_status).unwrap_or("unknown").to_owned();
-        match status.as_str() {
-            "Approved" => return Ok(Done::Well(String::new())),
-            "Rejected" | "Disconnected" => {
-                return Err(Failure::new(format!("the connection is {status}")));
+        let status = live.as_ref().and_then(connection_status);
+        let state = status.as_ref().map_or("unknown", ConnectionStatus::as_str);
+        match &status {
+            Some(ConnectionStatus::Approved) => return Ok(Done::Well(String::new())),
+            Some(ConnectionStatus::Rejected | ConnectionStatus::Disconnected) => {
+                return Err(Failure::new(format!("the connection is {state}")));
             }
-            "Pending" if wanted == "Pending" || countdown.is_over() => {
+            Some(ConnectionStatus::Pending)
+                if *wanted == ConnectionStatus::Pending || countdown.is_over() =>
+            {
                 let detail = format!("the connection of {id} waits for its provider");
                 return Ok(Done::AwaitingApproval(detail));
             }
-            _ => countdown.tell(&format!("the connection is {status}"), None).await,
+            // One that is not known is not taken for connected.
+            Some(ConnectionStatus::Pending | ConnectionStatus::Other(_)) | None => {
+                countdown.tell(&format!("the connection is {state}"), None).await;
+            }
         }
         if countdown.is_over() {
             let what = format!("the connection did not become {wanted}");

@@ -124,7 +124,7 @@ pub(super) fn consumer(consumer: &Consumer) -> String {
         "        {} (subscription {}, {}{own}{message})",
         terminal(endpoint),
         terminal(subscription),
-        terminal(status)
+        terminal(status.as_str())
     )
 }
 

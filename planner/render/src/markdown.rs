@@ -222,7 +222,7 @@ fn rows(rows: &[&Row<'_>]) -> Vec<String> {
             code(&what.title()),
             what.action().word(),
             prose(what.actor().as_str()),
-            what.effect()
+            what.effect().as_str()
         )
     };
     rows.iter().map(row).collect()

@@ -32,7 +32,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         endpoint: format!("/subscriptions/s/resourceGroups/{text}/providers/P/t/{at}{text}"),
         subscription: text.to_owned(),
         request_message: format!("m{text}"),
-        status: text.to_owned(),
+        status: text.into(),
         own: false,
         owner: Some(text.to_owned()),
     };

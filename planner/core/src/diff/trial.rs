@@ -15,6 +15,7 @@ use crate::arm::resource::{PrivateDnsZone, PrivateEndpoint};
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::change::Action;
+use crate::connection_status::ConnectionStatus;
 use crate::diagnostic::Span;
 use crate::join::{Endpoint, Join, Record};
 use crate::node::dns_record::Entry;
@@ -117,9 +118,9 @@ impl<'a> Trial<'a> {
     }
 
     /// The state that an endpoint's connection has after the writes so far.
-    pub(super) fn status(&self, endpoint: &ResourceId) -> Option<String> {
+    pub(super) fn status(&self, endpoint: &ResourceId) -> Option<ConnectionStatus> {
         let live = self.world().private_endpoints.get(&endpoint.key())?;
-        live.connection().map(|(connection, _)| connection.status().to_owned())
+        live.connection().map(|(connection, _)| connection.status().into())
     }
 
     /// Writes what keeps an endpoint's name.
@@ -162,7 +163,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Approves or rejects a connection on its provider's side.
-    pub(super) fn decide(&mut self, link: &str, endpoint: &ResourceId, status: &str) -> Answer {
+    pub(super) fn decide(
+        &mut self,
+        link: &str,
+        endpoint: &ResourceId,
+        status: &ConnectionStatus,
+    ) -> Answer {
         let link = self.world().private_link_services.get(&link.to_lowercase());
         let connections = link.and_then(|it| it.properties.private_endpoint_connections.as_ref());
         let mut connections = connections.into_iter().flatten();

@@ -188,7 +188,7 @@ fn consumer(
     was: &Consumer,
     now: Option<&Consumer>,
 ) -> Option<Difference> {
-    if was.status != "Approved" || now.is_some_and(|now| now.status == "Approved") {
+    if !was.status.is_connected() || now.is_some_and(|now| now.status.is_connected()) {
         return None;
     }
     let at = endpoint_connection::address(&was.endpoint, &BTreeMap::new());

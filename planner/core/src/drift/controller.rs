@@ -394,7 +394,7 @@ fn cause(class: Class, progress: &Progress) -> Cause {
 
 /// The consumers that lose their connection when it goes.
 fn approved(node: &View) -> Vec<String> {
-    let approved = node.consumers.iter().filter(|consumer| consumer.status == "Approved");
+    let approved = node.consumers.iter().filter(|consumer| consumer.status.is_connected());
     approved.map(|consumer| consumer.endpoint.clone()).collect()
 }
 

@@ -18,7 +18,7 @@ fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     }
     let consumers: Vec<String> = private_link_service::consumers(before)
         .into_iter()
-        .filter(|consumer| consumer.status == "Approved")
+        .filter(|consumer| consumer.status.is_connected())
         .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
         .collect();
     let cut = if consumers.is_empty() {

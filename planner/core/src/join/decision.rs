@@ -1,5 +1,6 @@
 //! What the stack's approvals decide on connections.
 
+use crate::connection_status::ConnectionStatus;
 use crate::desired::{self, EndpointApproval};
 use crate::diagnostic::Span;
 use crate::input::Input;
@@ -17,10 +18,10 @@ pub(crate) enum Decision {
 
 impl Decision {
     /// The state it gives the connection.
-    pub(crate) const fn status(self) -> &'static str {
+    pub(crate) const fn status(self) -> ConnectionStatus {
         match self {
-            Self::Approve => "Approved",
-            Self::Reject => "Rejected",
+            Self::Approve => ConnectionStatus::Approved,
+            Self::Reject => ConnectionStatus::Rejected,
         }
     }
 }
@@ -33,7 +34,7 @@ pub(crate) struct Asker<'a> {
     /// The endpoint.
     pub(crate) endpoint: &'a ResourceId,
     /// The state of its connection.
-    pub(crate) status: &'a str,
+    pub(crate) status: &'a ConnectionStatus,
     /// Its request message.
     pub(crate) message: &'a str,
 }
@@ -49,14 +50,14 @@ pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision>
             continue;
         }
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
-            return (status != "Rejected").then_some(Decision::Reject);
+            return (*status != ConnectionStatus::Rejected).then_some(Decision::Reject);
         }
         approved |= approval.approve.iter().any(|it| {
             let expected = it.request_message.as_ref();
             matches(&it.consumer, endpoint) && expected.is_none_or(|it| it.value == message)
         });
     }
-    (approved && status == "Pending").then_some(Decision::Approve)
+    (approved && *status == ConnectionStatus::Pending).then_some(Decision::Approve)
 }
 
 /// The EndpointApproval that names an endpoint which asks, and expects another request message of it.
@@ -64,7 +65,7 @@ pub(crate) fn expecting_other<'a>(
     input: &Input<'a>,
     asker: &Asker<'_>,
 ) -> Option<(&'a EndpointApproval, &'a Span)> {
-    if asker.status != "Pending" || decision(input, asker).is_some() {
+    if *asker.status != ConnectionStatus::Pending || decision(input, asker).is_some() {
         return None;
     }
     let service = asker.service?;

@@ -67,7 +67,7 @@ impl Denial {
 pub struct Answers(pub Vec<(Key, Answer)>);
 
 /// The Services that a plan applies, with what it sends. One that is deleted first is not among them: the
-/// API server would compare with what is to go.
+/// API server would compare with what is about to be deleted.
 pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
     let deleted: BTreeSet<(&String, &String)> = plan
         .steps
@@ -85,7 +85,7 @@ pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
     kept.map(|(namespace, name, manifest)| (Key::new(namespace, name), manifest)).collect()
 }
 
-/// Tells in the plan what was said of its Services: refusals, each at its place in the input, hold it back
+/// Adds to the plan what was answered about its Services: refusals, each at its place in the input, block it
 /// unless they are accepted. Namespaces that the same input makes count as there.
 pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Answers) {
     let mut found = Vec::new();

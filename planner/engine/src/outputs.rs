@@ -17,7 +17,7 @@ pub async fn read(plan: &Plan, session: &Session) -> Vec<(Output, Option<String>
 }
 
 async fn value(output: &Output, session: &Session) -> Option<String> {
-    let id = session.known(|known| ResourceId::new(known.fill(&output.id)));
+    let id = session.resolved(|known| ResourceId::new(known.fill(&output.id)));
     let resource = session.arm.get(&id).await.ok()??;
     match &output.from {
         OutputSource::Connection => connection_status(&resource).map(String::from),

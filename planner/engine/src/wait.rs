@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 
 use privlink_core::connection_status::ConnectionStatus;
 use privlink_core::event::EventKind;
-use privlink_core::known::Known;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::landed;
 use privlink_core::marks::SYNC_ANNOTATION;
 use privlink_core::plan::Expectation;
+use privlink_core::resolution::Resolved;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown;
 use serde_json::Value;
@@ -159,7 +159,7 @@ async fn missing(
     let mut missing = Vec::new();
     // What one look learns counts only if the look finds everything: a half-made resource may show
     // values that do not stay. Other steps learn meanwhile.
-    let mut known = session.known(|known| known.clone());
+    let mut known = session.resolved(|resolved| resolved.clone());
     for expectation in expect {
         let id = ResourceId::new(known.fill(&expectation.id));
         let holder = holder(&id).unwrap_or_else(|| id.clone());
@@ -176,7 +176,7 @@ async fn missing(
         missing.extend(look(expectation, &id, live, &mut known));
     }
     if missing.is_empty() {
-        session.known(|all| all.learn_all(known));
+        session.resolved(|all| all.learn_all(known));
     }
     Ok(missing)
 }
@@ -228,7 +228,7 @@ fn look(
     expectation: &Expectation,
     id: &ResourceId,
     live: Option<&Value>,
-    known: &mut Known,
+    known: &mut Resolved,
 ) -> Option<String> {
     let name = called(id);
     match (&expectation.present, live) {
@@ -268,11 +268,11 @@ pub(crate) async fn service(
         let live = told(session, teller, WaitKind::External, read).await?;
         let missing = match &live {
             None => vec!["it is not there".to_owned()],
-            Some(live) => session.known(|known| known.missing(manifest, live)),
+            Some(live) => session.resolved(|resolved| resolved.missing(manifest, live)),
         };
         let Some(first) = missing.first() else {
             if let Some(live) = &live {
-                session.known(|known| known.learn_service(live));
+                session.resolved(|resolved| resolved.learn_service(live));
             }
             return Ok(());
         };
@@ -303,7 +303,7 @@ pub(crate) async fn connection(
     endpoint: &str,
     wanted: &ConnectionStatus,
 ) -> Result<Done, Failure> {
-    let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
+    let id = session.resolved(|known| ResourceId::new(known.fill(endpoint)));
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
         let get = async || session.arm.get(&id).await;

@@ -26,7 +26,7 @@ pub fn is_hidden(character: char) -> bool {
 }
 
 /// Text on one line of a terminal: control characters and marks that reorder text are spelled out. Two
-/// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command. Marks
+/// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command. Unknowns
 /// of unknown values become words ([`unknown::show`]).
 pub fn terminal(text: &str) -> Cow<'_, str> {
     let mut last = b' ';

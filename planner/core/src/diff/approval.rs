@@ -24,7 +24,7 @@ use super::trial::Trial;
 /// The state of a connection that nobody decided on, or on which Azure failed what was decided.
 pub(super) const UNDECIDED: ConnectionStatus = ConnectionStatus::Pending;
 
-/// The request message that the provider's side goes on showing once it is approved: a token is not left there.
+/// The request message that the provider's side still shows once it is approved: a token is not left there.
 pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
     if token::is_token(input.wanted, message) { "" } else { message }
 }

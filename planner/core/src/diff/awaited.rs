@@ -21,7 +21,7 @@ use crate::resource_id::ResourceId;
 use super::Part;
 use super::draft::{Draft, DraftKey, Stage};
 
-/// Drafts the waits for what syncs make, and puts behind them what hangs on it.
+/// Drafts the waits for what syncs make, and puts behind them what depends on it.
 pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Part {
     let mut part = Part::default();
     let waits = waits(prediction, so_far);
@@ -255,7 +255,7 @@ fn touches(outcome: &Outcome, after: &World) -> Vec<ResourceId> {
     effects.chain(pools.map(|write| write.id.clone())).collect()
 }
 
-/// Fields that hang on facts nobody knows: they are predicted, but not waited for.
+/// Fields that depend on unknown facts: they are predicted, but not waited for.
 fn unsure(facts: &Facts) -> Vec<&'static str> {
     let hanging = [(Fact::Zones, "zones"), (Fact::DisableOutboundSnat, "disableOutboundSnat")];
     let is_assumed = |fact: Fact| facts.source(fact) == Origin::Assumed;
@@ -342,7 +342,7 @@ fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
     fields::expected(value, unsure)
 }
 
-/// What hangs on the Private Link Service of a Service waits for whichever sync makes that: of Services
+/// What depends on the Private Link Service of a Service waits for whichever sync makes that: of Services
 /// that share a frontend it may be another's.
 fn need_link(
     draft: &Draft,

@@ -232,8 +232,8 @@ fn begins(endpoint: &Endpoint<'_>, answer: &Answer, trial: &Trial<'_>) -> Connec
     }
 }
 
-/// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
-/// endpoint is made again.
+/// What replacing an endpoint does to whoever uses it: it is disconnected, if it is connected, until the
+/// endpoint is re-created.
 fn cut_off(id: &ResourceId, live: Option<&Live>) -> Effect {
     let status = live.and_then(live_connection).map(|connection| connection.status);
     if status != Some(ConnectionStatus::Approved) {

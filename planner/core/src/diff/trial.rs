@@ -7,9 +7,9 @@
 use serde_json::{Value, json};
 
 use crate::address::Address;
+use crate::arm::allocator;
 use crate::arm::azure::{Azure, Done};
 use crate::arm::error::ArmError;
-use crate::arm::hand;
 use crate::arm::private_endpoint::Directory;
 use crate::arm::resource::{PrivateDnsZone, PrivateEndpoint};
 use crate::arm::rules::Rules;
@@ -44,7 +44,7 @@ impl From<Result<Done, ArmError>> for Answer {
 /// The writes so far, on a copy of what is predicted. Nothing is copied before the first.
 pub struct Trial<'a> {
     prediction: &'a Prediction,
-    tried: Option<(World, hand::Marks)>,
+    tried: Option<(World, allocator::Unknowns)>,
 }
 
 /// A caller with all rights, in one tenant: what it may in fact is not for a plan to say, but for a preflight.
@@ -76,9 +76,9 @@ impl<'a> Trial<'a> {
     }
 
     fn azure<T>(&mut self, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
-        let (world, hand) = self.tried.get_or_insert_with(|| self.prediction.hand_over());
+        let (world, allocator) = self.tried.get_or_insert_with(|| self.prediction.hand_over());
         let mut faults = Vec::new();
-        act(&mut Azure::new(world, Rules::Azure, hand, &mut faults))
+        act(&mut Azure::new(world, Rules::Azure, allocator, &mut faults))
     }
 
     fn world(&self) -> &World {
@@ -193,7 +193,7 @@ fn is_shown(world: &World, subnet: &ResourceId) -> bool {
         && world.subnets.contains_key(&subnet.key())
 }
 
-/// What is found where Azure refuses a write; nothing if it is told already why.
+/// What is found where Azure refuses a write; nothing if the cause is reported already.
 pub(super) fn refused(
     (at, place): (&Address, &Span),
     error: &ArmError,

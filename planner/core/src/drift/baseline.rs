@@ -54,7 +54,7 @@ impl Baseline {
         since
     }
 
-    /// What a saved plan was made from. What the plan itself deletes or makes anew does not count.
+    /// What a saved plan was made from. What the plan itself deletes or re-creates does not count.
     pub fn of_plan(saved: &SavedPlan) -> Self {
         let mut since = Self::default();
         let remade = |address: &Address| {

@@ -1,4 +1,4 @@
-//! What nothing wants: left behind by its marks, or somebody else's on the controller's load balancer.
+//! What nothing wants: left behind by its marks, or another owner's on the controller's load balancer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -19,7 +19,7 @@ use crate::rule::{At, Example, basis, rules};
 use super::{Check, Subject};
 
 /// The controller will report an error (table of errors of the controller's reference; findings 11 to
-/// 16). Errors that have a finding of their own are told there.
+/// 16). Errors that have a finding of their own are reported there.
 fn error(subject: &Subject<'_>) -> Option<Finding> {
     let failure = subject.outcome.error.as_ref()?;
     let error = failure.in_short();

@@ -1,4 +1,4 @@
-//! Approvals: who is let in, and who was turned away.
+//! Approvals: who is approved, and who was rejected.
 
 use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;

@@ -10,9 +10,9 @@ use crate::resource_id::ResourceId;
 /// What is decided on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is let in.
+    /// It is approved.
     Approve,
-    /// It is turned away.
+    /// It is rejected.
     Reject,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Asker<'a> {
 }
 
 /// What the stack's approvals decide on an endpoint that asks for a Service. A rejection wins; a rejected connection
-/// is never turned round. Where a request message is expected, it must be the same to the letter.
+/// is never approved again. Where a request message is expected, it must be the same to the letter.
 pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision> {
     let Asker { service, endpoint, status, message } = *asker;
     let service = service?;
@@ -77,7 +77,7 @@ pub(crate) fn expecting_other<'a>(
     expecting.next()
 }
 
-/// The EndpointApproval that turns an endpoint away which asks for a Service.
+/// The EndpointApproval that rejects an endpoint which asks for a Service.
 pub(crate) fn rejecting<'a>(
     input: &Input<'a>,
     service: Option<&Key>,
@@ -88,7 +88,7 @@ pub(crate) fn rejecting<'a>(
     rejecting.next().map(|approval| approval.name.as_str())
 }
 
-/// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
+/// Whether an EndpointApproval of a Service names an endpoint, to approve or to reject it.
 pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
     let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
     let mut listed =

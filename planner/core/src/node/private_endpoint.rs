@@ -68,7 +68,7 @@ pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> Resource
 }
 
 /// The mark of the address an endpoint gets.
-pub use crate::arm::hand::endpoint_address as address_mark;
+pub use crate::arm::allocator::endpoint_address as address_mark;
 
 /// A connection as its endpoint shows it.
 pub(crate) struct LiveConnection {

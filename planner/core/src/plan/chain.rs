@@ -106,7 +106,7 @@ impl What<'_> {
 }
 
 impl Plan {
-    /// The changes, each once and below the one that brings it about. Connections that only follow are told
+    /// The changes, each once and below the one that brings it about. Connections that only follow are shown
     /// with what they follow.
     pub fn chain(&self) -> Vec<Row<'_>> {
         let rows = self.changes.iter().filter(|it| it.is_change() && !it.only_follows());
@@ -125,7 +125,7 @@ impl Plan {
         chain.rows
     }
 
-    /// The change below which one is told: what all Services share is the root's doing.
+    /// The change below which one is shown: what all Services share is shown below the root.
     fn above<'a>(&'a self, change: &'a Change) -> Option<&'a Address> {
         let shared = [Kind::LoadBalancer, Kind::BackendPool, Kind::SecurityRule, Kind::Subnet];
         if shared.contains(&change.address.kind) {

@@ -141,7 +141,7 @@ impl Harm {
     }
 }
 
-/// Who is let in, or waits to be: one that was turned away or cut off before has nothing to lose.
+/// Who is connected, or waits for approval: one that was rejected or disconnected before has nothing to lose.
 pub(super) fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
     link_node::consumers(link).into_iter().filter(|it| !it.status.is_over()).collect()
 }

@@ -25,6 +25,7 @@ mod stacks;
 mod validate;
 mod version;
 
+use crate::plan_format::Format;
 use std::path::PathBuf;
 
 use crate::completion;
@@ -299,25 +300,6 @@ pub(crate) struct Output {
 fn rendering<F: ValueEnum>(text: &str) -> Result<(F, PathBuf), String> {
     let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE")?;
     Ok((F::from_str(format, false)?, PathBuf::from(file)))
-}
-
-/// A format of plans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-    /// For a pull request.
-    Markdown,
-    /// For a browser: one file that asks nothing of anybody.
-    Html,
-    /// Terraform's plan JSON, for tools that read it.
-    Tfjson,
-    /// Findings and refusals as SARIF 2.1.0.
-    Sarif,
-    /// The counts, for GitLab's `artifacts:reports:terraform`.
-    Gitlab,
 }
 
 /// A format of data.

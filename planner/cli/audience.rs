@@ -9,9 +9,10 @@ use privlink_engine::run::{Audience, Happening};
 use privlink_render::layout::Layout;
 use privlink_render::text::Frame;
 
-use crate::args::{self, DataFormat, Format};
+use crate::args::{self, DataFormat};
 use crate::command_error::CommandError;
 use crate::commands::{plan, preflight};
+use crate::plan_format::Format;
 use crate::progress::{Passing, Progress};
 use crate::ui::Ui;
 
@@ -93,7 +94,7 @@ impl<'a> Reader<'a> {
         }
         self.ui.say("Not verified: a plan made after it is not empty.");
         let layout = Layout { style: self.ui.talk_style(), ..self.ui.layout() };
-        let text = plan::rendering(again, Format::Text, &Frame::plain(layout), self.ui.pipeline());
+        let text = Format::Text.render(again, &Frame::plain(layout), self.ui.pipeline());
         self.ui.show(text.trim_end());
     }
 }

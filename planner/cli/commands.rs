@@ -206,7 +206,7 @@ fn sound_sources(
 }
 
 /// Notices as SARIF, with paths from the root of the repository.
-fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
+pub(crate) fn sarif(notices: &[Notice], pipeline: &Pipeline) -> serde_json::Value {
     let version = env!("CARGO_PKG_VERSION");
     let file = |file: &str| pipeline.below_root(file);
     privlink_render::sarif::log(notices, version, &file)

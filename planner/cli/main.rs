@@ -12,6 +12,7 @@ mod gate;
 mod input;
 mod invocation;
 mod pipeline;
+mod plan_format;
 mod progress;
 mod traces;
 mod ui;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Format;
+use crate::plan_format::Format;
 
 /// `show`.
 #[derive(Debug, clap::Args)]

@@ -10,9 +10,10 @@ use privlink_render::plans::{self, Outcome};
 use privlink_render::style::Label;
 use serde::Deserialize;
 
-use crate::args::{DriftFormat, Format, Merge, Output};
+use crate::args::{DriftFormat, Merge, Output};
 use crate::command_error::CommandError;
 use crate::exit::Exit;
+use crate::plan_format::Format;
 use crate::ui::Ui;
 
 use super::drift::publish::Publisher;
@@ -150,7 +151,7 @@ fn of_plans(merged: &FleetReport, args: &Merge, ui: &mut Ui) -> Result<(), Comma
     let render = args.told.render.iter().map(|(it, file)| Ok((format(*it)?, file.clone())));
     let render = render.collect::<Result<_, CommandError>>()?;
     let shown = Output { output, full: args.full, render };
-    let format: plans::Format = super::plan::stacks::format(output)?;
+    let format: plans::Format = output.of_many()?;
     let mut showing = Showing::new(format, &merged.head, &shown, ui)?;
     let are_wanted = args.comment.is_some() || summary::is_shown(ui);
     let mut told = Told::new(are_wanted);

@@ -3,7 +3,6 @@
 pub(crate) mod stacks;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,17 +19,15 @@ use privlink_engine::home;
 use privlink_engine::observe::SharedLists;
 use privlink_engine::session::Patience;
 use privlink_engine::span;
-use privlink_render as render;
-use privlink_render::comment::{self, Flavour, Options};
 use privlink_render::layout::Layout;
 use privlink_render::notice::Notice;
 use privlink_render::text::Frame;
 
-use crate::args::{self, Format};
+use crate::args;
 use crate::command_error::CommandError;
 use crate::connect::{self, Common};
 use crate::exit::Exit;
-use crate::pipeline::Pipeline;
+use crate::plan_format::Format;
 
 use super::Observed;
 use crate::ui::Ui;
@@ -189,7 +186,7 @@ fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandErro
     for (format, file) in &args.shown.render {
         super::file::write_shown(
             file,
-            &rendering(plan, *format, &Frame::plain(Layout::default()), ui.pipeline()),
+            &format.render(plan, &Frame::plain(Layout::default()), ui.pipeline()),
         )?;
     }
     ui.annotate(&Notice::of_plan(plan));
@@ -234,7 +231,7 @@ fn seal(made: &Made, observed: &Observed, place: &args::TargetFlags) -> SavedPla
 
 /// A plan in a format, as it looks on stdout.
 pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) -> String {
-    in_frame(shown, ui, |frame| rendering(plan, format, frame, ui.pipeline()))
+    in_frame(shown, ui, |frame| format.render(plan, frame, ui.pipeline()))
 }
 
 fn in_frame(shown: &Shown<'_>, ui: &Ui, render: impl FnOnce(&Frame<'_>) -> String) -> String {
@@ -280,29 +277,4 @@ pub(crate) struct Shown<'a> {
     pub(crate) full: bool,
     /// When it was read, in words.
     pub(crate) read: &'a str,
-}
-
-/// A plan in a format, as it looks on a stream.
-pub(crate) fn rendering(
-    plan: &Plan,
-    format: Format,
-    frame: &Frame<'_>,
-    pipeline: &Pipeline,
-) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = match format {
-        Format::Text => render::text::plan(plan, frame, &mut text),
-        Format::Json => render::json::plan(plan, &mut text),
-        Format::Markdown => {
-            text.write_str(&comment::document(&[plan], &Options::new(Flavour::StepSummary)))
-        }
-        Format::Html => text.write_str(&render::html::plan(plan, frame)),
-        Format::Tfjson => writeln!(text, "{:#}", render::terraform::json(plan)),
-        Format::Sarif => {
-            writeln!(text, "{:#}", super::sarif(&Notice::of_plan(plan), pipeline))
-        }
-        Format::Gitlab => writeln!(text, "{}", render::terraform::gitlab(plan)),
-    };
-    text
 }

@@ -4,9 +4,10 @@ use privlink_core::event::{self, Event};
 use privlink_core::report::Report;
 use privlink_render as render;
 
-use crate::args::{Format, Show};
+use crate::args::Show;
 use crate::command_error::CommandError;
 use crate::exit::Exit;
+use crate::plan_format::Format;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {

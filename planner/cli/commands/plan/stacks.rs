@@ -15,7 +15,7 @@ use privlink_render::plans::{self, Outcome, Plans};
 use super::super::stacks::{self, Source};
 use super::super::{comment, summary};
 use super::{From, Made, one};
-use crate::args::{self, Format};
+use crate::args;
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -41,7 +41,7 @@ pub(super) fn run(
     jobs: usize,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let format = format(args.shown.output)?;
+    let format = args.shown.output.of_many()?;
     stacks::is_folder(args.observed.as_deref())?;
     let many = &args.input.many;
     let all = stacks::chosen(folder, many, &args.input.input(), ui)?;
@@ -102,23 +102,6 @@ pub(super) fn run(
     Ok(exit)
 }
 
-/// The format of many plans.
-///
-/// # Errors
-///
-/// When it is a format of one plan alone.
-pub(crate) fn format(format: Format) -> Result<plans::Format, CommandError> {
-    match format {
-        Format::Text => Ok(plans::Format::Text),
-        Format::Json => Ok(plans::Format::Json),
-        Format::Markdown => Ok(plans::Format::Markdown),
-        Format::Html => Ok(plans::Format::Html),
-        Format::Tfjson | Format::Sarif | Format::Gitlab => {
-            Err(CommandError::new("several stacks are shown as text, json, markdown or html"))
-        }
-    }
-}
-
 /// Plans as they are shown: on stdout, and in the files that are asked for beside it.
 pub(crate) struct Showing<'a> {
     out: Plans<'a>,
@@ -140,7 +123,7 @@ impl<'a> Showing<'a> {
         let out = Plans::new(format, head, ui.layout(), shown.full);
         let mut files = Vec::new();
         for (format, file) in &shown.render {
-            let plans = Plans::new(self::format(*format)?, head, Layout::default(), shown.full);
+            let plans = Plans::new(format.of_many()?, head, Layout::default(), shown.full);
             files.push((file.clone(), plans, String::new()));
         }
         Ok(Self { out, files })

@@ -55,7 +55,7 @@ fn left_behind(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
                 ),
             )
             .help(
-                "To take them along, allocator the address over: `privlink route` finds an order that disconnects nobody. Delete \
+                "To take them along, hand the address over: `privlink route` finds an order that disconnects nobody. Delete \
                  the old Service only then.",
             )
             .at(span),

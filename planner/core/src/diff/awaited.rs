@@ -238,8 +238,8 @@ impl<'a, 'r> Looked<'a, 'r> {
 }
 
 /// What a sync has an effect on, and the pools that it fills. A load balancer is shared: what of it is a
-/// Service's is expected child by child, and that it goes. One that goes with its last Service and comes
-/// back with another may as well stay: that follows from the order in which the controller gets to them.
+/// Service's is expected child by child, and that it is deleted. One that is deleted with its last Service and
+/// created again with another may as well stay: that follows from the order in which the controller gets to them.
 fn touches(outcome: &Outcome, after: &World) -> Vec<ResourceId> {
     let is_balancer = |id: &ResourceId| {
         let collection = id.collection();

@@ -14,7 +14,7 @@ use super::review::Request;
 pub enum Mode {
     /// Nothing: it is not even looked at.
     Off,
-    /// It is told.
+    /// It is let through with a warning.
     #[default]
     Warn,
     /// It is refused.

@@ -71,8 +71,8 @@ impl<'a> Service<'a> {
         self.input.wanted.owns(self.live.and_then(stack_of))
     }
 
-    /// Whether the live Service is as its manifest asks, and carries nobody's mark, and nobody asks to put ours
-    /// there.
+    /// Whether the live Service is as its manifest asks, and carries no stack's mark, and adopting it is
+    /// not asked for.
     pub(crate) fn is_unmarked(&self) -> bool {
         let unmarked = |live: &&Value| stack_of(live).is_none() && !self.input.options.adopt;
         self.actor == Actor::Privlink

@@ -7,7 +7,7 @@ use crate::arm::world::World;
 use crate::pointer::text;
 use crate::unknown;
 
-/// Subscriptions that begin alike are of one tenant; the caller has its rights where it is told.
+/// Subscriptions that begin alike are of one tenant; the caller has its rights where a test says so.
 struct Rights(bool);
 
 impl Directory for Rights {

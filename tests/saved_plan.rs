@@ -256,7 +256,7 @@ fn a_write_that_changes_more_than_was_shown_is_refused_at_the_write() {
     }
 }
 
-/// Marks are looked at once more before a write or a deletion, whatever the file says that was seen.
+/// Unknowns are looked at once more before a write or a deletion, whatever the file says that was seen.
 #[test]
 fn what_another_stack_marked_since_is_neither_written_nor_deleted() {
     let place = with_before();

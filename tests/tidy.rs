@@ -243,6 +243,27 @@ fn what_users_read_is_plain() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+#[test]
+fn docs_of_the_model_and_the_core_are_plain() {
+    let mut found = Vec::new();
+    for folder in ["planner/model/src", "planner/core/src"] {
+        for file in files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let doc = |line: &str| {
+                let line = line.trim_start();
+                let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+                // What is no doc keeps docs of two items apart.
+                doc.map_or_else(|| "|".to_owned(), |doc| doc.trim().to_owned())
+            };
+            let text = text.lines().map(doc).collect::<Vec<_>>().join(" ");
+            for (word, instead) in PLAIN.iter().filter(|(word, _)| text.contains(word)) {
+                found.push(format!("{}: \"{word}\", say \"{instead}\"", file.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 /// All files below a folder.
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

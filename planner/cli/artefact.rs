@@ -27,7 +27,7 @@ struct Head {
     plan: Option<IgnoredAny>,
     tool_version: Option<IgnoredAny>,
     taken_at: Option<IgnoredAny>,
-    issuer: Option<IgnoredAny>,
+    allocator: Option<IgnoredAny>,
     at: Option<IgnoredAny>,
     kind: Option<IgnoredAny>,
     api_version: Option<IgnoredAny>,
@@ -54,7 +54,7 @@ impl Artefact {
             Head { digest: Some(_), plan: Some(_), .. } => Some(Self::SavedPlan),
             Head { tool_version: Some(_), .. } => Some(Self::Plan),
             Head { taken_at: Some(_), .. } => Some(Self::Snapshot),
-            Head { issuer: Some(_), .. } => Some(Self::World),
+            Head { allocator: Some(_), .. } => Some(Self::World),
             _ => None,
         }
     }

@@ -169,7 +169,7 @@ impl Audience for Reader<'_> {
 
 /// Writes an event as a line of JSON.
 fn stream(event: &Event, ui: &mut Ui) -> Result<(), CommandError> {
-    let line = serde_json::to_string(event)
+    let line = privlink_render::json::line(event)
         .map_err(|error| CommandError::new(format!("an event: {error}")))?;
-    ui.print(&format!("{line}\n"))
+    ui.print(&line)
 }

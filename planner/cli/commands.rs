@@ -106,9 +106,8 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<Exit, CommandError> {
 
 /// A value as JSON, over several lines.
 fn json(value: &impl Serialize) -> Result<String, CommandError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| CommandError::new(format!("it cannot be written as JSON: {error}")))?;
-    Ok(text + "\n")
+    privlink_render::json::text(value)
+        .map_err(|error| CommandError::new(format!("it cannot be written as JSON: {error}")))
 }
 
 /// Runs a future to its end, in the runtime that this thread is in, or else in one of its own.

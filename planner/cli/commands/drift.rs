@@ -16,6 +16,7 @@ use privlink_core::saved::SavedPlan;
 use privlink_engine::span;
 
 use crate::args::Drift;
+use crate::artefact::Artefact;
 use crate::command_error::CommandError;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
@@ -104,18 +105,13 @@ fn failed(name: &str, source: &Source, error: &CommandError, ui: &mut Ui) -> Sta
 fn since(path: &Path) -> Result<Baseline, CommandError> {
     let shown = path.display().to_string();
     let text = super::file::read_text(path)?;
-    match SavedPlan::parse(&text) {
-        Ok(saved) => Ok(Baseline::of_plan(&saved)),
-        Err(not_a_plan) => match super::file::read_snapshot(path) {
-            Ok(snapshot) => {
-                super::file::unredacted(path, &snapshot)?;
-                Ok(Baseline::of_inventory(&Inventory::of(&snapshot)))
-            }
-            Err(error) if text.contains("\"kubernetes\"") => Err(error),
-            Err(_) => Err(CommandError::new(format!(
-                "{shown} is neither a snapshot nor a saved plan: {not_a_plan}"
-            ))
-            .hint("Make one with `observe --out` or `plan --out`.")),
-        },
+    if Artefact::of(text.as_bytes()) == Some(Artefact::Snapshot) {
+        let snapshot = super::file::read_snapshot(path)?;
+        super::file::unredacted(path, &snapshot)?;
+        return Ok(Baseline::of_inventory(&Inventory::of(&snapshot)));
     }
+    SavedPlan::parse(&text).map(|saved| Baseline::of_plan(&saved)).map_err(|not_a_plan| {
+        CommandError::new(format!("{shown} is neither a snapshot nor a saved plan: {not_a_plan}"))
+            .hint("Make one with `observe --out` or `plan --out`.")
+    })
 }

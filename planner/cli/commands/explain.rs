@@ -135,9 +135,7 @@ fn rendered(it: &Explanation, output: DataFormat, ui: &Ui) -> Result<String, Com
             let _ = render::explanation::text(it, ui.style(), &mut text);
         }
         DataFormat::Json => {
-            let value = serde_json::to_value(it)
-                .map_err(|error| CommandError::new(format!("the explanation: {error}")))?;
-            text = format!("{:#}\n", privlink_core::change::show_value(value));
+            text = super::json(it)?;
         }
     }
     Ok(text)

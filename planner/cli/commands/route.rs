@@ -59,9 +59,7 @@ fn rendered(route: &Route, output: RouteFormat, ui: &Ui) -> Result<String, Comma
         RouteFormat::Text => privlink_render::route::text(route, ui.layout(), &mut text),
         RouteFormat::Mermaid => privlink_render::route::mermaid(route, &mut text),
         RouteFormat::Json => {
-            let value = serde_json::to_value(route)
-                .map_err(|error| CommandError::new(format!("the route: {error}")))?;
-            text = format!("{:#}\n", privlink_core::change::show_value(value));
+            text = super::json(route)?;
             Ok(())
         }
     };

@@ -261,7 +261,7 @@ impl Change {
         }
     }
 
-    /// Whether it is a connection that comes and goes with its endpoint or its Private Link Service, and
+    /// Whether it is a connection that is created and deleted with its endpoint or its Private Link Service, and
     /// about which nobody decides.
     pub fn only_follows(&self) -> bool {
         self.address.kind == Kind::EndpointConnection

@@ -1,24 +1,58 @@
 //! The state of a private endpoint's connection, as both of its ends show it.
 
-/// A state (`privateLinkServiceConnectionState.status` of Microsoft.Network).
-#[derive(Clone, Debug, PartialEq, Eq)]
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A state (`privateLinkServiceConnectionState.status` of Microsoft.Network). In JSON it is its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum ConnectionStatus {
     /// It is connected.
     Approved,
     /// It waits for the provider.
     Pending,
-    /// The provider turned it away.
+    /// The provider rejected it.
     Rejected,
-    /// It was connected, and is not any more.
+    /// It was connected, and is no longer.
     Disconnected,
-    /// A state that nobody knows, or none: it is never taken for connected.
+    /// A state that this version does not know, or none: it is never taken for connected.
     Other(String),
 }
 
 impl ConnectionStatus {
-    /// A state by its name.
-    pub fn of(text: &str) -> Self {
-        match text {
+    /// Its name, as Azure spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Approved => "Approved",
+            Self::Pending => "Pending",
+            Self::Rejected => "Rejected",
+            Self::Disconnected => "Disconnected",
+            Self::Other(other) => other,
+        }
+    }
+
+    /// Whether it is known to be connected.
+    pub fn is_connected(&self) -> bool {
+        *self == Self::Approved
+    }
+
+    /// Whether it is known to be over: the endpoint cannot connect again.
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Rejected | Self::Disconnected)
+    }
+}
+
+impl Default for ConnectionStatus {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl From<&str> for ConnectionStatus {
+    fn from(name: &str) -> Self {
+        match name {
             "Approved" => Self::Approved,
             "Pending" => Self::Pending,
             "Rejected" => Self::Rejected,
@@ -28,15 +62,54 @@ impl ConnectionStatus {
     }
 }
 
+impl From<String> for ConnectionStatus {
+    fn from(name: String) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+impl From<ConnectionStatus> for String {
+    fn from(status: ConnectionStatus) -> Self {
+        match status {
+            ConnectionStatus::Other(other) => other,
+            known => known.as_str().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// By their names.
+impl Ord for ConnectionStatus {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for ConnectionStatus {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::ConnectionStatus;
 
     #[test]
-    fn what_nobody_knows_is_a_state_of_its_own() {
-        assert_eq!(ConnectionStatus::of("Approved"), ConnectionStatus::Approved);
+    fn a_state_that_is_not_known_is_a_state_of_its_own_and_not_connected() {
+        assert_eq!(ConnectionStatus::from("Approved"), ConnectionStatus::Approved);
         for text in ["", "Removed", "approved"] {
-            assert_eq!(ConnectionStatus::of(text), ConnectionStatus::Other(text.to_owned()));
+            let status = ConnectionStatus::from(text);
+            assert_eq!(status, ConnectionStatus::Other(text.to_owned()));
+            assert!(!status.is_connected() && !status.is_over());
+            let json = serde_json::to_value(&status).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_value::<ConnectionStatus>(json).unwrap(), status);
         }
     }
 }

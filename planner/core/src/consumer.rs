@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::connection_status::ConnectionStatus;
+
 /// A party behind a private endpoint.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
@@ -17,7 +19,8 @@ pub struct Consumer {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request_message: String,
     /// The state of its connection, such as `Approved`.
-    pub status: String,
+    #[schemars(with = "String")]
+    pub status: ConnectionStatus,
     /// Whether the endpoint belongs to this stack, which will make it again.
     pub own: bool,
     /// Who keeps the endpoint, by its tags, as `managed-by=terraform`; nothing if they say nothing or were not

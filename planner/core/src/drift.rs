@@ -5,7 +5,7 @@
 //! field managers tell who wrote. What the controller would leave of the LIVE Service with Azure
 //! ([`controller`]): so an edit in Kubernetes that the controller has carried out is one difference and
 //! not ten. Desired endpoints, approvals and records with Azure ([`endpoint`]). What nothing wants is
-//! looked for by its marks ([`orphan`], [`forgotten`]), and what was made anew by an earlier look ([`since`]).
+//! looked for by its marks ([`orphan`], [`forgotten`]), and what was re-created by an earlier look ([`since`]).
 //!
 //! A difference that would not be one under another value of an assumed fact is unverified
 //! ([`assumption`]), and never drift.

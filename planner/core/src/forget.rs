@@ -1,4 +1,4 @@
-//! Forgetting: objects lose the stack's marks and are nobody's from then on. Nothing is deleted, and
+//! Forgetting: objects lose the stack's marks and are unmanaged from then on. Nothing is deleted, and
 //! nothing else of them changes.
 
 use serde_json::Value;

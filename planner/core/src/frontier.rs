@@ -1,7 +1,7 @@
 //! The scheduler: which steps may start, a pure state machine.
 //!
 //! A step may start when every step it needs has succeeded and nobody holds a lock it wants. When one
-//! fails, what needs it is skipped, and the rest goes on.
+//! fails, what needs it is skipped, and the rest continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -86,7 +86,7 @@ impl Pass {
 pub struct Judgement {
     /// Whom it disconnects.
     pub harms: Vec<Harm>,
-    /// The plan's refusals that hold it back.
+    /// The plan's refusals that block it.
     pub refusals: Vec<Refusal>,
     /// What a reader should know that was not so before.
     pub findings: Vec<Finding>,
@@ -171,7 +171,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The codes behind it, each once, in order: of what holds it back, or would.
+    /// The codes behind it, each once, in order: of what blocks it, or would.
     pub fn codes(&self) -> Vec<Code> {
         let Outcome::Judged(judgement) = &self.outcome else { return Vec::new() };
         let mut codes: Vec<Code> = judgement.refusals.iter().map(|it| it.code).collect();
@@ -364,7 +364,7 @@ fn judgement(
     }
 }
 
-/// Whether a writer should know: of errors that hold already and of what is told otherwise, not.
+/// Whether a writer should know: not of pre-existing errors, nor of what is reported elsewhere.
 fn is_worth_telling(finding: &Finding, harms: &[Harm]) -> bool {
     let names = |harm: &Harm| harm.consumers.contains(&finding.address.name);
     match finding.code {

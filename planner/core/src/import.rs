@@ -1,7 +1,7 @@
 //! Import: what is live, as documents that ask for just that.
 //!
 //! A snapshot goes in; documents and notes come out. A plan of the documents against the snapshot is
-//! empty. What documents cannot say is told in a note, and so is what was left out.
+//! empty. What documents cannot say is reported in a note, and so is what was left out.
 
 mod approval;
 mod endpoint;

@@ -21,7 +21,7 @@ use crate::wanted::{Endpoints, Settled};
 pub struct Selection {
     /// The units the plan is about; all, if nothing limits it.
     pub covered: Option<BTreeSet<Address>>,
-    /// The units to be made anew.
+    /// The units to be re-created.
     pub replaced: BTreeSet<Address>,
 }
 
@@ -36,7 +36,7 @@ impl Selection {
         self.covered.is_some()
     }
 
-    /// Whether this unit is to be made anew whatever is found.
+    /// Whether this unit is re-created even if nothing differs.
     pub fn replaces(&self, unit: &Address) -> bool {
         self.replaced.contains(unit)
     }
@@ -112,19 +112,19 @@ pub struct Options {
     pub mode: Mode,
     /// That every Service is for others to write, whatever marks it has: privlink only says what comes of it.
     pub guard: Option<Guarded>,
-    /// Whether objects that exist and are nobody's, or kubectl's, may be taken over.
+    /// Whether objects that exist and are unmanaged, or kubectl's, are allowed to be adopted.
     pub adopt: bool,
-    /// How many consumers may be cut off, whatever the Stack says.
+    /// How many consumers the plan is allowed to disconnect; overrides the Stack.
     pub max_disconnects: Option<usize>,
     /// What day it is: the core has no clock. Without one, consent that ends is none.
     pub today: Option<Day>,
     /// How many nodes may be deleted, whatever the Stack says.
     pub max_deletes: Option<usize>,
-    /// Protected nodes that may go all the same.
+    /// Protected nodes that are allowed to be deleted anyway.
     pub unprotect: Vec<String>,
-    /// Findings that are errors and hold nothing back all the same.
+    /// Findings that are errors and do not block the plan.
     pub accept: Vec<Code>,
-    /// What the plan is limited to, and what it makes anew.
+    /// What the plan is limited to, and what it re-creates.
     pub scope: Scope,
     /// The version of privlink.
     pub tool_version: String,
@@ -181,13 +181,13 @@ impl<'a> Input<'a> {
         self.selection.is_some_and(Selection::is_limited)
     }
 
-    /// Whether this unit is to be made anew whatever is found.
+    /// Whether this unit is re-created even if nothing differs.
     pub fn replaces(&self, unit: &Address) -> bool {
         self.selection.is_some_and(|selection| selection.replaces(unit))
     }
 
     /// Whether objects that left the desired state are deleted: only when exactly one Stack document
-    /// says whose they are, or when everything is to go.
+    /// says whose they are, or when everything is deleted.
     pub fn prunes(&self) -> bool {
         self.wanted.has_stack() || self.options.mode == Mode::Destroy
     }

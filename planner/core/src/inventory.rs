@@ -1,7 +1,7 @@
 //! What is live, worked out once from a snapshot: Azure, the Services, whose is what, and the nodes; and what could not
 //! be read.
 //!
-//! Nobody else looks into a snapshot, so that nobody works ownership out anew. What few ask for is made when it is first
+//! Nobody else looks into a snapshot, so that ownership is worked out once. What few ask for is made when it is first
 //! asked for.
 
 use crate::arm::arm_type::ArmType;

@@ -14,14 +14,16 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::diagnostic::Span;
+use crate::facts::Origin;
 use crate::rule::{self, Code, Severity};
 
 pub use crate::refusal::{Override, Refusal};
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "3.0";
+pub const FORMAT_VERSION: &str = "4.0";
 
 /// What is to be done to reach desired state, and what it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -223,7 +225,8 @@ pub struct FactNote {
     /// Its value.
     pub value: String,
     /// `pinned`, `read`, `inferred` or `assumed`.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: Origin,
 }
 
 /// Something a reader of the plan should know.
@@ -379,8 +382,10 @@ pub enum Op {
     },
     /// Waits until Azure shows what the controller is predicted to make of a Service.
     AwaitController {
-        /// The Service, as `namespace/name`.
-        service: String,
+        /// The Service's namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
         /// What ARM must show.
         expect: Vec<Expectation>,
         /// Whether the Service itself must be gone, its finalizer removed.
@@ -411,7 +416,8 @@ pub enum Op {
         /// The endpoint's id.
         endpoint: String,
         /// The state, `Approved` or `Pending`; `Approved` satisfies either.
-        status: String,
+        #[schemars(with = "String")]
+        status: ConnectionStatus,
     },
     /// Approves or rejects a connection on the provider's side.
     SetConnection {
@@ -420,7 +426,8 @@ pub enum Op {
         /// The endpoint at the other end.
         endpoint: String,
         /// `Approved` or `Rejected`.
-        status: String,
+        #[schemars(with = "String")]
+        status: ConnectionStatus,
         /// The description the consumer will read.
         description: String,
     },
@@ -467,8 +474,20 @@ pub struct Output {
     pub name: String,
     /// The resource it is read from; a child's id stands for the entry within its parent.
     pub id: String,
-    /// The JSON pointer of the value within it.
-    pub pointer: String,
+    /// Where the value is.
+    pub from: OutputSource,
+}
+
+/// Where the value of an output is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OutputSource {
+    /// In a field of the resource, by its JSON pointer.
+    Field(String),
+    /// The address of the endpoint's network interface.
+    NetworkInterface,
+    /// The state of the endpoint's connection.
+    Connection,
 }
 
 /// How many objects are created, changed, re-created and deleted. Connections that only follow their

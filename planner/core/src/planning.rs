@@ -16,7 +16,7 @@ use crate::diff::draft::number;
 use crate::diff::selection::Misnamed;
 use crate::diff::trial::Trial;
 use crate::diff::{self, Part};
-use crate::facts::{Origin, TABLE};
+use crate::facts::TABLE;
 use crate::finding;
 use crate::graph::Graph;
 use crate::health;
@@ -25,8 +25,8 @@ use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
 use crate::node::{dns_record, service};
 use crate::plan::{
-    self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, Override, Plan, Refusal, Step,
-    Summary,
+    self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, OutputSource, Override, Plan,
+    Refusal, Step, Summary,
 };
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
@@ -262,16 +262,10 @@ pub(crate) fn fact_notes(input: &Input<'_>) -> Vec<FactNote> {
     let shown = TABLE.iter().filter(|row| row.hidden.is_none());
     let mut notes: Vec<FactNote> = shown
         .filter_map(|row| {
-            let source = match facts.source(row.fact) {
-                Origin::Pinned => "pinned",
-                Origin::Read => "read",
-                Origin::Inferred => "inferred",
-                Origin::Assumed => "assumed",
-            };
             Some(FactNote {
                 name: row.shown_name().to_owned(),
                 value: fact_text(&facts.value(row.fact))?,
-                source: source.to_owned(),
+                source: facts.source(row.fact),
             })
         })
         .collect();
@@ -317,17 +311,19 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
                 address: address.clone(),
                 name: (*name).to_owned(),
                 id: view.id.as_str().to_owned(),
-                pointer: (*pointer).to_owned(),
+                from: OutputSource::Field((*pointer).to_owned()),
             });
         }
     }
     for endpoint in input.endpoints() {
-        for (name, pointer) in [("address", "nic"), ("connection", "connection")] {
+        let sources =
+            [("address", OutputSource::NetworkInterface), ("connection", OutputSource::Connection)];
+        for (name, from) in sources {
             outputs.push(Output {
                 address: endpoint.at.clone(),
                 name: name.to_owned(),
                 id: endpoint.id.as_str().to_owned(),
-                pointer: pointer.to_owned(),
+                from,
             });
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::arm::hand;
+use crate::arm::allocator;
 use crate::arm::resource::PrivateLinkService;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
@@ -14,7 +14,7 @@ use crate::controller::outcome::Outcome;
 use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
 use crate::inventory::Inventory;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::defaults::{self, Network, Unknowns};
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
@@ -41,7 +41,7 @@ pub struct Prediction {
     between: Option<Box<World>>,
     /// Azure once privlink has written too, where it writes to ARM.
     pub(crate) written: Option<Box<World>>,
-    hand: hand::Marks,
+    allocator: allocator::Unknowns,
     /// The nodes of Azure as it was observed, where they were worked out already.
     pub(crate) views: Option<Arc<Views>>,
     derived: OnceLock<Box<Derived>>,
@@ -78,17 +78,17 @@ impl Prediction {
         self.written.as_deref().unwrap_or(&self.after)
     }
 
-    /// A copy of Azure once the controller is done, and the hand that goes on giving out what nobody knows, for
+    /// A copy of Azure once the controller is done, and the allocator that continues with unknowns, for
     /// whoever writes after it.
-    pub(crate) fn hand_over(&self) -> (World, hand::Marks) {
-        (self.after.clone(), self.hand.clone())
+    pub(crate) fn hand_over(&self) -> (World, allocator::Unknowns) {
+        (self.after.clone(), self.allocator.clone())
     }
 
     /// What comes of changes once all that is predicted so far is done.
     pub fn then(&self, cluster: Cluster, changes: &[Change]) -> predict::Prediction {
         let cluster = Cluster { services: self.services.clone(), ..cluster };
-        let (world, hand) = (self.after.clone(), self.hand.clone());
-        predict::predict_after(world, cluster, changes, Rules::Azure, hand)
+        let (world, allocator) = (self.after.clone(), self.allocator.clone());
+        predict::predict_after(world, cluster, changes, Rules::Azure, allocator)
     }
 
     /// Goes on with more first syncs.
@@ -96,7 +96,7 @@ impl Prediction {
         self.after = then.world;
         self.services = then.services;
         self.outcomes.extend(then.outcomes);
-        self.hand = then.hand;
+        self.allocator = then.allocator;
     }
 
     /// Goes on with second syncs.
@@ -104,7 +104,7 @@ impl Prediction {
         self.between = Some(Box::new(std::mem::replace(&mut self.after, then.world)));
         self.services = then.services;
         self.finishing = then.outcomes;
-        self.hand = then.hand;
+        self.allocator = then.allocator;
     }
 
     fn derived(&self) -> &Derived {
@@ -193,7 +193,7 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         finishing: Vec::new(),
         between: None,
         written: None,
-        hand: predicted.hand,
+        allocator: predicted.allocator,
         views: None,
         derived: OnceLock::new(),
     }
@@ -211,8 +211,8 @@ pub(crate) fn stored_by(
     let merged = server_side_apply::apply(&SERVICE, live, manifest, &writer, true)?;
     let network = Network { ip_families: facts.ip_families.clone() };
     Ok(match live {
-        None => defaults::create(merged, &network, &mut Marks),
-        Some(live) => defaults::update(merged, live, &network, &mut Marks),
+        None => defaults::create(merged, &network, &mut Unknowns),
+        Some(live) => defaults::update(merged, live, &network, &mut Unknowns),
     })
 }
 

@@ -1,5 +1,5 @@
-//! How Azure says that it did not bring about what was written: a resource is there all the same, and shows
-//! what it was asked to be, so that no other field tells.
+//! How Azure says that it did not bring about what was written: a resource exists anyway, and shows
+//! what it was asked to be, so that no other field shows it.
 
 use serde_json::Value;
 

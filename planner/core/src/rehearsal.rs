@@ -10,6 +10,7 @@ use crate::desired::refusal;
 use crate::finding::FAILURES;
 use crate::health::namespace::{self, NAMESPACE_MISSING};
 use crate::kubernetes::service::Key;
+use crate::kubernetes::validation::Cause;
 use crate::node::service::address;
 use crate::plan::{Finding, Op, Plan, Refusal};
 use crate::planning::account;
@@ -26,10 +27,39 @@ pub enum Answer {
     NoNamespace,
     /// Its namespace is being deleted.
     Terminating,
-    /// It would be refused, in the API server's words.
-    Refused(String),
+    /// It would be refused.
+    Refused(Denial),
     /// It could not be asked, or it was not answered; why, for a person.
     Unasked(String),
+}
+
+/// A refusal of the API server's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denial {
+    /// In its words.
+    pub message: String,
+    /// What it holds against each field, as it lists it; empty where it names none.
+    pub causes: Vec<DeniedField>,
+}
+
+/// What the API server holds against a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedField {
+    /// The field, such as `spec.ports[0].port`.
+    pub field: String,
+    /// What is wrong with it, without its name.
+    pub message: String,
+}
+
+impl Denial {
+    /// What it holds against the object, without the object's name where it names fields.
+    fn said(&self) -> String {
+        if self.causes.is_empty() {
+            return self.message.clone();
+        }
+        let causes = self.causes.iter().map(|it| format!("{}: {}", it.field, it.message));
+        causes.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// What was said of the Services of a plan.
@@ -37,7 +67,7 @@ pub enum Answer {
 pub struct Answers(pub Vec<(Key, Answer)>);
 
 /// The Services that a plan applies, with what it sends. One that is deleted first is not among them: the
-/// API server would compare with what is to go.
+/// API server would compare with what is about to be deleted.
 pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
     let deleted: BTreeSet<(&String, &String)> = plan
         .steps
@@ -55,7 +85,7 @@ pub fn asked(plan: &Plan) -> Vec<(Key, &Value)> {
     kept.map(|(namespace, name, manifest)| (Key::new(namespace, name), manifest)).collect()
 }
 
-/// Tells in the plan what was said of its Services: refusals, each at its place in the input, hold it back
+/// Adds to the plan what was answered about its Services: refusals, each at its place in the input, block it
 /// unless they are accepted. Namespaces that the same input makes count as there.
 pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Answers) {
     let mut found = Vec::new();
@@ -79,8 +109,8 @@ pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Ans
                     found.push(namespace::missing(wanted, key, true));
                 }
             }
-            Answer::Refused(words) if !told(plan, rule::SERVICE_INVALID) => {
-                found.push(refused(wanted, key, words));
+            Answer::Refused(denial) if !told(plan, rule::SERVICE_INVALID) => {
+                found.push(refused(wanted, key, denial));
             }
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
         }
@@ -111,27 +141,17 @@ pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Ans
     plan.excerpts = account::excerpts(wanted, plan);
 }
 
-fn refused(wanted: &Wanted<'_>, key: &Key, words: &str) -> Finding {
-    let (field, message) = field_of(words);
-    let cause = crate::kubernetes::validation::Cause {
-        reason: "",
-        message: message.to_owned(),
-        field: field.to_owned(),
-    };
+fn refused(wanted: &Wanted<'_>, key: &Key, denial: &Denial) -> Finding {
     let place = wanted.service(key).map(|service| {
-        let place = refusal::locate(&service.span, &cause);
+        let place = denial.causes.first().and_then(|it| {
+            let (message, field) = (it.message.clone(), it.field.clone());
+            refusal::locate(&service.span, &Cause { reason: "", message, field })
+        });
         place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string()
     });
-    let said = words.split_once(" is invalid: ").map_or(words, |(_, rest)| rest);
-    let message = format!("the API server refuses it: {said}");
+    let message = format!("the API server refuses it: {}", denial.said());
     let found = Finding::new(rule::SERVICE_INVALID, address(key), message);
     Finding { place, ..found.help("Change the manifest as the message says.") }
-}
-
-/// The field that a refusal is about, and what is said of it: `Service "web" is invalid: spec.type: ...`.
-fn field_of(words: &str) -> (&str, &str) {
-    let rest = words.split_once(" is invalid: ").map_or(words, |(_, rest)| rest);
-    rest.trim_start_matches('[').split_once(": ").unwrap_or(("", rest))
 }
 
 /// That nobody could ask is said once.
@@ -166,9 +186,9 @@ pub fn checks(wanted: &Wanted<'_>, answers: &Answers) -> Vec<Check> {
                 format!("namespace {} is being deleted", key.namespace),
                 Some("Wait until it is deleted, and create it again.".to_owned()),
             ),
-            Answer::Refused(words) => (
+            Answer::Refused(denial) => (
                 Verdict::Missing,
-                words.clone(),
+                denial.message.clone(),
                 Some("Change the manifest as the message says.".to_owned()),
             ),
             Answer::Unasked(why) => (Verdict::Unknown, why.clone(), None),
@@ -234,10 +254,25 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_at_its_place() {
-        let words = "Service \"web\" is invalid: spec.ports[0].port: Invalid value: 80: no";
-        let plan = told(SERVICE, Answer::Refused(words.to_owned()));
+        let message = "Service \"web\" is invalid: spec.ports[0].port: Invalid value: 80: no";
+        let (field, why) = ("spec.ports[0].port".to_owned(), "Invalid value: 80: no".to_owned());
+        let causes = vec![DeniedField { field, message: why }];
+        let plan = told(SERVICE, Answer::Refused(Denial { message: message.to_owned(), causes }));
+        assert!(
+            plan.findings[0]
+                .message
+                .ends_with("refuses it: spec.ports[0].port: Invalid value: 80: no")
+        );
         assert_eq!(plan.findings[0].place.as_deref(), Some("a.yaml:6:43"));
         assert_eq!(plan.refusals.len(), 1);
+    }
+
+    #[test]
+    fn a_refusal_that_names_no_field_is_told_in_its_own_words() {
+        let message = "admission webhook \"x\" denied the request: a: b is invalid: c".to_owned();
+        let causes = Vec::new();
+        let plan = told(SERVICE, Answer::Refused(Denial { message: message.clone(), causes }));
+        assert_eq!(plan.findings[0].message, format!("the API server refuses it: {message}"));
     }
 
     #[test]

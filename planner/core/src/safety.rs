@@ -138,7 +138,7 @@ fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
     tagged.map(|(key, _)| key.clone()).chain(wanted.map(|it| it.id.key())).collect()
 }
 
-/// What `--replace` names and privlink cannot make anew, with the smallest edit that comes to it.
+/// What `--replace` names and privlink cannot re-create, with the smallest edit that has this effect.
 pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let own = input.own();
     let advice = |address: &Address| -> Option<String> {

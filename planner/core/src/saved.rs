@@ -3,17 +3,21 @@
 
 mod explained;
 mod payload;
+mod unknowns;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::plan::Plan;
 use crate::staleness::Binding;
 
 /// The version of the file's format. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "2.0";
+pub const FORMAT_VERSION: &str = "3.0";
 
-/// A plan to be carried out as it is.
+/// A plan to be carried out as it is. In `bindings` and `plan`, a text of which a part is unknown until something else
+/// is created is `{"$unknown": ["pls-a", {"what": "uid", "of": "default/web"}, "-TCP-80"]}`, and an object with such
+/// names is `{"$fields": [[NAME, VALUE]]}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedPlan {
@@ -93,6 +97,9 @@ pub enum Unsound {
     /// It is not JSON, or ends too early.
     #[error("it is not a whole plan: {0}")]
     Broken(String),
+    /// A text in it is not as one is saved that is unknown in part.
+    #[error("it holds an unknown value in a form that is not saved: {0}")]
+    Unknown(String),
     /// Another version made it.
     #[error("it is of format {0}, and this version reads {FORMAT_VERSION}")]
     OtherVersion(String),
@@ -115,13 +122,18 @@ impl SavedPlan {
     fn computed_digest(&self) -> String {
         let unsealed = Self { digest: String::new(), ..self.clone() };
         // Maps keep their order through the file, so the same plan gives the same bytes.
-        let bytes = serde_json::to_vec(&unsealed).unwrap_or_default();
+        let bytes = serde_json::to_vec(&unsealed.to_value()).unwrap_or_default();
         Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The plan as it stands in the file.
+    fn to_value(&self) -> Value {
+        unknowns::typed(serde_json::to_value(self).unwrap_or_default())
     }
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&self.to_value()).unwrap_or_default();
         format!("{text}\n")
     }
 
@@ -142,7 +154,9 @@ impl SavedPlan {
         if major(&head.format_version) != major(FORMAT_VERSION) {
             return Err(Unsound::OtherVersion(head.format_version));
         }
-        let saved: Self = serde_json::from_str(text).map_err(broken)?;
+        let value = serde_json::from_str(text).map_err(broken)?;
+        let value = unknowns::untyped(value).map_err(Unsound::Unknown)?;
+        let saved: Self = serde_json::from_value(value).map_err(broken)?;
         if saved.digest != saved.computed_digest() {
             return Err(Unsound::Changed);
         }
@@ -186,6 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn unknowns_are_saved_typed_and_never_as_characters() {
+        use crate::unknown::{is_reserved, mark};
+        let mut plan = saved();
+        plan.plan.stack = format!("a{}", mark("uid", "default/web"));
+        let plan = plan.sealed();
+        let text = plan.to_text();
+        assert!(!text.contains(is_reserved), "{text}");
+        assert_eq!(SavedPlan::parse(&text), Ok(plan.clone()));
+        let raw = serde_json::to_string(&plan).unwrap();
+        assert!(matches!(SavedPlan::parse(&raw), Err(Unsound::Unknown(_))));
+    }
+
+    #[test]
     fn a_changed_plan_is_refused() {
         let text = saved().to_text().replace("\"shop\"", "\"shops\"");
         assert_eq!(SavedPlan::parse(&text), Err(Unsound::Changed));
@@ -220,7 +247,7 @@ mod tests {
         let text = saved().to_text();
         let cut = text.get(..text.len() / 2).unwrap();
         assert!(matches!(SavedPlan::parse(cut), Err(Unsound::Broken(_))));
-        let newer = text.replacen("\"2.0\"", "\"3.0\"", 1);
-        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("3.0".into())));
+        let newer = text.replacen(&format!("\"{FORMAT_VERSION}\""), "\"99.0\"", 1);
+        assert_eq!(SavedPlan::parse(&newer), Err(Unsound::OtherVersion("99.0".into())));
     }
 }

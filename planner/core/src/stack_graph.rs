@@ -27,7 +27,7 @@ pub fn of(input: &Input<'_>, prediction: &Prediction) -> Graph {
     graph
 }
 
-/// What hangs on what among some nodes, as it was and as it will be.
+/// What depends on what among some nodes, as it was and as it will be.
 pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<Address>) -> Vec<Need> {
     let mut services: BTreeSet<&Key> = input.wanted.keys().collect();
     services.extend(prediction.services.keys());
@@ -50,7 +50,7 @@ pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<Addres
     needs.into_iter().map(|((node, on), why)| Need { node, on, why }).collect()
 }
 
-/// The endpoints and connections that hang on each Private Link Service of a world, whoever owns them.
+/// The endpoints and connections that depend on each Private Link Service of a world, whoever owns them.
 fn connected(nodes: &Nodes, own: &BTreeMap<String, Address>, graph: &mut Graph) {
     for (address, view) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
         for consumer in &view.consumers {
@@ -85,7 +85,7 @@ fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
 }
 
 /// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and
-/// what hangs on what.
+/// what depends on what.
 fn shared(nodes: &Nodes, graph: &mut Graph) {
     let mine: Vec<(&Address, &View)> = nodes
         .iter()

@@ -72,7 +72,7 @@ pub fn essential<'a>(live: &'a Inventory<'_>, facts: &Facts) -> Vec<&'a str> {
     kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect()
 }
 
-/// That nothing can be predicted, since something was not read: who is not reached at all is told of once, and
+/// That nothing can be predicted, since something was not read: who is not reached at all is reported once, and
 /// not for every list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {

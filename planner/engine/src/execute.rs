@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use privlink_azure::{ArmError, Deletion, Precondition, Progress, Wait};
 use privlink_core::event::EventKind;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::landed;
 use privlink_core::marks::{STACK_LABEL, STACK_TAG};
 use privlink_core::plan::{Op, Step};
@@ -120,8 +121,9 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
         Op::AwaitService { namespace, name, manifest } => {
             wait::service(session, teller, (namespace, name), manifest).await.map(well)
         }
-        Op::AwaitController { service, expect, gone, again } => {
-            wait::controller(session, teller, service, expect, (*gone, *again)).await.map(well)
+        Op::AwaitController { namespace, name, expect, gone, again } => {
+            let service = Key::new(namespace, name);
+            wait::controller(session, teller, &service, expect, (*gone, *again)).await.map(well)
         }
         Op::PutResource { id, body, etag } => {
             put(session, teller, id, body, etag.as_deref()).await.map(well)
@@ -175,7 +177,7 @@ async fn apply_service(
             "the Service is another than the one planned for: uid {planned} then, {now} now; plan again"
         )));
     }
-    let manifest = session.known(|known| known.fill_value(manifest));
+    let manifest = session.resolved(|resolved| resolved.fill_value(manifest));
     if let Some(shown) = &teller.held_to
         && let Some(live) = &live
         && let Some(field) = landed::beyond_service(live, &manifest, shown)
@@ -185,7 +187,7 @@ async fn apply_service(
     let kubernetes = session.cluster()?;
     let apply = async || kubernetes.apply_service(&manifest, false).await;
     let stored = told(session, teller, kind, apply).await?;
-    session.known(|known| known.learn_service(&stored));
+    session.resolved(|resolved| resolved.learn_service(&stored));
     if let Some(otherwise) = landed::service(&manifest, &stored) {
         return Err(Failure::new(format!(
             "the API server took it, and stores it otherwise: {otherwise}; look for a webhook that rewrites Services"
@@ -263,7 +265,7 @@ async fn put(
     etag: Option<&str>,
 ) -> Result<(), Failure> {
     let (id, body) =
-        session.known(|known| (ResourceId::new(known.fill(id)), known.fill_value(body)));
+        session.resolved(|known| (ResourceId::new(known.fill(id)), known.fill_value(body)));
     if let Some(unknown) = first_unknown(&body) {
         return Err(Failure::new(format!("{unknown} did not become known; apply again")));
     }
@@ -311,7 +313,7 @@ async fn learn_address(
         nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
     });
     if let Some(address) = address {
-        session.known(|known| known.learn(&mark("address", &id.key()), address));
+        session.resolved(|resolved| resolved.learn(&mark("address", &id.key()), address));
     }
     Ok(())
 }
@@ -367,7 +369,7 @@ fn may_be_written(teller: &Teller, object: &str, mark: Option<&str>) -> Result<(
 }
 
 async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Failure> {
-    let id = session.known(|known| ResourceId::new(known.fill(id)));
+    let id = session.resolved(|known| ResourceId::new(known.fill(id)));
     let kind = WaitKind::Deletion;
     not_anothers(session, teller, &id, kind).await?;
     let notes = Notes::new(session, teller);
@@ -391,7 +393,7 @@ async fn set_connection(
     state: &Value,
 ) -> Result<(), Failure> {
     let (service, endpoint) =
-        session.known(|known| (known.fill(service), ResourceId::new(known.fill(endpoint))));
+        session.resolved(|known| (known.fill(service), ResourceId::new(known.fill(endpoint))));
     let service = ResourceId::new(service);
     let mut connection = wait::connection_at(session, teller, &service, &endpoint).await?;
     let id = connection.get("id").and_then(Value::as_str).map(ResourceId::new);

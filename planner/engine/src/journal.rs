@@ -50,13 +50,14 @@ impl Journal {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Appends an event and waits until it is on disk.
+    /// Appends an event, unknowns in words, and waits until it is on disk.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
+        let event = privlink_core::unknown::show_value(serde_json::to_value(event)?);
+        let mut line = serde_json::to_vec(&event)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
         self.file.sync_data()

@@ -1,6 +1,6 @@
 //! Outputs: what a run made, read back.
 
-use privlink_core::plan::{Output, Plan};
+use privlink_core::plan::{Output, OutputSource, Plan};
 use privlink_core::resource_id::ResourceId;
 use serde_json::Value;
 
@@ -17,17 +17,17 @@ pub async fn read(plan: &Plan, session: &Session) -> Vec<(Output, Option<String>
 }
 
 async fn value(output: &Output, session: &Session) -> Option<String> {
-    let id = session.known(|known| ResourceId::new(known.fill(&output.id)));
+    let id = session.resolved(|known| ResourceId::new(known.fill(&output.id)));
     let resource = session.arm.get(&id).await.ok()??;
-    match output.pointer.as_str() {
-        "connection" => connection_status(&resource).map(ToOwned::to_owned),
-        "nic" => {
+    match &output.from {
+        OutputSource::Connection => connection_status(&resource).map(String::from),
+        OutputSource::NetworkInterface => {
             let nic = resource.pointer("/properties/networkInterfaces/0/id")?.as_str()?;
             let nic = ResourceId::new(nic);
             let nic = session.arm.get(&nic).await.ok()??;
             text(&nic, "/properties/ipConfigurations/0/properties/privateIPAddress")
         }
-        pointer => text(&resource, pointer),
+        OutputSource::Field(pointer) => text(&resource, pointer),
     }
 }
 

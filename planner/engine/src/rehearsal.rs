@@ -3,8 +3,8 @@
 use futures::StreamExt;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::plan::Plan;
-use privlink_core::rehearsal::{Answer, Answers, asked};
-use privlink_kubernetes::{ErrorKind, KubernetesClient, KubernetesError};
+use privlink_core::rehearsal::{Answer, Answers, Denial, DeniedField, asked};
+use privlink_kubernetes::{ErrorKind, KubernetesClient, KubernetesError, StatusCause};
 
 use crate::retry::retried;
 
@@ -30,21 +30,35 @@ pub async fn ask(plan: &Plan, kubernetes: Option<&KubernetesClient>) -> Answers 
     Answers(answers)
 }
 
+/// The cause by which a namespace that is being deleted refuses new objects (`NamespaceTerminatingCause`).
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
+
+fn denial(error: &KubernetesError) -> Denial {
+    let cause = |it: &StatusCause| {
+        let (field, message) = (it.field.clone(), it.message.clone());
+        DeniedField { field, message }
+    };
+    let causes = error.detail.causes.iter().map(cause).collect();
+    Denial { message: error.message.clone(), causes }
+}
+
 fn answer<T>(asked: Result<T, KubernetesError>) -> Answer {
     let Err(error) = asked else { return Answer::Taken };
     // An API server that deletes a namespace forbids what is new in it, by the same status as a missing
     // right (`plugin/pkg/admission/namespace/lifecycle`).
-    if error.message.contains("because it is being terminated") {
+    if error.detail.causes.iter().any(|it| it.reason == NAMESPACE_TERMINATING) {
         return Answer::Terminating;
     }
     match error.kind {
-        ErrorKind::Missing if error.message.contains("namespaces") => Answer::NoNamespace,
+        ErrorKind::Missing if error.detail.about == "namespaces" => Answer::NoNamespace,
         // Conflicts are found without asking, with their managers.
         ErrorKind::Conflict => Answer::Taken,
+        // Of a webhook with side effects nothing but these words of Kubernetes' says so
+        // (`pkg/admission/plugin/webhook/errors`, `NewDryRunUnsupportedErr`).
         ErrorKind::Invalid if error.message.contains("does not support dry run") => {
             Answer::Unasked(error.message.clone())
         }
-        ErrorKind::Invalid => Answer::Refused(error.message.clone()),
+        ErrorKind::Invalid => Answer::Refused(denial(&error)),
         _ => Answer::Unasked(error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use privlink_azure::ArmClient;
-use privlink_core::known::Known;
+use privlink_core::resolution::Resolved;
 use privlink_kubernetes::{KubernetesClient, KubernetesError};
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +22,15 @@ pub struct Session {
     pub stop: CancellationToken,
     /// Whether both control planes are simulated by this process.
     pub is_sandbox: bool,
-    known: Mutex<Known>,
+    resolved: Mutex<Resolved>,
 }
 
 impl Session {
     /// A session that knows nothing yet.
     pub fn new(kubernetes: Option<KubernetesClient>, arm: ArmClient, patience: Patience) -> Self {
         let stop = CancellationToken::new();
-        let known = Mutex::new(Known::default());
-        Self { kubernetes, arm, patience, stop, is_sandbox: false, known }
+        let resolved = Mutex::new(Resolved::default());
+        Self { kubernetes, arm, patience, stop, is_sandbox: false, resolved }
     }
 
     /// The Kubernetes API.
@@ -42,9 +42,9 @@ impl Session {
         self.kubernetes.as_ref().ok_or_else(KubernetesError::no_cluster)
     }
 
-    /// What is known, for reading or learning; not to be held while waiting.
-    pub fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
+    /// The values of unknowns, to read or to learn them; not to be held while waiting.
+    pub fn resolved<T>(&self, with: impl FnOnce(&mut Resolved) -> T) -> T {
         // A panic elsewhere leaves what was learnt as sound as before.
-        with(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut self.resolved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

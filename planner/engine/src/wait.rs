@@ -11,11 +11,13 @@ mod otherwise;
 
 use std::collections::BTreeMap;
 
+use privlink_core::connection_status::ConnectionStatus;
 use privlink_core::event::EventKind;
-use privlink_core::known::Known;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::landed;
 use privlink_core::marks::SYNC_ANNOTATION;
 use privlink_core::plan::Expectation;
+use privlink_core::resolution::Resolved;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::unknown;
 use serde_json::Value;
@@ -35,7 +37,7 @@ use otherwise::Otherwise;
 pub(crate) async fn controller(
     session: &Session,
     teller: &Teller,
-    service: &str,
+    service: &Key,
     expect: &[Expectation],
     (gone, again): (bool, bool),
 ) -> Result<(), Failure> {
@@ -46,7 +48,7 @@ pub(crate) async fn controller(
     let cached_until = Instant::now() + session.patience.cache;
     let kubernetes = session.cluster()?;
     let mut wakeups = kubernetes.watch();
-    let (namespace, name) = service.split_once('/').unwrap_or(("default", service));
+    let Key { namespace, name } = service;
     loop {
         let mut missing = missing(session, teller, expect).await?;
         if gone && missing.is_empty() {
@@ -157,7 +159,7 @@ async fn missing(
     let mut missing = Vec::new();
     // What one look learns counts only if the look finds everything: a half-made resource may show
     // values that do not stay. Other steps learn meanwhile.
-    let mut known = session.known(|known| known.clone());
+    let mut known = session.resolved(|resolved| resolved.clone());
     for expectation in expect {
         let id = ResourceId::new(known.fill(&expectation.id));
         let holder = holder(&id).unwrap_or_else(|| id.clone());
@@ -174,7 +176,7 @@ async fn missing(
         missing.extend(look(expectation, &id, live, &mut known));
     }
     if missing.is_empty() {
-        session.known(|all| all.learn_all(known));
+        session.resolved(|all| all.learn_all(known));
     }
     Ok(missing)
 }
@@ -226,7 +228,7 @@ fn look(
     expectation: &Expectation,
     id: &ResourceId,
     live: Option<&Value>,
-    known: &mut Known,
+    known: &mut Resolved,
 ) -> Option<String> {
     let name = called(id);
     match (&expectation.present, live) {
@@ -266,11 +268,11 @@ pub(crate) async fn service(
         let live = told(session, teller, WaitKind::External, read).await?;
         let missing = match &live {
             None => vec!["it is not there".to_owned()],
-            Some(live) => session.known(|known| known.missing(manifest, live)),
+            Some(live) => session.resolved(|resolved| resolved.missing(manifest, live)),
         };
         let Some(first) = missing.first() else {
             if let Some(live) = &live {
-                session.known(|known| known.learn_service(live));
+                session.resolved(|resolved| resolved.learn_service(live));
             }
             return Ok(());
         };
@@ -283,14 +285,13 @@ pub(crate) async fn service(
 }
 
 /// The state of an endpoint's connection, as the endpoint shows it.
-pub(crate) fn connection_status(endpoint: &Value) -> Option<&str> {
+pub(crate) fn connection_status(endpoint: &Value) -> Option<ConnectionStatus> {
     ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"].iter().find_map(
         |list| {
-            endpoint
-                .pointer(&format!(
-                    "/properties/{list}/0/properties/privateLinkServiceConnectionState/status"
-                ))?
-                .as_str()
+            let status = endpoint.pointer(&format!(
+                "/properties/{list}/0/properties/privateLinkServiceConnectionState/status"
+            ))?;
+            status.as_str().map(ConnectionStatus::from)
         },
     )
 }
@@ -300,24 +301,30 @@ pub(crate) async fn connection(
     session: &Session,
     teller: &Teller,
     endpoint: &str,
-    wanted: &str,
+    wanted: &ConnectionStatus,
 ) -> Result<Done, Failure> {
-    let id = session.known(|known| ResourceId::new(known.fill(endpoint)));
+    let id = session.resolved(|known| ResourceId::new(known.fill(endpoint)));
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
         let get = async || session.arm.get(&id).await;
         let live = told(session, teller, WaitKind::Connection, get).await?;
-        let status = live.as_ref().and_then(connection_status).unwrap_or("unknown").to_owned();
-        match status.as_str() {
-            "Approved" => return Ok(Done::Well(String::new())),
-            "Rejected" | "Disconnected" => {
-                return Err(Failure::new(format!("the connection is {status}")));
+        let status = live.as_ref().and_then(connection_status);
+        let state = status.as_ref().map_or("unknown", ConnectionStatus::as_str);
+        match &status {
+            Some(ConnectionStatus::Approved) => return Ok(Done::Well(String::new())),
+            Some(ConnectionStatus::Rejected | ConnectionStatus::Disconnected) => {
+                return Err(Failure::new(format!("the connection is {state}")));
             }
-            "Pending" if wanted == "Pending" || countdown.is_over() => {
+            Some(ConnectionStatus::Pending)
+                if *wanted == ConnectionStatus::Pending || countdown.is_over() =>
+            {
                 let detail = format!("the connection of {id} waits for its provider");
                 return Ok(Done::AwaitingApproval(detail));
             }
-            _ => countdown.tell(&format!("the connection is {status}"), None).await,
+            // One that is not known is not taken for connected.
+            Some(ConnectionStatus::Pending | ConnectionStatus::Other(_)) | None => {
+                countdown.tell(&format!("the connection is {state}"), None).await;
+            }
         }
         if countdown.is_over() {
             let what = format!("the connection did not become {wanted}");

@@ -157,7 +157,7 @@ fn differences(controller: &Controller, name: &str) -> (Vec<String>, bool) {
 fn compared(controller: &Controller, service: &Service, real: &Value) -> Vec<String> {
     let by = service.made_by.as_ref().unwrap();
     let network = Network { ip_families: vec!["IPv4".to_owned(), "IPv6".to_owned()] };
-    let ours = defaults::create(service.manifest.clone(), &network, &mut defaults::Marks);
+    let ours = defaults::create(service.manifest.clone(), &network, &mut defaults::Unknowns);
     let (ours, theirs) = (stored(ours, controller), stored(real.clone(), controller));
     let at = key(real);
     let mut differences = Vec::new();

@@ -18,7 +18,7 @@ use privlink_model::controller::assume::assume;
 use privlink_model::controller::cluster::Cluster;
 use privlink_model::controller::predict::{Change, Prediction, predict};
 use privlink_model::facts::{BackendPoolType, Facts};
-use privlink_model::kubernetes::defaults::{Marks, Network, create};
+use privlink_model::kubernetes::defaults::{Network, Unknowns, create};
 use privlink_model::kubernetes::node::Node;
 use privlink_model::kubernetes::service::{Key, Service};
 use serde_json::json;
@@ -56,7 +56,7 @@ fn services(count: usize) -> Vec<Arc<Service>> {
             "metadata": {"name": format!("s{at}"), "namespace": "n", "annotations": annotations},
             "spec": {"type": "LoadBalancer", "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 443}]},
         });
-        let stored = create(manifest, &network, &mut Marks);
+        let stored = create(manifest, &network, &mut Unknowns);
         services.extend(Service::from_value(stored).ok().map(Arc::new));
     }
     services

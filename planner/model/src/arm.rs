@@ -4,22 +4,22 @@
 //!   fields are kept), cheap to clone since every resource is behind an [`std::sync::Arc`]. Filled with
 //!   [`world::World::insert`] from ARM JSON, read back with [`world::World::get`] and
 //!   [`world::World::list`].
-//! - [`azure::Azure`] is a world together with the [`rules::Rules`] it obeys and the [`hand::Hand`] that
-//!   gives out what Azure gives out (etags, addresses, aliases, guids). Its `put`, `get` and `delete`
+//! - [`azure::Azure`] is a world together with the [`rules::Rules`] it obeys and the [`allocator::Allocator`] of
+//!   what Azure allocates (etags, addresses, aliases, guids). Its `put`, `get` and `delete`
 //!   work on ids and JSON for any resource; the typed methods (`put_load_balancer`, ...) are what the
 //!   controller model calls.
 //! - Refusals are [`error::ArmError`]s with ARM's status, code and message.
 //!
-//! In a prediction the hand is [`hand::Marks`]: what Azure will hand out is an
-//! [unknown](crate::unknown) mark. A simulator passes a hand that issues real values.
+//! In a prediction the allocator is [`allocator::Unknowns`]: what Azure will allocate is
+//! [unknown](crate::unknown). A simulator passes an allocator of real values.
 
 pub mod address;
+pub mod allocator;
 pub mod arm_type;
 pub mod azure;
 mod backend;
 pub mod dns;
 pub mod error;
-pub mod hand;
 pub mod load_balancer;
 mod network_security_group;
 pub mod private_endpoint;

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::unknown;
+
 /// Whether a character does something to a terminal or to the order of text instead of being seen:
 /// control characters, marks of writing direction, blanks without width, private characters.
 pub fn is_hidden(character: char) -> bool {
@@ -24,7 +26,8 @@ pub fn is_hidden(character: char) -> bool {
 }
 
 /// Text on one line of a terminal: control characters and marks that reorder text are spelled out. Two
-/// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command.
+/// hash signs are kept apart, since Azure Pipelines takes `##vso[` anywhere in a line for a command. Unknowns
+/// of unknown values become words ([`unknown::show`]).
 pub fn terminal(text: &str) -> Cow<'_, str> {
     let mut last = b' ';
     let is_harmless = |byte: u8| {
@@ -33,6 +36,9 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     };
     if text.bytes().all(is_harmless) {
         return Cow::Borrowed(text);
+    }
+    if unknown::is_unknown(text) {
+        return Cow::Owned(escaped(unknown::show(text)));
     }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -83,6 +89,12 @@ mod tests {
         let safe = terminal("a\u{1b}[2J`|<script>@team\n::error::]( \u{202e}x");
         assert!(!safe.chars().any(is_hidden), "{safe}");
         assert!(safe.contains("\\u{1b}[2J"), "{safe}");
+    }
+
+    #[test]
+    fn an_unknown_is_shown_in_words() {
+        let uid = unknown::mark("uid", "default/web");
+        assert_eq!(terminal(&format!("pls-a{uid}\n")), "pls-a(uid known after apply)\\n");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Given<'a> {
 /// What comes of a Gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Made {
-    /// This Service, without what hangs on the controller's version or on other objects: the Gateway's uid, labels that
+    /// This Service, without what depends on the controller's version or on other objects: the Gateway's uid, labels that
     /// some versions write.
     Service {
         /// The Service.

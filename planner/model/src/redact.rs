@@ -1,6 +1,6 @@
 //! A snapshot fit to be given away: to a pull request from a fork, which may plan from it.
 //!
-//! What is somebody else's becomes a pseudonym, the same one wherever it stands, so that references
+//! What is another owner's becomes a pseudonym, the same one wherever it stands, so that references
 //! still lead where they led and a plan comes out the same but for names. What a plan does not read is
 //! left out: a list of what is kept can be checked, a list of secrets never ends.
 //!

@@ -71,7 +71,7 @@ pub struct Snapshot {
 }
 
 /// Where the resources of long lists are: by the list's path, then by the resource's id in lower case.
-/// Begins anew in a clone, and is no part of what a snapshot says.
+/// A clone starts with an empty one, and it is no part of what a snapshot says.
 #[derive(Debug, Default)]
 pub struct Index(OnceLock<BTreeMap<String, HashMap<String, usize>>>);
 

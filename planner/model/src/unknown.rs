@@ -18,6 +18,11 @@ pub const SLASH: char = '\u{E002}';
 /// Within a mark: how many of the first characters of what it stands for are meant.
 pub const FIRST: char = '\u{E003}';
 
+/// Whether marks are made of a character. No text of a user's may hold it.
+pub const fn is_reserved(character: char) -> bool {
+    matches!(character, OPEN | CLOSE | SLASH | FIRST)
+}
+
 /// The mark of something unknown: `what` is the noun shown (`uid`), `of` tells it from others of its
 /// kind (`default/web`) and is not shown. A mark may stand in a segment of an ARM id, so slashes of `of`
 /// are kept as [`SLASH`]; marks within `of` lose their brackets, so marks do not nest.
@@ -25,9 +30,83 @@ pub fn mark(what: &str, of: &str) -> String {
     let of: String = of
         .chars()
         .filter(|c| *c != OPEN && *c != CLOSE)
-        .map(|c| if c == '/' { SLASH } else { c })
+        .map(|c| match c {
+            '/' => SLASH,
+            FIRST => '~',
+            c => c,
+        })
         .collect();
     format!("{OPEN}{what}|{of}{CLOSE}")
+}
+
+/// What a mark stands for, in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// The noun that is shown: `uid`.
+    pub what: &'a str,
+    /// What tells it from others of its kind: `default/web`.
+    pub of: String,
+    /// How many of its first characters are meant, if not all of them.
+    pub first: Option<usize>,
+}
+
+impl Unknown<'_> {
+    /// Its mark.
+    pub fn to_mark(&self) -> String {
+        let whole = mark(self.what, &self.of);
+        match (self.first, whole.strip_suffix(CLOSE)) {
+            (Some(first), Some(open)) => format!("{open}{FIRST}{first}{CLOSE}"),
+            _ => whole,
+        }
+    }
+}
+
+/// A stretch of a text that may hold marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment<'a> {
+    /// Text without a reserved character.
+    Text(&'a str),
+    /// A mark.
+    Unknown(Unknown<'a>),
+    /// A reserved character that belongs to no mark that [`mark`] makes.
+    Stray(char),
+}
+
+/// A text in segments, in order. The text comes back from them as it was.
+pub fn segments(text: &str) -> Vec<Segment<'_>> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_reserved) {
+        let (before, behind) = rest.split_at(at);
+        if !before.is_empty() {
+            segments.push(Segment::Text(before));
+        }
+        if let Some((unknown, after)) = leading_mark(behind) {
+            segments.push(Segment::Unknown(unknown));
+            rest = after;
+            continue;
+        }
+        let mut characters = behind.chars();
+        segments.extend(characters.next().map(Segment::Stray));
+        rest = characters.as_str();
+    }
+    if !rest.is_empty() {
+        segments.push(Segment::Text(rest));
+    }
+    segments
+}
+
+/// The mark that a text begins with, and what is behind it.
+fn leading_mark(text: &str) -> Option<(Unknown<'_>, &str)> {
+    let (inside, after) = text.strip_prefix(OPEN)?.split_once(CLOSE)?;
+    let (what, rest) = inside.split_once('|')?;
+    let (of, first) = match rest.rsplit_once(FIRST) {
+        Some((of, first)) => (of, Some(first.parse().ok()?)),
+        None => (rest, None),
+    };
+    let unknown = Unknown { what, of: of.replace(SLASH, "/"), first };
+    let (whole, _) = text.split_at(text.len() - after.len());
+    (!what.contains(is_reserved) && unknown.to_mark() == whole).then_some((unknown, after))
 }
 
 /// Whether a text holds a mark.
@@ -269,6 +348,28 @@ mod tests {
         assert!(!may_become("10.0.0.1", "10.0.0.2"));
         // Words that read like an unknown are words.
         assert!(!may_become("(known after apply)", "10.0.0.2"));
+    }
+
+    #[test]
+    fn a_text_comes_back_from_its_segments() {
+        let uid = mark("uid", "default/web");
+        let cut = cut(&format!("x{uid}"), 4);
+        let nested = mark("address", &format!("/a/{cut}/b"));
+        let stray = format!("{SLASH}{OPEN}uid|a/b{CLOSE}{OPEN}");
+        for text in ["", "plain", &uid, &format!("pls-a{uid}-TCP-80"), &cut, &nested, &stray] {
+            let back: String = segments(text)
+                .into_iter()
+                .map(|segment| match segment {
+                    Segment::Text(text) => text.to_owned(),
+                    Segment::Unknown(unknown) => unknown.to_mark(),
+                    Segment::Stray(character) => character.to_string(),
+                })
+                .collect();
+            assert_eq!(back, *text);
+        }
+        let unknown = Unknown { what: "uid", of: "default/web".to_owned(), first: Some(3) };
+        assert_eq!(segments(&cut), [Segment::Text("x"), Segment::Unknown(unknown)]);
+        assert!(segments(&stray).iter().all(|it| !matches!(it, Segment::Unknown(_))));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use privlink_model::controller::assume::assume;
 use privlink_model::controller::cluster::Cluster;
 use privlink_model::controller::predict::{Change, Prediction, predict};
 use privlink_model::facts::{BackendPoolType, Facts};
-use privlink_model::kubernetes::defaults::{Marks, Network, create};
+use privlink_model::kubernetes::defaults::{Network, Unknowns, create};
 use privlink_model::kubernetes::node::Node;
 use privlink_model::kubernetes::service::{Key, Service};
 use proptest::prelude::*;
@@ -96,7 +96,7 @@ fn facts(pool_type: BackendPoolType) -> Facts {
 
 fn stored(manifests: &[Value]) -> Vec<Arc<Service>> {
     let network = Network::default();
-    let store = |it: &Value| create(it.clone(), &network, &mut Marks);
+    let store = |it: &Value| create(it.clone(), &network, &mut Unknowns);
     manifests.iter().map(|it| Arc::new(Service::from_value(store(it)).unwrap())).collect()
 }
 

@@ -108,8 +108,8 @@ fn the_address_of_a_node_in_another_group_stays_in_its_pool() {
 #[test]
 fn a_service_that_goes_without_its_finalizer_is_not_noticed() {
     // The controller has no handler for deletions (`controllers/service/controller.go`, `New`).
+    use privlink_model::arm::allocator::Unknowns;
     use privlink_model::arm::azure::Azure;
-    use privlink_model::arm::hand::Marks;
     use privlink_model::arm::rules::Rules;
     use privlink_model::arm::world::World;
     use privlink_model::controller::cluster::Cluster;
@@ -121,8 +121,9 @@ fn a_service_that_goes_without_its_finalizer_is_not_noticed() {
     let mut memory = Memory::default();
     memory.synced.insert(web.key.clone(), web.clone());
     memory.seen.insert(web.key.clone(), web.clone());
-    let (mut world, mut hand, mut faults) = (World::default(), Marks::default(), Vec::new());
-    let mut azure = Azure::new(&mut world, Rules::Azure, &mut hand, &mut faults);
+    let (mut world, mut allocator, mut faults) =
+        (World::default(), Unknowns::default(), Vec::new());
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut allocator, &mut faults);
     let mut cluster = Cluster::default();
     let gone = Trigger::Service(web.key.clone());
     assert!(sync(&mut azure, &mut cluster, &mut memory, &gone).outcomes.is_empty());

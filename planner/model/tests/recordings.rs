@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use privlink_model::kubernetes::defaults::{Marks, Network, create};
+use privlink_model::kubernetes::defaults::{Network, Unknowns, create};
 use privlink_model::recording::case::Recording;
 use privlink_model::recording::compare::compare;
 use privlink_model::recording::replay::replay;
@@ -177,7 +177,7 @@ fn the_api_servers_defaults_are_known() {
             let Some(mut kept) = kept.cloned() else {
                 continue;
             };
-            let mut made = create(manifest.clone(), &network, &mut Marks);
+            let mut made = create(manifest.clone(), &network, &mut Unknowns);
             handed_out(&mut kept);
             handed_out(&mut made);
             assert_eq!(made, kept, "{name}");

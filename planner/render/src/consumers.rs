@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use privlink_core::change::Action;
+use privlink_core::connection_status::ConnectionStatus;
 use privlink_core::consumer::Consumer;
 use privlink_core::names::folded;
 use privlink_core::plan::Plan;
@@ -32,7 +33,7 @@ pub(crate) fn groups(plan: &Plan, consumers: &[&Consumer]) -> Vec<Group> {
         let alike = (
             group,
             consumer.subscription.clone(),
-            consumer.status.clone(),
+            consumer.status.to_string(),
             Whose::of(plan, consumer),
             consumer.owner.clone(),
         );
@@ -62,7 +63,7 @@ impl Whose {
         if !consumer.own {
             return Self::Foreign;
         }
-        if consumer.status == "Pending" {
+        if consumer.status == ConnectionStatus::Pending {
             return Self::Waiting;
         }
         let is_it = |object: &str| object.eq_ignore_ascii_case(&consumer.endpoint);

@@ -189,8 +189,7 @@ const fn heading(urgency: Urgency) -> &'static str {
 ///
 /// Fails when the writer does.
 pub fn json(report: &Report, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
-    let text = serde_json::to_string_pretty(report).map_err(|_| std::fmt::Error)?;
-    writeln!(out, "{text}")
+    out.write_str(&crate::json::text(report).map_err(|_| std::fmt::Error)?)
 }
 
 /// A part of a sentence, not escaped.

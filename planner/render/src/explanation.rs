@@ -21,7 +21,7 @@ pub fn text(it: &Explanation, style: Style, out: &mut dyn Write) -> fmt::Result 
     writeln!(out, "{head}: {}", it.what)?;
     writeln!(out, "  written by: {}", terminal(&it.owner))?;
     if let Some(object) = &it.object {
-        writeln!(out, "  object: {}", terminal(&privlink_core::unknown::show(object)))?;
+        writeln!(out, "  object: {}", terminal(object))?;
     }
     state(&it.state, out)?;
     match &it.change {

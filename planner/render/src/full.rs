@@ -7,7 +7,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::style::{Label, Style};
 use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line, one_line_of};
 use privlink_core::consumer::Consumer;
-use privlink_core::escape::{escaped, terminal};
+use privlink_core::escape::terminal;
 use privlink_core::plan::Refusal;
 use privlink_core::plural::count;
 
@@ -29,7 +29,7 @@ pub(super) fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt:
     writeln!(out, "{}  {by}", style.paint(label(*action), head))?;
     writeln!(out, "      why: {}", terminal(reason))?;
     if let Some(object) = object {
-        let object = escaped(privlink_core::unknown::show(object));
+        let object = terminal(object);
         writeln!(out, "      {}", style.paint(Label::Faint, object))?;
     }
     for diff in fields {
@@ -124,7 +124,7 @@ pub(super) fn consumer(consumer: &Consumer) -> String {
         "        {} (subscription {}, {}{own}{message})",
         terminal(endpoint),
         terminal(subscription),
-        terminal(status)
+        terminal(status.as_str())
     )
 }
 

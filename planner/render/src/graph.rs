@@ -5,7 +5,6 @@ use std::fmt::{self, Write};
 use crate::escape;
 use privlink_core::address::{Address, Kind};
 use privlink_core::graph::{Graph, Node, Ownership};
-use privlink_core::unknown;
 
 /// Writes a graph as a tree: what needs a node stands below it. A node that needs several stands below
 /// the one closest to it in the chain from the Service to its consumers, with the others named.
@@ -22,7 +21,7 @@ pub fn text(graph: &Graph, out: &mut dyn Write) -> fmt::Result {
         );
         if !node.detail.is_empty() {
             line.push(' ');
-            line.push_str(&privlink_core::escape::terminal(&unknown::show(&node.detail)));
+            line.push_str(&privlink_core::escape::terminal(&node.detail));
         }
         line
     })

@@ -13,6 +13,7 @@ use crate::summary;
 use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line_of};
 use privlink_core::consumer::Consumer;
 use privlink_core::escape::{shorten, terminal};
+use privlink_core::facts::Origin;
 use privlink_core::plan::chain::{Row, What};
 use privlink_core::plan::{Cause, Consent, Finding, Override, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
@@ -221,7 +222,7 @@ fn rows(rows: &[&Row<'_>]) -> Vec<String> {
             code(&what.title()),
             what.action().word(),
             prose(what.actor().as_str()),
-            what.effect()
+            what.effect().as_str()
         )
     };
     rows.iter().map(row).collect()
@@ -268,7 +269,7 @@ fn assumptions(plan: &Plan) -> Vec<String> {
     if plan.is_empty() {
         return redacted.into_iter().collect();
     }
-    let assumed = plan.facts.iter().filter(|fact| fact.source == "assumed");
+    let assumed = plan.facts.iter().filter(|fact| fact.source == Origin::Assumed);
     let assumed: Vec<String> =
         assumed.map(|fact| format!("{} = {}", fact.name, fact.value)).collect();
     let assumed = (!assumed.is_empty())

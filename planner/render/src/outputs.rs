@@ -121,13 +121,14 @@ pub fn azure_pipelines(outputs: &[Read]) -> Commands {
 mod tests {
     use super::*;
     use privlink_core::address::{Address, Kind};
+    use privlink_core::plan::OutputSource;
 
     fn read(kind: Kind, node: &str, name: &str, value: &str) -> Read {
         let output = Output {
             address: Address::new(kind, node),
             name: name.to_owned(),
             id: String::new(),
-            pointer: String::new(),
+            from: OutputSource::Connection,
         };
         (output, Some(value.to_owned()))
     }

@@ -89,7 +89,7 @@ impl<'a> Plans<'a> {
             return Ok(String::new());
         }
         let Line { path, came, said } = line;
-        let result = outcome.plan.ok();
+        let result = outcome.plan.ok().map(crate::json::value).transpose()?;
         let source = outcome.source.to_owned();
         let record = Record { path, source, came, said, exit_code: outcome.exit_code, result };
         let is_first = self.totals.plans() + self.failed == 1;

@@ -4,10 +4,9 @@ use std::fmt::{self, Write};
 
 use privlink_core::change::shown;
 use privlink_core::controller::outcome::Outcome;
-use privlink_core::escape::{escaped, terminal};
+use privlink_core::escape::terminal;
 use privlink_core::field_diff;
 use privlink_core::prediction::Prediction;
-use privlink_core::unknown;
 
 /// Writes what each sync does, in order, and what Azure holds afterwards.
 ///
@@ -31,7 +30,7 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn sync(outcome: &Outcome, out: &mut dyn Write) -> fmt::Result {
-    let clean = |text: &str| escaped(unknown::show(text));
+    let clean = |text: &str| terminal(text).into_owned();
     writeln!(out, "Service {}", terminal(&outcome.service.to_string()))?;
     for (at, write) in outcome.writes.iter().enumerate() {
         let id = write.id.as_str();

@@ -28,7 +28,7 @@ pub fn preflight(report: &Report, style: Style, out: &mut impl fmt::Write) -> fm
         terminal(&report.identity)
     )?;
     for fact in &report.facts {
-        let line = format!("  {} = {} ({})", fact.name, fact.value, fact.source);
+        let line = format!("  {} = {} ({})", fact.name, fact.value, fact.source.as_str());
         writeln!(out, "{}", style.paint(Label::Faint, terminal(&line)))?;
     }
     let areas: BTreeSet<Area> = report.checks.iter().map(|check| check.area).collect();

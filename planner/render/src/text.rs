@@ -14,6 +14,7 @@ use crate::style::{Label, Style};
 use crate::summary;
 use privlink_core::consumer::Consumer;
 use privlink_core::escape::terminal;
+use privlink_core::facts::Origin;
 use privlink_core::plan::{Cause, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report};
@@ -337,7 +338,7 @@ fn assumptions(plan: &Plan, layout: Layout, out: &mut dyn Write) -> fmt::Result 
     let assumed: Vec<String> = plan
         .facts
         .iter()
-        .filter(|fact| fact.source == "assumed")
+        .filter(|fact| fact.source == Origin::Assumed)
         .map(|fact| format!("{} = {}", terminal(&fact.name), terminal(&fact.value)))
         .collect();
     if assumed.is_empty() || plan.is_empty() {

@@ -11,6 +11,7 @@ use comrak::{Arena, Options as Markdown, parse_document};
 use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::consumer::Consumer;
+use privlink_core::facts::Origin;
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
     Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
@@ -31,7 +32,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         endpoint: format!("/subscriptions/s/resourceGroups/{text}/providers/P/t/{at}{text}"),
         subscription: text.to_owned(),
         request_message: format!("m{text}"),
-        status: text.to_owned(),
+        status: text.into(),
         own: false,
         owner: Some(text.to_owned()),
     };
@@ -79,7 +80,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         mode: Mode::Apply,
         redacted: false,
         scope: Scope::default(),
-        facts: vec![FactNote { name: text.into(), value: text.into(), source: "assumed".into() }],
+        facts: vec![FactNote { name: text.into(), value: text.into(), source: Origin::Assumed }],
         needs: needs.collect(),
         steps: vec![Step {
             id: 1,

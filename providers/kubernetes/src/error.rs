@@ -20,6 +20,17 @@ pub struct Conflict {
     pub message: String,
 }
 
+/// A cause of a refusal, as the API server's `Status` lists it under `details.causes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusCause {
+    /// `FieldValueInvalid`, `FieldManagerConflict`, `NamespaceTerminating`, ...
+    pub reason: String,
+    /// The API server's words about the field.
+    pub message: String,
+    /// The field, such as `spec.ports[0].port`.
+    pub field: String,
+}
+
 /// What is known of a failed call to an API server beside [`Failure`].
 #[derive(Clone, Debug)]
 pub struct KubernetesDetail {
@@ -31,6 +42,10 @@ pub struct KubernetesDetail {
     pub identity: String,
     /// The fields in conflict, for [`ErrorKind::Conflict`].
     pub conflicts: Vec<Conflict>,
+    /// What the refusal is about, as the `Status` says under `details.kind`: `namespaces`; empty if it does not say.
+    pub about: String,
+    /// The causes that the `Status` lists.
+    pub causes: Vec<StatusCause>,
 }
 
 /// An error of the Kubernetes client: a boxed [`Failure`].
@@ -55,7 +70,8 @@ impl KubernetesError {
         message: impl AsRef<str>,
     ) -> Self {
         let (object, identity) = (object.to_owned(), identity.to_owned());
-        let detail = KubernetesDetail { doing, object, identity, conflicts: Vec::new() };
+        let (conflicts, about, causes) = (Vec::new(), String::new(), Vec::new());
+        let detail = KubernetesDetail { doing, object, identity, conflicts, about, causes };
         Self(Box::new(Failure::new(kind, message.as_ref(), detail)))
     }
 
@@ -87,7 +103,8 @@ impl KubernetesError {
         let is_status = body.get("kind").and_then(Value::as_str) == Some("Status");
         let reason = text(&body, "reason").filter(|_| is_status);
         let message = text(&body, "message").filter(|_| is_status);
-        let conflicts = conflicts(&body);
+        let causes = causes(&body);
+        let conflicts = conflicts(&causes);
         let kind = match (status, reason.as_deref()) {
             (401 | 403, _) => ErrorKind::Denied,
             (404 | 410, _) if is_status => ErrorKind::Missing,
@@ -103,6 +120,9 @@ impl KubernetesError {
         error.0.status = Some(status);
         error.0.code = reason;
         error.0.detail.conflicts = conflicts;
+        error.0.detail.about =
+            body.get("details").and_then(|it| text(it, "kind")).unwrap_or_default();
+        error.0.detail.causes = causes;
         let asked = reply.retry_after().or(in_body.map(Duration::from_secs));
         error.0.retry_after = asked.map(|asked| asked.min(LONGEST_WAIT));
         error
@@ -161,18 +181,26 @@ impl fmt::Display for KubernetesError {
 
 impl std::error::Error for KubernetesError {}
 
-/// The fields of a `Status` whose causes are field manager conflicts.
-fn conflicts(body: &Value) -> Vec<Conflict> {
+/// The causes that a `Status` lists.
+fn causes(body: &Value) -> Vec<StatusCause> {
     let causes = body.pointer("/details/causes").and_then(Value::as_array);
+    let cause = |cause: &Value| {
+        let field = |name| text(cause, name).unwrap_or_default();
+        StatusCause { reason: field("reason"), message: field("message"), field: field("field") }
+    };
+    causes.into_iter().flatten().map(cause).collect()
+}
+
+/// The fields of causes that are field manager conflicts.
+fn conflicts(causes: &[StatusCause]) -> Vec<Conflict> {
     let mut conflicts: Vec<Conflict> = causes
-        .into_iter()
-        .flatten()
-        .filter(|cause| text(cause, "reason").as_deref() == Some("FieldManagerConflict"))
+        .iter()
+        .filter(|cause| cause.reason == "FieldManagerConflict")
         .map(|cause| {
-            let message = text(cause, "message").unwrap_or_default();
+            let StatusCause { message, field, .. } = cause.clone();
             // `conflict with "kubectl-client-side-apply" using v1`
             let manager = message.split('"').nth(1).unwrap_or("another manager").to_owned();
-            Conflict { field: text(cause, "field").unwrap_or_default(), manager, message }
+            Conflict { field, manager, message }
         })
         .collect();
     conflicts.sort();
@@ -192,6 +220,35 @@ mod tests {
         let about = (Doing::Apply, "Service default/app", "context prod");
         let body = body.to_string().into_bytes();
         KubernetesError::from_reply(&Reply { status, body, ..Reply::default() }, about)
+    }
+
+    #[test]
+    fn what_a_refusal_is_about_is_known_by_its_status_and_not_by_its_words() {
+        // As `plugin/pkg/admission/namespace/lifecycle` answers.
+        let terminating = refused(
+            403,
+            &json!({
+                "kind": "Status", "reason": "Forbidden", "message": "m",
+                "details": {"name": "app", "kind": "services", "causes": [{
+                    "reason": "NamespaceTerminating", "field": "metadata.namespace",
+                    "message": "namespace default is being terminated",
+                }]},
+            }),
+        );
+        let cause = terminating.detail.causes.first().unwrap();
+        assert_eq!(cause.reason, "NamespaceTerminating");
+        assert_eq!(cause.field, "metadata.namespace");
+        let missing = refused(
+            404,
+            &json!({
+                "kind": "Status", "reason": "NotFound", "message": "m",
+                "details": {"name": "default", "kind": "namespaces"},
+            }),
+        );
+        assert_eq!(
+            (missing.kind, missing.detail.about.as_str()),
+            (ErrorKind::Missing, "namespaces")
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod watch;
 pub use call::{Call, escape, requests};
 pub use client::{Deletion, KubernetesClient};
 pub use connection::{Connection, Settings, contexts};
-pub use error::{Conflict, KubernetesDetail, KubernetesError};
+pub use error::{Conflict, KubernetesDetail, KubernetesError, StatusCause};
 pub use kube::core::{params, request};
 pub use lease::{Acquisition, Holder, KeptLock, Lock};
 pub use privlink_http::failure::{Doing, ErrorKind};

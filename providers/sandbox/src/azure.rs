@@ -1,13 +1,13 @@
 //! ARM's wire: paths, tokens, paging, long-running operations, who may do what. What a write means is
 //! the core's ARM model.
 
+pub(crate) mod allocator;
 mod collection;
 mod deployment;
 pub(crate) mod directory;
 pub(crate) mod error;
 mod gateway;
 pub(crate) mod graph;
-pub(crate) mod hand;
 mod identity;
 mod network;
 pub(crate) mod operation;
@@ -24,7 +24,7 @@ use crate::server::{Answer, Call};
 use crate::state::State;
 use crate::world::World;
 
-use hand::AzureHand;
+use allocator::AzureAllocator;
 
 /// Answers a request to ARM.
 pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
@@ -93,9 +93,9 @@ pub(crate) fn reflect(world: &mut World) {
 
 /// Does something to what Azure holds, by Azure's rules, and nothing more.
 pub(crate) fn acting<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
-    let mut hand = AzureHand { issuer: &mut world.issuer };
+    let mut allocator = AzureAllocator { allocator: &mut world.allocator };
     let mut faults = Vec::new();
-    let mut azure = Azure::new(&mut world.azure, Rules::Azure, &mut hand, &mut faults);
+    let mut azure = Azure::new(&mut world.azure, Rules::Azure, &mut allocator, &mut faults);
     act(&mut azure)
 }
 

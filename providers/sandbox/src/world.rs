@@ -1,9 +1,9 @@
 //! All that a sandbox knows: two control planes and the controller between them.
 
+pub(crate) mod allocator;
 mod facts;
 mod file;
 mod first;
-pub(crate) mod issuer;
 mod machine;
 mod snapshot;
 
@@ -22,18 +22,18 @@ use crate::azure::operation::Operation;
 use crate::controller::Controller;
 use crate::kubernetes::store::{Store, key_of};
 
+use allocator::Allocator;
 pub use file::WorldFile;
 pub use first::{GROUP, SUBSCRIPTION};
-use issuer::Issuer;
 
 /// The version of the file format this build writes. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// All that a sandbox knows.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     /// Hands out uids, guids, ports and addresses.
-    pub issuer: Issuer,
+    pub allocator: Allocator,
     /// What the API server holds.
     pub kubernetes: Store,
     /// What Azure holds.
@@ -56,7 +56,7 @@ impl Serialize for World {
             self.kubernetes.objects.values().flat_map(BTreeMap::values).collect();
         let mut document = serializer.serialize_struct("World", 8)?;
         document.serialize_field("formatVersion", FORMAT_VERSION)?;
-        document.serialize_field("issuer", &self.issuer)?;
+        document.serialize_field("allocator", &self.allocator)?;
         let kubernetes = KubernetesPart {
             version: &self.kubernetes.version,
             resource_version: self.kubernetes.resource_version,
@@ -110,7 +110,7 @@ impl World {
                 .ok_or_else(|| wrong(format!("it has no {name}")))
         };
         let mut world = Self {
-            issuer: parsed(take("issuer")?, "issuer").map_err(wrong)?,
+            allocator: parsed(take("allocator")?, "allocator").map_err(wrong)?,
             directory: parsed(take("directory")?, "directory").map_err(wrong)?,
             operations: parsed(take("operations")?, "operations").map_err(wrong)?,
             facts: parsed(take("facts")?, "facts").map_err(wrong)?,

@@ -53,7 +53,9 @@ impl Webhook {
     /// Sends the report; why that failed, fit to be shown.
     pub(super) async fn deliver(&self, report: &Report) -> Result<(), String> {
         let body = match self.format {
-            WebhookFormat::Json => serde_json::to_vec(report),
+            WebhookFormat::Json => {
+                privlink_render::json::value(report).and_then(|it| serde_json::to_vec(&it))
+            }
             WebhookFormat::Slack => serde_json::to_vec(&chat::slack(report)),
             WebhookFormat::Teams => serde_json::to_vec(&chat::teams(report)),
         };

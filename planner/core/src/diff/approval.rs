@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::input::Input;
 use crate::join::Join;
@@ -21,9 +22,9 @@ use super::draft::{Draft, Stage};
 use super::trial::Trial;
 
 /// The state of a connection that nobody decided on, or on which Azure failed what was decided.
-pub(super) const UNDECIDED: &str = "Pending";
+pub(super) const UNDECIDED: ConnectionStatus = ConnectionStatus::Pending;
 
-/// The request message that the provider's side goes on showing once it is approved: a token is not left there.
+/// The request message that the provider's side still shows once it is approved: a token is not left there.
 pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
     if token::is_token(input.wanted, message) { "" } else { message }
 }
@@ -46,7 +47,7 @@ pub(crate) fn decide(
     let op = Op::SetConnection {
         service: link.to_owned(),
         endpoint: endpoint.as_str().to_owned(),
-        status: decision.status().to_owned(),
+        status: decision.status(),
         // The provider's side shows one text: the request message, until somebody writes another.
         description: match (decision, message) {
             (Decision::Approve, message) if !message.is_empty() => message.to_owned(),
@@ -73,7 +74,7 @@ pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
         decided.insert(link.id().to_lowercase());
         for mut consumer in private_link_service::consumers(link) {
             if private_link_service::has_failed(link, &ResourceId::new(&consumer.endpoint)) {
-                UNDECIDED.clone_into(&mut consumer.status);
+                consumer.status = UNDECIDED;
             }
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
                 part.add(foreign(join, Some(service), link.id(), &consumer, trial));
@@ -114,9 +115,9 @@ fn foreign(
     match decision(input, &asker) {
         Some(decision) => {
             let message = kept(input, request_message);
-            trial.decide(link, &endpoint, decision.status());
+            trial.decide(link, &endpoint, &decision.status());
             part.add(decide(&at, link, &endpoint, (decision, message)));
-            let cuts = decision == Decision::Reject && consumer.status == "Approved";
+            let cuts = decision == Decision::Reject && consumer.status.is_connected();
             if let Some(change) = part.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
             }
@@ -136,7 +137,7 @@ fn foreign(
             .at(place);
             part.findings.push(finding);
         }
-        None if consumer.status == "Pending" => {
+        None if consumer.status == ConnectionStatus::Pending => {
             let finding = Finding::new(
                 rule::STRANGER_PENDING,
                 at,

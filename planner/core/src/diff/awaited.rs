@@ -21,7 +21,7 @@ use crate::resource_id::ResourceId;
 use super::Part;
 use super::draft::{Draft, DraftKey, Stage};
 
-/// Drafts the waits for what syncs make, and puts behind them what hangs on it.
+/// Drafts the waits for what syncs make, and puts behind them what depends on it.
 pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Part {
     let mut part = Part::default();
     let waits = waits(prediction, so_far);
@@ -38,7 +38,7 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Pa
     for Wait { service, gone, again } in waits {
         let at = address(service);
         let expect = looked.expectations(service);
-        let op = Op::AwaitController { service: service.to_string(), expect, gone, again };
+        let op = await_controller(service, expect, gone, again);
         let draft = Draft::new(&at, Stage::Await, op)
             .needing(&at, Stage::Write)
             .needing(&at, Stage::Delete);
@@ -54,6 +54,12 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Pa
     let needs = order_sharers(prediction, &drafted.map(|it| &it.key.address).collect());
     part.needs.extend(needs);
     part
+}
+
+/// Waits for the controller's sync of a Service; `gone` and `again` as in the step.
+fn await_controller(service: &Key, expect: Vec<Expectation>, gone: bool, again: bool) -> Op {
+    let Key { namespace, name } = service.clone();
+    Op::AwaitController { namespace, name, expect, gone, again }
 }
 
 /// Drafts the waits for second syncs.
@@ -73,8 +79,7 @@ fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
         let mut expect = looked.expectations(service);
         // They follow one another: what several bring about is there behind the last.
         expect.extend(looked.shared_until(service));
-        let service = service.to_string();
-        let op = Op::AwaitController { service, expect, gone: false, again: true };
+        let op = await_controller(service, expect, false, true);
         Draft::new(&at, Stage::Settle, op).needing(&at, Stage::Finish)
     });
     settled.collect()
@@ -216,8 +221,7 @@ impl<'a, 'r> Looked<'a, 'r> {
             }
         }
         let draft = |(last, (needs, expect)): (&Key, (BTreeSet<&Key>, Vec<Expectation>))| {
-            let service = last.to_string();
-            let op = Op::AwaitController { service, expect, gone: false, again: false };
+            let op = await_controller(last, expect, false, false);
             let draft = Draft::new(&address(last), Stage::Share, op);
             needs.into_iter().fold(draft, |it, need| it.needing(&address(need), Stage::Await))
         };
@@ -234,8 +238,8 @@ impl<'a, 'r> Looked<'a, 'r> {
 }
 
 /// What a sync has an effect on, and the pools that it fills. A load balancer is shared: what of it is a
-/// Service's is expected child by child, and that it goes. One that goes with its last Service and comes
-/// back with another may as well stay: that follows from the order in which the controller gets to them.
+/// Service's is expected child by child, and that it is deleted. One that is deleted with its last Service and
+/// created again with another may as well stay: that follows from the order in which the controller gets to them.
 fn touches(outcome: &Outcome, after: &World) -> Vec<ResourceId> {
     let is_balancer = |id: &ResourceId| {
         let collection = id.collection();
@@ -251,7 +255,7 @@ fn touches(outcome: &Outcome, after: &World) -> Vec<ResourceId> {
     effects.chain(pools.map(|write| write.id.clone())).collect()
 }
 
-/// Fields that hang on facts nobody knows: they are predicted, but not waited for.
+/// Fields that depend on unknown facts: they are predicted, but not waited for.
 fn unsure(facts: &Facts) -> Vec<&'static str> {
     let hanging = [(Fact::Zones, "zones"), (Fact::DisableOutboundSnat, "disableOutboundSnat")];
     let is_assumed = |fact: Fact| facts.source(fact) == Origin::Assumed;
@@ -338,7 +342,7 @@ fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
     fields::expected(value, unsure)
 }
 
-/// What hangs on the Private Link Service of a Service waits for whichever sync makes that: of Services
+/// What depends on the Private Link Service of a Service waits for whichever sync makes that: of Services
 /// that share a frontend it may be another's.
 fn need_link(
     draft: &Draft,

@@ -13,6 +13,7 @@ use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::group_key;
 use crate::change::shown;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::controller::outcome::Outcome;
 use crate::desired::{Approval, Target};
@@ -219,30 +220,30 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_
 }
 
 /// The state that a new connection begins in. Where Azure's answer is not known, it is what is asked for.
-fn begins(endpoint: &Endpoint<'_>, answer: &Answer, trial: &Trial<'_>) -> String {
+fn begins(endpoint: &Endpoint<'_>, answer: &Answer, trial: &Trial<'_>) -> ConnectionStatus {
     let is_taken = matches!(answer, Answer::Taken);
     match (trial.status(&endpoint.id).filter(|_| is_taken), endpoint.wanted.approval) {
         (Some(status), _) => status,
         _ if endpoint.wanted.offer.as_ref().is_some_and(|it| it.is_automatic) => {
-            "Approved".to_owned()
+            ConnectionStatus::Approved
         }
-        (_, Approval::Automatic) => "Approved".to_owned(),
-        (_, Approval::Manual) => "Pending".to_owned(),
+        (_, Approval::Automatic) => ConnectionStatus::Approved,
+        (_, Approval::Manual) => ConnectionStatus::Pending,
     }
 }
 
-/// What replacing an endpoint does to whoever uses it: it is cut off, if it is connected, until the
-/// endpoint is made again.
+/// What replacing an endpoint does to whoever uses it: it is disconnected, if it is connected, until the
+/// endpoint is re-created.
 fn cut_off(id: &ResourceId, live: Option<&Live>) -> Effect {
     let status = live.and_then(live_connection).map(|connection| connection.status);
-    if status.as_deref() != Some("Approved") {
+    if status != Some(ConnectionStatus::Approved) {
         return Effect::None;
     }
     Effect::ConsumersDisconnected(vec![Consumer {
         endpoint: id.as_str().to_owned(),
         subscription: id.subscription().unwrap_or_default().to_owned(),
         request_message: String::new(),
-        status: "Approved".to_owned(),
+        status: ConnectionStatus::Approved,
         own: true,
         owner: None,
     }])
@@ -279,7 +280,7 @@ fn decide(
         return Some((Action::Create, "not in Azure yet".to_owned()));
     };
     let status = live_connection(live).map(|connection| connection.status).unwrap_or_default();
-    let rejected = status == "Rejected";
+    let rejected = status == ConnectionStatus::Rejected;
     let rejected_by = endpoint.rejected_by();
     if replaced {
         return replace("--replace asks for it");
@@ -287,7 +288,7 @@ fn decide(
     if re_offered(endpoint, fields).is_some() {
         return replace("its Offer says another alias, and an endpoint cannot connect again");
     }
-    if status == "Disconnected" || rejected && rejected_by.is_none() {
+    if status == ConnectionStatus::Disconnected || rejected && rejected_by.is_none() {
         let reason = format!("its connection is {status}, and an endpoint cannot connect again");
         return Some((Action::Replace, reason));
     }

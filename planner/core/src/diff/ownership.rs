@@ -1,10 +1,10 @@
-//! Objects that are nobody's, and objects that nobody could read.
+//! Objects that are unmanaged, and objects that could not be read.
 
 use crate::address::Address;
 use crate::plan::{Finding, Override, Refusal};
 use crate::rule;
 
-/// An object is as it is wanted, and nobody's: it is left alone until it is adopted.
+/// An object is as it is wanted, and unmanaged: it is left unchanged until it is adopted.
 pub(super) fn unmarked(at: &Address) -> Finding {
     Finding::new(
         rule::UNMARKED,

@@ -1,7 +1,7 @@
 //! What a plan is limited to: the nodes that `--target` and `--exclude` leave in, with what they need.
 //!
 //! What privlink writes is written by unit: a Service with all that the controller makes for it, an
-//! endpoint with its connection, a DNS record, the connection of somebody else's endpoint. A unit that
+//! endpoint with its connection, a DNS record, the connection of another owner's endpoint. A unit that
 //! is left out is not written, and its Service is not synced, so the prediction takes it as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub enum Misnamed {
         /// What it names.
         address: String,
     },
-    /// What is to be made anew is left out by the other flags.
+    /// What is to be re-created is left out by the other flags.
     #[error("--replace names {address}, which --target and --exclude leave out")]
     LeftOut {
         /// What it names.
@@ -193,8 +193,8 @@ impl Nodes {
 
 type Needs = BTreeMap<Address, BTreeSet<Address>>;
 
-/// What each unit needs. What is made needs what it is made on; what goes needs that what hangs on it
-/// goes before.
+/// What each unit needs. What is created needs what it depends on; what is deleted needs that what depends on it
+/// is deleted before.
 fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
     let (world, owners) = (input.live.world(), input.live.owners());
     let mut needs = Needs::new();

@@ -194,7 +194,8 @@ fn replace(
     let uid = live.at("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Op::DeleteService { namespace: namespace.clone(), name: name.clone(), uid };
     let gone = Op::AwaitController {
-        service: key.to_string(),
+        namespace: namespace.clone(),
+        name: name.clone(),
         expect: Vec::new(),
         gone: true,
         again: false,
@@ -264,7 +265,7 @@ fn pins_anything(stored: &Value, live: Option<&Value>) -> bool {
     given(stored).iter().any(|it| !had.contains(it))
 }
 
-/// The way out where the manifest and somebody else's port do not go together.
+/// The way out where the manifest and another manager's port are in conflict.
 fn added_by(cause: &Cause, wanted: &desired::Service, live: &Value) -> Option<String> {
     if !cause.field.starts_with("spec.ports[") {
         return None;

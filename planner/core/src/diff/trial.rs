@@ -7,14 +7,15 @@
 use serde_json::{Value, json};
 
 use crate::address::Address;
+use crate::arm::allocator;
 use crate::arm::azure::{Azure, Done};
 use crate::arm::error::ArmError;
-use crate::arm::hand;
 use crate::arm::private_endpoint::Directory;
 use crate::arm::resource::{PrivateDnsZone, PrivateEndpoint};
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::change::Action;
+use crate::connection_status::ConnectionStatus;
 use crate::diagnostic::Span;
 use crate::join::{Endpoint, Join, Record};
 use crate::node::dns_record::Entry;
@@ -43,7 +44,7 @@ impl From<Result<Done, ArmError>> for Answer {
 /// The writes so far, on a copy of what is predicted. Nothing is copied before the first.
 pub struct Trial<'a> {
     prediction: &'a Prediction,
-    tried: Option<(World, hand::Marks)>,
+    tried: Option<(World, allocator::Unknowns)>,
 }
 
 /// A caller with all rights, in one tenant: what it may in fact is not for a plan to say, but for a preflight.
@@ -75,9 +76,9 @@ impl<'a> Trial<'a> {
     }
 
     fn azure<T>(&mut self, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
-        let (world, hand) = self.tried.get_or_insert_with(|| self.prediction.hand_over());
+        let (world, allocator) = self.tried.get_or_insert_with(|| self.prediction.hand_over());
         let mut faults = Vec::new();
-        act(&mut Azure::new(world, Rules::Azure, hand, &mut faults))
+        act(&mut Azure::new(world, Rules::Azure, allocator, &mut faults))
     }
 
     fn world(&self) -> &World {
@@ -117,9 +118,9 @@ impl<'a> Trial<'a> {
     }
 
     /// The state that an endpoint's connection has after the writes so far.
-    pub(super) fn status(&self, endpoint: &ResourceId) -> Option<String> {
+    pub(super) fn status(&self, endpoint: &ResourceId) -> Option<ConnectionStatus> {
         let live = self.world().private_endpoints.get(&endpoint.key())?;
-        live.connection().map(|(connection, _)| connection.status().to_owned())
+        live.connection().map(|(connection, _)| connection.status().into())
     }
 
     /// Writes what keeps an endpoint's name.
@@ -162,7 +163,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Approves or rejects a connection on its provider's side.
-    pub(super) fn decide(&mut self, link: &str, endpoint: &ResourceId, status: &str) -> Answer {
+    pub(super) fn decide(
+        &mut self,
+        link: &str,
+        endpoint: &ResourceId,
+        status: &ConnectionStatus,
+    ) -> Answer {
         let link = self.world().private_link_services.get(&link.to_lowercase());
         let connections = link.and_then(|it| it.properties.private_endpoint_connections.as_ref());
         let mut connections = connections.into_iter().flatten();
@@ -187,7 +193,7 @@ fn is_shown(world: &World, subnet: &ResourceId) -> bool {
         && world.subnets.contains_key(&subnet.key())
 }
 
-/// What is found where Azure refuses a write; nothing if it is told already why.
+/// What is found where Azure refuses a write; nothing if the cause is reported already.
 pub(super) fn refused(
     (at, place): (&Address, &Span),
     error: &ArmError,

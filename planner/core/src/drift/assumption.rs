@@ -1,4 +1,4 @@
-//! Differences that hang on assumed facts.
+//! Differences that depend on assumed facts.
 //!
 //! Nobody knows what an assumed fact really is. A difference that is not there when the fact has
 //! another value, one that Azure itself suggests, shows nothing of Azure but only that the fact may be
@@ -131,7 +131,7 @@ fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
 }
 
 /// Takes out of the differences what is none with other facts. Facts that would make something else
-/// differ are no explanation: Azure speaks against them.
+/// differ are no explanation: Azure contradicts them.
 pub(super) fn unverified(
     found: Vec<Found>,
     fact: Fact,

@@ -54,7 +54,7 @@ impl Baseline {
         since
     }
 
-    /// What a saved plan was made from. What the plan itself deletes or makes anew does not count.
+    /// What a saved plan was made from. What the plan itself deletes or re-creates does not count.
     pub fn of_plan(saved: &SavedPlan) -> Self {
         let mut since = Self::default();
         let remade = |address: &Address| {
@@ -188,7 +188,7 @@ fn consumer(
     was: &Consumer,
     now: Option<&Consumer>,
 ) -> Option<Difference> {
-    if was.status != "Approved" || now.is_some_and(|now| now.status == "Approved") {
+    if !was.status.is_connected() || now.is_some_and(|now| now.status.is_connected()) {
         return None;
     }
     let at = endpoint_connection::address(&was.endpoint, &BTreeMap::new());

@@ -392,9 +392,9 @@ fn cause(class: Class, progress: &Progress) -> Cause {
     cause
 }
 
-/// The consumers that lose their connection when it goes.
+/// The consumers that are disconnected when it is deleted.
 fn approved(node: &View) -> Vec<String> {
-    let approved = node.consumers.iter().filter(|consumer| consumer.status == "Approved");
+    let approved = node.consumers.iter().filter(|consumer| consumer.status.is_connected());
     approved.map(|consumer| consumer.endpoint.clone()).collect()
 }
 

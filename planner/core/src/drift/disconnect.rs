@@ -114,7 +114,7 @@ impl Judge<'_> {
             link.id().eq_ignore_ascii_case(id) || frontend.is_some_and(|it| it.key() == *id)
         });
         let consumers = hit.flat_map(|link| private_link_service::consumers(link));
-        consumers.filter(|it| it.status == "Approved").map(|it| it.endpoint).collect()
+        consumers.filter(|it| it.status.is_connected()).map(|it| it.endpoint).collect()
     }
 }
 
@@ -136,5 +136,5 @@ fn lost(prediction: &Prediction) -> BTreeSet<String> {
         .iter()
         .filter(|(at, before)| after.get(at).is_none_or(|after| after.identity != before.identity));
     let consumers = gone.flat_map(|(_, node)| &node.consumers);
-    consumers.filter(|it| it.status == "Approved").map(|it| it.endpoint.clone()).collect()
+    consumers.filter(|it| it.status.is_connected()).map(|it| it.endpoint.clone()).collect()
 }

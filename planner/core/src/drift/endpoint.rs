@@ -187,7 +187,7 @@ fn changed(
 fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
     let Some(connection) = endpoint.connection() else { return };
     let peer = endpoint.peer();
-    let (class, by, message) = match (ConnectionStatus::of(&connection.status), &peer) {
+    let (class, by, message) = match (&connection.status, &peer) {
         // The endpoint remembers a connection that its target knows nothing of.
         (ConnectionStatus::Approved | ConnectionStatus::Pending, Peer::Unknown(link)) => (
             Class::Recreated,
@@ -218,9 +218,7 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
                 link.name()
             ),
         ),
-        (ConnectionStatus::Approved, Peer::Shows(link, other))
-            if ConnectionStatus::of(other) != ConnectionStatus::Approved =>
-        {
+        (ConnectionStatus::Approved, Peer::Shows(link, other)) if !other.is_connected() => {
             let message = format!("it says Approved, and {} says {other}", link.name());
             (Class::Disconnected, By::Provider, message)
         }
@@ -296,7 +294,7 @@ type Told = (Class, By, String, Repair);
 fn told(
     look: &Look<'_>,
     link: &PrivateLinkService,
-    (status, is_own): (&str, bool),
+    (status, is_own): (&ConnectionStatus, bool),
     decision: Option<Decision>,
 ) -> Option<Told> {
     let name = link.name();
@@ -306,13 +304,13 @@ fn told(
         return Some((Class::NotApplied, By::DesiredState, message, Repair::apply(look.apply)));
     }
     match status {
-        "Disconnected" if !is_own => Some((
+        ConnectionStatus::Disconnected if !is_own => Some((
             Class::ConsumerGone,
             By::Consumer,
             format!("the consumer is disconnected from {name}"),
             Repair::advice("ask the consumer; its endpoint must be re-created"),
         )),
-        "Pending" if !is_own => Some((
+        ConnectionStatus::Pending if !is_own => Some((
             Class::AwaitingApproval,
             By::Consumer,
             format!("a consumer asks to connect to {name}, and no EndpointApproval names it"),

@@ -7,7 +7,7 @@ use crate::names;
 
 use super::report::{Difference, Ignored, UnusedIgnore, Why};
 
-/// Marks what is ignored, and gives the entries that ignore nothing.
+/// Unknowns what is ignored, and gives the entries that ignore nothing.
 pub(super) fn mark(input: &Input<'_>, differences: &mut [Difference]) -> Vec<UnusedIgnore> {
     let policy = input.wanted.policy().into_iter();
     let entries = policy.flat_map(|policy| &policy.ignore_drift);

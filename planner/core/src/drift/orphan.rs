@@ -1,4 +1,4 @@
-//! What nothing wants: left behind by its marks, or somebody else's on the controller's load balancer.
+//! What nothing wants: left behind by its marks, or another owner's on the controller's load balancer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,8 +86,8 @@ fn left(seen: &Seen, at: &Address, id: &str, message: &str) -> Difference {
     difference
 }
 
-/// Frontends and rules that no Service owns: left behind if the controller named them, and else somebody
-/// else's, which it leaves alone and which keep the load balancer alive (finding 35).
+/// Frontends and rules that no Service owns: left behind if the controller named them, and else another
+/// owner's, which it leaves alone and which keep the load balancer alive (finding 35).
 fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let id = ResourceId::new(balancer.id());
     let mut foreign: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

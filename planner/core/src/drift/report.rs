@@ -383,7 +383,7 @@ pub struct Difference {
     /// What differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
-    /// Whether it goes away without anybody doing anything.
+    /// Whether it resolves by itself.
     pub heals: Heals,
     /// What repairs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -517,7 +517,7 @@ pub struct LastModified {
     pub at: Option<String>,
 }
 
-/// Whether a difference goes away by itself.
+/// Whether a difference resolves by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heals {

@@ -29,7 +29,7 @@ fn public_behind_firewall(subject: &Subject<'_>) -> Option<Finding> {
         })
 }
 
-/// The add-on's own gateways are made anew when the mesh goes to another revision.
+/// The add-on's own gateways are re-created when the mesh is upgraded to another revision.
 fn mesh_gateway(subject: &Subject<'_>) -> Option<Finding> {
     let key = &subject.outcome.service;
     let is_gateway =

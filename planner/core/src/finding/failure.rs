@@ -19,7 +19,7 @@ use crate::rule::{At, Example, basis, rules};
 use super::{Check, Subject};
 
 /// The controller will report an error (table of errors of the controller's reference; findings 11 to
-/// 16). Errors that have a finding of their own are told there.
+/// 16). Errors that have a finding of their own are reported there.
 fn error(subject: &Subject<'_>) -> Option<Finding> {
     let failure = subject.outcome.error.as_ref()?;
     let error = failure.in_short();
@@ -111,7 +111,7 @@ impl Done {
 /// Who loses a Private Link Service, in words that stand after "which".
 fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
     let consumers = link.map(|link| private_link_service::consumers(link)).unwrap_or_default();
-    let mut connected = consumers.into_iter().filter(|it| it.status == "Approved").peekable();
+    let mut connected = consumers.into_iter().filter(|it| it.status.is_connected()).peekable();
     if connected.peek().is_none() {
         return "nobody is connected to".to_owned();
     }

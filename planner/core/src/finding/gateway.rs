@@ -136,7 +136,7 @@ fn connected_to<'a>(
 }
 
 /// A live Service of a Gateway that is not in the input, while one of the same namespace and controller is new: what was renamed
-/// goes, with all that hangs on it.
+/// is deleted, with all that depends on it.
 fn renamed(
     service: &Service,
     by: &MadeBy,

@@ -10,7 +10,7 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{self, At, Example, basis, rules};
 
-/// The Private Link Service goes and comes back as another resource (finding 6).
+/// The Private Link Service is deleted and re-created as another resource (finding 6).
 fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
     if private_link_service::identity(before) == private_link_service::identity(after) {
@@ -18,7 +18,7 @@ fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     }
     let consumers: Vec<String> = private_link_service::consumers(before)
         .into_iter()
-        .filter(|consumer| consumer.status == "Approved")
+        .filter(|consumer| consumer.status.is_connected())
         .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
         .collect();
     let cut = if consumers.is_empty() {

@@ -86,7 +86,7 @@ fn is_proxied(link: &PrivateLinkService) -> bool {
 
 /// The header comes before the probes of other Services on the load balancer too, and on one frontend
 /// before all connections (kubernetes/kubernetes pull request 121819; reported, and documented badly).
-/// Told where the Private Link Service is, or at the neighbour if that is nobody's of the input.
+/// Reported where the Private Link Service is, or at the neighbour if it belongs to no Service of the input.
 fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
     let own = subject.link_after().filter(|link| is_proxied(link))?;
     if !subject.says_true("azure-pls-create") {

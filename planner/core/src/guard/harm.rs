@@ -7,18 +7,18 @@ use crate::kubernetes::service::Key;
 use crate::planned::Planned;
 use crate::resource_id::ResourceId;
 
-/// A Private Link Service that goes, with those who are connected to it.
+/// A Private Link Service that is deleted, with those who are connected to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Harm {
     /// Its name in Azure.
     pub link: String,
     /// The endpoints that are disconnected, by name.
     pub consumers: Vec<String>,
-    /// Why it goes.
+    /// Why it is deleted.
     pub cause: Cause,
 }
 
-/// Why a Private Link Service goes.
+/// Why a Private Link Service is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Its Service is deleted.

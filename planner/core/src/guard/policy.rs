@@ -1,4 +1,4 @@
-//! What the guard is told: whom it warns, whom it refuses, and whom it never holds back.
+//! The guard's configuration: whom it warns, whom it refuses, and whom it never blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::review::Request;
 pub enum Mode {
     /// Nothing: it is not even looked at.
     Off,
-    /// It is told.
+    /// It is let through with a warning.
     #[default]
     Warn,
     /// It is refused.
@@ -52,7 +52,7 @@ pub struct Policy {
     pub fail_closed: bool,
     /// Namespaces that are left alone, beside `kube-system`: the guard's own.
     pub spared: BTreeSet<String>,
-    /// Users who are told, and never held back.
+    /// Users who are warned, and never blocked.
     pub exempt_users: BTreeSet<String>,
 }
 
@@ -74,7 +74,7 @@ impl Default for Policy {
     }
 }
 
-/// The namespace of the cluster's own parts, which nobody is to hold back.
+/// The namespace of the cluster's own parts, which is never blocked.
 const KUBE_SYSTEM: &str = "kube-system";
 
 impl Policy {

@@ -69,7 +69,7 @@ fn passed(request: &Request, policy: &Policy) -> Option<Pass> {
     }
 }
 
-/// A Service whose type goes away: worth looking at.
+/// A Service whose type is removed: worth looking at.
 fn edit() -> Request {
     update(service("LoadBalancer"), service("ClusterIP"))
 }

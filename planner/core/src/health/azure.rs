@@ -23,8 +23,8 @@ use crate::join::Join;
 /// whoever connects to its Services.
 fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let mut told = BTreeSet::new();
-    let mut tell = |at: Address, status: &str, of: &str| {
-        let message = match ConnectionStatus::of(status) {
+    let mut tell = |at: Address, status: &ConnectionStatus, of: &str| {
+        let message = match status {
             ConnectionStatus::Other(other) if other.is_empty() => {
                 format!("{of} shows no state of the connection, which is not taken for connected")
             }
@@ -83,7 +83,7 @@ fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 .flatten()
                 .any(|it| it == "*" || it.eq_ignore_ascii_case(&consumer.subscription));
             let at = connection_address(&consumer.endpoint, join.input.own());
-            if ConnectionStatus::of(&consumer.status) != ConnectionStatus::Approved
+            if !consumer.status.is_connected()
                 || join.input.own().contains_key(&id.key())
                 || by_itself
                 || decision::names(join.input, key, &id)

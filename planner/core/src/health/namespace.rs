@@ -22,7 +22,7 @@ use super::{Check, UNCHECKED};
 enum State<'a> {
     /// It is there.
     Active,
-    /// It is being deleted: what is in it goes, and nothing new is taken.
+    /// It is being deleted: what is in it is deleted, and nothing new is taken.
     Terminating,
     /// It is not there.
     Absent,
@@ -61,7 +61,7 @@ fn is_terminating(namespace: &Value) -> bool {
         || text(namespace, "/status/phase") == Some("Terminating")
 }
 
-/// That a Service cannot be created, since its namespace is not there or goes.
+/// That a Service cannot be created, since its namespace is not there or is being deleted.
 pub(crate) fn missing(wanted: &Wanted<'_>, key: &Key, is_terminating: bool) -> Finding {
     let namespace = &key.namespace;
     let what =
@@ -79,7 +79,7 @@ fn place(wanted: &Wanted<'_>, key: &Key) -> Option<String> {
     Some(place.map_or_else(|| service.span.place(), |place| place.span.place()).to_string())
 }
 
-/// Each namespace is reported once: at the first Service that would be created in it, or that goes with it.
+/// Each namespace is reported once: at the first Service that would be created in it, or that is deleted with it.
 pub(crate) fn namespaces(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let (wanted, live) = (join.input.wanted, join.input.live);
     // The API server looks at the namespace before it asks a guard.

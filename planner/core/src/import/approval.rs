@@ -1,10 +1,11 @@
-//! Approvals: who is let in, and who was turned away.
+//! Approvals: who is approved, and who was rejected.
 
 use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::connection_status::ConnectionStatus;
 use crate::node::private_link_service;
 use crate::resource_id::ResourceId;
 
@@ -32,10 +33,10 @@ pub(super) fn documents(
             let id = ResourceId::new(&consumer.endpoint);
             let own = endpoints.iter().find(|endpoint| endpoint.id == id);
             let asks = own.and_then(|own| own.live.connection()).is_none_or(|(_, manual)| manual);
-            match consumer.status.as_str() {
-                "Approved" if asks => approved.push(json!({"endpoint": id.as_str()})),
-                "Rejected" if own.is_none() => rejected.push(json!({"endpoint": id.as_str()})),
-                "Approved" | "Rejected" => {}
+            match &consumer.status {
+                ConnectionStatus::Approved if asks => approved.push(json!({"endpoint": id.as_str()})),
+                ConnectionStatus::Rejected if own.is_none() => rejected.push(json!({"endpoint": id.as_str()})),
+                ConnectionStatus::Approved | ConnectionStatus::Rejected => {}
                 status if own.is_none() => notes.push(format!(
                     "the connection of {id} to Service {service} is {status}, and is left to an EndpointApproval \
                      that names it"

@@ -10,6 +10,7 @@ use crate::arm::resource::{
     Reference, ServiceConnection, ServiceConnectionProperties,
 };
 use crate::change::FieldDiff;
+use crate::connection_status::ConnectionStatus;
 use crate::desired::{Approval, PrivateEndpoint};
 use crate::field_diff;
 use crate::input::Input;
@@ -125,7 +126,7 @@ pub(crate) fn unlanded(live: &Live, body: &Live) -> Vec<FieldDiff> {
 /// Whether Azure takes another request message of an endpoint: while nobody decided on its connection. It
 /// keeps what it has from then on (ARM contract, table "In place?").
 fn takes_message(live: &Live) -> bool {
-    live_connection(live).is_none_or(|it| it.manual && it.status == "Pending")
+    live_connection(live).is_none_or(|it| it.manual && it.status == ConnectionStatus::Pending)
 }
 
 /// What is found where the request message is another one, and would not land.

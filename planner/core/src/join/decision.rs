@@ -1,5 +1,6 @@
 //! What the stack's approvals decide on connections.
 
+use crate::connection_status::ConnectionStatus;
 use crate::desired::{self, EndpointApproval};
 use crate::diagnostic::Span;
 use crate::input::Input;
@@ -9,18 +10,18 @@ use crate::resource_id::ResourceId;
 /// What is decided on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is let in.
+    /// It is approved.
     Approve,
-    /// It is turned away.
+    /// It is rejected.
     Reject,
 }
 
 impl Decision {
     /// The state it gives the connection.
-    pub(crate) const fn status(self) -> &'static str {
+    pub(crate) const fn status(self) -> ConnectionStatus {
         match self {
-            Self::Approve => "Approved",
-            Self::Reject => "Rejected",
+            Self::Approve => ConnectionStatus::Approved,
+            Self::Reject => ConnectionStatus::Rejected,
         }
     }
 }
@@ -33,13 +34,13 @@ pub(crate) struct Asker<'a> {
     /// The endpoint.
     pub(crate) endpoint: &'a ResourceId,
     /// The state of its connection.
-    pub(crate) status: &'a str,
+    pub(crate) status: &'a ConnectionStatus,
     /// Its request message.
     pub(crate) message: &'a str,
 }
 
 /// What the stack's approvals decide on an endpoint that asks for a Service. A rejection wins; a rejected connection
-/// is never turned round. Where a request message is expected, it must be the same to the letter.
+/// is never approved again. Where a request message is expected, it must be the same to the letter.
 pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision> {
     let Asker { service, endpoint, status, message } = *asker;
     let service = service?;
@@ -49,14 +50,14 @@ pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision>
             continue;
         }
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
-            return (status != "Rejected").then_some(Decision::Reject);
+            return (*status != ConnectionStatus::Rejected).then_some(Decision::Reject);
         }
         approved |= approval.approve.iter().any(|it| {
             let expected = it.request_message.as_ref();
             matches(&it.consumer, endpoint) && expected.is_none_or(|it| it.value == message)
         });
     }
-    (approved && status == "Pending").then_some(Decision::Approve)
+    (approved && *status == ConnectionStatus::Pending).then_some(Decision::Approve)
 }
 
 /// The EndpointApproval that names an endpoint which asks, and expects another request message of it.
@@ -64,7 +65,7 @@ pub(crate) fn expecting_other<'a>(
     input: &Input<'a>,
     asker: &Asker<'_>,
 ) -> Option<(&'a EndpointApproval, &'a Span)> {
-    if asker.status != "Pending" || decision(input, asker).is_some() {
+    if *asker.status != ConnectionStatus::Pending || decision(input, asker).is_some() {
         return None;
     }
     let service = asker.service?;
@@ -76,7 +77,7 @@ pub(crate) fn expecting_other<'a>(
     expecting.next()
 }
 
-/// The EndpointApproval that turns an endpoint away which asks for a Service.
+/// The EndpointApproval that rejects an endpoint which asks for a Service.
 pub(crate) fn rejecting<'a>(
     input: &Input<'a>,
     service: Option<&Key>,
@@ -87,7 +88,7 @@ pub(crate) fn rejecting<'a>(
     rejecting.next().map(|approval| approval.name.as_str())
 }
 
-/// Whether an EndpointApproval of a Service names an endpoint, to let it in or to turn it away.
+/// Whether an EndpointApproval of a Service names an endpoint, to approve or to reject it.
 pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
     let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
     let mut listed =

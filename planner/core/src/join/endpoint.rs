@@ -65,7 +65,7 @@ impl<'a> Endpoint<'a> {
         self.input.wanted.owns(self.seen().and_then(owner))
     }
 
-    /// Whether nobody's mark is on the live endpoint, and nobody asks to put ours there.
+    /// Whether the live endpoint carries no stack's mark, and adopting it is not asked for.
     pub(crate) fn is_unmarked(&self) -> bool {
         self.seen().is_some_and(|live| owner(live).is_none()) && !self.input.options.adopt
     }
@@ -126,7 +126,7 @@ impl<'a> Endpoint<'a> {
         decision::rejecting(self.input, service, &self.id)
     }
 
-    /// Its name, as it is once the endpoint is made anew, or as it is.
+    /// Its name, as it is once the endpoint is re-created, or as it is.
     pub(crate) fn record(&self, remade: bool) -> Option<Record<'a>> {
         let sides = (self.input, self.prediction);
         Record::of(sides, self.wanted, &self.id, (&self.address(remade), remade))

@@ -6,7 +6,7 @@ use crate::desired::MadeBy;
 use crate::kubernetes::managers::{self, Tool};
 use crate::pointer::{At, text};
 
-/// Labels whose keys begin so are the controllers' own; which they are hangs on the version.
+/// Labels whose keys begin so are the controllers' own; which they are depends on the version.
 const OWN_LABELS: [&str; 6] = [
     "gateway.networking.k8s.io/",
     "gateway.istio.io/",

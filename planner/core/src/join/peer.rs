@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateEndpoint as Live, PrivateLinkService};
+use crate::connection_status::ConnectionStatus;
 use crate::input::Input;
 use crate::node::private_endpoint::{LiveConnection, live_connection};
 use crate::node::private_link_service;
@@ -20,7 +21,7 @@ pub(crate) enum Peer<'a> {
     /// Its Private Link Service has no connection of it.
     Unknown(&'a PrivateLinkService),
     /// Its Private Link Service shows it in this state.
-    Shows(&'a PrivateLinkService, String),
+    Shows(&'a PrivateLinkService, ConnectionStatus),
 }
 
 /// The other end of an endpoint's connection, by the id or the alias that it names.
@@ -52,7 +53,7 @@ fn both<'a>(
     Some((connection, link))
 }
 
-fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<String> {
+fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<ConnectionStatus> {
     let consumers = private_link_service::consumers(link).into_iter();
     let mut own = consumers.filter(|it| ResourceId::new(&it.endpoint) == *id);
     own.next().map(|consumer| consumer.status)
@@ -68,7 +69,7 @@ pub(super) fn forgot(
     live: &Live,
 ) -> bool {
     let Some(connection) = live_connection(live) else { return false };
-    if !["Approved", "Pending"].contains(&connection.status.as_str()) {
+    if !matches!(connection.status, ConnectionStatus::Approved | ConnectionStatus::Pending) {
         return false;
     }
     if let Some((_, link)) = both(prediction, live) {
@@ -89,7 +90,7 @@ pub(super) fn disagreement(
 ) -> Option<Finding> {
     let (connection, link) = both(prediction, live)?;
     let there = status_at(link, id);
-    let is_cut = ["Disconnected", "Rejected"].contains(&connection.status.as_str());
+    let is_cut = connection.status.is_over();
     let message = match &there {
         Some(there) if *there == connection.status => return None,
         // A connection that is over need not be listed any more.

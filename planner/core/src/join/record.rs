@@ -81,8 +81,8 @@ pub(crate) struct Unzoned<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Joins. `address` is the endpoint's in its subnet, or its mark; `remade` whether the endpoint is made
-    /// anew.
+    /// Joins. `address` is the endpoint's in its subnet, or its mark; `remade` whether the endpoint is
+    /// re-created.
     pub(super) fn of(
         (input, prediction): (&'a Input<'a>, &'a Prediction),
         endpoint: &'a PrivateEndpoint,

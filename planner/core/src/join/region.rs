@@ -80,7 +80,7 @@ fn elsewhere(endpoint: &PrivateEndpoint, network: &Value, at: &Address) -> Optio
 }
 
 /// Whether Azure has no place for the endpoint, as far as its virtual network was read: found before a
-/// live endpoint is deleted to be made anew elsewhere.
+/// live endpoint is deleted to be re-created elsewhere.
 pub(super) fn misplaced(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,

@@ -9,7 +9,7 @@ use crate::desired;
 use crate::document::Services;
 use crate::field_diff;
 use crate::input::Input;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::defaults::{self, Network, Unknowns};
 use crate::kubernetes::managers;
 use crate::kubernetes::server_side_apply::{self, Conflict, Manager, SERVICE, Writer};
 use crate::kubernetes::service::Key;
@@ -71,8 +71,8 @@ impl<'a> Service<'a> {
         self.input.wanted.owns(self.live.and_then(stack_of))
     }
 
-    /// Whether the live Service is as its manifest asks, and carries nobody's mark, and nobody asks to put ours
-    /// there.
+    /// Whether the live Service is as its manifest asks, and carries no stack's mark, and adopting it is
+    /// not asked for.
     pub(crate) fn is_unmarked(&self) -> bool {
         let unmarked = |live: &&Value| stack_of(live).is_none() && !self.input.options.adopt;
         self.actor == Actor::Privlink
@@ -95,7 +95,7 @@ impl<'a> Service<'a> {
         self.stored_of(self.live, &self.manifest)
     }
 
-    /// The object as the API server will store it if it is created anew.
+    /// The object as the API server will store it if it is re-created.
     pub(crate) fn created(&self) -> Result<Value, Vec<Conflict>> {
         self.stored_of(None, &self.manifest)
     }
@@ -108,8 +108,8 @@ impl<'a> Service<'a> {
         let merged = server_side_apply::applied(&SERVICE, base, manifest, &self.writer(), force)?;
         let network = self.network();
         Ok(match live {
-            None => defaults::create(merged, &network, &mut Marks),
-            Some(live) => defaults::update(merged, live, &network, &mut Marks),
+            None => defaults::create(merged, &network, &mut Unknowns),
+            Some(live) => defaults::update(merged, live, &network, &mut Unknowns),
         })
     }
 
@@ -121,7 +121,7 @@ impl<'a> Service<'a> {
     pub(crate) fn differing(&self) -> Option<Vec<FieldDiff>> {
         let live = self.live?;
         let merged = self.merged(Some(live), &self.writer())?;
-        let stored = defaults::update(merged, live, &self.network(), &mut Marks);
+        let stored = defaults::update(merged, live, &self.network(), &mut Unknowns);
         Some(field_diff::fields(Some(&comparable(live)), Some(&comparable(&stored))))
     }
 
@@ -173,7 +173,7 @@ impl<'a> Service<'a> {
         };
         // Node ports are handed out.
         let shown = |object: &Value| without_node_ports(comparable(object));
-        let alone = shown(&defaults::create(alone, &self.network(), &mut Marks));
+        let alone = shown(&defaults::create(alone, &self.network(), &mut Unknowns));
         let is_unknown = |field: &FieldDiff| {
             field.after.as_ref().is_some_and(|value| unknown::is_unknown(&value.to_string()))
         };
@@ -210,7 +210,7 @@ fn without_node_ports(mut object: Value) -> Value {
 pub(crate) fn made_anew(manifest: &Value, was: &Value) -> Option<Value> {
     let writer = writer(&Actor::Privlink);
     let merged = server_side_apply::applied(&SERVICE, None, manifest, &writer, false).ok()?;
-    Some(defaults::create(merged, &network_of(was), &mut Marks))
+    Some(defaults::create(merged, &network_of(was), &mut Unknowns))
 }
 
 /// The live Service as the API server stores it once a manifest is applied by privlink; nothing where another
@@ -218,7 +218,7 @@ pub(crate) fn made_anew(manifest: &Value, was: &Value) -> Option<Value> {
 pub(crate) fn stored_over(live: &Value, manifest: &Value) -> Option<Value> {
     let writer = writer(&Actor::Privlink);
     let merged = server_side_apply::applied(&SERVICE, Some(live), manifest, &writer, false).ok()?;
-    Some(defaults::update(merged, live, &network_of(live), &mut Marks))
+    Some(defaults::update(merged, live, &network_of(live), &mut Unknowns))
 }
 
 fn network_of(service: &Value) -> Network {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::World;
+use crate::connection_status::ConnectionStatus;
 use crate::desired::PrivateEndpoint;
 use crate::desired::Subnet;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
@@ -41,7 +42,7 @@ pub(crate) fn owner(live: &Live) -> Option<&str> {
 }
 
 /// The state of a live endpoint's connection, as the endpoint shows it.
-pub fn status(live: &Value) -> Option<String> {
+pub fn status(live: &Value) -> Option<ConnectionStatus> {
     live_connection(&parsed(live)).map(|connection| connection.status)
 }
 
@@ -67,12 +68,12 @@ pub(crate) fn subnet_id(endpoint: &PrivateEndpoint, id: &ResourceId) -> Resource
 }
 
 /// The mark of the address an endpoint gets.
-pub use crate::arm::hand::endpoint_address as address_mark;
+pub use crate::arm::allocator::endpoint_address as address_mark;
 
 /// A connection as its endpoint shows it.
 pub(crate) struct LiveConnection {
     pub(crate) target: Option<String>,
-    pub(crate) status: String,
+    pub(crate) status: ConnectionStatus,
     pub(crate) manual: bool,
 }
 
@@ -80,7 +81,7 @@ pub(crate) fn live_connection(live: &Live) -> Option<LiveConnection> {
     let (connection, manual) = live.connection()?;
     Some(LiveConnection {
         target: connection.properties.private_link_service_id.clone(),
-        status: connection.status().to_owned(),
+        status: connection.status().into(),
         manual,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
@@ -77,7 +78,10 @@ pub(crate) fn consumers(service: &PrivateLinkService) -> Vec<Consumer> {
                     .and_then(|state| state.description.clone())
                     .filter(|description| !NO_MESSAGE.contains(&description.as_str()))
                     .unwrap_or_default(),
-                status: state.and_then(|state| state.status.clone()).unwrap_or_default(),
+                status: state
+                    .and_then(|state| state.status.as_deref())
+                    .map(ConnectionStatus::from)
+                    .unwrap_or_default(),
                 own: false,
                 owner: None,
             }

@@ -16,7 +16,7 @@ pub(crate) fn stack_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(STACK_LABEL)?.as_str()
 }
 
-/// Marks a manifest as the stack's.
+/// Unknowns a manifest as the stack's.
 pub(crate) fn mark(manifest: &mut Value, stack: &str) {
     let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;

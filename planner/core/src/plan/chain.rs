@@ -33,6 +33,34 @@ pub enum What<'a> {
     },
 }
 
+/// What a row does to traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowEffect {
+    /// Nothing.
+    None,
+    /// It is reached by another alias from then on.
+    NewAlias,
+    /// Connections in flight may break and come back.
+    Interrupted,
+    /// It is disconnected while the endpoint is re-created.
+    DisconnectedMeanwhile,
+    /// It is disconnected until its endpoint is re-created.
+    Disconnected,
+}
+
+impl RowEffect {
+    /// In a few words; empty if nothing.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::NewAlias => "new alias",
+            Self::Interrupted => "traffic breaks briefly",
+            Self::DisconnectedMeanwhile => "disconnected meanwhile",
+            Self::Disconnected => "disconnected until re-created",
+        }
+    }
+}
+
 impl What<'_> {
     /// What becomes of it.
     pub const fn action(&self) -> Action {
@@ -60,25 +88,25 @@ impl What<'_> {
         }
     }
 
-    /// What it does to traffic, in a few words; empty if nothing.
-    pub fn effect(&self) -> &'static str {
+    /// What it does to traffic.
+    pub fn effect(&self) -> RowEffect {
         match self {
-            Self::Connections { disconnects: true, .. } => "disconnected until re-created",
-            Self::Connections { .. } => "",
+            Self::Connections { disconnects: true, .. } => RowEffect::Disconnected,
+            Self::Connections { .. } => RowEffect::None,
             Self::Change(change) => match (&change.effect, change.address.kind, change.action) {
-                (Effect::BriefInterruption, _, _) => "traffic breaks briefly",
-                (_, Kind::PrivateLinkService, Action::Replace) => "new alias",
+                (Effect::BriefInterruption, _, _) => RowEffect::Interrupted,
+                (_, Kind::PrivateLinkService, Action::Replace) => RowEffect::NewAlias,
                 (Effect::ConsumersDisconnected(_), Kind::PrivateEndpoint, _) => {
-                    "disconnected meanwhile"
+                    RowEffect::DisconnectedMeanwhile
                 }
-                _ => "",
+                _ => RowEffect::None,
             },
         }
     }
 }
 
 impl Plan {
-    /// The changes, each once and below the one that brings it about. Connections that only follow are told
+    /// The changes, each once and below the one that brings it about. Connections that only follow are shown
     /// with what they follow.
     pub fn chain(&self) -> Vec<Row<'_>> {
         let rows = self.changes.iter().filter(|it| it.is_change() && !it.only_follows());
@@ -97,7 +125,7 @@ impl Plan {
         chain.rows
     }
 
-    /// The change below which one is told: what all Services share is the root's doing.
+    /// The change below which one is shown: what all Services share is shown below the root.
     fn above<'a>(&'a self, change: &'a Change) -> Option<&'a Address> {
         let shared = [Kind::LoadBalancer, Kind::BackendPool, Kind::SecurityRule, Kind::Subnet];
         if shared.contains(&change.address.kind) {

@@ -1,4 +1,4 @@
-//! What a reader is told of a plan beside its changes: what each object is called, which change brings
+//! What a plan reports beside its changes: what each object is called, which change brings
 //! which about, the edit at the root of a disconnect, and how nobody is disconnected.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::token;
 use crate::unknown;
 use crate::wanted::Wanted;
 
-/// Adds to a plan what is told of it.
+/// Adds to a plan what is reported beside its changes.
 pub(super) fn give(input: &Input<'_>, planned: &mut Planned) {
     planned.plan.cluster = cluster(input.wanted);
     for change in &mut planned.plan.changes {

@@ -117,7 +117,7 @@ fn of_endpoints(
     still
 }
 
-/// Tells of endpoints of this stack that the plan cuts off and does not make again, since it is limited
+/// Reports endpoints of this stack that the plan disconnects and does not re-create, since it is limited
 /// to other nodes.
 pub(super) fn left_behind(input: &Input<'_>, changes: &[Change]) -> Vec<Finding> {
     if !input.is_limited() {

@@ -141,10 +141,9 @@ impl Harm {
     }
 }
 
-/// Who is let in, or waits to be: one that was turned away or cut off before has nothing to lose.
+/// Who is connected, or waits for approval: one that was rejected or disconnected before has nothing to lose.
 pub(super) fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
-    let lost = |it: &Consumer| matches!(it.status.as_str(), "Rejected" | "Disconnected");
-    link_node::consumers(link).into_iter().filter(|it| !lost(it)).collect()
+    link_node::consumers(link).into_iter().filter(|it| !it.status.is_over()).collect()
 }
 
 /// The ports that are served through a Private Link Service, each with the rule that serves it.

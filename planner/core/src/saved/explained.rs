@@ -4,6 +4,7 @@
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Change};
+use crate::connection_status::ConnectionStatus;
 use crate::marks::STACK_LABEL;
 use crate::node::service::stack_of;
 use crate::plan::{Op, Step};
@@ -105,14 +106,12 @@ fn gap(saved: &SavedPlan, change: &Change, step: &Step) -> Option<Option<String>
             is_service(change, namespace, name)
         }
         // It may make the controller sync once more.
-        Op::AwaitController { service, .. } => {
-            change.address.kind == Kind::Service && change.address.name == *service
-        }
+        Op::AwaitController { namespace, name, .. } => is_service(change, namespace, name),
         Op::AwaitConnection { .. } => true,
         Op::SetConnection { endpoint, status, .. } => {
-            let action = match status.as_str() {
-                "Approved" => Some(Action::Approve),
-                "Rejected" => Some(Action::Reject),
+            let action = match status {
+                ConnectionStatus::Approved => Some(Action::Approve),
+                ConnectionStatus::Rejected => Some(Action::Reject),
                 _ => None,
             };
             // A connection that is made anew is decided on in the change that makes it.

@@ -1,6 +1,7 @@
 //! One wait's clock: when it is over, and when it is time to tell how it stands.
 
 use privlink_core::event::EventKind;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::kubernetes::sync_events;
 use tokio::time::{Instant, timeout};
 
@@ -34,7 +35,7 @@ impl<'a> Countdown<'a> {
 
     /// Tells how the wait stands: at once if that is news, and every so often if it is not, with the
     /// last Event of the Service behind it.
-    pub(super) async fn tell(&mut self, state: &str, service: Option<&str>) {
+    pub(super) async fn tell(&mut self, state: &str, service: Option<&Key>) {
         if self.state != state {
             state.clone_into(&mut self.state);
             self.teller.tell(EventKind::Progress { state: state.to_owned() });
@@ -54,7 +55,7 @@ impl<'a> Countdown<'a> {
     }
 
     /// The failure of a wait whose time is over.
-    pub(super) async fn stalled(&self, what: &str, service: Option<&str>) -> Failure {
+    pub(super) async fn stalled(&self, what: &str, service: Option<&Key>) -> Failure {
         let Self { kind, state, .. } = self;
         let seconds = self.session.patience.deadline(*kind).as_secs();
         let event = last_event(self.session, service).await;
@@ -78,7 +79,7 @@ impl<'a> Countdown<'a> {
 }
 
 /// The last Event of a Service, as the end of a sentence.
-async fn last_event(session: &Session, service: Option<&str>) -> String {
+async fn last_event(session: &Session, service: Option<&Key>) -> String {
     let Some(service) = service else { return String::new() };
     let Ok(kubernetes) = session.cluster() else { return String::new() };
     let Ok(events) = kubernetes.service_events().await else { return String::new() };

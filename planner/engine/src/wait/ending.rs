@@ -1,6 +1,7 @@
 //! Whether the controller is still at a sync although Azure shows all that was predicted: what it has yet to
 //! write is then another run's trouble, so its own word is waited for where it shows.
 
+use privlink_core::kubernetes::service::Key;
 use privlink_core::kubernetes::sync_events;
 use tokio::time::Instant;
 
@@ -9,13 +10,13 @@ use crate::session::Session;
 /// What was seen of a sync's end so far.
 pub(super) struct Ending<'a> {
     session: &'a Session,
-    service: &'a str,
+    service: &'a Key,
     since: Option<Instant>,
 }
 
 impl<'a> Ending<'a> {
     /// Nothing was seen yet.
-    pub(super) fn new(session: &'a Session, service: &'a str) -> Self {
+    pub(super) fn new(session: &'a Session, service: &'a Key) -> Self {
         Self { session, service, since: None }
     }
 

@@ -2,6 +2,7 @@
 //! Service, and Azure stays otherwise.
 
 use jiff::Timestamp;
+use privlink_core::kubernetes::service::Key;
 use privlink_core::kubernetes::sync_events;
 use tokio::time::Instant;
 
@@ -11,7 +12,7 @@ use crate::session::Session;
 /// What was seen of the controller's word so far.
 pub(super) struct Otherwise<'a> {
     session: &'a Session,
-    service: &'a str,
+    service: &'a Key,
     next: Instant,
     seen: Option<Seen>,
 }
@@ -28,7 +29,7 @@ const LOOKS: u32 = 10;
 
 impl<'a> Otherwise<'a> {
     /// Nothing was seen yet.
-    pub(super) fn new(session: &'a Session, service: &'a str) -> Self {
+    pub(super) fn new(session: &'a Session, service: &'a Key) -> Self {
         let next = Instant::now() + session.patience.grace / LOOKS;
         Self { session, service, next, seen: None }
     }
@@ -63,7 +64,7 @@ impl<'a> Otherwise<'a> {
     /// When the controller ended its sync of the Service's last write, if it did, and none runs since.
     /// What cannot be read says nothing.
     async fn ensured(&self) -> Option<Timestamp> {
-        let (namespace, name) = self.service.split_once('/')?;
+        let Key { namespace, name } = self.service;
         let kubernetes = self.session.cluster().ok()?;
         let live = kubernetes.service(namespace, name).await.ok()??;
         // Of one that is being deleted the word is of a sync before that.

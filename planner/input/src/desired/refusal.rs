@@ -3,7 +3,7 @@
 use super::{Desired, Service};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::document::place;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::defaults::{self, Network, Unknowns};
 use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::rule::{At, Example, Severity, basis, rules};
 use privlink_model::facts::Fact;
@@ -19,7 +19,7 @@ pub fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let network = Network { ip_families: families.to_vec() };
     let mut taken = Taken::default();
     for service in desired.services.values() {
-        let object = defaults::create(service.manifest.clone(), &network, &mut Marks);
+        let object = defaults::create(service.manifest.clone(), &network, &mut Unknowns);
         let cluster = Cluster { families: &families, ranges: &[], taken: &taken };
         let mut causes = validation::allocated(&object, None, &cluster);
         for cause in validation::service(&object, version) {

@@ -102,8 +102,8 @@ impl<'a> Builder<'a, '_> {
         tag: Option<&Tag>,
         range: Range,
     ) -> Result<Value<'a>, Problem> {
-        if text.contains([unknown::OPEN, unknown::CLOSE, unknown::SLASH]) {
-            return Err(self.unsupported(range, "U+E000 to U+E002 cannot be used in text"));
+        if text.contains(unknown::is_reserved) {
+            return Err(self.unsupported(range, "U+E000 to U+E003 cannot be used in text"));
         }
         match tag {
             None if style == ScalarStyle::Plain => Ok(scalar::plain(text)),

@@ -13,7 +13,7 @@ rules! {
     }
 
     /// YAML that is valid, but that manifests have no use for: tags such as `!Ref`, mappings as keys, an
-    /// alias within its own anchor, the private characters U+E000 to U+E002.
+    /// alias within its own anchor, the private characters U+E000 to U+E003.
     YAML_UNSUPPORTED = "yaml-unsupported", Error, [Desired], {
         basis: basis::YAML,
         advice: "Write the value plainly. Quotes make a text of anything.",

@@ -139,6 +139,7 @@ fn documents_are_bounded() {
 #[test]
 fn text_cannot_hold_the_marks_of_unknown_values() {
     assert_eq!(read("a: \"\\ue000uid|x\\ue001\"\n").1, ["1:4 yaml-unsupported"]);
+    assert_eq!(read("a: \"x\\ue0035\"\n").1, ["1:4 yaml-unsupported"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub fn parse_range(text: &str) -> Option<IpNet> {
     IpNet::new(address.parse().ok()?, bits).ok()
 }
 
-/// The address at an offset from the start of a range, if it lies in it.
+/// The address at an offset from the start of a range, if it is within the range.
 pub fn nth_address(range: IpNet, offset: u128) -> Option<IpAddr> {
     let address = match range.network() {
         IpAddr::V4(first) => {

@@ -6,21 +6,21 @@ use serde_json::Value;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
+use super::allocator::Allocator;
 use super::arm_type::{ArmType, is_zone_group, type_of};
 use super::error::ArmError;
-use super::hand::Hand;
 use super::resource::Reference;
 use super::rules::{Fault, Rules};
 use super::world::{World, group_key};
 
-/// A world, its rules, and the hand that gives out what Azure gives out.
+/// A world, its rules, and the allocator of what Azure allocates.
 pub struct Azure<'a> {
     /// What is held.
     pub world: &'a mut World,
     /// The rules obeyed.
     pub rules: Rules,
     /// Gives out etags, addresses, guids.
-    pub hand: &'a mut dyn Hand,
+    pub allocator: &'a mut dyn Allocator,
     /// Failures to come.
     pub faults: &'a mut Vec<Fault>,
     /// The world after each write of the controller, where somebody wants to show a sync under way.
@@ -56,10 +56,10 @@ impl<'a> Azure<'a> {
     pub fn new(
         world: &'a mut World,
         rules: Rules,
-        hand: &'a mut dyn Hand,
+        allocator: &'a mut dyn Allocator,
         faults: &'a mut Vec<Fault>,
     ) -> Self {
-        Self { world, rules, hand, faults, passed: None }
+        Self { world, rules, allocator, faults, passed: None }
     }
 
     /// Keeps the world as it is after a write of the controller.
@@ -176,7 +176,7 @@ impl Azure<'_> {
         }
     }
 
-    /// An interface of a private endpoint or a PLS goes with it, and not before (the first code is
+    /// An interface of a private endpoint or a PLS is deleted with it, and not before (the first code is
     /// quoted, the second synthetic); a security group not while a subnet has it.
     fn check_unused(&self, id: &ResourceId) -> Result<(), ArmError> {
         if let Some(interface) = self.world.network_interfaces.get(&id.key()) {
@@ -256,7 +256,7 @@ impl Azure<'_> {
         })
     }
 
-    /// Removes a resource as somebody might behind everybody's back, with what hangs on it.
+    /// Removes a resource as if by hand, with what depends on it.
     pub fn edit_away(&mut self, id: &ResourceId) {
         let rules = std::mem::replace(&mut self.rules, Rules::RecordedLenient);
         let faults = std::mem::take(self.faults);
@@ -276,7 +276,7 @@ impl Azure<'_> {
         self.strike("PUT", id.as_str())?;
         let existing = self.world.get(id);
         check_match(id, existing.as_ref().and_then(etag_of), if_match)?;
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         if let Some(body) = body.as_object_mut() {
             body.insert("id".to_owned(), Value::from(id.as_str()));
             body.insert("name".to_owned(), Value::from(id.name()));

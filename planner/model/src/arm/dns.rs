@@ -116,14 +116,14 @@ impl Azure<'_> {
             ));
         }
         let own = in_lower_case(id);
-        let guid = self.hand.guid(id);
+        let guid = self.allocator.guid(id);
         let existing = self.world.private_dns_zones.get(&id.key());
         let properties = existing.map(|existing| existing.properties.clone());
         Ok(PrivateDnsZone {
             id: Some(own.as_str().to_owned()),
             name: Some(own.name().to_owned()),
             kind: Some(ZONES.to_owned()),
-            etag: Some(self.hand.etag(id)),
+            etag: Some(self.allocator.etag(id)),
             location: Some("global".to_owned()),
             tags: body.tags.filter(|tags| !tags.is_empty()),
             properties: properties.unwrap_or_else(|| PrivateDnsZoneProperties {
@@ -152,7 +152,7 @@ impl Azure<'_> {
             id: Some(own.as_str().to_owned()),
             name: Some(own.name().to_owned()),
             kind: Some(format!("{ZONES}/virtualNetworkLinks")),
-            etag: Some(format!("\"{}\"", self.hand.etag(id))),
+            etag: Some(format!("\"{}\"", self.allocator.etag(id))),
             location: Some("global".to_owned()),
             tags: body.tags.filter(|tags| !tags.is_empty()),
             properties: ZoneLinkProperties {
@@ -197,7 +197,7 @@ impl Azure<'_> {
             id: Some(in_lower_case(zone).child(&kind, id.name()).as_str().to_owned()),
             name: Some(id.name().to_owned()),
             kind: Some(format!("{ZONES}/{kind}")),
-            etag: Some(self.hand.etag(id)),
+            etag: Some(self.allocator.etag(id)),
             properties: RecordSetProperties {
                 fqdn: Some(format!("{}.{}.", id.name(), zone.name())),
                 is_auto_registered: Some(false),
@@ -291,7 +291,7 @@ impl Azure<'_> {
             ));
         }
         self.remove_group_records(existing.as_deref());
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         let mut configs = Vec::new();
         for config in body.properties.private_dns_zone_configs.iter().flatten() {
             let zone = config.zone();
@@ -349,7 +349,7 @@ impl Azure<'_> {
                 id: Some(id.as_str().to_owned()),
                 name: Some(name.to_owned()),
                 kind: Some(format!("{ZONES}/A")),
-                etag: Some(self.hand.etag(&id)),
+                etag: Some(self.allocator.etag(&id)),
                 properties: RecordSetProperties {
                     ttl: Some(GROUP_TTL),
                     fqdn: Some(format!("{name}.{}.", zone.name())),
@@ -420,16 +420,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::arm::hand::Marks;
+    use crate::arm::allocator::Unknowns;
     use crate::arm::rules::Rules;
     use crate::arm::world::World;
 
     const GROUP: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
 
     fn with_azure<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
-        let mut hand = Marks::default();
+        let mut allocator = Unknowns::default();
         let mut faults = Vec::new();
-        act(&mut Azure::new(world, Rules::Azure, &mut hand, &mut faults))
+        act(&mut Azure::new(world, Rules::Azure, &mut allocator, &mut faults))
     }
 
     #[test]

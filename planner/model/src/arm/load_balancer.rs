@@ -170,8 +170,8 @@ impl Azure<'_> {
         let mut balancer = existing.as_ref().clone();
         let own_id = ResourceId::new(balancer.id());
         self.show_private_link_services(&mut balancer);
-        let etag = self.hand.etag(&own_id);
-        let of_children = self.hand.etag_of_children(&etag);
+        let etag = self.allocator.etag(&own_id);
+        let of_children = self.allocator.etag_of_children(&etag);
         set_etags(&mut balancer, etag, &of_children);
         self.world.load_balancers.insert(id.key(), Arc::new(balancer));
     }

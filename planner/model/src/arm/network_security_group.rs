@@ -29,7 +29,7 @@ impl Azure<'_> {
         check_match(id, existing.and_then(|group| group.etag.as_deref()), if_match)?;
         let created = existing.is_none();
         let own_id = existing.map_or(id.as_str(), |group| group.id()).to_owned();
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         let mut group = body.clone();
         group.name = Some(id.name().to_owned());
         group.kind = Some(ArmType::NetworkSecurityGroup.name().to_owned());
@@ -40,7 +40,7 @@ impl Azure<'_> {
         }
         if self.rules == Rules::Azure {
             let guid = existing.and_then(|it| it.properties.other.get("resourceGuid").cloned());
-            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            let guid = guid.unwrap_or_else(|| Value::from(self.allocator.guid(id)));
             group.properties.other.insert("resourceGuid".to_owned(), guid);
         }
         group.id = Some(own_id);

@@ -178,8 +178,8 @@ impl Azure<'_> {
         let status = initial_status(id, request, &service, directory)?;
         let address = self.address_of_endpoint(id, body, subnet)?;
         let interface = self.create_interface(id, body, &address, &service);
-        let etag = self.hand.etag(id);
-        let guid = self.hand.guid(id);
+        let etag = self.allocator.etag(id);
+        let guid = self.allocator.guid(id);
         let awaiting = if status == "Approved" { "Auto Approved" } else { AWAITING };
         let mut connection = connection_item(id, request, &etag, status, awaiting);
         if request.manual && !request.message.is_empty() {
@@ -367,7 +367,7 @@ impl Azure<'_> {
             if !connections.unwrap_or_default().iter().any(is_its) {
                 continue;
             }
-            let etag = self.hand.etag(&ResourceId::new(service.id()));
+            let etag = self.allocator.etag(&ResourceId::new(service.id()));
             let service = Arc::make_mut(service);
             set_etags(service, &etag);
             if let Some(connections) = &mut service.properties.private_endpoint_connections {

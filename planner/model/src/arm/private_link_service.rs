@@ -121,7 +121,7 @@ impl Azure<'_> {
             return Ok(Done::Absent);
         };
         let connection = connections.remove(at);
-        let etag = self.hand.etag(&parent);
+        let etag = self.allocator.etag(&parent);
         set_etags(&mut service, &etag);
         self.world.private_link_services.insert(parent.key(), Arc::new(service));
         let endpoint = connection.properties.private_endpoint.map(|it| it.id().to_owned());
@@ -297,7 +297,7 @@ impl Azure<'_> {
         service.id = Some(id.as_str().to_owned());
         service.name = Some(existing.map_or(id.name(), |it| it.name()).to_owned());
         service.kind = Some(KIND.to_owned());
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         service.etag = Some(etag.clone());
         let location = service.location.clone().unwrap_or_default();
         let before = existing.map(|it| &it.properties);
@@ -315,12 +315,12 @@ impl Azure<'_> {
             Some(before.and_then(|it| it.private_endpoint_connections.clone()).unwrap_or_default());
         properties.alias = Some(match before.and_then(|it| it.alias.clone()) {
             Some(alias) => alias,
-            None => self.hand.alias(id, &location),
+            None => self.allocator.alias(id, &location),
         });
         properties.network_interfaces =
             Some(match before.and_then(|it| it.network_interfaces.clone()) {
                 Some(interfaces) => interfaces,
-                None => vec![Reference::to(self.hand.network_interface(id))],
+                None => vec![Reference::to(self.allocator.network_interface(id))],
             });
         for address in properties.ip_configurations.iter_mut().flatten() {
             address.id = Some(id.child("ipConfigurations", address.name()).as_str().to_owned());
@@ -343,7 +343,7 @@ impl Azure<'_> {
     ) {
         let properties = &mut service.properties;
         let guid = existing.and_then(|it| it.properties.resource_guid.clone());
-        properties.resource_guid = Some(guid.unwrap_or_else(|| self.hand.guid(id)));
+        properties.resource_guid = Some(guid.unwrap_or_else(|| self.allocator.guid(id)));
         for frontend in properties.load_balancer_frontend_ip_configurations.iter_mut().flatten() {
             let live = self.world.frontend(frontend.id()).map(|live| live.id().to_owned());
             *frontend = Reference::to(live.unwrap_or_else(|| frontend.id().to_owned()));

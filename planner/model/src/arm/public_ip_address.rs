@@ -38,16 +38,15 @@ impl Azure<'_> {
         properties.public_ip_address_version.get_or_insert_with(|| "IPv4".to_owned());
         properties.idle_timeout_in_minutes.get_or_insert(4);
         properties.ip_configuration = before.and_then(|it| it.ip_configuration.clone());
-        properties.ip_address =
-            Some(given.unwrap_or_else(|| {
-                self.hand.public_address(id, version.as_deref().unwrap_or("IPv4"))
-            }));
+        properties.ip_address = Some(given.unwrap_or_else(|| {
+            self.allocator.public_address(id, version.as_deref().unwrap_or("IPv4"))
+        }));
         if self.rules == Rules::Azure {
             let guid = before.and_then(|it| it.other.get("resourceGuid").cloned());
-            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            let guid = guid.unwrap_or_else(|| Value::from(self.allocator.guid(id)));
             fill_as_azure(&mut address, guid);
         }
-        address.etag = Some(self.hand.etag(id));
+        address.etag = Some(self.allocator.etag(id));
         self.world.public_ip_addresses.insert(id.key(), Arc::new(address));
         Ok(if existing.is_some() { Done::Updated } else { Done::Created })
     }

@@ -1,4 +1,4 @@
-//! Which rules Azure goes by, and injected faults.
+//! Which rules Azure follows, and injected faults.
 
 use serde::{Deserialize, Serialize};
 

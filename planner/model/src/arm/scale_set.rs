@@ -28,14 +28,14 @@ impl Azure<'_> {
         let mut stored = existing.as_ref().clone();
         merge(&mut stored, body);
         if let Some(stored) = stored.as_object_mut() {
-            stored.insert("etag".to_owned(), Value::from(self.hand.etag(id)));
+            stored.insert("etag".to_owned(), Value::from(self.allocator.etag(id)));
         }
         self.world.others.insert(id.key(), Arc::new(stored));
         self.world.show_nics_in_pools();
         Ok(Done::Updated)
     }
 
-    /// Azure drops the references of interfaces to a load balancer that goes (README of the
+    /// Azure drops the references of interfaces to a load balancer that is deleted (README of the
     /// recordings, "dependencies of scale set models on pools").
     pub(crate) fn drop_nic_references(&mut self, balancer: &ResourceId) {
         let prefix = format!("{}/", balancer.key());

@@ -58,7 +58,7 @@ impl Azure<'_> {
         if self.rules == Rules::Azure {
             fill_as_azure(&mut subnet, existing);
         }
-        subnet.etag = Some(self.hand.etag(id));
+        subnet.etag = Some(self.allocator.etag(id));
         self.world.subnets.insert(id.key(), Arc::new(subnet));
         if self.rules == Rules::Azure
             && let Some(network) = id.parent()
@@ -109,10 +109,10 @@ impl Azure<'_> {
         network.id = Some(id.as_str().to_owned());
         network.kind = Some(ArmType::VirtualNetwork.name().to_owned());
         network.properties.provisioning_state = succeeded();
-        network.etag = Some(self.hand.etag(id));
+        network.etag = Some(self.allocator.etag(id));
         if self.rules == Rules::Azure {
             let guid = existing.and_then(|it| it.properties.other.get("resourceGuid").cloned());
-            let guid = guid.unwrap_or_else(|| Value::from(self.hand.guid(id)));
+            let guid = guid.unwrap_or_else(|| Value::from(self.allocator.guid(id)));
             let properties = &mut network.properties.other;
             properties.insert("resourceGuid".to_owned(), guid);
             let defaults = [

@@ -12,7 +12,7 @@ use super::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use super::azure::Azure;
 use super::resource::{PrivateEndpoint, PrivateLinkService};
 
-/// Whether a PUT goes on behind its answer, which then says `Updating`. One that changes nothing, or
+/// Whether a PUT continues after its answer, which then says `Updating`. One that changes nothing, or
 /// tags alone, is `Succeeded` at once; so is that of a load balancer without an internal frontend. A
 /// virtual network and a connection always go on.
 pub fn has_work(id: &ResourceId, before: Option<&Value>, after: &Value) -> bool {
@@ -122,13 +122,13 @@ impl Azure<'_> {
             ArmType::VirtualNetwork => self.touch_virtual_network(id),
             ArmType::Subnet => self.touch_virtual_network(&parent),
             ArmType::PublicIpAddress => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 if let Some(address) = self.world.public_ip_addresses.get_mut(&id.key()) {
                     Arc::make_mut(address).etag = Some(etag);
                 }
             }
             ArmType::NetworkSecurityGroup => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 let Some(group) = self.world.network_security_groups.get_mut(&id.key()) else {
                     return;
                 };
@@ -140,13 +140,13 @@ impl Azure<'_> {
                 group.etag = Some(etag);
             }
             ArmType::PrivateEndpoint => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 if let Some(endpoint) = self.world.private_endpoints.get_mut(&id.key()) {
                     set_etags_of_endpoint(Arc::make_mut(endpoint), &etag);
                 }
             }
             ArmType::NetworkInterface => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 if let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) {
                     let interface = Arc::make_mut(interface);
                     let addresses = interface.properties.ip_configurations.iter_mut().flatten();
@@ -155,7 +155,7 @@ impl Azure<'_> {
                 }
             }
             ArmType::ZoneGroup => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 if let Some(group) = self.world.zone_groups.get_mut(&id.key()) {
                     let group = Arc::make_mut(group);
                     let configs = group.properties.private_dns_zone_configs.iter_mut().flatten();
@@ -166,7 +166,7 @@ impl Azure<'_> {
             // Private DNS has gone above.
             ArmType::PrivateDnsZone | ArmType::ZoneLink | ArmType::RecordSet => {}
             _ => {
-                let etag = self.hand.etag(id);
+                let etag = self.allocator.etag(id);
                 if let Some(resource) = self.world.others.get_mut(&id.key()) {
                     set_all(Arc::make_mut(resource), "etag", &etag);
                 }
@@ -177,7 +177,7 @@ impl Azure<'_> {
     /// A private link service and all in it show a new etag.
     pub(crate) fn touch_private_link_service(&mut self, id: &ResourceId) {
         let Some(service) = self.world.private_link_services.get_mut(&id.key()) else { return };
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         set_etags(Arc::make_mut(service), &etag);
     }
 
@@ -185,7 +185,7 @@ impl Azure<'_> {
     pub(crate) fn touch_virtual_network(&mut self, id: &ResourceId) {
         let key = id.key();
         let Some(network) = self.world.virtual_networks.get_mut(&key) else { return };
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         Arc::make_mut(network).etag = Some(etag.clone());
         let prefix = format!("{key}/subnets/");
         let subnets = self.world.subnets.range_mut(prefix.clone()..);

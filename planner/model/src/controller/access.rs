@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::arm::address::is_ipv4;
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 use crate::arm::resource::LoadBalancer;
 use crate::facts::BackendPoolType;
 use crate::kubernetes::service::{Number, Service};

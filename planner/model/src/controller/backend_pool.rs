@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 use crate::arm::resource::{BackendPool, LoadBalancer, Reference};
 use crate::facts::BackendPoolType;
 use crate::kubernetes::node::{Node, machine_of};

@@ -1,4 +1,4 @@
-//! Frontends: whose they are, when they are made anew, and what a new one looks like
+//! Frontends: whose they are, when they are re-created, and what a new one looks like
 //! (reference: cloud-controller, section 5).
 
 use crate::arm::arm_type::ArmType;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::arm::address::in_subnet;
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
 use crate::controller::public_ip::asked::{all_pinned, pinned};
 use crate::evidence::Evidence;
@@ -97,7 +97,7 @@ impl Cloud<'_, '_> {
         service.ip_families.first().is_some_and(|family| family == "IPv6")
     }
 
-    /// Why a frontend has to be made anew, if it has to (`isFrontendIPChanged`).
+    /// Why a frontend has to be re-created, if it has to (`isFrontendIPChanged`).
     fn frontend_change(
         &mut self,
         frontend: &Frontend,
@@ -132,7 +132,7 @@ impl Cloud<'_, '_> {
         Ok(moved.then_some(Reason::PublicIpChanged))
     }
 
-    /// Whether something else hangs on a frontend (`isFrontendIPConfigUnsafeToDelete`); says so in
+    /// Whether something else depends on a frontend (`isFrontendIPConfigUnsafeToDelete`); says so in
     /// events.
     pub(crate) fn is_unsafe_to_delete(
         &mut self,

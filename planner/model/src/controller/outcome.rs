@@ -109,11 +109,11 @@ pub struct Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Made anew.
+    /// Re-created.
     Created,
     /// Changed in place.
     Updated,
-    /// Deleted and made anew.
+    /// Deleted and re-created.
     Recreated,
     /// Deleted.
     Deleted,

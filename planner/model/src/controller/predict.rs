@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::arm::allocator::Unknowns;
 use crate::arm::azure::Azure;
-use crate::arm::hand::Marks;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::kubernetes::service::{Key, Service};
@@ -44,27 +44,27 @@ pub struct Prediction {
     pub outcomes: Vec<Outcome>,
     /// The Services afterwards, with status and finalizers.
     pub services: BTreeMap<Key, Arc<Service>>,
-    /// What gave out the unknowns: a prediction that follows goes on with it.
-    pub hand: Marks,
+    /// What allocated the unknowns: a prediction that follows continues with it.
+    pub allocator: Unknowns,
 }
 
 /// Folds changes over a cluster: live Services first, then new ones, each by namespace and name.
 /// Time does not pass, the controller's caches are fresh, and nothing fails but what Azure refuses.
 pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules) -> Prediction {
-    predict_after(world, cluster, changes, rules, Marks::default())
+    predict_after(world, cluster, changes, rules, Unknowns::default())
 }
 
-/// As [`predict`], for what follows another prediction: its hand gives out no unknown twice.
+/// As [`predict`], for what follows another prediction: its allocator gives no unknown twice.
 pub fn predict_after(
     world: World,
     cluster: Cluster,
     changes: &[Change],
     rules: Rules,
-    mut hand: Marks,
+    mut allocator: Unknowns,
 ) -> Prediction {
     let (mut world, mut cluster) = (world, cluster);
     let mut faults = Vec::new();
-    let mut azure = Azure::new(&mut world, rules, &mut hand, &mut faults);
+    let mut azure = Azure::new(&mut world, rules, &mut allocator, &mut faults);
     let mut memory = knowing(&cluster);
     let mut outcomes = Vec::new();
     for change in in_order(&cluster, changes) {
@@ -75,7 +75,7 @@ pub fn predict_after(
         outcomes.extend(sync(&mut azure, &mut cluster, &mut memory, &trigger).outcomes);
         memory.retries.clear();
     }
-    Prediction { world, outcomes, services: cluster.services, hand }
+    Prediction { world, outcomes, services: cluster.services, allocator }
 }
 
 /// The memory of a controller that has synced every Service there is, and whose caches are stale.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 use crate::arm::resource::{
     Frontend, NatAddress, NatAddressProperties, PrivateLinkService, PrivateLinkServiceProperties,
     Reference, Subnet, Subscriptions,
@@ -288,7 +288,7 @@ impl Cloud<'_, '_> {
         })
     }
 
-    /// The NAT addresses (`reconcilePLSIpConfigs`): if anything about them differs, all are made anew.
+    /// The NAT addresses (`reconcilePLSIpConfigs`): if anything about them differs, all are re-created.
     fn fill_nat_addresses(
         &mut self,
         service: &Service,

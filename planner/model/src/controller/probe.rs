@@ -34,7 +34,7 @@ pub(crate) fn shared(facts: &Facts) -> Arc<Probe> {
     probe(name::SHARED_PROBE.to_owned(), properties)
 }
 
-/// The probe that all ports of a Service hang on: the node's health server of a local Service, unless
+/// The probe that all ports of a Service depend on: the node's health server of a local Service, unless
 /// a PLS puts PROXY headers before its requests, or the shared one.
 pub(crate) fn of_all_ports(
     facts: &Facts,
@@ -231,7 +231,7 @@ pub(crate) fn owns(service: &Service, name: &str) -> bool {
     name::has_base_in_any_case(name, service)
 }
 
-/// Brings the probes in line: what is wanted stays where it is, the rest goes, new ones come last
+/// Brings the probes in line: what is wanted stays where it is, the rest is deleted, new ones come last
 /// (`reconcileLBProbes`). Whether anything changed.
 pub(crate) fn reconcile(
     facts: &Facts,

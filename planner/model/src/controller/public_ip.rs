@@ -424,7 +424,7 @@ fn without_frontend(balancer: &LoadBalancer, id: &str) -> Option<LoadBalancer> {
     Some(balancer)
 }
 
-/// Whether a managed public IP that is the Service's goes (`shouldReleaseExistingOwnedPublicIP`).
+/// Whether a managed public IP that is the Service's is deleted (`shouldReleaseExistingOwnedPublicIP`).
 fn is_released(service: &Service, address: &PublicIpAddress, want: bool, wanted: &str) -> bool {
     let users = services_in_tag(address.tags.as_ref()).len();
     if (!want && users > 0) || (want && users > 1) {

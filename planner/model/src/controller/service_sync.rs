@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::name::IsIpv6;
 use super::value::{families, is_local};
 use crate::annotation;
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 
 impl Cloud<'_, '_> {
     /// Makes a Service's load balancer what it should be. The addresses to announce.

@@ -30,7 +30,7 @@ pub enum Trigger {
     Nodes,
     /// A retry is due.
     Retry(Key),
-    /// It started anew: all it remembered but the time is gone.
+    /// It restarted: all it remembered but the time is lost.
     Started,
 }
 

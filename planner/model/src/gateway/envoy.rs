@@ -9,7 +9,7 @@ use crate::pointer::{At, text};
 use super::envoy_listener::{self, Listener};
 use super::{Controller, Given, Made, laid, merged, metadata, service, short_hash, texts};
 
-/// Where Envoy Gateway is installed by its guides, and makes its Services unless it is told to make them beside Gateways.
+/// Where Envoy Gateway is installed by its guides, and makes its Services unless it is configured to make them beside Gateways.
 const NAMESPACE: &str = "envoy-gateway-system";
 
 /// What nobody says who writes Gateways.

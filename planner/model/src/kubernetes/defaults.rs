@@ -9,7 +9,7 @@ use crate::unknown;
 
 use super::service::Key;
 
-/// What of the cluster the API server's defaults hang on.
+/// What of the cluster the API server's defaults depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     /// The IP families of Services; the first is the default.
@@ -22,8 +22,8 @@ impl Default for Network {
     }
 }
 
-/// Gives out what the API server gives out.
-pub trait Issuer {
+/// Allocates what the API server allocates.
+pub trait Allocator {
     /// A uid.
     fn uid(&mut self, service: &Key) -> Value;
     /// A cluster IP of a family.
@@ -32,11 +32,11 @@ pub trait Issuer {
     fn node_port(&mut self, service: &Key, port: &str) -> Value;
 }
 
-/// The issuer of a prediction: everything it gives is an unknown mark.
+/// The allocator of a prediction: everything it allocates is unknown.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Marks;
+pub struct Unknowns;
 
-impl Issuer for Marks {
+impl Allocator for Unknowns {
     fn uid(&mut self, service: &Key) -> Value {
         Value::from(unknown::mark("uid", &service.to_string()))
     }
@@ -55,32 +55,37 @@ pub fn key_of(service: &Value) -> Key {
     fill::key_of(service)
 }
 
-/// The Service as the API server reads it from a request: with the defaults that hang on nothing but
+/// The Service as the API server reads it from a request: with the defaults that depend on nothing but
 /// itself, which count as written by whoever wrote the request (unless it is an apply).
 pub fn read(service: Value) -> Value {
     fill::defaulted(service)
 }
 
 /// The Service as the API server would store it on creation.
-pub fn create(service: Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
+pub fn create(service: Value, network: &Network, allocator: &mut dyn Allocator) -> Value {
     let mut service = fill::defaulted(service);
     let key = fill::key_of(&service);
-    fill::share_node_ports(&mut service, &key, issuer);
-    fill::allocate(&mut service, None, network, issuer);
+    fill::share_node_ports(&mut service, &key, allocator);
+    fill::allocate(&mut service, None, network, allocator);
     if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.entry("namespace").or_insert_with(|| key.namespace.clone().into());
-        metadata.entry("uid").or_insert_with(|| issuer.uid(&key));
+        metadata.entry("uid").or_insert_with(|| allocator.uid(&key));
     }
     service
 }
 
 /// The Service as the API server would store it when it replaces `live`: `service` is the whole new
 /// object (what server-side apply merged).
-pub fn update(service: Value, live: &Value, network: &Network, issuer: &mut dyn Issuer) -> Value {
+pub fn update(
+    service: Value,
+    live: &Value,
+    network: &Network,
+    allocator: &mut dyn Allocator,
+) -> Value {
     let mut service = fill::defaulted(service);
     fill::keep_allocated(&mut service, live);
     fill::drop_what_the_type_has_not(&mut service, live);
-    fill::allocate(&mut service, Some(live), network, issuer);
+    fill::allocate(&mut service, Some(live), network, allocator);
     service
 }
 

@@ -186,7 +186,7 @@ pub fn apply(
     Ok(object)
 }
 
-/// What a configuration says: nulls say nothing, and managers are nobody's to say.
+/// What a configuration says: nulls say nothing, and managers are not part of one.
 fn said(config: &Value) -> Value {
     let mut config = merge::without_nulls(config);
     remove_managed_fields(&mut config);

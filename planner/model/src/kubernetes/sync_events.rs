@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::kubernetes::service::Key;
 use crate::pointer::At;
 
 /// A controller that has not begun, or not ended, after so long did not hear of the write, or lost its
@@ -25,14 +26,14 @@ pub struct Syncs {
     pub last: Option<(String, String)>,
 }
 
-/// The syncs of the Service `namespace/name`.
-pub fn of<'a>(service: &str, events: impl IntoIterator<Item = &'a Value>) -> Syncs {
+/// The syncs of a Service.
+pub fn of<'a>(service: &Key, events: impl IntoIterator<Item = &'a Value>) -> Syncs {
     let mut syncs = Syncs::default();
     let mut last: Option<Timestamp> = None;
     for event in events {
         let text = |pointer: &str| event.at(pointer).and_then(Value::as_str);
         let (namespace, name) = (text("/involvedObject/namespace"), text("/involvedObject/name"));
-        if service.split_once('/') != namespace.zip(name) {
+        if namespace != Some(&service.namespace) || name != Some(&service.name) {
             continue;
         }
         let Some(at) = time(event) else { continue };
@@ -90,7 +91,7 @@ pub fn is_pending<'a>(
     else {
         return false;
     };
-    let syncs = of(&format!("{namespace}/{name}"), events);
+    let syncs = of(&Key::new(namespace, name), events);
     let begun = last_write(service).max(syncs.begun);
     let ended = syncs.ensured.max(syncs.failed);
     begun > ended && begun.is_some_and(|begun| now.duration_since(begun) < FORGOTTEN)
@@ -163,7 +164,7 @@ mod tests {
             event("SyncLoadBalancerFailed", 20),
             event("EnsuringLoadBalancer", 20),
         ];
-        let last = of("default/web", &events).last.map(|(reason, _)| reason);
+        let last = of(&Key::new("default", "web"), &events).last.map(|(reason, _)| reason);
         assert_eq!(last.as_deref(), Some("SyncLoadBalancerFailed"));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::arm::allocator::Unknowns;
 use crate::arm::azure::Azure;
-use crate::arm::hand::Marks;
 use crate::arm::rules::{Fault, Rules};
 use crate::arm::world::World;
 use crate::controller::cluster::Cluster;
@@ -29,7 +29,7 @@ struct State {
     cluster: Cluster,
     all_nodes: Vec<Arc<Node>>,
     memory: Memory,
-    hand: Marks,
+    allocator: Unknowns,
     faults: Vec<Fault>,
     rules: Rules,
 }
@@ -46,7 +46,7 @@ pub fn replay(recording: &Recording) -> Vec<StepPrediction> {
         cluster: Cluster { facts, nodes: nodes.clone(), ..Cluster::default() },
         all_nodes: nodes,
         memory: Memory::default(),
-        hand: Marks::default(),
+        allocator: Unknowns::default(),
         faults: recording.arm_fake.faults.clone(),
         rules: if recording.arm_fake.strict {
             Rules::RecordedStrict
@@ -106,7 +106,8 @@ impl State {
         if nodes {
             triggers.push(Trigger::Nodes);
         }
-        let mut azure = Azure::new(&mut self.world, self.rules, &mut self.hand, &mut self.faults);
+        let mut azure =
+            Azure::new(&mut self.world, self.rules, &mut self.allocator, &mut self.faults);
         let mut outcomes = Vec::new();
         for trigger in &triggers {
             let reaction = sync(&mut azure, &mut self.cluster, &mut self.memory, trigger);
@@ -183,7 +184,8 @@ impl State {
             Some(crate::controller::frontend_name(service, false))
         };
         let edit = seed::fill_in(edit, &facts, &frontend);
-        let mut azure = Azure::new(&mut self.world, self.rules, &mut self.hand, &mut self.faults);
+        let mut azure =
+            Azure::new(&mut self.world, self.rules, &mut self.allocator, &mut self.faults);
         if let Some(resource) = edit.get("put") {
             let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
             let id = ResourceId::new(id);

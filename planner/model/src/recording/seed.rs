@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use crate::arm::address::{is_ipv4, nth_address, parse_range, ranges};
+use crate::arm::allocator::Unknowns;
 use crate::arm::azure::Azure;
-use crate::arm::hand::Marks;
 use crate::arm::resource::Subnet;
 use crate::arm::rules::Rules;
 use crate::arm::world::{World, group_key};
@@ -362,9 +362,9 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
         // All are made here, with ids; none can be malformed.
         let _ = world.insert(seed);
     }
-    let mut hand = Marks::default();
+    let mut allocator = Unknowns::default();
     let mut faults = Vec::new();
-    let mut azure = Azure::new(&mut world, Rules::RecordedLenient, &mut hand, &mut faults);
+    let mut azure = Azure::new(&mut world, Rules::RecordedLenient, &mut allocator, &mut faults);
     for resource in &cluster.seed_resources {
         let resource = fill_in(resource, facts, &|_| None);
         let id = ResourceId::new(resource.get("id").and_then(Value::as_str).unwrap_or_default());

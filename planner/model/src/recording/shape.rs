@@ -18,7 +18,7 @@ use crate::resource_id::ResourceId;
 use crate::unknown;
 
 /// The prediction of a step, or of a plan, in the shape of a recording's step result. What Azure or
-/// the API server hand out is unknown.
+/// the API server allocate is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepPrediction {
@@ -46,7 +46,7 @@ pub struct StepPrediction {
 }
 
 impl StepPrediction {
-    /// The prediction as JSON, what Azure or the API server hand out as words: `(known after apply)`.
+    /// The prediction as JSON, what Azure or the API server allocate as words: `(known after apply)`.
     pub fn to_value(&self) -> Value {
         unknown::show_value(self.with_marks())
     }

@@ -117,7 +117,7 @@ const OF_SCALE_SET: &[&str] = &[
     "virtualMachineProfile",
 ];
 
-/// What the model reads of a virtual network. Whom it is peered with is nobody's business.
+/// What the model reads of a virtual network. Whom it is peered with is left out.
 const OF_NETWORK: &[&str] = &[
     "addressPrefix",
     "addressPrefixes",
@@ -148,7 +148,7 @@ fn only(value: &mut Value, kept: &[&str]) {
     }
 }
 
-/// Names within somebody else's resource, such as its connections'. Those that follow from an id follow it
+/// Names within another owner's resource, such as its connections'. Those that follow from an id follow it
 /// afterwards.
 fn rename(names: &Pseudonyms<'_>, value: &mut Value) {
     match value {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use privlink_core::change::{Action, Change, Effect};
 use privlink_core::consumer::Consumer;
-use privlink_core::plan::chain::{Row, What};
+use privlink_core::plan::chain::{Row, RowEffect, What};
 use privlink_core::plan::{Finding, Plan, REDACTED, disconnected};
 use privlink_core::plural::count;
 use privlink_core::rule::{self, Severity};
@@ -127,7 +127,7 @@ fn link(row: &Row<'_>) -> Markup {
     html! {
         li class=(class) {
             strong { (Inert(row.what.title())) } " " (action.word()) " by " (Inert(row.what.actor().as_str())) ": " (Inert(why))
-            @if !row.what.effect().is_empty() { ". " em { (row.what.effect()) } }
+            @if row.what.effect() != RowEffect::None { ". " em { (row.what.effect().as_str()) } }
         }
     }
 }

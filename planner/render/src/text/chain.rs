@@ -10,7 +10,7 @@ use privlink_core::change::short;
 use privlink_core::change::{Action, Actor, Change, FieldDiff};
 use privlink_core::escape::terminal;
 use privlink_core::plan::Plan;
-use privlink_core::plan::chain::{Row, What};
+use privlink_core::plan::chain::{Row, RowEffect, What};
 use privlink_core::plural::count;
 use privlink_core::report::{Outcome, Report};
 
@@ -42,7 +42,7 @@ pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt:
     let name_width = widest(&mut names.iter().map(|it| width(it)), columns * 2 / 5);
     let actors = rows.iter().map(|row| width(&terminal(actor(row.what.actor()))));
     let actor_width = widest(&mut actors.into_iter(), 18);
-    let effects = rows.iter().map(|row| width(row.what.effect()));
+    let effects = rows.iter().map(|row| width(row.what.effect().as_str()));
     let effect_width = widest(&mut effects.into_iter(), 30);
     let left = columns.saturating_sub(SIGN + 1 + name_width + GAP + actor_width + GAP);
     let reason_width = left.saturating_sub(effect_width + GAP);
@@ -56,13 +56,16 @@ pub(super) fn write(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt:
             Cell::new(name.as_str(), name_width).labelled(Some(label)),
             Cell::new(by, actor_width),
         ];
-        if effect.is_empty() {
+        if effect == RowEffect::None {
             cells.push(Cell::new(why, left));
         } else if reason_width >= REASON {
             cells.push(Cell::new(why, reason_width));
-            cells.push(Cell::new(effect, effect_width).labelled(effect_label(effect)));
+            cells.push(Cell::new(effect.as_str(), effect_width).labelled(effect_label(effect)));
         } else {
-            cells.push(Cell::new(format!("{why}; {effect}"), left).labelled(effect_label(effect)));
+            cells.push(
+                Cell::new(format!("{why}; {}", effect.as_str()), left)
+                    .labelled(effect_label(effect)),
+            );
         }
         signed(frame.layout, &cells, out)?;
     }
@@ -176,11 +179,11 @@ fn actor(actor: &Actor) -> &str {
 }
 
 /// Effects are never told by colour alone: it goes with their words.
-fn effect_label(effect: &str) -> Option<Label> {
+const fn effect_label(effect: RowEffect) -> Option<Label> {
     match effect {
-        "" | "new alias" => None,
-        effect if effect.starts_with("disconnected") => Some(Label::Error),
-        _ => Some(Label::Warning),
+        RowEffect::None | RowEffect::NewAlias => None,
+        RowEffect::Disconnected | RowEffect::DisconnectedMeanwhile => Some(Label::Error),
+        RowEffect::Interrupted => Some(Label::Warning),
     }
 }
 

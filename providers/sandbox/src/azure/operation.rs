@@ -91,7 +91,7 @@ pub(super) fn accept(state: &mut State, call: &Call, kind: Kind, target: &Resour
         failure,
         canceled: is_canceled,
     };
-    let id = state.world.issuer.guid(&format!("operation {target}"));
+    let id = state.world.allocator.guid(&format!("operation {target}"));
     state.world.operations.insert(id.clone(), operation);
     state.touch();
     if polls == 0 && kind != Kind::Put {
@@ -114,7 +114,7 @@ pub(super) fn note_done(state: &mut State, target: &ResourceId) -> String {
         failure: None,
         canceled: false,
     };
-    let id = state.world.issuer.guid(&format!("operation {target}"));
+    let id = state.world.allocator.guid(&format!("operation {target}"));
     state.world.operations.insert(id.clone(), operation);
     state.touch();
     id

@@ -222,7 +222,7 @@ fn put_or_patch(
     let if_match = call.header("if-match");
     let only_create = call.header("if-none-match") == Some("*");
     let directory = state.world.directory.clone();
-    let issuer = state.world.issuer.clone();
+    let allocator = state.world.allocator.clone();
     let spelled = spelled(state, id);
     let before = state.world.azure.get(&spelled);
     let done = with_azure(state, |azure| match type_of(&id.key()) {
@@ -238,7 +238,7 @@ fn put_or_patch(
         Ok(done) => done,
         Err(refused) => {
             // A refused write hands nothing out.
-            state.world.issuer = issuer;
+            state.world.allocator = allocator;
             return Err(refused);
         }
     };
@@ -319,7 +319,7 @@ fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, Arm
     check_idle(state, call, id)?;
     let if_match = call.header("if-match").map(ToOwned::to_owned);
     // What would be refused is refused at once; the resource itself goes when the operation ends.
-    let (world, issuer) = (state.world.azure.clone(), state.world.issuer.clone());
+    let (world, allocator) = (state.world.azure.clone(), state.world.allocator.clone());
     let trial = with_azure(state, |azure| remove_from(azure, id, if_match.as_deref()));
     let record = is_private_dns(id)
         && id.segment("virtualNetworkLinks").is_none()
@@ -327,7 +327,7 @@ fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, Arm
     if record && trial.is_ok() {
         return Ok(Answer::status_only(200));
     }
-    (state.world.azure, state.world.issuer) = (world, issuer);
+    (state.world.azure, state.world.allocator) = (world, allocator);
     trial?;
     let spelled = spelled(state, id);
     let operation = operation::accept(state, call, Kind::Delete, &spelled);

@@ -124,7 +124,7 @@ fn record(state: &mut State, event: &Event) {
         store::put(state, events, &key, object);
         return;
     }
-    let guid = state.world.issuer.guid(&format!("Event/{}", event.service));
+    let guid = state.world.allocator.guid(&format!("Event/{}", event.service));
     let suffix: String = guid.replace('-', "").chars().take(16).collect();
     let mut object = event_object(event, &service, &suffix, &now);
     if let Some(metadata) = store::metadata(&mut object) {

@@ -10,7 +10,7 @@ use privlink_model::kubernetes::validation::{self, Cause, Cluster, NODE_PORTS, T
 use serde_json::{Value, json};
 
 use crate::state::State;
-use crate::world::issuer::Issuer;
+use crate::world::allocator::Allocator;
 
 use super::resource::Resource;
 use super::status::Refusal;
@@ -82,7 +82,7 @@ pub(super) fn named(state: &mut State, write: &Write, mut object: Value) -> Resu
                 }],
             ));
         };
-        let guid = state.world.issuer.guid(&format!("{}/{prefix}", resource.kind));
+        let guid = state.world.allocator.guid(&format!("{}/{prefix}", resource.kind));
         let name = format!("{prefix}{}", guid.get(..5).unwrap_or_default());
         metadata.insert("name".to_owned(), json!(name));
     }
@@ -182,11 +182,11 @@ pub(super) fn completed(
         return Err(Refusal::invalid("Service", &name, &causes));
     }
     let own_ports = [Some(&object), live].into_iter().flatten().flat_map(node_ports).collect();
-    let issuer = &mut state.world.issuer;
-    let mut issuer = ServiceIssuer { issuer, taken: &taken, own_ports };
+    let allocator = &mut state.world.allocator;
+    let mut allocator = ServiceAllocator { allocator, taken: &taken, own_ports };
     let completed = match live {
-        Some(live) => defaults::update(object, live, &network, &mut issuer),
-        None => defaults::create(object, &network, &mut issuer),
+        Some(live) => defaults::update(object, live, &network, &mut allocator),
+        None => defaults::create(object, &network, &mut allocator),
     };
     let ranges = SERVICE_RANGES.map(str::to_owned);
     let cluster = Cluster { families: &network.ip_families, ranges: &ranges, taken: &taken };
@@ -222,22 +222,22 @@ fn node_ports(service: &Value) -> impl Iterator<Item = i64> {
 }
 
 /// Gives out what an API server gives out to Services.
-struct ServiceIssuer<'a> {
-    issuer: &'a mut Issuer,
+struct ServiceAllocator<'a> {
+    allocator: &'a mut Allocator,
     taken: &'a Taken,
     /// The node ports of the Service itself: those it has or asks for, and those drawn for it.
     own_ports: BTreeSet<i64>,
 }
 
-impl defaults::Issuer for ServiceIssuer<'_> {
+impl defaults::Allocator for ServiceAllocator<'_> {
     fn uid(&mut self, service: &Key) -> Value {
-        json!(self.issuer.guid(&format!("Service/{service}")))
+        json!(self.allocator.guid(&format!("Service/{service}")))
     }
 
     fn cluster_ip(&mut self, service: &Key, family: &str) -> Value {
         let of = format!("clusterIP {family} {service}");
         loop {
-            let number = self.issuer.number(&of, 60_000) + 256;
+            let number = self.allocator.number(&of, 60_000) + 256;
             let address = if family == "IPv6" {
                 format!("fd00:10::{number:x}")
             } else {
@@ -251,7 +251,7 @@ impl defaults::Issuer for ServiceIssuer<'_> {
 
     fn node_port(&mut self, service: &Key, port: &str) -> Value {
         let of = format!("nodePort {service} {port}");
-        let start = self.issuer.number(&of, NODE_PORT_COUNT);
+        let start = self.allocator.number(&of, NODE_PORT_COUNT);
         let free = (0..NODE_PORT_COUNT)
             .map(|step| NODE_PORTS.start() + i64::from((start + step) % NODE_PORT_COUNT))
             .find(|number| {

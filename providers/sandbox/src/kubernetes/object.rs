@@ -15,14 +15,14 @@ use super::{admission, store};
 
 /// POST.
 pub(super) fn create(state: &mut State, write: &Write) -> Result<Answer, Refusal> {
-    let issuer = state.world.issuer.clone();
+    let allocator = state.world.allocator.clone();
     let object = admission::named(state, write, write.body.clone())?;
     let created = insert(state, write, object, |object, writer, schema| {
         let object = admission::read(write.target.resource, object);
         Ok(server_side_apply::track_update(schema, None, object, writer))
     });
     if created.is_err() || write.dry_run {
-        state.world.issuer = issuer;
+        state.world.allocator = allocator;
     }
     Ok(Answer::json(201, created?))
 }
@@ -60,7 +60,8 @@ pub(super) fn insert(
         set(&mut object, "status", json!({"loadBalancer": {}}));
     }
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned);
-    let uid = uid.unwrap_or_else(|| state.world.issuer.guid(&format!("{}/{key}", resource.kind)));
+    let uid =
+        uid.unwrap_or_else(|| state.world.allocator.guid(&format!("{}/{key}", resource.kind)));
     if let Some(metadata) = store::metadata(&mut object) {
         metadata.insert("uid".to_owned(), json!(uid));
         metadata.insert("creationTimestamp".to_owned(), json!(now));
@@ -117,14 +118,14 @@ pub(super) fn finish(
     live: &Value,
 ) -> Result<Value, Refusal> {
     let resource = write.target.resource;
-    let issuer = state.world.issuer.clone();
+    let allocator = state.world.allocator.clone();
     let completed = if write.target.status {
         Ok(object)
     } else {
         admission::completed(state, resource, object, Some(live))
     };
     if completed.is_err() || write.dry_run {
-        state.world.issuer = issuer;
+        state.world.allocator = allocator;
     }
     let mut object = completed?;
     keep_identity(&mut object, live);

@@ -77,13 +77,13 @@ fn apply(state: &mut State, write: &Write) -> Result<Answer, Refusal> {
         if write.target.status {
             return Err(Refusal::not_found(&resource.qualified(), &key.name));
         }
-        let issuer = state.world.issuer.clone();
+        let allocator = state.world.allocator.clone();
         let created = object::insert(state, write, config, |config, writer, schema| {
             server_side_apply::apply(schema, None, &config, writer, write.force)
                 .map_err(|conflicts| conflict(&conflicts))
         });
         if created.is_err() || write.dry_run {
-            state.world.issuer = issuer;
+            state.world.allocator = allocator;
         }
         return Ok(Answer::json(201, created?));
     };

@@ -10,7 +10,7 @@ use crate::azure;
 use crate::azure::directory::{Directory, Subscription, Tenant};
 
 use super::World;
-use super::issuer::Issuer;
+use super::allocator::Allocator;
 
 /// The subscription of the cluster.
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -43,7 +43,7 @@ impl World {
     /// a second tenant. It has no load balancer and no Service of type `LoadBalancer`.
     pub fn first() -> Self {
         let mut world = Self {
-            issuer: Issuer::new("first world"),
+            allocator: Allocator::new("first world"),
             directory: directory(),
             facts: facts(),
             ..Self::default()

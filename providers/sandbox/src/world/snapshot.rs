@@ -12,7 +12,7 @@ use crate::azure::directory::{Subscription, Tenant};
 use crate::kubernetes::resource::Resource;
 
 use super::World;
-use super::issuer::Issuer;
+use super::allocator::Allocator;
 
 impl World {
     /// A world that holds what a snapshot shows: its Services and Nodes, and every Azure resource in
@@ -23,7 +23,7 @@ impl World {
     /// # Errors
     /// An object has no name or no id, or does not fit its type.
     pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, Error> {
-        let mut world = Self { issuer: Issuer::new("snapshot"), ..Self::default() };
+        let mut world = Self { allocator: Allocator::new("snapshot"), ..Self::default() };
         let first = Self::first();
         world.directory = first.directory;
         world.kubernetes.version = match &snapshot.kubernetes.version {
@@ -90,7 +90,7 @@ impl World {
         let held: std::collections::BTreeSet<String> =
             held.map(|(key, _)| key.name.clone()).collect();
         for name in names.into_iter().filter(|it| !it.is_empty() && !held.contains(it)) {
-            let uid = self.issuer.guid(&format!("Namespace/{name}"));
+            let uid = self.allocator.guid(&format!("Namespace/{name}"));
             let object = json!({
                 "apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": name, "uid": uid, "resourceVersion": "1"},

@@ -2,6 +2,7 @@
 
 use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
+use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::diff::Part;
 use crate::diff::approval;
@@ -17,7 +18,7 @@ use crate::rule;
 pub(super) fn connection(
     join: &Join<'_>,
     joined: &Endpoint<'_>,
-    (remade, begins): (bool, String),
+    (remade, begins): (bool, ConnectionStatus),
     trial: &mut Trial<'_>,
 ) -> Part {
     let mut part = Part::default();
@@ -27,35 +28,33 @@ pub(super) fn connection(
     let live = joined.connection().filter(|_| !remade);
     let failed = reached.link.is_some_and(|link| has_failed(link, id));
     let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
-    let decide = |status: &str| {
+    let decide = |status: &ConnectionStatus| {
         let service = reached.service.as_ref();
         decision(join.input, &Asker { service, endpoint: id, status, message })
     };
     let mut status = match &live {
         // What Azure failed is not in force, whatever it shows.
-        Some(_) if failed && decide(approval::UNDECIDED).is_some() => {
-            approval::UNDECIDED.to_owned()
-        }
+        Some(_) if failed && decide(&approval::UNDECIDED).is_some() => approval::UNDECIDED,
         Some(live) => live.status.clone(),
         None => begins,
     };
     if remade {
         let reason = "Azure creates it when the endpoint connects";
         let mut change = Change::new(connection_at.clone(), Action::Create, Actor::Azure, reason);
-        change.fields = vec![FieldDiff::new("status", None, Some(status.clone().into()))];
+        change.fields = vec![FieldDiff::new("status", None, Some(status.as_str().into()))];
         part.changes.push(change);
     }
     let decision = decide(&status);
-    if let Some(decision) = decision.filter(|_| status == "Pending") {
+    if let Some(decision) = decision.filter(|_| status == ConnectionStatus::Pending) {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = approval::kept(join.input, message);
         part.add(approval::decide(&connection_at, link, id, (decision, message)));
-        trial.decide(link, id, decision.status());
+        trial.decide(link, id, &decision.status());
         let write = DraftKey::new(at, Stage::Write);
         part.needs.push((DraftKey::new(&connection_at, Stage::Decide), write));
-        status = decision.status().to_owned();
+        status = decision.status();
     }
-    if decision == Some(Decision::Reject) && status == "Approved" {
+    if decision == Some(Decision::Reject) && status.is_connected() {
         part.findings.push(
             Finding::new(
                 rule::OWN_ENDPOINT_REJECTED,
@@ -66,7 +65,7 @@ pub(super) fn connection(
             .at(&endpoint.name.span),
         );
     }
-    if status == "Pending" {
+    if status == ConnectionStatus::Pending {
         part.awaiting_approval.push(Consumer {
             endpoint: id.as_str().to_owned(),
             subscription: id.subscription().unwrap_or_default().to_owned(),
@@ -81,7 +80,7 @@ pub(super) fn connection(
         });
     }
     let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);
-    if waits && status != "Rejected" {
+    if waits && status != ConnectionStatus::Rejected {
         let op = Op::AwaitConnection { endpoint: id.as_str().to_owned(), status };
         let draft = Draft::new(at, Stage::Connect, op)
             .needing(at, Stage::Write)

@@ -19,7 +19,7 @@ use crate::join::service::{actor, changed};
 use super::created;
 
 /// Diffs one Service that somebody else writes, or deletes if it is stored no more. Returns what the controller will
-/// see; a write that changes no field is a sync all the same.
+/// see; a write that changes no field is a sync anyway.
 pub fn written(
     input: &Input<'_>,
     key: &Key,

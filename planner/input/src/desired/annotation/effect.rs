@@ -2,7 +2,7 @@
 //! and with others in its place. So what is said here cannot differ from the prediction.
 
 use crate::desired;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::defaults::{self, Network, Unknowns};
 use crate::kubernetes::service::Service;
 use privlink_model::controller::probes;
 
@@ -16,7 +16,7 @@ pub(super) struct Probes {
 impl Probes {
     /// Those of a Service; nothing if it has no name.
     pub(super) fn of(service: &desired::Service) -> Option<Self> {
-        let object = defaults::create(service.manifest.clone(), &Network::default(), &mut Marks);
+        let object = defaults::create(service.manifest.clone(), &Network::default(), &mut Unknowns);
         Some(Self { service: Service::from_value(object).ok()? })
     }
 

@@ -31,7 +31,7 @@ impl Azure<'_> {
         let guid = existing.and_then(|it| it.properties.resource_guid.clone());
         let properties = &mut balancer.properties;
         properties.provisioning_state = succeeded();
-        properties.resource_guid = Some(guid.unwrap_or_else(|| self.hand.guid(id)));
+        properties.resource_guid = Some(guid.unwrap_or_else(|| self.allocator.guid(id)));
         properties.inbound_nat_rules.get_or_insert_default();
         properties.inbound_nat_pools.get_or_insert_default();
         properties.outbound_rules.get_or_insert_default();
@@ -53,8 +53,8 @@ impl Azure<'_> {
             fill_as_azure(id, balancer);
         }
         self.show_private_link_services(balancer);
-        let etag = self.hand.etag(id);
-        let of_children = self.hand.etag_of_children(&etag);
+        let etag = self.allocator.etag(id);
+        let of_children = self.allocator.etag_of_children(&etag);
         set_etags(balancer, etag, &of_children);
         Ok(())
     }
@@ -94,7 +94,9 @@ impl Azure<'_> {
                 let kept = kept.and_then(|old| old.properties.private_ip_address.clone());
                 let given = match kept {
                     Some(address) => Some(address),
-                    None => self.hand.private_address(self.world, &subnet_id, &version, &own_id),
+                    None => {
+                        self.allocator.private_address(self.world, &subnet_id, &version, &own_id)
+                    }
                 };
                 properties.private_ip_address =
                     Some(given.ok_or_else(|| subnet_is_full(self.world, &subnet_id))?);

@@ -32,7 +32,7 @@ impl Azure<'_> {
         let guid = endpoint.properties.resource_guid.as_deref().unwrap_or_default();
         let service_id = ResourceId::new(service.id());
         let mut service = Arc::unwrap_or_clone(service);
-        let etag = self.hand.etag(&service_id);
+        let etag = self.allocator.etag(&service_id);
         let name = format!("{}.{guid}", id.name());
         let description = match (status, request.message.as_str()) {
             ("Approved", _) => "Auto Approved".to_owned(),
@@ -74,7 +74,7 @@ impl Azure<'_> {
             }) else {
                 continue;
             };
-            let etag = self.hand.etag(&ResourceId::new(service.id()));
+            let etag = self.allocator.etag(&ResourceId::new(service.id()));
             let service = Arc::make_mut(service);
             set_etags(service, &etag);
             let connections = service.properties.private_endpoint_connections.as_deref_mut();

@@ -34,7 +34,7 @@ impl Azure<'_> {
         };
         let prefix = ranges(&subnet).next().unwrap_or_default().to_owned();
         if wanted.is_empty() {
-            return self.hand.private_address(self.world, subnet_id, "IPv4", id).ok_or_else(|| {
+            return self.allocator.private_address(self.world, subnet_id, "IPv4", id).ok_or_else(|| {
                 bad_request(
                     "SubnetIsFull",
                     format!(
@@ -66,7 +66,7 @@ impl Azure<'_> {
         address: &str,
         service: &PrivateLinkService,
     ) -> String {
-        let given = self.hand.network_interface(endpoint);
+        let given = self.allocator.network_interface(endpoint);
         let custom = body.properties.custom_network_interface_name.as_deref().unwrap_or_default();
         let id = match given.rsplit_once('/') {
             Some((collection, _)) if !custom.is_empty() => format!("{collection}/{custom}"),
@@ -76,7 +76,7 @@ impl Azure<'_> {
         let wanted = body.subnet();
         let subnet = self.world.subnets.get(&wanted.to_lowercase());
         let subnet = subnet.map_or(wanted, |subnet| subnet.id()).to_owned();
-        let name = format!("privateEndpointIpConfig.{}", self.hand.guid(&id));
+        let name = format!("privateEndpointIpConfig.{}", self.allocator.guid(&id));
         let mut configuration = configuration(&id, &name, address, &subnet, true);
         configuration.properties.private_link_connection_properties = Some(json!({
             "groupId": "", "requiredMemberName": "",
@@ -97,7 +97,7 @@ impl Azure<'_> {
 
     /// Takes an interface in with what Azure fills in of every one.
     fn insert_interface(&mut self, id: &ResourceId, mut interface: NetworkInterface) {
-        let etag = self.hand.etag(id);
+        let etag = self.allocator.etag(id);
         for configuration in interface.properties.ip_configurations.iter_mut().flatten() {
             configuration.etag = Some(etag.clone());
         }
@@ -107,7 +107,7 @@ impl Azure<'_> {
         interface.kind = Some(ArmType::NetworkInterface.name().to_owned());
         interface.other.insert("kind".to_owned(), json!("Regular"));
         interface.properties.provisioning_state = succeeded();
-        interface.properties.resource_guid = Some(self.hand.guid(id));
+        interface.properties.resource_guid = Some(self.allocator.guid(id));
         let rest = json!({
             "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
             "enableAcceleratedNetworking": false,
@@ -202,7 +202,7 @@ fn reflect_service(azure: &mut Azure<'_>, service: &PrivateLinkService) {
         let fixed = nat.properties.private_ip_address.clone();
         let address = fixed.or_else(|| had.get(nat.name()).cloned()).or_else(|| {
             let of = ResourceId::new(nat.id());
-            azure.hand.private_address(azure.world, &ResourceId::new(subnet), "IPv4", &of)
+            azure.allocator.private_address(azure.world, &ResourceId::new(subnet), "IPv4", &of)
         });
         let primary = nat.properties.primary.unwrap_or_default();
         let address = address.unwrap_or_default();

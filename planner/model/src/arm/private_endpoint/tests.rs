@@ -1,13 +1,13 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::arm::hand::Marks;
+use crate::arm::allocator::Unknowns;
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::pointer::text;
 use crate::unknown;
 
-/// Subscriptions that begin alike are of one tenant; the caller has its rights where it is told.
+/// Subscriptions that begin alike are of one tenant; the caller has its rights where a test says so.
 struct Rights(bool);
 
 impl Directory for Rights {
@@ -78,9 +78,9 @@ fn put(
     target: &str,
     approver: bool,
 ) -> Result<Done, ArmError> {
-    let mut hand = Marks::default();
+    let mut allocator = Unknowns::default();
     let mut faults = Vec::new();
-    let mut azure = Azure::new(world, Rules::Azure, &mut hand, &mut faults);
+    let mut azure = Azure::new(world, Rules::Azure, &mut allocator, &mut faults);
     let id = ResourceId::new(network(subscription, "privateEndpoints/pe"));
     azure.put_private_endpoint(&id, &body(subscription, list, target), None, &Rights(approver))
 }
@@ -168,9 +168,9 @@ fn reflecting_twice_changes_nothing() {
         {"name": "two", "properties": {"subnet": {"id": network("a1", "virtualNetworks/v/subnets/s")}, "privateIPAddress": "10.0.0.9"}},
     ]}));
     put(&mut world, "a1", AUTOMATIC, &service(), true).unwrap();
-    let mut hand = Marks::default();
+    let mut allocator = Unknowns::default();
     let mut faults = Vec::new();
-    let mut azure = Azure::new(&mut world, Rules::Azure, &mut hand, &mut faults);
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut allocator, &mut faults);
     reflect(&mut azure);
     let once = azure.world.clone();
     reflect(&mut azure);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::annotation;
 use crate::arm::address::parse_range;
-use crate::arm::hand::{Family, family};
+use crate::arm::allocator::{Family, family};
 use crate::controller::failure::Failure;
 use crate::controller::name::IsIpv6;
 use crate::controller::value::{families, get, is_dual_stack, quote};

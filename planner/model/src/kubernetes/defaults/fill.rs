@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::kubernetes::service::Key;
 use crate::pointer::{At, text};
 
-use super::{Issuer, Network};
+use super::{Allocator, Network};
 
 /// How long a client sticks to a backend, in seconds.
 const AFFINITY_SECONDS: u64 = 10_800;
@@ -105,7 +105,7 @@ fn omit_empty(service: &mut Value) {
     }
 }
 
-/// The Service with the defaults that hang on nothing but itself.
+/// The Service with the defaults that depend on nothing but itself.
 pub(super) fn defaulted(mut service: Value) -> Value {
     omit_empty(&mut service);
     if let Some(spec) = spec_of(&mut service) {
@@ -278,12 +278,12 @@ pub(super) fn allocate(
     service: &mut Value,
     live: Option<&Value>,
     network: &Network,
-    issuer: &mut dyn Issuer,
+    allocator: &mut dyn Allocator,
 ) {
     let key = &key_of(service);
     if needs_cluster_ip(service) {
         allocate_families(service, live, network);
-        allocate_cluster_ips(service, key, issuer);
+        allocate_cluster_ips(service, key, allocator);
     }
     if needs_node_ports(service) {
         for port in ports_mut(service) {
@@ -292,7 +292,7 @@ pub(super) fn allocate(
             if let Some(port) = port.as_object_mut()
                 && is_unset(port.get("nodePort"))
             {
-                port.insert("nodePort".to_owned(), issuer.node_port(key, &name));
+                port.insert("nodePort".to_owned(), allocator.node_port(key, &name));
             }
         }
     }
@@ -300,12 +300,12 @@ pub(super) fn allocate(
         && is_unset(service.at("/spec/healthCheckNodePort"))
         && let Some(spec) = spec_of(service)
     {
-        spec.insert("healthCheckNodePort".to_owned(), issuer.node_port(key, "health-check"));
+        spec.insert("healthCheckNodePort".to_owned(), allocator.node_port(key, "health-check"));
     }
 }
 
 /// Ports of one number, of TCP and of UDP, share a node port when a Service is made (`initNodePorts`).
-pub(super) fn share_node_ports(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
+pub(super) fn share_node_ports(service: &mut Value, key: &Key, allocator: &mut dyn Allocator) {
     if !needs_node_ports(service) {
         return;
     }
@@ -327,7 +327,7 @@ pub(super) fn share_node_ports(service: &mut Value, key: &Key, issuer: &mut dyn 
         let own = shared.unwrap_or_else(|| {
             let alike = named.iter().filter(|(other, _)| *other == number);
             let protocol = alike.map(|(_, protocol)| protocol.as_str()).min().unwrap_or_default();
-            issuer.node_port(key, &format!("{number}/{protocol}"))
+            allocator.node_port(key, &format!("{number}/{protocol}"))
         });
         given.push((number, own.clone()));
         if let Some(port) = port.as_object_mut() {
@@ -390,7 +390,7 @@ fn texts(service: &Value, pointer: &str) -> Vec<String> {
 }
 
 /// One cluster IP for each family; `None` stands for all.
-fn allocate_cluster_ips(service: &mut Value, key: &Key, issuer: &mut dyn Issuer) {
+fn allocate_cluster_ips(service: &mut Value, key: &Key, allocator: &mut dyn Allocator) {
     let families = texts(service, "/spec/ipFamilies");
     let mut addresses: Vec<Value> =
         service.at("/spec/clusterIPs").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -407,7 +407,7 @@ fn allocate_cluster_ips(service: &mut Value, key: &Key, issuer: &mut dyn Issuer)
     if addresses.first() != Some(&json!("None")) && is_sound {
         addresses.truncate(families.len().max(1));
         for family in families.iter().skip(addresses.len()) {
-            addresses.push(issuer.cluster_ip(key, family));
+            addresses.push(allocator.cluster_ip(key, family));
         }
     }
     let Some(first) = addresses.first().cloned() else { return };

@@ -10,7 +10,7 @@ fn manifest(spec: Value) -> Value {
 }
 
 fn created(spec: Value) -> Value {
-    create(manifest(spec), &Network::default(), &mut Marks)
+    create(manifest(spec), &Network::default(), &mut Unknowns)
 }
 
 fn dual() -> Network {
@@ -72,7 +72,7 @@ fn node_ports_can_be_left_out() {
 #[test]
 fn families_follow_the_policy_and_the_cluster() {
     let families = |spec: Value, network: &Network| {
-        let spec = create(manifest(spec), network, &mut Marks)["spec"].clone();
+        let spec = create(manifest(spec), network, &mut Unknowns)["spec"].clone();
         (spec["ipFamilies"].clone(), spec["clusterIPs"].as_array().unwrap().len())
     };
     let prefer = json!({"ipFamilyPolicy": "PreferDualStack"});
@@ -93,7 +93,7 @@ fn an_update_keeps_what_was_handed_out() {
     live["spec"]["clusterIPs"] = json!(["10.0.172.5"]);
     let mut new = manifest(json!({"type": "LoadBalancer"}));
     new["spec"]["ports"] = json!([{"port": 8080}]);
-    let after = update(new, &live, &Network::default(), &mut Marks);
+    let after = update(new, &live, &Network::default(), &mut Unknowns);
     assert_eq!(after["spec"]["clusterIPs"], json!(["10.0.172.5"]));
     assert_eq!(after["spec"]["ports"][0]["nodePort"], 32332, "kept by the port's name");
     let two = json!([{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]);
@@ -101,7 +101,7 @@ fn an_update_keeps_what_was_handed_out() {
         manifest(json!({"type": "LoadBalancer", "ports": two})),
         &live,
         &Network::default(),
-        &mut Marks,
+        &mut Unknowns,
     );
     let shown: Vec<String> = after["spec"]["ports"]
         .as_array()
@@ -117,7 +117,7 @@ fn a_type_that_needs_less_drops_the_rest() {
     let live = created(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}));
     let mut new = live.clone();
     new["spec"]["type"] = json!("ClusterIP");
-    let spec = update(new, &live, &Network::default(), &mut Marks)["spec"].clone();
+    let spec = update(new, &live, &Network::default(), &mut Unknowns)["spec"].clone();
     for field in ["allocateLoadBalancerNodePorts", "externalTrafficPolicy", "healthCheckNodePort"] {
         assert_eq!(spec.get(field), None, "{field}");
     }
@@ -125,6 +125,6 @@ fn a_type_that_needs_less_drops_the_rest() {
     let mut new = live.clone();
     new["spec"]["type"] = json!("ExternalName");
     new["spec"]["externalName"] = json!("example.com");
-    let spec = update(new, &live, &Network::default(), &mut Marks)["spec"].clone();
+    let spec = update(new, &live, &Network::default(), &mut Unknowns)["spec"].clone();
     assert_eq!(spec.get("clusterIPs"), None);
 }

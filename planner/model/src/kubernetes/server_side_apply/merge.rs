@@ -222,7 +222,7 @@ fn merge_lists(
 }
 
 /// Removes `gone` from the object, but for what is still owned (`merge/update.go`, `prune`). An item
-/// of a keyed list goes with everything in it that nobody owns.
+/// of a keyed list is removed with everything in it that has no owner.
 pub(super) fn prune(object: &mut Value, gone: &FieldSet, owned: &FieldSet, schema: &Schema) {
     for path in gone.iter() {
         if owned.contains(path) || owned.has_below(path) {

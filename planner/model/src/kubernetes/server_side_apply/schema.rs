@@ -14,7 +14,7 @@ pub enum Schema {
     Struct(&'static [(&'static str, Schema)]),
     /// An object with free keys, each owned by itself.
     Map,
-    /// A list whose items are told apart by keys; a key left out has the default given.
+    /// A list whose items are distinguished by keys; a key left out has the default given.
     Keyed(&'static [(&'static str, &'static str)], &'static Schema),
     /// A list of scalars without repetition, each owned by itself.
     Set,

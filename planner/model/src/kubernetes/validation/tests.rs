@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kubernetes::defaults::{self, Marks, Network};
+use crate::kubernetes::defaults::{self, Network, Unknowns};
 
 fn service_of(spec: Value) -> Value {
     json!({
@@ -41,8 +41,8 @@ fn refused(object: Value, live: Option<&Value>) -> Vec<String> {
     let ranges = ["10.0.0.0/16".to_owned()];
     let cluster = Cluster { families: &network.ip_families, ranges: &ranges, taken: &taken };
     let object = match live {
-        Some(live) => defaults::update(object, live, &network, &mut Marks),
-        None => defaults::create(object, &network, &mut Marks),
+        Some(live) => defaults::update(object, live, &network, &mut Unknowns),
+        None => defaults::create(object, &network, &mut Unknowns),
     };
     let mut causes = allocated(&object, live, &cluster);
     if causes.is_empty() {
@@ -61,7 +61,7 @@ fn check(object: Value, expected: &str) {
 #[test]
 fn a_plain_service_is_taken_and_stays_so() {
     assert_eq!(refused(plain(), None), Vec::<String>::new());
-    let live = defaults::create(plain(), &Network::default(), &mut Marks);
+    let live = defaults::create(plain(), &Network::default(), &mut Unknowns);
     assert_eq!(refused(plain(), Some(&live)), Vec::<String>::new());
 }
 
@@ -202,7 +202,7 @@ fn what_the_api_server_takes_is_taken() {
 fn later_versions_know_more() {
     let network = Network::default();
     let object = with("/spec/trafficDistribution", json!("PreferSameZone"));
-    let object = defaults::create(object, &network, &mut Marks);
+    let object = defaults::create(object, &network, &mut Unknowns);
     assert_eq!(service(&object, Some((1, 33))).len(), 1);
     assert_eq!(service(&object, Some((1, 34))), []);
     assert_eq!(service(&object, None), []);
@@ -210,7 +210,7 @@ fn later_versions_know_more() {
 
 #[test]
 fn what_may_not_change_is_refused_to_change() {
-    let mut live = defaults::create(plain(), &Network::default(), &mut Marks);
+    let mut live = defaults::create(plain(), &Network::default(), &mut Unknowns);
     live["spec"]["clusterIP"] = json!("10.0.12.34");
     live["spec"]["clusterIPs"] = json!(["10.0.12.34"]);
     let of = |object: Value| refused(object, Some(&live));

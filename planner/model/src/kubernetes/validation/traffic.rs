@@ -1,4 +1,4 @@
-//! Where traffic goes: the policies, the health check's port, and which pods are preferred.
+//! Where traffic is sent: the policies, the health check's port, and which pods are preferred.
 
 use serde_json::{Value, json};
 

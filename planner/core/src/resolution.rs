@@ -1,4 +1,4 @@
-//! What became known: values for the unknowns a plan was made with, and whether Azure shows what was
+//! Values of the unknowns a plan was made with, as they become known, and whether Azure shows what was
 //! predicted.
 
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use crate::unknown::{self, CLOSE, OPEN, is_unknown, mark};
 
 /// Values for marks ([`crate::unknown`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Resolved {
     values: BTreeMap<String, String>,
 }
 
-impl Known {
+impl Resolved {
     /// Learns all that another knows.
     pub fn extend(&mut self, other: Self) {
         self.values.extend(other.values);
@@ -29,7 +29,7 @@ impl Known {
         self.values.extend(other.values);
     }
 
-    /// Learns what the API server handed out to a Service: its uid as it stands in names, its node
+    /// Learns what the API server allocated to a Service: its uid as it stands in names, its node
     /// ports.
     pub fn learn_service(&mut self, service: &Value) {
         let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_two_learnt_is_kept() {
-        let mut all = Known::default();
+        let mut all = Resolved::default();
         let mut look = all.clone();
         all.learn(&mark("uid", "default/other"), "b");
         look.learn(&mark("uid", "default/app"), "a");
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_name_that_hangs_on_a_uid_is_filled_once_the_service_is_there() {
-        let mut known = Known::default();
+        let mut known = Resolved::default();
         known.learn_service(&json!({
             "metadata": {
                 "namespace": "default", "name": "web",
@@ -225,14 +225,14 @@ mod tests {
         let name = mark("name", "cut somewhere in an address");
         let expected = json!([{"name": name, "port": 1}, {"name": "b", "port": 2}]);
         let live = json!([{"name": "b", "port": 2}, {"name": "x-10.0", "port": 1}]);
-        assert_eq!(Known::default().missing(&expected, &live), [] as [&str; 0]);
+        assert_eq!(Resolved::default().missing(&expected, &live), [] as [&str; 0]);
         let live = json!([{"name": "b", "port": 2}, {"name": "x-10.0", "port": 3}]);
-        assert_eq!(Known::default().missing(&expected, &live).len(), 1);
+        assert_eq!(Resolved::default().missing(&expected, &live).len(), 1);
     }
 
     #[test]
     fn an_unknown_learns_what_azure_shows() {
-        let mut known = Known::default();
+        let mut known = Resolved::default();
         let address = mark("address", "x");
         let expected = json!({"properties": {"privateIPAddress": address}});
         let live = json!({"etag": "1", "properties": {"privateIPAddress": "10.0.0.4"}});
@@ -244,12 +244,12 @@ mod tests {
     fn ids_match_in_any_case_and_lists_in_any_order() {
         let expected = json!({"a": [{"name": "x", "id": "/subscriptions/S/x"}, {"name": "y"}], "b": ["1", "2"]});
         let live = json!({"a": [{"name": "y"}, {"name": "x", "id": "/subscriptions/s/X"}], "b": ["2", "1"]});
-        assert_eq!(Known::default().missing(&expected, &live), [] as [&str; 0]);
+        assert_eq!(Resolved::default().missing(&expected, &live), [] as [&str; 0]);
     }
 
     #[test]
     fn what_is_not_there_is_named() {
-        let missing = Known::default()
+        let missing = Resolved::default()
             .missing(&json!({"a": {"b": 1}, "c": true, "d": []}), &json!({"a": {"b": 2}}));
         assert_eq!(missing, ["a.b is 2, not 1", "c is not set, not true"]);
     }

@@ -1,27 +1,27 @@
-//! What Azure hands out, drawn from the world's issuer.
+//! What Azure allocates, drawn from the world's allocator.
 
-use privlink_model::arm::hand::Hand;
+use privlink_model::arm::allocator;
 use privlink_model::arm::world::World;
 use privlink_model::resource_id::ResourceId;
 
-use crate::world::issuer::Issuer;
+use crate::world::allocator::Allocator;
 
-/// Hands out real values.
+/// Allocates real values.
 #[derive(Debug)]
-pub(crate) struct AzureHand<'a> {
+pub(crate) struct AzureAllocator<'a> {
     /// Where they come from.
-    pub issuer: &'a mut Issuer,
+    pub allocator: &'a mut Allocator,
 }
 
-impl Hand for AzureHand<'_> {
+impl allocator::Allocator for AzureAllocator<'_> {
     fn etag(&mut self, id: &ResourceId) -> String {
-        let guid = self.issuer.guid(&format!("etag {id}"));
+        let guid = self.allocator.guid(&format!("etag {id}"));
         // Private DNS does not quote its etags.
         if id.segment("privateDnsZones").is_some() { guid } else { format!("W/\"{guid}\"") }
     }
 
     fn guid(&mut self, of: &ResourceId) -> String {
-        self.issuer.guid(&format!("guid {of}"))
+        self.allocator.guid(&format!("guid {of}"))
     }
 
     fn private_address(
@@ -35,7 +35,7 @@ impl Hand for AzureHand<'_> {
     }
 
     fn public_address(&mut self, _of: &ResourceId, version: &str) -> String {
-        let count = self.issuer.count(&format!("public {version}")) + 10;
+        let count = self.allocator.count(&format!("public {version}")) + 10;
         if version == "IPv6" {
             format!("2603:1030::{count:x}")
         } else {

@@ -1,4 +1,4 @@
-//! What Azure hands out.
+//! What Azure allocates: etags, guids, addresses, aliases, names of interfaces.
 
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -6,9 +6,9 @@ use crate::unknown;
 use super::arm_type::{ArmType, type_of};
 use super::world::World;
 
-/// Gives out what Azure gives out. Each method is asked once for each new value.
-pub trait Hand {
-    /// A new etag, quoted as in a body (`W/"..."`). No two writes may be given the same.
+/// Allocates what Azure allocates. Each method is called once for each new value.
+pub trait Allocator {
+    /// A new etag, quoted as in a body (`W/"..."`). No two writes get the same.
     fn etag(&mut self, id: &ResourceId) -> String;
     /// What a load balancer's children show for an etag when it has this one: the same.
     fn etag_of_children(&mut self, etag: &str) -> String {
@@ -39,9 +39,9 @@ pub trait Hand {
     }
 }
 
-/// The hand of a prediction: everything it gives is an unknown mark.
+/// The allocator of a prediction: everything it allocates is unknown.
 #[derive(Clone, Debug, Default)]
-pub struct Marks {
+pub struct Unknowns {
     given: u64,
 }
 
@@ -77,14 +77,14 @@ pub fn family(text: &str) -> Option<Family> {
     }
 }
 
-impl Marks {
+impl Unknowns {
     fn next(&mut self, what: &str, of: &ResourceId) -> String {
         self.given += 1;
         unknown::mark(what, &format!("{} {}", of.key(), self.given))
     }
 }
 
-impl Hand for Marks {
+impl Allocator for Unknowns {
     fn etag(&mut self, _id: &ResourceId) -> String {
         // Every write gives another etag, or a stale If-Match would go unnoticed.
         self.given += 1;

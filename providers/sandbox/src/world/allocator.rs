@@ -1,4 +1,4 @@
-//! What a cluster and Azure hand out: uids, guids, etags, ports, addresses. Drawn from the world's
+//! What a cluster and Azure allocate: uids, guids, etags, ports, addresses. Drawn from the world's
 //! seed, the name of what they are for and how many that name had before, so that the same story
 //! gives the same values, whichever of two concurrent requests came first.
 
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Hands out values.
+/// Allocates values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Issuer {
+pub struct Allocator {
     /// What every value depends on.
     pub seed: String,
     /// How many values each name was given.
@@ -18,8 +18,8 @@ pub struct Issuer {
     pub issued: BTreeMap<String, u64>,
 }
 
-impl Issuer {
-    /// An issuer that gave nothing yet.
+impl Allocator {
+    /// An allocator that allocated nothing yet.
     pub fn new(seed: impl Into<String>) -> Self {
         Self { seed: seed.into(), issued: BTreeMap::new() }
     }
@@ -72,14 +72,14 @@ mod tests {
 
     #[test]
     fn a_name_gets_other_values_each_time_but_the_same_in_the_same_story() {
-        let mut one = Issuer::new("s");
-        let mut two = Issuer::new("s");
+        let mut one = Allocator::new("s");
+        let mut two = Allocator::new("s");
         let first = one.guid("Service/default/web");
         assert_ne!(first, one.guid("Service/default/web"));
         two.guid("Service/default/other");
         assert_eq!(first, two.guid("service/default/web"), "other names do not matter");
         assert_eq!(first.len(), 36);
         assert_eq!(first.as_bytes()[14], b'4');
-        assert_ne!(first, Issuer::new("t").guid("Service/default/web"));
+        assert_ne!(first, Allocator::new("t").guid("Service/default/web"));
     }
 }

@@ -17,7 +17,7 @@ use privlink_core::plan::{Finding, Step};
 use privlink_core::rule::Severity;
 use serde_json::{Value, json};
 use stage::Stage;
-use support::scene::{Endpoint, Service, stack};
+use support::scene::{Endpoint, Service, approval, stack};
 use support::{Workplace, names, root};
 
 /// The findings of a plan from one desired state to another, in a sandbox of its own.
@@ -572,4 +572,33 @@ fn an_address_is_free_once_the_endpoint_that_has_it_is_deleted() {
     };
     assert!(step("new", "write").needs.contains(&step("old", "delete").id), "{:#?}", plan.steps);
     stage.apply(&text(endpoint("new", "api")));
+}
+
+#[test]
+fn nothing_is_decided_on_a_connection_that_is_over() {
+    const GONE: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/theirs/\
+        providers/Microsoft.Network/privateEndpoints/gone";
+    let services = Service::linked("web").yaml();
+    let text = |more: &str| format!("{}{services}{more}", stack(""));
+    for (status, steps) in [("Disconnected", 0), ("Pending", 1)] {
+        let stage = Stage::new();
+        stage.apply(&text(""));
+        stage.meddle(|azure| {
+            let is_link =
+                |it: &&mut Value| it["id"].as_str().unwrap().contains("/privateLinkServices/");
+            let link = azure.iter_mut().find(is_link).unwrap();
+            link["properties"]["privateEndpointConnections"] = json!([{
+                "name": "gone.1",
+                "id": format!("{}/privateEndpointConnections/gone.1", link["id"].as_str().unwrap()),
+                "properties": {
+                    "privateEndpoint": {"id": GONE},
+                    "privateLinkServiceConnectionState": {"status": status, "description": ""},
+                },
+            }]);
+        });
+        let reject = approval("web", &format!("reject: [{{endpoint: {GONE}}}]"));
+        let plan = stage.plan(&text(&reject));
+        assert_eq!(plan.steps.len(), steps, "{status}: {:#?}", plan.steps);
+        assert!(!has(&plan.findings, "endpoint-refused"), "{:#?}", plan.findings);
+    }
 }

@@ -19,7 +19,7 @@ use crate::token;
 
 use super::Part;
 use super::draft::{Draft, Stage};
-use super::trial::Trial;
+use super::trial::{self, Answer, Trial};
 
 /// The state of a connection that nobody decided on, or on which Azure failed what was decided.
 pub(super) const UNDECIDED: ConnectionStatus = ConnectionStatus::Pending;
@@ -115,7 +115,9 @@ fn foreign(
     match decision(input, &asker) {
         Some(decision) => {
             let message = kept(input, request_message);
-            trial.decide(link, &endpoint, &decision.status());
+            if let Answer::Refused(error) = trial.decide(link, &endpoint, &decision.status()) {
+                part.findings.extend(trial::refused((&at, None), &error, &[]));
+            }
             part.add(decide(&at, link, &endpoint, (decision, message)));
             let cuts = decision == Decision::Reject && consumer.status.is_connected();
             if let Some(change) = part.changes.last_mut().filter(|_| cuts) {

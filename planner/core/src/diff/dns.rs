@@ -71,7 +71,7 @@ pub(super) fn diff(
     change.fields = crate::change::shown(fields);
     part.changes.push(change);
     if let Answer::Refused(error) = trial.put_name(join, record) {
-        let place = (at, &endpoint.wanted.name.span);
+        let place = (at, Some(&endpoint.wanted.name.span));
         part.findings.extend(trial::refused(place, &error, &part.findings));
     }
     let etag = live.and_then(Entry::etag).map(ToOwned::to_owned);

@@ -197,7 +197,7 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_
     if let Answer::Refused(error) = &answer {
         let wanted = endpoint.wanted;
         let place = wanted.address.as_ref().map_or(&wanted.name.span, |address| &address.span);
-        part.findings.extend(trial::refused((at, place), error, &part.findings));
+        part.findings.extend(trial::refused((at, Some(place)), error, &part.findings));
     }
     if let Some((action, reason)) = &action {
         let mut change = Change::new(at.clone(), *action, Actor::Privlink, reason.clone());

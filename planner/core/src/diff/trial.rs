@@ -195,7 +195,7 @@ fn is_shown(world: &World, subnet: &ResourceId) -> bool {
 
 /// What is found where Azure refuses a write; nothing if the cause is reported already.
 pub(super) fn refused(
-    (at, place): (&Address, &Span),
+    (at, place): (&Address, Option<&Span>),
     error: &ArmError,
     found: &[Finding],
 ) -> Option<Finding> {
@@ -206,13 +206,14 @@ pub(super) fn refused(
     let ArmError { code, message, .. } = error;
     let message = format!("Azure will refuse it: {code}: {}", message.trim_end_matches('.'));
     let help = "Change what Azure refuses; nothing was written yet.";
-    Some(Finding::new(ENDPOINT_REFUSED, at.clone(), message).help(help).at(place))
+    let place = place.map(|place| place.place().to_string());
+    Some(Finding::new(ENDPOINT_REFUSED, at.clone(), message).help(help).placed(place))
 }
 
 rules! {
     /// Azure will refuse what is to be written: a private endpoint whose address is another one's, or whose connection is
     /// asked for in a way that Azure does not take, a record that leads to no IPv4 address, a decision on a connection
-    /// that is over. Each write is put to the model of Azure that the sandbox runs, in the order of the plan.
+    /// that it does not take. Each write is put to the model of Azure that the sandbox runs, in the order of the plan.
     ENDPOINT_REFUSED = "endpoint-refused", Error, [Desired, Live, Predicted], {
         basis: basis::ENDPOINT,
         advice: "Change what the message names: the `address` or the connection of the document.",

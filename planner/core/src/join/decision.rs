@@ -40,7 +40,8 @@ pub(crate) struct Asker<'a> {
 }
 
 /// What the stack's approvals decide on an endpoint that asks for a Service. A rejection wins; a rejected connection
-/// is never approved again. Where a request message is expected, it must be the same to the letter.
+/// is never approved again, and one that is disconnected is over: Azure takes no decision on it. Where a request
+/// message is expected, it must be the same to the letter.
 pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision> {
     let Asker { service, endpoint, status, message } = *asker;
     let service = service?;
@@ -50,7 +51,9 @@ pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision>
             continue;
         }
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
-            return (*status != ConnectionStatus::Rejected).then_some(Decision::Reject);
+            let is_over =
+                [ConnectionStatus::Rejected, ConnectionStatus::Disconnected].contains(status);
+            return (!is_over).then_some(Decision::Reject);
         }
         approved |= approval.approve.iter().any(|it| {
             let expected = it.request_message.as_ref();

@@ -7,7 +7,7 @@ use crate::consumer::Consumer;
 use crate::diff::Part;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
-use crate::diff::trial::Trial;
+use crate::diff::trial::{self, Answer, Trial};
 use crate::join::decision::{Asker, Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::private_link_service::has_failed;
@@ -49,7 +49,10 @@ pub(super) fn connection(
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = approval::kept(join.input, message);
         part.add(approval::decide(&connection_at, link, id, (decision, message)));
-        trial.decide(link, id, &decision.status());
+        if let Answer::Refused(error) = trial.decide(link, id, &decision.status()) {
+            let place = (&connection_at, Some(&endpoint.name.span));
+            part.findings.extend(trial::refused(place, &error, &[]));
+        }
         let write = DraftKey::new(at, Stage::Write);
         part.needs.push((DraftKey::new(&connection_at, Stage::Decide), write));
         status = decision.status();

@@ -11,6 +11,7 @@ use crate::resource_id::ResourceId;
 use super::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use super::azure::Azure;
 use super::resource::{PrivateEndpoint, PrivateLinkService};
+use super::world::Shelf;
 
 /// Whether a PUT continues after its answer, which then says `Updating`. One that changes nothing, or
 /// tags alone, is `Succeeded` at once; so is that of a load balancer without an internal frontend. A
@@ -141,27 +142,25 @@ impl Azure<'_> {
             }
             ArmType::PrivateEndpoint => {
                 let etag = self.allocator.etag(id);
-                if let Some(endpoint) = self.world.private_endpoints.get_mut(&id.key()) {
-                    set_etags_of_endpoint(Arc::make_mut(endpoint), &etag);
-                }
+                change(&mut self.world.private_endpoints, id, |it| {
+                    set_etags_of_endpoint(it, &etag)
+                });
             }
             ArmType::NetworkInterface => {
                 let etag = self.allocator.etag(id);
-                if let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) {
-                    let interface = Arc::make_mut(interface);
+                change(&mut self.world.network_interfaces, id, |interface| {
                     let addresses = interface.properties.ip_configurations.iter_mut().flatten();
                     addresses.for_each(|address| address.etag = Some(etag.clone()));
                     interface.etag = Some(etag);
-                }
+                });
             }
             ArmType::ZoneGroup => {
                 let etag = self.allocator.etag(id);
-                if let Some(group) = self.world.zone_groups.get_mut(&id.key()) {
-                    let group = Arc::make_mut(group);
+                change(&mut self.world.zone_groups, id, |group| {
                     let configs = group.properties.private_dns_zone_configs.iter_mut().flatten();
                     configs.for_each(|config| config.etag = Some(etag.clone()));
                     group.etag = Some(etag);
-                }
+                });
             }
             // Private DNS has gone above.
             ArmType::PrivateDnsZone | ArmType::ZoneLink | ArmType::RecordSet => {}
@@ -203,6 +202,13 @@ pub(super) fn set_etags(service: &mut PrivateLinkService, etag: &str) {
     }
     for connection in service.properties.private_endpoint_connections.iter_mut().flatten() {
         connection.etag = Some(etag.to_owned());
+    }
+}
+
+/// Changes a resource, if it is held.
+fn change<T: Clone>(shelf: &mut Shelf<T>, id: &ResourceId, edit: impl FnOnce(&mut T)) {
+    if let Some(resource) = shelf.get_mut(&id.key()) {
+        edit(Arc::make_mut(resource));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::writer::Writers;
 pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
     let input = join.input;
     let mut findings = Vec::new();
-    for service in join.services().filter(|service| input.covers(&service.at)) {
+    for service in join.services().iter().filter(|service| input.covers(&service.at)) {
         let has_others = service.live.is_some_and(Writers::has_others);
         if !service.is_ours() || input.replaces(&service.at) || !has_others {
             continue;

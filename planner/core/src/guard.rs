@@ -329,7 +329,7 @@ fn plan(
     let input = Input::new(&wanted, seen.live, seen.facts, &options);
     let mut planned = planning::written(&input, &request.key, stored)?;
     if planned.plan.summary.consumers_disconnected > 0 {
-        planned.plan.route = route::note(&input, &planned, ROUTE);
+        planned.plan.route = route::note((&input, &planned), route::changed(&input), ROUTE);
     }
     Ok((planned, linted))
 }

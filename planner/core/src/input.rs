@@ -26,6 +26,9 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// All units, none of them re-created.
+    const ALL: &'static Self = &Self { covered: None, replaced: BTreeSet::new() };
+
     /// Whether the plan is about this unit.
     pub fn covers(&self, unit: &Address) -> bool {
         self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
@@ -53,8 +56,8 @@ pub struct Input<'a> {
     pub facts: &'a Facts,
     /// What the user chose.
     pub options: &'a Options,
-    /// What the options limit the plan to, once it is found out: nothing before.
-    pub(crate) selection: Option<&'a Selection>,
+    /// The units that the plan is about.
+    pub(crate) selection: &'a Selection,
     /// Told when a stage begins; what it returns is dropped when the stage ends. The shell measures with it; the core has
     /// no clock.
     pub(crate) entered: fn(Stage) -> Box<dyn Any>,
@@ -146,7 +149,13 @@ impl<'a> Input<'a> {
         facts: &'a Facts,
         options: &'a Options,
     ) -> Self {
-        Self { wanted, live, facts, options, selection: None, entered: unheard }
+        Self { wanted, live, facts, options, selection: Selection::ALL, entered: unheard }
+    }
+
+    /// The same, limited to some of its units.
+    #[must_use]
+    pub(crate) const fn limited_to(self, selection: &'a Selection) -> Self {
+        Self { selection, ..self }
     }
 
     /// The same, with somebody told when a stage begins.
@@ -173,17 +182,17 @@ impl<'a> Input<'a> {
 
     /// Whether the plan is about this unit, see [`selection`].
     pub fn covers(&self, unit: &Address) -> bool {
-        self.selection.is_none_or(|selection| selection.covers(unit))
+        self.selection.covers(unit)
     }
 
     /// Whether the plan is about some units only.
     pub fn is_limited(&self) -> bool {
-        self.selection.is_some_and(Selection::is_limited)
+        self.selection.is_limited()
     }
 
     /// Whether this unit is re-created even if nothing differs.
     pub fn replaces(&self, unit: &Address) -> bool {
-        self.selection.is_some_and(|selection| selection.replaces(unit))
+        self.selection.replaces(unit)
     }
 
     /// Whether objects that left the desired state are deleted: only when exactly one Stack document

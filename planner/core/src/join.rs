@@ -17,6 +17,8 @@ mod renamed;
 pub(crate) mod service;
 mod target;
 
+use std::sync::OnceLock;
+
 use crate::input::Input;
 use crate::prediction::Prediction;
 
@@ -35,21 +37,27 @@ pub struct Join<'a> {
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
     pub(crate) prediction: &'a Prediction,
+    endpoints: OnceLock<Vec<Endpoint<'a>>>,
+    services: OnceLock<Vec<Service<'a>>>,
 }
 
 impl<'a> Join<'a> {
     /// Joins. `input` is settled, see [`settle`].
     pub const fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
-        Self { input, prediction }
+        Self { input, prediction, endpoints: OnceLock::new(), services: OnceLock::new() }
     }
 
     /// The desired endpoints, by name, each beside the live one and what it is to reach.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'a>> + use<'_, 'a> {
-        self.input.endpoints().map(|it| Endpoint::of(self.input, self.prediction, it))
+    pub(crate) fn endpoints(&self) -> &[Endpoint<'a>] {
+        self.endpoints.get_or_init(|| {
+            let named = self.input.endpoints();
+            named.map(|it| Endpoint::of(self.input, self.prediction, it)).collect()
+        })
     }
+
     /// The desired Services, each beside the live one. None of them is live where Services could not be read.
-    pub(crate) fn services(&self) -> impl Iterator<Item = Service<'a>> + use<'a> {
-        services(self.input)
+    pub(crate) fn services(&self) -> &[Service<'a>] {
+        self.services.get_or_init(|| services(self.input).collect())
     }
 }
 

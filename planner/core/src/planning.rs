@@ -70,10 +70,18 @@ impl Error {
 ///
 /// See [`Error`].
 pub fn plan(input: &Input<'_>) -> Result<Planned, Error> {
+    plan_with_changes(input).map(|(planned, _)| planned)
+}
+
+/// The plan, with what the controller is taken to see.
+pub(crate) fn plan_with_changes(
+    input: &Input<'_>,
+) -> Result<(Planned, Vec<predict::Change>), Error> {
     let selection = diff::selection::select(input)?;
-    let input = &Input { selection: Some(&selection), ..*input };
+    let input = &input.limited_to(&selection);
     let (part, changes) = diff::service::diff(input);
-    complete(input, &changes, part, About::Stack)
+    let planned = complete(input, &changes, part, About::Stack)?;
+    Ok((planned, changes))
 }
 
 /// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
@@ -91,7 +99,7 @@ fn refused(part: &Part) -> BTreeSet<Address> {
 pub fn written(input: &Input<'_>, key: &Key, stored: Option<&Value>) -> Result<Planned, Error> {
     let covered = Some(BTreeSet::from([service::address(key)]));
     let selection = Selection { covered, ..Selection::default() };
-    let input = &Input { selection: Some(&selection), ..*input };
+    let input = &input.limited_to(&selection);
     let (part, changes) = diff::service::written(input, key, stored);
     complete(input, &changes, part, About::Write)
 }
@@ -179,7 +187,7 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
         if let Some((record, id)) = dns_record::target(endpoint.wanted, &endpoint.id) {
             subjects.insert(record, id.as_str().to_owned());
         }
-        subjects.insert(endpoint.at, endpoint.id.as_str().to_owned());
+        subjects.insert(endpoint.at.clone(), endpoint.id.as_str().to_owned());
     }
     subjects.retain(|address, _| input.covers(address));
     subjects

@@ -194,24 +194,32 @@ pub struct Step {
     pub targets: BTreeMap<String, String>,
 }
 
+/// What becomes of Services.
+pub(crate) type Changes = BTreeMap<Key, Change>;
+
 /// Plans, and names the route that disconnects fewer than the plan, if there is one within a short search.
 ///
 /// # Errors
 ///
 /// As for [`crate::planning::plan`].
 pub fn planned(input: &Input<'_>) -> Result<Planned, crate::planning::Error> {
-    let mut planned = crate::planning::plan(input)?;
+    let (mut planned, changes) = crate::planning::plan_with_changes(input)?;
     // A plan that is limited, or that re-creates what it is told to, is not what a route leads to.
     let is_whole = input.options.scope == Scope::default();
     if is_whole && planned.plan.summary.consumers_disconnected > 0 {
-        planned.plan.route = note(input, &planned, Bounds::short());
+        planned.plan.route = note((input, &planned), by_service(changes), Bounds::short());
     }
     Ok(planned)
 }
 
-/// The route that disconnects fewer than a plan, if there is one within these bounds.
-pub(crate) fn note(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Option<RouteNote> {
-    let route = of(input, planned, bounds);
+/// The route that disconnects fewer than a plan, if there is one within these bounds. `changes` are what becomes of each
+/// Service of the stack.
+pub(crate) fn note(
+    (input, planned): (&Input<'_>, &Planned),
+    changes: Changes,
+    bounds: Bounds,
+) -> Option<RouteNote> {
+    let route = searched(input, planned, changes, bounds);
     let is_better = route.verdict == Verdict::Found && route.cost.disconnects < route.at_once.len();
     is_better.then_some(RouteNote {
         disconnects: route.cost.disconnects,
@@ -227,50 +235,67 @@ pub(crate) fn note(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Opti
 /// As for [`crate::planning::plan`].
 pub fn find(input: &Input<'_>, bounds: Bounds) -> Result<Route, crate::planning::Error> {
     let planned = crate::planning::plan(input)?;
-    Ok(of(input, &planned, bounds))
+    Ok(of(input, &planned, changed(input), bounds))
 }
 
-/// The route from what is live to what a plan comes to.
-fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
+/// The route from what is live to what a plan comes to, with what to do instead where there is none.
+fn of(input: &Input<'_>, planned: &Planned, changes: Changes, bounds: Bounds) -> Route {
+    let mut route = searched(input, planned, changes, bounds);
+    if !matches!(route.verdict, Verdict::None | Verdict::Unfinished) {
+        return route;
+    }
+    if gate::is_under_way(input) {
+        route.gates = gate::of(input, planned);
+    } else if !route.at_once.is_empty() {
+        route.gates = gate::of(input, planned);
+        route.instead = instead(input, planned);
+    }
+    route
+}
+
+/// The route, without what to do instead.
+fn searched(
+    input: &Input<'_>,
+    planned: &Planned,
+    changes: Changes,
+    bounds: Bounds,
+) -> Route {
     let before = without(&planned.prediction.before, &leaving(input));
-    let ground = Ground::of(input, &planned.prediction);
     let at_once = Harm::between(&before, &planned.prediction.after, &Needs::default());
     let mut route = Route {
         format_version: FORMAT_VERSION.to_owned(),
         stack: input.wanted.name().to_owned(),
         verdict: Verdict::AtOnce,
-        at_once: at_once.disconnected.clone(),
-        fails: fails(&planned.prediction),
         cost: Cost { disconnects: at_once.disconnected.len(), ..Cost::default() },
+        at_once: at_once.disconnected,
+        fails: fails(&planned.prediction),
         steps: Vec::new(),
         searched: SearchNote { bounds, states: 0 },
         because: Vec::new(),
         instead: Vec::new(),
         gates: None,
     };
-    if gate::is_under_way(input) && input.options.mode != Mode::Destroy {
-        route.verdict = Verdict::None;
-        route.gates = gate::of(input, planned);
+    if input.options.mode == Mode::Destroy {
         return route;
     }
-    if (at_once.disconnected.is_empty() && route.fails.is_empty())
-        || input.options.mode == Mode::Destroy
-    {
+    if gate::is_under_way(input) {
+        route.verdict = Verdict::None;
+        return route;
+    }
+    if route.at_once.is_empty() && route.fails.is_empty() {
         return route;
     }
     route.because = because(planned);
+    let ground = Ground::of(input, &planned.prediction, changes);
     match ground.search((&before, &planned.prediction), bounds, &mut route.searched) {
-        Found::Way(way, cost) => {
+        Found::Way { way, cost, instead_of } => {
+            let disconnects = (route.at_once.len() + cost.disconnects).saturating_sub(instead_of);
             route.verdict = Verdict::Found;
-            route.cost = cost;
+            route.cost = Cost { disconnects, ..cost };
             route.steps = ground.steps(&way);
         }
         Found::Nothing { exhausted } => {
             route.verdict = if exhausted { Verdict::None } else { Verdict::Unfinished };
-            if !at_once.disconnected.is_empty() {
-                route.gates = gate::of(input, planned);
-                route.instead = instead(input, planned);
-            }
         }
     }
     route
@@ -278,8 +303,14 @@ fn of(input: &Input<'_>, planned: &Planned, bounds: Bounds) -> Route {
 
 /// What a search over parts came to.
 enum Found {
-    /// The steps, with what they cost together.
-    Way(Vec<Reached>, Cost),
+    /// The steps.
+    Way {
+        way: Vec<Reached>,
+        /// What they cost together.
+        cost: Cost,
+        /// How many consumers doing at once what they do disconnects.
+        instead_of: usize,
+    },
     /// There is none, or none was found.
     Nothing { exhausted: bool },
 }
@@ -296,6 +327,16 @@ impl AtOnce {
     }
 }
 
+/// Whether Services that share nothing with others have no other way than all at once: they change in one respect, at
+/// which nothing fails. The end keeps what that edit keeps, whatever comes before.
+fn has_one_way(courses: &[&Course], prediction: &Prediction) -> bool {
+    let fails = |course: &Course| {
+        let mut syncs = prediction.outcomes.iter().filter(|it| it.service == course.key);
+        syncs.any(|it| it.error.is_some())
+    };
+    courses.iter().all(|course| course.has_one_edit() && !fails(course))
+}
+
 /// What the controller fails at, by Service.
 fn fails(prediction: &Prediction) -> Vec<String> {
     let failed = prediction.outcomes.iter().filter_map(|outcome| {
@@ -308,6 +349,8 @@ fn fails(prediction: &Prediction) -> Vec<String> {
 /// What a route is searched on.
 struct Ground<'a> {
     input: &'a Input<'a>,
+    /// What becomes of each Service.
+    changes: Changes,
     courses: Vec<Course>,
     managers: BTreeMap<Key, String>,
     /// The Gateways of which Services are made.
@@ -317,29 +360,29 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn of(input: &'a Input<'a>, prediction: &Prediction) -> Self {
+    fn of(input: &'a Input<'a>, prediction: &Prediction, changes: Changes) -> Self {
         let cluster = prediction::cluster(input.live, input.facts);
         let mut courses = Vec::new();
         let mut managers = BTreeMap::new();
         let mut gateways = BTreeMap::new();
-        for (key, change) in changed(input) {
-            let object = input.live.service(&key);
-            let from = object.map(|it| import::manifest(&key, it));
-            let wanted = input.wanted.service(&key).map(|it| it.manifest.clone());
+        for (key, change) in &changes {
+            let object = input.live.service(key);
+            let from = object.map(|it| import::manifest(key, it));
+            let wanted = input.wanted.service(key).map(|it| it.manifest.clone());
             let course = match change {
                 Change::Delete(_) => Course::new(key.clone(), from, None),
                 Change::Nudge(_) => Course::unchanged(key.clone(), wanted.or(from)),
                 Change::Apply(stored) => {
-                    let plain = import::manifest(&key, &stored.object);
+                    let plain = import::manifest(key, &stored.object);
                     Course::changed(key.clone(), from, wanted.map(|it| (it, plain)))
                 }
             };
-            let made_by = input.wanted.service(&key).and_then(|it| it.made_by.as_ref());
+            let made_by = input.wanted.service(key).and_then(|it| it.made_by.as_ref());
             let course = course.made_of(made_by.map(|by| by.listeners.clone()));
             if let Some(by) = made_by {
                 gateways.insert(key.clone(), by.gateway.to_string());
             }
-            let actor = crate::join::service::actor(input, &key, object);
+            let actor = crate::join::service::actor(input, key, object);
             if let crate::change::Actor::External(tool) = actor {
                 managers.insert(key.clone(), tool);
             }
@@ -348,7 +391,7 @@ impl<'a> Ground<'a> {
         let wanted: BTreeSet<harm::Port> =
             courses.iter().flat_map(|course| course.ports(&course.end())).collect();
         let needs = Needs::of(&prediction.before, &wanted);
-        Self { input, courses, managers, gateways, cluster, needs }
+        Self { input, changes, courses, managers, gateways, cluster, needs }
     }
 
     /// Searches each part of the stack that loses somebody at once; the rest is done with the last step.
@@ -361,10 +404,14 @@ impl<'a> Ground<'a> {
         let mut way = Vec::new();
         let (mut world, mut cluster) = (before.clone(), self.cluster.clone());
         let mut exhausted = true;
-        let mut cost = Cost::default();
+        let (mut cost, mut instead_of) = (Cost::default(), 0);
         for part in parts::of(&self.courses, prediction) {
             let courses: Vec<&Course> =
-                part.iter().filter_map(|number| self.courses.get(*number)).collect();
+                part.courses.iter().filter_map(|number| self.courses.get(*number)).collect();
+            if part.is_alone && has_one_way(&courses, prediction) {
+                note.states += 1;
+                continue;
+            }
             let alone = self.at_once(&courses, &world, &cluster);
             if alone.is_well() {
                 continue;
@@ -372,6 +419,7 @@ impl<'a> Ground<'a> {
             let variants = courses.iter().map(|course| course.start()).collect();
             let problem = Problem {
                 courses,
+                is_alone: part.is_alone,
                 managers: &self.managers,
                 stack: self.input.wanted.name(),
                 needs: &self.needs,
@@ -385,30 +433,29 @@ impl<'a> Ground<'a> {
             match searched.way {
                 Some(mut found) => {
                     for reached in &mut found {
-                        reached.edited = part.get(reached.edited).copied().unwrap_or_default();
+                        reached.edited = part.courses.get(reached.edited).copied().unwrap_or_default();
                     }
                     if let Some(last) = found.last() {
                         world = last.state.world.clone();
                         cluster = last.state.cluster.clone();
                         cost = cost.plus(last.cost);
                     }
+                    instead_of += alone.disconnects;
                     way.extend(found);
                 }
-                None => {
-                    cost.disconnects += alone.disconnects;
-                    exhausted = exhausted && searched.exhausted;
-                }
+                None => exhausted = exhausted && searched.exhausted,
             }
         }
-        if way.is_empty() { Found::Nothing { exhausted } } else { Found::Way(way, cost) }
+        if way.is_empty() {
+            return Found::Nothing { exhausted };
+        }
+        Found::Way { way, cost, instead_of }
     }
 
     /// What comes of editing all of these Services at once.
     fn at_once(&self, courses: &[&Course], world: &World, cluster: &Cluster) -> AtOnce {
-        let all: Vec<Change> = changed(self.input).into_values().collect();
-        let keys: BTreeSet<&Key> = courses.iter().map(|course| &course.key).collect();
-        let changes: Vec<Change> = all.into_iter().filter(|it| keys.contains(it.key())).collect();
-        let changes = search::settled(&changes, cluster);
+        let changes = courses.iter().filter_map(|course| self.changes.get(&course.key).cloned());
+        let changes = search::settled(&changes.collect::<Vec<_>>(), cluster);
         let predicted = prediction::predict(world.clone(), cluster.clone(), &changes);
         let harm = Harm::between(world, &predicted.after, &Needs::default());
         AtOnce { disconnects: harm.disconnected.len(), fails: !fails(&predicted).is_empty() }
@@ -464,9 +511,8 @@ impl<'a> Ground<'a> {
             .filter(|(number, course)| !edited.contains(number) && !course.is_unchanged())
             .map(|(_, course)| &course.key)
             .collect();
-        let changes = changed(self.input).into_values();
-        let changes: Vec<Change> = changes.filter(|it| rest.contains(it.key())).collect();
-        let changes = search::settled(&changes, &end.cluster);
+        let changes = rest.iter().filter_map(|key| self.changes.get(*key).cloned());
+        let changes = search::settled(&changes.collect::<Vec<_>>(), &end.cluster);
         let predicted = prediction::predict(end.world.clone(), end.cluster.clone(), &changes);
         let harm = Harm::between(&end.world, &predicted.after, &Needs::default());
         last.disconnects.extend(harm.disconnected);
@@ -502,8 +548,11 @@ fn without(world: &World, endpoints: &BTreeSet<String>) -> World {
 }
 
 /// What becomes of each Service of the stack, and of the Services beside it.
-fn changed(input: &Input<'_>) -> BTreeMap<Key, Change> {
-    let (_, changes) = diff::service::diff(input);
+pub(crate) fn changed(input: &Input<'_>) -> Changes {
+    by_service(diff::service::diff(input).1)
+}
+
+fn by_service(changes: Vec<Change>) -> Changes {
     changes.into_iter().map(|change| (change.key().clone(), change)).collect()
 }
 

@@ -17,22 +17,26 @@ struct Claim {
 pub(crate) struct Writers(Vec<Claim>);
 
 /// Whether a manager is one of the cluster's own controllers, which write finalizers and status.
-fn is_controller(manager: &Manager) -> bool {
-    manager.name.ends_with("cloud-controller-manager")
-        || manager.name == "kube-controller-manager"
-        || !manager.subresource.is_empty()
+fn is_controller(name: &str, subresource: &str) -> bool {
+    name.ends_with("cloud-controller-manager")
+        || name == "kube-controller-manager"
+        || !subresource.is_empty()
 }
 
 /// Whether a manager is privlink's own.
 pub(crate) fn is_own(manager: &Manager) -> bool {
-    [FIELD_MANAGER, SYNC_FIELD_MANAGER].contains(&manager.name.as_str())
+    is_own_name(&manager.name)
+}
+
+fn is_own_name(name: &str) -> bool {
+    [FIELD_MANAGER, SYNC_FIELD_MANAGER].contains(&name)
 }
 
 impl Writers {
     /// The writers of a live Service.
     pub(crate) fn of(live: &Value) -> Self {
         let managers = server_side_apply::managers(live).into_iter();
-        let claims = managers.filter(|(manager, _)| !is_controller(manager));
+        let claims = managers.filter(|(it, _)| !is_controller(&it.name, &it.subresource));
         Self(claims.map(|(manager, set)| Claim { manager, fields: dotted(&set) }).collect())
     }
 
@@ -62,9 +66,13 @@ impl Writers {
     /// Whether somebody else than privlink and the cluster's own controllers wrote to a Service.
     pub(crate) fn has_others(live: &Value) -> bool {
         let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-        let name = |entry: &Value| entry.get("manager")?.as_str().map(ToOwned::to_owned);
-        let others = |name: String| ![FIELD_MANAGER, SYNC_FIELD_MANAGER].contains(&name.as_str());
-        entries.into_iter().flatten().filter_map(name).any(others)
+        let is_other = |entry: &Value| {
+            let text = |field: &str| entry.get(field).and_then(Value::as_str);
+            text("manager").is_some_and(|name| {
+                !is_own_name(name) && !is_controller(name, text("subresource").unwrap_or_default())
+            })
+        };
+        entries.into_iter().flatten().any(is_other)
     }
 
     /// Whether a writer is like this.

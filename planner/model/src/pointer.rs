@@ -12,6 +12,10 @@ pub trait At {
 impl At for Value {
     fn at(&self, pointer: &str) -> Option<&Value> {
         pointer.split('/').skip(1).try_fold(self, |value, name| match value {
+            // Few names are compared sooner than one is hashed.
+            Value::Object(fields) if fields.len() <= 8 => {
+                fields.iter().find_map(|(key, value)| (key == name).then_some(value))
+            }
             Value::Object(fields) => fields.get(name),
             Value::Array(items) => items.get(name.parse::<usize>().ok()?),
             _ => None,

@@ -60,7 +60,7 @@ pub(crate) fn decide(
 
 /// Decides on the live connections of others.
 pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
-    let Join { input, prediction } = join;
+    let Join { input, prediction, .. } = join;
     let own = input.own();
     let mut part = Part::default();
     if input.options.mode == Mode::Destroy {

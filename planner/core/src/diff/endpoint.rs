@@ -41,8 +41,8 @@ pub fn diff(join: &Join<'_>, leaving: &[Arc<Live>], trial: &mut Trial<'_>) -> Pa
         for endpoint in join.endpoints() {
             part.findings.extend(endpoint.renamed());
             if join.input.covers(&endpoint.at) {
-                part.add(write_endpoint(join, &endpoint, trial));
-                part.needs.extend(addresses_freed(join, &endpoint, leaving));
+                part.add(write_endpoint(join, endpoint, trial));
+                part.needs.extend(addresses_freed(join, endpoint, leaving));
             }
         }
     }

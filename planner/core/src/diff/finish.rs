@@ -102,6 +102,9 @@ pub fn finish(
     let ours = candidates(input, changes, prediction, so_far);
     let unheard = unheard(changes, prediction);
     let looked_at: BTreeSet<Key> = ours.union(&unheard).cloned().collect();
+    if looked_at.is_empty() {
+        return part;
+    }
     let nudges = |keys: &BTreeSet<Key>| -> Vec<predict::Change> {
         keys.iter().cloned().map(predict::Change::Nudge).collect()
     };
@@ -148,7 +151,8 @@ fn unheard(changes: &[predict::Change], prediction: &Prediction) -> BTreeSet<Key
     changes.iter().filter(is_unheard).map(predict::Change::key).cloned().collect()
 }
 
-/// The Services that privlink may make sync: those that a plan made afterwards would look at.
+/// The Services that privlink may make sync: those that a plan made afterwards would look at. One that is created has been
+/// nothing else before, so that its first sync leaves nothing.
 fn candidates(
     input: &Input<'_>,
     changes: &[predict::Change],
@@ -165,6 +169,7 @@ fn candidates(
     let stays = |key: &Key| {
         let service = prediction.services.get(key);
         service.is_some_and(|it| it.wants_load_balancer() && !it.deleting)
+            && prediction.live.contains_key(key)
     };
     changes
         .iter()

@@ -26,15 +26,15 @@ use super::report::{By, Cause, Difference};
 /// Compares endpoints, connections and names.
 pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
     for endpoint in join.endpoints() {
-        body(look, &endpoint, gathered);
-        connection(look, &endpoint, gathered);
+        body(look, endpoint, gathered);
+        connection(look, endpoint, gathered);
         if let Some(live) = endpoint.seen() {
             let state = live.properties.provisioning_state.as_deref();
             let object = (&endpoint.at, &endpoint.id, live.other.get("systemData"));
             unprovisioned(look, object, state).into_iter().for_each(|it| gathered.push(it));
         }
         if let Some(record) = endpoint.record(endpoint.live == Ok(None)) {
-            name(look, &endpoint, &record, gathered);
+            name(look, endpoint, &record, gathered);
             if let Some(live) = record.seen() {
                 let object = (&record.at, &record.id, live.system_data());
                 let found = unprovisioned(look, object, live.provisioning_state());
@@ -253,7 +253,7 @@ fn unprovisioned(
 
 /// Connections to the stack's Private Link Services, as their provider sees them.
 fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
-    let Join { input, prediction } = join;
+    let Join { input, prediction, .. } = join;
     let own = input.own();
     for service in input.wanted.keys() {
         let Some(link) = prediction.link_before(service) else { continue };

@@ -143,6 +143,9 @@ const GATEWAYS: [(&str, &str, &str); 2] = [
 /// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
 fn without_path(subject: &Subject<'_>) -> Option<Finding> {
     let key = &subject.outcome.service;
+    if subject.service.spec.ports.iter().all(|port| port.app_protocol.is_none()) {
+        return None;
+    }
     let balancers = subject.prediction.after.load_balancers.keys();
     let own: Vec<Probed<'_>> = balancers
         .flat_map(|balancer| probed(subject, balancer))

@@ -203,7 +203,7 @@ pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// A record that a zone group says it keeps is not there, or leads elsewhere.
 fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for record in join.endpoints().filter_map(|endpoint| endpoint.record(false)) {
+    for record in join.endpoints().iter().filter_map(|endpoint| endpoint.record(false)) {
         let at = &record.at;
         let Some(Entry::Group(group)) = record.seen() else { continue };
         for config in group.properties.private_dns_zone_configs.iter().flatten() {

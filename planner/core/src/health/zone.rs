@@ -60,7 +60,7 @@ pub(crate) fn unlinked(join: &Join<'_>, findings: &mut Vec<Finding>) {
         if record.unzoned.is_some() || !join.input.covers(&record.at) {
             continue;
         }
-        for written in zones(&endpoint) {
+        for written in zones(endpoint) {
             let zone = zone_id(written, &endpoint.id);
             let list = format!("{}/virtualnetworklinks", zone.key());
             let found = match join.input.live.list(&list) {

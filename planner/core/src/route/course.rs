@@ -119,6 +119,11 @@ impl Course {
         self.start() == self.end()
     }
 
+    /// Whether there is one edit that makes it as desired, and none that does a part of it.
+    pub(super) fn has_one_edit(&self) -> bool {
+        self.from.is_some() && self.parts.len() <= 1
+    }
+
     /// The manifest of a variant; none where the Service is absent.
     pub(super) fn manifest(&self, variant: &Variant) -> Option<Value> {
         let Variant::Present { done, shift } = variant else { return None };

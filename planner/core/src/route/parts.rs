@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::unionfind::UnionFind;
 use serde_json::Value;
 
+use crate::kubernetes::service::Key;
 use crate::pointer::At;
 use crate::prediction::Prediction;
 
@@ -14,13 +15,21 @@ use super::course::Course;
 const SHARED: [&str; 4] =
     ["azure-load-balancer-ipv4", "azure-load-balancer-ipv6", "azure-pls-name", "azure-pip-name"];
 
-/// The courses that share an address or the name of a Private Link Service, by their numbers; each part in
-/// order, and without parts in which nothing changes.
-pub(super) fn of(courses: &[Course], prediction: &Prediction) -> Vec<Vec<usize>> {
+/// Courses that share something with each other, and nothing with those of other parts.
+pub(super) struct Part {
+    /// The courses by their numbers, in order.
+    pub(super) courses: Vec<usize>,
+    /// Whether it is one Service, on frontends on which nothing has rules but it.
+    pub(super) is_alone: bool,
+}
+
+/// The courses that share an address or the name of a Private Link Service; without parts in which nothing changes.
+pub(super) fn of(courses: &[Course], prediction: &Prediction) -> Vec<Part> {
+    let frontends = Frontends::of(prediction);
     let mut union = UnionFind::new(courses.len());
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (number, course) in courses.iter().enumerate() {
-        for shared in shared(course, prediction) {
+        for shared in frontends.of_service(&course.key).chain(asked_for(course)) {
             let with = *first.entry(shared).or_insert(number);
             union.union(with, number);
         }
@@ -29,33 +38,58 @@ pub(super) fn of(courses: &[Course], prediction: &Prediction) -> Vec<Vec<usize>>
     for number in 0..courses.len() {
         parts.entry(union.find(number)).or_default().push(number);
     }
-    let changes = |part: &Vec<usize>| {
-        part.iter().filter_map(|it| courses.get(*it)).any(|course| !course.is_unchanged())
+    let all = |part: &[usize], is_so: &dyn Fn(&Course) -> bool| {
+        part.iter().filter_map(|it| courses.get(*it)).all(is_so)
     };
-    parts.into_values().filter(changes).collect()
+    let parts = parts.into_values().filter(|part| !all(part, &Course::is_unchanged));
+    let part = |courses: Vec<usize>| {
+        let is_alone = courses.len() == 1 && all(&courses, &|it| frontends.are_own(&it.key));
+        Part { courses, is_alone }
+    };
+    parts.map(part).collect()
 }
 
-/// What a Service shares with others: frontends, before and after, and names that it asks for.
-fn shared(course: &Course, prediction: &Prediction) -> BTreeSet<String> {
-    let mut shared = BTreeSet::new();
-    for world in [&prediction.before, &prediction.after] {
-        for balancer in world.load_balancers.values() {
-            for rule in balancer.properties.load_balancing_rules.iter().flatten() {
-                let frontend = rule.properties.frontend_ip_configuration.as_ref();
-                if prediction.owners().of_name(rule.name()) == Some(&course.key) {
-                    shared.extend(frontend.map(|it| it.id().to_lowercase()));
+/// Who has rules on which frontend, before or after.
+struct Frontends<'a> {
+    /// The Services by the frontend's id in lower case; none for rules that belong to no Service.
+    users: BTreeMap<String, BTreeSet<Option<&'a Key>>>,
+}
+
+impl<'a> Frontends<'a> {
+    fn of(prediction: &'a Prediction) -> Self {
+        let mut users: BTreeMap<String, BTreeSet<Option<&Key>>> = BTreeMap::new();
+        for world in [&prediction.before, &prediction.after] {
+            for balancer in world.load_balancers.values() {
+                for rule in balancer.properties.load_balancing_rules.iter().flatten() {
+                    if let Some(frontend) = &rule.properties.frontend_ip_configuration {
+                        let users = users.entry(frontend.id().to_lowercase()).or_default();
+                        users.insert(prediction.owners().of_name(rule.name()));
+                    }
                 }
             }
         }
+        Self { users }
     }
-    for manifest in course.from.iter().chain(&course.to) {
+
+    fn of_service(&self, key: &Key) -> impl Iterator<Item = &str> {
+        let own = self.users.iter().filter(|(_, users)| users.contains(&Some(key)));
+        own.map(|(frontend, _)| frontend.as_str())
+    }
+
+    /// Whether nothing else has rules on the frontends of a Service.
+    fn are_own(&self, key: &Key) -> bool {
+        self.users.values().all(|users| users.len() == 1 || !users.contains(&Some(key)))
+    }
+}
+
+/// Addresses and names that a Service asks for, before and after.
+fn asked_for(course: &Course) -> impl Iterator<Item = &str> {
+    course.from.iter().chain(&course.to).flat_map(|manifest| {
         let annotations = manifest.at("/metadata/annotations").and_then(Value::as_object);
-        for (key, value) in annotations.into_iter().flatten() {
+        let shared = annotations.into_iter().flatten().filter_map(|(key, value)| {
             let is_shared = SHARED.iter().any(|name| key.ends_with(name));
-            shared.extend(value.as_str().filter(|_| is_shared).map(ToOwned::to_owned));
-        }
-        let address = manifest.at("/spec/loadBalancerIP").and_then(Value::as_str);
-        shared.extend(address.map(ToOwned::to_owned));
-    }
-    shared
+            value.as_str().filter(|_| is_shared)
+        });
+        shared.chain(manifest.at("/spec/loadBalancerIP").and_then(Value::as_str))
+    })
 }

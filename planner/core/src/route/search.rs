@@ -28,6 +28,8 @@ use super::harm::{Cost, Harm, Needs, Port};
 pub(super) struct Problem<'a> {
     /// The Services.
     pub(super) courses: Vec<&'a Course>,
+    /// Whether they are one Service, on frontends on which nothing else has rules.
+    pub(super) is_alone: bool,
     /// Who is written as whom: the Services that another tool writes, with the tool's field manager.
     pub(super) managers: &'a BTreeMap<Key, String>,
     /// The name of the stack, whose label every manifest carries.
@@ -137,7 +139,7 @@ impl Problem<'_> {
         for (number, course) in self.courses.iter().enumerate() {
             let Some(at) = state.variants.get(number) else { continue };
             let taken = self.taken(state, number);
-            for variant in course.edits(at, &taken) {
+            for variant in course.edits(at, &taken).into_iter().filter(|it| self.may_help(course, it)) {
                 let change = self.change(course, &variant, &state.cluster);
                 next.extend(change.and_then(|change| self.step(state, (number, variant), &change)));
             }
@@ -149,6 +151,16 @@ impl Problem<'_> {
             }
         }
         next
+    }
+
+    /// Whether a variant can lead to a better way. Spare ports make room for another Service, and there may be none;
+    /// a Service that shares nothing loses by its deletion all that it has, which is no better than doing all at once.
+    /// Where something fails at once, all that gets past it is better.
+    fn may_help(&self, course: &Course, variant: &Variant) -> bool {
+        if !self.is_alone || self.at_once == usize::MAX || *variant == course.end() {
+            return true;
+        }
+        matches!(variant, Variant::Present { shift: 0, .. })
     }
 
     /// The ports of all other Services, now and at the end.

@@ -23,13 +23,14 @@ fn is_primary(value: &Value) -> bool {
     value.at("/properties/primary").and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// The pools of the primary interface's configuration of a family.
-fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&'a mut Value> {
-    let path = format!("{profile}/networkInterfaceConfigurations");
-    let interfaces = machine.pointer_mut(&path)?.as_array_mut()?;
+/// Where a machine says in which pools the primary interface's configuration of a family is.
+fn properties_at(machine: &Value, profile: &str, ipv6: IsIpv6) -> Option<String> {
+    let at = format!("{profile}/networkInterfaceConfigurations");
+    let interfaces = machine.at(&at)?.as_array()?;
     let only = interfaces.len() == 1;
-    let interface = interfaces.iter_mut().find(|it| only || is_primary(it))?;
-    let configurations = interface.pointer_mut("/properties/ipConfigurations")?.as_array_mut()?;
+    let interface = interfaces.iter().position(|it| only || is_primary(it))?;
+    let at = format!("{at}/{interface}/properties/ipConfigurations");
+    let configurations = machine.at(&at)?.as_array()?;
     let wanted = if ipv6 { "IPv6" } else { "IPv4" };
     let of_family = |it: &Value| {
         let version = it.at("/properties/privateIPAddressVersion").and_then(Value::as_str);
@@ -37,10 +38,23 @@ fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&
     };
     let only = configurations.len() == 1 && !ipv6;
     let configuration = configurations
-        .iter_mut()
-        .find(|it| if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) })?;
-    let properties = configuration.get_mut("properties")?.as_object_mut()?;
+        .iter()
+        .position(|it| if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) })?;
+    Some(format!("{at}/{configuration}/properties"))
+}
+
+/// The pools of the primary interface's configuration of a family.
+fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&'a mut Value> {
+    let at = properties_at(machine, profile, ipv6)?;
+    let properties = machine.pointer_mut(&at)?.as_object_mut()?;
     Some(properties.entry("loadBalancerBackendAddressPools").or_insert(json!([])))
+}
+
+/// Whether it is in a pool.
+fn is_in(machine: &Value, profile: &str, pool: &str, ipv6: IsIpv6) -> bool {
+    let properties = properties_at(machine, profile, ipv6).and_then(|at| machine.at(&at));
+    let pools = properties.and_then(|it| it.get("loadBalancerBackendAddressPools")?.as_array());
+    pools.into_iter().flatten().any(|it| same(text(it, "/id"), pool))
 }
 
 fn ids(pools: &Value) -> Vec<String> {
@@ -72,18 +86,21 @@ fn join(machine: &mut Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> 
     true
 }
 
-fn leave(machine: &mut Value, profile: &str, gone: &[String]) -> bool {
-    let mut changed = false;
+/// The machine without these pools; nothing if it is in none of them.
+fn without(machine: &Value, profile: &str, gone: &[String]) -> Option<Value> {
+    let is_in_one = gone.iter().any(|pool| is_in(machine, profile, pool, name::is_ipv6(pool)));
+    if !is_in_one {
+        return None;
+    }
+    let mut machine = machine.clone();
     for pool in gone {
-        if let Some(pools) = pools_of(machine, profile, name::is_ipv6(pool))
+        if let Some(pools) = pools_of(&mut machine, profile, name::is_ipv6(pool))
             && let Some(pools) = pools.as_array_mut()
         {
-            let before = pools.len();
             pools.retain(|it| !same(text(it, "/id"), pool));
-            changed |= pools.len() != before;
         }
     }
-    changed
+    Some(machine)
 }
 
 /// The body of a PUT: location, etag and interfaces.
@@ -118,8 +135,8 @@ impl Cloud<'_, '_> {
         })
     }
 
-    fn machine(&self, key: &str) -> Option<Value> {
-        self.azure.world.others.get(key).map(|machine| machine.as_ref().clone())
+    fn machine(&self, key: &str) -> Option<Arc<Value>> {
+        self.azure.world.others.get(key).cloned()
     }
 
     /// The id of a machine as the controller spells it: group in lower case.
@@ -162,9 +179,13 @@ impl Cloud<'_, '_> {
             .collect();
         for (keys, profile) in [(scale_sets, OF_SCALE_SET), (machines, OF_INSTANCE)] {
             for key in keys {
-                let Some(mut machine) = self.machine(&key) else {
+                let Some(machine) = self.machine(&key) else {
                     continue;
                 };
+                if is_in(&machine, profile, pool.as_str(), ipv6) {
+                    continue;
+                }
+                let mut machine = machine.as_ref().clone();
                 if join(&mut machine, profile, pool, ipv6) {
                     let id = self.machine_id(&key);
                     self.put_machine(&id, &machine, profile)?;
@@ -189,9 +210,8 @@ impl Cloud<'_, '_> {
             .cloned()
             .collect();
         for key in keys {
-            if let Some(mut machine) = self.machine(&key)
-                && leave(&mut machine, OF_SCALE_SET, pools)
-            {
+            let machine = self.machine(&key);
+            if let Some(machine) = machine.and_then(|it| without(&it, OF_SCALE_SET, pools)) {
                 let id = self.machine_id(&key);
                 self.put_machine(&id, &machine, OF_SCALE_SET)?;
             }
@@ -207,9 +227,8 @@ impl Cloud<'_, '_> {
     ) -> Result<bool, Failure> {
         let mut changed = false;
         for key in machines {
-            if let Some(mut machine) = self.machine(key)
-                && leave(&mut machine, OF_INSTANCE, pools)
-            {
+            let machine = self.machine(key);
+            if let Some(machine) = machine.and_then(|it| without(&it, OF_INSTANCE, pools)) {
                 let id = self.machine_id(key);
                 self.put_machine(&id, &machine, OF_INSTANCE)?;
                 changed = true;

@@ -18,7 +18,7 @@ fn manifest(name: &str, ports: &[i64], annotations: &[(&str, &str)]) -> Value {
         .iter()
         .map(|(key, value)| (format!("{PREFIX}{key}"), Value::from(*value)))
         .collect();
-    all.insert(format!("{PREFIX}load-balancer-internal"), "true".into());
+    all.entry(format!("{PREFIX}load-balancer-internal")).or_insert("true".into());
     let ports: Vec<Value> = ports
         .iter()
         .map(|port| json!({"name": format!("p{port}"), "port": port, "targetPort": 8443}))
@@ -98,6 +98,7 @@ fn agrees(courses: &[Course]) -> Option<Cost> {
     assert!(!needs.ports.is_empty(), "somebody is connected");
     let problem = Problem {
         courses: courses.iter().collect(),
+        is_alone: false,
         managers: &BTreeMap::new(),
         stack: "shop",
         needs: &needs,
@@ -105,10 +106,24 @@ fn agrees(courses: &[Course]) -> Option<Cost> {
         bounds: Bounds { edits: EDITS, states: 100_000 },
     };
     let expected = least(&problem, &start, Cost::default(), EDITS);
-    let searched = problem.search(start);
+    let searched = problem.search(start.clone());
     let found = searched.way.and_then(|way| way.last().map(|last| last.cost));
     assert_eq!(found, expected);
+    agrees_alone(problem, start, found);
     found
+}
+
+/// For one Service that shares nothing, what is left out as no help changes nothing: there is a way that disconnects
+/// fewer than the edit at once if and only if there is one among all.
+fn agrees_alone(problem: Problem<'_>, start: State, found: Option<Cost>) {
+    let [course] = problem.courses.as_slice() else { return };
+    let end = problem.change(course, &course.end(), &start.cluster);
+    let at_once = end.and_then(|it| problem.step(&start, (0, course.end()), &it));
+    let Some((_, _, harm)) = at_once else { return };
+    let at_once = harm.disconnected.len();
+    let is_better = found.is_some_and(|it| it.disconnects < at_once);
+    let alone = Problem { is_alone: true, at_once, ..problem };
+    assert_eq!(alone.search(start).way.is_some(), is_better);
 }
 
 fn key(name: &str) -> Key {
@@ -135,6 +150,39 @@ fn an_address_that_changes_disconnects_on_every_way() {
         Some(manifest("web", &[80], &moved)),
     );
     assert_eq!(agrees(&[course]).map(|it| it.disconnects), Some(1));
+}
+
+/// What a Service alone may change, one or two of them at once.
+#[test]
+fn a_service_alone_has_the_ways_that_all_edits_have() {
+    let edits: [(&str, Option<&str>); 7] = [
+        ("load-balancer-ipv4", Some("10.240.0.26")),
+        ("load-balancer-ipv4", None),
+        ("load-balancer-internal-subnet", Some("apps-subnet")),
+        ("pls-name", Some("other")),
+        ("pls-create", None),
+        ("pls-visibility", Some("*")),
+        ("load-balancer-internal", Some("false")),
+    ];
+    for (number, first) in edits.iter().enumerate() {
+        for second in edits.iter().skip(number) {
+            let mut annotations: BTreeMap<&str, &str> = LINK.into_iter().collect();
+            for (name, value) in [first, second] {
+                match value {
+                    Some(value) => annotations.insert(name, value),
+                    None => annotations.remove(name),
+                };
+            }
+            let annotations: Vec<(&str, &str)> = annotations.into_iter().collect();
+            for port in [80, 81] {
+                agrees(&[Course::new(
+                    key("web"),
+                    Some(manifest("web", &[80], &LINK)),
+                    Some(manifest("web", &[port], &annotations)),
+                )]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod stacks;
 mod stages;
 mod summary;
 mod touched;
+mod turns;
 mod unlock;
 mod validate;
 mod version;

@@ -31,9 +31,9 @@ impl Passing {
         Self(Some(bar))
     }
 
-    /// Counts what is done of several.
+    /// Counts what is done of several; of one it shows nothing.
     pub(crate) fn count(number: usize, what: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (number > 1 && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(number.try_into().unwrap_or(u64::MAX));
             let template = format!("{{spinner}} {what}: {{pos}} of {{len}}, {{elapsed}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
@@ -43,6 +43,14 @@ impl Passing {
             bar
         });
         Self(bar)
+    }
+
+    /// Does something that may write to the terminal, with nothing of it in the way.
+    pub(crate) fn aside<T>(&self, act: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(act),
+            None => act(),
+        }
     }
 
     /// One more is done.

@@ -23,6 +23,7 @@ use crate::invocation::Invocation;
 use crate::ui::Ui;
 
 use super::stacks::{self, Source};
+use super::turns;
 use look::{By, Looking};
 use publish::Publisher;
 
@@ -73,7 +74,7 @@ fn look_at_all(
     let jobs = stacks::jobs(&args.place, super::jobs(args.input.many.jobs));
     let screen = By::of(args, lists.as_ref(), loaded);
     let looking = Looking { args, since, lists: lists.as_ref(), screen, called };
-    stacks::side_by_side(loaded, jobs, |(source, desired)| {
+    turns::side_by_side(loaded, jobs, |(source, desired)| {
         let _stack = span::stack(&desired.name).entered();
         super::block_on(looking.at(source, desired))
     })

@@ -21,6 +21,7 @@ use crate::ui::Ui;
 pub(super) use privlink_render::fleet::UNCHANGED;
 
 use super::stacks::{self, Source};
+use super::turns;
 
 /// Many stacks, and how they are gone about.
 pub(super) struct Fleet<'a> {
@@ -74,7 +75,7 @@ impl Fleet<'_> {
         let mut shown = Vec::new();
         for wave in waves {
             let keeping = &*ui;
-            let came = stacks::side_by_side(&wave, jobs, |source| {
+            let came = turns::side_by_side(&wave, jobs, |source| {
                 let mut ui = keeping.keeping();
                 let came = work(source, &mut ui);
                 let (path, source) = (source.below(self.folder), source.shown());

@@ -1,8 +1,8 @@
-//! Many stacks in one run: which there are, and working on them side by side.
+//! Many stacks in one run: which there are.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use privlink_azure::ArmClient;
 use privlink_core::diagnostic::MAX_SOURCE_BYTES;
@@ -16,7 +16,6 @@ use crate::command_error::{CommandError, io};
 use crate::connect;
 use crate::input;
 use crate::invocation::Invocation;
-use crate::progress::Passing;
 use crate::ui::Ui;
 
 use super::failed::Failed;
@@ -88,39 +87,6 @@ impl Source {
         words.extend(called.without_files());
         words
     }
-}
-
-/// Does work on each item, several at once, and gives the results in the items' order. Each job
-/// takes the next item when it is done with one. What the work awaits runs in one runtime, so that clients may be
-/// shared.
-pub(super) fn side_by_side<T: Sync, R: Send>(
-    items: &[T],
-    jobs: usize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Result<Vec<R>, CommandError> {
-    let runtime = super::runtime()?;
-    let passing = (items.len() > 1).then(|| Passing::count(items.len(), "Reading stacks"));
-    let next = Mutex::new(items.iter().enumerate());
-    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let span = tracing::Span::current();
-    let job = || {
-        let _inside = (runtime.enter(), span.enter());
-        let mut done = Vec::new();
-        while let Some((at, item)) = take() {
-            done.push((at, work(item)));
-            passing.iter().for_each(Passing::advance);
-        }
-        done
-    };
-    let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs.min(items.len())).map(|_| scope.spawn(job)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect()
-    });
-    all.sort_by_key(|(at, _)| *at);
-    Ok(all.into_iter().map(|(_, came)| came).collect())
 }
 
 /// How many stacks are worked on at once: a world file that is named serves one stack at a time.

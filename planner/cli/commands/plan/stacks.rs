@@ -13,15 +13,15 @@ use privlink_render::notice::Notice;
 use privlink_render::plans::{self, Outcome, Plans};
 
 use super::super::stacks::{self, Source};
-use super::super::{comment, summary};
+use super::super::{comment, summary, turns};
 use super::{From, Made, one};
 use crate::args;
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-/// How many stacks each job plans before their outcome is shown. They are held in memory until then.
-const AT_ONCE: usize = 32;
+/// How far from the stack that is shown next one may be that is planned, for each job. Their outcomes are held in memory.
+const AHEAD: usize = 32;
 
 /// The outcome of one stack, with what was said of it.
 struct Shown {
@@ -54,29 +54,26 @@ pub(super) fn run(
     let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;
     let mut left_out = Vec::new();
-    for some in all.chunks(AT_ONCE * jobs) {
-        let keeping = &*ui;
-        let came = stacks::side_by_side(some, jobs, |stack| {
-            outcome((folder, stack), args, lists.as_ref(), keeping.keeping())
-        })?;
-        for came in came {
-            if let Some(error) = came.left_out {
-                left_out.push(error);
-                continue;
-            }
-            exit = exit.worse(came.exit);
-            let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
-            let outcome = Outcome {
-                path: &came.path,
-                source: &came.source,
-                plan,
-                exit_code: came.exit.code(),
-            };
-            shown.add(&outcome, ui)?;
-            ui.release(came.ui)?;
-            told.add(came.made.ok());
+    let keeping = ui.keeping();
+    let work = |stack: &Source| outcome((folder, stack), args, lists.as_ref(), keeping.keeping());
+    turns::in_turn(&all, (jobs, AHEAD * jobs), work, |came| {
+        if let Some(error) = came.left_out {
+            left_out.push(error);
+            return Ok(());
         }
-    }
+        exit = exit.worse(came.exit);
+        let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
+        let outcome = Outcome {
+            path: &came.path,
+            source: &came.source,
+            plan,
+            exit_code: came.exit.code(),
+        };
+        shown.add(&outcome, ui)?;
+        ui.release(came.ui)?;
+        told.add(came.made.ok());
+        Ok(())
+    })?;
     let count = left_out.len();
     // Somewhere it is meant to be; another shard may have it.
     if count == all.len()

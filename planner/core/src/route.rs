@@ -254,12 +254,7 @@ fn of(input: &Input<'_>, planned: &Planned, changes: Changes, bounds: Bounds) ->
 }
 
 /// The route, without what to do instead.
-fn searched(
-    input: &Input<'_>,
-    planned: &Planned,
-    changes: Changes,
-    bounds: Bounds,
-) -> Route {
+fn searched(input: &Input<'_>, planned: &Planned, changes: Changes, bounds: Bounds) -> Route {
     let before = without(&planned.prediction.before, &leaving(input));
     let at_once = Harm::between(&before, &planned.prediction.after, &Needs::default());
     let mut route = Route {
@@ -433,7 +428,8 @@ impl<'a> Ground<'a> {
             match searched.way {
                 Some(mut found) => {
                     for reached in &mut found {
-                        reached.edited = part.courses.get(reached.edited).copied().unwrap_or_default();
+                        reached.edited =
+                            part.courses.get(reached.edited).copied().unwrap_or_default();
                     }
                     if let Some(last) = found.last() {
                         world = last.state.world.clone();

@@ -63,12 +63,8 @@ pub(super) fn run(
         }
         exit = exit.worse(came.exit);
         let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
-        let outcome = Outcome {
-            path: &came.path,
-            source: &came.source,
-            plan,
-            exit_code: came.exit.code(),
-        };
+        let outcome =
+            Outcome { path: &came.path, source: &came.source, plan, exit_code: came.exit.code() };
         shown.add(&outcome, ui)?;
         ui.release(came.ui)?;
         told.add(came.made.ok());

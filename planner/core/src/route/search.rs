@@ -139,7 +139,9 @@ impl Problem<'_> {
         for (number, course) in self.courses.iter().enumerate() {
             let Some(at) = state.variants.get(number) else { continue };
             let taken = self.taken(state, number);
-            for variant in course.edits(at, &taken).into_iter().filter(|it| self.may_help(course, it)) {
+            for variant in
+                course.edits(at, &taken).into_iter().filter(|it| self.may_help(course, it))
+            {
                 let change = self.change(course, &variant, &state.cluster);
                 next.extend(change.and_then(|change| self.step(state, (number, variant), &change)));
             }

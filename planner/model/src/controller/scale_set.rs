@@ -37,9 +37,9 @@ fn properties_at(machine: &Value, profile: &str, ipv6: IsIpv6) -> Option<String>
         version.unwrap_or("IPv4") == wanted
     };
     let only = configurations.len() == 1 && !ipv6;
-    let configuration = configurations
-        .iter()
-        .position(|it| if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) })?;
+    let configuration = configurations.iter().position(|it| {
+        if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) }
+    })?;
     Some(format!("{at}/{configuration}/properties"))
 }
 

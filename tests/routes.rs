@@ -511,15 +511,18 @@ fn walk(pair: &Pair) -> String {
     assert_eq!(run.stdout, again.stdout, "{}: the same input gives the same route", pair.name);
     let route: Value = serde_json::from_str(&run.stdout).unwrap();
     let at_once = route["atOnce"].as_array().unwrap().len();
-    let states = route["searched"]["states"].as_u64().unwrap();
+    let states = match route["searched"]["states"].as_u64().unwrap() {
+        1 => "the only state".to_owned(),
+        states => format!("all {states} states"),
+    };
     let why = route["because"][0]["reason"].as_str().unwrap_or_default();
     let row = match route["verdict"].as_str().unwrap() {
         "atOnce" => "at once, nobody".to_owned(),
         "none" if route["fails"].is_array() && !route["gates"].is_object() => {
-            format!("fails in every order, all {states} states")
+            format!("fails in every order, {states}")
         }
         "none" => format!(
-            "none better than {at_once}: {why} (all {states} states); {}",
+            "none better than {at_once}: {why} ({states}); {}",
             walk_gates(&place, pair, &route["gates"])
         ),
         "unfinished" => format!("none better than {at_once} found"),

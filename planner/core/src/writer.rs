@@ -147,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn the_clusters_own_controllers_are_nobody_else() {
+        let mut live = live();
+        assert!(Writers::has_others(&live), "kubectl edited it");
+        let entries = live["metadata"]["managedFields"].as_array_mut().unwrap();
+        entries.retain(|entry| entry["manager"] != "kubectl-edit");
+        let status =
+            json!({"manager": "kubectl-edit", "operation": "Update", "subresource": "status"});
+        entries.push(status);
+        assert!(!Writers::has_others(&live), "{live}");
+    }
+
+    #[test]
     fn the_newest_writer_is_known() {
         let live = live();
         let writers = Writers::of(&live);

@@ -75,11 +75,11 @@ pub(crate) fn unlinked(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 }
                 Some(reading) => {
                     let links: Vec<Link<'_>> = reading.objects().map(Link::of).collect();
-                    let Some(message) = unresolved(join, &endpoint, &zone, &links) else {
+                    let Some(message) = unresolved(join, endpoint, &zone, &links) else {
                         continue;
                     };
                     Finding::new(ZONE_UNLINKED, record.at.clone(), message)
-                        .help(help(&zone, &endpoint))
+                        .help(help(&zone, endpoint))
                 }
             };
             findings.push(found.at(&written.span));

@@ -244,10 +244,11 @@ fn of(input: &Input<'_>, planned: &Planned, changes: Changes, bounds: Bounds) ->
     if !matches!(route.verdict, Verdict::None | Verdict::Unfinished) {
         return route;
     }
-    if gate::is_under_way(input) {
+    let is_under_way = gate::is_under_way(input);
+    if is_under_way || !route.at_once.is_empty() {
         route.gates = gate::of(input, planned);
-    } else if !route.at_once.is_empty() {
-        route.gates = gate::of(input, planned);
+    }
+    if !is_under_way && !route.at_once.is_empty() {
         route.instead = instead(input, planned);
     }
     route

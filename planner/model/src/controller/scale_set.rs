@@ -50,26 +50,18 @@ fn pools_of<'a>(machine: &'a mut Value, profile: &str, ipv6: IsIpv6) -> Option<&
     Some(properties.entry("loadBalancerBackendAddressPools").or_insert(json!([])))
 }
 
-/// Whether it is in a pool.
-fn is_in(machine: &Value, profile: &str, pool: &str, ipv6: IsIpv6) -> bool {
-    let properties = properties_at(machine, profile, ipv6).and_then(|at| machine.at(&at));
-    let pools = properties.and_then(|it| it.get("loadBalancerBackendAddressPools")?.as_array());
-    pools.into_iter().flatten().any(|it| same(text(it, "/id"), pool))
+/// The ids of the pools that it is in; nothing if it has no such configuration.
+fn pools_at<'a>(machine: &'a Value, profile: &str, ipv6: IsIpv6) -> Option<Vec<&'a str>> {
+    let properties = machine.at(&properties_at(machine, profile, ipv6)?)?.as_object()?;
+    let pools = properties.get("loadBalancerBackendAddressPools").and_then(Value::as_array);
+    Some(pools.into_iter().flatten().map(|pool| text(pool, "/id")).collect())
 }
 
-fn ids(pools: &Value) -> Vec<String> {
-    let pools = pools.as_array().map_or(&[][..], Vec::as_slice);
-    pools.iter().map(|pool| text(pool, "/id").to_owned()).collect()
-}
-
-/// Adds a pool, if it is not there and no pool of another load balancer is. Whether it was added.
-fn join(machine: &mut Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> bool {
-    let Some(pools) = pools_of(machine, profile, ipv6) else {
-        return false;
-    };
-    let existing = ids(pools);
+/// The machine in one more pool; nothing if it is there, or in a pool of another load balancer.
+fn with(machine: &Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> Option<Value> {
+    let existing = pools_at(machine, profile, ipv6)?;
     if existing.iter().any(|id| same(id, pool.as_str())) {
-        return false;
+        return None;
     }
     let balancer = |id: &str| {
         let id = ResourceId::new(id);
@@ -78,18 +70,21 @@ fn join(machine: &mut Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> 
     let wanted = balancer(pool.as_str());
     // One interface cannot be in pools of two load balancers of a kind.
     if existing.iter().any(|id| balancer(id) != wanted) {
-        return false;
+        return None;
     }
-    if let Some(pools) = pools.as_array_mut() {
-        pools.push(json!({"id": pool.as_str()}));
-    }
-    true
+    let mut machine = machine.clone();
+    let pools = pools_of(&mut machine, profile, ipv6).and_then(Value::as_array_mut);
+    pools.into_iter().for_each(|pools| pools.push(json!({"id": pool.as_str()})));
+    Some(machine)
 }
 
 /// The machine without these pools; nothing if it is in none of them.
 fn without(machine: &Value, profile: &str, gone: &[String]) -> Option<Value> {
-    let is_in_one = gone.iter().any(|pool| is_in(machine, profile, pool, name::is_ipv6(pool)));
-    if !is_in_one {
+    let is_in = |pool: &String| {
+        let pools = pools_at(machine, profile, name::is_ipv6(pool)).unwrap_or_default();
+        pools.iter().any(|id| same(id, pool))
+    };
+    if !gone.iter().any(is_in) {
         return None;
     }
     let mut machine = machine.clone();
@@ -182,11 +177,7 @@ impl Cloud<'_, '_> {
                 let Some(machine) = self.machine(&key) else {
                     continue;
                 };
-                if is_in(&machine, profile, pool.as_str(), ipv6) {
-                    continue;
-                }
-                let mut machine = machine.as_ref().clone();
-                if join(&mut machine, profile, pool, ipv6) {
+                if let Some(machine) = with(&machine, profile, pool, ipv6) {
                     let id = self.machine_id(&key);
                     self.put_machine(&id, &machine, profile)?;
                 }

@@ -122,6 +122,7 @@ fn agrees_alone(problem: Problem<'_>, start: State, found: Option<Cost>) {
     let Some((_, _, harm)) = at_once else { return };
     let at_once = harm.disconnected.len();
     let is_better = found.is_some_and(|it| it.disconnects < at_once);
+    assert!(!(course.has_one_edit() && is_better), "one edit has one way");
     let alone = Problem { is_alone: true, at_once, ..problem };
     assert_eq!(alone.search(start).way.is_some(), is_better);
 }

@@ -113,5 +113,5 @@ pub const OWNERS_ONLY: [&str; 8] = [
 
 /// The key of a per-port annotation: `port_80_health-probe_protocol`.
 pub fn of_port(port: &str, parameter: &str) -> String {
-    format!("{PREFIX}port_{port}_{parameter}")
+    [PREFIX, "port_", port, "_", parameter].concat()
 }

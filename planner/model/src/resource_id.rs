@@ -18,15 +18,25 @@ impl ResourceId {
 
     /// The id of a resource of `provider_type` (`Microsoft.Network/loadBalancers`) in a group.
     pub fn in_group(subscription: &str, group: &str, provider_type: &str, name: &str) -> Self {
-        Self(format!(
-            "/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider_type}/{name}"
-        ))
+        Self(
+            [
+                "/subscriptions/",
+                subscription,
+                "/resourceGroups/",
+                group,
+                "/providers/",
+                provider_type,
+                "/",
+                name,
+            ]
+            .concat(),
+        )
     }
 
     /// The id of a child.
     #[must_use]
     pub fn child(&self, kind: &str, name: &str) -> Self {
-        Self(format!("{}/{kind}/{name}", self.0))
+        Self([self.0.as_str(), "/", kind, "/", name].concat())
     }
 
     /// As it was spelled.
@@ -41,13 +51,9 @@ impl ResourceId {
 
     /// The segment after `name` (`subscriptions`, `resourceGroups`, `loadBalancers`), any case.
     pub fn segment(&self, name: &str) -> Option<&str> {
-        let mut parts = self.0.split('/');
-        while let Some(part) = parts.next() {
-            if part.eq_ignore_ascii_case(name) {
-                return parts.next();
-            }
-        }
-        None
+        let mut parts = segments(&self.0).map(|(_, part)| part);
+        parts.find(|part| part.eq_ignore_ascii_case(name))?;
+        parts.next()
     }
 
     /// The subscription.
@@ -77,6 +83,19 @@ impl ResourceId {
         let (rest, _) = self.0.rsplit_once('/')?;
         Some(Self(rest.to_owned()))
     }
+}
+
+/// What is between slashes, with how many bytes are before each.
+pub(crate) fn segments(id: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut from = Some(0);
+    std::iter::from_fn(move || {
+        let start = from?;
+        let rest = id.get(start..)?;
+        // Segments are short: their bytes are looked at one by one sooner than a search is set up.
+        let end = rest.bytes().position(|byte| byte == b'/');
+        from = end.map(|end| start + end + 1);
+        Some((start, rest.get(..end.unwrap_or(rest.len()))?))
+    })
 }
 
 impl PartialEq for ResourceId {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kubernetes::service::Key;
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, segments};
 
 /// The version of the format this build writes. Minor: a new optional field; major: all else.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -236,14 +236,12 @@ fn covering_lists(id: &ResourceId) -> Vec<String> {
     let Some(collection) = id.collection().map(|collection| collection.key()) else {
         return Vec::new();
     };
-    let mut paths = Vec::new();
-    if let (Some(group_start), Some(provider_start)) =
-        (collection.find("/resourcegroups/"), collection.rfind("/providers/"))
-        && let (Some(subscription), Some(provider)) =
-            (collection.get(..group_start), collection.get(provider_start..))
-    {
-        paths.push(format!("{subscription}{provider}"));
-    }
-    paths.push(collection);
-    paths
+    let mut segments = segments(&collection);
+    let group = segments.find(|(_, segment)| *segment == "resourcegroups");
+    let provider = segments.filter(|(_, segment)| *segment == "providers").last();
+    let of_subscription = group.zip(provider).and_then(|((group, _), (provider, _))| {
+        let (before, behind) = (collection.get(..group)?, collection.get(provider..)?);
+        Some([before, behind].concat())
+    });
+    of_subscription.into_iter().chain([collection]).collect()
 }

@@ -33,14 +33,21 @@ pub fn mark(what: &str, of: &str) -> String {
     mark.push(OPEN);
     mark.push_str(what);
     mark.push('|');
-    for character in of.chars() {
-        match character {
-            OPEN | CLOSE => {}
-            '/' => mark.push(SLASH),
-            FIRST => mark.push('~'),
-            other => mark.push(other),
+    let mut rest = of;
+    // All reserved characters begin with one byte, which no other character of an id does.
+    while let Some(at) = rest.bytes().position(|byte| byte == b'/' || byte == RESERVED) {
+        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        mark.push_str(plain);
+        let mut characters = behind.chars();
+        match characters.next() {
+            None | Some(OPEN | CLOSE) => {}
+            Some('/') => mark.push(SLASH),
+            Some(FIRST) => mark.push('~'),
+            Some(other) => mark.push(other),
         }
+        rest = characters.as_str();
     }
+    mark.push_str(rest);
     mark.push(CLOSE);
     mark
 }
@@ -115,9 +122,12 @@ fn leading_mark(text: &str) -> Option<(Unknown<'_>, &str)> {
     (!what.contains(is_reserved) && unknown.to_mark() == whole).then_some((unknown, after))
 }
 
+/// The first byte of all reserved characters, in UTF-8.
+const RESERVED: u8 = 0xEE;
+
 /// Whether a text holds a mark.
 pub fn is_unknown(text: &str) -> bool {
-    text.contains(OPEN)
+    text.as_bytes().contains(&RESERVED) && text.contains(OPEN)
 }
 
 /// How many characters what a mark stands for will have; nothing where that is not known. In names a uid
@@ -155,6 +165,9 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 
 /// How many bytes a text will have once its marks are filled in; nothing where that is not known.
 pub fn length(text: &str) -> Option<usize> {
+    if !is_unknown(text) {
+        return Some(text.len());
+    }
     let of = |piece: Piece<'_>| match piece {
         Piece::Known(text) => Some(text.len()),
         Piece::Mark(inside) => length_of_mark(inside),
@@ -166,6 +179,9 @@ pub fn length(text: &str) -> Option<usize> {
 /// mark that is cut stands for the first characters of what it stood for. Where a mark before the limit
 /// has no length that is known, the whole text becomes one unknown.
 pub fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit && !is_unknown(text) {
+        return text.to_owned();
+    }
     let mut kept = String::new();
     let mut room = limit;
     for piece in pieces(text) {

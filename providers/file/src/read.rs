@@ -14,8 +14,11 @@ pub const MOST_BYTES: usize = 512 << 20;
 /// It cannot be read, or has more than `most` bytes.
 pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // Room for all of it at once: growing leaves holes of half its size, and a quarter, and so on.
+    let length = file.metadata().map_or(0, |it| it.len()).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(limit).read_to_end(&mut bytes)?;
     if bytes.len() > most {
         return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
     }

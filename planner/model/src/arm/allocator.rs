@@ -80,7 +80,8 @@ pub fn family(text: &str) -> Option<Family> {
 impl Unknowns {
     fn next(&mut self, what: &str, of: &ResourceId) -> String {
         self.given += 1;
-        unknown::mark(what, &format!("{} {}", of.key(), self.given))
+        let given = self.given.to_string();
+        unknown::mark(what, &[of.key().as_str(), " ", given.as_str()].concat())
     }
 }
 

@@ -28,23 +28,32 @@ macro_rules! kinds {
 
         /// The kind of resource that an id in lower case names, by the types in its last provider's path.
         pub fn type_of(key: &str) -> ArmType {
-            let Some((_, path)) = key.rsplit_once("/providers/") else {
-                return ArmType::Other;
-            };
-            // No type has more segments.
+            // No type has more segments. They are taken from the end, where they are.
             let mut parts = [""; 8];
-            let mut count = 0;
-            for part in path.split('/') {
-                let Some(place) = parts.get_mut(count) else { return ArmType::Other };
-                *place = part;
-                count += 1;
+            let mut first = parts.len();
+            let mut rest = key;
+            loop {
+                let Some((before, part)) = last_segment(rest) else { return ArmType::Other };
+                if part == "providers" && first < parts.len() {
+                    break;
+                }
+                let Some(place) = first.checked_sub(1) else { return ArmType::Other };
+                let Some(free) = parts.get_mut(place) else { return ArmType::Other };
+                (*free, first, rest) = (part, place, before);
             }
-            match parts.get(..count).unwrap_or_default() {
+            match parts.get(first..).unwrap_or_default() {
                 $([$($segment),+] => ArmType::$kind,)+
                 _ => ArmType::Other,
             }
         }
     };
+}
+
+/// What is behind the last slash, and what is before that.
+fn last_segment(id: &str) -> Option<(&str, &str)> {
+    let at = id.bytes().rposition(|byte| byte == b'/')?;
+    let (before, part) = id.split_at_checked(at)?;
+    Some((before, part.strip_prefix('/')?))
 }
 
 kinds! {

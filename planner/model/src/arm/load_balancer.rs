@@ -2,6 +2,7 @@
 
 mod check;
 mod fill;
+mod users;
 
 use crate::arm::arm_type::ArmType;
 use std::sync::Arc;

@@ -63,7 +63,11 @@ macro_rules! world {
             }
 
             fn held(&self, key: &str) -> Option<Held<'_>> {
-                match type_of(key) {
+                self.held_as(type_of(key), key)
+            }
+
+            fn held_as(&self, kind: ArmType, key: &str) -> Option<Held<'_>> {
+                match kind {
                     $(ArmType::$kind => self.$shelf.get(key).map(|it| Held::$kind(it)),)+
                     _ => self.others.get(key).map(|it| Held::Other(it)),
                 }
@@ -197,12 +201,14 @@ impl World {
     /// probes, connections of a PLS, security rules).
     pub fn get(&self, id: &ResourceId) -> Option<Value> {
         let key = id.key();
-        match type_of(&key) {
+        let kind = type_of(&key);
+        let held = || self.held_as(kind, &key).and_then(|held| json(&held));
+        match kind {
             ArmType::VirtualNetwork => self.virtual_network(&key),
             ArmType::BackendPool | ArmType::EndpointConnection | ArmType::Other => {
-                self.held(&key).and_then(|held| json(&held)).or_else(|| self.child(id))
+                held().or_else(|| self.child(id, &key))
             }
-            _ => self.held(&key).and_then(|held| json(&held)),
+            _ => held(),
         }
     }
 
@@ -221,13 +227,13 @@ impl World {
     }
 
     /// A child that is held in its parent's properties.
-    fn child(&self, id: &ResourceId) -> Option<Value> {
-        let (parent, collection) = (id.parent()?, id.collection()?);
-        let (name, collection) = (id.name(), collection.name());
+    fn child(&self, id: &ResourceId, key: &str) -> Option<Value> {
+        let (rest, name) = key.rsplit_once('/')?;
+        let (parent, collection) = rest.rsplit_once('/')?;
         // What a load balancer holds is asked for child by child: the others are not rendered.
-        if let Some(balancer) = self.load_balancers.get(&parent.key()) {
+        if let Some(balancer) = self.load_balancers.get(parent) {
             let properties = &balancer.properties;
-            match collection.to_ascii_lowercase().as_str() {
+            match collection {
                 "frontendipconfigurations" => {
                     return named(&properties.frontend_ip_configurations, name);
                 }
@@ -237,7 +243,7 @@ impl World {
                 _ => {}
             }
         }
-        let parent = self.get(&parent)?;
+        let parent = self.get(&id.parent()?)?;
         let properties = parent.get("properties")?.as_object()?;
         let children = properties
             .iter()

@@ -58,9 +58,9 @@ impl Cloud<'_, '_> {
         let pinned = all_pinned(service);
         if is_internal(service) {
             let address = frontend.properties.private_ip_address.as_deref()?;
-            let ipv6 = family(address) != Some(Family::V4);
             let is_it = pinned.iter().any(|pinned| same(pinned, address));
-            return is_it.then_some(Owned { primary: false, ipv6: Some(ipv6) });
+            let ipv6 = || family(address) != Some(Family::V4);
+            return is_it.then(|| Owned { primary: false, ipv6: Some(ipv6()) });
         }
         let group = self.public_ip_group(service);
         let used = frontend.properties.public_ip_address.as_ref().map(Reference::id)?;

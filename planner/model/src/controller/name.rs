@@ -20,28 +20,33 @@ pub(crate) type IsIpv6 = bool;
 /// The name all of a Service's things start with: `a` and the first 31 digits of its uid
 /// (`DefaultLoadBalancerName`).
 pub(crate) fn base(service: &Service) -> String {
-    let mut base = String::with_capacity(32);
-    base.extend(base_of(&service.uid));
-    base
+    let base: Vec<u8> = std::iter::once(&b'a').chain(digits(&service.uid)).copied().collect();
+    // Uids are ASCII, so that none is cut within a character.
+    String::from_utf8_lossy(&base).into_owned()
 }
 
 /// Whether a name starts with a Service's [`base`].
 pub(crate) fn has_base(name: &str, service: &Service) -> bool {
-    let mut chars = name.chars();
-    base_of(&service.uid).all(|c| chars.next() == Some(c))
+    begins(name, &service.uid, |one, other| one == other)
 }
 
 /// As [`has_base`], whatever the case.
 pub(crate) fn has_base_in_any_case(name: &str, service: &Service) -> bool {
-    let mut chars = name.chars();
-    base_of(&service.uid).all(|c| chars.next().is_some_and(|it| it.eq_ignore_ascii_case(&c)))
+    begins(name, &service.uid, |one, other| one.eq_ignore_ascii_case(other))
 }
 
-fn base_of(uid: &str) -> impl Iterator<Item = char> {
+/// Whether a name starts with what the base is made of, byte by byte: most names of others differ at the first.
+fn begins(name: &str, uid: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
+    let mut name = name.as_bytes().iter();
+    let is_next = |byte: &u8| name.next().is_some_and(|it| is_same(it, byte));
+    std::iter::once(&b'a').chain(digits(uid)).all(is_next)
+}
+
+/// What of a uid is in the base: 31 digits of one that is known, an unknown one as it is.
+fn digits(uid: &str) -> impl Iterator<Item = &u8> {
     let is_known = !unknown::is_unknown(uid);
-    let longest = if is_known { 32 } else { usize::MAX };
-    let digits = uid.chars().filter(move |c| !is_known || *c != '-');
-    std::iter::once('a').chain(digits).take(longest)
+    let longest = if is_known { 31 } else { usize::MAX };
+    uid.as_bytes().iter().filter(move |byte| !is_known || **byte != b'-').take(longest)
 }
 
 fn with_family(name: String, service: &Service, ipv6: IsIpv6) -> String {
@@ -54,7 +59,7 @@ pub(crate) fn frontend(service: &Service, ipv6: IsIpv6) -> String {
     let Some(subnet) = internal_subnet(service) else {
         return with_family(base, service, ipv6);
     };
-    let full = format!("{base}-{subnet}");
+    let full = [&base, "-", subnet].concat();
     let name = unknown::cut(&full, LONGEST);
     if name == full {
         return with_family(full, service, ipv6);
@@ -75,17 +80,17 @@ pub(crate) fn frontend(service: &Service, ipv6: IsIpv6) -> String {
 /// The name of a rule and its probe (`getLoadBalancerRuleName`). `port` may be one not known yet.
 pub(crate) fn rule(service: &Service, protocol: &str, port: &str, ipv6: IsIpv6) -> String {
     let base = base(service);
-    let short = format!("{base}-{protocol}-{port}");
+    let short = [&base, "-", protocol, "-", port].concat();
     let Some(subnet) = internal_subnet(service) else {
         return with_family(short, service, ipv6);
     };
-    let full = format!("{base}-{subnet}-{protocol}-{port}");
+    let full = [&base, "-", subnet, "-", protocol, "-", port].concat();
     let Some(length) = unknown::length(&short) else {
         // How much of the subnet's name there will be room for is not known.
         return unknown::mark("name", &with_family(full, service, ipv6));
     };
     let subnet = unknown::cut(subnet, LONGEST.saturating_sub(length + 1));
-    with_family(format!("{base}-{subnet}-{protocol}-{port}"), service, ipv6)
+    with_family([&base, "-", &subnet, "-", protocol, "-", port].concat(), service, ipv6)
 }
 
 /// The name of a pool (`getBackendPoolNameForService`): the cluster's, or a local Service's own where

@@ -25,12 +25,11 @@ fn is_primary(value: &Value) -> bool {
 
 /// Where a machine says in which pools the primary interface's configuration of a family is.
 fn properties_at(machine: &Value, profile: &str, ipv6: IsIpv6) -> Option<String> {
-    let at = format!("{profile}/networkInterfaceConfigurations");
-    let interfaces = machine.at(&at)?.as_array()?;
+    let interfaces = machine.at(profile)?.at("/networkInterfaceConfigurations")?.as_array()?;
     let only = interfaces.len() == 1;
-    let interface = interfaces.iter().position(|it| only || is_primary(it))?;
-    let at = format!("{at}/{interface}/properties/ipConfigurations");
-    let configurations = machine.at(&at)?.as_array()?;
+    let is_it = |(_, it): &(usize, &Value)| only || is_primary(it);
+    let (interface, own) = interfaces.iter().enumerate().find(is_it)?;
+    let configurations = own.at("/properties/ipConfigurations")?.as_array()?;
     let wanted = if ipv6 { "IPv6" } else { "IPv4" };
     let of_family = |it: &Value| {
         let version = it.at("/properties/privateIPAddressVersion").and_then(Value::as_str);
@@ -40,7 +39,9 @@ fn properties_at(machine: &Value, profile: &str, ipv6: IsIpv6) -> Option<String>
     let configuration = configurations.iter().position(|it| {
         if ipv6 { of_family(it) } else { only || (is_primary(it) && of_family(it)) }
     })?;
-    Some(format!("{at}/{configuration}/properties"))
+    Some(format!(
+        "{profile}/networkInterfaceConfigurations/{interface}/properties/ipConfigurations/{configuration}/properties"
+    ))
 }
 
 /// The pools of the primary interface's configuration of a family.

@@ -6,6 +6,9 @@ use crate::annotation;
 
 /// `strings.EqualFold` on what annotations hold.
 pub(crate) fn same(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
     // From the end: names and ids that differ do so there.
     for (a, b) in one.bytes().rev().zip(other.bytes().rev()) {
         if a == b || a.eq_ignore_ascii_case(&b) {

@@ -1,6 +1,6 @@
 //! What Azure adds to a load balancer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
 use super::KIND;
+use super::users::show_rules;
 
 impl Azure<'_> {
     /// What Azure adds to a load balancer: ids, types, states, defaults, addresses, back references.
@@ -300,52 +301,6 @@ fn add_mapping(address: &mut Value) {
     let properties = address.get_mut("properties").and_then(Value::as_object_mut);
     if let Some(properties) = properties.filter(|_| by_address) {
         properties.entry("inboundNatRulesPortMapping").or_insert(json!([]));
-    }
-}
-
-/// Writes the back references of rules into frontends, pools and probes, in the order of the rules.
-fn show_rules(balancer: &mut LoadBalancer) {
-    fn show(shown: &mut Option<Vec<Reference>>, rules: Option<&Vec<&str>>) {
-        *shown = rules.map(|ids| ids.iter().map(|id| Reference::to(*id)).collect());
-    }
-    fn is_shown(shown: Option<&Vec<Reference>>, rules: Option<&Vec<&str>>) -> bool {
-        match (shown, rules) {
-            (None, None) => true,
-            (Some(shown), Some(rules)) => {
-                shown.len() == rules.len()
-                    && shown.iter().zip(rules).all(|(it, id)| it.id() == *id && it.other.is_empty())
-            }
-            _ => false,
-        }
-    }
-    let properties = &mut balancer.properties;
-    let rules = properties.load_balancing_rules.clone().unwrap_or_default();
-    let mut by_target: HashMap<String, Vec<&str>> = HashMap::new();
-    for rule in &rules {
-        let it = &rule.properties;
-        let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
-        for target in targets.into_iter().flatten() {
-            by_target.entry(target.id().to_ascii_lowercase()).or_default().push(rule.id());
-        }
-    }
-    let rules_of = |id: &str| by_target.get(&id.to_ascii_lowercase());
-    for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
-        let rules = rules_of(frontend.id());
-        if !is_shown(frontend.properties.load_balancing_rules.as_ref(), rules) {
-            show(&mut Arc::make_mut(frontend).properties.load_balancing_rules, rules);
-        }
-    }
-    for pool in properties.backend_address_pools.iter_mut().flatten() {
-        let rules = rules_of(pool.id());
-        if !is_shown(pool.properties.load_balancing_rules.as_ref(), rules) {
-            show(&mut Arc::make_mut(pool).properties.load_balancing_rules, rules);
-        }
-    }
-    for probe in properties.probes.iter_mut().flatten() {
-        let rules = rules_of(probe.id());
-        if !is_shown(probe.properties.load_balancing_rules.as_ref(), rules) {
-            show(&mut Arc::make_mut(probe).properties.load_balancing_rules, rules);
-        }
     }
 }
 

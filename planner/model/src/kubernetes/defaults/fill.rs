@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::service::Key;
-use crate::pointer::{At, text};
+use crate::pointer::{At, field, text};
 
 use super::{Allocator, Network};
 
@@ -58,7 +58,7 @@ fn is_unset(value: Option<&Value>) -> bool {
 }
 
 fn fill(object: &mut Map<String, Value>, name: &str, value: Value) {
-    if is_unset(object.get(name)) {
+    if is_unset(field(object, name)) {
         object.insert(name.to_owned(), value);
     }
 }
@@ -83,23 +83,23 @@ fn omit_empty(service: &mut Value) {
         is_unset(Some(it)) || it.as_object().is_some_and(Map::is_empty) || *it == Value::Bool(false)
     };
     if let Some(metadata) = service.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["labels", "annotations", "finalizers"] {
-            if metadata.get(field).is_some_and(is_empty) {
-                metadata.shift_remove(field);
+        for name in ["labels", "annotations", "finalizers"] {
+            if field(metadata, name).is_some_and(is_empty) {
+                metadata.shift_remove(name);
             }
         }
     }
     let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    for field in OMITTED.into_iter().chain(["publishNotReadyAddresses", "selector"]) {
-        if spec.get(field).is_some_and(is_empty) {
-            spec.shift_remove(field);
+    for name in OMITTED.into_iter().chain(["publishNotReadyAddresses", "selector"]) {
+        if field(spec, name).is_some_and(is_empty) {
+            spec.shift_remove(name);
         }
     }
     let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
     for port in ports.filter_map(Value::as_object_mut) {
-        for field in ["name", "nodePort"] {
-            if port.get(field).is_some_and(is_empty) {
-                port.shift_remove(field);
+        for name in ["name", "nodePort"] {
+            if field(port, name).is_some_and(is_empty) {
+                port.shift_remove(name);
             }
         }
     }
@@ -195,7 +195,9 @@ fn keep(service: &mut Value, live: &Value, field: &str) {
 }
 
 fn ports_mut(service: &mut Value) -> impl Iterator<Item = &mut Value> {
-    service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten()
+    let spec = service.get_mut("spec");
+    let ports = spec.and_then(|spec| spec.get_mut("ports")?.as_array_mut());
+    ports.into_iter().flatten()
 }
 
 fn ports(service: &Value) -> &[Value] {
@@ -286,12 +288,10 @@ pub(super) fn allocate(
         allocate_cluster_ips(service, key, allocator);
     }
     if needs_node_ports(service) {
-        for port in ports_mut(service) {
+        for port in ports_mut(service).filter(|port| is_unset(port.at("/nodePort"))) {
             let number = port.get("port").map(Value::to_string).unwrap_or_default();
             let name = format!("{number}/{}", text(port, "/protocol"));
-            if let Some(port) = port.as_object_mut()
-                && is_unset(port.get("nodePort"))
-            {
+            if let Some(port) = port.as_object_mut() {
                 port.insert("nodePort".to_owned(), allocator.node_port(key, &name));
             }
         }
@@ -309,28 +309,31 @@ pub(super) fn share_node_ports(service: &mut Value, key: &Key, allocator: &mut d
     if !needs_node_ports(service) {
         return;
     }
-    let mut given: Vec<(Value, Value)> = Vec::new();
-    for port in ports(service).iter().filter(|port| !is_unset(port.get("nodePort"))) {
-        let number = port.get("port").cloned().unwrap_or_default();
-        given.push((number, port.get("nodePort").cloned().unwrap_or_default()));
-    }
-    // Whichever of them comes first, what is drawn for both has one name.
-    let named: Vec<(Value, String)> = ports(service)
-        .iter()
-        .map(|port| {
-            (port.get("port").cloned().unwrap_or_default(), text(port, "/protocol").to_owned())
-        })
-        .collect();
-    for port in ports_mut(service).filter(|port| is_unset(port.get("nodePort"))) {
-        let number = port.get("port").cloned().unwrap_or_default();
+    let number = |port: &Value| port.at("/port").cloned().unwrap_or_default();
+    let has_one = |port: &&Value| !is_unset(port.at("/nodePort"));
+    let ports = ports(service);
+    let given = ports.iter().filter(has_one);
+    let given = given.map(|port| (number(port), port.at("/nodePort").cloned().unwrap_or_default()));
+    let mut given: Vec<(Value, Value)> = given.collect();
+    let mut drawn = Vec::new();
+    for port in ports {
+        if has_one(&port) {
+            drawn.push(None);
+            continue;
+        }
+        let number = number(port);
         let shared = given.iter().find(|(other, _)| *other == number).map(|(_, it)| it.clone());
         let own = shared.unwrap_or_else(|| {
-            let alike = named.iter().filter(|(other, _)| *other == number);
-            let protocol = alike.map(|(_, protocol)| protocol.as_str()).min().unwrap_or_default();
+            // Whichever of them comes first, what is drawn for both has one name.
+            let alike = ports.iter().filter(|it| it.at("/port").unwrap_or(&Value::Null) == &number);
+            let protocol = alike.map(|it| text(it, "/protocol")).min().unwrap_or_default();
             allocator.node_port(key, &format!("{number}/{protocol}"))
         });
         given.push((number, own.clone()));
-        if let Some(port) = port.as_object_mut() {
+        drawn.push(Some(own));
+    }
+    for (port, own) in ports_mut(service).zip(drawn) {
+        if let (Some(port), Some(own)) = (port.as_object_mut(), own) {
             port.insert("nodePort".to_owned(), own);
         }
     }

@@ -55,8 +55,8 @@ pub(super) fn check_cluster_ips(object: &Value, causes: &mut Vec<Cause>) {
     const FIELD: &str = "spec.clusterIPs";
     let addresses = list(object, "/spec/clusterIPs");
     let families = list(object, "/spec/ipFamilies");
-    let shown = printed("[]string", addresses);
-    let mut invalid = |why| causes.push(Cause::invalid_as_printed(FIELD, &shown, why));
+    let shown = || printed("[]string", addresses);
+    let mut invalid = |why| causes.push(Cause::invalid_as_printed(FIELD, &shown(), why));
     match (text(object, "/spec/clusterIP"), addresses) {
         ("", []) => {}
         ("", _) => invalid("must be empty when `clusterIP` is not specified"),
@@ -71,13 +71,13 @@ pub(super) fn check_cluster_ips(object: &Value, causes: &mut Vec<Cause>) {
     let of = |value: &Value| value.as_str().and_then(parse);
     let known: Vec<IpAddr> = addresses.iter().filter_map(of).collect();
     if addresses.len() > 2 {
-        causes.push(Cause::invalid_as_printed(FIELD, &shown, "may only hold up to 2 values"));
+        causes.push(Cause::invalid_as_printed(FIELD, &shown(), "may only hold up to 2 values"));
     }
     if let [one, other, ..] = known.as_slice()
         && one.is_ipv6() == other.is_ipv6()
     {
         let why = "may specify no more than one IP for each IP family";
-        causes.push(Cause::invalid_as_printed(FIELD, &shown, why));
+        causes.push(Cause::invalid_as_printed(FIELD, &shown(), why));
     }
     if is_headless(object) {
         return;
@@ -113,12 +113,12 @@ fn are_addresses(addresses: &[Value], causes: &mut Vec<Cause>) -> bool {
 fn check_families(object: &Value, families: &[Value], causes: &mut Vec<Cause>) {
     let supported = ["IPv4", "IPv6"];
     for (index, family) in families.iter().enumerate() {
-        let field = format!("spec.ipFamilies[{index}]");
+        let field = || format!("spec.ipFamilies[{index}]");
         if !supported.iter().any(|known| family == known) {
-            causes.push(Cause::unsupported(field.clone(), family, &supported));
+            causes.push(Cause::unsupported(field(), family, &supported));
         }
         if families.iter().take(index).any(|before| before == family) {
-            causes.push(Cause::duplicate(field, family));
+            causes.push(Cause::duplicate(field(), family));
         }
     }
     let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];

@@ -15,14 +15,15 @@ fn unlike(what: &str, pattern: &str, examples: &[&str]) -> String {
     format!("{what} (e.g. {}regex used for validation is '{pattern}')", examples.join(" or "))
 }
 
-fn is_lower_alphanumeric(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit()
+const fn is_lower_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
 fn is_label_text(text: &str) -> bool {
-    text.starts_with(is_lower_alphanumeric)
-        && text.ends_with(is_lower_alphanumeric)
-        && text.chars().all(|c| is_lower_alphanumeric(c) || c == '-')
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(|it| is_lower_alphanumeric(*it))
+        && bytes.last().is_some_and(|it| is_lower_alphanumeric(*it))
+        && bytes.iter().all(|it| is_lower_alphanumeric(*it) || *it == b'-')
 }
 
 /// A DNS label of RFC 1123.
@@ -81,10 +82,10 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
 }
 
 fn is_name(text: &str) -> bool {
-    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
-    text.starts_with(alphanumeric)
-        && text.ends_with(alphanumeric)
-        && text.chars().all(|c| alphanumeric(c) || "-_.".contains(c))
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'))
 }
 
 /// A name with an optional domain before it: a label's key, a class, a protocol.

@@ -61,10 +61,9 @@ impl Members {
     fn compare(&self, object: &Value, live: &Value, causes: &mut Vec<Cause>) {
         let pointer = format!("/spec/{}", self.field);
         let (old, new) = (list(live, &pointer), list(object, &pointer));
-        let shown = printed(self.kind, new);
         let mut refuse = |index: usize, why: &str| {
             let field = format!("spec.{}[{index}]", self.field);
-            causes.push(Cause::invalid_as_printed(field, &shown, why));
+            causes.push(Cause::invalid_as_printed(field, &printed(self.kind, new), why));
         };
         let compared = if old.len() == new.len() { old.len() } else { 1 };
         for (index, (before, after)) in old.iter().zip(new).take(compared).enumerate() {

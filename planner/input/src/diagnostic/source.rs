@@ -1,6 +1,7 @@
 //! Texts and places in them.
 
 use crate::rule;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,8 @@ pub struct Source {
     is_generated: bool,
     /// Byte offsets of the starts of lines; made when first asked for.
     line_starts: OnceLock<Vec<u32>>,
+    /// The text as it is shown, where something in it may be secret; made when first asked for.
+    masked: OnceLock<Option<String>>,
 }
 
 impl Source {
@@ -68,7 +71,13 @@ impl Source {
 
     fn unchecked(name: &str, text: String) -> Arc<Self> {
         let name = name.to_owned();
-        Arc::new(Self { name, text, is_generated: false, line_starts: OnceLock::new() })
+        Arc::new(Self {
+            name,
+            text,
+            is_generated: false,
+            line_starts: OnceLock::new(),
+            masked: OnceLock::new(),
+        })
     }
 
     /// Whether privlink wrote it itself.
@@ -93,7 +102,7 @@ impl Source {
         if line == 0 || line > last {
             return None;
         }
-        let shown = hide_secrets(&self.text);
+        let shown = self.shown();
         let first = line.saturating_sub(around).max(1);
         let lines = (first..=(line + around).min(last)).map(|line| {
             let text = shown.get(self.line_start(line)..self.line_start(line + 1));
@@ -101,6 +110,15 @@ impl Source {
             text.trim_start_matches('\u{feff}').chars().take(LONGEST).collect()
         });
         Some((first, lines.collect()))
+    }
+
+    /// The text without what may be secret: as long as it is.
+    fn shown(&self) -> &str {
+        let masked = self.masked.get_or_init(|| match hide_secrets(&self.text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        });
+        masked.as_deref().unwrap_or(&self.text)
     }
 
     /// The line, from 1, that holds a byte.

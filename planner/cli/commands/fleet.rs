@@ -128,7 +128,8 @@ impl Fleet<'_> {
             let result = result(&kept.take_result()).map_err(not_json)?;
             let record = Record { path, source, came, said, exit_code: exit.code(), result };
             ui.release(kept)?;
-            ui.print(&record::json(&record, at == 0).map_err(not_json)?)?;
+            let json = record::json(&record).map_err(not_json)?;
+            ui.print(&record::line(&json, at == 0))?;
         }
         ui.print(record::END)
     }

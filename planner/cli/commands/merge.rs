@@ -17,7 +17,7 @@ use crate::plan_format::Format;
 use crate::ui::Ui;
 
 use super::drift::publish::Publisher;
-use super::plan::stacks::{Showing, Told};
+use super::plan::stacks::{Forms, Showing, Told};
 use super::{fleet, summary};
 
 /// What a run over many stacks wrote, or a look for drift.
@@ -152,14 +152,16 @@ fn of_plans(merged: &FleetReport, args: &Merge, ui: &mut Ui) -> Result<(), Comma
     let render = render.collect::<Result<_, CommandError>>()?;
     let shown = Output { output, full: args.full, render };
     let format: plans::Format = output.of_many()?;
-    let mut showing = Showing::new(format, &merged.head, &shown, ui)?;
+    let forms = Forms::of(format, &merged.head, &shown, ui)?;
+    let mut showing = Showing::new(&forms);
     let are_wanted = args.comment.is_some() || summary::is_shown(ui);
     let mut told = Told::new(are_wanted);
     for record in &merged.stacks {
         let plan = plan(record)?;
         let plan_or_why = plan.as_ref().ok_or(record.said.as_str());
         let Record { path, source, exit_code, .. } = record;
-        showing.add(&Outcome { path, source, plan: plan_or_why, exit_code: *exit_code }, ui)?;
+        let outcome = Outcome { path, source, plan: plan_or_why, exit_code: *exit_code };
+        showing.add(forms.show(&outcome)?, ui)?;
         told.read(plan);
     }
     showing.end(ui)?;
@@ -185,7 +187,8 @@ fn of_others(merged: &FleetReport, args: &Merge, ui: &mut Ui) -> Result<(), Comm
             let not_json = |error| CommandError::new(format!("it cannot be written: {error}"));
             ui.print(&merged.head.json().map_err(not_json)?)?;
             for (at, record) in merged.stacks.iter().enumerate() {
-                ui.print(&record::json(record, at == 0).map_err(not_json)?)?;
+                let json = record::json(record).map_err(not_json)?;
+                ui.print(&record::line(&json, at == 0))?;
             }
             ui.print(record::END)
         }

@@ -52,49 +52,50 @@ impl Outcome<'_> {
     }
 }
 
-/// Plans that are shown together. They are added in order of their paths.
-#[derive(Clone, Debug)]
-pub struct Plans<'a> {
-    format: Format,
-    head: &'a Head,
-    layout: Layout,
-    full: bool,
-    kept: Vec<(Line, String)>,
-    totals: Total,
-    failed: usize,
+/// How plans of many stacks are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// The format.
+    pub format: Format,
+    /// What is said of all.
+    pub head: &'a Head,
+    /// How wide text is, and whether it has colours.
+    pub layout: Layout,
+    /// Whether ids and all fields are shown.
+    pub full: bool,
 }
 
-impl<'a> Plans<'a> {
-    /// None yet, in a format; with ids and all fields if that is asked for.
-    pub fn new(format: Format, head: &'a Head, layout: Layout, full: bool) -> Self {
-        let (kept, totals, failed) = (Vec::new(), Total::default(), 0);
-        Self { format, head, layout, full, kept, totals, failed }
-    }
+/// What is shown of one stack. It needs its plan no more.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    line: Line,
+    /// What its plan comes to, if there is one.
+    total: Option<Total>,
+    text: String,
+}
 
-    /// Takes what came of a stack, and gives what can be written of it now: JSON is not held.
+impl Form<'_> {
+    /// What is shown of what came of a stack.
     ///
     /// # Errors
     ///
     /// When it cannot be written as JSON.
-    pub fn add(&mut self, outcome: &Outcome<'_>) -> Result<String, serde_json::Error> {
+    pub fn show(&self, outcome: &Outcome<'_>) -> Result<Shown, serde_json::Error> {
         let line = outcome.line();
-        match outcome.plan {
-            Ok(plan) => self.totals.add(&Total::of(plan)),
-            Err(_) => self.failed += 1,
-        }
-        if self.format != Format::Json {
-            let is_told = line.came != Came::Unchanged;
-            let shown = outcome.plan.ok().filter(|_| is_told).map(|plan| self.one(outcome, plan));
-            self.kept.push((line, shown.unwrap_or_default()));
-            return Ok(String::new());
-        }
-        let Line { path, came, said } = line;
-        let result = outcome.plan.ok().map(crate::json::value).transpose()?;
-        let source = outcome.source.to_owned();
-        let record = Record { path, source, came, said, exit_code: outcome.exit_code, result };
-        let is_first = self.totals.plans() + self.failed == 1;
-        let head = if is_first { self.head.json()? } else { String::new() };
-        Ok(head + &record::json(&record, is_first)?)
+        let plan = outcome.plan.ok();
+        let total = plan.map(Total::of);
+        let text = match (self.format, plan) {
+            (Format::Json, plan) => {
+                let Line { path, came, said } = line.clone();
+                let result = plan.map(crate::json::value).transpose()?;
+                let source = outcome.source.to_owned();
+                let exit_code = outcome.exit_code;
+                record::json(&Record { path, source, came, said, exit_code, result })?
+            }
+            (_, Some(plan)) if line.came != Came::Unchanged => self.one(outcome, plan),
+            _ => String::new(),
+        };
+        Ok(Shown { line, total, text })
     }
 
     /// One plan among others, below its path.
@@ -139,6 +140,42 @@ impl<'a> Plans<'a> {
         }
         place
     }
+}
+
+/// Plans that are shown together. They are added in order of their paths.
+#[derive(Clone, Debug)]
+pub struct Plans<'a> {
+    form: Form<'a>,
+    kept: Vec<(Line, String)>,
+    totals: Total,
+    failed: usize,
+}
+
+impl<'a> Plans<'a> {
+    /// None yet.
+    pub fn new(form: Form<'a>) -> Self {
+        Self { form, kept: Vec::new(), totals: Total::default(), failed: 0 }
+    }
+
+    /// Takes what is shown of a stack, and gives what can be written of it now: JSON is not held.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn add(&mut self, shown: Shown) -> Result<String, serde_json::Error> {
+        let Shown { line, total, text } = shown;
+        match total {
+            Some(total) => self.totals.add(&total),
+            None => self.failed += 1,
+        }
+        if self.form.format != Format::Json {
+            self.kept.push((line, text));
+            return Ok(String::new());
+        }
+        let is_first = self.totals.plans() + self.failed == 1;
+        let head = if is_first { self.form.head.json()? } else { String::new() };
+        Ok(head + &record::line(&text, is_first))
+    }
 
     /// What is written at the end: the table, the worst stack first, then each that is not without changes; and the counts.
     ///
@@ -146,34 +183,34 @@ impl<'a> Plans<'a> {
     ///
     /// When it cannot be written as JSON.
     pub fn end(mut self) -> Result<String, serde_json::Error> {
-        if self.format == Format::Json {
+        if self.form.format == Format::Json {
             let is_empty = self.totals.plans() + self.failed == 0;
-            let head = if is_empty { self.head.json()? } else { String::new() };
+            let head = if is_empty { self.form.head.json()? } else { String::new() };
             return Ok(head + record::END);
         }
         let total = self.total();
         self.kept.sort_by(|(one, _), (other, _)| one.order(other));
         let (lines, shown): (Vec<Line>, Vec<String>) = self.kept.into_iter().unzip();
-        if self.format == Format::Html {
+        if self.form.format == Format::Html {
             let told = shown.into_iter().enumerate().filter(|(_, it)| !it.is_empty());
             return Ok(html::fleet(&lines, &told.collect::<Vec<_>>(), &total));
         }
         let mut out = String::new();
         // Writing to a String cannot fail.
-        let _ = if self.format == Format::Markdown {
+        let _ = if self.form.format == Format::Markdown {
             markdown_table(&lines, &mut out)
         } else {
             let count = plural::count(lines.len(), "stack");
-            let head = format!("{count} in {}", self.head.folder);
-            let style = self.layout.style;
+            let head = format!("{count} in {}", self.form.head.folder);
+            let style = self.form.layout.style;
             out.push_str(&format!("{}\n\n", style.paint(Label::Heading, terminal(&head))));
-            text(&lines, UNCHANGED, self.layout, &mut out)
+            text(&lines, UNCHANGED, self.form.layout, &mut out)
         };
         shown.iter().for_each(|it| out.push_str(it));
         // Writing to a String cannot fail.
-        let _ = match self.format {
+        let _ = match self.form.format {
             Format::Markdown => writeln!(out, "**{}**", markdown(&total)),
-            _ => self.layout.paragraph("", &terminal(&total), Some(Label::Heading), &mut out),
+            _ => self.form.layout.paragraph("", &terminal(&total), Some(Label::Heading), &mut out),
         };
         Ok(out)
     }
@@ -189,7 +226,7 @@ impl<'a> Plans<'a> {
             let count = plural::count(self.failed, "stack");
             total.push(format!("{count} could not be planned."));
         }
-        total.extend(not_in_it(&self.head.missing_shards));
+        total.extend(not_in_it(&self.form.head.missing_shards));
         total.join(" ")
     }
 }

@@ -10,7 +10,7 @@ use privlink_render::fleet::record::Head;
 use privlink_render::fleet::{self, Line};
 use privlink_render::layout::Layout;
 use privlink_render::notice::Notice;
-use privlink_render::plans::{self, Outcome, Plans};
+use privlink_render::plans::{self, Form, Outcome, Plans, Shown};
 
 use super::super::stacks::{self, Source};
 use super::super::{comment, summary, turns};
@@ -18,20 +18,30 @@ use super::{From, Made, one};
 use crate::args;
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
+use crate::plan_format;
 use crate::ui::Ui;
 
-/// How far from the stack that is shown next one may be that is planned, for each job. Their outcomes are held in memory.
+/// How far from the stack that is shown next one may be that is planned, for each job. What is shown of them is held in
+/// memory.
 const AHEAD: usize = 32;
 
-/// The outcome of one stack, with what was said of it.
-struct Shown {
+/// What came of one stack, with what was said of it.
+struct Ended {
     ui: Ui,
-    path: String,
-    source: String,
-    made: Result<Made, String>,
-    exit: Exit,
-    /// That it has not the object that a flag names.
-    left_out: Option<CommandError>,
+    came: Came,
+}
+
+/// What came of one stack.
+enum Came {
+    /// It is shown.
+    Shown {
+        exit: Exit,
+        shown: Result<Vec<Shown>, CommandError>,
+        /// Its plan, where it is told of elsewhere.
+        told: Option<Box<Made>>,
+    },
+    /// It has not the object that a flag names.
+    LeftOut(CommandError),
 }
 
 /// Plans the stacks below a folder, several at once, and shows the plans together.
@@ -50,24 +60,30 @@ pub(super) fn run(
     let read = if args.observed.is_some() { "" } else { "just now" };
     let observed = args.observed.as_ref().map(|it| it.display().to_string());
     let head = Head { read: read.to_owned(), observed, ..stacks::head(folder, many, ui)? };
-    let mut shown = Showing::new(format, &head, &args.shown, ui)?;
+    let forms = Forms::of(format, &head, &args.shown, ui)?;
+    let mut showing = Showing::new(&forms);
     let mut told = Told::new(args.comment.is_some() || summary::is_shown(ui));
     let mut exit = Exit::Done;
     let mut left_out = Vec::new();
     let keeping = ui.keeping();
-    let work = |stack: &Source| outcome((folder, stack), args, lists.as_ref(), keeping.keeping());
-    turns::in_turn(&all, (jobs, AHEAD * jobs), work, |came| {
-        if let Some(error) = came.left_out {
-            left_out.push(error);
-            return Ok(());
-        }
-        exit = exit.worse(came.exit);
-        let plan = came.made.as_ref().map(|made| &made.plan).map_err(String::as_str);
-        let outcome =
-            Outcome { path: &came.path, source: &came.source, plan, exit_code: came.exit.code() };
-        shown.add(&outcome, ui)?;
-        ui.release(came.ui)?;
-        told.add(came.made.ok());
+    let are_told = told.are_wanted;
+    // Whoever plans a stack shows it too, so that a plan is gone before the next is made.
+    let work = |stack: &Source| {
+        let place = (folder, stack);
+        ended(place, args, lists.as_ref(), (&forms, are_told), keeping.keeping())
+    };
+    turns::in_turn(&all, (jobs, AHEAD * jobs), work, |ended| {
+        let (of_stack, shown, plan) = match ended.came {
+            Came::Shown { exit, shown, told } => (exit, shown?, told),
+            Came::LeftOut(error) => {
+                left_out.push(error);
+                return Ok(());
+            }
+        };
+        exit = exit.worse(of_stack);
+        showing.add(shown, ui)?;
+        ui.release(ended.ui)?;
+        told.add(plan.map(|plan| *plan));
         Ok(())
     })?;
     let count = left_out.len();
@@ -82,7 +98,7 @@ pub(super) fn run(
         let stacks = plural::count(count, "stack");
         ui.say(&format!("note: {stacks} without the object that is named are left out"));
     }
-    shown.end(ui)?;
+    showing.end(ui)?;
     if let Some(out) = &args.out {
         let out = out.display();
         ui.say(&format!(
@@ -95,42 +111,73 @@ pub(super) fn run(
     Ok(exit)
 }
 
-/// Plans as they are shown: on stdout, and in the files that are asked for beside it.
+/// How plans are shown: on stdout, and in the files that are asked for beside it.
+pub(crate) struct Forms<'a> {
+    out: Form<'a>,
+    files: Vec<(PathBuf, Form<'a>)>,
+}
+
+impl<'a> Forms<'a> {
+    /// As the arguments ask.
+    ///
+    /// # Errors
+    ///
+    /// When a format is none of many plans.
+    pub(crate) fn of(
+        format: plans::Format,
+        head: &'a Head,
+        shown: &args::Output,
+        ui: &Ui,
+    ) -> Result<Self, CommandError> {
+        let full = shown.full;
+        let out = Form { format, head, layout: ui.layout(), full };
+        let file = |(format, file): &(plan_format::Format, PathBuf)| {
+            let form = Form { format: format.of_many()?, head, layout: Layout::default(), full };
+            Ok((file.clone(), form))
+        };
+        let files = shown.render.iter().map(file).collect::<Result<_, CommandError>>()?;
+        Ok(Self { out, files })
+    }
+
+    /// What is shown of what came of a stack, in each of them.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub(crate) fn show(&self, outcome: &Outcome<'_>) -> Result<Vec<Shown>, CommandError> {
+        let files = self.files.iter().map(|(_, form)| form);
+        let shown = std::iter::once(&self.out).chain(files).map(|form| form.show(outcome));
+        shown.collect::<Result<_, _>>().map_err(not_json)
+    }
+}
+
+/// Plans as they are shown.
 pub(crate) struct Showing<'a> {
     out: Plans<'a>,
-    files: Vec<(PathBuf, Plans<'a>, String)>,
+    files: Vec<(&'a Path, Plans<'a>, String)>,
 }
 
 impl<'a> Showing<'a> {
     /// Begins to show them.
-    ///
-    /// # Errors
-    ///
-    /// When a format is none of many plans, or nothing can be written.
-    pub(crate) fn new(
-        format: plans::Format,
-        head: &'a Head,
-        shown: &args::Output,
-        ui: &mut Ui,
-    ) -> Result<Self, CommandError> {
-        let out = Plans::new(format, head, ui.layout(), shown.full);
-        let mut files = Vec::new();
-        for (format, file) in &shown.render {
-            let plans = Plans::new(format.of_many()?, head, Layout::default(), shown.full);
-            files.push((file.clone(), plans, String::new()));
-        }
-        Ok(Self { out, files })
+    pub(crate) fn new(forms: &'a Forms<'a>) -> Self {
+        let file = |(file, form): &'a (PathBuf, Form<'a>)| {
+            (file.as_path(), Plans::new(*form), String::new())
+        };
+        Self { out: Plans::new(forms.out), files: forms.files.iter().map(file).collect() }
     }
 
-    /// Shows what came of a stack, or keeps it.
+    /// Writes what is shown of a stack, or keeps it.
     ///
     /// # Errors
     ///
     /// When nothing can be written.
-    pub(crate) fn add(&mut self, outcome: &Outcome<'_>, ui: &mut Ui) -> Result<(), CommandError> {
-        ui.print(&self.out.add(outcome).map_err(not_json)?)?;
-        for (_, plans, text) in &mut self.files {
-            text.push_str(&plans.add(outcome).map_err(not_json)?);
+    pub(crate) fn add(&mut self, shown: Vec<Shown>, ui: &mut Ui) -> Result<(), CommandError> {
+        let mut shown = shown.into_iter();
+        if let Some(shown) = shown.next() {
+            ui.print(&self.out.add(shown).map_err(not_json)?)?;
+        }
+        for ((_, plans, text), shown) in self.files.iter_mut().zip(shown) {
+            text.push_str(&plans.add(shown).map_err(not_json)?);
         }
         Ok(())
     }
@@ -143,7 +190,7 @@ impl<'a> Showing<'a> {
     pub(crate) fn end(self, ui: &mut Ui) -> Result<(), CommandError> {
         ui.print(&self.out.end().map_err(not_json)?)?;
         for (file, plans, text) in self.files {
-            super::super::file::write_shown(&file, &(text + &plans.end().map_err(not_json)?))?;
+            super::super::file::write_shown(file, &(text + &plans.end().map_err(not_json)?))?;
         }
         Ok(())
     }
@@ -198,31 +245,37 @@ impl Told {
     }
 }
 
-/// Plans one stack, and keeps what is said.
-fn outcome(
+/// Plans one stack, and keeps what is said and shown.
+fn ended(
     (folder, stack): (&Path, &Source),
     args: &args::Plan,
     lists: Option<&Arc<SharedLists>>,
+    (forms, is_told): (&Forms<'_>, bool),
     mut ui: Ui,
-) -> Shown {
-    let (path, source) = (stack.below(folder), stack.shown());
-    match planned((folder, stack), args, lists, &mut ui) {
+) -> Ended {
+    let made = match planned((folder, stack), args, lists, &mut ui) {
+        Err(error) if error.is_of_another_stack && args.limits.names_one() => {
+            return Ended { ui, came: Came::LeftOut(error) };
+        }
+        made => made,
+    };
+    let (plan, exit) = match &made {
         Ok(made) => {
             ui.annotate(&Notice::of_plan(&made.plan));
-            let exit = super::exit(&made, args);
-            Shown { ui, path, source, made: Ok(made), exit, left_out: None }
-        }
-        Err(error) if error.is_of_another_stack && args.limits.names_one() => {
-            let (made, exit) = (Err(error.line()), error.exit);
-            Shown { ui, path, source, made, exit, left_out: Some(error) }
+            (Ok(&made.plan), super::exit(made, args))
         }
         Err(error) => {
             ui.say(&format!("{}:", stack.name()));
-            ui.error(&error);
-            let (made, exit) = (Err(error.line()), error.exit);
-            Shown { ui, path, source, made, exit, left_out: None }
+            ui.error(error);
+            (Err(error.line()), error.exit)
         }
-    }
+    };
+    let (path, source) = (stack.below(folder), stack.shown());
+    let plan = plan.as_ref().map(|plan| *plan).map_err(String::as_str);
+    let outcome = Outcome { path: &path, source: &source, plan, exit_code: exit.code() };
+    let shown = forms.show(&outcome);
+    let told = made.ok().filter(|_| is_told).map(Box::new);
+    Ended { ui, came: Came::Shown { exit, shown, told } }
 }
 
 fn planned(

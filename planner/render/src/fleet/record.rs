@@ -103,14 +103,19 @@ impl Head {
     }
 }
 
-/// A stack's line, which is the first or not; [`END`] follows the last.
+/// The JSON of one stack.
 ///
 /// # Errors
 ///
 /// When it cannot be written.
-pub fn json<R: Serialize>(record: &Record<R>, is_first: bool) -> Result<String, serde_json::Error> {
+pub fn json<R: Serialize>(record: &Record<R>) -> Result<String, serde_json::Error> {
+    serde_json::to_string(record)
+}
+
+/// A stack's line, which is the first or not; [`END`] follows the last.
+pub fn line(json: &str, is_first: bool) -> String {
     let comma = if is_first { "" } else { "," };
-    Ok(format!("{comma}\n    {}", serde_json::to_string(record)?))
+    format!("{comma}\n    {json}")
 }
 
 /// What the JSON ends with.
@@ -181,7 +186,7 @@ mod tests {
     fn text(report: &FleetReport) -> String {
         let mut text = report.head.json().unwrap();
         for (at, record) in report.stacks.iter().enumerate() {
-            text.push_str(&json(record, at == 0).unwrap());
+            text.push_str(&line(&json(record).unwrap(), at == 0));
         }
         text + END
     }

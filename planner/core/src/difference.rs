@@ -113,7 +113,7 @@ pub fn compare(old: &Inventory<'_>, new: &Inventory<'_>) -> SnapshotDiff {
     } else {
         not_compared.insert("Services".to_owned());
     }
-    let (before, after) = sides::nodes(worlds[0], worlds[1], &owners, None);
+    let (before, after) = sides::nodes(worlds[0], worlds[1], &Arc::new(owners), None);
     for (side, nodes) in sides.iter_mut().zip([before, after]) {
         take(side, nodes);
     }
@@ -169,7 +169,6 @@ fn shows(live: &Inventory<'_>, at: &Address, object: &str) -> bool {
 
 fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
     for (at, node) in nodes {
-        let node = Arc::unwrap_or_clone(node);
         for consumer in &node.consumers {
             let at = connection_address(&consumer.endpoint, &BTreeMap::new());
             let fields = json!({
@@ -183,11 +182,11 @@ fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
         }
         let identity = match at.kind {
             Kind::FrontendIp => Some(("name", node.id.name().to_owned())),
-            Kind::PrivateLinkService => node.identity.map(|it| ("properties.alias", it)),
-            _ => node.identity.map(|it| ("properties.resourceGuid", it)),
+            Kind::PrivateLinkService => node.identity.clone().map(|it| ("properties.alias", it)),
+            _ => node.identity.clone().map(|it| ("properties.resourceGuid", it)),
         };
         let object = node.id.as_str().to_owned();
-        side.insert(at, Shown { object, identity, fields: node.fields });
+        side.insert(at, Shown { object, identity, fields: node.fields().clone() });
     }
 }
 

@@ -144,9 +144,9 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
 }
 
 /// The object as Azure shows it.
-fn live(planned: &Planned, address: &Address) -> Option<View> {
+fn live<'a>(planned: &'a Planned, address: &Address) -> Option<&'a View> {
     let prediction = &planned.prediction;
-    prediction.nodes_before().get(address).map(|node| node.as_ref().clone())
+    prediction.nodes_before().get(address).map(AsRef::as_ref)
 }
 
 fn object(
@@ -209,7 +209,7 @@ fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
                 ("policy", "/properties/privateLinkServiceNetworkPolicies"),
             ];
             for (name, pointer) in details {
-                let value = view.fields.pointer(pointer).and_then(Value::as_str);
+                let value = view.fields().pointer(pointer).and_then(Value::as_str);
                 state.details.extend(value.map(|value| format!("{name}: {value}")));
             }
             state.consumers.clone_from(&view.consumers);

@@ -73,7 +73,7 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
 
 impl Subject<'_> {
     fn annotation(&self, key: &str) -> Option<&Spanned<String>> {
-        self.service.annotation(&format!("{PREFIX}{key}"))
+        self.service.annotation(&[PREFIX, key].concat())
     }
 
     /// Whether an annotation says true as the controller reads Private Link settings: trimmed, in any

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -45,13 +46,25 @@ pub struct Node {
     pub detail: String,
 }
 
+/// Addresses at one end of edges, with those at the other end and why.
+type Edges = BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>;
+
 /// The nodes of a stack and what each needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: BTreeMap<Address, Node>,
-    needs: BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>,
-    needed_by: BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>,
+    needs: Edges,
+    /// The edges from their other ends, made when somebody asks.
+    needed_by: OnceLock<Edges>,
 }
+
+impl PartialEq for Graph {
+    fn eq(&self, other: &Self) -> bool {
+        self.nodes == other.nodes && self.needs == other.needs
+    }
+}
+
+impl Eq for Graph {}
 
 /// Nodes that need each other in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +82,21 @@ impl Graph {
         if from == to || !self.nodes.contains_key(from) || !self.nodes.contains_key(to) {
             return;
         }
-        let why = why.into();
-        self.needs.entry(from.clone()).or_default().insert(to.clone(), why.clone());
-        self.needed_by.entry(to.clone()).or_default().insert(from.clone(), why);
+        self.needed_by.take();
+        match self.needs.get_mut(from) {
+            Some(needs) => needs.insert(to.clone(), why.into()),
+            None => self.needs.entry(from.clone()).or_default().insert(to.clone(), why.into()),
+        };
+    }
+
+    fn reversed(&self) -> Edges {
+        let mut needed_by = Edges::new();
+        for (from, needs) in &self.needs {
+            for (to, why) in needs {
+                needed_by.entry(to.clone()).or_default().insert(from.clone(), why.clone());
+            }
+        }
+        needed_by
     }
 
     /// The nodes, in order of address.
@@ -94,7 +119,8 @@ impl Graph {
         &self,
         address: &Address,
     ) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
-        self.needed_by.get(address).into_iter().flatten().map(|(from, why)| (from, why.as_ref()))
+        let needed_by = self.needed_by.get_or_init(|| self.reversed()).get(address);
+        needed_by.into_iter().flatten().map(|(from, why)| (from, why.as_ref()))
     }
 
     /// All nodes, each behind those it needs; ties in order of address.

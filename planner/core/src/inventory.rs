@@ -161,8 +161,10 @@ impl<'a> Inventory<'a> {
 
     /// Azure's nodes by address.
     pub(crate) fn nodes(&self) -> &Nodes {
-        let made = || sides::nodes(self.world(), &World::default(), self.owners(), None).0;
-        self.nodes.get_or_init(made)
+        self.nodes.get_or_init(|| {
+            let owners = Arc::new(self.owners().clone());
+            sides::nodes(self.world(), &World::default(), &owners, None).0
+        })
     }
 
     /// Which Service Azure's resources belong to.

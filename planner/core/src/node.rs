@@ -26,7 +26,7 @@ mod subnet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -38,18 +38,40 @@ use crate::kubernetes::service::{Key, Service};
 use crate::resource_id::ResourceId;
 
 /// One node as it stands in Azure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct View {
     /// Its id.
     pub id: ResourceId,
     /// The Service it belongs to.
     pub service: Option<Key>,
-    /// What is compared and shown.
-    pub fields: Value,
+    fields: Fields,
     /// What tells it from another resource of the same id, if there is such a thing.
     pub identity: Option<String>,
     /// Who is connected to it.
     pub consumers: Vec<Consumer>,
+    /// The subnet that it takes its addresses from.
+    pub(crate) subnet: Option<ResourceId>,
+    /// The frontend that it is on.
+    pub(crate) frontend: Option<ResourceId>,
+}
+
+/// Made of the resource when somebody looks: most nodes are the same before and after, and nobody does.
+type Fields = LazyLock<Value, Box<dyn FnOnce() -> Value + Send + Sync>>;
+
+impl View {
+    /// What is compared and shown.
+    pub fn fields(&self) -> &Value {
+        &self.fields
+    }
+}
+
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |it: &Self| (it.id.clone(), it.service.clone(), it.identity.clone());
+        plain(self) == plain(other)
+            && self.consumers == other.consumers
+            && self.fields() == other.fields()
+    }
 }
 
 /// Another version of a resource, with its nodes.
@@ -126,13 +148,19 @@ impl Owners {
     }
 }
 
-pub(crate) fn plain(id: &str, service: Option<&Key>, fields: Value) -> View {
+pub(crate) fn plain(
+    id: &str,
+    service: Option<&Key>,
+    fields: impl FnOnce() -> Value + Send + Sync + 'static,
+) -> View {
     View {
         id: ResourceId::new(id),
         service: service.cloned(),
-        fields,
+        fields: LazyLock::new(Box::new(fields)),
         identity: None,
         consumers: Vec::new(),
+        subnet: None,
+        frontend: None,
     }
 }
 

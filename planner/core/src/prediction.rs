@@ -50,7 +50,7 @@ pub struct Prediction {
 /// What follows from a prediction.
 #[derive(Clone, Debug)]
 struct Derived {
-    owners: Owners,
+    owners: Arc<Owners>,
     nodes: (Nodes, Nodes),
     /// The Private Link Service of each Service, by its id in lower case, before and after.
     links: (BTreeMap<Key, String>, BTreeMap<Key, String>),
@@ -114,6 +114,7 @@ impl Prediction {
                 services.map(AsRef::as_ref),
                 &[&self.before, self.between(), &self.after],
             );
+            let owners = Arc::new(owners);
             let nodes = sides::nodes(&self.before, &self.after, &owners, self.views.as_deref());
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })

@@ -282,6 +282,14 @@ fn searched(input: &Input<'_>, planned: &Planned, changes: Changes, bounds: Boun
         return route;
     }
     route.because = because(planned);
+    if route.fails.is_empty()
+        && let Some(changed) = parts::in_one_field_each(input, planned, &changes)
+    {
+        // Each has one way: see `has_one_way`.
+        route.searched.states = changed;
+        route.verdict = Verdict::None;
+        return route;
+    }
     let ground = Ground::of(input, &planned.prediction, changes);
     match ground.search((&before, &planned.prediction), bounds, &mut route.searched) {
         Found::Way { way, cost, instead_of } => {

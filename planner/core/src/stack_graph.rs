@@ -10,7 +10,6 @@ use crate::node::endpoint_connection::address as connection_address;
 use crate::node::sides::Nodes;
 use crate::node::{View, private_link_service};
 use crate::plan::{Mode, Need};
-use crate::pointer::At;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
@@ -112,10 +111,6 @@ fn shared(nodes: &Nodes, graph: &mut Graph) {
     }
 }
 
-fn text<'a>(view: &'a View, pointer: &str) -> Option<&'a str> {
-    view.fields.at(pointer).and_then(serde_json::Value::as_str)
-}
-
 /// The backend pools of each load balancer, by its name.
 fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&Address>> {
     let mut pools: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
@@ -133,7 +128,8 @@ fn frontend(
     pools: &BTreeMap<&str, Vec<&Address>>,
     graph: &mut Graph,
 ) {
-    let balancer = text(view, "/loadBalancer").unwrap_or_default();
+    let balancer = view.id.parent().unwrap_or_default();
+    let balancer = balancer.name();
     let at = Address::new(Kind::LoadBalancer, balancer);
     add(graph, &at, Ownership::Controller);
     graph.need(address, &at, "is on it");
@@ -145,20 +141,18 @@ fn frontend(
             graph.need(address, pool, "its rules lead to it");
         }
     }
-    if let Some(subnet) = text(view, "/properties/subnet").and_then(subnet) {
+    if let Some(subnet) = view.subnet.as_ref().and_then(subnet) {
         add(graph, &subnet, Ownership::Observed);
         graph.need(address, &subnet, "takes its address from it");
     }
 }
 
 fn link(address: &Address, view: &View, frontends: &BTreeMap<&str, &Address>, graph: &mut Graph) {
-    let on = text(view, "/properties/loadBalancerFrontendIpConfigurations/0");
-    let name = on.and_then(|id| id.rsplit_once('/')).map(|(_, name)| name);
+    let name = view.frontend.as_ref().map(ResourceId::name);
     if let Some(frontend) = name.and_then(|name| frontends.get(name)) {
         graph.need(address, frontend, "is on it");
     }
-    let subnet_of_nat = text(view, "/properties/ipConfigurations/0/properties/subnet");
-    if let Some(subnet) = subnet_of_nat.and_then(subnet) {
+    if let Some(subnet) = view.subnet.as_ref().and_then(subnet) {
         add(graph, &subnet, Ownership::Observed);
         graph.need(address, &subnet, "takes its NAT addresses from it");
     }
@@ -170,10 +164,10 @@ fn add(graph: &mut Graph, address: &Address, ownership: Ownership) {
     }
 }
 
-/// The address of a subnet by the end of its id, `virtualNetworks/n/subnets/s`.
-fn subnet(id: &str) -> Option<Address> {
-    let (network, subnet) = id.strip_prefix("virtualNetworks/")?.split_once("/subnets/")?;
-    Some(Address::new(Kind::Subnet, format!("{network}/{subnet}")))
+/// The address of a subnet.
+fn subnet(id: &ResourceId) -> Option<Address> {
+    let network = id.parent()?;
+    Some(Address::new(Kind::Subnet, [network.name(), "/", id.name()].concat()))
 }
 
 fn endpoints(input: &Input<'_>, prediction: &Prediction, graph: &mut Graph) {

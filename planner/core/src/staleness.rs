@@ -121,7 +121,7 @@ fn observed(live: &Inventory<'_>, address: &Address, object: &str) -> Option<Val
                 json!({
                     "id": view.id.key(),
                     "identity": view.identity,
-                    "fields": view.fields,
+                    "fields": view.fields(),
                     "consumers": consumers,
                 })
             }))

@@ -21,7 +21,7 @@ pub fn text(prediction: &Prediction, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Azure afterwards")?;
     for (address, node) in after {
         writeln!(out, "  {}", terminal(&address.to_string()))?;
-        for field in shown(field_diff::fields(None, Some(&node.fields))) {
+        for field in shown(field_diff::fields(None, Some(node.fields()))) {
             let value = field.after_line().unwrap_or_default();
             writeln!(out, "    {}: {value}", terminal(&field.path))?;
         }

@@ -96,8 +96,7 @@ fn node(
     let view = after.or(before)?;
     let effect =
         [after, before].into_iter().flatten().find_map(|view| effects.get(&view.id.key()).copied());
-    let fields =
-        field_diff::fields(before.map(|view| &view.fields), after.map(|view| &view.fields));
+    let fields = field_diff::fields(before.map(View::fields), after.map(View::fields));
     let action = action(address.kind, before, after, effect, &fields)?;
     let mut change = Change::new(
         address.clone(),

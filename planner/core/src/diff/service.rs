@@ -112,7 +112,7 @@ fn unreadable(input: &Input<'_>, why: &str, part: &mut Part) {
 }
 
 fn apply(input: &Input<'_>, joined: &join::Service<'_>, part: &mut Part) -> Vec<predict::Change> {
-    let join::Service { key, at, live, actor, manifest, .. } = joined;
+    let join::Service { key, at, live, actor, .. } = joined;
     let (key, live) = (*key, *live);
     let stays = || vec![predict::Change::Nudge(key.clone())];
     if !input.replaces(at) && joined.is_unmarked() {
@@ -133,7 +133,7 @@ fn apply(input: &Input<'_>, joined: &join::Service<'_>, part: &mut Part) -> Vec<
         }
     };
     let fields = match live {
-        None => created(manifest),
+        None => created(joined.manifest()),
         Some(live) => changed(live, &stored),
     };
     if live.is_some() && fields.is_empty() {
@@ -151,7 +151,7 @@ fn apply(input: &Input<'_>, joined: &join::Service<'_>, part: &mut Part) -> Vec<
     part.changes.push(change);
     let uid = live.and_then(|live| live.at("/metadata/uid")?.as_str()).map(ToOwned::to_owned);
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
-    let manifest = manifest.clone();
+    let manifest = joined.manifest().clone();
     let op = match actor {
         Actor::Privlink => Op::ApplyService { namespace, name, manifest, uid },
         _ => Op::AwaitService { namespace, name, manifest },
@@ -169,7 +169,7 @@ fn replace(
     live: &Value,
     part: &mut Part,
 ) -> Vec<predict::Change> {
-    let join::Service { key, at, actor, manifest, .. } = joined;
+    let join::Service { key, at, actor, .. } = joined;
     let key = *key;
     if *actor != Actor::Privlink {
         part.refusals.push(Refusal::of(
@@ -200,7 +200,8 @@ fn replace(
         gone: true,
         again: false,
     };
-    let apply = Op::ApplyService { namespace, name, manifest: manifest.clone(), uid: None };
+    let apply =
+        Op::ApplyService { namespace, name, manifest: joined.manifest().clone(), uid: None };
     part.drafts.push(Draft::new(at, Stage::Delete, delete));
     part.drafts.push(Draft::new(at, Stage::Gone, gone).needing(at, Stage::Delete));
     part.drafts.push(Draft::new(at, Stage::Write, apply).needing(at, Stage::Gone));

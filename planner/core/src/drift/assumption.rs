@@ -117,7 +117,8 @@ fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
     let mut changed = BTreeSet::new();
     for at in before.keys().chain(after.keys()) {
         let sides = (before.get(at), after.get(at));
-        for field in field_diff::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields))
+        for field in
+            field_diff::fields(sides.0.map(|it| it.fields()), sides.1.map(|it| it.fields()))
         {
             changed.insert((at.clone(), field.path));
         }
@@ -154,7 +155,7 @@ pub(super) fn unverified(
         } else {
             let sides = (before.get(at), after.get(at));
             let mut fields =
-                field_diff::fields(sides.0.map(|it| &it.fields), sides.1.map(|it| &it.fields));
+                field_diff::fields(sides.0.map(|it| it.fields()), sides.1.map(|it| it.fields()));
             fields.extend(members.remove(at).unwrap_or_default());
             fields
         };

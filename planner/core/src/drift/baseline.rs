@@ -95,7 +95,7 @@ impl Baseline {
 
     /// What the controller had made, as it was.
     pub(super) fn node(&self, id: &ResourceId) -> Option<&Value> {
-        self.nodes.get(&id.key()).map(|node| &node.fields)
+        self.nodes.get(&id.key()).map(|node| node.fields())
     }
 }
 

@@ -155,7 +155,7 @@ impl Work<'_> {
     }
 
     fn node(&self, at: &Address, before: Option<&View>, after: Option<&View>) -> Option<Found> {
-        let diffs = field_diff::fields(before.map(|it| &it.fields), after.map(|it| &it.fields));
+        let diffs = field_diff::fields(before.map(|it| it.fields()), after.map(|it| it.fields()));
         let node = before.or(after)?;
         let anew = before.zip(after).is_some_and(|(before, after)| {
             before.identity.is_some() && before.identity != after.identity
@@ -206,7 +206,7 @@ impl Work<'_> {
     fn was_otherwise(&self, now: Option<&View>, node: &View) -> Option<String> {
         let since = self.look.since?;
         let was = since.node(&node.id)?;
-        (now.map(|it| &it.fields) != Some(was)).then(|| since.at().map(ToOwned::to_owned))?
+        (now.map(|it| it.fields()) != Some(was)).then(|| since.at().map(ToOwned::to_owned))?
     }
 
     /// Whether it heals, and how it is repaired.

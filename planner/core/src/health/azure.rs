@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::address::{Address, Kind};
-use crate::arm::resource::{ARecord, GroupRecord, PrivateLinkService, SecurityRule};
+use crate::arm::resource::{
+    ARecord, GroupRecord, PrivateLinkService, Reference, Rule, SecurityRule,
+};
 use crate::connection_status::ConnectionStatus;
 use crate::join::decision;
 use crate::node::dns_record::Entry;
@@ -158,6 +160,14 @@ fn denies_all(rule: &SecurityRule) -> bool {
         && any(&it.destination_port_range, &it.destination_port_ranges, &everything)
 }
 
+/// Whether a rule sends to a pool: to it alone, or to it among others.
+fn leads_to(rule: &Rule, pool: &ResourceId) -> bool {
+    let one = rule.properties.backend_address_pool.iter().map(Reference::id);
+    let several = rule.properties.other.get("backendAddressPools").and_then(Value::as_array);
+    let several = several.into_iter().flatten().filter_map(|it| it.get("id")?.as_str());
+    one.chain(several).any(|id| id.eq_ignore_ascii_case(pool.as_str()))
+}
+
 /// Rules of the stack's Services lead to a pool that nobody is in.
 pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let ours = |name: &str| {
@@ -171,21 +181,16 @@ pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
         }
         for pool in balancer.properties.backend_address_pools.iter().flatten() {
             let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
-            let Ok(fields) = serde_json::to_value(&pool.properties) else { continue };
+            let members = &pool.properties;
             let is_empty =
-                |field: &str| fields.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty);
-            let leads = |rule: &Value| {
-                let text = rule.to_string().to_lowercase();
-                text.contains(&format!("{:?}", id.key()))
-            };
+                members.backend_ip_configurations.as_deref().unwrap_or_default().is_empty()
+                    && members
+                        .load_balancer_backend_addresses
+                        .as_deref()
+                        .unwrap_or_default()
+                        .is_empty();
             let mut used = rules.clone().filter(|rule| ours(rule.name()));
-            let is_used = used.any(|rule| {
-                serde_json::to_value(&rule.properties).is_ok_and(|properties| leads(&properties))
-            });
-            if is_used
-                && is_empty("backendIPConfigurations")
-                && is_empty("loadBalancerBackendAddresses")
-            {
+            if is_empty && used.any(|rule| leads_to(rule, &id)) {
                 findings.push(finding(
                     EMPTY_POOL,
                     Address::new(

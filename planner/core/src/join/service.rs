@@ -1,6 +1,8 @@
 //! A desired Service beside the live one: who writes it, what an apply makes of it, and what of it somebody
 //! else set and an apply leaves.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
 use crate::address::Address;
@@ -36,8 +38,7 @@ pub(crate) struct Service<'a> {
     pub(crate) live: Option<&'a Value>,
     /// Who writes it.
     pub(crate) actor: Actor,
-    /// What is applied: with the stack's mark, if privlink writes it.
-    pub(crate) manifest: Value,
+    manifest: OnceLock<Value>,
 }
 
 /// A field that stays as somebody set it.
@@ -56,14 +57,22 @@ impl<'a> Service<'a> {
         let key = &wanted.name;
         let live = input.live.service(key);
         let actor = actor(input, key, live);
-        let mut manifest = match &wanted.made_by {
-            Some(by) => made::settled(wanted.manifest.clone(), by, live),
-            None => wanted.manifest.clone(),
-        };
-        if actor == Actor::Privlink {
-            mark(&mut manifest, input.wanted.name());
-        }
-        Self { input, key, at: address(key), wanted, live, actor, manifest }
+        Self { input, key, at: address(key), wanted, live, actor, manifest: OnceLock::new() }
+    }
+
+    /// What is applied: with the stack's mark, if privlink writes it.
+    pub(crate) fn manifest(&self) -> &Value {
+        self.manifest.get_or_init(|| {
+            let manifest = self.wanted.manifest.clone();
+            let mut manifest = match &self.wanted.made_by {
+                Some(by) => made::settled(manifest, by, self.live),
+                None => manifest,
+            };
+            if self.actor == Actor::Privlink {
+                mark(&mut manifest, self.input.wanted.name());
+            }
+            manifest
+        })
     }
 
     /// Whether the live Service carries the mark of this stack.
@@ -85,19 +94,19 @@ impl<'a> Service<'a> {
     /// Whether the live Service is what an apply would leave.
     pub(crate) fn is_applied(&self) -> bool {
         let is_applied =
-            |live| server_side_apply::is_applied(&SERVICE, live, &self.manifest, &self.writer());
+            |live| server_side_apply::is_applied(&SERVICE, live, self.manifest(), &self.writer());
         self.live.is_some_and(is_applied)
     }
 
     /// The object as the API server will store it, applied by privlink's own manager, or by whoever else writes
     /// it, whose apply is taken to own everything it says.
     pub(crate) fn stored(&self) -> Result<Value, Vec<Conflict>> {
-        self.stored_of(self.live, &self.manifest)
+        self.stored_of(self.live, self.manifest())
     }
 
     /// The object as the API server will store it if it is re-created.
     pub(crate) fn created(&self) -> Result<Value, Vec<Conflict>> {
-        self.stored_of(None, &self.manifest)
+        self.stored_of(None, self.manifest())
     }
 
     fn stored_of(&self, live: Option<&Value>, manifest: &Value) -> Result<Value, Vec<Conflict>> {
@@ -126,7 +135,7 @@ impl<'a> Service<'a> {
     }
 
     fn merged(&self, live: Option<&Value>, writer: &Writer<'_>) -> Option<Value> {
-        server_side_apply::apply(&SERVICE, live, &self.manifest, writer, true).ok()
+        server_side_apply::apply(&SERVICE, live, self.manifest(), writer, true).ok()
     }
 
     /// As whom it is applied: under the name that its tool goes by on the live one.

@@ -1,6 +1,7 @@
 //! Frontends of load balancers, with the rules and probes on them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,9 +19,9 @@ pub(crate) fn id(balancer: &LoadBalancer, frontend: &Frontend) -> ResourceId {
 
 pub(crate) fn node(
     balancer: &LoadBalancer,
-    frontend: &Frontend,
+    frontend: &Arc<Frontend>,
     rules: &Rules<'_>,
-    owners: &Owners,
+    owners: &Arc<Owners>,
 ) -> (Address, View) {
     let name = frontend.name();
     let id = id(balancer, frontend);
@@ -30,34 +31,83 @@ pub(crate) fn node(
         Some(key) => key.to_string(),
         None => format!("{}/{name}", balancer.name()),
     };
-    let mut fields = clean(frontend);
-    if let Some(fields) = fields.as_object_mut() {
-        fields.insert("name".to_owned(), name.into());
-        fields.insert("loadBalancer".to_owned(), balancer.name().into());
-        let (rules, probes) = rules.on(&id, owners);
-        fields.insert("loadBalancingRules".to_owned(), rules);
-        fields.insert("probes".to_owned(), probes);
-    }
-    let view = plain(id.as_str(), service, fields);
+    let on_it = OnFrontend {
+        frontend: Arc::clone(frontend),
+        balancer: balancer.name().to_owned(),
+        rules: rules.on(&id),
+        owners: Arc::clone(owners),
+    };
+    let mut view = plain(id.as_str(), service, move || on_it.fields());
+    let subnet = frontend.properties.subnet.as_ref();
+    view.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
     (Address::new(Kind::FrontendIp, address), view)
+}
+
+/// A rule, with its probe's name and the probe, as far as it has one.
+type Ruled = (Arc<Rule>, Option<String>, Option<Arc<Probe>>);
+
+/// A frontend, with what is on it.
+struct OnFrontend {
+    frontend: Arc<Frontend>,
+    balancer: String,
+    rules: Vec<Ruled>,
+    owners: Arc<Owners>,
+}
+
+impl OnFrontend {
+    /// What is compared and shown.
+    fn fields(&self) -> Value {
+        let mut fields = clean(self.frontend.as_ref());
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("name".to_owned(), self.frontend.name().into());
+            fields.insert("loadBalancer".to_owned(), self.balancer.as_str().into());
+            let (rules, probes) = self.rules();
+            fields.insert("loadBalancingRules".to_owned(), rules);
+            fields.insert("probes".to_owned(), probes);
+        }
+        fields
+    }
+
+    /// The rules, and the probes they use. They are named by what follows the Service's part of their name
+    /// (`TCP-80`), so that they can be compared across a change of the frontend's name.
+    fn rules(&self) -> (Value, Value) {
+        let mut rules = Map::new();
+        let mut probes = Map::new();
+        for (rule, probe, live) in &self.rules {
+            let mut properties = properties(rule.as_ref());
+            if let Some(fields) = properties.as_object_mut() {
+                fields.shift_remove("frontendIPConfiguration");
+                fields.shift_remove("backendAddressPools");
+                if let Some(probe) = probe {
+                    fields.insert("probe".to_owned(), short_name(probe, &self.owners).into());
+                }
+            }
+            rules.insert(short_name(rule.name(), &self.owners), properties);
+            if let Some(live) = live {
+                let properties = self::properties(live.as_ref());
+                probes.insert(short_name(live.name(), &self.owners), properties);
+            }
+        }
+        (Value::Object(rules), Value::Object(probes))
+    }
 }
 
 /// The rules of a load balancer by their frontend's id in lower case, and its probes by name.
 pub(crate) struct Rules<'a> {
-    by_frontend: BTreeMap<String, Vec<&'a Rule>>,
-    probes: BTreeMap<&'a str, &'a Probe>,
+    by_frontend: BTreeMap<String, Vec<&'a Arc<Rule>>>,
+    probes: BTreeMap<&'a str, &'a Arc<Probe>>,
 }
 
 impl<'a> Rules<'a> {
     pub(crate) fn of(balancer: &'a LoadBalancer) -> Self {
-        let mut by_frontend: BTreeMap<String, Vec<&Rule>> = BTreeMap::new();
+        let mut by_frontend: BTreeMap<String, Vec<&Arc<Rule>>> = BTreeMap::new();
         for rule in balancer.properties.load_balancing_rules.iter().flatten() {
             if let Some(frontend) = &rule.properties.frontend_ip_configuration {
                 by_frontend.entry(frontend.id().to_ascii_lowercase()).or_default().push(rule);
             }
         }
         let probes = balancer.properties.probes.iter().flatten();
-        let probes = probes.map(|probe| (probe.name(), probe.as_ref())).collect();
+        let probes = probes.map(|probe| (probe.name(), probe)).collect();
         Self { by_frontend, probes }
     }
 
@@ -66,37 +116,28 @@ impl<'a> Rules<'a> {
         let key = frontend.key();
         let (own, other) = (self.by_frontend.get(&key), others.by_frontend.get(&key));
         let (own, other) = (own.into_iter().flatten(), other.into_iter().flatten());
-        let parts = |rules: &Self, rule: &'a Rule| {
-            let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
-            let probe = probe.and_then(|probe| rules.probes.get(probe.name()).copied());
-            (std::ptr::from_ref(rule), probe.map(std::ptr::from_ref))
+        let parts = |rules: &Self, rule: &'a Arc<Rule>| {
+            let probe = probe_of(rule).and_then(|probe| rules.probes.get(probe).copied());
+            (Arc::as_ptr(rule), probe.map(Arc::as_ptr))
         };
         own.map(|it| parts(self, it)).eq(other.map(|it| parts(others, it)))
     }
 
-    /// The rules on a frontend, and the probes they use. They are named by what follows the Service's
-    /// part of their name (`TCP-80`), so that they can be compared across a change of the frontend's
-    /// name.
-    fn on(&self, frontend: &ResourceId, owners: &Owners) -> (Value, Value) {
-        let mut rules = Map::new();
-        let mut probes = Map::new();
-        for rule in self.by_frontend.get(&frontend.key()).into_iter().flatten() {
-            let probe = rule.properties.probe.as_ref().map(|probe| ResourceId::new(probe.id()));
-            let mut properties = properties(*rule);
-            if let Some(fields) = properties.as_object_mut() {
-                fields.shift_remove("frontendIPConfiguration");
-                fields.shift_remove("backendAddressPools");
-                if let Some(probe) = &probe {
-                    fields.insert("probe".to_owned(), short_name(probe.name(), owners).into());
-                }
-            }
-            rules.insert(short_name(rule.name(), owners), properties);
-            if let Some(live) = probe.and_then(|probe| self.probes.get(probe.name())) {
-                probes.insert(short_name(live.name(), owners), self::properties(*live));
-            }
-        }
-        (Value::Object(rules), Value::Object(probes))
+    /// The rules on a frontend, and the probes they use.
+    fn on(&self, frontend: &ResourceId) -> Vec<Ruled> {
+        let rules = self.by_frontend.get(&frontend.key()).into_iter().flatten();
+        let with_probe = |rule: &&Arc<Rule>| {
+            let probe = probe_of(rule);
+            let live = probe.and_then(|probe| self.probes.get(probe).copied());
+            (Arc::clone(rule), probe.map(ToOwned::to_owned), live.cloned())
+        };
+        rules.map(with_probe).collect()
     }
+}
+
+/// The name of a rule's probe.
+fn probe_of(rule: &Rule) -> Option<&str> {
+    rule.properties.probe.as_ref()?.id().rsplit('/').next()
 }
 
 /// The properties of a resource, cleaned.

@@ -17,23 +17,22 @@ use super::frontend_ip::{self, Rules};
 /// balancer may have hundreds, and one Service touches one of them.
 pub(crate) fn nodes(
     balancer: &LoadBalancer,
-    owners: &Owners,
+    owners: &Arc<Owners>,
     known: Known<'_, LoadBalancer>,
 ) -> Vec<(Address, Arc<View>)> {
     let mut nodes = Vec::new();
     let name = balancer.name();
-    let fields = json!({
-        "location": balancer.location,
-        "sku": balancer.sku.as_ref().and_then(|sku| sku.name.clone()),
-        "tags": balancer.tags,
-    });
-    let mut view = plain(balancer.id(), None, strip(fields));
+    let (location, tags) = (balancer.location.clone(), balancer.tags.clone());
+    let sku = balancer.sku.as_ref().and_then(|sku| sku.name.clone());
+    let fields = move || strip(json!({"location": location, "sku": sku, "tags": tags}));
+    let mut view = plain(balancer.id(), None, fields);
     view.identity.clone_from(&balancer.properties.resource_guid);
     nodes.push((Address::new(Kind::LoadBalancer, name), Arc::new(view)));
     for pool in balancer.properties.backend_address_pools.iter().flatten() {
         let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
         let address = Address::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
-        let view = plain(id.as_str(), None, json!({"name": pool.name()}));
+        let called = pool.name().to_owned();
+        let view = plain(id.as_str(), None, move || json!({"name": called}));
         nodes.push((address, Arc::new(view)));
     }
     let rules = Rules::of(balancer);

@@ -1,5 +1,7 @@
 //! Private Link Services.
 
+use std::sync::Arc;
+
 use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::connection_status::ConnectionStatus;
@@ -19,9 +21,13 @@ pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> Address 
     Address::new(Kind::PrivateLinkService, name)
 }
 
-pub(crate) fn node(service: &PrivateLinkService, owners: &Owners) -> (Address, View) {
-    let id = ResourceId::new(service.id());
-    let mut view = plain(id.as_str(), owners.of_link(service), clean(service));
+pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (Address, View) {
+    let own = Arc::clone(service);
+    let mut view = plain(service.id(), owners.of_link(service), move || clean(own.as_ref()));
+    let nat = service.properties.ip_configurations.iter().flatten().next();
+    let subnet = nat.and_then(|nat| nat.properties.subnet.as_ref());
+    view.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
+    view.frontend = frontend(service);
     view.identity = identity(service).map(ToOwned::to_owned);
     view.consumers = consumers(service);
     (address(service, owners), view)

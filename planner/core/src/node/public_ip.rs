@@ -1,17 +1,20 @@
 //! Public IP addresses.
 
+use std::sync::Arc;
+
 use crate::address::{Address, Kind};
 use crate::arm::resource::PublicIpAddress;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
 
-pub(crate) fn node(address: &PublicIpAddress, owners: &Owners) -> (Address, View) {
+pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (Address, View) {
     let service = address.name().split('-').find_map(|part| owners.of_name(part));
     let name = match service {
         Some(key) if address.name().ends_with("-IPv6") => format!("{key}/IPv6"),
         Some(key) => key.to_string(),
         None => address.name().to_owned(),
     };
-    let view = plain(address.id(), service, clean(address));
+    let own = Arc::clone(address);
+    let view = plain(address.id(), service, move || clean(own.as_ref()));
     (Address::new(Kind::PublicIp, name), view)
 }

@@ -13,7 +13,8 @@ pub(crate) fn nodes(group: &NetworkSecurityGroup) -> Vec<(Address, View)> {
     let rule = |rule: &Arc<SecurityRule>| {
         let name = format!("{}/{}", group.name(), rule.name());
         let id = ResourceId::new(group.id()).child("securityRules", rule.name());
-        let view = plain(id.as_str(), None, clean(rule));
+        let own = Arc::clone(rule);
+        let view = plain(id.as_str(), None, move || clean(own.as_ref()));
         (Address::new(Kind::SecurityRule, name), view)
     };
     rules.map(rule).collect()

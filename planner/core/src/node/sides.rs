@@ -19,13 +19,14 @@ type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Views {
     world: World,
-    owners: Owners,
+    owners: Arc<Owners>,
     nodes: Collected,
 }
 
 impl Views {
     /// The nodes of a world whose resources belong to these; what did not change is taken from others.
     pub(crate) fn of(world: &World, owners: Owners, others: Option<&Self>) -> Self {
+        let owners = Arc::new(owners);
         let nothing = (World::default(), Collected::new());
         let known = others.and_then(|it| it.known(&owners)).unwrap_or((&nothing.0, &nothing.1));
         let nodes = collect(world, &owners, known);
@@ -34,7 +35,7 @@ impl Views {
 
     /// What was worked out, if resources belonged to the same Services.
     fn known(&self, owners: &Owners) -> Option<(&World, &Collected)> {
-        (self.owners == *owners).then_some((&self.world, &self.nodes))
+        (*self.owners == *owners).then_some((&self.world, &self.nodes))
     }
 }
 
@@ -43,7 +44,7 @@ impl Views {
 pub(crate) fn nodes(
     before: &World,
     after: &World,
-    owners: &Owners,
+    owners: &Arc<Owners>,
     views: Option<&Views>,
 ) -> (Nodes, Nodes) {
     let nothing = (World::default(), Collected::new());
@@ -86,7 +87,7 @@ fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
 }
 
 /// The nodes of a world. Those of resources that are the very ones of `known` are taken from there.
-fn collect(world: &World, owners: &Owners, known: (&World, &Collected)) -> Collected {
+fn collect(world: &World, owners: &Arc<Owners>, known: (&World, &Collected)) -> Collected {
     let (other, known) = known;
     let mut nodes = Collected::new();
     each(&world.load_balancers, &other.load_balancers, known, &mut nodes, |balancer, known| {
@@ -116,7 +117,7 @@ fn each<T>(
     other: &Shelf<T>,
     known: &Collected,
     nodes: &mut Collected,
-    make: impl Fn(&T, Known<'_, T>) -> Vec<(Address, Arc<View>)>,
+    make: impl Fn(&Arc<T>, Known<'_, T>) -> Vec<(Address, Arc<View>)>,
 ) {
     for (key, resource) in shelf {
         let version = other.get(key).zip(known.get(key));

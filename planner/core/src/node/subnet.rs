@@ -10,8 +10,8 @@ use crate::resource_id::ResourceId;
 pub(crate) fn node(subnet: &Subnet) -> (Address, View) {
     let id = ResourceId::new(subnet.id());
     let network = id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
-    let policy = &subnet.properties.private_link_service_network_policies;
-    let fields = json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
+    let policy = subnet.properties.private_link_service_network_policies.clone();
+    let fields = move || json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
     let name = format!("{network}/{}", id.name());
     (Address::new(Kind::Subnet, name), plain(id.as_str(), None, fields))
 }

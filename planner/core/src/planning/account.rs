@@ -66,7 +66,7 @@ pub(crate) fn title(prediction: &Prediction, address: &Address, object: Option<&
     let found = |pointer: &str| {
         let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
         views.find_map(|view| {
-            let text = view.fields.pointer(pointer)?.as_str()?;
+            let text = view.fields().pointer(pointer)?.as_str()?;
             (!unknown::is_unknown(text)).then(|| text.to_owned())
         })
     };

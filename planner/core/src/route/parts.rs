@@ -5,10 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::unionfind::UnionFind;
 use serde_json::Value;
 
+use crate::address::{Address, Kind};
+use crate::controller::predict;
+use crate::input::Input;
 use crate::kubernetes::service::Key;
+use crate::node::service::address;
+use crate::planned::Planned;
 use crate::pointer::At;
 use crate::prediction::Prediction;
 
+use super::Changes;
 use super::course::Course;
 
 /// Annotations whose values two Services share where they share something.
@@ -29,7 +35,8 @@ pub(super) fn of(courses: &[Course], prediction: &Prediction) -> Vec<Part> {
     let mut union = UnionFind::new(courses.len());
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (number, course) in courses.iter().enumerate() {
-        for shared in frontends.of_service(&course.key).chain(asked_for(course)) {
+        let manifests = course.from.iter().chain(&course.to);
+        for shared in frontends.of_service(&course.key).chain(manifests.flat_map(asked_for)) {
             let with = *first.entry(shared).or_insert(number);
             union.union(with, number);
         }
@@ -47,6 +54,39 @@ pub(super) fn of(courses: &[Course], prediction: &Prediction) -> Vec<Part> {
         Part { courses, is_alone }
     };
     parts.map(part).collect()
+}
+
+/// How many Services change, where each shares nothing with others, was there before, and differs in one field at most: what
+/// is known without making manifests of them, and mostly so.
+pub(super) fn in_one_field_each(
+    input: &Input<'_>,
+    planned: &Planned,
+    changes: &Changes,
+) -> Option<usize> {
+    let services = planned.plan.changes.iter().filter(|it| it.address.kind == Kind::Service);
+    let fields: BTreeMap<&Address, usize> =
+        services.map(|change| (&change.address, change.fields.len())).collect();
+    let frontends = Frontends::of(&planned.prediction);
+    let mut asked = BTreeSet::new();
+    let mut changed = 0;
+    for (key, change) in changes {
+        let before = input.live.service(key)?;
+        let (after, differs) = match change {
+            predict::Change::Apply(stored) => {
+                (Some(&stored.object), fields.get(&address(key)).copied().unwrap_or_default())
+            }
+            predict::Change::Delete(_) => (None, 1),
+            predict::Change::Nudge(_) => (None, 0),
+        };
+        let objects = std::iter::once(before).chain(after.map(AsRef::as_ref));
+        let names: BTreeSet<&str> = objects.flat_map(asked_for).collect();
+        let is_alone = frontends.are_own(key) && names.into_iter().all(|name| asked.insert(name));
+        if differs > 1 || !is_alone {
+            return None;
+        }
+        changed += differs;
+    }
+    Some(changed)
 }
 
 /// Who has rules on which frontend, before or after.
@@ -82,14 +122,12 @@ impl<'a> Frontends<'a> {
     }
 }
 
-/// Addresses and names that a Service asks for, before and after.
-fn asked_for(course: &Course) -> impl Iterator<Item = &str> {
-    course.from.iter().chain(&course.to).flat_map(|manifest| {
-        let annotations = manifest.at("/metadata/annotations").and_then(Value::as_object);
-        let shared = annotations.into_iter().flatten().filter_map(|(key, value)| {
-            let is_shared = SHARED.iter().any(|name| key.ends_with(name));
-            value.as_str().filter(|_| is_shared)
-        });
-        shared.chain(manifest.at("/spec/loadBalancerIP").and_then(Value::as_str))
-    })
+/// Addresses and names that a Service asks for.
+fn asked_for(service: &Value) -> impl Iterator<Item = &str> {
+    let annotations = service.at("/metadata/annotations").and_then(Value::as_object);
+    let shared = annotations.into_iter().flatten().filter_map(|(key, value)| {
+        let is_shared = SHARED.iter().any(|name| key.ends_with(name));
+        value.as_str().filter(|_| is_shared)
+    });
+    shared.chain(service.at("/spec/loadBalancerIP").and_then(Value::as_str))
 }

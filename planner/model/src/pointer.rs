@@ -7,6 +7,9 @@ pub trait At {
     /// What a pointer such as `/spec/ports/0` names. As `Value::pointer`, which copies every name to
     /// unescape it: names here hold no `~` and no `/`.
     fn at(&self, pointer: &str) -> Option<&Value>;
+
+    /// The field of an object; nothing of other values.
+    fn field(&self, name: &str) -> Option<&Value>;
 }
 
 impl At for Value {
@@ -24,6 +27,10 @@ impl At for Value {
             rest = behind;
         }
         Some(value)
+    }
+
+    fn field(&self, name: &str) -> Option<&Value> {
+        field(self.as_object()?, name)
     }
 }
 

@@ -184,6 +184,9 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// A text as lines of so many columns at most; words that are longer are broken.
 pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    if !text.starts_with(' ') && width(text) <= room {
+        return vec![text.to_owned()];
+    }
     let mut lines = Vec::new();
     let rest = text.trim_start_matches(' ');
     // What is indented stays so, with all its lines.
@@ -193,11 +196,14 @@ pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
         return lines.map(|line| format!("{}{line}", " ".repeat(indent))).collect();
     }
     let mut line = String::new();
+    let mut taken = 0;
     for word in rest.split(' ') {
         let gap = usize::from(!line.is_empty());
-        if width(&line) + gap + width(word) <= room {
+        let wide = width(word);
+        if taken + gap + wide <= room {
             line.push_str(if gap == 1 { " " } else { "" });
             line.push_str(word);
+            taken += gap + wide;
             continue;
         }
         if !line.is_empty() {
@@ -210,6 +216,7 @@ pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
             }
             line.push(character);
         }
+        taken = width(&line);
     }
     if !line.is_empty() || lines.is_empty() {
         lines.push(line);

@@ -100,7 +100,8 @@ pub fn author(service: &Value) -> Author {
     let managers = managers(service);
     let last = managers.iter().max_by_key(|manager| manager.time).map(|manager| manager.name);
     let found = |tool, evidence| Author { tool, manager: last.map(str::to_owned), evidence };
-    let mark = |place: &str, key: &str| service.get("metadata")?.get(place)?.get(key)?.as_str();
+    let metadata = service.field("metadata");
+    let mark = |place: &str, key: &str| metadata?.field(place)?.field(key)?.as_str();
     if let Some(tool) = owned_by_gateway(service) {
         return found(Some(tool), "owner Gateway".to_owned());
     }

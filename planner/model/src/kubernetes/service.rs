@@ -216,8 +216,8 @@ fn port(value: &Value) -> ServicePort {
     ServicePort {
         name: text("name").unwrap_or_default(),
         protocol: text("protocol").unwrap_or_else(|| "TCP".to_owned()),
-        port: value.get("port").and_then(Value::as_i64).unwrap_or_default(),
-        node_port: Number::from_value(value.get("nodePort")),
+        port: value.field("port").and_then(Value::as_i64).unwrap_or_default(),
+        node_port: Number::from_value(value.field("nodePort")),
         app_protocol: text("appProtocol"),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::pointer::At;
+
 use super::field_set::{Element, FieldSet, Path};
 use super::schema::{Schema, item_key};
 
@@ -341,7 +343,7 @@ fn walk(
         Schema::Struct(known) => {
             for (name, schema) in *known {
                 let (old, new) =
-                    (old.and_then(|object| object.get(name)), new.and_then(|o| o.get(name)));
+                    (old.and_then(|it| it.field(name)), new.and_then(|it| it.field(name)));
                 if old.is_some() || new.is_some() {
                     path.push(Element::Field((*name).into()));
                     walk(old, new, schema, path, changes);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::pointer::At;
+
 use super::{Cause, is_headless, kind, list, name};
 
 /// `IsValidPortNum`.
@@ -32,11 +34,11 @@ fn port_name(text: &str) -> Vec<String> {
 }
 
 fn number(port: &Value, name: &str) -> i64 {
-    port.get(name).and_then(Value::as_i64).unwrap_or_default()
+    port.field(name).and_then(Value::as_i64).unwrap_or_default()
 }
 
 fn word<'a>(port: &'a Value, name: &str) -> &'a str {
-    port.get(name).and_then(Value::as_str).unwrap_or_default()
+    port.field(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn check(object: &Value, causes: &mut Vec<Cause>) {
@@ -59,7 +61,7 @@ pub(super) fn check(object: &Value, causes: &mut Vec<Cause>) {
             }
         }
         one(port, &field, causes);
-        let node_port = port.get("nodePort").filter(|number| **number != json!(0));
+        let node_port = port.field("nodePort").filter(|number| **number != json!(0));
         if kind(object) == "ClusterIP" && node_port.is_some_and(|number| !number.is_null()) {
             let why = "may not be used when `type` is 'ClusterIP'";
             causes.push(Cause::forbidden(field("nodePort"), why));
@@ -78,7 +80,7 @@ fn one(port: &Value, field: &impl Fn(&str) -> String, causes: &mut Vec<Cause>) {
     if !supported.contains(&protocol) {
         causes.push(Cause::unsupported(field("protocol"), &json!(protocol), &supported));
     }
-    match port.get("targetPort") {
+    match port.field("targetPort") {
         Some(Value::String(target)) => {
             for why in port_name(target) {
                 causes.push(Cause::invalid(field("targetPort"), &json!(target), &why));
@@ -92,7 +94,7 @@ fn one(port: &Value, field: &impl Fn(&str) -> String, causes: &mut Vec<Cause>) {
         }
         _ => {}
     }
-    let protocol = port.get("appProtocol").and_then(Value::as_str);
+    let protocol = port.field("appProtocol").and_then(Value::as_str);
     for why in protocol.into_iter().flat_map(name::qualified) {
         let protocol = protocol.unwrap_or_default();
         causes.push(Cause::invalid(field("appProtocol"), &json!(protocol), &why));

@@ -25,10 +25,10 @@ mod stacks;
 mod validate;
 mod version;
 
-use crate::plan_format::Format;
 use std::path::PathBuf;
 
 use crate::completion;
+use crate::plan_format::Format;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use privlink_azure::Share;

@@ -1,6 +1,5 @@
 //! Two snapshots, node by node and field by field.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::arm_type::ArmType;
 use crate::change::FieldDiff;
 use crate::field_diff::fields as compared;
 use crate::inventory::Inventory;

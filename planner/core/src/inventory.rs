@@ -4,13 +4,13 @@
 //! Nobody else looks into a snapshot, so that ownership is worked out once. What few ask for is made when it is first
 //! asked for.
 
-use crate::arm::arm_type::ArmType;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{PrivateEndpoint, ZoneGroup};
 use crate::arm::world::{World, group_key};
 use crate::facts::{Missing, missing_cluster};

@@ -15,6 +15,7 @@ pub mod dns_record;
 pub mod endpoint_connection;
 pub(crate) mod fields;
 mod frontend_ip;
+mod kept;
 mod load_balancer;
 pub mod private_endpoint;
 pub(crate) mod private_link_service;

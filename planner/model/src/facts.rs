@@ -14,9 +14,9 @@ pub(crate) use observed::SHARED_PROBE;
 pub use observed::{Missing, Place, find, infer, missing_cluster, node_subnets};
 pub use table::{Fact, Facts, Read, Row, TABLE};
 
-use crate::arm::arm_type::ArmType;
 use serde::{Deserialize, Serialize};
 
+use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
 /// Where a fact came from.

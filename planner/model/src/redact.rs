@@ -17,11 +17,11 @@ mod azure;
 mod kubernetes;
 mod pseudonym;
 
-use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::arm::arm_type::ArmType;
 use crate::facts::Facts;
 use crate::kubernetes::service::Key;
 use crate::resource_id::ResourceId;

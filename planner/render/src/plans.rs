@@ -1,9 +1,9 @@
 //! The plans of many stacks in every format: a table with the worst first, and then those that have something to say.
 
-use crate::comment::{Flavour, Options, document};
-use crate::escape::{code, markdown};
 use std::fmt::Write;
 
+use crate::comment::{Flavour, Options, document};
+use crate::escape::{code, markdown};
 use crate::fleet::record::{self, Head, Record};
 use crate::fleet::{Came, Line, UNCHANGED, markdown_table, not_in_it, text};
 use crate::html;

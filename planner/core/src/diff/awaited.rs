@@ -181,19 +181,17 @@ impl<'a, 'r> Looked<'a, 'r> {
     }
 
     fn expectation(&self, id: &ResourceId) -> Expectation {
-        let after = self.round.after.get(id);
         let old = identity_of(self.round.before, id);
         let new = old.as_ref().and_then(|_| identity_of(self.round.after, id));
         let instead_of = old.filter(|old| new.as_ref().is_some_and(|new| new != old));
-        let present = after.map(|value| expected(id, value, &self.unsure));
+        let present = expected(id, self.round.after, &self.unsure);
         Expectation { id: id.as_str().to_owned(), present, instead_of }
     }
 
     /// A security rule as it is in the end; of its priority only Azure knows, since it follows from the
     /// order in which the controller gets to Services.
     fn rule(&self, id: &ResourceId) -> Expectation {
-        let present = self.round.after.get(id).map(|rule| {
-            let mut rule = fields::expected(rule, &self.unsure);
+        let present = expected(id, self.round.after, &self.unsure).map(|mut rule| {
             if let Some(properties) = rule.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.shift_remove("priority");
             }
@@ -276,7 +274,7 @@ fn rules_of(group: &Value) -> Rules {
     let rules = group.at("/properties/securityRules").and_then(Value::as_array);
     let named = |rule: &Value| {
         let properties = rule.get("properties").cloned().unwrap_or_default();
-        Some((rule.get("name")?.as_str()?.to_owned(), fields::strip(properties)))
+        Some((rule.get("name")?.as_str()?.to_owned(), fields::clean(&properties)))
     };
     rules.into_iter().flatten().filter_map(named).collect()
 }
@@ -340,13 +338,13 @@ fn own<'a>(world: &World, owners: &'a Owners, owned: &mut Owned<'a>) {
 }
 
 /// The part of a predicted resource that Azure must show. Subnets are others' but for their flag.
-fn expected(id: &ResourceId, value: Value, unsure: &[&str]) -> Value {
-    if let Some(policy) = value.at("/properties/privateLinkServiceNetworkPolicies")
-        && id.segment("subnets").is_some()
-    {
-        return json!({"properties": {"privateLinkServiceNetworkPolicies": policy}});
+fn expected(id: &ResourceId, after: &World, unsure: &[&str]) -> Option<Value> {
+    let subnet = after.subnets.get(&id.key());
+    let policy = subnet.and_then(|it| it.properties.private_link_service_network_policies.as_ref());
+    if let Some(policy) = policy {
+        return Some(json!({"properties": {"privateLinkServiceNetworkPolicies": policy}}));
     }
-    fields::expected(value, unsure)
+    after.write(id, fields::expected(unsure))?.ok()
 }
 
 /// What depends on the Private Link Service of a Service waits for whichever sync makes that: of Services

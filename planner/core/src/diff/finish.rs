@@ -5,19 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Kind;
+use crate::annotation::keys;
+use crate::arm::arm_type::{ArmType, type_of};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change};
 use crate::controller::cluster::Cluster;
-use crate::controller::outcome::Outcome;
+use crate::controller::outcome::{Outcome, Reason};
 use crate::controller::predict;
 use crate::input::Input;
 use crate::join::service::actor;
-use crate::kubernetes::service::Key;
+use crate::kubernetes::service::{Key, Service};
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::Owners;
 use crate::node::service::{address, stack_of};
 use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
+use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
 
 use super::Part;
@@ -108,6 +111,13 @@ pub fn finish(
     let nudges = |keys: &BTreeSet<Key>| -> Vec<predict::Change> {
         keys.iter().cloned().map(predict::Change::Nudge).collect()
     };
+    if unheard.is_empty() && is_complete(changes, &cluster, prediction) {
+        debug_assert!(
+            writes_nothing(&prediction.then(cluster, &nudges(&looked_at)).outcomes, prediction),
+            "second syncs write nothing"
+        );
+        return part;
+    }
     let then = prediction.then(cluster.clone(), &nudges(&looked_at));
     let mut groups = Groups::of(&prediction.after);
     let (mut due, mut to_come) = (BTreeSet::new(), BTreeSet::new());
@@ -138,6 +148,47 @@ pub fn finish(
     };
     prediction.finish(then);
     part
+}
+
+/// Whether first syncs leave nothing for second ones, as far as that is known without making them: Services stay internal
+/// or public, of the same families and on the one load balancer, none shares a frontend with another or takes another's
+/// name, nothing failed, and neither security rules nor public addresses were written.
+fn is_complete(changes: &[predict::Change], cluster: &Cluster, prediction: &Prediction) -> bool {
+    let stays = |change: &predict::Change| {
+        let key = change.key();
+        let (before, after) = (prediction.live.get(key), prediction.services.get(key));
+        let internal = |it: &Service| it.annotations.get(keys::INTERNAL).cloned();
+        let kept = before.zip(after).is_some_and(|(before, after)| {
+            internal(before) == internal(after)
+                && before.ip_families == after.ip_families
+                && before.kind == after.kind
+        });
+        kept && !matches!(change, predict::Change::Delete(_))
+    };
+    let is_elsewhere = |id: &ResourceId| {
+        let kind = type_of(&id.key());
+        matches!(kind, ArmType::NetworkSecurityGroup | ArmType::PublicIpAddress)
+    };
+    let is_plain = |outcome: &Outcome| {
+        let mut writes = outcome.writes.iter();
+        let mut effects = outcome.effects.iter();
+        outcome.error.is_none()
+            && !writes.any(|write| is_elsewhere(&write.id))
+            && !effects.any(|effect| effect.reason == Reason::TakenOver)
+    };
+    let services = prediction.live.values().chain(prediction.services.values());
+    let worlds = [&prediction.before, &prediction.after];
+    let owners = Owners::of(services.map(AsRef::as_ref), &worlds);
+    !cluster.facts.has_several_load_balancers()
+        && changes.iter().all(stays)
+        && prediction.outcomes.iter().all(is_plain)
+        && worlds.iter().all(|world| sharers(world, &owners).is_empty())
+}
+
+/// Whether syncs after all that is predicted write nothing.
+fn writes_nothing(outcomes: &[Outcome], prediction: &Prediction) -> bool {
+    let mut groups = Groups::of(&prediction.after);
+    outcomes.iter().all(|outcome| outcome.error.is_none() && !groups.are_mended_by(outcome))
 }
 
 /// The Services whose change the controller does not act on when it is made: it looks at labels, which may say

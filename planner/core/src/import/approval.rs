@@ -1,10 +1,10 @@
 //! Approvals: who is approved, and who was rejected.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::arm::arm_type::ArmType;
 use crate::connection_status::ConnectionStatus;
 use crate::node::private_link_service;
 use crate::resource_id::ResourceId;

@@ -1,12 +1,12 @@
 //! Names of endpoints: A records, and zone groups through which Azure keeps them.
 
-use crate::arm::arm_type::ArmType;
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{
     ARecord, PrivateEndpoint as Live, RecordSet, RecordSetProperties, ZoneConfig,
     ZoneConfigProperties, ZoneGroup, ZoneGroupProperties,

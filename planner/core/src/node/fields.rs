@@ -1,7 +1,9 @@
 //! What of a resource is compared, and what of it Azure must show.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::kept::{Choice, Kept};
 
 /// Fields that only the server knows, or that say again what other nodes say.
 const VOLATILE: [&str; 14] = [
@@ -22,56 +24,49 @@ const VOLATILE: [&str; 14] = [
 ];
 
 /// A resource's JSON without volatile fields, nulls and empty lists; references become short names.
-pub(crate) fn clean<T: Serialize>(resource: &T) -> Value {
-    strip(serde_json::to_value(resource).unwrap_or_default())
+pub(crate) fn clean<T: Serialize + ?Sized>(resource: &T) -> Value {
+    resource.serialize(Kept(Compared)).unwrap_or_default()
 }
 
-/// What of a predicted resource Azure must show: without volatile fields, those that Azure alone fills
-/// in, and `unsure` ones; with references as they are.
-pub(crate) fn expected(mut value: Value, unsure: &[&str]) -> Value {
-    keep_expected(&mut value, unsure);
-    value
+/// How Azure must show a predicted resource: without volatile fields, those that Azure alone fills in, and `unsure` ones;
+/// with references as they are.
+pub(crate) const fn expected<'a>(unsure: &'a [&'a str]) -> Kept<Expected<'a>> {
+    Kept(Expected(unsure))
 }
 
-fn keep_expected(value: &mut Value, unsure: &[&str]) {
-    const FILLED_IN: [&str; 2] = ["alias", "noHealthyBackendsBehavior"];
-    let is_left_out =
-        |key: &str| VOLATILE.contains(&key) || FILLED_IN.contains(&key) || unsure.contains(&key);
-    match value {
-        Value::Object(fields) => {
-            if let (1, Some(Value::String(_))) = (fields.len(), fields.get("id")) {
-                return;
-            }
-            fields.retain(|key, _| !is_left_out(key));
-            fields.values_mut().for_each(|value| keep_expected(value, unsure));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| keep_expected(item, unsure)),
-        _ => {}
+#[derive(Clone, Copy)]
+struct Compared;
+
+impl Choice for Compared {
+    fn leaves_out(self, name: &str) -> bool {
+        VOLATILE.contains(&name)
+    }
+
+    fn is_dropped(self, value: &Value) -> bool {
+        is_empty(value)
+    }
+
+    fn reference(self, id: String) -> Value {
+        Value::String(short_id(&id))
     }
 }
 
-pub(crate) fn strip(mut value: Value) -> Value {
-    strip_in_place(&mut value);
-    value
-}
+/// What Azure must show, but for fields that nobody is sure of.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected<'a>(&'a [&'a str]);
 
-fn strip_in_place(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if let (1, Some(Value::String(id))) = (fields.len(), fields.get("id")) {
-                *value = Value::String(short_id(id));
-                return;
-            }
-            fields.retain(|key, value| {
-                let is_kept = !VOLATILE.contains(&key.as_str());
-                if is_kept {
-                    strip_in_place(value);
-                }
-                is_kept && !is_empty(value)
-            });
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_in_place),
-        _ => {}
+impl Choice for Expected<'_> {
+    fn leaves_out(self, name: &str) -> bool {
+        const FILLED_IN: [&str; 2] = ["alias", "noHealthyBackendsBehavior"];
+        VOLATILE.contains(&name) || FILLED_IN.contains(&name) || self.0.contains(&name)
+    }
+
+    fn is_dropped(self, _value: &Value) -> bool {
+        false
+    }
+
+    fn reference(self, id: String) -> Value {
+        json!({"id": id})
     }
 }
 
@@ -87,4 +82,46 @@ fn is_empty(value: &Value) -> bool {
 /// What follows the provider in an id, such as `virtualNetworks/aks-vnet/subnets/apps-subnet`.
 fn short_id(id: &str) -> String {
     id.rsplit_once("/Microsoft.Network/").map_or(id, |(_, short)| short).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::resource::{Frontend, FrontendProperties, Reference};
+
+    const SUBNET: &str =
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/a";
+
+    fn frontend() -> Frontend {
+        let other = json!({"zones": [], "unknown": {"id": SUBNET, "etag": "1"}, "none": null});
+        let properties = FrontendProperties {
+            subnet: Some(Reference::to(SUBNET)),
+            provisioning_state: Some("Succeeded".to_owned()),
+            load_balancing_rules: Some(vec![Reference::to("/rule")]),
+            other: other.as_object().cloned().unwrap_or_default(),
+            ..FrontendProperties::default()
+        };
+        Frontend {
+            name: Some("f".to_owned()),
+            id: Some("/f".to_owned()),
+            etag: Some("1".to_owned()),
+            properties,
+            ..Frontend::default()
+        }
+    }
+
+    #[test]
+    fn what_is_compared_has_short_names_and_nothing_that_says_nothing() {
+        let compared =
+            json!({"name": "f", "properties": {"subnet": "virtualNetworks/v/subnets/a"}});
+        assert_eq!(clean(&frontend()), compared);
+    }
+
+    #[test]
+    fn what_azure_must_show_has_references_as_they_are() {
+        let shown = frontend().serialize(expected(&["zones"])).unwrap();
+        let subnet = json!({"id": SUBNET});
+        let properties = json!({"subnet": subnet, "unknown": {}, "none": null});
+        assert_eq!(shown, json!({"name": "f", "properties": properties}));
+    }
 }

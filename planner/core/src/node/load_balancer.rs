@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::address::{Address, Kind};
 use crate::arm::resource::{Frontend, LoadBalancer};
-use crate::node::fields::strip;
+use crate::node::fields::clean;
 use crate::node::{Known, Owners, View, plain};
 use crate::resource_id::ResourceId;
 
@@ -24,7 +24,7 @@ pub(crate) fn nodes(
     let name = balancer.name();
     let (location, tags) = (balancer.location.clone(), balancer.tags.clone());
     let sku = balancer.sku.as_ref().and_then(|sku| sku.name.clone());
-    let fields = move || strip(json!({"location": location, "sku": sku, "tags": tags}));
+    let fields = move || clean(&json!({"location": location, "sku": sku, "tags": tags}));
     let mut view = plain(balancer.id(), None, fields);
     view.identity.clone_from(&balancer.properties.resource_guid);
     nodes.push((Address::new(Kind::LoadBalancer, name), Arc::new(view)));

@@ -1,12 +1,12 @@
 //! Private endpoints.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::World;
 use crate::connection_status::ConnectionStatus;

@@ -6,12 +6,12 @@
 //! `LinkedAuthorizationFailed` errors. That the controller writes the NAT subnet when its policy is not
 //! yet `Disabled` is recorded (`disablePLSNetworkPolicy`).
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::annotation::keys::PLS_RESOURCE_GROUP;
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::Subnet;
 use crate::desired::{Approval, Dns, Services, Target};
 use crate::input::{Input, Named};

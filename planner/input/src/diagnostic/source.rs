@@ -1,10 +1,11 @@
 //! Texts and places in them.
 
-use crate::rule;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+
+use crate::rule;
 
 use super::Diagnostic;
 use super::secret::hide_secrets;

@@ -4,9 +4,9 @@ mod check;
 mod fill;
 mod users;
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
+use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, not_found};

@@ -1,10 +1,10 @@
 //! Network security groups.
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, succeeded};

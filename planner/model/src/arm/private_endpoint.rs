@@ -8,9 +8,9 @@
 mod connection;
 mod interface;
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
+use crate::arm::arm_type::ArmType;
 use crate::location;
 use crate::resource_id::ResourceId;
 

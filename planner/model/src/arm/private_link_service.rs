@@ -1,11 +1,11 @@
 //! Private link services and the connections to them.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::arm::arm_type::ArmType;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;

@@ -1,10 +1,10 @@
 //! Public IP addresses.
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, succeeded};

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::resource_id::ResourceId;
@@ -139,10 +139,18 @@ fn typed<T: DeserializeOwned>(id: &ResourceId, value: &Value) -> Result<Arc<T>, 
         .map_err(|error| Malformed::Body { id: id.to_string(), why: error.to_string() })
 }
 
+/// What a serializer makes of something.
+type Written<S> = Result<<S as Serializer>::Ok, <S as Serializer>::Error>;
+
 /// The child of this name.
-fn named<P: Serialize>(children: &Option<Vec<Arc<Resource<P>>>>, name: &str) -> Option<Value> {
+fn named<P: Serialize, S: Serializer>(
+    children: &Option<Vec<Arc<Resource<P>>>>,
+    name: &str,
+    serializer: S,
+) -> Option<Written<S>> {
     let mut children = children.iter().flatten();
-    json(children.find(|child| child.name().eq_ignore_ascii_case(name))?.as_ref())
+    let child = children.find(|child| child.name().eq_ignore_ascii_case(name))?;
+    Some(child.serialize(serializer))
 }
 
 fn json<T: Serialize>(resource: &T) -> Option<Value> {
@@ -200,15 +208,22 @@ impl World {
     /// A resource as ARM's JSON, or a child that its parent holds (backend pools, frontends, rules,
     /// probes, connections of a PLS, security rules).
     pub fn get(&self, id: &ResourceId) -> Option<Value> {
+        self.write(id, serde_json::value::Serializer)?.ok()
+    }
+
+    /// Writes what [`World::get`] gives. Nothing if it is not there.
+    pub fn write<S: Serializer>(&self, id: &ResourceId, serializer: S) -> Option<Written<S>> {
         let key = id.key();
         let kind = type_of(&key);
-        let held = || self.held_as(kind, &key).and_then(|held| json(&held));
-        match kind {
-            ArmType::VirtualNetwork => self.virtual_network(&key),
-            ArmType::BackendPool | ArmType::EndpointConnection | ArmType::Other => {
-                held().or_else(|| self.child(id, &key))
+        if kind == ArmType::VirtualNetwork {
+            return Some(self.virtual_network(&key)?.serialize(serializer));
+        }
+        match (self.held_as(kind, &key), kind) {
+            (Some(held), _) => Some(held.serialize(serializer)),
+            (None, ArmType::BackendPool | ArmType::EndpointConnection | ArmType::Other) => {
+                self.write_child(id, &key, serializer)
             }
-            _ => held(),
+            (None, _) => None,
         }
     }
 
@@ -227,7 +242,12 @@ impl World {
     }
 
     /// A child that is held in its parent's properties.
-    fn child(&self, id: &ResourceId, key: &str) -> Option<Value> {
+    fn write_child<S: Serializer>(
+        &self,
+        id: &ResourceId,
+        key: &str,
+        serializer: S,
+    ) -> Option<Written<S>> {
         let (rest, name) = key.rsplit_once('/')?;
         let (parent, collection) = rest.rsplit_once('/')?;
         // What a load balancer holds is asked for child by child: the others are not rendered.
@@ -235,11 +255,15 @@ impl World {
             let properties = &balancer.properties;
             match collection {
                 "frontendipconfigurations" => {
-                    return named(&properties.frontend_ip_configurations, name);
+                    return named(&properties.frontend_ip_configurations, name, serializer);
                 }
-                "backendaddresspools" => return named(&properties.backend_address_pools, name),
-                "loadbalancingrules" => return named(&properties.load_balancing_rules, name),
-                "probes" => return named(&properties.probes, name),
+                "backendaddresspools" => {
+                    return named(&properties.backend_address_pools, name, serializer);
+                }
+                "loadbalancingrules" => {
+                    return named(&properties.load_balancing_rules, name, serializer);
+                }
+                "probes" => return named(&properties.probes, name, serializer),
                 _ => {}
             }
         }
@@ -253,7 +277,7 @@ impl World {
             let own = child.get("name").and_then(Value::as_str);
             own.is_some_and(|own| own.eq_ignore_ascii_case(name))
         };
-        children.as_array()?.iter().find(is_it).cloned()
+        Some(children.as_array()?.iter().find(is_it)?.serialize(serializer))
     }
 
     /// The resources of a collection (`/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers`),

@@ -1,10 +1,10 @@
 //! What a prediction assumes to be in Azure when nobody has looked.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::arm::arm_type::ArmType;
 use crate::arm::world::World;
 use crate::facts::Facts;
 use crate::kubernetes::service::Service;

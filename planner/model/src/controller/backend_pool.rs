@@ -1,12 +1,12 @@
 //! Backend pools and who is in them (reference: cloud-controller, section 4).
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::arm::allocator::{Family, family};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{BackendPool, LoadBalancer, Reference};
 use crate::facts::BackendPoolType;
 use crate::kubernetes::node::{Node, machine_of};

@@ -1,10 +1,10 @@
 //! The controller's side of ARM: its requests, its caches, and what it did.
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::arm::arm_type::ArmType;
 use crate::arm::azure::{Azure, Done};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{LoadBalancer, NetworkSecurityGroup, PublicIpAddress, Subnet};

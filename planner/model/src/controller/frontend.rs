@@ -1,7 +1,6 @@
 //! Frontends: whose they are, when they are re-created, and what a new one looks like
 //! (reference: cloud-controller, section 5).
 
-use crate::arm::arm_type::ArmType;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::arm::address::in_subnet;
 use crate::arm::allocator::{Family, family};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{Frontend, FrontendProperties, LoadBalancer, Reference, Subnet};
 use crate::controller::public_ip::asked::{all_pinned, pinned};
 use crate::evidence::Evidence;

@@ -1,6 +1,5 @@
 //! Private link services (reference: cloud-controller, section 8; `azure_privatelinkservice.go`).
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::arm::allocator::{Family, family};
+use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{
     Frontend, NatAddress, NatAddressProperties, PrivateLinkService, PrivateLinkServiceProperties,
     Reference, Subnet, Subscriptions,

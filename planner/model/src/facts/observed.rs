@@ -1,11 +1,11 @@
 //! Facts about a cluster, from what was observed.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::{Fact, Facts, LoadBalancerConfiguration, Origin, Read, TABLE};
+use crate::arm::arm_type::ArmType;
 use crate::group::{Cluster, Group};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Reading, Snapshot};

@@ -1,6 +1,5 @@
 //! The world a recording starts with, as its README tells it.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arm::address::{is_ipv4, nth_address, parse_range, ranges};
 use crate::arm::allocator::Unknowns;
+use crate::arm::arm_type::ArmType;
 use crate::arm::azure::Azure;
 use crate::arm::resource::Subnet;
 use crate::arm::rules::Rules;

@@ -1,10 +1,10 @@
 //! The provider's side: connections, who may see a PLS, and who is approved.
 
-use crate::arm::arm_type::ArmType;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::arm::arm_type::ArmType;
 use crate::arm::azure::{Azure, Done, check_match, not_found};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{

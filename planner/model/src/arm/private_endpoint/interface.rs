@@ -1,6 +1,5 @@
 //! The network interfaces of endpoints and PLS, and what subnets show of both.
 
-use crate::arm::arm_type::ArmType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::arm::address::{in_subnet, ranges};
+use crate::arm::arm_type::ArmType;
 use crate::arm::azure::{Azure, succeeded};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{

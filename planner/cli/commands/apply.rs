@@ -12,7 +12,7 @@ use privlink_core::report::{Outcome, Report};
 use privlink_core::route::gate;
 use privlink_core::saved::SavedPlan;
 use privlink_core::wanted::Wanted;
-use privlink_engine::run::{End, Ending, Execution, Run, Terms, Turn};
+use privlink_engine::run::{End, Ending, Execution, LockedRun, Run, Terms};
 use privlink_engine::session::{Patience, WaitKind};
 use privlink_engine::span;
 use privlink_engine::{lock, outputs};
@@ -267,7 +267,7 @@ async fn locked(
 }
 
 async fn work_on(
-    begun: &Turn<'_>,
+    begun: &LockedRun<'_>,
     turn: &args::RunFlags,
     work: &Work<'_>,
     connected: &Connected,

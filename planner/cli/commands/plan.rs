@@ -37,8 +37,8 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
     let jobs = super::jobs(args.input.many.jobs);
     match &args.input.many.stacks {
         None => {
-            let from = From { observed: args.observed.as_deref(), lists: None, jobs };
-            let plan = one(&args.input.input(), args, &from, ui)?;
+            let basis = Basis { observed: args.observed.as_deref(), lists: None, jobs };
+            let plan = one(&args.input.input(), args, &basis, ui)?;
             let exit = show(&plan, args, ui)?;
             if let (Some(_), Exit::Refused) = (&args.place.sandbox, exit) {
                 other_world(&args.input.filename, ui);
@@ -104,7 +104,7 @@ impl Made {
 }
 
 /// What a stack is planned from.
-struct From<'a> {
+struct Basis<'a> {
     /// A saved observation, in place of what is live.
     observed: Option<&'a Path>,
     /// Lists that several stacks read together.
@@ -117,11 +117,11 @@ struct From<'a> {
 fn one(
     input: &args::Input,
     args: &args::Plan,
-    from: &From<'_>,
+    basis: &Basis<'_>,
     ui: &mut Ui,
 ) -> Result<Made, CommandError> {
     let (desired, snapshot) =
-        super::sound_and_observed(input, &args.place, from.observed, from.jobs, ui)?;
+        super::sound_and_observed(input, &args.place, basis.observed, basis.jobs, ui)?;
     let _stack = span::stack(&desired.name).entered();
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
     let (observed, mut made, home) = match snapshot {
@@ -133,7 +133,7 @@ fn one(
             let made = Made::of(planned, args.out.as_ref().map(|_| &live));
             (observed, made, None)
         }
-        None => super::block_on(live(&desired, args, mode, from.lists, ui))?,
+        None => super::block_on(live(&desired, args, mode, basis.lists, ui))?,
     };
     if let Some(file) = &args.out {
         let saved = SavedPlan { home, ..seal(&made, &observed, &args.place) }.sealed();

@@ -15,7 +15,7 @@ use privlink_core::route::gate::{Gated, Stage, endpoint_name, stage_documents};
 use privlink_core::rule;
 use privlink_core::snapshot::Snapshot;
 use privlink_engine::departure::{self, Departure};
-use privlink_engine::run::Turn;
+use privlink_engine::run::LockedRun;
 
 use crate::audience::Reader;
 use crate::command_error::CommandError;
@@ -41,7 +41,7 @@ impl Walk<'_> {
     pub(super) async fn pass(
         &self,
         (gated, done): (&Gated, Option<Stage>),
-        turn: &Turn<'_>,
+        locked: &LockedRun<'_>,
         connected: &Connected,
         reader: &mut Reader<'_>,
     ) -> Result<Passed, CommandError> {
@@ -71,7 +71,7 @@ impl Walk<'_> {
         ));
         let desired =
             self.resolved(stage.as_str(), &stage_documents(gated, stage, self.written))?;
-        let exit = self.apply(&desired, turn, connected, reader).await?;
+        let exit = self.apply(&desired, locked, connected, reader).await?;
         Ok(match exit {
             Exit::Done | Exit::AwaitingApproval => Passed::Stage(stage),
             exit => Passed::End(exit),

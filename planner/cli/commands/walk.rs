@@ -14,7 +14,7 @@ use privlink_core::route::{self, Bounds, Route, Verdict};
 use privlink_core::rule::Severity;
 use privlink_core::snapshot::Snapshot;
 use privlink_core::{document, yaml};
-use privlink_engine::run::Turn;
+use privlink_engine::run::LockedRun;
 use serde_json::Value;
 
 use crate::args;
@@ -41,14 +41,14 @@ impl Walk<'_> {
     /// Walks the route to its end.
     pub(super) async fn run(
         &self,
-        turn: &Turn<'_>,
+        locked: &LockedRun<'_>,
         connected: &Connected,
         reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
         let mut left: Option<(usize, usize)> = None;
         let mut done = None;
         loop {
-            let Some((snapshot, facts)) = turn.settled(self.desired, reader).await? else {
+            let Some((snapshot, facts)) = locked.settled(self.desired, reader).await? else {
                 return Ok(apply::interrupted(reader.ui));
             };
             let seen = (&snapshot, &facts);
@@ -58,7 +58,7 @@ impl Walk<'_> {
                     reader.show(&shown(&route, reader.ui))?;
                     self.check_limits(gated, seen)?;
                 }
-                match self.pass((gated, done), turn, connected, reader).await? {
+                match self.pass((gated, done), locked, connected, reader).await? {
                     Passed::Stage(stage) => done = Some(stage),
                     Passed::Gate => left = None,
                     Passed::End(exit) => return Ok(exit),
@@ -77,7 +77,9 @@ impl Walk<'_> {
             left = Some(now);
             reader.ui.say(&privlink_render::route::headline(&route));
             match route.verdict {
-                Verdict::AtOnce => return self.apply(self.desired, turn, connected, reader).await,
+                Verdict::AtOnce => {
+                    return self.apply(self.desired, locked, connected, reader).await;
+                }
                 Verdict::None | Verdict::Unfinished => {
                     reader.show(&shown(&route, reader.ui))?;
                     return Ok(Exit::Refused);
@@ -89,11 +91,11 @@ impl Walk<'_> {
                 return Err(written_by(tool));
             }
             if route.steps.len() == 1 {
-                return self.apply(self.desired, turn, connected, reader).await;
+                return self.apply(self.desired, locked, connected, reader).await;
             }
             let documents = route::documents(&route, step, self.written);
             let desired = self.resolved(&step.number.to_string(), &documents)?;
-            let exit = self.apply(&desired, turn, connected, reader).await?;
+            let exit = self.apply(&desired, locked, connected, reader).await?;
             if !matches!(exit, Exit::Done | Exit::AwaitingApproval) {
                 return Ok(exit);
             }
@@ -131,12 +133,12 @@ impl Walk<'_> {
     pub(super) async fn apply(
         &self,
         desired: &Desired,
-        turn: &Turn<'_>,
+        locked: &LockedRun<'_>,
         connected: &Connected,
         reader: &mut Reader<'_>,
     ) -> Result<Exit, CommandError> {
         let options = super::options(Mode::Apply, &self.args.limits);
-        let ending = turn.desired(desired, &options, apply::terms(self.args), reader).await?;
+        let ending = locked.desired(desired, &options, apply::terms(self.args), reader).await?;
         apply::tell(ending, connected, reader).await
     }
 }

@@ -31,7 +31,7 @@ use crate::plan::{
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 use crate::rule;
-use crate::safety::{self, Given};
+use crate::safety::{self, Consents};
 use crate::stack_graph;
 
 /// Why there is no plan.
@@ -196,9 +196,9 @@ fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
 fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Plan, Error> {
     let Part { changes, drafts, needs, mut findings, mut refusals, mut awaiting_approval } = part;
     let changes = merge(changes);
-    let given = Given::of(input, prediction);
-    refusals.extend(safety::check(input, &given, &changes));
-    let (consents, told) = given.used(input, &changes);
+    let consents = Consents::of(input, prediction);
+    refusals.extend(safety::check(input, &consents, &changes));
+    let (used, told) = consents.used(input, &changes);
     findings.extend(told);
     refusals.extend(safety::findings(input, &findings));
     refusals.sort();
@@ -223,7 +223,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Pl
         refusals,
         awaiting_approval,
         summary,
-        consents,
+        consents: used,
         ..Plan::default()
     })
 }

@@ -13,12 +13,12 @@ use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
 use crate::rule::{At, Example, Severity, basis, rules};
 
-pub(crate) use consent::Given;
+pub(crate) use consent::Consents;
 
 /// Checks the changes against the Stack's policy and the flags that override it.
-pub(crate) fn check(input: &Input<'_>, given: &Given, changes: &[Change]) -> Vec<Refusal> {
+pub(crate) fn check(input: &Input<'_>, consents: &Consents, changes: &[Change]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    refusals.extend(disconnects(input, given, changes));
+    refusals.extend(disconnects(input, consents, changes));
     refusals.extend(deletes(input, changes));
     refusals.extend(protected(input, changes));
     refusals
@@ -26,7 +26,7 @@ pub(crate) fn check(input: &Input<'_>, given: &Given, changes: &[Change]) -> Vec
 
 /// Consumers that are disconnected: none, unless each is named by consent that has not ended, or the policy or
 /// the flag allows for some.
-fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<Refusal> {
+fn disconnects(input: &Input<'_>, consents: &Consents, changes: &[Change]) -> Option<Refusal> {
     let policy = input.wanted.policy().and_then(|policy| policy.max_disconnects.as_ref());
     let allowed = input
         .options
@@ -34,7 +34,7 @@ fn disconnects(input: &Input<'_>, given: &Given, changes: &[Change]) -> Option<R
         .or_else(|| policy.and_then(|limit| usize::try_from(limit.value).ok()))
         .unwrap_or(0);
     let all = disconnected(changes);
-    let cut = given.without(&all).len();
+    let cut = consents.without(&all).len();
     let without = if cut < all.len() { " without consent" } else { "" };
     (cut > allowed).then(|| {
         Refusal::of_plan(

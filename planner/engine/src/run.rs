@@ -71,7 +71,7 @@ pub struct Terms {
 
 /// A run that has the stack's lock.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct LockedRun<'a> {
     run: Run<'a>,
     /// Nothing where there is no cluster to keep one in.
     lock: Option<KeptLock>,
@@ -84,13 +84,16 @@ impl<'a> Run<'a> {
     /// # Errors
     ///
     /// When the lock cannot be had.
-    pub async fn begin(self, audience: &mut impl Audience) -> Result<Option<Turn<'a>>, Failure> {
+    pub async fn begin(
+        self,
+        audience: &mut impl Audience,
+    ) -> Result<Option<LockedRun<'a>>, Failure> {
         let Self { stack, session, .. } = self;
         let Some(kubernetes) = &session.kubernetes else {
             audience.hear(&Happening::Unlocked { stack });
-            let turn = Turn { run: self, lock: None };
-            turn.take_up(audience).await;
-            return Ok(Some(turn));
+            let locked = LockedRun { run: self, lock: None };
+            locked.take_up(audience).await;
+            return Ok(Some(locked));
         };
         let lock = lock::of(stack, kubernetes);
         let waits_for = |holder: &_| audience.hear(&Happening::WaitsForLock { stack, holder });
@@ -105,13 +108,13 @@ impl<'a> Run<'a> {
         if let Some(dead) = &lock.taken_from {
             audience.hear(&Happening::TookOver { dead });
         }
-        let turn = Turn { run: self, lock: Some(lock) };
-        turn.take_up(audience).await;
-        Ok(Some(turn))
+        let locked = LockedRun { run: self, lock: Some(lock) };
+        locked.take_up(audience).await;
+        Ok(Some(locked))
     }
 }
 
-impl Turn<'_> {
+impl LockedRun<'_> {
     /// Gives the lock back.
     pub async fn end(self, audience: &mut impl Audience) {
         let Some(lock) = self.lock else { return };

@@ -14,7 +14,7 @@ use privlink_render::plans::{self, Form, Outcome, Plans, Shown};
 
 use super::super::stacks::{self, Source};
 use super::super::{comment, summary, turns};
-use super::{From, Made, one};
+use super::{Basis, Made, one};
 use crate::args;
 use crate::command_error::{CommandError, io};
 use crate::exit::Exit;
@@ -285,10 +285,10 @@ fn planned(
     ui: &mut Ui,
 ) -> Result<Made, CommandError> {
     let observed = stack.observed(folder, args.observed.as_deref());
-    let from = From { observed: observed.as_deref(), lists, jobs: 1 };
+    let basis = Basis { observed: observed.as_deref(), lists, jobs: 1 };
     let out = args.out.as_ref().map(|other| stack.beside(folder, other, ".json"));
     if let Some(parent) = out.as_deref().and_then(Path::parent) {
         std::fs::create_dir_all(parent).map_err(io(&parent.display().to_string()))?;
     }
-    one(&stack.input, &args::Plan { out, ..args.clone() }, &from, ui)
+    one(&stack.input, &args::Plan { out, ..args.clone() }, &basis, ui)
 }

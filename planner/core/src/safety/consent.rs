@@ -18,7 +18,7 @@ use crate::rule::{At, Code, Example, basis, rules};
 
 /// All consent that is given.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct Consents {
     entries: Vec<Entry>,
     /// What annotations say and nobody can read.
     misread: Vec<Finding>,
@@ -85,7 +85,7 @@ impl Entry {
     }
 }
 
-impl Given {
+impl Consents {
     /// The Stack's consent, and that of the Services: as they are desired, or live if they are to go.
     pub(crate) fn of(input: &Input<'_>, prediction: &Prediction) -> Self {
         let mut given = Self::default();

@@ -185,10 +185,10 @@ fn is_complete(changes: &[predict::Change], cluster: &Cluster, prediction: &Pred
         && worlds.iter().all(|world| sharers(world, &owners).is_empty())
 }
 
-/// Whether syncs after all that is predicted write nothing.
+/// Whether syncs after all that is predicted write nothing, but for what fails.
 fn writes_nothing(outcomes: &[Outcome], prediction: &Prediction) -> bool {
     let mut groups = Groups::of(&prediction.after);
-    outcomes.iter().all(|outcome| outcome.error.is_none() && !groups.are_mended_by(outcome))
+    outcomes.iter().all(|outcome| !groups.are_mended_by(outcome) || outcome.error.is_some())
 }
 
 /// The Services whose change the controller does not act on when it is made: it looks at labels, which may say

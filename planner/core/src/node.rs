@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, LazyLock};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
@@ -63,15 +63,6 @@ impl View {
     /// What is compared and shown.
     pub fn fields(&self) -> &Value {
         &self.fields
-    }
-}
-
-impl PartialEq for View {
-    fn eq(&self, other: &Self) -> bool {
-        let plain = |it: &Self| (it.id.clone(), it.service.clone(), it.identity.clone());
-        plain(self) == plain(other)
-            && self.consumers == other.consumers
-            && self.fields() == other.fields()
     }
 }
 
@@ -147,6 +138,20 @@ impl Owners {
             self.bases.range::<str, _>((Bound::Unbounded, Bound::Included(name))).next_back()?;
         name.starts_with(base.as_str()).then_some(key)
     }
+}
+
+/// What tells what has an id from another of the same id.
+pub(crate) fn identity(world: &World, id: &ResourceId) -> Option<String> {
+    let key = id.key();
+    if let Some(link) = world.private_link_services.get(&key) {
+        return private_link_service::identity(link).map(ToOwned::to_owned);
+    }
+    let balancer = world.load_balancers.get(&key).map(|it| it.properties.resource_guid.clone());
+    balancer.or_else(|| {
+        let other = |it: &Map<String, Value>| Some(it.get("resourceGuid")?.as_str()?.to_owned());
+        let group = world.network_security_groups.get(&key).map(|it| other(&it.properties.other));
+        group.or_else(|| world.public_ip_addresses.get(&key).map(|it| other(&it.properties.other)))
+    })?
 }
 
 pub(crate) fn plain(

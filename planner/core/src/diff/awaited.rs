@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::address::{Address, Kind};
 use crate::arm::world::World;
@@ -12,7 +12,7 @@ use crate::controller::outcome::{self, Outcome};
 use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
-use crate::node::{Owners, fields, private_link_service};
+use crate::node::{Owners, fields, identity};
 use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -181,8 +181,8 @@ impl<'a, 'r> Looked<'a, 'r> {
     }
 
     fn expectation(&self, id: &ResourceId) -> Expectation {
-        let old = identity_of(self.round.before, id);
-        let new = old.as_ref().and_then(|_| identity_of(self.round.after, id));
+        let old = identity(self.round.before, id);
+        let new = old.as_ref().and_then(|_| identity(self.round.after, id));
         let instead_of = old.filter(|old| new.as_ref().is_some_and(|new| new != old));
         let present = expected(id, self.round.after, &self.unsure);
         Expectation { id: id.as_str().to_owned(), present, instead_of }
@@ -226,20 +226,6 @@ impl<'a, 'r> Looked<'a, 'r> {
         });
         rules.map(|(id, _)| self.rule(id)).collect()
     }
-}
-
-/// What tells what has an id from another of the same id.
-fn identity_of(world: &World, id: &ResourceId) -> Option<String> {
-    let key = id.key();
-    if let Some(link) = world.private_link_services.get(&key) {
-        return private_link_service::identity(link).map(ToOwned::to_owned);
-    }
-    let balancer = world.load_balancers.get(&key).map(|it| it.properties.resource_guid.clone());
-    balancer.or_else(|| {
-        let other = |it: &Map<String, Value>| Some(it.get("resourceGuid")?.as_str()?.to_owned());
-        let group = world.network_security_groups.get(&key).map(|it| other(&it.properties.other));
-        group.or_else(|| world.public_ip_addresses.get(&key).map(|it| other(&it.properties.other)))
-    })?
 }
 
 /// What a sync has an effect on, and the pools that it fills. A load balancer is shared: what of it is a

@@ -33,7 +33,7 @@ macro_rules! kinds {
             let mut first = parts.len();
             let mut rest = key;
             loop {
-                let Some((before, part)) = last_segment(rest) else { return ArmType::Other };
+                let Some((before, part)) = rest.rsplit_once('/') else { return ArmType::Other };
                 if part == "providers" && first < parts.len() {
                     break;
                 }
@@ -47,13 +47,6 @@ macro_rules! kinds {
             }
         }
     };
-}
-
-/// What is behind the last slash, and what is before that.
-fn last_segment(id: &str) -> Option<(&str, &str)> {
-    let at = id.bytes().rposition(|byte| byte == b'/')?;
-    let (before, part) = id.split_at_checked(at)?;
-    Some((before, part.strip_prefix('/')?))
 }
 
 kinds! {

@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use allocation::{Cluster, NODE_PORTS, Taken, allocated};
 pub use update::{replaced, updated};
 
-use crate::pointer::{At, field as at_field, text};
+use crate::pointer::{At, text};
 
 /// One thing that the API server holds against an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +118,8 @@ fn is_there(object: &Value, pointer: &str) -> bool {
 
 /// A word that must be one of a few; nothing is one of them where it may be left out.
 fn word(object: &Value, field: &str, supported: &[&str], causes: &mut Vec<Cause>) {
-    let spec = object.at("/spec").and_then(Value::as_object);
-    let value = spec.and_then(|spec| at_field(spec, field)?.as_str()).unwrap_or_default();
+    let value = object.at("/spec").and_then(|spec| spec.field(field)?.as_str());
+    let value = value.unwrap_or_default();
     if !value.is_empty() && !supported.contains(&value) {
         causes.push(Cause::unsupported(format!("spec.{field}"), &value.into(), supported));
     }

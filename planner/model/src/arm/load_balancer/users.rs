@@ -95,3 +95,34 @@ fn show<P: ShowsRules>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::pointer::At;
+
+    /// What a frontend shows, whose rule names it so.
+    fn shown(named: &str) -> Option<Value> {
+        let balancer = json!({"properties": {
+            "frontendIPConfigurations": [{"name": "f", "id": "/lb/f"}, {"name": "g", "id": "/lb/g"}],
+            "loadBalancingRules": [
+                {"name": "r", "id": "/lb/r", "properties": {"frontendIPConfiguration": {"id": named}}},
+            ],
+        }});
+        let mut balancer: LoadBalancer = serde_json::from_value(balancer).unwrap();
+        show_rules(&mut balancer);
+        let balancer = serde_json::to_value(&balancer).unwrap();
+        let other = "/properties/frontendIPConfigurations/1/properties/loadBalancingRules";
+        assert_eq!(balancer.at(other), None);
+        balancer.at("/properties/frontendIPConfigurations/0/properties/loadBalancingRules").cloned()
+    }
+
+    #[test]
+    fn a_rule_is_shown_on_its_frontend_however_it_spells_that() {
+        assert_eq!(shown("/lb/f"), Some(json!([{"id": "/lb/r"}])));
+        assert_eq!(shown("/LB/F"), Some(json!([{"id": "/lb/r"}])));
+        assert_eq!(shown("/lb/h"), None);
+    }
+}

@@ -88,9 +88,6 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'))
 }
 
-/// What the keys of the controller's annotations begin with.
-const CONTROLLERS: &str = "service.beta.kubernetes.io";
-
 /// A name with an optional domain before it: a label's key, a class, a protocol.
 pub(super) fn qualified(text: &str) -> Vec<String> {
     const PATTERN: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
@@ -110,8 +107,6 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     match prefix {
         Some("") => wrong.push("prefix part must be non-empty".to_owned()),
-        // Most keys are the controller's, and need no look.
-        Some(CONTROLLERS) => {}
         Some(prefix) => {
             wrong.extend(subdomain(prefix).iter().map(|why| format!("prefix part {why}")));
         }

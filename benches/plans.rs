@@ -23,7 +23,7 @@ use privlink_core::join::{self, Join};
 use privlink_core::planned::Planned;
 use privlink_core::planning;
 use privlink_core::snapshot::Snapshot;
-use privlink_core::wanted::Settled;
+use privlink_core::wanted::Identified;
 use privlink_core::{document, prediction, stack_graph, yaml};
 use privlink_render as render;
 
@@ -42,7 +42,7 @@ impl Ready {
     /// Plans, from what was observed on.
     fn plan(&self, options: &privlink_core::input::Options) -> Planned {
         let live = Inventory::of(&self.snapshot);
-        let wanted = join::settle(&self.desired, &live, &self.facts, options);
+        let wanted = join::identify(&self.desired, &live, &self.facts, options);
         planning::plan(&Input::new(&wanted, &live, &self.facts, options)).expect("a plan")
     }
 }
@@ -90,10 +90,10 @@ fn planning(criterion: &mut Criterion) {
     for scenario in Scenario::ALL {
         let all: Vec<Ready> = stacks::stacks(NODES, scenario).map(|stack| ready(&stack)).collect();
         let lives: Vec<Inventory<'_>> = all.iter().map(|it| Inventory::of(&it.snapshot)).collect();
-        let wanted: Vec<Settled<'_>> = all
+        let wanted: Vec<Identified<'_>> = all
             .iter()
             .zip(&lives)
-            .map(|(it, live)| join::settle(&it.desired, live, &it.facts, &options))
+            .map(|(it, live)| join::identify(&it.desired, live, &it.facts, &options))
             .collect();
         let inputs: Vec<Input<'_>> = all
             .iter()

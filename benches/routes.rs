@@ -74,14 +74,14 @@ fn row(what: &str, desired: &Desired, snapshot: &Snapshot, facts: &Facts) {
     let options = stages::options();
     let with = |work: &dyn Fn(&Input<'_>)| {
         let live = Inventory::of(snapshot);
-        let wanted = join::settle(desired, &live, facts, &options);
+        let wanted = join::identify(desired, &live, facts, &options);
         work(&Input::new(&wanted, &live, facts, &options));
     };
     let plan =
         average(|| with(&|input| drop(privlink_core::planning::plan(input).expect("a plan"))));
     let both = average(|| with(&|input| drop(route::planned(input).expect("a plan"))));
     let live = Inventory::of(snapshot);
-    let wanted = join::settle(desired, &live, facts, &options);
+    let wanted = join::identify(desired, &live, facts, &options);
     let input = Input::new(&wanted, &live, facts, &options);
     let found = route::find(&input, Bounds::default()).expect("a route");
     println!(

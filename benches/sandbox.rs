@@ -135,7 +135,7 @@ pub(crate) async fn apply() {
     let (desired, _) = desired::resolve(document::parse(&source), &Options::default());
     let options = stages::options();
     let live = Inventory::of(&snapshot);
-    let wanted = join::settle(&desired, &live, &facts, &options);
+    let wanted = join::identify(&desired, &live, &facts, &options);
     let input = Input::new(&wanted, &live, &facts, &options);
     let plan = planning::plan(&input).expect("a plan").plan;
     let mut patience = Patience::default();

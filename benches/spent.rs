@@ -75,11 +75,11 @@ impl Stages {
         let options = options();
         let Planned { plan, .. } = self.time("plan", || {
             let live = Inventory::of(&snapshot);
-            let wanted = join::settle(&desired, &live, &facts, &options);
+            let wanted = join::identify(&desired, &live, &facts, &options);
             planning::plan(&Input::new(&wanted, &live, &facts, &options)).expect("a plan")
         });
         let live = Inventory::of(&snapshot);
-        let wanted = join::settle(&desired, &live, &facts, &options);
+        let wanted = join::identify(&desired, &live, &facts, &options);
         let input = Input::new(&wanted, &live, &facts, &options);
         let (prediction, changes) = self.predict(&input, &snapshot);
         let join = Join::of(&input, &prediction);

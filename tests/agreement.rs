@@ -349,7 +349,7 @@ fn options(adopt: bool) -> Options {
 fn drift_of(desired: &Desired, snapshot: &Snapshot, facts: &Facts) -> StackReport {
     let options = options(false);
     let live = Inventory::of(snapshot);
-    let wanted = join::settle(desired, &live, facts, &options);
+    let wanted = join::identify(desired, &live, facts, &options);
     let input = Input::new(&wanted, &live, facts, &options);
     drift::look(&input, &Look { since: None, apply: &["privlink".to_owned(), "apply".to_owned()] })
 }
@@ -480,7 +480,7 @@ fn hit_by(
             let options = options(more.contains(&"--adopt"));
             let seen = read(snapshot);
             let live = Inventory::of(&seen);
-            let wanted = join::settle(desired, &live, facts, &options);
+            let wanted = join::identify(desired, &live, facts, &options);
             let planned = planning::plan(&Input::new(&wanted, &live, facts, &options));
             let changes = planned.map(|it| it.plan.changes).unwrap_or_default();
             plan::disconnected(&changes).iter().map(|it| it.endpoint.to_lowercase()).collect()

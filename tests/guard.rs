@@ -336,7 +336,7 @@ fn by_plan(edit: &Edit, seen: &(Snapshot, Facts)) -> (Told, Option<Value>) {
         tool_version: "0".to_owned(),
     };
     let live = Inventory::of(&seen.0);
-    let wanted = join::settle(&desired, &live, &seen.1, &options);
+    let wanted = join::identify(&desired, &live, &seen.1, &options);
     let input = Input::new(&wanted, &live, &seen.1, &options);
     let plan = planning::plan(&input).unwrap().plan;
     let refuses = Policy::default().refuses;

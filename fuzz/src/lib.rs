@@ -202,7 +202,7 @@ fn use_snapshot(snapshot: &Snapshot) {
     }
     for mode in [Mode::Apply, Mode::Destroy] {
         let options = options(mode);
-        let wanted = join::settle(&*DESIRED, &live, &facts, &options);
+        let wanted = join::identify(&*DESIRED, &live, &facts, &options);
         let input = Input::new(&wanted, &live, &facts, &options);
         if let Ok(planned) = planning::plan(&input) {
             show(&planned.plan);

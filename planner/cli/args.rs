@@ -32,8 +32,8 @@ use crate::plan_format::Format;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use privlink_azure::Share;
-use privlink_core::address::Address;
 use privlink_core::input::Guarded;
+use privlink_core::node_id::NodeId;
 use privlink_core::rule::{self, Code};
 use privlink_core::schema;
 use privlink_engine::observe::Said;
@@ -231,13 +231,13 @@ pub(crate) struct Limits {
     pub(crate) accept: Vec<Code>,
     /// Only this object and what it needs; may be repeated
     #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
-    pub(crate) target: Vec<Address>,
+    pub(crate) target: Vec<NodeId>,
     /// Not this object, nor what needs it; may be repeated
     #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
-    pub(crate) exclude: Vec<Address>,
+    pub(crate) exclude: Vec<NodeId>,
     /// Re-create a Service or an endpoint although nothing differs; may be repeated
     #[arg(long, value_name = "ADDRESS", add = ArgValueCompleter::new(completion::addresses))]
-    pub(crate) replace: Vec<Address>,
+    pub(crate) replace: Vec<NodeId>,
 }
 
 impl Limits {

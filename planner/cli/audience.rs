@@ -119,7 +119,7 @@ impl Audience for Reader<'_> {
             Happening::Follows { resource } => self
                 .ui
                 .say(&format!("Following what the run before left under way: {resource} ...")),
-            Happening::Settles { resource } => {
+            Happening::StillWorks { resource } => {
                 self.ui.say(&format!("Azure still works on {resource}; waiting ..."));
             }
             Happening::FollowedFailed { resource, error } => {

@@ -339,7 +339,7 @@ fn planned(
 ) -> Result<Planned, CommandError> {
     replaces_in(mode, limits)?;
     let options = options(mode, limits);
-    let wanted = join::settle(desired, live, facts, &options);
+    let wanted = join::identify(desired, live, facts, &options);
     privlink_engine::span::planned(&Input::new(&wanted, live, facts, &options)).map_err(|error| {
         let is_of_another_stack = error.is_of_another_stack();
         let failure = CommandError { is_of_another_stack, ..CommandError::new(error.to_string()) };

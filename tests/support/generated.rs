@@ -254,7 +254,7 @@ pub(crate) fn predicted(
         tool_version: "0".to_owned(),
     };
     let live = Inventory::of(snapshot);
-    let wanted = join::settle(desired, &live, facts, &options);
+    let wanted = join::identify(desired, &live, facts, &options);
     planning::plan(&Input::new(&wanted, &live, facts, &options)).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! `forget`.
 
-use privlink_core::address::Address;
+use privlink_core::node_id::NodeId;
 
 use super::{Input, RunFlags};
 
@@ -10,7 +10,7 @@ pub(crate) struct Forget {
     /// An object that the stack has marked, such as Service/default/app or PrivateEndpoint/app-pe; may be
     /// repeated
     #[arg(value_name = "ADDRESS", required = true)]
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) addresses: Vec<NodeId>,
     #[command(flatten)]
     pub(crate) input: Input,
     #[command(flatten)]

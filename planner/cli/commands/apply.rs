@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use privlink_azure::ArmClient;
-use privlink_core::address::Address;
 use privlink_core::desired::Desired;
 use privlink_core::event::EventKind;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Mode, Output, Plan, Summary};
 use privlink_core::report::{Outcome, Report};
 use privlink_core::route::gate;
@@ -129,7 +129,7 @@ pub(crate) fn route(
 pub(super) fn forget(
     input: &args::Input,
     turn: &args::RunFlags,
-    addresses: &[Address],
+    addresses: &[NodeId],
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let desired = super::sound(input, &turn.place, None, ui)?;
@@ -186,7 +186,7 @@ enum What<'a> {
     /// Desired state, planned now.
     Desired(&'a args::Run, &'a Desired),
     /// Objects that are no longer to be the stack's.
-    Forgotten(&'a Desired, &'a [Address]),
+    Forgotten(&'a Desired, &'a [NodeId]),
     /// A plan made before.
     Saved(&'a SavedPlan),
     /// Desired state, by a route.

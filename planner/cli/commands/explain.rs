@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use privlink_core::address::Address;
 use privlink_core::explanation::{self, Explanation};
 use privlink_core::input::Input;
 use privlink_core::inventory::Inventory;
 use privlink_core::join;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::Mode;
 use privlink_core::planned::Planned;
 use privlink_core::route;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError> {
     if let Some(rule) = rule::find(what) {
         return self::rule(rule, args.output, ui);
     }
-    if what.parse::<Address>().is_ok() || !args.filename.is_empty() {
+    if what.parse::<NodeId>().is_ok() || !args.filename.is_empty() {
         return object(what, args, ui);
     }
     Err(unknown(what))
@@ -55,19 +55,19 @@ fn unknown(what: &str) -> CommandError {
 }
 
 /// The address that is meant: in full, by an end that no other object has, or by the name in Azure.
-fn meant(what: &str, planned: &Planned) -> Result<Address, CommandError> {
-    if let Ok(address) = what.parse::<Address>() {
+fn meant(what: &str, planned: &Planned) -> Result<NodeId, CommandError> {
+    if let Ok(address) = what.parse::<NodeId>() {
         return Ok(address);
     }
     let changed = planned.plan.changes.iter().map(|change| &change.address);
-    let all: BTreeSet<&Address> =
+    let all: BTreeSet<&NodeId> =
         planned.graph.nodes().map(|(address, _)| address).chain(changed).collect();
     let end = format!("/{}", what.trim_start_matches('/'));
-    let mut found: Vec<&Address> =
+    let mut found: Vec<&NodeId> =
         all.iter().copied().filter(|address| address.to_string().ends_with(&end)).collect();
     if found.is_empty() {
         // The name that it has in Azure.
-        let is_called = |address: &&Address| {
+        let is_called = |address: &&NodeId| {
             let node = planned.graph.node(address);
             let change = planned.plan.change(address).and_then(|change| change.object.as_deref());
             node.is_some_and(|node| node.detail.eq_ignore_ascii_case(what))
@@ -111,7 +111,7 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
     let explained = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let live = Inventory::of(&observed.snapshot);
-        let wanted = join::settle(&desired, &live, &observed.facts, &options);
+        let wanted = join::identify(&desired, &live, &observed.facts, &options);
         let input = Input::new(&wanted, &live, &observed.facts, &options);
         let planned = route::planned(&input).map_err(|it| CommandError::new(it.to_string()))?;
         let explained = meant(what, &planned).and_then(|address| {

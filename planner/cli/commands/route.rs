@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError>
     let route = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let live = Inventory::of(&observed.snapshot);
-        let wanted = join::settle(&desired, &live, &observed.facts, &options);
+        let wanted = join::identify(&desired, &live, &observed.facts, &options);
         let input = Input::new(&wanted, &live, &observed.facts, &options);
         let route =
             route::find(&input, bounds).map_err(|error| CommandError::new(error.to_string()))?;

@@ -92,7 +92,7 @@ impl Walk<'_> {
         let desired = self.resolved(Stage::Move.as_str(), &documents)?;
         let options = super::options(Mode::Apply, &self.args.limits);
         let live = Inventory::of(snapshot);
-        let wanted = join::settle(&desired, &live, facts, &options);
+        let wanted = join::identify(&desired, &live, facts, &options);
         let input = Input::new(&wanted, &live, facts, &options);
         let planned =
             planning::plan(&input).map_err(|error| CommandError::new(error.to_string()))?;

@@ -6,7 +6,7 @@ use privlink_core::assumed;
 use privlink_core::controller::predict::Change;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::{self, Diagnostic};
-use privlink_core::finding;
+use privlink_core::lint;
 use privlink_core::plan::Finding;
 use privlink_core::plural::count;
 use privlink_core::prediction;
@@ -98,7 +98,7 @@ fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     }
     let world = assumed::world(&facts, &changes);
     let prediction = prediction::predict(world, cluster, &changes);
-    Ok(finding::find(&Wanted::as_written(desired), &facts, &prediction))
+    Ok(lint::find(&Wanted::as_written(desired), &facts, &prediction))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -48,7 +48,7 @@ impl Walk<'_> {
         let mut left: Option<(usize, usize)> = None;
         let mut done = None;
         loop {
-            let Some((snapshot, facts)) = locked.settled(self.desired, reader).await? else {
+            let Some((snapshot, facts)) = locked.look_at_rest(self.desired, reader).await? else {
                 return Ok(apply::interrupted(reader.ui));
             };
             let seen = (&snapshot, &facts);
@@ -107,7 +107,7 @@ impl Walk<'_> {
     fn search(&self, seen: (&Snapshot, &Facts)) -> Result<Route, CommandError> {
         let options = super::options(Mode::Apply, &self.args.limits);
         let live = Inventory::of(seen.0);
-        let wanted = join::settle(self.desired, &live, seen.1, &options);
+        let wanted = join::identify(self.desired, &live, seen.1, &options);
         let input = Input::new(&wanted, &live, seen.1, &options);
         route::find(&input, Bounds::default()).map_err(|error| CommandError::new(error.to_string()))
     }

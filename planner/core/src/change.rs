@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::consumer::Consumer;
 use crate::escape::{escaped, terminal};
 use crate::evidence::Evidence;
 use crate::marks::{STACK_LABEL, STACK_TAG};
+use crate::node_id::{Kind, NodeId};
 use crate::unknown::{holds_unknown, show_text};
 
 pub use crate::unknown::show_value;
@@ -213,7 +213,7 @@ pub enum Effect {
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// The object's address.
-    pub address: Address,
+    pub address: NodeId,
     /// What becomes of it.
     pub action: Action,
     /// Who does it.
@@ -231,7 +231,7 @@ pub struct Change {
     pub title: String,
     /// The object whose change brings this one about; nothing for the first of a chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brought_about_by: Option<Address>,
+    pub brought_about_by: Option<NodeId>,
     /// What differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
@@ -246,7 +246,7 @@ fn is_none(effect: &Effect) -> bool {
 
 impl Change {
     /// A change without fields or effect.
-    pub fn new(address: Address, action: Action, actor: Actor, reason: impl Into<String>) -> Self {
+    pub fn new(address: NodeId, action: Action, actor: Actor, reason: impl Into<String>) -> Self {
         Self {
             address,
             action,

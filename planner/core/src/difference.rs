@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::arm::arm_type::ArmType;
 use crate::change::FieldDiff;
 use crate::field_diff::fields as compared;
@@ -16,6 +15,7 @@ use crate::node::endpoint_connection::address as connection_address;
 use crate::node::service::comparable;
 use crate::node::sides::Nodes;
 use crate::node::{Owners, dns_record, private_endpoint, sides};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{Observation, Reading};
 
@@ -44,7 +44,7 @@ pub struct SnapshotDiff {
 #[serde(rename_all = "camelCase")]
 pub struct NodeDiff {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// The object in its own control plane: an ARM id, or `namespace/name`.
     pub object: String,
     /// What became of it.
@@ -106,7 +106,7 @@ pub fn compare(old: &Inventory<'_>, new: &Inventory<'_>) -> SnapshotDiff {
                     fields.insert("status".to_owned(), status);
                 }
                 let identity = Some(("metadata.uid", service.uid.clone()));
-                let at = Address::new(Kind::Service, key.to_string());
+                let at = NodeId::new(Kind::Service, key.to_string());
                 side.insert(at, Shown { object: key.to_string(), identity, fields });
             }
         }
@@ -129,7 +129,7 @@ pub fn compare(old: &Inventory<'_>, new: &Inventory<'_>) -> SnapshotDiff {
         }
     }
     let [old_nodes, new_nodes] = sides;
-    let addresses: BTreeSet<&Address> = old_nodes.keys().chain(new_nodes.keys()).collect();
+    let addresses: BTreeSet<&NodeId> = old_nodes.keys().chain(new_nodes.keys()).collect();
     let nodes = addresses
         .into_iter()
         .filter_map(|at| {
@@ -149,7 +149,7 @@ pub fn compare(old: &Inventory<'_>, new: &Inventory<'_>) -> SnapshotDiff {
 }
 
 /// Whether an inventory would show an object if it were there.
-fn shows(live: &Inventory<'_>, at: &Address, object: &str) -> bool {
+fn shows(live: &Inventory<'_>, at: &NodeId, object: &str) -> bool {
     if at.kind == Kind::Service {
         return live.services_unread().is_none();
     }
@@ -167,7 +167,7 @@ fn shows(live: &Inventory<'_>, at: &Address, object: &str) -> bool {
     false
 }
 
-fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
+fn take(side: &mut BTreeMap<NodeId, Shown>, nodes: Nodes) {
     for (at, node) in nodes {
         for consumer in &node.consumers {
             let at = connection_address(&consumer.endpoint, &BTreeMap::new());
@@ -191,7 +191,7 @@ fn take(side: &mut BTreeMap<Address, Shown>, nodes: Nodes) {
 }
 
 /// Endpoints and their names.
-fn others(side: &mut BTreeMap<Address, Shown>, live: &Inventory<'_>) {
+fn others(side: &mut BTreeMap<NodeId, Shown>, live: &Inventory<'_>) {
     let endpoints = format!("/{}", ArmType::PrivateEndpoint.key());
     for (path, reading) in live.lists() {
         let Reading::Present(list) = reading else { continue };
@@ -223,12 +223,12 @@ fn others(side: &mut BTreeMap<Address, Shown>, live: &Inventory<'_>) {
                 identity: guid.map(|guid| ("properties.resourceGuid", guid)),
                 fields: fields(resource),
             };
-            side.insert(Address::new(kind, name), shown);
+            side.insert(NodeId::new(kind, name), shown);
         }
     }
 }
 
-fn node(at: &Address, before: Option<&Shown>, after: Option<&Shown>) -> Option<NodeDiff> {
+fn node(at: &NodeId, before: Option<&Shown>, after: Option<&Shown>) -> Option<NodeDiff> {
     let object = after.or(before)?.object.clone();
     let (what, fields) = match (before, after) {
         (None, _) => (What::Added, Vec::new()),

@@ -4,7 +4,7 @@ mod fold;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::plan::{Mode, Refusal, Summary};
 use crate::report::Report;
 
@@ -19,7 +19,7 @@ pub struct Event {
     pub step: Option<usize>,
     /// The object, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
+    pub address: Option<NodeId>,
     /// What happened.
     pub kind: EventKind,
 }

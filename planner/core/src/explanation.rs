@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::change::{Actor, Change, Effect, FieldDiff};
 use crate::consumer::Consumer;
 use crate::diff::selection;
@@ -18,6 +17,7 @@ use crate::evidence::Evidence;
 use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::{View, private_endpoint};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Alternative, Finding, Refusal, RouteNote};
 use crate::planned::Planned;
 use crate::rule;
@@ -36,7 +36,7 @@ pub struct Explanation {
     /// See [`FORMAT_VERSION`].
     pub format_version: String,
     /// The object's address.
-    pub address: Address,
+    pub address: NodeId,
     /// What such an object is.
     pub what: String,
     /// Who writes it: `privlink`, `controller`, `azure`, `consumer`, or the name of another tool.
@@ -87,18 +87,14 @@ pub struct State {
 /// # Errors
 ///
 /// There is no such object.
-pub fn of(
-    input: &Input<'_>,
-    planned: &Planned,
-    address: &Address,
-) -> Result<Explanation, Misnamed> {
+pub fn of(input: &Input<'_>, planned: &Planned, address: &NodeId) -> Result<Explanation, Misnamed> {
     let is_planned = planned.plan.changes.iter().any(|change| change.address == *address);
     if !is_planned && planned.graph.node(address).is_none() {
         selection::check(input, "explain", &address.to_string())?;
     }
     let change = planned.plan.changes.iter().find(|it| it.address == *address).cloned();
     let causes = causes(planned, address);
-    let chain: BTreeSet<&Address> =
+    let chain: BTreeSet<&NodeId> =
         causes.iter().map(|it| &it.address).chain(std::iter::once(address)).collect();
     let findings = planned.plan.findings.iter().filter(|it| chain.contains(&it.address));
     let cuts =
@@ -126,7 +122,7 @@ pub fn of(
     })
 }
 
-fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> String {
+fn owner(planned: &Planned, address: &NodeId, change: Option<&Change>) -> String {
     if let Some(change) = change.filter(|it| matches!(it.actor, Actor::External(_))) {
         return change.actor.as_str().to_owned();
     }
@@ -144,7 +140,7 @@ fn owner(planned: &Planned, address: &Address, change: Option<&Change>) -> Strin
 }
 
 /// The object as Azure shows it.
-fn live<'a>(planned: &'a Planned, address: &Address) -> Option<&'a View> {
+fn live<'a>(planned: &'a Planned, address: &NodeId) -> Option<&'a View> {
     let prediction = &planned.prediction;
     prediction.nodes_before().get(address).map(AsRef::as_ref)
 }
@@ -152,7 +148,7 @@ fn live<'a>(planned: &'a Planned, address: &Address) -> Option<&'a View> {
 fn object(
     input: &Input<'_>,
     planned: &Planned,
-    address: &Address,
+    address: &NodeId,
     change: Option<&Change>,
 ) -> Option<String> {
     if let Some(object) = change.and_then(|change| change.object.clone()) {
@@ -167,7 +163,7 @@ fn object(
     }
 }
 
-fn state(input: &Input<'_>, planned: &Planned, address: &Address) -> State {
+fn state(input: &Input<'_>, planned: &Planned, address: &NodeId) -> State {
     let known = |presence: &str| State { presence: presence.to_owned(), ..State::default() };
     match address.kind {
         Kind::Service => {
@@ -239,7 +235,7 @@ pub(crate) fn edited(root: &Change) -> Vec<&FieldDiff> {
 }
 
 /// The changes that bring an object's change about, from the next to the root.
-fn causes(planned: &Planned, address: &Address) -> Vec<Change> {
+fn causes(planned: &Planned, address: &NodeId) -> Vec<Change> {
     let change = planned.plan.change(address).filter(|it| it.is_change());
     let chain = change.map(|it| planned.plan.chain_to(it)).unwrap_or_default();
     chain.into_iter().cloned().collect()

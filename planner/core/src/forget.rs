@@ -3,13 +3,13 @@
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::diff::draft::{Draft, Stage, number};
 use crate::input::Input;
 use crate::join::{Marked, marked};
 use crate::marks::{MARKS, STACK_LABEL, STACK_TAG};
 use crate::node::dns_record;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{FORMAT_VERSION, Op, Plan, Summary};
 use crate::plural::count;
 use crate::resource_id::ResourceId;
@@ -21,11 +21,11 @@ pub enum Error {
     #[error("{address} is not an object that stack {stack} has marked")]
     NotMarked {
         /// The address.
-        address: Address,
+        address: NodeId,
         /// The stack.
         stack: String,
         /// What it has marked, as far as it was read.
-        marked: Vec<Address>,
+        marked: Vec<NodeId>,
     },
 }
 
@@ -47,7 +47,7 @@ impl Error {
 /// # Errors
 ///
 /// See [`Error`].
-pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
+pub fn plan(input: &Input<'_>, addresses: &[NodeId]) -> Result<Plan, Error> {
     let marked = marked(input);
     let mut chosen: Vec<&Marked<'_>> = Vec::new();
     for address in addresses {
@@ -102,7 +102,7 @@ pub fn plan(input: &Input<'_>, addresses: &[Address]) -> Result<Plan, Error> {
 }
 
 /// Whether a record is the one an endpoint's document names, or leads to the endpoint's address.
-fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -> bool {
+fn leads_to(input: &Input<'_>, record: &Value, at: &NodeId, endpoint: &Value) -> bool {
     if at.kind != Kind::PrivateEndpoint {
         return false;
     }
@@ -117,7 +117,7 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &Address, endpoint: &Value) -
 }
 
 /// The object's id, and how its marks are taken off.
-fn release(at: &Address, live: &Value) -> Option<(String, Op)> {
+fn release(at: &NodeId, live: &Value) -> Option<(String, Op)> {
     if at.kind == Kind::Service {
         let text = |name: &str| Some(live.get("metadata")?.get(name)?.as_str()?.to_owned());
         let (namespace, name, uid) = (text("namespace")?, text("name")?, text("uid")?);

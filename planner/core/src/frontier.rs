@@ -151,13 +151,13 @@ mod model;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::{Address, Kind};
+    use crate::node_id::{Kind, NodeId};
     use crate::plan::Op;
 
     fn step(id: usize, needs: &[usize], locks: &[&str]) -> Step {
         Step {
             id,
-            change: Address::new(Kind::PrivateEndpoint, id.to_string()),
+            change: NodeId::new(Kind::PrivateEndpoint, id.to_string()),
             op: Op::DeleteResource { id: id.to_string() },
             needs: needs.to_vec(),
             locks: locks.iter().map(|lock| (*lock).to_owned()).collect(),

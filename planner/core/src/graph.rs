@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::order;
 
 /// Who writes a node.
@@ -47,12 +47,12 @@ pub struct Node {
 }
 
 /// Addresses at one end of edges, with those at the other end and why.
-type Edges = BTreeMap<Address, BTreeMap<Address, Cow<'static, str>>>;
+type Edges = BTreeMap<NodeId, BTreeMap<NodeId, Cow<'static, str>>>;
 
 /// The nodes of a stack and what each needs.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: BTreeMap<Address, Node>,
+    nodes: BTreeMap<NodeId, Node>,
     needs: Edges,
     /// The edges from their other ends, made when somebody asks.
     needed_by: OnceLock<Edges>,
@@ -69,16 +69,16 @@ impl Eq for Graph {}
 /// Nodes that need each other in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
-pub struct Cycle(pub Vec<Address>);
+pub struct Cycle(pub Vec<NodeId>);
 
 impl Graph {
     /// Adds a node, or changes what is said of it.
-    pub fn add(&mut self, address: Address, node: Node) {
+    pub fn add(&mut self, address: NodeId, node: Node) {
         self.nodes.insert(address, node);
     }
 
     /// Says that `from` needs `to`, and why. Does nothing unless both are nodes, and two.
-    pub fn need(&mut self, from: &Address, to: &Address, why: impl Into<Cow<'static, str>>) {
+    pub fn need(&mut self, from: &NodeId, to: &NodeId, why: impl Into<Cow<'static, str>>) {
         if from == to || !self.nodes.contains_key(from) || !self.nodes.contains_key(to) {
             return;
         }
@@ -100,25 +100,22 @@ impl Graph {
     }
 
     /// The nodes, in order of address.
-    pub fn nodes(&self) -> impl Iterator<Item = (&Address, &Node)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeId, &Node)> {
         self.nodes.iter()
     }
 
     /// One node.
-    pub fn node(&self, address: &Address) -> Option<&Node> {
+    pub fn node(&self, address: &NodeId) -> Option<&Node> {
         self.nodes.get(address)
     }
 
     /// What a node needs, with the reason, in order of address.
-    pub fn needs(&self, address: &Address) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+    pub fn needs(&self, address: &NodeId) -> impl DoubleEndedIterator<Item = (&NodeId, &str)> {
         self.needs.get(address).into_iter().flatten().map(|(to, why)| (to, why.as_ref()))
     }
 
     /// What needs a node, with the reason, in order of address.
-    pub fn needed_by(
-        &self,
-        address: &Address,
-    ) -> impl DoubleEndedIterator<Item = (&Address, &str)> {
+    pub fn needed_by(&self, address: &NodeId) -> impl DoubleEndedIterator<Item = (&NodeId, &str)> {
         let needed_by = self.needed_by.get_or_init(|| self.reversed()).get(address);
         needed_by.into_iter().flatten().map(|(from, why)| (from, why.as_ref()))
     }
@@ -128,12 +125,12 @@ impl Graph {
     /// # Errors
     ///
     /// Names the nodes of a circle.
-    pub fn order(&self) -> Result<Vec<&Address>, Cycle> {
+    pub fn order(&self) -> Result<Vec<&NodeId>, Cycle> {
         let needs = self
             .nodes
             .keys()
             .map(|address| {
-                let needs: BTreeSet<&Address> =
+                let needs: BTreeSet<&NodeId> =
                     self.needs.get(address).into_iter().flat_map(BTreeMap::keys).collect();
                 (address, needs)
             })

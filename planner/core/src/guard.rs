@@ -325,7 +325,7 @@ fn plan(
         scope: Scope::default(),
         tool_version: seen.tool_version.to_owned(),
     };
-    let wanted = join::settle(wanted, seen.live, seen.facts, &options);
+    let wanted = join::identify(wanted, seen.live, seen.facts, &options);
     let input = Input::new(&wanted, seen.live, seen.facts, &options);
     let mut planned = planning::written(&input, &request.key, stored)?;
     if planned.plan.summary.consumers_disconnected > 0 {
@@ -370,7 +370,7 @@ fn is_worth_telling(finding: &Finding, harms: &[Harm]) -> bool {
     match finding.code {
         rule::LINK_RECREATED if !harms.is_empty() => false,
         rule::CONSENT_EXPIRED | rule::CONSENT_MISREAD => {
-            finding.address.kind == crate::address::Kind::Service || harms.iter().any(names)
+            finding.address.kind == crate::node_id::Kind::Service || harms.iter().any(names)
         }
         code => finding.severity >= Severity::Warning && finding.severity == code.severity(),
     }

@@ -8,8 +8,8 @@ pub(crate) mod kubernetes;
 pub(crate) mod namespace;
 pub(crate) mod zone;
 
-use crate::address::Address;
 use crate::join::Join;
+use crate::node_id::NodeId;
 use crate::plan::{Finding, Mode};
 use crate::rule::{Code, Example, basis, rules};
 
@@ -27,7 +27,7 @@ pub(crate) fn find(join: &Join<'_>) -> Vec<Finding> {
     findings
 }
 
-fn finding(code: Code, address: Address, message: String, help: &str) -> Finding {
+fn finding(code: Code, address: NodeId, message: String, help: &str) -> Finding {
     Finding::new(code, address, message).help(help)
 }
 

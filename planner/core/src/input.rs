@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Kind};
 use crate::date::Day;
 use crate::desired::PrivateEndpoint;
 use crate::diagnostic::Span;
@@ -11,18 +10,19 @@ use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Mode, Scope};
 use crate::resource_id::ResourceId;
 use crate::rule::Code;
-use crate::wanted::{Endpoints, Settled};
+use crate::wanted::{Endpoints, Identified};
 
 /// The units of a plan, and which of them it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The units the plan is about; all, if nothing limits it.
-    pub covered: Option<BTreeSet<Address>>,
+    pub covered: Option<BTreeSet<NodeId>>,
     /// The units to be re-created.
-    pub replaced: BTreeSet<Address>,
+    pub replaced: BTreeSet<NodeId>,
 }
 
 impl Selection {
@@ -30,7 +30,7 @@ impl Selection {
     const ALL: &'static Self = &Self { covered: None, replaced: BTreeSet::new() };
 
     /// Whether the plan is about this unit.
-    pub fn covers(&self, unit: &Address) -> bool {
+    pub fn covers(&self, unit: &NodeId) -> bool {
         self.covered.as_ref().is_none_or(|covered| covered.contains(unit))
     }
 
@@ -40,7 +40,7 @@ impl Selection {
     }
 
     /// Whether this unit is re-created even if nothing differs.
-    pub fn replaces(&self, unit: &Address) -> bool {
+    pub fn replaces(&self, unit: &NodeId) -> bool {
         self.replaced.contains(unit)
     }
 }
@@ -49,7 +49,7 @@ impl Selection {
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// What the stack wants.
-    pub(crate) wanted: &'a Settled<'a>,
+    pub(crate) wanted: &'a Identified<'a>,
     /// What is live.
     pub(crate) live: &'a Inventory<'a>,
     /// What the model takes the cluster to be.
@@ -67,7 +67,7 @@ pub struct Input<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Named<'a> {
     /// Its address.
-    pub(crate) at: Address,
+    pub(crate) at: NodeId,
     /// Its id.
     pub(crate) id: ResourceId,
     /// Its document.
@@ -81,8 +81,8 @@ impl<'a> Named<'a> {
     }
 
     /// The address of its connection.
-    pub(crate) fn connection(&self) -> Address {
-        Address::new(Kind::EndpointConnection, self.at.name.clone())
+    pub(crate) fn connection(&self) -> NodeId {
+        NodeId::new(Kind::EndpointConnection, self.at.name.clone())
     }
 
     /// The id of its subnet.
@@ -91,7 +91,7 @@ impl<'a> Named<'a> {
     }
 
     /// What keeps its name: the address and the id.
-    pub(crate) fn record(&self) -> Option<(Address, ResourceId)> {
+    pub(crate) fn record(&self) -> Option<(NodeId, ResourceId)> {
         dns_record::target(self.wanted, &self.id)
     }
 }
@@ -144,7 +144,7 @@ pub struct Guarded {
 impl<'a> Input<'a> {
     /// What a plan is made from, limited by nothing yet.
     pub const fn new(
-        wanted: &'a Settled<'a>,
+        wanted: &'a Identified<'a>,
         live: &'a Inventory<'a>,
         facts: &'a Facts,
         options: &'a Options,
@@ -181,7 +181,7 @@ impl<'a> Input<'a> {
     }
 
     /// Whether the plan is about this unit, see [`selection`].
-    pub fn covers(&self, unit: &Address) -> bool {
+    pub fn covers(&self, unit: &NodeId) -> bool {
         self.selection.covers(unit)
     }
 
@@ -191,7 +191,7 @@ impl<'a> Input<'a> {
     }
 
     /// Whether this unit is re-created even if nothing differs.
-    pub fn replaces(&self, unit: &Address) -> bool {
+    pub fn replaces(&self, unit: &NodeId) -> bool {
         self.selection.replaces(unit)
     }
 

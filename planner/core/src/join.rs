@@ -28,12 +28,12 @@ pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_writte
 pub(crate) use peer::Peer;
 pub(crate) use record::{Held, Record, Unzoned, is_of_policy};
 pub(crate) use region::Region;
-pub use renamed::settle;
+pub use renamed::identify;
 pub(crate) use service::{Service, Set};
 
 /// A stack, joined.
 pub struct Join<'a> {
-    /// Desired state, settled, with what was observed and what the user chose.
+    /// Desired state, its identities known, with what was observed and what the user chose.
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
     pub(crate) prediction: &'a Prediction,
@@ -42,7 +42,7 @@ pub struct Join<'a> {
 }
 
 impl<'a> Join<'a> {
-    /// Joins. `input` is settled, see [`settle`].
+    /// Joins. The identities in `input` are known, see [`identify`].
     pub const fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
         Self { input, prediction, endpoints: OnceLock::new(), services: OnceLock::new() }
     }

@@ -16,7 +16,6 @@ pub mod drift;
 pub mod event;
 pub mod explanation;
 pub mod field_diff;
-pub mod finding;
 pub mod forget;
 pub mod frontier;
 pub mod graph;
@@ -28,6 +27,7 @@ pub mod inventory;
 pub mod join;
 pub mod landed;
 pub mod limit;
+pub mod lint;
 pub mod names;
 pub mod node;
 pub mod offer;
@@ -57,6 +57,6 @@ mod writer;
 
 pub use privlink_input::{annotation, desired, diagnostic, document, schema, stack_order, yaml};
 pub use privlink_model::{
-    address, arm, assumed, compared, controller, date, escape, evidence, facts, group, kubernetes,
-    location, marks, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
+    arm, assumed, compared, controller, date, escape, evidence, facts, group, kubernetes, location,
+    marks, node_id, plural, pointer, reason, recording, redact, resource_id, snapshot, unknown,
 };

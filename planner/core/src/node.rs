@@ -31,11 +31,11 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
-use crate::address::Address;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
 use crate::arm::world::World;
 use crate::consumer::Consumer;
 use crate::kubernetes::service::{Key, Service};
+use crate::node_id::NodeId;
 use crate::resource_id::ResourceId;
 
 /// One node as it stands in Azure.
@@ -67,7 +67,7 @@ impl View {
 }
 
 /// Another version of a resource, with its nodes.
-pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(Address, Arc<View>)])>;
+pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(NodeId, Arc<View>)])>;
 
 /// The Services that Azure's resources belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,12 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::diagnostic::Span;
 use crate::facts::Origin;
+use crate::node_id::NodeId;
 use crate::rule::{self, Code, Severity};
 
 pub use crate::refusal::{Override, Refusal};
@@ -98,7 +98,7 @@ pub struct Cluster {
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
     /// The object whose document was edited.
-    pub address: Address,
+    pub address: NodeId,
     /// As people call it.
     pub title: String,
     /// The field, by its shortest name: `azure-load-balancer-ipv4`. None if the whole object is deleted.
@@ -122,7 +122,7 @@ pub struct Cause {
 #[serde(rename_all = "camelCase")]
 pub struct Alternative {
     /// The object whose change disconnects: `explain` shows all of it.
-    pub address: Address,
+    pub address: NodeId,
     /// In one sentence.
     pub summary: String,
     /// What to do, in order.
@@ -175,10 +175,10 @@ pub const REDACTED: &str = "Planned from a redacted snapshot: objects of other o
 pub struct Need {
     /// The object.
     #[serde(rename = "object")]
-    pub node: Address,
+    pub node: NodeId,
     /// What it depends on.
     #[serde(rename = "dependsOn")]
-    pub on: Address,
+    pub on: NodeId,
     /// How, in words that stand between the two: `is on it`.
     pub why: String,
 }
@@ -200,13 +200,13 @@ pub enum Mode {
 pub struct Scope {
     /// Only these objects and what they need; all, if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub targets: Vec<Address>,
+    pub targets: Vec<NodeId>,
     /// Not these objects, nor what needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excludes: Vec<Address>,
+    pub excludes: Vec<NodeId>,
     /// Objects that are re-created whatever is found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaces: Vec<Address>,
+    pub replaces: Vec<NodeId>,
 }
 
 impl Scope {
@@ -241,7 +241,7 @@ pub struct Finding {
     #[schemars(with = "String")]
     pub severity: Severity,
     /// The object it is about.
-    pub address: Address,
+    pub address: NodeId,
     /// What is so.
     pub message: String,
     /// The way out.
@@ -257,7 +257,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding of the severity its code has, without help and place.
-    pub fn new(code: Code, address: Address, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, address: NodeId, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: code.severity(),
@@ -316,7 +316,7 @@ pub struct Step {
     /// Its number; every step it needs has a lower one.
     pub id: usize,
     /// The change it belongs to.
-    pub change: Address,
+    pub change: NodeId,
     /// What is done.
     pub op: Op,
     /// The steps that must have succeeded before.
@@ -469,7 +469,7 @@ pub struct Expectation {
 #[serde(rename_all = "camelCase")]
 pub struct Output {
     /// The object it belongs to.
-    pub address: Address,
+    pub address: NodeId,
     /// What it is, such as `alias`.
     pub name: String,
     /// The resource it is read from; a child's id stands for the entry within its parent.
@@ -589,7 +589,7 @@ pub fn disconnected(changes: &[Change]) -> Vec<&Consumer> {
 
 impl Plan {
     /// An object's change.
-    pub fn change(&self, address: &Address) -> Option<&Change> {
+    pub fn change(&self, address: &NodeId) -> Option<&Change> {
         let at = self.changes.binary_search_by(|it| it.address.cmp(address)).ok()?;
         self.changes.get(at)
     }
@@ -617,10 +617,8 @@ impl Plan {
     /// The findings that are not told by what disconnects already.
     pub fn untold(&self) -> impl Iterator<Item = &Finding> {
         let recreated = |finding: &Finding| {
-            let link = Address::new(
-                crate::address::Kind::PrivateLinkService,
-                finding.address.name.clone(),
-            );
+            let link =
+                NodeId::new(crate::node_id::Kind::PrivateLinkService, finding.address.name.clone());
             finding.code == rule::LINK_RECREATED
                 && self.change(&link).is_some_and(|it| it.effect != Effect::None)
         };

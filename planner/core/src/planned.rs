@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::Address;
 use crate::graph::Graph;
+use crate::node_id::NodeId;
 use crate::plan::Plan;
 use crate::prediction::Prediction;
 
@@ -17,5 +17,5 @@ pub struct Planned {
     /// The stack's graph.
     pub graph: Graph,
     /// What the stack wants, by its object: `namespace/name` or an id in Azure.
-    pub subjects: BTreeMap<Address, String>,
+    pub subjects: BTreeMap<NodeId, String>,
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::by_hand;
 use crate::change::Change;
 use crate::contradiction::{self, Contradiction};
@@ -17,13 +16,14 @@ use crate::diff::selection::Misnamed;
 use crate::diff::trial::Trial;
 use crate::diff::{self, Part};
 use crate::facts::TABLE;
-use crate::finding;
 use crate::graph::Graph;
 use crate::health;
 use crate::input::{Input, Selection, Stage};
 use crate::join::{self, Join};
 use crate::kubernetes::service::Key;
+use crate::lint;
 use crate::node::{dns_record, service};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{
     self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, OutputSource, Override, Plan,
     Refusal, Step, Summary,
@@ -39,7 +39,7 @@ use crate::stack_graph;
 pub enum Error {
     /// Steps need each other in a circle: two Services that share addresses crosswise.
     #[error("these need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
-    Circle(Vec<Address>),
+    Circle(Vec<NodeId>),
     /// Live load balancers contradict the facts.
     #[error(transparent)]
     Contradicted(#[from] Contradiction),
@@ -85,7 +85,7 @@ pub(crate) fn plan_with_changes(
 }
 
 /// The Services that the API server would refuse: what the controller would make of them, it never gets to see.
-fn refused(part: &Part) -> BTreeSet<Address> {
+fn refused(part: &Part) -> BTreeSet<NodeId> {
     let invalid = part.findings.iter().filter(|it| it.code == rule::SERVICE_INVALID);
     invalid.map(|it| it.address.clone()).collect()
 }
@@ -137,11 +137,10 @@ fn complete(
     part.add(diff::controller::diff(&join, &part));
     part.add(diff::approval::diff(&join, &mut trial));
     let refused = refused(&part);
-    let found = finding::find(input.wanted, input.facts, &prediction).into_iter();
-    let follows =
-        |it: &Finding| finding::FAILURES.contains(&it.code) && refused.contains(&it.address);
+    let found = lint::find(input.wanted, input.facts, &prediction).into_iter();
+    let follows = |it: &Finding| lint::FAILURES.contains(&it.code) && refused.contains(&it.address);
     part.findings.extend(found.filter(|it| !follows(it)));
-    part.findings.extend(finding::limit::networks(input));
+    part.findings.extend(lint::limit::networks(input));
     part.findings.extend(by_hand::find(&join));
     part.findings.extend(health::find(&join));
     part.refusals.extend(safety::replacements(input));
@@ -173,11 +172,11 @@ fn complete(
 }
 
 /// The objects that the stack wants, as far as the plan is about them.
-fn subjects(join: &Join<'_>) -> BTreeMap<Address, String> {
+fn subjects(join: &Join<'_>) -> BTreeMap<NodeId, String> {
     let Join { input, prediction, .. } = join;
     let services = input.wanted.keys();
     let services = services.map(|key| (service::address(key), key.to_string()));
-    let mut subjects: BTreeMap<Address, String> = services.collect();
+    let mut subjects: BTreeMap<NodeId, String> = services.collect();
     for (address, view) in prediction.nodes_after() {
         if input.wanted.has_node(view) {
             subjects.insert(address.clone(), view.id.as_str().to_owned());

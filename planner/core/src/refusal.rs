@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::rule::Code;
 
 /// A safety rule that does not let the plan be carried out.
@@ -18,7 +18,7 @@ pub struct Refusal {
     pub code: Code,
     /// The object it is about; nothing, if it is about the plan as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
+    pub address: Option<NodeId>,
     /// What it holds against the plan.
     pub message: String,
     /// What overrides it.
@@ -77,7 +77,7 @@ impl Refusal {
     /// A refusal that is about one object.
     pub fn of(
         code: Code,
-        address: &Address,
+        address: &NodeId,
         message: impl Into<String>,
         overridden_by: Override,
     ) -> Self {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::desired::refusal;
-use crate::finding::FAILURES;
 use crate::health::namespace::{self, NAMESPACE_MISSING};
 use crate::kubernetes::service::Key;
 use crate::kubernetes::validation::Cause;
+use crate::lint::FAILURES;
 use crate::node::service::address;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Op, Plan, Refusal};
 use crate::planning::account;
 use crate::preflight::{Area, Check, Verdict};
@@ -95,7 +95,7 @@ pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Ans
         observed.filter_map(|it| Some(it.address.name.split_once('/')?.0.to_owned())).collect();
     for (key, answer) in &answers.0 {
         let namespace = &key.namespace;
-        let told = |plan: &Plan, code: Code| {
+        let reports = |plan: &Plan, code: Code| {
             plan.findings.iter().any(|it| it.code == code && it.address == address(key))
         };
         match answer {
@@ -109,7 +109,7 @@ pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Ans
                     found.push(namespace::missing(wanted, key, true));
                 }
             }
-            Answer::Refused(denial) if !told(plan, rule::SERVICE_INVALID) => {
+            Answer::Refused(denial) if !reports(plan, rule::SERVICE_INVALID) => {
                 found.push(refused(wanted, key, denial));
             }
             Answer::Taken | Answer::NoNamespace | Answer::Refused(_) | Answer::Unasked(_) => {}
@@ -117,7 +117,7 @@ pub fn tell(plan: &mut Plan, wanted: &Wanted<'_>, accept: &[Code], answers: &Ans
     }
     // What the API server refuses the controller does not see: what it would make of it follows from the
     // first error, and is no help.
-    let refused: BTreeSet<Address> = found
+    let refused: BTreeSet<NodeId> = found
         .iter()
         .filter(|it| it.code == rule::SERVICE_INVALID)
         .map(|it| it.address.clone())
@@ -160,7 +160,7 @@ fn unasked(answers: &Answers) -> Option<Finding> {
         Answer::Unasked(why) => Some((key, why)),
         _ => None,
     })?;
-    Some(Finding::new(NOT_REHEARSED, Address::new(Kind::Service, key.to_string()), format!(
+    Some(Finding::new(NOT_REHEARSED, NodeId::new(Kind::Service, key.to_string()), format!(
             "the API server was not asked by a dry run whether it takes what would be applied: {why}"
         )).help("Nothing, if this identity is only to plan: the same rules were checked without it."))
 }
@@ -229,7 +229,7 @@ mod tests {
         Plan { stack: "shop".to_owned(), ..Plan::default() }
     }
 
-    fn told(text: &str, answer: Answer) -> Plan {
+    fn plan_after(text: &str, answer: Answer) -> Plan {
         let (desired, _) =
             resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
         let mut plan = empty();
@@ -244,12 +244,12 @@ mod tests {
 
     #[test]
     fn a_namespace_that_is_not_there_holds_the_plan_back_unless_the_input_makes_it() {
-        let plan = told(SERVICE, Answer::NoNamespace);
+        let plan = plan_after(SERVICE, Answer::NoNamespace);
         assert_eq!(plan.refusals.len(), 1);
         assert_eq!(plan.findings[0].place.as_deref(), Some("a.yaml:5:14"));
         let with =
             format!("{SERVICE}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n");
-        assert_eq!(told(&with, Answer::NoNamespace).findings, []);
+        assert_eq!(plan_after(&with, Answer::NoNamespace).findings, []);
     }
 
     #[test]
@@ -257,7 +257,8 @@ mod tests {
         let message = "Service \"web\" is invalid: spec.ports[0].port: Invalid value: 80: no";
         let (field, why) = ("spec.ports[0].port".to_owned(), "Invalid value: 80: no".to_owned());
         let causes = vec![DeniedField { field, message: why }];
-        let plan = told(SERVICE, Answer::Refused(Denial { message: message.to_owned(), causes }));
+        let plan =
+            plan_after(SERVICE, Answer::Refused(Denial { message: message.to_owned(), causes }));
         assert!(
             plan.findings[0]
                 .message
@@ -271,13 +272,14 @@ mod tests {
     fn a_refusal_that_names_no_field_is_told_in_its_own_words() {
         let message = "admission webhook \"x\" denied the request: a: b is invalid: c".to_owned();
         let causes = Vec::new();
-        let plan = told(SERVICE, Answer::Refused(Denial { message: message.clone(), causes }));
+        let plan =
+            plan_after(SERVICE, Answer::Refused(Denial { message: message.clone(), causes }));
         assert_eq!(plan.findings[0].message, format!("the API server refuses it: {message}"));
     }
 
     #[test]
     fn that_nobody_may_ask_is_a_note() {
-        let plan = told(SERVICE, Answer::Unasked("forbidden".to_owned()));
+        let plan = plan_after(SERVICE, Answer::Unasked("forbidden".to_owned()));
         assert_eq!((plan.findings.len(), plan.refusals.len()), (1, 0));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::plan::Mode;
 
 /// How a step ended.
@@ -57,7 +57,7 @@ pub struct Report {
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// What it did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doing: String,

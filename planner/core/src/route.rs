@@ -460,7 +460,7 @@ impl<'a> Ground<'a> {
     /// What comes of editing all of these Services at once.
     fn at_once(&self, courses: &[&Course], world: &World, cluster: &Cluster) -> AtOnce {
         let changes = courses.iter().filter_map(|course| self.changes.get(&course.key).cloned());
-        let changes = search::settled(&changes.collect::<Vec<_>>(), cluster);
+        let changes = search::with_nudges(&changes.collect::<Vec<_>>(), cluster);
         let predicted = prediction::predict(world.clone(), cluster.clone(), &changes);
         let harm = Harm::between(world, &predicted.after, &Needs::default());
         AtOnce { disconnects: harm.disconnected.len(), fails: !fails(&predicted).is_empty() }
@@ -517,7 +517,7 @@ impl<'a> Ground<'a> {
             .map(|(_, course)| &course.key)
             .collect();
         let changes = rest.iter().filter_map(|key| self.changes.get(*key).cloned());
-        let changes = search::settled(&changes.collect::<Vec<_>>(), &end.cluster);
+        let changes = search::with_nudges(&changes.collect::<Vec<_>>(), &end.cluster);
         let predicted = prediction::predict(end.world.clone(), end.cluster.clone(), &changes);
         let harm = Harm::between(&end.world, &predicted.after, &Needs::default());
         last.disconnects.extend(harm.disconnected);
@@ -574,8 +574,8 @@ fn fields(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDiff> {
 
 /// Why Private Link Services with consumers are lost at once.
 fn because(planned: &crate::planned::Planned) -> Vec<Rule> {
-    use crate::address::Kind;
     use crate::change::Effect;
+    use crate::node_id::Kind;
     let lost = planned.plan.changes.iter().filter(|change| {
         change.address.kind == Kind::PrivateLinkService
             && matches!(change.effect, Effect::ConsumersDisconnected(_))

@@ -6,31 +6,31 @@ pub use privlink_input::rule::*;
 
 pub use crate::by_hand::SET_BY_HAND;
 pub use crate::diff::rules::*;
-pub use crate::finding::BECOMES_PUBLIC;
-pub use crate::finding::failure::*;
-pub use crate::finding::gateway::{CONSUMERS_STAY, GATEWAY_LEFT};
-pub use crate::finding::private_link::*;
 pub use crate::health::UNCHECKED;
 pub use crate::health::azure::*;
 pub use crate::health::failed::*;
 pub use crate::health::kubernetes::*;
 pub use crate::health::namespace::*;
 pub use crate::health::zone::*;
+pub use crate::lint::BECOMES_PUBLIC;
+pub use crate::lint::failure::*;
+pub use crate::lint::gateway::{CONSUMERS_STAY, GATEWAY_LEFT};
+pub use crate::lint::private_link::*;
 pub use crate::safety::consent::*;
 pub use crate::safety::*;
 
 /// The rules of a plan, a preflight and a look for drift, in order of what they need to see.
 const OVER_WORLDS: &[&[Rule]] = &[
-    crate::finding::failure::RULES,
-    crate::finding::RULES,
-    crate::finding::private_link::RULES,
-    crate::finding::nat::RULES,
-    crate::finding::probe::RULES,
-    crate::finding::path::RULES,
-    crate::finding::cluster::RULES,
-    crate::finding::gateway::RULES,
-    crate::finding::endpoint::RULES,
-    crate::finding::limit::RULES,
+    crate::lint::failure::RULES,
+    crate::lint::RULES,
+    crate::lint::private_link::RULES,
+    crate::lint::nat::RULES,
+    crate::lint::probe::RULES,
+    crate::lint::path::RULES,
+    crate::lint::cluster::RULES,
+    crate::lint::gateway::RULES,
+    crate::lint::endpoint::RULES,
+    crate::lint::limit::RULES,
     crate::diff::rules::RULES,
     crate::diff::finish::RULES,
     crate::diff::trial::RULES,

@@ -4,11 +4,11 @@ pub(crate) mod consent;
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateEndpoint;
 use crate::change::{Action, Actor, Change};
 use crate::input::Input;
 use crate::marks::{PROTECT_LABEL, PROTECT_TAG};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Mode, Override, Refusal, disconnected};
 use crate::plural::count;
 use crate::rule::{At, Example, Severity, basis, rules};
@@ -82,7 +82,7 @@ fn protected(input: &Input<'_>, changes: &[Change]) -> Vec<Refusal> {
     let policy: BTreeSet<&str> = policy.map(|it| it.value.as_str()).collect();
     let (services, endpoints) = (labelled_services(input), tagged_endpoints(input));
     let by = |change: &Change| {
-        let Address { kind, name } = &change.address;
+        let NodeId { kind, name } = &change.address;
         let labelled = match kind {
             Kind::Service | Kind::FrontendIp | Kind::PrivateLinkService | Kind::PublicIp => {
                 services.contains(name.trim_end_matches("/IPv6"))
@@ -141,7 +141,7 @@ fn tagged_endpoints(input: &Input<'_>) -> BTreeSet<String> {
 /// What `--replace` names and privlink cannot re-create, with the smallest edit that has this effect.
 pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
     let own = input.own();
-    let advice = |address: &Address| -> Option<String> {
+    let advice = |address: &NodeId| -> Option<String> {
         let name = &address.name;
         match address.kind {
             Kind::Service | Kind::PrivateEndpoint => None,
@@ -162,7 +162,7 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
             ),
         }
     };
-    let refusal = |address: &Address| {
+    let refusal = |address: &NodeId| {
         let advice = advice(address)?;
         let message = format!("{address} is not privlink's to re-create");
         Some(Refusal::of(NOT_REPLACEABLE, address, message, Override::never(advice)))

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Kind};
 use crate::graph::{Graph, Node, Ownership};
 use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::sides::Nodes;
 use crate::node::{View, private_link_service};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Mode, Need};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -27,7 +27,7 @@ pub fn of(input: &Input<'_>, prediction: &Prediction) -> Graph {
 }
 
 /// What depends on what among some nodes, as it was and as it will be.
-pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<Address>) -> Vec<Need> {
+pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<NodeId>) -> Vec<Need> {
     let mut services: BTreeSet<&Key> = input.wanted.keys().collect();
     services.extend(prediction.services.keys());
     services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
@@ -50,7 +50,7 @@ pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<Addres
 }
 
 /// The endpoints and connections that depend on each Private Link Service of a world, whoever owns them.
-fn connected(nodes: &Nodes, own: &BTreeMap<String, Address>, graph: &mut Graph) {
+fn connected(nodes: &Nodes, own: &BTreeMap<String, NodeId>, graph: &mut Graph) {
     for (address, view) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
         for consumer in &view.consumers {
             add(graph, address, Ownership::Controller);
@@ -72,7 +72,7 @@ fn connected(nodes: &Nodes, own: &BTreeMap<String, Address>, graph: &mut Graph) 
 fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
     for name in services {
         let node = Node { ownership: Ownership::Written, detail: String::new() };
-        graph.add(Address::new(Kind::Service, name.to_string()), node);
+        graph.add(NodeId::new(Kind::Service, name.to_string()), node);
     }
     for (address, view) in nodes {
         if view.service.as_ref().is_some_and(|key| services.contains(key)) {
@@ -86,13 +86,13 @@ fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
 /// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and
 /// what depends on what.
 fn shared(nodes: &Nodes, graph: &mut Graph) {
-    let mine: Vec<(&Address, &View)> = nodes
+    let mine: Vec<(&NodeId, &View)> = nodes
         .iter()
         .filter(|(address, _)| graph.node(address).is_some())
         .map(|(address, view)| (address, view.as_ref()))
         .collect();
     let pools = pools(nodes);
-    let frontends: BTreeMap<&str, &Address> = mine
+    let frontends: BTreeMap<&str, &NodeId> = mine
         .iter()
         .rev()
         .filter(|(address, _)| address.kind == Kind::FrontendIp)
@@ -105,15 +105,15 @@ fn shared(nodes: &Nodes, graph: &mut Graph) {
             _ => {}
         }
         if let Some(service) = &view.service {
-            let service = Address::new(Kind::Service, service.to_string());
+            let service = NodeId::new(Kind::Service, service.to_string());
             graph.need(address, &service, "is created for it");
         }
     }
 }
 
 /// The backend pools of each load balancer, by its name.
-fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&Address>> {
-    let mut pools: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&NodeId>> {
+    let mut pools: BTreeMap<&str, Vec<&NodeId>> = BTreeMap::new();
     for pool in nodes.keys().filter(|it| it.kind == Kind::BackendPool) {
         if let Some((balancer, _)) = pool.name.split_once('/') {
             pools.entry(balancer).or_default().push(pool);
@@ -123,14 +123,14 @@ fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&Address>> {
 }
 
 fn frontend(
-    address: &Address,
+    address: &NodeId,
     view: &View,
-    pools: &BTreeMap<&str, Vec<&Address>>,
+    pools: &BTreeMap<&str, Vec<&NodeId>>,
     graph: &mut Graph,
 ) {
     let balancer = view.id.parent().unwrap_or_default();
     let balancer = balancer.name();
-    let at = Address::new(Kind::LoadBalancer, balancer);
+    let at = NodeId::new(Kind::LoadBalancer, balancer);
     add(graph, &at, Ownership::Controller);
     graph.need(address, &at, "is on it");
     for pool in pools.get(balancer).into_iter().flatten() {
@@ -147,7 +147,7 @@ fn frontend(
     }
 }
 
-fn link(address: &Address, view: &View, frontends: &BTreeMap<&str, &Address>, graph: &mut Graph) {
+fn link(address: &NodeId, view: &View, frontends: &BTreeMap<&str, &NodeId>, graph: &mut Graph) {
     let name = view.frontend.as_ref().map(ResourceId::name);
     if let Some(frontend) = name.and_then(|name| frontends.get(name)) {
         graph.need(address, frontend, "is on it");
@@ -158,16 +158,16 @@ fn link(address: &Address, view: &View, frontends: &BTreeMap<&str, &Address>, gr
     }
 }
 
-fn add(graph: &mut Graph, address: &Address, ownership: Ownership) {
+fn add(graph: &mut Graph, address: &NodeId, ownership: Ownership) {
     if graph.node(address).is_none() {
         graph.add(address.clone(), Node { ownership, detail: String::new() });
     }
 }
 
 /// The address of a subnet.
-fn subnet(id: &ResourceId) -> Option<Address> {
+fn subnet(id: &ResourceId) -> Option<NodeId> {
     let network = id.parent()?;
-    Some(Address::new(Kind::Subnet, [network.name(), "/", id.name()].concat()))
+    Some(NodeId::new(Kind::Subnet, [network.name(), "/", id.name()].concat()))
 }
 
 fn endpoints(input: &Input<'_>, prediction: &Prediction, graph: &mut Graph) {

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::change::show_value;
 use crate::field_diff;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::{dns_record, private_endpoint};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Plan;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -24,7 +24,7 @@ use crate::snapshot::Observation;
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// The object: an ARM id, or `namespace/name`.
     pub object: String,
     /// What the plan used of it; null if it was not there.
@@ -35,7 +35,7 @@ pub struct Binding {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// The field; empty for the whole object.
     pub field: String,
     /// What it was.
@@ -61,16 +61,16 @@ impl std::fmt::Display for Moved {
 /// changes nothing, which says that all is as it should be, its `subjects` by their object.
 pub fn bind(
     plan: &Plan,
-    subjects: &BTreeMap<Address, String>,
+    subjects: &BTreeMap<NodeId, String>,
     live: &Inventory<'_>,
 ) -> Vec<Binding> {
     let changed = plan.changes.iter().filter(|change| change.is_change());
     let changed = changed.filter_map(|it| Some((&it.address, it.object.as_ref()?)));
-    let mut about: BTreeMap<&Address, &String> = changed.collect();
+    let mut about: BTreeMap<&NodeId, &String> = changed.collect();
     if plan.is_empty() {
         about.extend(subjects);
     }
-    let bound = |(address, object): (&Address, &String)| {
+    let bound = |(address, object): (&NodeId, &String)| {
         let observed = observed(live, address, object)?;
         Some(Binding { address: address.clone(), object: object.clone(), observed })
     };
@@ -105,7 +105,7 @@ pub fn moved(bindings: &[Binding], live: &Inventory<'_>) -> Vec<Moved> {
 }
 
 /// What a plan uses of an object; nothing for kinds that plans are not bound to.
-fn observed(live: &Inventory<'_>, address: &Address, object: &str) -> Option<Value> {
+fn observed(live: &Inventory<'_>, address: &NodeId, object: &str) -> Option<Value> {
     match address.kind {
         Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => None,
         Kind::EndpointConnection => None,

@@ -1,6 +1,6 @@
 //! What a stack wants: its documents as whoever plans, compares or explains asks for them.
 //!
-//! Nobody else looks into desired state. Beside what is live it is always [`Settled`]: each endpoint under the name that
+//! Nobody else looks into desired state. Beside what is live it is always [`Identified`]: each endpoint under the name that
 //! the live one has in Azure.
 
 use std::borrow::Cow;
@@ -9,7 +9,6 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::desired::{self, Desired, EndpointApproval, PrivateEndpoint, Service, Services, Stack};
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::document::{self, Policy};
@@ -17,6 +16,7 @@ use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::View;
 use crate::node::private_endpoint::{self, address};
+use crate::node_id::NodeId;
 use crate::resource_id::ResourceId;
 
 /// What a stack wants.
@@ -176,24 +176,24 @@ impl<'a> From<&'a Desired> for Wanted<'a> {
 }
 
 /// The endpoints of a stack, wanted or live, by id in lower case.
-pub type Endpoints = BTreeMap<String, Address>;
+pub type Endpoints = BTreeMap<String, NodeId>;
 
 /// What a stack wants beside what is live: renamed documents keep the names that their endpoints have in Azure, and each
-/// endpoint of the stack has its address. Only the join makes it, see [`crate::join::settle`].
+/// endpoint of the stack has its address. Only the join makes it, see [`crate::join::identify`].
 #[derive(Clone, Debug)]
-pub struct Settled<'a> {
+pub struct Identified<'a> {
     wanted: Wanted<'a>,
     own: Endpoints,
 }
 
-impl<'a> Settled<'a> {
+impl<'a> Identified<'a> {
     /// With the addresses of its endpoints: `subscription` is that of documents that name none.
     pub(crate) fn new(wanted: Wanted<'a>, live: &Inventory<'_>, subscription: &str) -> Self {
         let own = own(&wanted, live, subscription);
         Self { wanted, own }
     }
 
-    /// It before it was settled, for whoever does that.
+    /// It without identities, for whoever works them out.
     pub(crate) fn into_wanted(self) -> Wanted<'a> {
         self.wanted
     }
@@ -204,7 +204,7 @@ impl<'a> Settled<'a> {
     }
 }
 
-impl<'a> Deref for Settled<'a> {
+impl<'a> Deref for Identified<'a> {
     type Target = Wanted<'a>;
 
     fn deref(&self) -> &Self::Target {
@@ -226,7 +226,7 @@ fn own(wanted: &Wanted<'_>, live: &Inventory<'_>, subscription: &str) -> Endpoin
         .collect();
     let plain =
         |key: &String, id: &ResourceId| own.get(key).cloned().unwrap_or_else(|| address(id.name()));
-    let mut bearers: BTreeMap<Address, usize> = BTreeMap::new();
+    let mut bearers: BTreeMap<NodeId, usize> = BTreeMap::new();
     for (key, id) in &live {
         *bearers.entry(plain(key, id)).or_default() += 1;
     }
@@ -240,7 +240,7 @@ fn own(wanted: &Wanted<'_>, live: &Inventory<'_>, subscription: &str) -> Endpoin
         };
         (key.clone(), if is_only { plain } else { full() })
     };
-    let called: Vec<(String, Address)> = live.iter().map(called).collect();
+    let called: Vec<(String, NodeId)> = live.iter().map(called).collect();
     own.extend(called);
     own
 }

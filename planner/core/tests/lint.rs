@@ -7,7 +7,7 @@ use privlink_core::desired::{self, Options};
 use privlink_core::diagnostic::Source;
 use privlink_core::rule::{self, Severity};
 use privlink_core::wanted::Wanted;
-use privlink_core::{assumed, document, finding, prediction};
+use privlink_core::{assumed, document, lint, prediction};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -157,7 +157,7 @@ fn predicted(text: &str) -> (Value, Vec<String>) {
     let changes = [Change::Apply(Arc::new(stored))];
     let world = assumed::world(&facts, &changes);
     let prediction = prediction::predict(world, cluster, &changes);
-    let found = finding::find(&Wanted::as_written(&desired), &facts, &prediction);
+    let found = lint::find(&Wanted::as_written(&desired), &facts, &prediction);
     let after = prediction.after;
     let left = serde_json::json!({
         "balancers": after.load_balancers.values().collect::<Vec<_>>(),

@@ -125,24 +125,24 @@ fn reads(server: &tokio::runtime::Runtime) {
     let stacks: Vec<usize> = (0..fleet.stacks).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("\n{} stacks in {} subscriptions:", fleet.stacks, fleet.subscriptions);
-    let told = |how: &str, arm: &ArmClient, began: Instant| {
+    let printed = |how: &str, arm: &ArmClient, began: Instant| {
         let (requests, spent) = (arm.calls().reads, began.elapsed().as_secs_f64());
         println!("| {how} | {requests} | {:.2} | {spent:.1} s |", requests as f64 / 1_000.0);
     };
     runtime.block_on(async {
         let (arm, began) = (scene.arm("1/1"), Instant::now());
         scene.observe_all(&stacks, 8, || Lists::from(&arm)).await;
-        told("alone", &arm, began);
+        printed("alone", &arm, began);
         let (arm, began) = (scene.arm("1/1"), Instant::now());
         let shared = Arc::new(SharedLists::new(arm.clone()));
         scene.observe_all(&stacks, 8, || Lists::shared(&shared)).await;
-        told("together", &arm, began);
+        printed("together", &arm, began);
         let (arm, began) = (scene.arm("1/1"), Instant::now());
         let subscriptions: BTreeSet<String> =
             (0..fleet.subscriptions).map(|it| fleet.subscription(it)).collect();
         let graph = Arc::new(Graph::read(&arm, &subscriptions).await.expect("an answer"));
         scene.observe_all(&stacks, 8, || Lists::from(&arm).by_graph(&graph)).await;
-        told("Azure Resource Graph", &arm, began);
+        printed("Azure Resource Graph", &arm, began);
     });
 }
 

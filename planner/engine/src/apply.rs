@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use privlink_core::address::Address;
 use privlink_core::change::{FieldDiff, taken_over};
 use privlink_core::event::{Event, EventKind};
 use privlink_core::frontier::Frontier;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Plan, Step};
 use privlink_core::report::Report;
 use tokio::sync::mpsc;
@@ -30,7 +30,7 @@ pub(crate) struct Teller {
     /// The fields that the plan shows to change, where no other may: see [`Origin::Saved`].
     pub(crate) held_to: Option<Arc<[FieldDiff]>>,
     step: usize,
-    address: Address,
+    address: NodeId,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -44,7 +44,7 @@ impl Teller {
 }
 
 /// An event of now, about a step or about the whole run.
-pub fn event(kind: EventKind, about: Option<(usize, Address)>) -> Event {
+pub fn event(kind: EventKind, about: Option<(usize, NodeId)>) -> Event {
     let (step, address) = about.unzip();
     Event { at: now(), step, address, kind }
 }

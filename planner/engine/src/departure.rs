@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use privlink_azure::ArmError;
-use privlink_core::address::{Address, Kind};
 use privlink_core::consumer::Consumer;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::names::folded;
+use privlink_core::node_id::{Kind, NodeId};
 use privlink_core::plan::Mode;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::route::gate::{LeftLink, endpoint_name, still_connected};
@@ -52,7 +52,7 @@ pub async fn departure(
     mut heard: impl FnMut(&Event),
 ) -> Result<Departure, Error> {
     let mut journal = Journal::begin(journals, stack).map_err(Error::Journal)?;
-    let mut tell = |kind: EventKind, about: Option<(usize, Address)>| {
+    let mut tell = |kind: EventKind, about: Option<(usize, NodeId)>| {
         let event = event(kind, about);
         heard(&event);
         journal.append(&event).map_err(Error::Journal)
@@ -63,7 +63,7 @@ pub async fn departure(
     let mut awaited = Vec::new();
     for (number, link) in links.iter().enumerate() {
         let about =
-            || Some((number + 1, Address::new(Kind::PrivateLinkService, link.service.clone())));
+            || Some((number + 1, NodeId::new(Kind::PrivateLinkService, link.service.clone())));
         let doing = format!("Wait until nobody is left on {}", link.link);
         tell(EventKind::Started { doing }, about())?;
         let mut said = Vec::new();

@@ -96,14 +96,14 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
             service_not_anothers(session, teller, (namespace, name), WaitKind::Deletion).await?;
             let kubernetes = session.cluster()?;
             let delete = async || kubernetes.delete_service(namespace, name, Some(uid)).await;
-            told(session, teller, WaitKind::Deletion, delete).await?;
+            retrying(session, teller, WaitKind::Deletion, delete).await?;
             Ok(Done::Well(String::new()))
         }
         Op::ReleaseService { namespace, name, uid } => {
             service_not_anothers(session, teller, (namespace, name), WaitKind::Service).await?;
             let kubernetes = session.cluster()?;
             let release = async || kubernetes.release_service(namespace, name, uid).await;
-            told(session, teller, WaitKind::Service, release).await?;
+            retrying(session, teller, WaitKind::Service, release).await?;
             Ok(Done::Well(String::new()))
         }
         Op::Nudge { namespace, name, to } => {
@@ -115,7 +115,7 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
             let kubernetes = session.cluster()?;
             let annotate =
                 async || kubernetes.annotate_service(namespace, name, None, &annotations).await;
-            told(session, teller, WaitKind::Service, annotate).await?;
+            retrying(session, teller, WaitKind::Service, annotate).await?;
             Ok(Done::Well(String::new()))
         }
         Op::AwaitService { namespace, name, manifest } => {
@@ -142,7 +142,7 @@ pub(crate) async fn step(step: &Step, session: &Session, teller: &Teller) -> Res
 }
 
 /// Makes a call until it succeeds or fails for good, and tells each time it is tried again.
-pub(crate) async fn told<T, E, D>(
+pub(crate) async fn retrying<T, E, D>(
     session: &Session,
     teller: &Teller,
     kind: WaitKind,
@@ -186,7 +186,7 @@ async fn apply_service(
     }
     let kubernetes = session.cluster()?;
     let apply = async || kubernetes.apply_service(&manifest, false).await;
-    let stored = told(session, teller, kind, apply).await?;
+    let stored = retrying(session, teller, kind, apply).await?;
     session.resolved(|resolved| resolved.learn_service(&stored));
     if let Some(otherwise) = landed::service(&manifest, &stored) {
         return Err(Failure::new(format!(
@@ -290,7 +290,7 @@ async fn put(
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
     let put = async || session.arm.put(&id, &body, &precondition, &wait).await;
-    let written = told(session, teller, kind, put).await?;
+    let written = retrying(session, teller, kind, put).await?;
     wait::landed(session, teller, (&id, &body), &written).await?;
     learn_address(session, teller, &id, &written).await
 }
@@ -308,7 +308,7 @@ async fn learn_address(
     };
     let nic = ResourceId::new(nic);
     let nic =
-        told(session, teller, WaitKind::Endpoint, async || session.arm.get(&nic).await).await?;
+        retrying(session, teller, WaitKind::Endpoint, async || session.arm.get(&nic).await).await?;
     let address = nic.as_ref().and_then(|nic| {
         nic.pointer("/properties/ipConfigurations/0/properties/privateIPAddress")?.as_str()
     });
@@ -334,7 +334,7 @@ async fn not_anothers(
     let is_group = id.segment("privateDnsZoneGroups").is_some();
     let marked = id.parent().filter(|_| is_group).unwrap_or_else(|| id.clone());
     let get = async || session.arm.get(&marked).await;
-    let live = told(session, teller, kind, get).await?;
+    let live = retrying(session, teller, kind, get).await?;
     let marks = live.iter().flat_map(|it| [it.get("tags"), it.pointer("/properties/metadata")]);
     let mark = marks.flatten().find_map(|it| it.get(STACK_TAG)?.as_str());
     may_be_written(teller, &marked.key(), mark)?;
@@ -350,7 +350,7 @@ pub(crate) async fn service_not_anothers(
 ) -> Result<Option<Value>, Failure> {
     let kubernetes = session.cluster()?;
     let read = async || kubernetes.service(namespace, name).await;
-    let live = told(session, teller, kind, read).await?;
+    let live = retrying(session, teller, kind, read).await?;
     let labels = live.as_ref().and_then(|live| live.pointer("/metadata/labels"));
     let mark = labels.and_then(|it| it.get(STACK_LABEL)?.as_str());
     may_be_written(teller, &format!("{namespace}/{name}"), mark)?;
@@ -377,7 +377,7 @@ async fn delete(session: &Session, teller: &Teller, id: &str) -> Result<Done, Fa
     let deadline = Instant::now() + session.patience.deadline(kind);
     let wait = Wait { deadline, progress: &progress };
     let delete = async || session.arm.delete(&id, &Precondition::None, &wait).await;
-    let detail = match told(session, teller, kind, delete).await? {
+    let detail = match retrying(session, teller, kind, delete).await? {
         Deletion::Deleted => "",
         Deletion::WasAbsent => "it was gone already",
     };
@@ -415,7 +415,7 @@ async fn set_connection(
     let kind = WaitKind::Connection;
     let quiet = Wait::quietly(session.patience.deadline(kind));
     let put = async || session.arm.put(&id, &connection, &precondition, &quiet).await;
-    let written = told(session, teller, kind, put).await?;
+    let written = retrying(session, teller, kind, put).await?;
     match written.pointer(status).and_then(Value::as_str) {
         Some(shown) if Some(shown) != state.get("status").and_then(Value::as_str) => {
             Err(Failure::new(format!("Azure took it, and shows the connection as {shown}")))

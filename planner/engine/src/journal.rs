@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use privlink_core::address::Address;
 use privlink_core::event::{self, Event, EventKind};
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::Plan;
 
 /// The most bytes of a journal: many times what a run of thousands of steps tells.
@@ -92,13 +92,13 @@ pub struct Earlier {
 /// The stack's last run, if it was of this plan: its steps are those of the plan, of the same objects.
 pub fn run_of(folder: &Path, plan: &Plan) -> Option<Earlier> {
     let found = newest(folder, &plan.stack)?;
-    let steps: BTreeMap<usize, &Address> =
+    let steps: BTreeMap<usize, &NodeId> =
         plan.steps.iter().map(|step| (step.id, &step.change)).collect();
     let is_begun = |event: &Event| {
         matches!(event.kind, EventKind::Begun { steps: count, mode, .. }
             if count == steps.len() && mode == plan.mode)
     };
-    let about: Vec<(usize, &Address)> =
+    let about: Vec<(usize, &NodeId)> =
         found.events.iter().filter_map(|it| Some((it.step?, it.address.as_ref()?))).collect();
     let is_it = found.events.first().is_some_and(is_begun)
         && !about.is_empty()

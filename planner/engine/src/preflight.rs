@@ -45,7 +45,7 @@ pub struct Seen<'a> {
 /// When nothing can be planned.
 pub async fn check(seen: &Seen<'_>, phase: Phase, session: &Session) -> Result<Report, Failure> {
     let options = Options { adopt: true, ..seen.options.clone() };
-    let wanted = join::settle(seen.desired, seen.live, seen.facts, &options);
+    let wanted = join::identify(seen.desired, seen.live, seen.facts, &options);
     let input = Input::new(&wanted, seen.live, seen.facts, &options);
     let planned = planning::plan(&input).map_err(Failure::Plan)?;
     let subject = Subject {

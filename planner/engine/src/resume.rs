@@ -7,9 +7,9 @@ use privlink_core::arm::arm_type::ArmType;
 use std::collections::BTreeMap;
 
 use privlink_azure::{ArmError, ErrorKind, Follow, Operation, Verb, Wait};
-use privlink_core::address::Address;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::marks::STACK_TAG;
+use privlink_core::node_id::NodeId;
 use privlink_core::resource_id::ResourceId;
 use privlink_core::snapshot::Snapshot;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub struct Left {
     /// The step it belongs to.
     pub step: usize,
     /// The object it is about.
-    pub address: Address,
+    pub address: NodeId,
     /// The operation.
     pub operation: Operation,
 }
@@ -59,7 +59,7 @@ pub fn left(events: &[Event]) -> Vec<Left> {
 }
 
 /// The stack's endpoints that Azure still works on.
-pub fn unsettled(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
+pub fn under_way(snapshot: &Snapshot, stack: &str) -> Vec<Operation> {
     let endpoints = snapshot.resources_of_type(ArmType::PrivateEndpoint.name());
     endpoints
         .filter(|it| {
@@ -128,10 +128,10 @@ fn is_unknown(error: &ArmError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use privlink_core::address::Kind;
+    use privlink_core::node_id::Kind;
 
     fn event(step: usize, kind: EventKind) -> Event {
-        let address = Some(Address::new(Kind::PrivateEndpoint, "pe"));
+        let address = Some(NodeId::new(Kind::PrivateEndpoint, "pe"));
         Event { at: String::new(), step: Some(step), address, kind }
     }
 

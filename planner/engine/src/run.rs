@@ -10,7 +10,6 @@ mod failure;
 
 use std::path::Path;
 
-use privlink_core::address::Address;
 use privlink_core::desired::Desired;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::facts::Facts;
@@ -18,6 +17,7 @@ use privlink_core::forget;
 use privlink_core::input::{Input, Options};
 use privlink_core::inventory::Inventory;
 use privlink_core::join;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Mode, Plan};
 use privlink_core::preflight::{Phase, Verdict};
 use privlink_core::rehearsal;
@@ -135,7 +135,7 @@ impl LockedRun<'_> {
         terms: Terms,
         audience: &mut impl Audience,
     ) -> Result<Ending, Failure> {
-        let Some((snapshot, facts)) = self.settled(desired, audience).await? else {
+        let Some((snapshot, facts)) = self.look_at_rest(desired, audience).await? else {
             return Ok(Ending::INTERRUPTED);
         };
         let live = Inventory::of(&snapshot);
@@ -172,7 +172,7 @@ impl LockedRun<'_> {
     pub async fn forget(
         &self,
         input: (&Desired, &Options),
-        addresses: &[Address],
+        addresses: &[NodeId],
         terms: Terms,
         audience: &mut impl Audience,
     ) -> Result<Ending, Failure> {
@@ -182,7 +182,7 @@ impl LockedRun<'_> {
             () = self.run.session.stop.cancelled() => return Ok(Ending::INTERRUPTED),
         };
         let live = Inventory::of(&snapshot);
-        let wanted = join::settle(desired, &live, &facts, options);
+        let wanted = join::identify(desired, &live, &facts, options);
         let input = Input::new(&wanted, &live, &facts, options);
         let plan = forget::plan(&input, addresses).map_err(Failure::Forget)?;
         self.carry_out((plan, Origin::Made), terms.approved, audience).await
@@ -229,14 +229,18 @@ impl LockedRun<'_> {
     /// # Errors
     ///
     /// When the cluster is not there, or what every prediction rests on could not be read.
-    pub async fn settled(
+    pub async fn look_at_rest(
         &self,
         desired: &Desired,
         audience: &mut impl Audience,
     ) -> Result<Option<(Snapshot, Facts)>, Failure> {
         let looking = async {
             let seen = self.look(audience).await;
-            if self.settle(&seen.0, audience).await { self.look(audience).await } else { seen }
+            if self.wait_for_azure(&seen.0, audience).await {
+                self.look(audience).await
+            } else {
+                seen
+            }
         };
         let (snapshot, facts) = tokio::select! {
             seen = looking => seen,
@@ -255,17 +259,17 @@ impl LockedRun<'_> {
     }
 
     /// Waits for the stack's endpoints that Azure still works on; whether there were any.
-    async fn settle(&self, snapshot: &Snapshot, audience: &mut impl Audience) -> bool {
+    async fn wait_for_azure(&self, snapshot: &Snapshot, audience: &mut impl Audience) -> bool {
         let Run { stack, session, .. } = self.run;
-        let unsettled = resume::unsettled(snapshot, stack);
-        for operation in &unsettled {
+        let under_way = resume::under_way(snapshot, stack);
+        for operation in &under_way {
             let resource = &operation.resource;
-            audience.hear(&Happening::Settles { resource });
+            audience.hear(&Happening::StillWorks { resource });
             if let Err(error) = resume::follow(operation, session).await {
                 audience.hear(&Happening::FollowedFailed { resource, error: &error });
             }
         }
-        !unsettled.is_empty()
+        !under_way.is_empty()
     }
 
     /// Follows what the run before left under way to its end. That it failed is told, and holds nothing
@@ -384,7 +388,7 @@ fn planned(
     facts: &Facts,
     options: &Options,
 ) -> Result<Plan, Failure> {
-    let wanted = join::settle(desired, live, facts, options);
+    let wanted = join::identify(desired, live, facts, options);
     let input = Input::new(&wanted, live, facts, options);
     Ok(span::planned(&input).map_err(Failure::Plan)?.plan)
 }

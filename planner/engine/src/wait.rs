@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::apply::Teller;
-use crate::execute::{Done, Failure, service_not_anothers, told};
+use crate::execute::{Done, Failure, retrying, service_not_anothers};
 use crate::patience::WaitKind;
 use crate::session::Session;
 
@@ -53,7 +53,7 @@ pub(crate) async fn controller(
         let mut missing = missing(session, teller, expect).await?;
         if gone && missing.is_empty() {
             let read = async || kubernetes.service(namespace, name).await;
-            if told(session, teller, WaitKind::Deletion, read).await?.is_some() {
+            if retrying(session, teller, WaitKind::Deletion, read).await?.is_some() {
                 missing.push("the Service is still there, held by its finalizer".to_owned());
             }
         }
@@ -108,7 +108,7 @@ pub(crate) async fn landed(
         countdown.tell(&otherwise, None).await;
         countdown.pause(std::future::pending()).await?;
         let get = async || session.arm.get(id).await;
-        shown = told(session, teller, WaitKind::Endpoint, get).await?;
+        shown = retrying(session, teller, WaitKind::Endpoint, get).await?;
     }
 }
 
@@ -145,7 +145,7 @@ async fn nudge(
     let annotations = BTreeMap::from([(SYNC_ANNOTATION.to_owned(), Some(to))]);
     let kubernetes = session.cluster()?;
     let annotate = async || kubernetes.annotate_service(namespace, name, None, &annotations).await;
-    told(session, teller, WaitKind::Service, annotate).await?;
+    retrying(session, teller, WaitKind::Service, annotate).await?;
     Ok(())
 }
 
@@ -167,7 +167,7 @@ async fn missing(
         if !read.contains_key(&key) {
             let found = {
                 let get = async || session.arm.get(&holder).await;
-                told(session, teller, WaitKind::Service, get).await?
+                retrying(session, teller, WaitKind::Service, get).await?
             };
             read.insert(key.clone(), found);
         }
@@ -265,7 +265,7 @@ pub(crate) async fn service(
     let mut wakeups = kubernetes.watch();
     loop {
         let read = async || kubernetes.service(namespace, name).await;
-        let live = told(session, teller, WaitKind::External, read).await?;
+        let live = retrying(session, teller, WaitKind::External, read).await?;
         let missing = match &live {
             None => vec!["it is not there".to_owned()],
             Some(live) => session.resolved(|resolved| resolved.missing(manifest, live)),
@@ -307,7 +307,7 @@ pub(crate) async fn connection(
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
         let get = async || session.arm.get(&id).await;
-        let live = told(session, teller, WaitKind::Connection, get).await?;
+        let live = retrying(session, teller, WaitKind::Connection, get).await?;
         let status = live.as_ref().and_then(connection_status);
         let state = status.as_ref().map_or("unknown", ConnectionStatus::as_str);
         match &status {
@@ -344,7 +344,7 @@ pub(crate) async fn connection_at(
     let mut countdown = Countdown::begin(session, teller, WaitKind::Connection);
     loop {
         let get = async || session.arm.get(service).await;
-        let live = told(session, teller, WaitKind::Connection, get).await?;
+        let live = retrying(session, teller, WaitKind::Connection, get).await?;
         let connections = live
             .as_ref()
             .and_then(|live| live.pointer("/properties/privateEndpointConnections")?.as_array());

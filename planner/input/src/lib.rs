@@ -12,4 +12,4 @@ pub mod schema;
 pub mod stack_order;
 pub mod yaml;
 
-use privlink_model::{address, escape, kubernetes, marks, resource_id, unknown};
+use privlink_model::{escape, kubernetes, marks, node_id, resource_id, unknown};

@@ -14,7 +14,7 @@ use std::time::Instant;
 use criterion::{Criterion, criterion_group, criterion_main};
 use privlink_model::arm::rules::Rules;
 use privlink_model::arm::world::World;
-use privlink_model::controller::assume::assume;
+use privlink_model::assumed::add_network;
 use privlink_model::controller::cluster::Cluster;
 use privlink_model::controller::predict::{Change, Prediction, predict};
 use privlink_model::facts::{BackendPoolType, Facts};
@@ -88,7 +88,7 @@ fn predictions(criterion: &mut Criterion) {
     let mut worlds = Vec::new();
     for cluster in 0..CLUSTERS {
         let mut world = World::default();
-        assume(&mut world, &facts(cluster), services.iter().map(AsRef::as_ref));
+        add_network(&mut world, &facts(cluster), services.iter().map(AsRef::as_ref));
         worlds.push(world);
     }
     let mut group = criterion.benchmark_group("10,000 Services");
@@ -123,7 +123,7 @@ fn growth(_: &mut Criterion) {
         let services = services(count);
         let changes: Vec<Change> = services.iter().cloned().map(Change::Apply).collect();
         let mut world = World::default();
-        assume(&mut world, &facts(0), services.iter().map(AsRef::as_ref));
+        add_network(&mut world, &facts(0), services.iter().map(AsRef::as_ref));
         let once = || {
             let start = Instant::now();
             black_box(fold(0, world.clone(), BTreeMap::new(), &changes));

@@ -1,13 +1,19 @@
 //! A cluster that nobody has looked at: what AKS makes by default, with what is pinned.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::json;
+
+use crate::annotation;
+use crate::arm::arm_type::ArmType;
 use crate::arm::world::World;
-use crate::controller::assume::assume;
 use crate::controller::cluster::Cluster;
 use crate::controller::predict::Change;
 use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::node::Node;
+use crate::kubernetes::service::Service;
+use crate::resource_id::ResourceId;
 
 /// A cluster without Services, and its facts. Names that are not pinned are those of the AKS
 /// documentation.
@@ -33,8 +39,66 @@ pub fn world(facts: &Facts, changes: &[Change]) -> World {
         Change::Delete(_) | Change::Nudge(_) => None,
     });
     let mut world = World::default();
-    assume(&mut world, facts, services);
+    add_network(&mut world, facts, services);
     world
+}
+
+/// Adds, as far as they are not there, the virtual network, the subnets that the facts and the Services
+/// name, and the security group. Their address ranges stay unknown.
+pub fn add_network<'s>(
+    world: &mut World,
+    facts: &Facts,
+    services: impl IntoIterator<Item = &'s Service>,
+) {
+    let network = facts.virtual_network_id();
+    let mut subnets = BTreeSet::from([facts.subnet.clone()]);
+    for service in services {
+        for key in [annotation::INTERNAL_SUBNET, annotation::PLS_SUBNET] {
+            let named = service.annotations.get(key).map(|name| name.trim().to_owned());
+            subnets.extend(named.filter(|name| !name.is_empty()));
+        }
+    }
+    let group = facts.security_group_resource_group.as_ref().unwrap_or(&facts.resource_group);
+    let group = ResourceId::in_group(
+        facts.network_subscription(),
+        group,
+        ArmType::NetworkSecurityGroup.name(),
+        &facts.security_group,
+    );
+    let mut assumed = vec![
+        json!({
+            "id": network.as_str(),
+            "name": facts.virtual_network,
+            "location": facts.location,
+            "type": ArmType::VirtualNetwork.name(),
+            "properties": {"provisioningState": "Succeeded"},
+        }),
+        json!({
+            "id": group.as_str(),
+            "name": facts.security_group,
+            "location": facts.location,
+            "type": ArmType::NetworkSecurityGroup.name(),
+            "properties": {"provisioningState": "Succeeded", "securityRules": []},
+        }),
+    ];
+    for name in subnets {
+        assumed.push(json!({
+            "id": network.child("subnets", &name).as_str(),
+            "name": name,
+            "type": ArmType::Subnet.name(),
+            "properties": {
+                "privateLinkServiceNetworkPolicies": "Enabled",
+                "provisioningState": "Succeeded",
+            },
+        }));
+    }
+    for resource in assumed {
+        let id = resource.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if world.get(&ResourceId::new(id)).is_none() {
+            // Made here, with an id: it cannot be malformed.
+            let _ = world.insert(resource);
+        }
+    }
 }
 
 fn facts(pinned: &Facts) -> Facts {

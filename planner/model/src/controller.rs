@@ -11,19 +11,15 @@
 //! The code follows the controller's own functions, named in the docs, so that a rule is found where
 //! the controller has it.
 
-mod access;
-pub mod assume;
 mod backend_pool;
-mod balancer;
 mod cloud;
 pub mod cluster;
 pub mod failure;
 mod frontend;
-mod leaving;
+mod load_balancer;
 pub mod memory;
 mod name;
 pub mod outcome;
-mod placement;
 pub mod predict;
 mod prefix;
 mod private_link;
@@ -32,8 +28,7 @@ pub use probe::probes;
 mod public_ip;
 mod rule;
 mod scale_set;
-mod security_rules;
-mod selection;
+mod security_group;
 mod service_sync;
 pub mod sync;
 mod tags;

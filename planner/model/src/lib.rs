@@ -6,7 +6,6 @@
 //! controller. [`snapshot`] is one observation of both control planes, [`facts`] what the model needs to
 //! know of a cluster.
 
-pub mod address;
 pub mod annotation;
 pub mod arm;
 pub mod assumed;
@@ -21,6 +20,7 @@ pub mod group;
 pub mod kubernetes;
 pub mod location;
 pub mod marks;
+pub mod node_id;
 pub mod plural;
 pub mod pointer;
 pub mod reason;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use privlink_model::arm::rules::Rules;
 use privlink_model::arm::world::World;
-use privlink_model::controller::assume::assume;
+use privlink_model::assumed::add_network;
 use privlink_model::controller::cluster::Cluster;
 use privlink_model::controller::predict::{Change, Prediction, predict};
 use privlink_model::facts::{BackendPoolType, Facts};
@@ -119,7 +119,7 @@ fn run(world: World, services: BTreeMap<Key, Arc<Service>>, changes: &[Change]) 
 fn first(manifests: &[Value]) -> Prediction {
     let services = stored(manifests);
     let mut world = World::default();
-    assume(&mut world, &facts(BackendPoolType::NodeIp), services.iter().map(AsRef::as_ref));
+    add_network(&mut world, &facts(BackendPoolType::NodeIp), services.iter().map(AsRef::as_ref));
     let changes: Vec<Change> = services.into_iter().map(Change::Apply).collect();
     run(world, BTreeMap::new(), &changes)
 }

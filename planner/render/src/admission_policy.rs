@@ -4,10 +4,10 @@
 //! Each rule is one that a plan calls a replacement or a deletion, or refuses; who is connected it cannot know, and
 //! hence holds for every Service that asks for a Private Link Service.
 
-use privlink_core::address::Kind;
 use privlink_core::annotation::keys;
 use privlink_core::desired::Stack;
 use privlink_core::marks::{GUARD_LABEL, PROTECT_LABEL};
+use privlink_core::node_id::Kind;
 use serde_json::{Value, json};
 
 /// What the policy is to be.

@@ -11,13 +11,13 @@ mod way;
 
 use std::collections::BTreeSet;
 
-use privlink_core::address::Kind;
 use privlink_core::change::short;
 use privlink_core::change::{one_line as shown, one_line_of};
 use privlink_core::drift::{
     Cause, Difference, Field, Report, ScreenSource, StackReport, UnusedIgnore, Urgency, Weight, Why,
 };
 use privlink_core::names::folded;
+use privlink_core::node_id::Kind;
 use privlink_core::plural::count;
 use privlink_core::resource_id::ResourceId;
 
@@ -58,7 +58,7 @@ pub fn line(report: &Report) -> String {
         sentences.push(format!("{failed} could not be looked at."));
     }
     if report.compared {
-        let all: usize = report.stacks.iter().map(|it| it.told().count()).sum();
+        let all: usize = report.stacks.iter().map(|it| it.counted().count()).sum();
         let still = all - summary.new.min(all);
         let gone = summary.gone;
         sentences.push(format!(
@@ -99,7 +99,7 @@ fn drifted(report: &Report) -> String {
 /// The same of some stacks, as a part of a sentence; nothing if none differs.
 fn how_many(stacks: &[&StackReport]) -> String {
     let drift = |stack: &&StackReport| -> Vec<Urgency> {
-        let drift = stack.told().filter(|it| it.weight == Weight::Drift);
+        let drift = stack.counted().filter(|it| it.weight == Weight::Drift);
         drift.map(|it| it.class.urgency()).collect()
     };
     let urgencies: Vec<Urgency> = stacks.iter().flat_map(drift).collect();
@@ -109,7 +109,7 @@ fn how_many(stacks: &[&StackReport]) -> String {
     let nodes: usize = stacks
         .iter()
         .map(|stack| {
-            let drift = stack.told().filter(|it| it.weight == Weight::Drift);
+            let drift = stack.counted().filter(|it| it.weight == Weight::Drift);
             drift.map(|it| &it.address).collect::<BTreeSet<_>>().len()
         })
         .sum();
@@ -128,13 +128,13 @@ fn how_many(stacks: &[&StackReport]) -> String {
 
 /// How many differences are so urgent.
 fn urgent(report: &Report, urgency: Urgency) -> usize {
-    let differences = report.stacks.iter().flat_map(StackReport::told);
+    let differences = report.stacks.iter().flat_map(StackReport::counted);
     differences.filter(|it| it.class.urgency() == urgency).count()
 }
 
 /// The differences of a stack that are so urgent, the worst first, but for those that are ignored.
 fn of_urgency(stack: &StackReport, urgency: Urgency) -> Vec<&Difference> {
-    let all = stack.told().filter(|it| it.class.urgency() == urgency);
+    let all = stack.counted().filter(|it| it.class.urgency() == urgency);
     let mut all: Vec<&Difference> = all.collect();
     all.sort_by_key(|it| it.class.rank());
     all

@@ -104,10 +104,10 @@ impl Line {
 }
 
 /// Lines that have a row of their own, and how many have none.
-fn told(lines: &[Line]) -> (Vec<&Line>, usize) {
-    let told: Vec<&Line> = lines.iter().filter(|it| it.came != Came::Unchanged).collect();
-    let quiet = lines.len() - told.len();
-    (told, quiet)
+fn with_rows(lines: &[Line]) -> (Vec<&Line>, usize) {
+    let rows: Vec<&Line> = lines.iter().filter(|it| it.came != Came::Unchanged).collect();
+    let quiet = lines.len() - rows.len();
+    (rows, quiet)
 }
 
 /// The parts of the stacks that a report does not have, in a sentence.
@@ -135,8 +135,8 @@ pub fn text(
     layout: Layout,
     out: &mut dyn Write,
 ) -> fmt::Result {
-    let (told, quiet) = told(lines);
-    let rows: Vec<Row> = told.into_iter().map(Row::of).collect();
+    let (rows, quiet) = with_rows(lines);
+    let rows: Vec<Row> = rows.into_iter().map(Row::of).collect();
     table(&rows, (word_of_quiet, quiet), layout, out)
 }
 
@@ -196,8 +196,8 @@ pub(crate) fn table(
 ///
 /// Fails when the writer does.
 pub fn markdown_table(lines: &[Line], out: &mut dyn Write) -> fmt::Result {
-    let (told, quiet) = told(lines);
-    let rows: Vec<Row> = told.into_iter().map(Row::of).collect();
+    let (rows, quiet) = with_rows(lines);
+    let rows: Vec<Row> = rows.into_iter().map(Row::of).collect();
     markdown_rows(&rows, out)?;
     if quiet > 0 {
         writeln!(out, "No changes in {quiet} of {}.\n", lines.len())?;

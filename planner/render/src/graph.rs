@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use crate::escape;
-use privlink_core::address::{Address, Kind};
 use privlink_core::graph::{Graph, Node, Ownership};
+use privlink_core::node_id::{Kind, NodeId};
 
 /// Writes a graph as a tree: what needs a node stands below it. A node that needs several stands below
 /// the one closest to it in the chain from the Service to its consumers, with the others named.
@@ -42,10 +42,10 @@ pub(crate) fn tree(graph: &Graph, out: &mut dyn Write, line: &Line<'_>) -> fmt::
 }
 
 /// What is said of a node.
-type Line<'a> = dyn Fn(&Address, &Node) -> String + 'a;
+type Line<'a> = dyn Fn(&NodeId, &Node) -> String + 'a;
 
 /// The need a node stands below.
-fn parent<'a>(graph: &'a Graph, address: &Address) -> Option<&'a Address> {
+fn parent<'a>(graph: &'a Graph, address: &NodeId) -> Option<&'a NodeId> {
     const CLOSEST: [Kind; 5] = [
         Kind::PrivateEndpoint,
         Kind::PrivateLinkService,
@@ -53,14 +53,14 @@ fn parent<'a>(graph: &'a Graph, address: &Address) -> Option<&'a Address> {
         Kind::Service,
         Kind::LoadBalancer,
     ];
-    let rank = |need: &Address| CLOSEST.iter().position(|kind| *kind == need.kind);
+    let rank = |need: &NodeId| CLOSEST.iter().position(|kind| *kind == need.kind);
     let ranked = graph.needs(address).filter_map(|(need, _)| Some((rank(need)?, need)));
     ranked.min().map(|(_, need)| need)
 }
 
 fn branch(
     graph: &Graph,
-    address: &Address,
+    address: &NodeId,
     depth: usize,
     out: &mut dyn Write,
     line: &Line<'_>,
@@ -85,7 +85,7 @@ fn branch(
     Ok(())
 }
 
-fn names(graph: &Graph) -> Vec<&Address> {
+fn names(graph: &Graph) -> Vec<&NodeId> {
     graph.nodes().map(|(address, _)| address).collect()
 }
 

@@ -120,12 +120,12 @@ pub fn azure_pipelines(outputs: &[Read]) -> Commands {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use privlink_core::address::{Address, Kind};
+    use privlink_core::node_id::{Kind, NodeId};
     use privlink_core::plan::OutputSource;
 
     fn read(kind: Kind, node: &str, name: &str, value: &str) -> Read {
         let output = Output {
-            address: Address::new(kind, node),
+            address: NodeId::new(kind, node),
             name: name.to_owned(),
             id: String::new(),
             from: OutputSource::Connection,

@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 use crate::escape::mermaid as escaped;
 use crate::graph;
-use privlink_core::address::Address;
 use privlink_core::change::{Action, Change};
 use privlink_core::drift::{self, StackReport, State, Urgency};
 use privlink_core::escape::{shorten, terminal};
 use privlink_core::graph::{Graph, Node, Ownership};
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Need, Plan};
 
 /// The most characters of Mermaid that GitHub and GitLab draw (Mermaid's `maxTextSize`).
@@ -66,7 +66,7 @@ pub fn of_drift(stack: &StackReport) -> Option<String> {
 
 /// A box of a picture.
 struct Shape<'a> {
-    address: &'a Address,
+    address: &'a NodeId,
     kind: &'static str,
     called: &'a str,
     said: String,
@@ -92,7 +92,7 @@ impl<'a> Shape<'a> {
         Self::of(&node.address, &node.title, said.to_owned(), class)
     }
 
-    fn of(address: &'a Address, title: &'a str, said: String, class: &'static str) -> Self {
+    fn of(address: &'a NodeId, title: &'a str, said: String, class: &'static str) -> Self {
         let kind = address.kind.title();
         let called = title.strip_prefix(kind).map(str::trim_start);
         let called = called.filter(|it| !it.is_empty()).unwrap_or(&address.name);
@@ -112,7 +112,7 @@ fn flowchart(shapes: &[Shape<'_>], needs: &[Need]) -> Option<String> {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  n{at}[\"{kind}<br/>{called}<br/>{said}\"]:::{class}");
     }
-    let at = |address: &Address| shapes.binary_search_by(|it| it.address.cmp(address)).ok();
+    let at = |address: &NodeId| shapes.binary_search_by(|it| it.address.cmp(address)).ok();
     let edges: BTreeSet<(usize, usize)> =
         needs.iter().filter_map(|need| Some((at(&need.on)?, at(&need.node)?))).collect();
     if edges.len() > MAX_EDGES * 4 {
@@ -161,7 +161,7 @@ const fn class(action: Action) -> &'static str {
 pub fn tree(plan: &Plan) -> Option<Vec<String>> {
     let fits = |changes: &&Vec<&Change>| (2..=MAX_EDGES).contains(&changes.len());
     let drawn = drawn(plan);
-    let changes: BTreeMap<&Address, &Change> =
+    let changes: BTreeMap<&NodeId, &Change> =
         drawn.iter().find(fits)?.iter().map(|change| (&change.address, *change)).collect();
     let mut graph = Graph::default();
     for address in changes.keys() {
@@ -172,7 +172,7 @@ pub fn tree(plan: &Plan) -> Option<Vec<String>> {
         graph.need(&need.node, &need.on, need.why.clone());
     }
     let mut text = String::new();
-    let line = |address: &Address, _: &Node| {
+    let line = |address: &NodeId, _: &Node| {
         let (symbol, word, actor) = changes.get(address).map_or(("", "", ""), |change| {
             (change.action.symbol(), change.action.word(), change.actor.as_str())
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::style::Label;
-use privlink_core::address::Address;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Counts, Plan, RouteNote, Scope, Summary, disconnected};
 use privlink_core::plural::count;
 use privlink_core::rule;
@@ -176,7 +176,7 @@ fn written(summary: Summary) -> Option<String> {
 /// What a plan is limited to, if it is.
 fn limits(scope: &Scope) -> Option<String> {
     let Scope { targets, excludes, replaces: _ } = scope;
-    let names = |addresses: &[Address]| {
+    let names = |addresses: &[NodeId]| {
         addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     match (targets.is_empty(), excludes.is_empty()) {

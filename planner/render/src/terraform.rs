@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change};
+use privlink_core::node_id::{Kind, NodeId};
 use privlink_core::plan::Plan;
 
 /// The version of the format that this is; its readers take all of major version 1.
@@ -149,7 +149,7 @@ pub fn gitlab(plan: &Plan) -> Value {
 }
 
 /// An address as Terraform writes one of many.
-fn terraform_address(stack: &str, address: &Address) -> String {
+fn terraform_address(stack: &str, address: &NodeId) -> String {
     let (kind, name) = (resource_type(address.kind), identifier(stack));
     format!("{kind}.{name}[{}]", Value::from(address.name.as_str()))
 }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn addresses_are_terraforms_and_hold_any_name() {
-        let address = Address::new(Kind::PrivateLinkService, "default/a\"b");
+        let address = NodeId::new(Kind::PrivateLinkService, "default/a\"b");
         assert_eq!(
             terraform_address("1 shop", &address),
             "privlink_private_link_service._1_shop[\"default/a\\\"b\"]"

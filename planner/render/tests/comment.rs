@@ -8,10 +8,10 @@
 
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options as Markdown, parse_document};
-use privlink_core::address::{Address, Kind};
 use privlink_core::change::{Action, Actor, Change, Effect, FieldDiff};
 use privlink_core::consumer::Consumer;
 use privlink_core::facts::Origin;
+use privlink_core::node_id::{Kind, NodeId};
 use privlink_core::plan::{
     Alternative, Cause, Cluster, Consent, Counts, Excerpt, FactNote, Finding, Mode, Need, Op,
     Override, Plan, Refusal, RouteNote, Scope, Step, Summary,
@@ -27,7 +27,7 @@ const FLAVOURS: [Flavour; 2] = [Flavour::GitHub, Flavour::AzureDevOps];
 
 /// A plan with a text of somebody else's wherever one can be.
 fn plan(text: &str, changes: usize) -> Plan {
-    let address = |kind, at: usize| Address::new(kind, format!("{at}{text}"));
+    let address = |kind, at: usize| NodeId::new(kind, format!("{at}{text}"));
     let consumer = |at: usize| Consumer {
         endpoint: format!("/subscriptions/s/resourceGroups/{text}/providers/P/t/{at}{text}"),
         subscription: text.to_owned(),

@@ -42,7 +42,7 @@ pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
             _ => answer,
         };
     }
-    operation::settle(state);
+    operation::finish_due(state);
     let answer = operation::answer(state, call)
         .or_else(|| gateway::answer(state, call))
         .or_else(|| network::answer(state, call))

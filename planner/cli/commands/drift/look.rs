@@ -159,7 +159,7 @@ impl Looking<'_> {
         let apply = source.apply(self.called);
         let look = Look { since: self.since, apply: &apply };
         let live = Inventory::of(snapshot);
-        let wanted = join::settle(desired, &live, facts, &options);
+        let wanted = join::identify(desired, &live, facts, &options);
         span::look(&Input::new(&wanted, &live, facts, &options), &look)
     }
 }

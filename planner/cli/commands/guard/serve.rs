@@ -44,7 +44,7 @@ pub(super) fn run(args: &GuardServe, ui: &mut Ui) -> Result<Exit, CommandError> 
             pinned: connected.pinned.clone(),
             today: plan::today,
             tool_version: env!("CARGO_PKG_VERSION"),
-            told: Arc::new(told),
+            told: Arc::new(write),
         };
         let serving = |reviews, probes| {
             ui::beside(&format!(
@@ -58,7 +58,7 @@ pub(super) fn run(args: &GuardServe, ui: &mut Ui) -> Result<Exit, CommandError> 
 }
 
 /// Writes a decision to stdout, as one line of JSON.
-fn told(decided: &Decided) {
+fn write(decided: &Decided) {
     if let Ok(line) = serde_json::to_string(decided) {
         ui::record(&line);
     }

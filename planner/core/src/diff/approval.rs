@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::Address;
 use crate::change::{Action, Actor, Change, Effect};
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
@@ -12,6 +11,7 @@ use crate::join::decision::{Asker, Decision, decision, expecting_other};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
+use crate::node_id::NodeId;
 use crate::plan::{Finding, Mode, Op};
 use crate::resource_id::ResourceId;
 use crate::rule;
@@ -31,7 +31,7 @@ pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
 
 /// A decision as a change and a draft.
 pub(crate) fn decide(
-    at: &Address,
+    at: &NodeId,
     link: &str,
     endpoint: &ResourceId,
     (decision, message): (Decision, &str),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change};
 use crate::controller::outcome::{self, Outcome};
@@ -13,6 +12,7 @@ use crate::facts::{Fact, Facts, Origin};
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
 use crate::node::{Owners, fields, identity};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Expectation, Op};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -45,11 +45,11 @@ pub(super) fn draft(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Pa
         part.drafts.push(draft);
     }
     part.drafts.extend(looked.shared());
-    let waits: BTreeMap<Address, &Key> = awaited.iter().map(|it| (address(it), *it)).collect();
+    let waits: BTreeMap<NodeId, &Key> = awaited.iter().map(|it| (address(it), *it)).collect();
     for draft in so_far.drafts.iter().filter(|it| it.key.address.kind == Kind::PrivateEndpoint) {
         part.needs.extend(need_link(draft, prediction, (&looked, &waits)));
     }
-    part.drafts.extend(settle(facts, prediction, so_far));
+    part.drafts.extend(second_syncs(facts, prediction, so_far));
     let drafted = so_far.drafts.iter().chain(&part.drafts);
     let needs = order_sharers(prediction, &drafted.map(|it| &it.key.address).collect());
     part.needs.extend(needs);
@@ -63,7 +63,7 @@ fn await_controller(service: &Key, expect: Vec<Expectation>, gone: bool, again: 
 }
 
 /// Drafts the waits for second syncs.
-fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
+fn second_syncs(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
     if prediction.finishing.is_empty() {
         return Vec::new();
     }
@@ -74,7 +74,7 @@ fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
     let services = round.outcomes.iter().map(|it| &it.service);
     let awaited: BTreeSet<&Key> = services.filter(is_made).collect();
     let looked = Looked::at(facts, prediction.owners(), &round, &awaited);
-    let settled = awaited.iter().map(|service| {
+    let waits = awaited.iter().map(|service| {
         let at = address(service);
         let mut expect = looked.expectations(service);
         // They follow one another: what several bring about is there behind the last.
@@ -82,7 +82,7 @@ fn settle(facts: &Facts, prediction: &Prediction, so_far: &Part) -> Vec<Draft> {
         let op = await_controller(service, expect, false, true);
         Draft::new(&at, Stage::Settle, op).needing(&at, Stage::Finish)
     });
-    settled.collect()
+    waits.collect()
 }
 
 /// A wait for the controller's sync of a Service.
@@ -102,11 +102,11 @@ fn waits<'a>(prediction: &'a Prediction, so_far: &Part) -> Vec<Wait<'a>> {
         let writes = matches!(draft.op, Op::ApplyService { .. } | Op::Nudge { .. });
         writes && draft.key.stage == Stage::Write
     };
-    let written: BTreeSet<&Address> =
+    let written: BTreeSet<&NodeId> =
         so_far.drafts.iter().filter(wrote).map(|draft| &draft.key.address).collect();
     let is_pending =
         |change: &&Change| change.action == Action::Await && change.actor == Actor::Controller;
-    let pending: BTreeSet<&Address> =
+    let pending: BTreeSet<&NodeId> =
         so_far.changes.iter().filter(is_pending).map(|change| &change.address).collect();
     let mut seen = BTreeSet::new();
     let services = prediction.outcomes.iter().map(|outcome| &outcome.service);
@@ -338,7 +338,7 @@ fn expected(id: &ResourceId, after: &World, unsure: &[&str]) -> Option<Value> {
 fn need_link(
     draft: &Draft,
     prediction: &Prediction,
-    (looked, waits): (&Looked<'_, '_>, &BTreeMap<Address, &Key>),
+    (looked, waits): (&Looked<'_, '_>, &BTreeMap<NodeId, &Key>),
 ) -> Vec<(DraftKey, DraftKey)> {
     let mut more = Vec::new();
     for need in draft.needs.iter().filter(|need| need.stage == Stage::Await) {
@@ -370,7 +370,7 @@ pub(super) fn sharers<'a>(world: &World, owners: &'a Owners) -> Vec<BTreeSet<&'a
 /// Services that share a frontend are written one after the other, in the order they were predicted.
 fn order_sharers(
     prediction: &Prediction,
-    drafted: &BTreeSet<&Address>,
+    drafted: &BTreeSet<&NodeId>,
 ) -> Vec<(DraftKey, DraftKey)> {
     let owners = prediction.owners();
     let mut seen = BTreeSet::new();

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, Effect, FieldDiff};
 use crate::consumer::Consumer;
 use crate::controller::outcome::{self, Outcome, Reason};
@@ -12,6 +11,7 @@ use crate::field_diff;
 use crate::join::Join;
 use crate::kubernetes::service::Key;
 use crate::node::{View, endpoint_connection};
+use crate::node_id::{Kind, NodeId};
 use crate::unknown;
 
 use super::{Part, awaited};
@@ -21,7 +21,7 @@ pub fn diff(join: &Join<'_>, so_far: &Part) -> Part {
     let mut part = Part::default();
     let (prediction, own) = (join.prediction, join.input.own());
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
-    let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
+    let addresses: BTreeSet<&NodeId> = before.keys().chain(after.keys()).collect();
     let effects = effects(prediction.syncs());
     let handed_over = handed_over(prediction.syncs());
     for address in addresses {
@@ -87,10 +87,10 @@ fn handed_over<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> BTreeSet<Stri
 }
 
 fn node(
-    address: &Address,
+    address: &NodeId,
     sides: (Option<&View>, Option<&View>),
     effects: &Effects<'_>,
-    own: &BTreeMap<String, Address>,
+    own: &BTreeMap<String, NodeId>,
 ) -> Option<Change> {
     let (before, after) = sides;
     let view = after.or(before)?;
@@ -194,7 +194,7 @@ fn traffic(
     kind: Kind,
     action: Action,
     before: Option<&View>,
-    own: &BTreeMap<String, Address>,
+    own: &BTreeMap<String, NodeId>,
 ) -> Effect {
     let goes = matches!(action, Action::Delete | Action::Replace);
     match kind {
@@ -208,7 +208,7 @@ fn traffic(
 }
 
 /// The consumers whose connection is in use.
-fn connected(before: Option<&View>, own: &BTreeMap<String, Address>) -> Vec<Consumer> {
+fn connected(before: Option<&View>, own: &BTreeMap<String, NodeId>) -> Vec<Consumer> {
     let consumers = before.into_iter().flat_map(|view| &view.consumers);
     consumers
         .filter(|consumer| consumer.status.is_connected())
@@ -223,7 +223,7 @@ fn connected(before: Option<&View>, own: &BTreeMap<String, Address>) -> Vec<Cons
 fn connections(
     change: &Change,
     sides: (Option<&View>, Option<&View>),
-    own: &BTreeMap<String, Address>,
+    own: &BTreeMap<String, NodeId>,
 ) -> Vec<Change> {
     let goes = matches!(change.action, Action::Delete | Action::Replace);
     if change.address.kind != Kind::PrivateLinkService || !goes {

@@ -1,11 +1,11 @@
 //! Names of endpoints: A records that privlink keeps, and zone groups through which Azure keeps them.
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::input::Input;
 use crate::join::{Endpoint, Held, Join, Record, Unzoned, records_leaving};
 use crate::node::dns_record::{Entry, place_of, target};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Mode, Op};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -101,12 +101,12 @@ pub(super) fn drop_group(
     if wanted || !join.prediction.before.holds(&id) {
         return None;
     }
-    let at = Address::new(Kind::DnsRecord, format!("{}/{name}", endpoint.id.name()));
+    let at = NodeId::new(Kind::DnsRecord, format!("{}/{name}", endpoint.id.name()));
     trial.delete(&id);
     Some(delete(&at, &id, "its endpoint's document no longer asks for it"))
 }
 
-fn delete(at: &Address, id: &ResourceId, reason: &str) -> Part {
+fn delete(at: &NodeId, id: &ResourceId, reason: &str) -> Part {
     let mut part = Part::default();
     let mut change = Change::new(at.clone(), Action::Delete, Actor::Privlink, reason);
     change.object = Some(id.as_str().to_owned());
@@ -141,7 +141,7 @@ pub(super) fn prune(input: &Input<'_>, trial: &mut Trial<'_>) -> Part {
 }
 
 /// Another owner's zone group is on the endpoint, which has one at most.
-pub(crate) fn zone_group_held(at: &Address, held: &Held<'_>) -> Finding {
+pub(crate) fn zone_group_held(at: &NodeId, held: &Held<'_>) -> Finding {
     Finding::new(
         rule::ZONE_GROUP_HELD,
         at.clone(),
@@ -158,7 +158,7 @@ pub(crate) fn zone_group_held(at: &Address, held: &Held<'_>) -> Finding {
 }
 
 /// A zone is not there.
-pub(crate) fn zone_missing(at: &Address, unzoned: &Unzoned<'_>) -> Finding {
+pub(crate) fn zone_missing(at: &NodeId, unzoned: &Unzoned<'_>) -> Finding {
     Finding::new(
         rule::ZONE_MISSING,
         at.clone(),

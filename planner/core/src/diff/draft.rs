@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::order;
 use crate::plan::{Op, Step};
 
@@ -33,14 +33,14 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DraftKey {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// What is done to it.
     pub stage: Stage,
 }
 
 impl DraftKey {
     /// A name.
-    pub fn new(address: &Address, stage: Stage) -> Self {
+    pub fn new(address: &NodeId, stage: Stage) -> Self {
         Self { address: address.clone(), stage }
     }
 }
@@ -60,7 +60,7 @@ pub struct Draft {
 
 impl Draft {
     /// A draft that needs nothing.
-    pub fn new(address: &Address, stage: Stage, op: Op) -> Self {
+    pub fn new(address: &NodeId, stage: Stage, op: Op) -> Self {
         Self {
             key: DraftKey::new(address, stage),
             op,
@@ -71,7 +71,7 @@ impl Draft {
 
     /// Adds what it needs.
     #[must_use]
-    pub fn needing(mut self, address: &Address, stage: Stage) -> Self {
+    pub fn needing(mut self, address: &NodeId, stage: Stage) -> Self {
         self.needs.insert(DraftKey::new(address, stage));
         self
     }
@@ -93,7 +93,7 @@ impl Draft {
 pub fn number(
     drafts: Vec<Draft>,
     more: Vec<(DraftKey, DraftKey)>,
-) -> Result<Vec<Step>, Vec<Address>> {
+) -> Result<Vec<Step>, Vec<NodeId>> {
     let mut drafts: BTreeMap<DraftKey, Draft> =
         drafts.into_iter().map(|draft| (draft.key.clone(), draft)).collect();
     for (draft, need) in more {

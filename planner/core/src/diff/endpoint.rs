@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::private_endpoint::addresses_of;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::group_key;
@@ -20,6 +19,7 @@ use crate::desired::{Approval, Target};
 use crate::field_diff;
 use crate::join::{Endpoint, Join, updated};
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Mode, Op};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -63,7 +63,7 @@ fn delete(join: &Join<'_>, live: &Live, trial: &mut Trial<'_>) -> Option<Part> {
     change.object = Some(id.as_str().to_owned());
     part.changes.push(change);
     part.changes.push(Change::new(
-        Address::new(Kind::EndpointConnection, at.name.clone()),
+        NodeId::new(Kind::EndpointConnection, at.name.clone()),
         Action::Delete,
         Actor::Azure,
         "deleted with its endpoint",

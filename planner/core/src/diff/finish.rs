@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Kind;
 use crate::annotation::keys;
 use crate::arm::arm_type::{ArmType, type_of};
 use crate::arm::world::World;
@@ -18,6 +17,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::Owners;
 use crate::node::service::{address, stack_of};
+use crate::node_id::Kind;
 use crate::plan::{Finding, Op};
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;

@@ -1,11 +1,11 @@
 //! Objects that are unmanaged, and objects that could not be read.
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::plan::{Finding, Override, Refusal};
 use crate::rule;
 
 /// An object is as it is wanted, and unmanaged: it is left unchanged until it is adopted.
-pub(super) fn unmarked(at: &Address) -> Finding {
+pub(super) fn unmarked(at: &NodeId) -> Finding {
     Finding::new(
         rule::UNMARKED,
         at.clone(),
@@ -15,7 +15,7 @@ pub(super) fn unmarked(at: &Address) -> Finding {
 }
 
 /// Refuses to plan for a resource that could not be read.
-pub(super) fn refuse_unreadable(at: &Address, why: &str) -> Refusal {
+pub(super) fn refuse_unreadable(at: &NodeId, why: &str) -> Refusal {
     Refusal::of(
         rule::UNREADABLE,
         at,
@@ -25,7 +25,7 @@ pub(super) fn refuse_unreadable(at: &Address, why: &str) -> Refusal {
 }
 
 /// Refuses to take over an object that exists. `whose` says whose it is, in words that stand after "and".
-pub(super) fn not_adopted(at: &Address, whose: &str) -> Refusal {
+pub(super) fn not_adopted(at: &NodeId, whose: &str) -> Refusal {
     let message = format!("{at} exists already, and {whose}");
     Refusal::of(rule::NOT_ADOPTED, at, message, Override::flag("--adopt"))
 }

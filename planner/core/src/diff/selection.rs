@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Kind};
 use crate::desired::Target;
 use crate::input::{Input, Selection};
 use crate::join::{leaving, records_leaving, records_written};
 use crate::node::{endpoint_connection, private_endpoint, private_link_service};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Mode, Scope};
 use crate::schema;
 
@@ -81,9 +81,9 @@ pub fn select(input: &Input<'_>) -> Result<Selection, Misnamed> {
     }
     let own = [Kind::Service, Kind::PrivateEndpoint, Kind::EndpointConnection];
     let replaced = replaces.iter().filter(|address| own.contains(&address.kind));
-    let replaced: BTreeSet<Address> = replaced.filter_map(|it| nodes.unit(it)).collect();
+    let replaced: BTreeSet<NodeId> = replaced.filter_map(|it| nodes.unit(it)).collect();
     let needs = needs(input, &nodes);
-    let mut covered: BTreeSet<Address> = if targets.is_empty() {
+    let mut covered: BTreeSet<NodeId> = if targets.is_empty() {
         nodes.known.values().flatten().cloned().collect()
     } else {
         reached(targets, &needs)
@@ -109,13 +109,13 @@ pub fn check(input: &Input<'_>, flag: &'static str, name: &str) -> Result<(), Mi
 
 /// All nodes a flag may name, each with the unit it belongs to; none for those that are shared.
 struct Nodes {
-    known: BTreeMap<String, Option<Address>>,
+    known: BTreeMap<String, Option<NodeId>>,
 }
 
 impl Nodes {
     fn of(input: &Input<'_>) -> Self {
         let mut known = BTreeMap::new();
-        let mut add = |address: Address, unit: Option<&Address>| {
+        let mut add = |address: NodeId, unit: Option<&NodeId>| {
             known.insert(address.to_string(), unit.cloned());
         };
         let policy = input.wanted.policy().into_iter();
@@ -133,13 +133,13 @@ impl Nodes {
             let unit = crate::node::service::address(key);
             for kind in [Kind::Service, Kind::FrontendIp, Kind::PrivateLinkService, Kind::PublicIp]
             {
-                add(Address::new(kind, unit.name.clone()), Some(&unit));
+                add(NodeId::new(kind, unit.name.clone()), Some(&unit));
             }
         }
         let own = input.own();
         for unit in own.values() {
             add(unit.clone(), Some(unit));
-            add(Address::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
+            add(NodeId::new(Kind::EndpointConnection, unit.name.clone()), Some(unit));
         }
         for endpoint in input.endpoints() {
             for unit in endpoint.record().map(|(record, _)| record).into_iter().chain([endpoint.at])
@@ -173,16 +173,16 @@ impl Nodes {
         Err(Misnamed::NoNode { flag, address: name.to_owned(), meant })
     }
 
-    fn unit(&self, address: &Address) -> Option<Address> {
+    fn unit(&self, address: &NodeId) -> Option<NodeId> {
         self.known.get(&address.to_string()).cloned().flatten()
     }
 
     fn units(
         &self,
         flag: &'static str,
-        addresses: &[Address],
-    ) -> Result<BTreeSet<Address>, Misnamed> {
-        let unit = |address: &Address| {
+        addresses: &[NodeId],
+    ) -> Result<BTreeSet<NodeId>, Misnamed> {
+        let unit = |address: &NodeId| {
             self.check(flag, &address.to_string())?;
             self.unit(address)
                 .ok_or_else(|| Misnamed::Shared { flag, address: address.to_string() })
@@ -191,17 +191,17 @@ impl Nodes {
     }
 }
 
-type Needs = BTreeMap<Address, BTreeSet<Address>>;
+type Needs = BTreeMap<NodeId, BTreeSet<NodeId>>;
 
 /// What each unit needs. What is created needs what it depends on; what is deleted needs that what depends on it
 /// is deleted before.
 fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
     let (world, owners) = (input.live.world(), input.live.owners());
     let mut needs = Needs::new();
-    let mut need = |from: &Address, to: Address| {
+    let mut need = |from: &NodeId, to: NodeId| {
         needs.entry(from.clone()).or_default().insert(to);
     };
-    let goes = |unit: &Address| {
+    let goes = |unit: &NodeId| {
         let wanted = input.wanted.keys().any(|key| crate::node::service::address(key) == *unit);
         input.options.mode == Mode::Destroy || !wanted
     };
@@ -224,7 +224,7 @@ fn needs(input: &Input<'_>, nodes: &Nodes) -> Needs {
         }
     }
     // A name that goes is found by its endpoint's tag, so it goes before the tag does.
-    let kept = |(record, _, keeper)| Some((Option::<Address>::clone(&keeper)?, record));
+    let kept = |(record, _, keeper)| Some((Option::<NodeId>::clone(&keeper)?, record));
     for (endpoint, record) in records_leaving(input).into_iter().filter_map(kept) {
         need(&endpoint, record);
     }
@@ -251,8 +251,8 @@ fn turned(needs: &Needs) -> Needs {
 }
 
 /// These units, and all that is reached from them.
-fn reached(from: BTreeSet<Address>, edges: &Needs) -> BTreeSet<Address> {
-    let mut open: Vec<Address> = from.into_iter().collect();
+fn reached(from: BTreeSet<NodeId>, edges: &Needs) -> BTreeSet<NodeId> {
+    let mut open: Vec<NodeId> = from.into_iter().collect();
     let mut reached = BTreeSet::new();
     while let Some(unit) = open.pop() {
         if reached.insert(unit.clone()) {

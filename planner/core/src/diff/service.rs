@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::controller::outcome::{Outcome, Write};
@@ -23,6 +22,7 @@ use crate::kubernetes::validation::{self, Cause, Cluster, Taken};
 use crate::marks::SYNC_ANNOTATION;
 use crate::node::fields;
 use crate::node::service::{address, comparable, stack_of};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Mode, Op, Override, Refusal};
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -98,7 +98,7 @@ pub fn of_stack(input: &Input<'_>) -> Vec<Key> {
 fn unreadable(input: &Input<'_>, why: &str, part: &mut Part) {
     let message = format!("the Services could not be read ({why}), so nothing is planned for them");
     for name in input.wanted.keys() {
-        let address = Address::new(Kind::Service, name.to_string());
+        let address = NodeId::new(Kind::Service, name.to_string());
         let change = Change::new(
             address,
             Action::Keep,
@@ -238,7 +238,7 @@ fn refuse_invalid(
     for cause in &causes {
         let place = refusal::locate(&wanted.span, cause);
         let place = place.map_or_else(|| wanted.span.place(), |place| place.span.place());
-        let message = unknown::show(&refusal::told(cause));
+        let message = unknown::show(&refusal::message(cause));
         let mut found = Finding::new(rule::SERVICE_INVALID, address(key), message).help(
             live.and_then(|live| added_by(cause, wanted, live)).unwrap_or_else(|| {
                 let mut help = refusal::help(cause).to_owned();

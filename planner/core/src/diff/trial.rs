@@ -6,7 +6,6 @@
 
 use serde_json::{Value, json};
 
-use crate::address::Address;
 use crate::arm::allocator;
 use crate::arm::azure::{Azure, Done};
 use crate::arm::error::ArmError;
@@ -19,6 +18,7 @@ use crate::connection_status::ConnectionStatus;
 use crate::diagnostic::Span;
 use crate::join::{Endpoint, Join, Record};
 use crate::node::dns_record::Entry;
+use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -195,7 +195,7 @@ fn is_shown(world: &World, subnet: &ResourceId) -> bool {
 
 /// What is found where Azure refuses a write; nothing if the cause is reported already.
 pub(super) fn refused(
-    (at, place): (&Address, Option<&Span>),
+    (at, place): (&NodeId, Option<&Span>),
     error: &ArmError,
     found: &[Finding],
 ) -> Option<Finding> {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::LoadBalancer;
 use crate::arm::world::World;
 use crate::change::FieldDiff;
@@ -16,6 +15,7 @@ use crate::facts::{BackendPoolType, Fact, Facts, HealthProbeMode, Origin, TakenP
 use crate::field_diff;
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
+use crate::node_id::{Kind, NodeId};
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
 
@@ -112,7 +112,7 @@ pub(super) enum Proof {
 }
 
 /// The fields that a sync of every Service would change, by node; and the Services it would fail at.
-fn changed(prediction: &Prediction) -> BTreeSet<(Address, String)> {
+fn changed(prediction: &Prediction) -> BTreeSet<(NodeId, String)> {
     let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
     let mut changed = BTreeSet::new();
     for at in before.keys().chain(after.keys()) {
@@ -201,7 +201,7 @@ pub(super) fn hanging(mut difference: Difference, fact: Fact) -> Difference {
 }
 
 /// The addresses that a Service announces, where the controller would announce others.
-pub(super) fn status(prediction: &Prediction, at: &Address) -> Vec<FieldDiff> {
+pub(super) fn status(prediction: &Prediction, at: &NodeId) -> Vec<FieldDiff> {
     let is_it = |key: &&Key| address(key) == *at;
     let Some(key) = prediction.live.keys().find(is_it) else { return Vec::new() };
     let told = prediction.outcome(key).and_then(|outcome| outcome.status.as_ref());
@@ -248,7 +248,7 @@ impl Seen {
 }
 
 /// What a sync of every Service would change of the members of backend pools, which nodes do not show.
-pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDiff>> {
+pub(super) fn members(prediction: &Prediction) -> BTreeMap<NodeId, Vec<FieldDiff>> {
     let mut found = BTreeMap::new();
     for (key, balancer) in &prediction.before.load_balancers {
         let Some(after) = prediction.after.load_balancers.get(key) else { continue };
@@ -263,7 +263,7 @@ pub(super) fn members(prediction: &Prediction) -> BTreeMap<Address, Vec<FieldDif
             let mut diffs = field_diff::fields(Some(now), after.get(pool));
             diffs.retain(|it| it.path.starts_with("properties.loadBalancerBackendAddresses"));
             if !diffs.is_empty() {
-                let at = Address::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
+                let at = NodeId::new(Kind::BackendPool, format!("{}/{pool}", balancer.name()));
                 found.insert(at, diffs);
             }
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::change::Action;
 use crate::consumer::Consumer;
 use crate::field_diff;
@@ -14,6 +13,7 @@ use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::service::comparable;
 use crate::node::{View, endpoint_connection, service};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
 
@@ -57,7 +57,7 @@ impl Baseline {
     /// What a saved plan was made from. What the plan itself deletes or re-creates does not count.
     pub fn of_plan(saved: &SavedPlan) -> Self {
         let mut since = Self::default();
-        let remade = |address: &Address| {
+        let remade = |address: &NodeId| {
             saved.plan.changes.iter().any(|change| {
                 change.address == *address
                     && matches!(change.action, Action::Create | Action::Replace | Action::Delete)
@@ -83,7 +83,7 @@ impl Baseline {
     }
 
     /// What told a node from another of the same name.
-    pub(super) fn identity(&self, address: &Address, object: &str) -> Option<&str> {
+    pub(super) fn identity(&self, address: &NodeId, object: &str) -> Option<&str> {
         self.identities.get(&(address.kind, object.to_lowercase())).map(String::as_str)
     }
 
@@ -139,7 +139,7 @@ pub(super) fn compare(input: &Input<'_>, since: &Baseline, gathered: &mut Gather
 /// Adds a difference if a resource is another than it was; whether it is.
 fn gathered_if_another(
     since: &Baseline,
-    at: &Address,
+    at: &NodeId,
     object: &str,
     now: Option<&str>,
     mut cause: Cause,
@@ -184,7 +184,7 @@ fn gathered_if_another(
 /// A consumer that was let in and no longer is.
 fn consumer(
     since: &Baseline,
-    link: &Address,
+    link: &NodeId,
     was: &Consumer,
     now: Option<&Consumer>,
 ) -> Option<Difference> {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::world::World;
 use crate::change::FieldDiff;
 use crate::controller::predict::Change;
@@ -21,6 +20,7 @@ use crate::kubernetes::service::{Key, Service};
 use crate::node::View;
 use crate::node::service::{address, stack_of};
 use crate::node::sides::Nodes;
+use crate::node_id::{Kind, NodeId};
 use crate::prediction::{self, Prediction};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -116,7 +116,7 @@ fn syncs(input: &Input<'_>) -> Vec<Change> {
 impl Work<'_> {
     fn differences(&self) -> Vec<Found> {
         let (before, after) = self.nodes;
-        let addresses: BTreeSet<&Address> = before.keys().chain(after.keys()).collect();
+        let addresses: BTreeSet<&NodeId> = before.keys().chain(after.keys()).collect();
         let mut found: Vec<Found> = addresses
             .into_iter()
             .filter_map(|at| {
@@ -154,7 +154,7 @@ impl Work<'_> {
         all.max_by_key(rank).unwrap_or((None, Progress::Unknown))
     }
 
-    fn node(&self, at: &Address, before: Option<&View>, after: Option<&View>) -> Option<Found> {
+    fn node(&self, at: &NodeId, before: Option<&View>, after: Option<&View>) -> Option<Found> {
         let diffs = field_diff::fields(before.map(|it| it.fields()), after.map(|it| it.fields()));
         let node = before.or(after)?;
         let anew = before.zip(after).is_some_and(|(before, after)| {
@@ -322,7 +322,7 @@ impl Work<'_> {
                 }
                 let id = ResourceId::new(live.id());
                 let network = id.parent().map(|it| it.name().to_owned()).unwrap_or_default();
-                let at = Address::new(Kind::Subnet, format!("{network}/{}", id.name()));
+                let at = NodeId::new(Kind::Subnet, format!("{network}/{}", id.name()));
                 let message = format!(
                     "its Private Link Service policy is on again under {}; Azure then refuses changes of it",
                     link.name()

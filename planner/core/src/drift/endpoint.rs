@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
@@ -12,6 +11,7 @@ use crate::join::decision::{self, Asker, Decision};
 use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -53,7 +53,7 @@ pub(super) fn compare(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered)
 }
 
 /// What carries the stack's mark and no document names.
-fn left(join: &Join<'_>) -> Vec<(Address, ResourceId)> {
+fn left(join: &Join<'_>) -> Vec<(NodeId, ResourceId)> {
     let leaving = leaving(join.input);
     let endpoints = leaving.into_iter().filter_map(|live| {
         let id = ResourceId::new(live.id());
@@ -148,7 +148,7 @@ fn in_the_way(look: &Look<'_>, finding: &Finding, is_absent: bool) -> Difference
     found
 }
 
-fn missing(look: &Look<'_>, at: &Address, id: &ResourceId) -> Difference {
+fn missing(look: &Look<'_>, at: &NodeId, id: &ResourceId) -> Difference {
     let mut cause = Cause::by(By::Unknown);
     let before = look.since.and_then(|since| since.identity(at, id.as_str()));
     let message = if before.is_some() {
@@ -165,7 +165,7 @@ fn missing(look: &Look<'_>, at: &Address, id: &ResourceId) -> Difference {
 
 fn changed(
     look: &Look<'_>,
-    (at, id, system_data): (&Address, &ResourceId, Option<&Value>),
+    (at, id, system_data): (&NodeId, &ResourceId, Option<&Value>),
     mut differing: Vec<FieldDiff>,
 ) -> Option<Difference> {
     // That Azure failed it is told by itself.
@@ -224,7 +224,7 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
         }
         _ => return,
     };
-    let at = Address::new(Kind::EndpointConnection, endpoint.at.name.clone());
+    let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
     let object = Some(endpoint.id.as_str());
     let mut found = difference(class, &at, object, message, Cause::by(by));
     found.repair = match class {
@@ -239,7 +239,7 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
 /// Something that privlink writes and that Azure gave up on.
 fn unprovisioned(
     look: &Look<'_>,
-    (at, id, system_data): (&Address, &ResourceId, Option<&Value>),
+    (at, id, system_data): (&NodeId, &ResourceId, Option<&Value>),
     state: Option<&str>,
 ) -> Option<Difference> {
     let state = state.and_then(provisioning::failure)?;
@@ -268,8 +268,8 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
             };
             let decision = decision::decision(input, &asker);
             let other = decision::expecting_other(input, &asker).filter(|_| !is_own);
-            let told = told(look, link, (&consumer.status, is_own), decision);
-            let Some((class, by, mut message, mut repair)) = told else { continue };
+            let judged = judge(look, link, (&consumer.status, is_own), decision);
+            let Some((class, by, mut message, mut repair)) = judged else { continue };
             if let Some((approval, _)) = other {
                 message = format!(
                     "a consumer asks to connect to {} with another request message than EndpointApproval {} expects",
@@ -289,14 +289,14 @@ fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
     }
 }
 
-type Told = (Class, By, String, Repair);
+type Judged = (Class, By, String, Repair);
 
-fn told(
+fn judge(
     look: &Look<'_>,
     link: &PrivateLinkService,
     (status, is_own): (&ConnectionStatus, bool),
     decision: Option<Decision>,
-) -> Option<Told> {
+) -> Option<Judged> {
     let name = link.name();
     if let Some(decision) = decision {
         let wanted = decision.status();

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::input::Input;
+use crate::node_id::NodeId;
 use crate::planning::account;
 use crate::prediction::Prediction;
 use crate::unknown;
@@ -19,9 +19,9 @@ use super::{Class, Weight};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered {
     /// Nodes that were looked at.
-    pub(super) nodes: BTreeSet<Address>,
+    pub(super) nodes: BTreeSet<NodeId>,
     /// Nodes that could not be looked at.
-    pub(super) unreadable_nodes: BTreeSet<Address>,
+    pub(super) unreadable_nodes: BTreeSet<NodeId>,
     /// What differs.
     pub(super) differences: Vec<Difference>,
     /// What could not be read.
@@ -33,7 +33,7 @@ pub(super) struct Gathered {
 /// A difference without fields, to be filled in.
 pub(super) fn difference(
     class: Class,
-    address: &Address,
+    address: &NodeId,
     object: Option<&str>,
     message: impl Into<String>,
     cause: Cause,
@@ -71,7 +71,7 @@ pub(super) fn fields(diffs: Vec<FieldDiff>) -> Vec<Field> {
 
 impl Gathered {
     /// A node could not be looked at.
-    pub(super) fn unread(&mut self, address: &Address, why: &str) {
+    pub(super) fn unread(&mut self, address: &NodeId, why: &str) {
         self.nodes.insert(address.clone());
         self.unreadable_nodes.insert(address.clone());
         self.unreadable.push(Unread { what: address.to_string(), why: why.to_owned() });
@@ -100,7 +100,7 @@ impl Gathered {
         identity::give(input.wanted.name(), &mut self.differences);
         self.unreadable.sort();
         self.unreadable.dedup();
-        let state = |address: &Address| {
+        let state = |address: &NodeId| {
             if self.unreadable_nodes.contains(address) {
                 return State::Unreadable;
             }
@@ -114,7 +114,7 @@ impl Gathered {
             .max()
             .unwrap_or(State::InSync)
         };
-        let node = |address: &Address| Node {
+        let node = |address: &NodeId| Node {
             address: address.clone(),
             title: account::title(as_it_is, address, None),
             state: state(address),

@@ -43,13 +43,13 @@ fn id(stack: &str, difference: &Difference, with_message: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::{Address, Kind};
     use crate::drift::Class;
     use crate::drift::gathered::difference;
     use crate::drift::report::{By, Cause, Field};
+    use crate::node_id::{Kind, NodeId};
 
     fn of(name: &str, class: Class, message: &str, found: &str) -> Difference {
-        let address = Address::new(Kind::PrivateEndpoint, name);
+        let address = NodeId::new(Kind::PrivateEndpoint, name);
         let mut difference = difference(class, &address, None, message, Cause::by(By::Unknown));
         difference.fields = vec![Field {
             path: "properties.tags".to_owned(),

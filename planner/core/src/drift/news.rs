@@ -25,7 +25,7 @@ pub fn compare(report: &mut Report, earlier: &Report) {
         stack_since(stack, before.get(&name(&folder, stack)).copied());
     }
     report.compared = true;
-    report.settle();
+    report.sort_and_count();
 }
 
 fn stack_since(stack: &mut StackReport, earlier: Option<&StackReport>) {
@@ -65,14 +65,14 @@ fn known(stack: &StackReport) -> BTreeMap<String, Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::{Address, Kind};
     use crate::drift::gathered::difference;
     use crate::drift::report::{By, Cause, Ignored};
     use crate::drift::{Class, Unread};
+    use crate::node_id::{Kind, NodeId};
 
     fn report(at: &str, names: &[&str]) -> Report {
         let of = |name: &&str| {
-            let address = Address::new(Kind::PrivateEndpoint, *name);
+            let address = NodeId::new(Kind::PrivateEndpoint, *name);
             let cause = Cause::by(By::Unknown);
             let mut it = difference(Class::Disconnected, &address, None, "it is so", cause);
             it.id = (*name).to_owned();

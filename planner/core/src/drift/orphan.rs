@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Kind};
 use crate::annotation::keys;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 use super::Class;
@@ -45,7 +45,7 @@ pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &m
             && !served
             && name.split('-').all(|part| seen.prediction.owners().of_name(part).is_none())
         {
-            let at = Address::new(Kind::PublicIp, name);
+            let at = NodeId::new(Kind::PublicIp, name);
             gathered.push(left(seen, &at, address.id(), "no Service has it"));
         }
     }
@@ -77,7 +77,7 @@ fn is_made_name(name: &str) -> bool {
         && base.len() == 32
 }
 
-fn left(seen: &Seen, at: &Address, id: &str, message: &str) -> Difference {
+fn left(seen: &Seen, at: &NodeId, id: &str, message: &str) -> Difference {
     let mut cause = Cause::by(By::Controller);
     cause.last_modified = last_modified(&seen.prediction.before, &ResourceId::new(id));
     let message = format!("{message}: it was left behind");
@@ -98,7 +98,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
             continue;
         }
         if is_made_name(name) {
-            let at = Address::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
+            let at = NodeId::new(Kind::FrontendIp, format!("{}/{name}", balancer.name()));
             let mut found = left(seen, &at, child.as_str(), "no Service owns it");
             found.repair = Some(repair::delete_frontend(&id, name));
             gathered.push(found);
@@ -121,7 +121,7 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
         "it has {} of other owners, which the controller leaves alone and which keep it from being deleted",
         lists.join(" and ")
     );
-    let at = Address::new(Kind::LoadBalancer, balancer.name());
+    let at = NodeId::new(Kind::LoadBalancer, balancer.name());
     let cause = Cause::by(By::Unknown);
     gathered.push(difference(Class::Foreign, &at, Some(id.as_str()), message, cause));
 }

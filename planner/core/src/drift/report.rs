@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::plan::Need;
 use crate::shard::{self, Shard};
 
@@ -53,12 +53,12 @@ impl Report {
             stacks,
             summary: Summary::default(),
         };
-        report.settle();
+        report.sort_and_count();
         report
     }
 
     /// Sorts the stacks, and counts what is in them.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn sort_and_count(&mut self) {
         self.stacks
             .sort_by(|one, other| (&one.stack, &one.source).cmp(&(&other.stack, &other.source)));
         let mut summary = Summary { stacks: self.stacks.len(), ..Summary::default() };
@@ -68,7 +68,7 @@ impl Report {
             summary.notes += stack.count(Weight::Note);
             summary.ignored += stack.differences.iter().filter(|it| it.ignored.is_some()).count();
             summary.unused_ignores += stack.unused_ignores.len();
-            summary.new += stack.told().filter(|it| it.is_new).count();
+            summary.new += stack.counted().filter(|it| it.is_new).count();
             summary.gone += stack.gone.len();
             summary.unreadable += stack.unreadable.len();
             summary.failed += usize::from(stack.error.is_some());
@@ -107,7 +107,7 @@ impl Report {
             first.stacks.extend(report.stacks);
         }
         let mut merged = merged.ok_or("there is no report")?;
-        merged.settle();
+        merged.sort_and_count();
         let twice = merged.stacks.windows(2).find_map(|pair| match pair {
             [one, other] if (&one.stack, &one.source) == (&other.stack, &other.source) => {
                 Some(one.source.clone())
@@ -283,13 +283,13 @@ impl StackReport {
     }
 
     /// The differences that nobody ignores.
-    pub fn told(&self) -> impl Iterator<Item = &Difference> {
+    pub fn counted(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|it| it.ignored.is_none())
     }
 
     /// How many differences weigh so, but for those that are ignored.
     pub fn count(&self, weight: Weight) -> usize {
-        self.told().filter(|it| it.class.weight() == weight).count()
+        self.counted().filter(|it| it.class.weight() == weight).count()
     }
 
     /// Where its desired state was read, below the folder of all stacks.
@@ -306,7 +306,7 @@ impl StackReport {
     }
 
     /// The differences of an object.
-    pub fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Difference> {
+    pub fn of<'a>(&'a self, address: &'a NodeId) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.address == *address)
     }
 }
@@ -334,7 +334,7 @@ pub enum ScreenSource {
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// As people call it.
     pub title: String,
     /// How it stands: the worst of its differences.
@@ -370,7 +370,7 @@ pub struct Difference {
     /// How much that weighs.
     pub weight: Weight,
     /// The object.
-    pub address: Address,
+    pub address: NodeId,
     /// As people call it: `Private Link Service my-pls`.
     pub title: String,
     /// Its name in its own control plane: an ARM id, or `namespace/name`.

@@ -63,10 +63,10 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::{Address, Kind};
+    use crate::node_id::{Kind, NodeId};
 
     fn event(step: usize, kind: EventKind) -> Event {
-        let address = Some(Address::new(Kind::Service, "default/web"));
+        let address = Some(NodeId::new(Kind::Service, "default/web"));
         Event { at: String::new(), step: Some(step), address, kind }
     }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, Kind};
 use crate::change::short;
 use crate::change::{Action, Actor, Change, Effect, FieldDiff, one_line as shown};
 use crate::consumer::Consumer;
@@ -15,6 +14,7 @@ use crate::kubernetes::service::Key;
 use crate::marks::SYNC_ANNOTATION;
 use crate::names::folded;
 use crate::node::private_link_service;
+use crate::node_id::{Kind, NodeId};
 use crate::planned::Planned;
 use crate::resource_id::ResourceId;
 
@@ -126,7 +126,7 @@ pub(super) fn beside(
     let change = change?;
     let chain = || std::iter::once(change).chain(causes);
     let service = chain().find(|it| it.address.kind == Kind::Service)?;
-    let link = Address::new(Kind::PrivateLinkService, service.address.name.clone());
+    let link = NodeId::new(Kind::PrivateLinkService, service.address.name.clone());
     let cut = planned.plan.changes.iter().find(|it| it.address == link)?;
     let Effect::ConsumersDisconnected(consumers) = &cut.effect else { return None };
     let (namespace, name) = service.address.name.split_once('/')?;

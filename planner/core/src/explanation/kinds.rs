@@ -1,6 +1,6 @@
 //! What kinds of objects are, and where to read more of them.
 
-use crate::address::Kind;
+use crate::node_id::Kind;
 use crate::rule::basis::link::{
     APPROVE, BALANCER, DNS, ENDPOINT, INTERNAL, KUBERNETES, LINK, PUBLIC_IP, SECURITY, SERVICE,
     SUBNET,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{Frontier, State};
-use crate::address::{Address, Kind};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Op, Step};
 
 /// Steps that need steps before them, and want some of three locks.
@@ -17,7 +17,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         numbered
             .map(|(id, (needs, locks))| Step {
                 id,
-                change: Address::new(Kind::PrivateEndpoint, id.to_string()),
+                change: NodeId::new(Kind::PrivateEndpoint, id.to_string()),
                 op: Op::DeleteResource { id: id.to_string() },
                 needs: needs.into_iter().filter(|need| (1..id).contains(need)).collect(),
                 locks: locks.into_iter().map(|lock| format!("Lock{lock}")).collect(),

@@ -1,9 +1,9 @@
 //! Whom a write disconnects, and by what.
 
-use crate::address::Kind;
 use crate::change::{Change, Effect};
 use crate::controller::outcome::Reason;
 use crate::kubernetes::service::Key;
+use crate::node_id::Kind;
 use crate::planned::Planned;
 use crate::resource_id::ResourceId;
 

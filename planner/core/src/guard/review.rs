@@ -124,8 +124,8 @@ pub fn read(body: &[u8]) -> Result<Request, Error> {
         serde_json::from_slice(body).map_err(|why| Error::Malformed(why.to_string()))?;
     let Review { api_version, kind, request } = review;
     if api_version != API_VERSION || kind != KIND {
-        let told = |text: String| if text.is_empty() { "nothing".to_owned() } else { text };
-        return Err(Error::Other(format!("{} of {}", told(kind), told(api_version))));
+        let or_nothing = |text: String| if text.is_empty() { "nothing".to_owned() } else { text };
+        return Err(Error::Other(format!("{} of {}", or_nothing(kind), or_nothing(api_version))));
     }
     let asked = request.filter(|it| !it.uid.is_empty()).ok_or(Error::NoRequest)?;
     let object = asked.object.filter(|it| !it.is_null());

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::{
     ARecord, GroupRecord, PrivateLinkService, Reference, Rule, SecurityRule,
 };
@@ -13,6 +12,7 @@ use crate::join::decision;
 use crate::node::dns_record::Entry;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{Example, basis, rules};
@@ -25,7 +25,7 @@ use crate::join::Join;
 /// whoever connects to its Services.
 fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
     let mut told = BTreeSet::new();
-    let mut tell = |at: Address, status: &ConnectionStatus, of: &str| {
+    let mut tell = |at: NodeId, status: &ConnectionStatus, of: &str| {
         let message = match status {
             ConnectionStatus::Other(other) if other.is_empty() => {
                 format!("{of} shows no state of the connection, which is not taken for connected")
@@ -46,7 +46,7 @@ fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
     };
     for endpoint in join.endpoints() {
         if let Some(connection) = endpoint.connection() {
-            let at = Address::new(Kind::EndpointConnection, endpoint.at.name.clone());
+            let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
             tell(at, &connection.status, "the endpoint");
         }
     }
@@ -127,7 +127,7 @@ pub(crate) fn traffic_denied(join: &Join<'_>, findings: &mut Vec<Finding>) {
         if let Some(rule) = first.filter(|rule| denies_all(rule)) {
             findings.push(finding(
                 TRAFFIC_DENIED,
-                Address::new(Kind::SecurityRule, format!("{}/{}", live.name(), rule.name())),
+                NodeId::new(Kind::SecurityRule, format!("{}/{}", live.name(), rule.name())),
                 format!(
                     "it denies all that comes in, and with priority {} it is the first rule: nothing reaches the nodes",
                     rule.properties.priority.unwrap_or_default()
@@ -193,7 +193,7 @@ pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
             if is_empty && used.any(|rule| leads_to(rule, &id)) {
                 findings.push(finding(
                     EMPTY_POOL,
-                    Address::new(
+                    NodeId::new(
                         Kind::BackendPool,
                         format!("{}/{}", balancer.name(), pool.name()),
                     ),

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::Reference;
 use crate::arm::world::World;
 use crate::join::Join;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -15,7 +15,7 @@ use crate::rule::{Example, basis, rules};
 use super::{Check, finding};
 
 /// The state of each thing in Azure that the stack's Services stand on, by its address; none where Azure shows none.
-fn footing(join: &Join<'_>) -> BTreeMap<Address, Footing> {
+fn footing(join: &Join<'_>) -> BTreeMap<NodeId, Footing> {
     let world = &join.prediction.before;
     let mut found = BTreeMap::new();
     for (at, node) in join.prediction.nodes_before() {
@@ -25,7 +25,7 @@ fn footing(join: &Join<'_>) -> BTreeMap<Address, Footing> {
         match at.kind {
             Kind::FrontendIp => {
                 let Some(id) = node.id.parent() else { continue };
-                let at = Address::new(Kind::LoadBalancer, id.name());
+                let at = NodeId::new(Kind::LoadBalancer, id.name());
                 if found.contains_key(&at) {
                     continue;
                 }
@@ -58,7 +58,7 @@ fn footing(join: &Join<'_>) -> BTreeMap<Address, Footing> {
     if !found.is_empty() && !group.is_empty() {
         let groups = world.network_security_groups.values();
         for live in groups.filter(|it| it.name().eq_ignore_ascii_case(group)) {
-            let at = Address::new(Kind::SecurityRule, format!("{}/*", live.name()));
+            let at = NodeId::new(Kind::SecurityRule, format!("{}/*", live.name()));
             let state = live.properties.provisioning_state.as_ref();
             found.insert(at, Footing::new(&ResourceId::new(live.id()), state));
         }
@@ -79,11 +79,11 @@ impl Footing {
 }
 
 /// A subnet that something has its addresses in.
-fn subnet(world: &World, reference: &Reference) -> Option<(Address, Footing)> {
+fn subnet(world: &World, reference: &Reference) -> Option<(NodeId, Footing)> {
     let id = ResourceId::new(reference.id());
     let live = world.subnets.get(&id.key())?;
     let network = id.parent().unwrap_or_default();
-    let at = Address::new(Kind::Subnet, format!("{}/{}", network.name(), id.name()));
+    let at = NodeId::new(Kind::Subnet, format!("{}/{}", network.name(), id.name()));
     Some((at, Footing::new(&id, live.properties.provisioning_state.as_ref())))
 }
 

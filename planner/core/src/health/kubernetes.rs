@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::service::address;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
@@ -89,7 +89,7 @@ pub(crate) fn no_ready_node(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for balancer in balancers.collect::<BTreeSet<String>>() {
         findings.push(finding(
             NO_READY_NODE,
-            Address::new(Kind::LoadBalancer, balancer),
+            NodeId::new(Kind::LoadBalancer, balancer),
             message.clone(),
             "Look at the Nodes: `kubectl get nodes`.",
         ));

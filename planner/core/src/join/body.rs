@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::arm::resource::{
     EndpointAddress, EndpointAddressProperties, PrivateEndpoint as Live, PrivateEndpointProperties,
     Reference, ServiceConnection, ServiceConnectionProperties,
@@ -18,6 +17,7 @@ use crate::location;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::dns_record;
 use crate::node::private_endpoint::{self, OWN_TAGS, comparable, live_connection};
+use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -131,7 +131,7 @@ fn takes_message(live: &Live) -> bool {
 
 /// What is found where the request message is another one, and would not land.
 pub(super) fn message_that_stays(
-    (at, wanted): (&Address, &PrivateEndpoint),
+    (at, wanted): (&NodeId, &PrivateEndpoint),
     live: &Live,
     body: &Live,
 ) -> Option<Finding> {

@@ -1,11 +1,11 @@
 //! A desired private endpoint beside the live one, with both ends of its connection.
 
-use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
 use crate::desired::PrivateEndpoint;
 use crate::input::{Input, Named};
 use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner};
+use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -23,7 +23,7 @@ pub(crate) struct Endpoint<'a> {
     input: &'a Input<'a>,
     prediction: &'a Prediction,
     /// Its address.
-    pub(crate) at: Address,
+    pub(crate) at: NodeId,
     /// Its id.
     pub(crate) id: ResourceId,
     /// Its document.

@@ -29,7 +29,7 @@ const OF_PARAMETERS: [&str; 7] = [
 
 /// The Service as its controller writes it over a live one: with the owner, its own labels and, where the input may lack
 /// parameters, what those may say, as they are live.
-pub(super) fn settled(mut manifest: Value, by: &MadeBy, live: Option<&Value>) -> Value {
+pub(super) fn as_written(mut manifest: Value, by: &MadeBy, live: Option<&Value>) -> Value {
     let Some(live) = live else { return manifest };
     if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
         if let Some(owners) = live.at("/metadata/ownerReferences") {

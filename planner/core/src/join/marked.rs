@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateEndpoint, PrivateLinkService};
 use crate::arm::world::World;
 use crate::input::Input;
 use crate::node::dns_record::{self, tag};
 use crate::node::private_endpoint::{owner, stack_of};
 use crate::node::{private_link_service, service};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Mode;
 use crate::resource_id::ResourceId;
 use crate::snapshot::Observation;
@@ -20,7 +20,7 @@ use crate::snapshot::Observation;
 #[derive(Clone, Debug)]
 pub(crate) struct Marked<'a> {
     /// Its address.
-    pub(crate) at: Address,
+    pub(crate) at: NodeId,
     /// The object.
     pub(crate) live: &'a Value,
 }
@@ -102,10 +102,10 @@ pub(crate) fn without(mut world: World, leaving: &[Arc<PrivateEndpoint>]) -> Wor
 }
 
 /// The live records of this stack.
-pub(crate) fn records_written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
+pub(crate) fn records_written(input: &Input<'_>) -> Vec<(NodeId, ResourceId)> {
     let of_record = |id: ResourceId| {
         let zone = id.parent()?;
-        Some((Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
+        Some((NodeId::new(Kind::DnsRecord, format!("{}/{}", zone.name(), id.name())), id))
     };
     let ours = |record: &&Value| input.wanted.owns(dns_record::stack_of(record));
     let ids = input.live.records().filter(ours).filter_map(|record| record.get("id")?.as_str());
@@ -113,7 +113,7 @@ pub(crate) fn records_written(input: &Input<'_>) -> Vec<(Address, ResourceId)> {
 }
 
 /// The live records of this stack that are to be deleted, each with the endpoint whose tag names it.
-pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Option<Address>)> {
+pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(NodeId, ResourceId, Option<NodeId>)> {
     if !input.prunes() {
         return Vec::new();
     }
@@ -127,7 +127,7 @@ pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Op
         return Vec::new();
     }
     let keepers = keepers(input);
-    let kept = |(at, id): (Address, ResourceId)| {
+    let kept = |(at, id): (NodeId, ResourceId)| {
         let keeper = keepers.get(&id.key()).cloned();
         (at, id, keeper)
     };
@@ -135,7 +135,7 @@ pub(crate) fn records_leaving(input: &Input<'_>) -> Vec<(Address, ResourceId, Op
 }
 
 /// The live endpoints of this stack, by the record that their tag names, in lower case.
-fn keepers(input: &Input<'_>) -> BTreeMap<String, Address> {
+fn keepers(input: &Input<'_>) -> BTreeMap<String, NodeId> {
     let own = input.own();
     let kept = input.live.endpoints().filter_map(|live| {
         let id = ResourceId::new(live.get("id")?.as_str()?);

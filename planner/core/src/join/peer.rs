@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::{PrivateEndpoint as Live, PrivateLinkService};
 use crate::connection_status::ConnectionStatus;
 use crate::input::Input;
 use crate::node::private_endpoint::{LiveConnection, live_connection};
 use crate::node::private_link_service;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
@@ -85,7 +85,7 @@ pub(super) fn forgot(
 /// mirroring").
 pub(super) fn disagreement(
     prediction: &Prediction,
-    (at, id): (&Address, &ResourceId),
+    (at, id): (&NodeId, &ResourceId),
     live: &Live,
 ) -> Option<Finding> {
     let (connection, link) = both(prediction, live)?;
@@ -106,5 +106,5 @@ pub(super) fn disagreement(
             link.name()
         ),
     };
-    Some(Finding::new(rule::CONNECTION_DISAGREES, Address::new(Kind::EndpointConnection, at.name.clone()), message).help("Azure settles this within minutes; if it stays, re-create the endpoint with --replace."))
+    Some(Finding::new(rule::CONNECTION_DISAGREES, NodeId::new(Kind::EndpointConnection, at.name.clone()), message).help("Azure settles this within minutes; if it stays, re-create the endpoint with --replace."))
 }

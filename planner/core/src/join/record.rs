@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::address::Address;
 use crate::change::FieldDiff;
 use crate::desired::{Dns, PrivateEndpoint};
 use crate::diagnostic::Spanned;
 use crate::field_diff;
 use crate::input::Input;
 use crate::node::dns_record::{Entry, group, place_of, record, target, zone_id};
+use crate::node_id::NodeId;
 use crate::prediction::Prediction;
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -19,7 +19,7 @@ use super::endpoint::ILL_FORMED;
 /// A desired record or zone group, joined.
 pub(crate) struct Record<'a> {
     /// Its address.
-    pub(crate) at: Address,
+    pub(crate) at: NodeId,
     /// Its id.
     pub(crate) id: ResourceId,
     /// Whether it stands for itself: a zone group is a part of its endpoint.

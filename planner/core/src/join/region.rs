@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::arm::address::parse_range;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
 use crate::location;
+use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -27,7 +27,7 @@ pub(crate) enum Region<'a> {
 
 impl Region<'_> {
     /// What is found where the region is not known.
-    pub(crate) fn finding(&self, at: &Address, endpoint: &PrivateEndpoint) -> Option<Finding> {
+    pub(crate) fn finding(&self, at: &NodeId, endpoint: &PrivateEndpoint) -> Option<Finding> {
         let (network, why) = match self {
             Self::Known(_) => return None,
             Self::NoNetwork(network) => (network, "is not there"),
@@ -66,7 +66,7 @@ pub(super) fn region<'a>(
 }
 
 /// Whether an endpoint is to be in another region than its virtual network, which Azure refuses.
-fn elsewhere(endpoint: &PrivateEndpoint, network: &Value, at: &Address) -> Option<Finding> {
+fn elsewhere(endpoint: &PrivateEndpoint, network: &Value, at: &NodeId) -> Option<Finding> {
     let wanted = endpoint.location.as_ref()?;
     let lies = network.get("location")?.as_str()?;
     if location::is_same(&wanted.value, lies) {
@@ -85,7 +85,7 @@ pub(super) fn misplaced(
     input: &Input<'_>,
     endpoint: &PrivateEndpoint,
     subnet: &ResourceId,
-    at: &Address,
+    at: &NodeId,
 ) -> Option<Finding> {
     let parent = subnet.parent()?;
     let Observation::Present(network) = input.live.resource(&parent) else { return None };

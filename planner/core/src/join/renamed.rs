@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::Address;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::desired::{PrivateEndpoint, Target};
 use crate::facts::Facts;
 use crate::input::{Input, Named, Options};
 use crate::inventory::Inventory;
 use crate::node::private_endpoint::live_connection;
+use crate::node_id::NodeId;
 use crate::plan::{Finding, Mode};
 use crate::resource_id::ResourceId;
 use crate::rule;
 use crate::snapshot::Observation;
-use crate::wanted::{Settled, Wanted};
+use crate::wanted::{Identified, Wanted};
 
 use super::marked::leaving;
 
@@ -22,19 +22,19 @@ use super::marked::leaving;
 /// names just one is in its group and subnet and reaches what it wants.
 ///
 /// Nothing reads desired state beside what is live but through this, so that all agree on which endpoint is which.
-pub fn settle<'a>(
+pub fn identify<'a>(
     wanted: impl Into<Wanted<'a>>,
     live: &Inventory<'_>,
     facts: &Facts,
     options: &Options,
-) -> Settled<'a> {
-    let settled = Settled::new(wanted.into(), live, &facts.subscription);
-    let renamed = renamed(&Input::new(&settled, live, facts, options));
+) -> Identified<'a> {
+    let identified = Identified::new(wanted.into(), live, &facts.subscription);
+    let renamed = renamed(&Input::new(&identified, live, facts, options));
     if renamed.is_empty() {
-        return settled;
+        return identified;
     }
-    let wanted = settled.into_wanted().with_endpoints(renamed);
-    Settled::new(wanted, live, &facts.subscription)
+    let wanted = identified.into_wanted().with_endpoints(renamed);
+    Identified::new(wanted, live, &facts.subscription)
 }
 
 /// The endpoints whose documents were renamed.
@@ -91,7 +91,7 @@ fn reaches(inventory: &Inventory<'_>, live: &Live, wanted: &PrivateEndpoint) -> 
 }
 
 /// What a plan says of an endpoint whose document was renamed.
-pub(super) fn finding(at: &Address, endpoint: &PrivateEndpoint) -> Option<Finding> {
+pub(super) fn finding(at: &NodeId, endpoint: &PrivateEndpoint) -> Option<Finding> {
     let name = &endpoint.resource_name().value;
     endpoint.is_renamed.then(|| Finding::new(rule::ENDPOINT_RENAMED, at.clone(), format!("its document was renamed; the endpoint keeps its name in Azure, {name}")).help(format!(
             "Write `name: {name}` under `spec` to say so. To get an endpoint with the new name instead, \

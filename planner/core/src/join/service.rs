@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::change::{Actor, FieldDiff};
 use crate::desired;
 use crate::document::Services;
@@ -17,6 +16,7 @@ use crate::kubernetes::server_side_apply::{self, Conflict, Manager, SERVICE, Wri
 use crate::kubernetes::service::Key;
 use crate::marks::FIELD_MANAGER;
 use crate::node::service::{address, comparable, mark, stack_of};
+use crate::node_id::NodeId;
 use crate::unknown;
 use crate::writer::{Writers, is_own};
 
@@ -31,7 +31,7 @@ pub(crate) struct Service<'a> {
     /// Its namespace and name.
     pub(crate) key: &'a Key,
     /// Its address.
-    pub(crate) at: Address,
+    pub(crate) at: NodeId,
     /// As its manifest says.
     pub(crate) wanted: &'a desired::Service,
     /// The live one.
@@ -65,7 +65,7 @@ impl<'a> Service<'a> {
         self.manifest.get_or_init(|| {
             let manifest = self.wanted.manifest.clone();
             let mut manifest = match &self.wanted.made_by {
-                Some(by) => made::settled(manifest, by, self.live),
+                Some(by) => made::as_written(manifest, by, self.live),
                 None => manifest,
             };
             if self.actor == Actor::Privlink {

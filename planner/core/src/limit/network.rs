@@ -153,7 +153,7 @@ mod tests {
         };
         let (desired, facts, options) = (wanted(), Facts::default(), Options::default());
         let live = Inventory::of(&snapshot);
-        let wanted = join::settle(&desired, &live, &facts, &options);
+        let wanted = join::identify(&desired, &live, &facts, &options);
         let mut uses = networks(&Input::new(&wanted, &live, &facts, &options));
         assert_eq!(uses.len(), 1);
         uses.remove(0)

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::arm::arm_type::ArmType;
 use crate::arm::resource::{
     ARecord, PrivateEndpoint as Live, RecordSet, RecordSetProperties, ZoneConfig,
@@ -14,6 +13,7 @@ use crate::arm::resource::{
 use crate::arm::world::World;
 use crate::desired::{Dns, PrivateEndpoint};
 use crate::marks::{DNS_TAG, STACK_TAG};
+use crate::node_id::{Kind, NodeId};
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 
@@ -33,16 +33,16 @@ pub fn zone_id(zone: &str, endpoint: &ResourceId) -> ResourceId {
 }
 
 /// The resource an endpoint's name is kept in, and its address.
-pub fn target(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<(Address, ResourceId)> {
+pub fn target(endpoint: &PrivateEndpoint, id: &ResourceId) -> Option<(NodeId, ResourceId)> {
     match endpoint.dns.as_ref()? {
         Dns::Record { zone, name } => {
             let zone = zone_id(zone, id);
-            let address = Address::new(Kind::DnsRecord, format!("{}/{}", zone.name(), name.value));
+            let address = NodeId::new(Kind::DnsRecord, format!("{}/{}", zone.name(), name.value));
             Some((address, zone.child("A", name)))
         }
         Dns::ZoneGroup { name, .. } => {
             let name = name.as_ref().map_or("default", |name| name.as_str());
-            let address = Address::new(Kind::DnsRecord, format!("{}/{name}", id.name()));
+            let address = NodeId::new(Kind::DnsRecord, format!("{}/{name}", id.name()));
             Some((address, id.child("privateDnsZoneGroups", name)))
         }
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{Address, Kind};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 /// The address of the connection of an endpoint.
-pub fn address(endpoint: &str, own: &BTreeMap<String, Address>) -> Address {
+pub fn address(endpoint: &str, own: &BTreeMap<String, NodeId>) -> NodeId {
     let id = ResourceId::new(endpoint);
     let name = own.get(&id.key()).map_or_else(
         || {
@@ -15,5 +15,5 @@ pub fn address(endpoint: &str, own: &BTreeMap<String, Address>) -> Address {
         },
         |address| address.name.clone(),
     );
-    Address::new(Kind::EndpointConnection, name)
+    NodeId::new(Kind::EndpointConnection, name)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::{Frontend, LoadBalancer, Probe, Resource, Rule};
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 /// The id of a frontend.
@@ -22,7 +22,7 @@ pub(crate) fn node(
     frontend: &Arc<Frontend>,
     rules: &Rules<'_>,
     owners: &Arc<Owners>,
-) -> (Address, View) {
+) -> (NodeId, View) {
     let name = frontend.name();
     let id = id(balancer, frontend);
     let service = owners.of_frontend(&id);
@@ -40,7 +40,7 @@ pub(crate) fn node(
     let mut view = plain(id.as_str(), service, move || on_it.fields());
     let subnet = frontend.properties.subnet.as_ref();
     view.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
-    (Address::new(Kind::FrontendIp, address), view)
+    (NodeId::new(Kind::FrontendIp, address), view)
 }
 
 /// A rule, with its probe's name and the probe, as far as it has one.

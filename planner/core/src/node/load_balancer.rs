@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::{Frontend, LoadBalancer};
 use crate::node::fields::clean;
 use crate::node::{Known, Owners, View, plain};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 use super::frontend_ip::{self, Rules};
@@ -19,7 +19,7 @@ pub(crate) fn nodes(
     balancer: &LoadBalancer,
     owners: &Arc<Owners>,
     known: Known<'_, LoadBalancer>,
-) -> Vec<(Address, Arc<View>)> {
+) -> Vec<(NodeId, Arc<View>)> {
     let mut nodes = Vec::new();
     let name = balancer.name();
     let (location, tags) = (balancer.location.clone(), balancer.tags.clone());
@@ -27,17 +27,17 @@ pub(crate) fn nodes(
     let fields = move || clean(&json!({"location": location, "sku": sku, "tags": tags}));
     let mut view = plain(balancer.id(), None, fields);
     view.identity.clone_from(&balancer.properties.resource_guid);
-    nodes.push((Address::new(Kind::LoadBalancer, name), Arc::new(view)));
+    nodes.push((NodeId::new(Kind::LoadBalancer, name), Arc::new(view)));
     for pool in balancer.properties.backend_address_pools.iter().flatten() {
         let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
-        let address = Address::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
+        let address = NodeId::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
         let called = pool.name().to_owned();
         let view = plain(id.as_str(), None, move || json!({"name": called}));
         nodes.push((address, Arc::new(view)));
     }
     let rules = Rules::of(balancer);
     let before = known.map(|(other, _)| (frontends(other), Rules::of(other)));
-    let known: BTreeMap<&str, &(Address, Arc<View>)> =
+    let known: BTreeMap<&str, &(NodeId, Arc<View>)> =
         known.into_iter().flat_map(|(_, nodes)| nodes).map(|it| (it.1.id.as_str(), it)).collect();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
         let id = frontend_ip::id(balancer, frontend);

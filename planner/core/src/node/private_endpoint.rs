@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::arm::arm_type::ArmType;
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::arm::world::World;
@@ -14,6 +13,7 @@ use crate::desired::PrivateEndpoint;
 use crate::desired::Subnet;
 use crate::marks::{DNS_TAG, PROTECT_TAG, STACK_TAG};
 use crate::node::Owners;
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 use super::service;
@@ -21,8 +21,8 @@ use super::service;
 pub(crate) const TYPE: &str = ArmType::PrivateEndpoint.name();
 
 /// The address of an endpoint.
-pub fn address(name: &str) -> Address {
-    Address::new(Kind::PrivateEndpoint, name)
+pub fn address(name: &str) -> NodeId {
+    NodeId::new(Kind::PrivateEndpoint, name)
 }
 
 /// The id of a desired endpoint; `subscription` is that of documents that name none.
@@ -47,7 +47,7 @@ pub fn status(live: &Value) -> Option<ConnectionStatus> {
 }
 
 /// The Service whose Private Link Service a live endpoint reaches.
-pub fn service_of(live: &Live, world: &World, owners: &Owners) -> Option<Address> {
+pub fn service_of(live: &Live, world: &World, owners: &Owners) -> Option<NodeId> {
     let target = live_connection(live)?.target?;
     let link = world.private_link_services.get(&target.to_lowercase())?;
     owners.of_link(link).map(service::address)

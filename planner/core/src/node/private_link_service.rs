@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PrivateLinkService;
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
+use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
 /// The address of a Private Link Service: its frontend's Service, or where it lies.
-pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> Address {
+pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> NodeId {
     let id = ResourceId::new(service.id());
     let owner = owners.of_link(service);
     let name = owner.map_or_else(
         || format!("{}/{}", id.resource_group().unwrap_or_default(), id.name()),
         ToString::to_string,
     );
-    Address::new(Kind::PrivateLinkService, name)
+    NodeId::new(Kind::PrivateLinkService, name)
 }
 
-pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (Address, View) {
+pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (NodeId, View) {
     let own = Arc::clone(service);
     let mut view = plain(service.id(), owners.of_link(service), move || clean(own.as_ref()));
     let nat = service.properties.ip_configurations.iter().flatten().next();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::address::{Address, Kind};
 use crate::arm::resource::PublicIpAddress;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
+use crate::node_id::{Kind, NodeId};
 
-pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (Address, View) {
+pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (NodeId, View) {
     let service = address.name().split('-').find_map(|part| owners.of_name(part));
     let name = match service {
         Some(key) if address.name().ends_with("-IPv6") => format!("{key}/IPv6"),
@@ -16,5 +16,5 @@ pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (Address,
     };
     let own = Arc::clone(address);
     let view = plain(address.id(), service, move || clean(own.as_ref()));
-    (Address::new(Kind::PublicIp, name), view)
+    (NodeId::new(Kind::PublicIp, name), view)
 }

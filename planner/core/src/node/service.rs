@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::address::{Address, Kind};
 use crate::kubernetes::service::Key;
 use crate::marks::STACK_LABEL;
+use crate::node_id::{Kind, NodeId};
 use crate::pointer::At;
 
 /// The address of a Service.
-pub fn address(key: &Key) -> Address {
-    Address::new(Kind::Service, key.to_string())
+pub fn address(key: &Key) -> NodeId {
+    NodeId::new(Kind::Service, key.to_string())
 }
 
 pub(crate) fn stack_of(object: &Value) -> Option<&str> {

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::address::Address;
 use crate::arm::world::{Shelf, World};
 use crate::node::{Known, Owners, View};
+use crate::node_id::NodeId;
 
 use super::{load_balancer, private_link_service, public_ip, security_rule, subnet};
 
 /// Nodes by address. Those that did not change are shared between worlds.
-pub(crate) type Nodes = BTreeMap<Address, Arc<View>>;
+pub(crate) type Nodes = BTreeMap<NodeId, Arc<View>>;
 
 /// The nodes of each resource, by the resource's id in lower case.
-type Collected = BTreeMap<String, Vec<(Address, Arc<View>)>>;
+type Collected = BTreeMap<String, Vec<(NodeId, Arc<View>)>>;
 
 /// The nodes of one world, worked out once for many predictions that begin with it.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub(crate) fn nodes(
 
 /// Addresses that two nodes of one world would share: a Service may have a frontend on the internal
 /// and one on the public load balancer.
-fn crowded(before: &Collected, after: &Collected) -> BTreeSet<Address> {
+fn crowded(before: &Collected, after: &Collected) -> BTreeSet<NodeId> {
     let mut crowded = BTreeSet::new();
     for world in [before, after] {
         let mut seen = BTreeSet::new();
@@ -70,7 +70,7 @@ fn crowded(before: &Collected, after: &Collected) -> BTreeSet<Address> {
     crowded
 }
 
-fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
+fn addressed(nodes: Collected, crowded: &BTreeSet<NodeId>) -> Nodes {
     nodes
         .into_values()
         .flatten()
@@ -78,7 +78,7 @@ fn addressed(nodes: Collected, crowded: &BTreeSet<Address>) -> Nodes {
             if crowded.contains(&address) {
                 let holder = view.id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
                 let name = format!("{}/{holder}", address.name);
-                (Address::new(address.kind, name), view)
+                (NodeId::new(address.kind, name), view)
             } else {
                 (address, view)
             }
@@ -108,7 +108,7 @@ fn collect(world: &World, owners: &Arc<Owners>, known: (&World, &Collected)) -> 
 }
 
 /// A resource that is one node.
-fn alone((address, view): (Address, View)) -> Vec<(Address, Arc<View>)> {
+fn alone((address, view): (NodeId, View)) -> Vec<(NodeId, Arc<View>)> {
     vec![(address, Arc::new(view))]
 }
 
@@ -117,7 +117,7 @@ fn each<T>(
     other: &Shelf<T>,
     known: &Collected,
     nodes: &mut Collected,
-    make: impl Fn(&Arc<T>, Known<'_, T>) -> Vec<(Address, Arc<View>)>,
+    make: impl Fn(&Arc<T>, Known<'_, T>) -> Vec<(NodeId, Arc<View>)>,
 ) {
     for (key, resource) in shelf {
         let version = other.get(key).zip(known.get(key));

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, Effect};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Plan;
 
 /// One row of the chain.
@@ -110,8 +110,8 @@ impl Plan {
     /// with what they follow.
     pub fn chain(&self) -> Vec<Row<'_>> {
         let rows = self.changes.iter().filter(|it| it.is_change() && !it.only_follows());
-        let shown: BTreeSet<&Address> = rows.clone().map(|it| &it.address).collect();
-        let mut below: BTreeMap<Option<&Address>, Vec<&Change>> = BTreeMap::new();
+        let shown: BTreeSet<&NodeId> = rows.clone().map(|it| &it.address).collect();
+        let mut below: BTreeMap<Option<&NodeId>, Vec<&Change>> = BTreeMap::new();
         for change in rows.clone() {
             let above = self.above(change).filter(|at| shown.contains(at));
             below.entry(above).or_default().push(change);
@@ -126,7 +126,7 @@ impl Plan {
     }
 
     /// The change below which one is shown: what all Services share is shown below the root.
-    fn above<'a>(&'a self, change: &'a Change) -> Option<&'a Address> {
+    fn above<'a>(&'a self, change: &'a Change) -> Option<&'a NodeId> {
         let shared = [Kind::LoadBalancer, Kind::BackendPool, Kind::SecurityRule, Kind::Subnet];
         if shared.contains(&change.address.kind) {
             return self.chain_to(change).last().map(|it| &it.address);
@@ -138,13 +138,13 @@ impl Plan {
 /// A chain that is being made.
 struct Chain<'a> {
     plan: &'a Plan,
-    below: BTreeMap<Option<&'a Address>, Vec<&'a Change>>,
-    seen: BTreeSet<&'a Address>,
+    below: BTreeMap<Option<&'a NodeId>, Vec<&'a Change>>,
+    seen: BTreeSet<&'a NodeId>,
     rows: Vec<Row<'a>>,
 }
 
 impl<'a> Chain<'a> {
-    fn add(&mut self, above: Option<&'a Address>, depth: usize) {
+    fn add(&mut self, above: Option<&'a NodeId>, depth: usize) {
         for change in self.below.get(&above).cloned().unwrap_or_default() {
             self.one(change, depth);
         }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Change, Effect, FieldDiff, short};
 use crate::consumer::owner;
 use crate::desired::{Dns, PrivateEndpoint, Service, Subnet, Target};
@@ -13,6 +12,7 @@ use crate::explanation;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Cause, Cluster, Excerpt, Plan};
 use crate::planned::Planned;
 use crate::prediction::Prediction;
@@ -60,8 +60,8 @@ fn cluster(wanted: &Wanted<'_>) -> Option<Cluster> {
 }
 
 /// As people call an object: by its name in its own control plane, and a frontend by its address.
-pub(crate) fn title(prediction: &Prediction, address: &Address, object: Option<&str>) -> String {
-    let Address { kind, name } = address;
+pub(crate) fn title(prediction: &Prediction, address: &NodeId, object: Option<&str>) -> String {
+    let NodeId { kind, name } = address;
     let nodes = [prediction.nodes_before(), prediction.nodes_after()];
     let found = |pointer: &str| {
         let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
@@ -100,10 +100,10 @@ fn bare(name: &str) -> &str {
 }
 
 /// For each change, the object whose change brings it about.
-fn brought_about(planned: &Planned) -> Vec<Option<Address>> {
+fn brought_about(planned: &Planned) -> Vec<Option<NodeId>> {
     let changes = &planned.plan.changes;
     let cutting = cutting(changes);
-    let changed = |at: &Address| {
+    let changed = |at: &NodeId| {
         let at = changes.binary_search_by(|it| it.address.cmp(at)).ok()?;
         changes.get(at).filter(|it| it.is_change()).map(|it| it.address.clone())
     };
@@ -121,7 +121,7 @@ fn brought_about(planned: &Planned) -> Vec<Option<Address>> {
 }
 
 /// Whether all Services have it together.
-const fn is_shared(address: &Address) -> bool {
+const fn is_shared(address: &NodeId) -> bool {
     matches!(
         address.kind,
         Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet
@@ -129,7 +129,7 @@ const fn is_shared(address: &Address) -> bool {
 }
 
 /// The Private Link Service that disconnects an endpoint, by the endpoint's id in lower case.
-fn cutting(changes: &[Change]) -> BTreeMap<String, &Address> {
+fn cutting(changes: &[Change]) -> BTreeMap<String, &NodeId> {
     let mut cutting = BTreeMap::new();
     for change in changes.iter().filter(|it| it.address.kind == Kind::PrivateLinkService) {
         if let Effect::ConsumersDisconnected(consumers) = &change.effect {
@@ -141,14 +141,10 @@ fn cutting(changes: &[Change]) -> BTreeMap<String, &Address> {
 }
 
 /// The objects whose change may have brought a change about, the likeliest first.
-fn behind(
-    planned: &Planned,
-    change: &Change,
-    cutting: &BTreeMap<String, &Address>,
-) -> Vec<Address> {
-    let Address { kind, name } = &change.address;
-    let alike = |kind: Kind| Address::new(kind, name.clone());
-    let needed = |kind: Kind| -> Vec<Address> {
+fn behind(planned: &Planned, change: &Change, cutting: &BTreeMap<String, &NodeId>) -> Vec<NodeId> {
+    let NodeId { kind, name } = &change.address;
+    let alike = |kind: Kind| NodeId::new(kind, name.clone());
+    let needed = |kind: Kind| -> Vec<NodeId> {
         let needs = planned.graph.needs(&change.address);
         needs.map(|(need, _)| need).filter(|it| it.kind == kind).cloned().collect()
     };
@@ -160,7 +156,7 @@ fn behind(
         }
         Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
             let own = name.trim_end_matches("/IPv6");
-            vec![Address::new(Kind::Service, own)]
+            vec![NodeId::new(Kind::Service, own)]
         }
         Kind::LoadBalancer | Kind::BackendPool | Kind::SecurityRule | Kind::Subnet => {
             let needed_by = planned.graph.needed_by(&change.address);
@@ -187,7 +183,7 @@ fn behind(
 
 /// The edits at the roots of what disconnects, each once.
 fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
-    let mut roots: BTreeMap<&Address, &Change> = BTreeMap::new();
+    let mut roots: BTreeMap<&NodeId, &Change> = BTreeMap::new();
     for change in &plan.changes {
         if let Effect::ConsumersDisconnected(_) = change.effect {
             let chain = plan.chain_to(change);
@@ -231,7 +227,7 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
 
 /// Whether a change is that of a Service which is not there yet: all of it is the edit, and no field of it.
 fn is_new(input: &Input<'_>, change: &Change) -> bool {
-    let Address { kind, name } = &change.address;
+    let NodeId { kind, name } = &change.address;
     let Some((namespace, name)) = name.split_once('/').filter(|_| *kind == Kind::Service) else {
         return false;
     };
@@ -245,7 +241,7 @@ fn place(wanted: &Wanted<'_>, change: &Change, field: Option<&FieldDiff>) -> Opt
 }
 
 fn span(wanted: &Wanted<'_>, change: &Change, path: &str) -> Option<Span> {
-    let Address { kind, name } = &change.address;
+    let NodeId { kind, name } = &change.address;
     Some(match kind {
         Kind::Service => {
             let (namespace, name) = name.split_once('/')?;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::Address;
 use crate::change::{Action, Change, Effect};
 use crate::controller::predict;
 use crate::desired::Target;
 use crate::diff::Part;
-use crate::finding;
 use crate::input::Input;
+use crate::lint;
 use crate::node::private_endpoint;
+use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
@@ -44,9 +44,9 @@ fn of_services(
     prediction: &Prediction,
     changes: &[predict::Change],
     found: &[Finding],
-) -> BTreeSet<(Address, Code)> {
+) -> BTreeSet<(NodeId, Code)> {
     let errors = found.iter().filter(|it| it.severity == Severity::Error);
-    let addresses: BTreeSet<&Address> = errors.map(|it| &it.address).collect();
+    let addresses: BTreeSet<&NodeId> = errors.map(|it| &it.address).collect();
     let keys = prediction
         .live
         .keys()
@@ -58,13 +58,13 @@ fn of_services(
     let cluster = prediction::cluster(input.live, input.facts);
     let as_it_is = prediction::predict(prediction.before.clone(), cluster, &nudges);
     let is_write = |change: &&predict::Change| !matches!(change, predict::Change::Nudge(_));
-    let written: BTreeSet<Address> = changes
+    let written: BTreeSet<NodeId> = changes
         .iter()
         .filter(is_write)
         .map(|change| crate::node::service::address(change.key()))
         .collect();
-    let findings = finding::find(input.wanted, input.facts, &as_it_is).into_iter();
-    let mut still: BTreeSet<(Address, Code)> = findings
+    let findings = lint::find(input.wanted, input.facts, &as_it_is).into_iter();
+    let mut still: BTreeSet<(NodeId, Code)> = findings
         .filter(|it| !written.contains(&it.address) && found.contains(it))
         .map(|it| (it.address, it.code))
         .collect();
@@ -72,7 +72,7 @@ fn of_services(
         let now = prediction.outcome(&outcome.service);
         if now.is_some_and(|now| now.error == outcome.error) {
             let at = crate::node::service::address(&outcome.service);
-            still.extend(finding::FAILURES.map(|code| (at.clone(), code)));
+            still.extend(lint::FAILURES.map(|code| (at.clone(), code)));
         }
     }
     still
@@ -84,9 +84,9 @@ fn of_endpoints(
     input: &Input<'_>,
     prediction: &Prediction,
     part: &Part,
-) -> BTreeSet<(Address, Code)> {
+) -> BTreeSet<(NodeId, Code)> {
     let mut still = BTreeSet::new();
-    let written: BTreeSet<&Address> = part
+    let written: BTreeSet<&NodeId> = part
         .changes
         .iter()
         .filter(|it: &&Change| it.action != Action::Keep)

@@ -35,7 +35,7 @@ fn verdict(needs: &Needs, answers: &Answers) -> Verdict {
         tool_version: String::new(),
     };
     let live = Inventory::of(&snapshot);
-    let wanted = join::settle(&desired, &live, &facts, &options);
+    let wanted = join::identify(&desired, &live, &facts, &options);
     let input = Input::new(&wanted, &live, &facts, &options);
     let prediction = crate::prediction::predict(
         crate::arm::world::World::default(),

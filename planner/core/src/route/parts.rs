@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::unionfind::UnionFind;
 use serde_json::Value;
 
-use crate::address::{Address, Kind};
 use crate::controller::predict;
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::service::address;
+use crate::node_id::{Kind, NodeId};
 use crate::planned::Planned;
 use crate::pointer::At;
 use crate::prediction::Prediction;
@@ -64,7 +64,7 @@ pub(super) fn in_one_field_each(
     changes: &Changes,
 ) -> Option<usize> {
     let services = planned.plan.changes.iter().filter(|it| it.address.kind == Kind::Service);
-    let fields: BTreeMap<&Address, usize> =
+    let fields: BTreeMap<&NodeId, usize> =
         services.map(|change| (&change.address, change.fields.len())).collect();
     let frontends = Frontends::of(&planned.prediction);
     let mut asked = BTreeSet::new();

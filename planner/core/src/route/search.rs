@@ -198,7 +198,7 @@ impl Problem<'_> {
         (number, variant): (usize, Variant),
         change: &Change,
     ) -> Option<(usize, State, Harm)> {
-        let changes = settled(std::slice::from_ref(change), &state.cluster);
+        let changes = with_nudges(std::slice::from_ref(change), &state.cluster);
         let predicted =
             predict::predict(state.world.clone(), state.cluster.clone(), &changes, Rules::Azure);
         if predicted.outcomes.iter().any(|outcome| outcome.error.is_some())
@@ -216,7 +216,7 @@ impl Problem<'_> {
 
 /// Changes with what makes them take effect: the controller reacts to no label by itself, and reads some at its next
 /// sync.
-pub(super) fn settled(changes: &[Change], cluster: &Cluster) -> Vec<Change> {
+pub(super) fn with_nudges(changes: &[Change], cluster: &Cluster) -> Vec<Change> {
     let is_unnoticed = |change: &&Change| match change {
         Change::Apply(service) => cluster.services.get(change.key()).is_some_and(|live| {
             let spec = |it: &Service| it.object.get("spec").cloned();

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
 use crate::change::Change;
 use crate::consumer::Consumer;
 use crate::date::{self, Day};
 use crate::input::Input;
 use crate::marks::CONSENT_ANNOTATION;
 use crate::node::private_link_service;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Consent, Finding, disconnected};
 use crate::plural::count;
 use crate::prediction::Prediction;
@@ -35,7 +35,7 @@ struct Entry {
     /// Where the input says so.
     place: Option<String>,
     /// The Service whose annotation says so, with the endpoints, in lower case, that are connected to it.
-    service: Option<(Address, BTreeSet<String>)>,
+    service: Option<(NodeId, BTreeSet<String>)>,
 }
 
 /// Who may be disconnected.
@@ -73,14 +73,14 @@ impl Entry {
     }
 
     /// The object it is about, for findings.
-    fn address(&self) -> Address {
+    fn address(&self) -> NodeId {
         match (&self.service, &self.whom) {
             (Some((service, _)), _) => service.clone(),
             (None, Whom::Endpoint(endpoint)) => {
-                Address::new(Kind::PrivateEndpoint, ResourceId::new(endpoint).name())
+                NodeId::new(Kind::PrivateEndpoint, ResourceId::new(endpoint).name())
             }
             // Only annotations give consent by number.
-            (None, Whom::Number(_)) => Address::new(Kind::Service, ""),
+            (None, Whom::Number(_)) => NodeId::new(Kind::Service, ""),
         }
     }
 }
@@ -250,7 +250,7 @@ fn finding(entry: &Entry, code: Code, message: String, help: &str) -> Finding {
     Finding::new(code, entry.address(), message).help(help).placed(entry.place.clone())
 }
 
-fn misread(at: &Address, part: &str, place: Option<String>) -> Finding {
+fn misread(at: &NodeId, part: &str, place: Option<String>) -> Finding {
     Finding::new(
         CONSENT_MISREAD,
         at.clone(),

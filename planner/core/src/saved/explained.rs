@@ -2,11 +2,11 @@
 //! step must belong to a change, be about that change's object, be of its action and write what it shows,
 //! and each changed object must be bound.
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Change};
 use crate::connection_status::ConnectionStatus;
 use crate::marks::STACK_LABEL;
 use crate::node::service::stack_of;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Op, Step};
 use crate::pointer::text;
 use crate::staleness::Binding;
@@ -49,7 +49,7 @@ fn binding<'a>(saved: &'a SavedPlan, change: &Change) -> Option<&'a Binding> {
 }
 
 /// Whether an object is one that a plan is bound to; see [`crate::staleness`].
-const fn is_bound(address: &Address) -> bool {
+const fn is_bound(address: &NodeId) -> bool {
     match address.kind {
         Kind::LoadBalancer
         | Kind::BackendPool

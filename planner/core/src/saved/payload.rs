@@ -4,13 +4,13 @@
 
 use serde_json::Value;
 
-use crate::address::Kind;
 use crate::change::{Action, Change, FieldDiff};
 use crate::diff::service::created;
 use crate::field_diff;
 use crate::join;
 use crate::join::service::made_anew;
 use crate::node::{dns_record, private_endpoint};
+use crate::node_id::Kind;
 use crate::pointer::At;
 use crate::token;
 

@@ -50,7 +50,7 @@ pub enum Happening<'a> {
         resource: &'a ResourceId,
     },
     /// Azure still works on one of the stack's endpoints, whoever began that.
-    Settles {
+    StillWorks {
         /// The endpoint.
         resource: &'a ResourceId,
     },

@@ -140,7 +140,7 @@ impl<'a> Ground<'a> {
         };
         let is_placed = service::move_to_reference(&mut made, &named.key, self.references);
         assumed.extend(more.into_iter().filter(|_| !is_placed).map(ToOwned::to_owned));
-        self.told(gateway, controller, &made, &assumed);
+        self.report_assumed(gateway, controller, &made, &assumed);
         let by = MadeBy {
             gateway: named.key.clone(),
             controller: controller.name,
@@ -235,7 +235,7 @@ impl<'a> Ground<'a> {
         );
     }
 
-    fn told(
+    fn report_assumed(
         &mut self,
         gateway: &Gateway,
         controller: &Controller,

@@ -43,7 +43,7 @@ fn report(service: &Service, cause: &Cause, problems: &mut Vec<Diagnostic>) {
         return;
     }
     let span = place.map_or_else(|| service.span.clone(), |place| place.span);
-    problems.push(Diagnostic::new(SERVICE_INVALID, told(cause)).at(&span, "").help(help(cause)));
+    problems.push(Diagnostic::new(SERVICE_INVALID, message(cause)).at(&span, "").help(help(cause)));
 }
 
 /// The place in the input of what the API server refuses of an object whose name is at `name`.
@@ -60,7 +60,7 @@ pub fn locate(name: &Span, cause: &Cause) -> Option<place::Place> {
 }
 
 /// The refusal in the API server's words.
-pub fn told(cause: &Cause) -> String {
+pub fn message(cause: &Cause) -> String {
     format!("the API server refuses it: {}: {}", cause.field, cause.message)
 }
 

@@ -215,21 +215,21 @@ fn an_offer_is_reached_by_its_alias_which_is_written_in_its_own_file() {
 
 #[test]
 fn what_is_wrong_with_an_offer_is_told_at_the_endpoint() {
-    let told = |file: Option<&str>, target: &str| -> Vec<String> {
+    let problems_of = |file: Option<&str>, target: &str| -> Vec<String> {
         let (desired, problems) = offered(file, target);
         assert!(desired.endpoints.is_empty());
         problems.iter().map(|it| format!("{}: {}", it.place().unwrap(), it.message)).collect()
     };
     let target = "target: {offer: offers/web.yaml}";
     assert_eq!(
-        told(None, target),
+        problems_of(None, target),
         [
             "deploy/pe.yaml:8:19: the Offer in deploy/offers/web.yaml cannot be read: it is not there"
         ]
     );
     let none = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
     assert_eq!(
-        told(Some(none), target),
+        problems_of(Some(none), target),
         [
             "deploy/pe.yaml:8:19: there is no Offer `offers/web.yaml` in the input, and deploy/offers/web.yaml holds none"
         ]
@@ -242,18 +242,18 @@ fn what_is_wrong_with_an_offer_is_told_at_the_endpoint() {
     assert!(problems[2].message.ends_with("it has errors, which are reported there"));
     let two = format!("{OFFER}---\n{}", OFFER.replace("default.web", "default.shop"));
     assert_eq!(
-        told(Some(&two), target),
+        problems_of(Some(&two), target),
         [
             "deploy/pe.yaml:8:19: deploy/offers/web.yaml holds several Offers: default.web, default.shop"
         ]
     );
     assert_eq!(
-        told(Some(&two), "target: {offer: offers/web.yaml#default.api}"),
+        problems_of(Some(&two), "target: {offer: offers/web.yaml#default.api}"),
         ["deploy/pe.yaml:8:19: deploy/offers/web.yaml holds no Offer `default.api`"]
     );
     // A name of the file's Offers is none of the input.
     assert_eq!(
-        told(Some(OFFER), "target: {offer: default.web}"),
+        problems_of(Some(OFFER), "target: {offer: default.web}"),
         [
             "deploy/pe.yaml:8:19: there is no Offer `default.web` in the input, and deploy/default.web holds none"
         ]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::address::Address;
+use crate::node_id::NodeId;
 use crate::resource_id::ResourceId;
 use crate::rule::{self, Code};
 use privlink_model::date;
@@ -144,7 +144,7 @@ impl Text {
             Self::Alias => is_alias(text),
             Self::Version => is_version(text),
             Self::Date => date::parse(text).is_some(),
-            Self::NodeName => text.parse::<Address>().is_ok(),
+            Self::NodeName => text.parse::<NodeId>().is_ok(),
         }
     }
 

@@ -7,9 +7,9 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 use crate::unknown;
 
-use super::balancer::flipped;
 use super::cloud::Cloud;
 use super::failure::Failure;
+use super::load_balancer::flipped;
 use super::name::IsIpv6;
 use super::value::{families, is_local};
 use crate::annotation;

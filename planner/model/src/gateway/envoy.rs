@@ -36,7 +36,7 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
     if given.of_class.and_then(is_merged) == Some(true) {
         return Made::Unknown("its class makes one Service of all its Gateways (mergeGateways)");
     }
-    let Some(proxy) = settled(given) else {
+    let Some(proxy) = effective(given) else {
         return Made::Unknown("its EnvoyProxy is merged with that of its class by directives");
     };
     let gateway = given.gateway;
@@ -95,7 +95,7 @@ pub(super) fn make(_: &Controller, given: &Given<'_>) -> Made {
 
 /// The EnvoyProxy that counts: the Gateway's own, in place of that of its class unless it says how to merge them
 /// (`MergeEnvoyProxyConfigs`).
-fn settled(given: &Given<'_>) -> Option<Value> {
+fn effective(given: &Given<'_>) -> Option<Value> {
     let of_class = given.of_class.map(stored);
     let own = given.of_gateway.map(stored);
     match (of_class, own) {

@@ -157,7 +157,7 @@ pub fn step(
 
 /// The prediction of a plan in the shape of a recording's step result: what is there after the changes,
 /// and what the controller does. `world` is what Azure holds, see also
-/// [`assume`](crate::controller::assume::assume).
+/// [`add_network`](crate::assumed::add_network).
 pub fn predict(world: World, cluster: Cluster, changes: &[Change], rules: Rules) -> StepPrediction {
     let before = world.clone();
     let facts = cluster.facts.clone();

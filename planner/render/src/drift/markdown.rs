@@ -89,7 +89,7 @@ fn sorted(stack: &StackReport) -> impl Iterator<Item = &Difference> {
 const FIELDS: usize = 2;
 
 fn table(stack: &StackReport, is_compared: bool, out: &mut dyn Write) -> fmt::Result {
-    if stack.told().next().is_none() {
+    if stack.counted().next().is_none() {
         return Ok(());
     }
     writeln!(out, "| | object | what | by | heals by itself |\n|---|---|---|---|---|")?;

@@ -25,7 +25,7 @@ impl Standing {
     pub(super) fn of(stack: &StackReport) -> Self {
         let is_broken = |stack: &StackReport| {
             stack
-                .told()
+                .counted()
                 .any(|it| it.class.urgency() == Urgency::Broken && it.weight == Weight::Drift)
         };
         match stack {
@@ -103,7 +103,7 @@ fn said(stack: &StackReport) -> String {
     }
     let differ = super::how_many(&[stack]);
     parts.extend((!differ.is_empty()).then_some(differ));
-    let new = stack.told().filter(|it| it.is_new).count();
+    let new = stack.counted().filter(|it| it.is_new).count();
     let ignored = stack.differences.iter().filter(|it| it.ignored.is_some()).count();
     let counts = [
         (new, "new"),

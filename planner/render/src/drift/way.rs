@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use privlink_core::address::Address;
 use privlink_core::drift::{Node, StackReport, State};
+use privlink_core::node_id::NodeId;
 
 /// How far in a chain is indented at most.
 const DEEPEST: usize = 4;
@@ -25,7 +25,7 @@ impl<'a> Way<'a> {
         let mut nodes: Vec<&Node> = stack.nodes.iter().collect();
         nodes.sort_by_key(|it| (it.address.kind, &it.address));
         let is_loud = |it: &&&Node| !matches!(it.state, State::InSync | State::Noted);
-        let loud: Vec<&Address> = nodes.iter().filter(is_loud).map(|it| &it.address).collect();
+        let loud: Vec<&NodeId> = nodes.iter().filter(is_loud).map(|it| &it.address).collect();
         let needs: Vec<_> = stack.needs.iter().map(|it| (&it.node, &it.on)).collect();
         let mut on_it = reached(&loud, needs.iter().copied());
         on_it.extend(reached(&loud, needs.iter().map(|(object, needed)| (*needed, *object))));
@@ -51,7 +51,7 @@ impl<'a> Way<'a> {
         node: &'a Node,
         depth: usize,
         shown: &[&'a Node],
-        parents: &BTreeMap<&Address, &Address>,
+        parents: &BTreeMap<&NodeId, &NodeId>,
     ) {
         if self.links.iter().any(|(_, it)| it.address == node.address) {
             return;
@@ -65,10 +65,10 @@ impl<'a> Way<'a> {
 
 /// All that is reached from some objects, themselves included.
 fn reached<'a>(
-    from: &[&'a Address],
-    edges: impl Iterator<Item = (&'a Address, &'a Address)>,
-) -> BTreeSet<&'a Address> {
-    let mut next: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+    from: &[&'a NodeId],
+    edges: impl Iterator<Item = (&'a NodeId, &'a NodeId)>,
+) -> BTreeSet<&'a NodeId> {
+    let mut next: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
     for (one, other) in edges {
         next.entry(one).or_default().push(other);
     }
@@ -85,10 +85,10 @@ fn reached<'a>(
 /// What each object hangs on: of what it needs, the last that traffic passes before it.
 fn parents<'a>(
     shown: &[&'a Node],
-    needs: &[(&'a Address, &'a Address)],
-) -> BTreeMap<&'a Address, &'a Address> {
-    let known: BTreeSet<&Address> = shown.iter().map(|it| &it.address).collect();
-    let mut parents: BTreeMap<&Address, &Address> = BTreeMap::new();
+    needs: &[(&'a NodeId, &'a NodeId)],
+) -> BTreeMap<&'a NodeId, &'a NodeId> {
+    let known: BTreeSet<&NodeId> = shown.iter().map(|it| &it.address).collect();
+    let mut parents: BTreeMap<&NodeId, &NodeId> = BTreeMap::new();
     for (object, needed) in
         needs.iter().filter(|(one, other)| known.contains(one) && known.contains(other))
     {
@@ -102,8 +102,8 @@ fn parents<'a>(
 
 /// Where an object is on the way of traffic, from the Service on; what several Services share is none's parent where it
 /// can be helped.
-fn rank(address: &Address) -> (bool, privlink_core::address::Kind) {
-    use privlink_core::address::Kind;
+fn rank(address: &NodeId) -> (bool, privlink_core::node_id::Kind) {
+    use privlink_core::node_id::Kind;
     (address.kind != Kind::LoadBalancer, address.kind)
 }
 

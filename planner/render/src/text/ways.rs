@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use crate::layout::{GAP, width};
 use crate::style::Label;
 use crate::summary;
-use privlink_core::address::Address;
 use privlink_core::escape::terminal;
+use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Cause, Plan};
 use privlink_core::plural::count;
 
@@ -49,7 +49,7 @@ const INDENT: usize = 2 + "nobody disconnected".len() + GAP;
 /// A command on the stack that the plan is of.
 fn command(
     name: &str,
-    about: Option<&Address>,
+    about: Option<&NodeId>,
     frame: &Frame<'_>,
     out: &mut dyn Write,
 ) -> fmt::Result {

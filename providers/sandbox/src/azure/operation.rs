@@ -153,7 +153,7 @@ pub(super) fn running(state: &State, target: &ResourceId) -> Option<(String, Kin
 }
 
 /// Ends the operations whose time has come, and forgets the old ones.
-pub(super) fn settle(state: &mut State) {
+pub(super) fn finish_due(state: &mut State) {
     let now = clock::millis();
     let due: Vec<String> = state
         .world

@@ -1,6 +1,5 @@
 //! The connection an endpoint makes: as it is, and what becomes of it.
 
-use crate::address::{Address, Kind};
 use crate::change::{Action, Actor, Change, FieldDiff};
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
@@ -11,6 +10,7 @@ use crate::diff::trial::{self, Answer, Trial};
 use crate::join::decision::{Asker, Decision, decision};
 use crate::join::{Endpoint, Join};
 use crate::node::private_link_service::has_failed;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Op};
 use crate::rule;
 
@@ -24,7 +24,7 @@ pub(super) fn connection(
     let mut part = Part::default();
     let (at, id, endpoint) = (&joined.at, &joined.id, joined.wanted);
     let Some(reached) = &joined.reached else { return part };
-    let connection_at = Address::new(Kind::EndpointConnection, at.name.clone());
+    let connection_at = NodeId::new(Kind::EndpointConnection, at.name.clone());
     let live = joined.connection().filter(|_| !remade);
     let failed = reached.link.is_some_and(|link| has_failed(link, id));
     let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());

@@ -8,15 +8,15 @@ use crate::facts::LoadBalancerSku;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
-use super::cloud::Cloud;
-use super::failure::Failure;
-use super::name;
-use super::probe::{self, owns};
-use super::rule;
+use super::selection::Status;
 use super::selection::has_own;
-use super::value::{get, is_local, quote, same};
 use crate::annotation;
-use crate::controller::selection::Status;
+use crate::controller::cloud::Cloud;
+use crate::controller::failure::Failure;
+use crate::controller::name;
+use crate::controller::probe::{self, owns};
+use crate::controller::rule;
+use crate::controller::value::{get, is_local, quote, same};
 
 /// What leaving a load balancer came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,15 +10,15 @@ use crate::facts::LoadBalancerConfiguration;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
-use super::cloud::Cloud;
-use super::failure::Failure;
-use super::name;
-use super::probe::owns;
-use super::public_ip;
-use super::value::{get, is_internal, quote, same};
 use crate::annotation;
+use crate::controller::cloud::Cloud;
+use crate::controller::failure::Failure;
+use crate::controller::name;
+use crate::controller::probe::owns;
+use crate::controller::public_ip;
 use crate::controller::public_ip::asked;
 use crate::controller::public_ip::asked::all_pinned;
+use crate::controller::value::{get, is_internal, quote, same};
 
 /// A load balancer with so many rules is never chosen.
 const TOO_MANY_RULES: usize = 301;

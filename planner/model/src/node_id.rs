@@ -109,21 +109,21 @@ impl fmt::Display for Kind {
 
 /// The identity of a node: its kind and its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
+pub struct NodeId {
     /// What it is.
     pub kind: Kind,
     /// Its name; see [`Kind`] for the form each kind has.
     pub name: String,
 }
 
-impl Address {
+impl NodeId {
     /// An address.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
         Self { kind, name: name.into() }
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{}/{}", self.kind, self.name))
     }
@@ -134,7 +134,7 @@ impl fmt::Display for Address {
 #[error("`{0}` is not an address; one looks like `PrivateLinkService/default/internal-app`")]
 pub struct NotAnAddress(String);
 
-impl FromStr for Address {
+impl FromStr for NodeId {
     type Err = NotAnAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -145,20 +145,20 @@ impl FromStr for Address {
     }
 }
 
-impl Serialize for Address {
+impl Serialize for NodeId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Address {
+impl<'de> Deserialize<'de> for NodeId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
 
-impl schemars::JsonSchema for Address {
+impl schemars::JsonSchema for NodeId {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Address".into()
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn an_address_survives_its_text() {
         for kind in Kind::ALL {
-            let address = Address::new(kind, "default/web");
+            let address = NodeId::new(kind, "default/web");
             assert_eq!(address.to_string().parse(), Ok(address));
         }
     }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for text in ["", "Service", "Service/", "service/default/web", "Pod/default/web"] {
-            assert!(text.parse::<Address>().is_err(), "{text}");
+            assert!(text.parse::<NodeId>().is_err(), "{text}");
         }
     }
 }

@@ -10,7 +10,6 @@ pub(crate) mod path;
 pub(crate) mod private_link;
 pub(crate) mod probe;
 
-use crate::address::{Address, Kind};
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome::{self, Outcome};
@@ -18,6 +17,7 @@ use crate::desired::Service;
 use crate::diagnostic::{Span, Spanned};
 use crate::facts::Facts;
 use crate::kubernetes::service as stored;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::rule::{self, At, Code, Example, basis, rules};
@@ -108,7 +108,7 @@ impl Subject<'_> {
     fn finding_at(&self, code: Code, span: &Span, message: String, help: &str) -> Finding {
         Finding::new(
             code,
-            Address::new(Kind::Service, self.service.name.to_string()),
+            NodeId::new(Kind::Service, self.service.name.to_string()),
             unknown::show(&message),
         )
         .help(unknown::show(help))

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, Kind};
 use crate::annotation::keys;
 use crate::arm::resource::PrivateLinkService;
 use crate::desired::{MadeBy, Service};
 use crate::kubernetes::service::{self as stored, Key};
 use crate::node::private_link_service::consumers;
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::plural::count;
 use crate::prediction::Prediction;
@@ -47,7 +47,7 @@ fn left_behind(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
         found.push(
             Finding::new(
                 CONSUMERS_STAY,
-                Address::new(Kind::Service, key.to_string()),
+                NodeId::new(Kind::Service, key.to_string()),
                 format!(
                     "Gateway {gateway} comes to another Service or to none, and its controller leaves Service {key} as it is: {who} \
                      of {} {stay} with that",
@@ -65,7 +65,7 @@ fn left_behind(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
 }
 
 fn finding(code: crate::rule::Code, service: &Service, message: String, help: String) -> Finding {
-    let address = Address::new(Kind::Service, service.name.to_string());
+    let address = NodeId::new(Kind::Service, service.name.to_string());
     Finding::new(code, address, message).help(help).at(&service.span)
 }
 

@@ -1,8 +1,8 @@
 //! Limits of Azure that will be hit.
 
-use crate::address::{Address, Kind};
 use crate::input::Input;
 use crate::limit::{self, Use, network};
+use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::rule::{Example, basis, rules};
@@ -14,7 +14,7 @@ pub(super) fn exceeded(prediction: &Prediction) -> Vec<Finding> {
         .map(|it| {
             Finding::new(
                 LIMIT_EXCEEDED,
-                Address::new(Kind::LoadBalancer, it.balancer.clone()),
+                NodeId::new(Kind::LoadBalancer, it.balancer.clone()),
                 format!(
                     "{} has at most {} {}, and will have {}",
                     it.of, it.limit.most, it.limit.what, it.count
@@ -30,7 +30,7 @@ pub(crate) fn networks(input: &Input<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for found in network::networks(input) {
         let Some(endpoint) = input.wanted.endpoint(&found.endpoint) else { continue };
-        let at = Address::new(Kind::PrivateEndpoint, found.endpoint.clone());
+        let at = NodeId::new(Kind::PrivateEndpoint, found.endpoint.clone());
         let name = found.network.name();
         if found.coming > 0 && found.count > found.limit.most {
             let message = format!(

@@ -12,11 +12,11 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 use crate::pointer::At;
 
-use super::cloud::Cloud;
-use super::failure::Failure;
-use super::name;
 use super::selection::{selects, vm_sets};
-use super::value::{is_local, quote, same};
+use crate::controller::cloud::Cloud;
+use crate::controller::failure::Failure;
+use crate::controller::name;
+use crate::controller::value::{is_local, quote, same};
 
 impl Cloud<'_, '_> {
     /// Once after a start: which Service is on which of several load balancers, by its rules

@@ -1,27 +1,30 @@
 //! One Service's load balancer (reference: cloud-controller, section 1; `reconcileLoadBalancer`).
 
+mod migration;
+mod placement;
+pub(crate) mod selection;
+
 use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::arm::resource::{Frontend, LoadBalancer, Reference, Sku};
-use crate::controller::selection::Found;
-use crate::controller::selection::Status;
 use crate::evidence::Evidence;
 use crate::facts::LoadBalancerSku;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::Service;
 
-use super::access::additional;
 use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
 use super::probe;
 use super::rule::{self, Target, Wanted};
+use super::security_group::additional;
 use super::tags;
 use super::value::{families, is_internal, is_local, same};
 use crate::annotation;
+use selection::{Found, Status};
 
 /// What a pass over a load balancer left.
 pub(crate) struct Pass {
@@ -43,7 +46,7 @@ impl Cloud<'_, '_> {
             return Ok(all);
         }
         let vm_sets = if facts.load_balancer_sku == LoadBalancerSku::Basic {
-            super::selection::vm_sets(&self.cluster.nodes)
+            selection::vm_sets(&self.cluster.nodes)
         } else {
             Vec::new()
         };
@@ -142,8 +145,7 @@ impl Cloud<'_, '_> {
         if existing.is_empty() {
             existing = self.list_load_balancers(service)?;
         }
-        let pinned =
-            want && self.facts.has_several_load_balancers() && super::selection::pins(service);
+        let pinned = want && self.facts.has_several_load_balancers() && selection::pins(service);
         let mut default: Option<Arc<LoadBalancer>> = None;
         let mut pinned_status = None;
         let mut moves = false;

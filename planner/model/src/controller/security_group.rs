@@ -1,6 +1,8 @@
 //! What the security group lets through (reference: cloud-controller, section 10;
 //! `reconcileSecurityGroup`, `loadbalancer/accesscontrol.go`).
 
+mod rules;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -17,10 +19,10 @@ use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name;
 use super::prefix;
-use super::security_rules::SecurityRules;
 use super::tags;
 use super::value::{get, is_internal_in_rules, is_true, quote, same};
 use crate::annotation;
+use rules::SecurityRules;
 
 /// The protocols of security rules, in the order they are patched.
 pub(crate) const PROTOCOLS: [&str; 3] = ["Tcp", "Udp", "*"];

@@ -8,7 +8,7 @@ use md5::{Digest, Md5};
 use crate::arm::resource::{NetworkSecurityGroup, SecurityRule, SecurityRuleProperties};
 use crate::kubernetes::service::Number;
 
-use super::failure::Failure;
+use crate::controller::failure::Failure;
 
 const PREFIX: &str = "k8s-azure-lb";
 const LOWEST: i64 = 500;
@@ -66,8 +66,9 @@ fn port_list(rule: &SecurityRule) -> Option<Vec<String>> {
         .chain(it.destination_port_ranges.iter().flatten())
         .cloned()
         .collect();
-    let is_number =
-        |port: &String| crate::unknown::is_unknown(port) || super::value::parse_int32(port).is_ok();
+    let is_number = |port: &String| {
+        crate::unknown::is_unknown(port) || crate::controller::value::parse_int32(port).is_ok()
+    };
     all.iter().all(is_number).then_some(all)
 }
 

@@ -87,8 +87,8 @@ pub(crate) struct Global {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
-    /// For which pipeline annotations and a summary are written, and whose commands are kept out of the
-    /// output; found out by its variables
+    /// The pipeline to write annotations and a summary for, and whose commands are kept out of the
+    /// output; detected by its variables
     #[arg(long, global = true, value_enum, default_value_t = Pipeline::Auto, value_name = "PIPELINE")]
     pub(crate) pipeline: Pipeline,
 }
@@ -136,7 +136,7 @@ pub(crate) struct Input {
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -326,7 +326,7 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Say what differs from desired state, who made it differ, and what repairs it
     Drift(Drift),
-    /// Say what a code means, or why an object is as it is and what becomes of it, and what to do
+    /// Explain a code, or an object: why it is so, what the plan does to it, and what to do
     Explain(Explain),
     /// Take a stack's lock away from a holder that is gone
     Unlock(Unlock),
@@ -344,7 +344,7 @@ pub(crate) enum Command {
     Import(Import),
     /// Predict what the controller writes
     Predict(Predict),
-    /// Check rights, room and rules of Azure before anything is written; or print the roles that do
+    /// Check rights, free addresses, limits and policies before anything is written; or print the roles that suffice
     Preflight(Preflight),
     /// Show the dependency graph
     Graph(Graph),
@@ -352,7 +352,7 @@ pub(crate) enum Command {
     Guard(Guard),
     /// Print a ValidatingAdmissionPolicy for what needs no observation
     Policy(AdmissionPolicy),
-    /// Finds edits, one after the other, that disconnect fewer consumers than doing all at once
+    /// Find edits, one after the other, that disconnect fewer consumers than doing all at once
     Route(Route),
     /// Show what was made: addresses, names, aliases, connection states
     Output(Outputs),

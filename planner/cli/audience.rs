@@ -89,10 +89,10 @@ impl<'a> Reader<'a> {
 
     fn verified(&mut self, again: &Plan) {
         if again.is_empty() && again.refusals.is_empty() {
-            self.ui.say("Verified: a plan made after it is empty.");
+            self.ui.say("Verified: a plan made afterwards has no changes.");
             return;
         }
-        self.ui.say("Not verified: a plan made after it is not empty.");
+        self.ui.say("Not verified: a plan made afterwards still has changes.");
         let layout = Layout { style: self.ui.talk_style(), ..self.ui.layout() };
         let text = Format::Text.render(again, &Frame::plain(layout), self.ui.pipeline());
         self.ui.show(text.trim_end());
@@ -110,15 +110,16 @@ impl Audience for Reader<'_> {
             )),
             Happening::TookOver { dead } => {
                 let dead = &dead.identity;
-                let line = format!("Took the stack over from {dead}, which gave no sign of life.");
+                let line =
+                    format!("Took the stack's lock over from {dead}, which no longer renewed it.");
                 self.ui.say(&line);
             }
             Happening::NotFreed { error } => self.ui.say(&format!(
-                "The stack's lock runs out by itself, since it could not be freed: {error}"
+                "The stack's lock could not be released, and will expire by itself: {error}"
             )),
-            Happening::Follows { resource } => self
-                .ui
-                .say(&format!("Following what the run before left under way: {resource} ...")),
+            Happening::Follows { resource } => self.ui.say(&format!(
+                "Following an operation that the previous run left running: {resource} ..."
+            )),
             Happening::StillWorks { resource } => {
                 self.ui.say(&format!("Azure still works on {resource}; waiting ..."));
             }
@@ -152,7 +153,7 @@ impl Audience for Reader<'_> {
             );
             (question, cut.to_string())
         } else {
-            let question = "Do you want to go on? Only `yes` is taken for a yes:";
+            let question = "Do you want to go on? Type `yes` to go on, anything else to stop:";
             (question.to_owned(), "yes".to_owned())
         };
         self.ui.show("");

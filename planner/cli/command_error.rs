@@ -112,5 +112,10 @@ impl From<Failure> for CommandError {
 
 /// An error of reading or writing `what`.
 pub(crate) fn io(what: &str) -> impl FnOnce(std::io::Error) -> CommandError + '_ {
-    move |error| CommandError::new(format!("{what}: {error}"))
+    move |error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            CommandError::new(format!("cannot access {what}: no such file or folder"))
+        }
+        _ => CommandError::new(format!("cannot access {what}: {error}")),
+    }
 }

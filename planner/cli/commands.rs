@@ -324,8 +324,8 @@ async fn rehearse(plan: &mut Plan, desired: &Desired, limits: &Limits, connected
 /// Refuses to re-create what is destroyed.
 fn replaces_in(mode: Mode, limits: &Limits) -> Result<(), CommandError> {
     if mode == Mode::Destroy && !limits.replace.is_empty() {
-        return Err(CommandError::new("--replace: what is destroyed is not re-created")
-            .hint("Leave --destroy away, or --replace."));
+        return Err(CommandError::new("--replace and --destroy exclude each other")
+            .hint("Leave out one of them."));
     }
     Ok(())
 }

@@ -165,7 +165,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     files.sort();
     if files.is_empty() {
         return Err(CommandError::new(format!("{shown} holds no *.yaml, *.yml or *.json file"))
-            .hint("Folders within it are not looked into: name one with -f, or take each for a stack (plan --stacks, drift --each)."));
+            .hint("Subfolders are not read: name one with -f, or read each as a stack of its own with --stacks."));
     }
     Ok(files)
 }

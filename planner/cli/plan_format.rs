@@ -23,7 +23,7 @@ pub(crate) enum Format {
     Json,
     /// For a pull request.
     Markdown,
-    /// For a browser: one file that asks nothing of anybody.
+    /// For a browser: one file that loads nothing else.
     Html,
     /// Terraform's plan JSON, for tools that read it.
     Tfjson,

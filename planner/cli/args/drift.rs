@@ -13,12 +13,12 @@ pub(crate) struct Drift {
     pub(crate) input: Stacks,
     #[command(flatten, next_help_heading = "Cluster and Azure")]
     pub(crate) place: TargetFlags,
-    /// Compare with a saved observation, contacting nothing; with --stacks it is a folder laid out alike, with the snapshot
+    /// Compare with a saved observation, contacting nothing; with --stacks a folder of the same layout, with the snapshot
     /// of each, NAME.json
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
-    /// An earlier snapshot or saved plan of the stack: what was re-created under its name since then, and
-    /// who was connected, shows
+    /// An earlier snapshot or saved plan of the stack: shows what was re-created under its name
+    /// since then, and who was connected
     #[arg(long, value_name = "SNAPSHOT|PLAN", conflicts_with = "stacks")]
     pub(crate) since: Option<PathBuf>,
     /// Where Azure is looked at. Azure Resource Graph answers for many subscriptions at once, and lags behind: what differs
@@ -96,7 +96,7 @@ pub(crate) enum DriftFormat {
     Json,
     /// For an issue or a step summary.
     Markdown,
-    /// For a browser: one file that asks nothing of anybody.
+    /// For a browser: one file that loads nothing else.
     Html,
     /// For a pipeline's test results.
     Junit,

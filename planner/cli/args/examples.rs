@@ -104,7 +104,7 @@ const EXAMPLES: &[(&str, [(&str, &str); 3])] = &[
         [
             ("privlink import --out deploy/", "write documents of what is live"),
             ("privlink import --namespace shop", "of one namespace, to stdout"),
-            ("privlink plan -f deploy/ --adopt", "mark what was imported as this stack's"),
+            ("privlink apply -f deploy/ --adopt", "mark what was imported as this stack's"),
         ],
     ),
     (

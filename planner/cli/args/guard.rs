@@ -62,7 +62,7 @@ pub(crate) struct GuardServing {
     /// Where /healthz, /readyz and /metrics are served, without TLS
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub(crate) probes: SocketAddr,
-    /// The certificate, as PEM; read again when it changes
+    /// The certificate, as PEM, with --key, unless --self-signed is given; read again when it changes
     #[arg(long, value_name = "FILE", requires = "key", required_unless_present = "self_signed")]
     pub(crate) certificate: Option<PathBuf>,
     /// Its key, as PEM: PKCS#8, PKCS#1 or SEC1
@@ -153,7 +153,7 @@ pub(crate) struct GuardPolicy {
 /// What is done about a write that does harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GuardMode {
-    /// It is told.
+    /// The client is warned.
     Warn,
     /// It is refused.
     Enforce,

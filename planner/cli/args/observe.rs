@@ -14,7 +14,7 @@ pub(crate) struct Observe {
     /// The file to save to; stdout by default. With --stacks it is a folder, in which the snapshots lie as the stacks do
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Put pseudonyms for what is not the stack's own, so that the snapshot can be given away
+    /// Replace what is not the stack's own by pseudonyms, so that the snapshot can be shared
     #[arg(long)]
     pub(crate) redact: bool,
 }

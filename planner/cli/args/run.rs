@@ -10,14 +10,14 @@ use super::{DataFormat, Input, Limits, Many, Stacks, TargetFlags};
 /// `apply`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
-    /// A saved plan, to be carried out as it is; it is refused if what it is about has moved. A folder, as `plan --stacks
-    /// --out` makes it, has many
+    /// A saved plan, to be carried out as it is; it is refused if what is live has changed since.
+    /// Or a folder of them, as `plan --stacks --out` writes it
     #[arg(value_name = "PLAN", required_unless_present_any = ["filename", "stacks"], conflicts_with_all = [
         "filename", "stacks", "namespace", "strict", "adopt", "max_disconnects", "max_deletes", "unprotect", "accept",
         "target", "exclude", "replace", "verify", "route", "only", "changed_since", "only_failed", "shard", "shards",
     ])]
     pub(crate) plan: Option<PathBuf>,
-    /// The digest that the saved plan must have, as `plan --out` told it
+    /// The digest that the saved plan must have, as `plan --out` printed it
     #[arg(long, value_name = "SHA256", requires = "plan")]
     pub(crate) expect_digest: Option<String>,
     /// A file, a folder or `-` with desired state, to be planned and carried out; may be repeated
@@ -28,10 +28,10 @@ pub(crate) struct Apply {
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Go by the route that disconnects fewest, one edit after the other, as `privlink route` shows it
+    /// Follow the route that disconnects the fewest consumers, one edit after the other, as `privlink route` shows it
     #[arg(long, conflicts_with_all = ["target", "exclude", "replace", "stacks"])]
     pub(crate) route: bool,
     #[command(flatten)]

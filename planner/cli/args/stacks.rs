@@ -26,7 +26,7 @@ pub(crate) struct Stacks {
     /// The namespace of Services that name none; the context's by default
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -45,18 +45,18 @@ impl Stacks {
 /// Many stacks in one run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Many {
-    /// Take every folder with manifests below FOLDER for a stack of its own, and so every file, where several files of
-    /// one folder hold a Stack document
+    /// Treat every folder with manifests below FOLDER as a stack of its own; where several files of one
+    /// folder hold a Stack document, each of them is a stack
     #[arg(long, value_name = "FOLDER")]
     pub(crate) stacks: Option<PathBuf>,
     /// With --stacks, how many are worked on at once; as many as there are processors by default
     #[arg(long, value_name = "NUMBER")]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// With --stacks, only those whose path below FOLDER is as this pattern: `*` within a name, `**` for folders; may be
+    /// With --stacks, only those whose path below FOLDER matches this pattern: `*` within a name, `**` for folders; may be
     /// repeated
     #[arg(long, value_name = "PATTERN", requires = "stacks", conflicts_with = "filename", value_parser = pattern)]
     pub(crate) only: Vec<glob::Pattern>,
-    /// With --stacks, only those with a file that is not as in this revision of git, or that is not in git
+    /// With --stacks, only those with a file that differs from this git revision, or that git does not track
     #[arg(long, value_name = "REVISION", requires = "stacks", conflicts_with = "filename")]
     pub(crate) changed_since: Option<String>,
     /// With --stacks, only those that failed or were refused by this report: what the command wrote with `-o json`

@@ -44,7 +44,7 @@ pub(crate) fn desired(
 ) -> Result<Exit, CommandError> {
     let Some(folder) = &many.stacks else { return run(input, args, mode, None, ui) };
     if !args.turn.auto_approve {
-        return Err(CommandError::new("several stacks are not asked about one by one: give --auto-approve")
+        return Err(CommandError::new("several stacks cannot be confirmed one by one: give --auto-approve")
             .hint("Or look first, and carry out what was looked at: `plan --stacks FOLDER --out PLANS`, then `apply PLANS`."));
     }
     let (place, is_json) = (Some(&args.turn.place), args.turn.output == DataFormat::Json);
@@ -153,7 +153,7 @@ pub(crate) fn saved(
         let shown = file.display();
         let found = &saved.digest;
         return Err(CommandError::new(format!("{shown} has the digest {found}, not {expected}"))
-            .hint("It is another plan than the one that was looked at."));
+            .hint("It is not the plan that was reviewed."));
     }
     if saved.plan.redacted {
         let shown = file.display();

@@ -241,7 +241,7 @@ pub(super) fn can_be_sharded(
     let waves = waves(all);
     let Some(first) = waves.get(1).and_then(|wave| wave.first()) else { return Ok(()) };
     let why = format!(
-        "{} reaches a Private Link Service of another stack, and is applied behind it, which shards cannot see to",
+        "{} reaches a Private Link Service of another stack and must be applied after it, which shards cannot ensure",
         first.below(folder)
     );
     Err(CommandError::new(why)

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
             write(folder, args.force, &import)?;
             let folder = crate::invocation::quoted(&folder.display().to_string());
             ui.say(&format!(
-                "Wrote {folder}. See that nothing changes: privlink plan -f {folder}; mark it as this stack's: add --adopt"
+                "Wrote {folder}. Check that nothing changes: privlink plan -f {folder}. Then mark it as this stack's: privlink apply -f {folder} --adopt"
             ));
         }
         None => ui.print(&yaml::stream(import.documents.values().flatten()))?,

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &args::Outputs, ui: &mut Ui) -> Result<Exit, CommandErro
     }
     if args.out.is_some() {
         return Err(CommandError::new("--out: several stacks do not go into one file")
-            .hint("Name one stack with -f, or leave --out away."));
+            .hint("Name one stack with -f, or leave out --out."));
     }
     let place = Some(&args.place);
     let fleet = Fleet { folder, many, input: &input, place, is_json, quiet: "no outputs" };
@@ -58,7 +58,7 @@ fn one(
         return Err(CommandError::new(
             "--out: commands for Azure Pipelines work in a step's log alone",
         )
-        .hint("Leave --out away, or write another format."));
+        .hint("Leave out --out, or write another format."));
     }
     let desired = super::sound(input, &args.place, None, ui)?;
     let is_offer = matches!(args.output, OutputFormat::Offer | OutputFormat::OfferConfigmap);

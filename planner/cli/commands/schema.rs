@@ -15,7 +15,7 @@ pub(crate) fn run(args: &Schema, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Some(schema) = schemas.get(args.name.as_str()) else {
         let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
         return Err(CommandError::new(format!("there is no schema `{}`", args.name))
-            .hint(format!("There are {}.", names.join(", "))));
+            .hint(format!("Choose one of {}.", names.join(", "))));
     };
     ui.print(&format!("{schema:#}\n"))?;
     Ok(Exit::Done)

@@ -139,8 +139,8 @@ pub(super) fn chosen(
         let is_meant = |path: &str| many.only.iter().any(|it| it.matches_with(path, options));
         all.retain(|source| is_meant(&source.below(folder)));
         if all.is_empty() {
-            return Err(CommandError::new("--only: no stack has such a path").hint(
-                "A pattern is of the whole path below the folder, such as `shop/*` or `**/eu`.",
+            return Err(CommandError::new("--only: no stack's path matches").hint(
+                "A pattern must match the whole path below the folder, such as `shop/*` or `**/eu`.",
             ));
         }
     }

@@ -103,7 +103,7 @@ impl Walk<'_> {
                 "stage {} would be refused, so nothing is begun: {message}",
                 Stage::Move.as_str()
             ))
-            .hint(format!("It takes {overridden_by}."))
+            .hint(format!("To go ahead anyway: {overridden_by}."))
             .exit(Exit::Refused)),
         }
     }
@@ -157,7 +157,7 @@ impl Walk<'_> {
             Departure::Awaited(consumers) => {
                 let names = folded(consumers.iter().map(endpoint_name).collect()).join(", ");
                 reader.ui.say(&format!(
-                    "Still connected: {names}. Call the same again when they have left: it goes on from here."
+                    "Still connected: {names}. Run the same command again when they have left: it continues from here."
                 ));
                 Ok(Some(Exit::AwaitingApproval))
             }
@@ -172,7 +172,7 @@ fn next(gated: &Gated, due: Stage, done: Option<Stage>) -> Result<Stage, Command
     match next {
         Some(next) if due == done || due == next => Ok(next),
         _ => Err(CommandError::new(format!(
-            "the world moved after stage {}: now stage {} is due",
+            "what is live changed after stage {}: stage {} is due now",
             done.as_str(),
             due.as_str()
         ))
@@ -188,7 +188,7 @@ fn failed(error: departure::Error) -> CommandError {
             "no journal can be written under {JOURNALS}: {error}"
         ))
         .hint(
-            "Nothing is done that is not journaled: call privlink from a folder it can write to.",
+            "privlink changes nothing without a journal: run it in a folder that it can write to.",
         ),
     }
 }

@@ -58,7 +58,7 @@ fn git(folder: &Path, words: &[&str]) -> Result<String, CommandError> {
     let asked = Command::new("git").arg("-C").arg(folder).args(words).output();
     let output = asked.map_err(|error| {
         CommandError::new(format!("--changed-since: git cannot be run: {error}"))
-            .hint("Install git, or leave --changed-since away.")
+            .hint("Install git, or leave out --changed-since.")
     })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -33,8 +33,8 @@ async fn free(lock: &Lock, args: &Unlock, ui: &mut Ui) -> Result<Exit, CommandEr
         return Ok(Exit::Done);
     };
     let question = format!(
-        "{} holds the stack's lock since {}, and last gave a sign of life at {}. If it still works, two \
-         applies will run at once. Only `yes` is taken for a yes:",
+        "{} holds the stack's lock since {}, and last gave a sign of life at {}. If it still \
+         works, two applies will run at once. Type `yes` to unlock, anything else to stop:",
         holder.identity, holder.since, holder.renewed
     );
     if !args.auto_approve && !ui.confirm(&question, "yes")? {

@@ -159,7 +159,7 @@ pub(super) fn written_by(tool: &str) -> CommandError {
 
 fn moved(route: &Route) -> CommandError {
     let now = privlink_render::route::headline(route);
-    CommandError::new(format!("the world moved while the route was walked; now: {now}"))
+    CommandError::new(format!("what is live changed while the route was carried out; now: {now}"))
         .hint("Look at `privlink route` again.")
         .exit(Exit::Stale)
 }

@@ -202,7 +202,7 @@ pub enum Effect {
     /// Nothing.
     #[default]
     None,
-    /// Connections in flight may break and come back.
+    /// Traffic breaks for a moment, and ends where the object is deleted.
     BriefInterruption,
     /// These consumers are disconnected until their endpoint is re-created.
     ConsumersDisconnected(Vec<Consumer>),
@@ -274,7 +274,7 @@ impl Change {
     }
 }
 
-/// The prefix of the controller's annotations, which people leave away.
+/// The prefix of the controller's annotations, which people leave out.
 const PREFIX: &str = "service.beta.kubernetes.io/";
 
 /// A field's shortest name that people know: an annotation's without the controller's prefix.

@@ -185,7 +185,7 @@ rules! {
     /// another owner. The refusal names the smallest edit with the same effect.
     NOT_REPLACEABLE = "not-replaceable", Error, [Desired, Live, Planned], {
         basis: basis::SAFETY,
-        advice: "What the refusal says; often `--replace` of the Service.",
+        advice: "Do what the refusal names: often `--replace` of the Service.",
         example: Example::live("privlink plan -f deploy/ --replace FrontendIp/default/web"),
     }
 

@@ -95,7 +95,7 @@ impl Home {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsound {
     /// It is not JSON, or ends too early.
-    #[error("it is not a whole plan: {0}")]
+    #[error("it is not a saved plan: {0}")]
     Broken(String),
     /// A text in it is not as one is saved that is unknown in part.
     #[error("it holds an unknown value in a form that is not saved: {0}")]
@@ -107,7 +107,7 @@ pub enum Unsound {
     #[error("it was changed after it was saved: its digest does not match")]
     Changed,
     /// What it does is not what it shows.
-    #[error("it does what it does not show: {0}")]
+    #[error("its steps do what its changes do not show: {0}")]
     Unexplained(String),
 }
 

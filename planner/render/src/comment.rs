@@ -125,7 +125,7 @@ fn verdict_of(verdict: Verdict, plan: &Plan, flavour: Flavour) -> String {
     let (alert, said) = match (verdict, cut) {
         (Verdict::Refused, 0) => ("CAUTION", "Refused".to_owned()),
         (Verdict::Refused, _) => ("CAUTION", format!("Refused: {whom} would be disconnected")),
-        (Verdict::Destructive, 0) => ("WARNING", "Nobody is disconnected".to_owned()),
+        (Verdict::Destructive, 0) => ("WARNING", summary::nobody(plan)),
         (Verdict::Destructive, _) => ("WARNING", format!("{whom} will be disconnected")),
         (Verdict::Changes | Verdict::Nothing, _) => {
             return format!("### {} {counts}\n", verdict.sign());

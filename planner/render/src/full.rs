@@ -9,6 +9,7 @@ use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line, one_lin
 use privlink_core::consumer::Consumer;
 use privlink_core::escape::terminal;
 use privlink_core::plan::Refusal;
+use privlink_core::plan::chain::What;
 use privlink_core::plural::count;
 
 pub(super) fn label(action: Action) -> Label {
@@ -35,7 +36,8 @@ pub(super) fn change(change: &Change, style: Style, out: &mut dyn Write) -> fmt:
     for diff in fields {
         field(diff, style, out)?;
     }
-    self::effect(effect, style, out)?;
+    let words = What::Change(change).effect().as_str();
+    self::effect(effect, words, style, out)?;
     writeln!(out)
 }
 
@@ -88,11 +90,11 @@ fn lines(before: &str, after: &str, style: Style, out: &mut dyn Write) -> fmt::R
     Ok(())
 }
 
-fn effect(effect: &Effect, style: Style, out: &mut dyn Write) -> fmt::Result {
+fn effect(effect: &Effect, words: &str, style: Style, out: &mut dyn Write) -> fmt::Result {
     match effect {
         Effect::None => Ok(()),
         Effect::BriefInterruption => {
-            let text = "      ! connections in flight may break and come back";
+            let text = format!("      ! {words}");
             writeln!(out, "{}", style.paint(Label::Warning, text))
         }
         Effect::ConsumersDisconnected(consumers) => {

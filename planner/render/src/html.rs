@@ -1,4 +1,4 @@
-//! Plans and drift as a page: one file that asks nothing of anybody. No script, no request, no text that acts.
+//! Plans and drift as a page: one file that loads nothing else. No script, no request, no text that acts.
 //!
 //! The page is read under policies that take its style away too: what is said by colour is said in words.
 

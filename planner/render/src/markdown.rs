@@ -273,7 +273,7 @@ fn assumptions(plan: &Plan) -> Vec<String> {
     let assumed: Vec<String> =
         assumed.map(|fact| format!("{} = {}", fact.name, fact.value)).collect();
     let assumed = (!assumed.is_empty())
-        .then(|| format!("Assumed of the cluster: {}\n\n", prose(&assumed.join(", "))));
+        .then(|| format!("Assumed about the cluster: {}\n\n", prose(&assumed.join(", "))));
     redacted.into_iter().chain(assumed).collect()
 }
 
@@ -282,7 +282,7 @@ fn fields(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     change.fields.iter().for_each(|field| field_lines(field, &mut lines));
     if let Effect::BriefInterruption = change.effect {
-        lines.push("! connections in flight may break and come back".to_owned());
+        lines.push(format!("! {}", What::Change(change).effect().as_str()));
     }
     if change.fields.is_empty() {
         return Vec::new();

@@ -35,9 +35,9 @@ what to do. `privlink explain CODE` prints the same. The page is made from the r
 An **error** would be refused or misread: nothing is planned. A **warning** works, but is deprecated or unwise;
 `--strict` makes it an error. A **note** is something to know.
 
-Rules that the input alone is held against come first; `privlink validate` applies all of them without any network. The
-next need a prediction, or what is live, and speak in `plan` and `apply`. An error among them refuses the plan, unless
-`--accept CODE` says that it is known. What is so before the plan, and what the plan neither causes nor worsens, is
+Rules for the input alone come first; `privlink validate` checks all of them without any network. The next ones need a
+prediction, or what is live, and are reported by `plan` and `apply`. An error among them refuses the plan, unless
+`--accept CODE` accepts it. What is so before the plan, and what the plan neither causes nor worsens, is
 pre-existing: a warning, and an error that was accepted is not asked for again. The classes of `drift` and the areas of
 `preflight` come last. Each section says which commands report it.
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::style::Label;
-use privlink_core::node_id::NodeId;
+use privlink_core::change::{Action, Change};
+use privlink_core::node_id::{Kind, NodeId};
 use privlink_core::plan::{Counts, Plan, RouteNote, Scope, Summary, disconnected};
 use privlink_core::plural::count;
 use privlink_core::rule;
@@ -37,8 +38,26 @@ pub fn verdict(plan: &Plan) -> (String, Label) {
             let text = format!("{} will be disconnected{by}.", count(cut, "consumer"));
             (text, Label::Warning)
         }
-        None => ("Nobody is disconnected.".to_owned(), Label::Success),
+        None => {
+            let label = if deleted_endpoints(plan) > 0 { Label::Warning } else { Label::Success };
+            (format!("{}.", nobody(plan)), label)
+        }
     }
+}
+
+/// That a plan disconnects nobody, but for the endpoints that it deletes on purpose.
+pub(crate) fn nobody(plan: &Plan) -> String {
+    match deleted_endpoints(plan) {
+        0 => "Nobody is disconnected".to_owned(),
+        1 => "1 endpoint is deleted; nobody else is disconnected".to_owned(),
+        many => format!("{many} endpoints are deleted; nobody else is disconnected"),
+    }
+}
+
+fn deleted_endpoints(plan: &Plan) -> usize {
+    let is_one =
+        |it: &&Change| it.action == Action::Delete && it.address.kind == Kind::PrivateEndpoint;
+    plan.changes.iter().filter(is_one).count()
 }
 
 /// A route, in words: `0 instead of 3 disconnected, in 4 steps`.
@@ -218,4 +237,22 @@ pub(crate) fn line_of(place: &str) -> String {
 /// A place's line.
 pub(crate) fn line_number(place: &str) -> Option<usize> {
     parts(place).map(|(_, line, _)| line)
+}
+
+#[cfg(test)]
+mod tests {
+    use privlink_core::change::Actor;
+
+    use super::*;
+
+    #[test]
+    fn who_deletes_an_endpoint_is_not_told_that_nobody_is_disconnected() {
+        let mut plan = Plan::default();
+        assert_eq!(verdict(&plan).0, "Nobody is disconnected.");
+        for name in ["one", "other"] {
+            let at = NodeId::new(Kind::PrivateEndpoint, name);
+            plan.changes.push(Change::new(at, Action::Delete, Actor::Privlink, String::new()));
+        }
+        assert_eq!(verdict(&plan).0, "2 endpoints are deleted; nobody else is disconnected.");
+    }
 }

@@ -344,7 +344,7 @@ fn assumptions(plan: &Plan, layout: Layout, out: &mut dyn Write) -> fmt::Result 
     if assumed.is_empty() || plan.is_empty() {
         return Ok(());
     }
-    let text = format!("Assumed of the cluster: {}", assumed.join(", "));
+    let text = format!("Assumed about the cluster: {}", assumed.join(", "));
     layout.paragraph("", &text, Some(Label::Faint), out)?;
     writeln!(out)
 }

@@ -156,7 +156,7 @@ impl FromStr for Cloud {
             }
             "china" | "azurechinacloud" => Ok(Self::china()),
             _ => Err(format!(
-                "unknown cloud `{text}`: one of public, us-government, china, or \
+                "unknown cloud `{text}`: one of public, usgovernment, china, or \
                  ENDPOINT,AUDIENCE,AUTHORITY"
             )),
         }

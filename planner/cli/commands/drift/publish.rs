@@ -61,7 +61,7 @@ impl<'a> Publisher<'a> {
             Some(Earlier::Report(earlier)) => drift::compare(&mut report, earlier),
             Some(Earlier::None(file)) => {
                 drift::compare(&mut report, &Report::new("", Vec::new()));
-                ui.say(&format!("note: there is no {file} yet, and so all is new"));
+                ui.say(&format!("note: {file} does not exist yet, so all drift counts as new"));
             }
             None => {}
         }

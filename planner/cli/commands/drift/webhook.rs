@@ -26,7 +26,7 @@ impl Webhook {
         };
         let format = args.webhook_format;
         if format != WebhookFormat::Json && flag == "--webhook" {
-            return Err(CommandError::new("the URL of a chat's webhook is not for a command line")
+            return Err(CommandError::new("the URL of a chat's webhook is a secret, and must not be on the command line")
                 .hint("Who has it may write into the channel: name the environment variable that holds it by --webhook-env."));
         }
         // Not quoted, wherever it is from: it may be a secret that was cut in half.

@@ -167,6 +167,13 @@ fn shown(kind: Kind, action: Action, fields: Vec<FieldDiff>) -> Vec<FieldDiff> {
 }
 
 fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect>) -> String {
+    // What is created under the id of something that is deleted has another object's effect.
+    let of_what_is_live = |it: &&outcome::Effect| {
+        use Reason::{AddressChanged, Failed, FrontendWent, PublicIpChanged, SubnetChanged};
+        let reasons = [AddressChanged, Failed, FrontendWent, PublicIpChanged, SubnetChanged];
+        reasons.contains(&it.reason)
+    };
+    let effect = effect.filter(|it| action != Action::Create || !of_what_is_live(it));
     let because = effect.and_then(|effect| match effect.reason {
         Reason::Wanted | Reason::Unwanted | Reason::Differs => None,
         Reason::NameChanged => Some("its name follows from its Service's subnet and IP families"),
@@ -183,10 +190,10 @@ fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect
         (Some(because), _, _) => because.to_owned(),
         (None, Some(_), Action::Create) => "asked for by its Service".to_owned(),
         (None, Some(_), Action::Delete) => "no longer needed by its Service".to_owned(),
-        (None, Some(_), _) => "its Service says otherwise".to_owned(),
+        (None, Some(_), _) => "differs from what its Service asks for".to_owned(),
         (None, None, Action::Create) => "asked for by a Service".to_owned(),
         (None, None, Action::Delete) => "no longer needed".to_owned(),
-        (None, None, _) => "the Services on it say otherwise".to_owned(),
+        (None, None, _) => "differs from what its Services ask for".to_owned(),
     }
 }
 

@@ -105,9 +105,9 @@ fn help_without_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> &'static str {
     let is_it = |outcome: &&Outcome| outcome.service == target.value;
     let outcome = join.prediction.outcomes.iter().find(is_it);
     if outcome.is_some_and(|outcome| outcome.error.is_some()) {
-        "Mend what is found of the Service: the controller fails before it makes one."
+        "Correct the Service's findings: the controller fails before it makes a Private Link Service."
     } else {
-        "Set azure-pls-create to \"true\" on the Service, and look at what else is found of it."
+        "Set azure-pls-create to \"true\" on the Service, and correct its other findings."
     }
 }
 
@@ -263,7 +263,7 @@ pub(crate) fn re_offered(endpoint: &Endpoint<'_>, fields: &[FieldDiff]) -> Optio
         None => "its provider".to_owned(),
     };
     let message = format!(
-        "the Offer {} says another alias than {before}: {provider} re-created the Private Link Service",
+        "the Offer {} has another alias than {before}: {provider} re-created the Private Link Service",
         offered.name
     );
     let help = "The endpoint is re-created, and connects to the new one. Ask the provider if it was not expected.";
@@ -286,7 +286,7 @@ fn decide(
         return replace("--replace asks for it");
     }
     if re_offered(endpoint, fields).is_some() {
-        return replace("its Offer says another alias, and an endpoint cannot connect again");
+        return replace("its Offer has another alias, and an endpoint cannot reconnect");
     }
     if status == ConnectionStatus::Disconnected || rejected && rejected_by.is_none() {
         let reason = format!("its connection is {status}, and an endpoint cannot connect again");
@@ -306,7 +306,7 @@ fn decide(
     if !fields.is_empty() {
         let (action, reason) = match endpoint.is_ours() {
             true if provisioning::is_only(fields) => (Action::Update, provisioning::AGAIN),
-            true => (Action::Update, "its document says otherwise"),
+            true => (Action::Update, "differs from its document"),
             false => (Action::Adopt, "exists, and this stack takes it over"),
         };
         return Some((action, reason.to_owned()));

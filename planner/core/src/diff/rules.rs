@@ -7,7 +7,7 @@ rules! {
     /// is missing, or the prediction says that the controller will fail.
     NO_PRIVATE_LINK_SERVICE = "no-private-link-service", Error, [Desired, Live, Predicted], {
         basis: basis::ENDPOINT,
-        advice: "Set `azure-pls-create: \"true\"` on the Service, and correct what else is found of it.",
+        advice: "Set `azure-pls-create: \"true\"` on the Service, and correct its other findings.",
         example: Example::new(
             At::Connected,
             r#"
@@ -116,7 +116,7 @@ rules! {
     /// or its subnet is not in that network.
     NETWORK_MISSING = "network-missing", Error, [Desired, Live], {
         basis: basis::ENDPOINT,
-        advice: "Name a network that exists, create it first, or write `location`.",
+        advice: "Name a network and a subnet that exist, or create them first. If the network exists but cannot be read, write `location`.",
         example: Example::new(
             At::Endpoint,
             "subnet: {virtualNetwork: no-such-network, name: pe-subnet}",
@@ -128,7 +128,7 @@ rules! {
     /// subnet was not found.
     WRONG_LOCATION = "wrong-location", Error, [Desired, Live], {
         basis: basis::ENDPOINT,
-        advice: "Leave `location` away: it is the virtual network's then.",
+        advice: "Leave out `location`: it is the virtual network's then.",
         example: Example::new(At::Endpoint, "location: westeurope", "location: eastus"),
     }
 

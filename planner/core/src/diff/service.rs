@@ -333,12 +333,10 @@ fn change(
     fields: Vec<FieldDiff>,
 ) -> Change {
     let (action, reason) = match (&actor, live) {
-        (Actor::External(_), _) => {
-            (Action::Await, "to be written by another tool, which has not yet")
-        }
+        (Actor::External(_), _) => (Action::Await, "another tool has yet to write it"),
         (_, None) => (Action::Create, "not in the cluster yet"),
         (_, Some(_)) if adopts => (Action::Adopt, "exists, and this stack takes it over"),
-        (_, Some(_)) => (Action::Update, "the manifest says otherwise"),
+        (_, Some(_)) => (Action::Update, "differs from the manifest"),
     };
     let mut change = Change::new(address(key), action, actor, reason);
     change.object = Some(key.to_string());

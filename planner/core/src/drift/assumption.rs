@@ -191,7 +191,7 @@ pub(super) fn hanging(mut difference: Difference, fact: Fact) -> Difference {
     let fact = fact.shown_name();
     difference.class = Class::Unverified;
     difference.weight = Class::Unverified.weight();
-    difference.message = format!("it would be as the controller leaves it if {fact} were another");
+    difference.message = format!("there would be no difference if {fact} had another value");
     difference.cause = Cause::by(By::Unknown);
     difference.heals = Heals::No;
     difference.disconnects = Vec::new();

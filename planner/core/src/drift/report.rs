@@ -484,7 +484,7 @@ impl By {
             Self::AzureOrSomebodyInIt => "Azure, or somebody in it",
             Self::Provider => "the provider",
             Self::Consumer => "the consumer",
-            Self::DesiredState => "desired state, which moved on",
+            Self::DesiredState => "desired state, which has changed since",
             Self::Unknown => "an unknown writer",
         }
     }
@@ -536,8 +536,8 @@ impl Heals {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
-            Self::Soon => "the controller is on it",
-            Self::NextSync => "only with the Service's next sync, which nothing starts by itself",
+            Self::Soon => "yes, the controller is working on it",
+            Self::NextSync => "only at the Service's next sync, which nothing triggers",
             Self::Tool => "when the tool that keeps the Services writes them",
         }
     }

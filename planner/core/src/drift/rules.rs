@@ -15,7 +15,7 @@ rules! {
         example: Example::live("kubectl annotate service web service.beta.kubernetes.io/azure-pls-proxy-protocol=true"),
     }
 
-    /// Desired state says what was never written, or what was removed without leaving a field manager.
+    /// Desired state has something that was never applied, or that somebody removed without leaving a field manager.
     NOT_APPLIED = "not-applied", Error, [Desired, Live, Differences], {
         basis: basis::APPLY,
         advice: "`privlink apply`; with `--adopt` for what this stack did not create.",
@@ -61,7 +61,7 @@ rules! {
     /// Azure reports that it failed to provision a resource.
     PROVISIONING_FAILED = "provisioning-failed", Error, [Live, Differences], {
         basis: basis::documented("provisioning states of resources", basis::link::SERVICE),
-        advice: "The command that is printed: a sync for what the controller writes, `privlink apply` for an endpoint, zone group or record.",
+        advice: "Run the command that is printed: one that starts a sync for what the controller writes, `privlink apply` for an endpoint, zone group or record.",
         example: Example::live("properties: {provisioningState: Failed}"),
     }
 
@@ -92,7 +92,7 @@ rules! {
     /// reports the same under a code of its own.
     UNHEALTHY = "unhealthy", Error, [Live, Differences], {
         basis: basis::documented("what traffic needs on its way", basis::link::BALANCER),
-        advice: "What the message names.",
+        advice: "Do what the message names.",
         example: Example::live("backendAddressPools: [{name: kubernetes, properties: {backendIPConfigurations: []}}]"),
     }
 
@@ -105,7 +105,7 @@ rules! {
         example: Example::live("tags: {k8s-azure-service: default/old}   # and there is no Service old"),
     }
 
-    /// It would be no difference if a fact that was assumed had another value.
+    /// A difference that an assumed fact may explain: with another value of the fact there would be none.
     UNVERIFIED = "unverified", Warning, [Live, Predicted, Differences], {
         basis: DRIFT,
         advice: "Pin the fact in the Stack.",

@@ -104,7 +104,7 @@ fn back(field: &FieldDiff) -> String {
     let name = short(&field.path);
     match &field.before {
         Some(before) => format!("set `{name}` to `{}`", value(before)),
-        None => format!("leave `{name}` away"),
+        None => format!("leave out `{name}`"),
     }
 }
 

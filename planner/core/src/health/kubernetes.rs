@@ -133,7 +133,7 @@ rules! {
     /// reported at each load balancer that the stack's Services are on.
     NO_READY_NODE = "no-ready-node", Warning, [Desired, Live], {
         basis: basis::documented("traffic needs a node that is ready", basis::link::KUBERNETES),
-        advice: "`kubectl get nodes`, and what it shows.",
+        advice: "Find out with `kubectl get nodes` why no Node is ready.",
         example: Example::live(
             "status: {conditions: [{type: Ready, status: Unknown}]}   # of every Node",
         ),

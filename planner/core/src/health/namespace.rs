@@ -117,7 +117,9 @@ fn goes(wanted: &Wanted<'_>, key: &Key) -> Finding {
 }
 
 fn unread(key: &Key, why: &str) -> Finding {
-    let found = format!("Namespaces could not be read, so nobody looked whether they stay: {why}");
+    let found = format!(
+        "Namespaces could not be read, so it is unknown whether any is being deleted: {why}"
+    );
     Finding::new(UNCHECKED, address(key), found).help(
         "Give the identity the right to list Namespaces: `privlink preflight --role kubernetes`.",
     )

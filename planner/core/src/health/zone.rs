@@ -67,7 +67,7 @@ pub(crate) fn unlinked(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 None | Some(Reading::Absent) => continue,
                 Some(Reading::Unreadable(why)) => {
                     let message = format!(
-                        "the links of zone {} to virtual networks could not be read, so nobody looked whether its names resolve: {why}",
+                        "the links of zone {} to virtual networks could not be read, so it is unknown whether its names resolve: {why}",
                         zone.name()
                     );
                     Finding::new(UNCHECKED, record.at.clone(), message)

@@ -75,7 +75,7 @@ fn elsewhere(endpoint: &PrivateEndpoint, network: &Value, at: &NodeId) -> Option
     let name = network.get("name").and_then(Value::as_str).unwrap_or_default();
     let message =
         format!("its location {} is not that of its virtual network {name}, {lies}", wanted.value);
-    let help = "Leave `location` away, or name a virtual network of that region.";
+    let help = "Leave out `location`, or name a virtual network of that region.";
     Some(Finding::new(rule::WRONG_LOCATION, at.clone(), message).help(help).at(&wanted.span))
 }
 
@@ -124,7 +124,7 @@ pub(super) fn misplaced(
                     subnet.name(),
                     ranges.join(", ")
                 ),
-                "Choose an address of the subnet, or leave `address` away.",
+                "Choose an address of the subnet, or leave out `address`.",
             )
         }
     };

@@ -40,8 +40,9 @@ fn mesh_gateway(subject: &Subject<'_>) -> Option<Finding> {
             MESH_GATEWAY,
             "azure-pls-create",
             format!(
-                "AKS's Istio add-on writes this Service, and makes it anew when the mesh goes to another revision: its \
-                 Private Link Service {} is then re-created, and who is connected is disconnected",
+                "AKS's Istio add-on writes this Service, and creates it again when the mesh moves to \
+                 another revision: its Private Link Service {} is then re-created, and its consumers \
+                 are disconnected",
                 link.name()
             ),
             "Put the Private Link Service on a Service of one's own with the gateway's selector.",
@@ -207,8 +208,8 @@ rules! {
         ),
     }
 
-    /// The Service is a gateway of AKS's Istio add-on, which makes its gateways anew when the mesh goes to another
-    /// revision. A Private Link Service on one is re-created then.
+    /// The Service is a gateway of AKS's Istio add-on, which creates its gateways again when the mesh
+    /// moves to another revision. A Private Link Service on one is then re-created.
     MESH_GATEWAY = "mesh-gateway", Warning, [Desired, Live, Predicted], {
         basis: basis::documented("gateways of the Istio add-on belong to a revision", basis::link::MESH),
         advice: "Make a Service of your own with the gateway's selector, and put the Private Link Service on that.",

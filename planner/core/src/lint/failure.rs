@@ -60,8 +60,9 @@ fn group_missing(subject: &Subject<'_>) -> Finding {
         .filter(|group| !group.is_empty())
         .unwrap_or_else(|| subject.facts.private_link_service_group());
     let message = format!(
-        "the resource group {group} does not exist, so no Private Link Service is made: the controller \
-         will fail with the load balancer made and the Service without its new address"
+        "the resource group {group} does not exist, so no Private Link Service is made: the \
+         controller will write the load balancer and then fail, and the Service gets no new \
+         address"
     );
     let help = format!(
         "Make the group first (az group create --name {group} ...), or name one that exists."
@@ -155,7 +156,7 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         let span = asked.flatten().map_or_else(|| create.clone(), |it| it.span);
         return Cause { span, help: help.to_owned() };
     }
-    let help = "Correct what its message names; the controller tries again by itself.";
+    let help = "Correct what the controller's message names; it tries again by itself.";
     Cause { span: create.clone(), help: help.to_owned() }
 }
 
@@ -227,7 +228,7 @@ rules! {
 
     /// The resource group that a Private Link Service or a private endpoint is to be in does not exist. For a
     /// Private Link Service the controller makes the load balancer, cannot list the group, and fails; the Service gets
-    /// no address. An endpoint Azure refuses.
+    /// no address. Azure refuses such an endpoint.
     RESOURCE_GROUP_MISSING = "resource-group-missing", Error, [Desired, Live, Predicted], {
         basis: basis::recorded(
             "a list of Private Link Services that fails ends the sync (finding 42)",

@@ -49,8 +49,8 @@ fn left_behind(wanted: &Wanted<'_>, prediction: &Prediction) -> Vec<Finding> {
                 CONSUMERS_STAY,
                 NodeId::new(Kind::Service, key.to_string()),
                 format!(
-                    "Gateway {gateway} comes to another Service or to none, and its controller leaves Service {key} as it is: {who} \
-                     of {} {stay} with that",
+                    "Gateway {gateway} gets another Service or none, and its controller leaves Service {key} \
+                     in place: {who} of {} {stay} connected through the old one",
                     link.name()
                 ),
             )
@@ -92,8 +92,8 @@ fn staying(service: &Service, by: &MadeBy, prediction: &Prediction) -> Vec<Findi
             CONSUMERS_STAY,
             service,
             format!(
-                "{who} of {} {stay} with Service {key}: a name in DNS that leads to Gateway {} moves nobody who comes by \
-                 Private Link",
+                "{who} of {} {stay} with Service {key}: pointing a DNS name to Gateway {} does not move \
+                 consumers of a Private Link Service",
                 link.name(),
                 by.gateway
             ),
@@ -178,8 +178,8 @@ fn renamed(
 
 rules! {
     /// The input has a Gateway, and an ingress controller serves its ports with a Private Link Service that has consumers.
-    /// Guides move names in DNS from the one to the other; who comes by Private Link resolves no name of the provider's, and
-    /// stays with the old Service until its Private Link Service goes. The same holds where a Gateway of Istio comes to another
+    /// Migration guides move DNS names from the one to the other. Consumers of a Private Link Service do not
+    /// resolve the provider's names: they stay with the old Service until its Private Link Service is deleted. The same holds where a Gateway of Istio comes to another
     /// Service, by its class or the annotation `gateway.istio.io/name-override`: Istio leaves the old one.
     CONSUMERS_STAY = "consumers-stay", Note, [Live, Predicted], {
         basis: basis::documented("a private endpoint reaches a Private Link Service, whatever DNS says", basis::link::ENDPOINT),

@@ -16,7 +16,7 @@ pub(super) fn exceeded(prediction: &Prediction) -> Vec<Finding> {
                 LIMIT_EXCEEDED,
                 NodeId::new(Kind::LoadBalancer, it.balancer.clone()),
                 format!(
-                    "{} has at most {} {}, and will have {}",
+                    "{} can have at most {} {}, and would have {}",
                     it.of, it.limit.most, it.limit.what, it.count
                 ),
             )
@@ -34,7 +34,7 @@ pub(crate) fn networks(input: &Input<'_>) -> Vec<Finding> {
         let name = found.network.name();
         if found.coming > 0 && found.count > found.limit.most {
             let message = format!(
-                "virtual network {name} has at most {} {}, and will have {}",
+                "virtual network {name} can have at most {} {}, and would have {}",
                 found.limit.most, found.limit.what, found.count
             );
             let finding = Finding::new(LIMIT_EXCEEDED, at.clone(), message).help(found.limit.help);

@@ -68,7 +68,11 @@ fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
     let (span, why) = if !said.is_empty() && allowed.len() == said.len() && !nat.is_within(&allowed)
     {
         let first = said.first()?;
-        (&first.span, "spec.loadBalancerSourceRanges does not have them, and kube-proxy drops what it does not have".to_owned())
+        (
+            &first.span,
+            "they are not in spec.loadBalancerSourceRanges, and kube-proxy drops everything else"
+                .to_owned(),
+        )
     } else {
         let rule = denying(subject, &nat)?;
         let keys = [keys::ALLOWED_IP_RANGES, keys::SOURCE_RANGES, DENY_ALL];
@@ -80,7 +84,7 @@ fn nat_addresses_shut_out(subject: &Subject<'_>) -> Option<Finding> {
         NAT_ADDRESSES_SHUT_OUT,
         span,
         format!(
-            "no consumer of the Private Link Service gets through: its NAT addresses ({}) are shut out; {why}",
+            "no consumer of the Private Link Service gets through: its NAT addresses ({}) are blocked, since {why}",
             nat.shown()
         ),
         "Add the NAT subnet's range to the ranges.",

@@ -40,8 +40,10 @@ pub enum RowEffect {
     None,
     /// It is reached by another alias from then on.
     NewAlias,
-    /// Connections in flight may break and come back.
+    /// Traffic breaks, and comes back once it is re-created.
     Interrupted,
+    /// Nothing serves its address any more.
+    Ended,
     /// It is disconnected while the endpoint is re-created.
     DisconnectedMeanwhile,
     /// It is disconnected until its endpoint is re-created.
@@ -55,6 +57,7 @@ impl RowEffect {
             Self::None => "",
             Self::NewAlias => "new alias",
             Self::Interrupted => "traffic breaks briefly",
+            Self::Ended => "its traffic ends",
             Self::DisconnectedMeanwhile => "disconnected meanwhile",
             Self::Disconnected => "disconnected until re-created",
         }
@@ -94,6 +97,7 @@ impl What<'_> {
             Self::Connections { disconnects: true, .. } => RowEffect::Disconnected,
             Self::Connections { .. } => RowEffect::None,
             Self::Change(change) => match (&change.effect, change.address.kind, change.action) {
+                (Effect::BriefInterruption, _, Action::Delete) => RowEffect::Ended,
                 (Effect::BriefInterruption, _, _) => RowEffect::Interrupted,
                 (_, Kind::PrivateLinkService, Action::Replace) => RowEffect::NewAlias,
                 (Effect::ConsumersDisconnected(_), Kind::PrivateEndpoint, _) => {

@@ -3,7 +3,7 @@
 use crate::rule::{Example, basis, rules};
 
 rules! {
-    /// The identity that plans and applies may not do in Azure what that takes.
+    /// The identity that plans and applies lacks rights in Azure that this takes.
     OWN_RIGHTS = "own-rights", Error, [Desired, Predicted, Rights], {
         basis: basis::documented("actions of roles", basis::link::ROLES),
         advice: "Give it the role that `privlink preflight --role azure` prints.",
@@ -17,7 +17,7 @@ rules! {
         example: Example::live("Microsoft.Network/virtualNetworks/subnets/join/action   # of a subnet of your own network"),
     }
 
-    /// The identity may not do in the cluster what a plan or an apply takes.
+    /// The identity lacks rights in the cluster that a plan or an apply takes.
     KUBERNETES_RIGHTS = "kubernetes", Error, [Desired, Rights], {
         basis: basis::documented("roles of Kubernetes", basis::link::KUBERNETES),
         advice: "Bind the roles that `privlink preflight --role kubernetes` prints.",
@@ -73,12 +73,12 @@ rules! {
         example: Example::live("approval: Automatic   # to a Private Link Service of another tenant"),
     }
 
-    /// Something around the stack keeps it from serving, and no apply of it mends that: no Node is ready, a
-    /// namespace is not there or goes, a security rule lets nothing in, a pool has no member, or nobody
+    /// Something around the stack keeps it from serving, and an apply does not fix it: no Node is
+    /// ready, a namespace is missing or being deleted, a security rule lets nothing in, a pool has no member, or nobody
     /// in an endpoint's network resolves its name.
     SERVING = "serving", Error, [Desired, Live, Rights], {
         basis: basis::own("what a plan and drift warn of", basis::link::KUBERNETES),
-        advice: "What the requirement says.",
+        advice: "Do what the requirement names.",
         example: Example::live("kubectl get nodes   # none is Ready"),
     }
 }

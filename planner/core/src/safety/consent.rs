@@ -217,7 +217,7 @@ fn expired(entry: &Entry) -> Finding {
             )
         }
         Whom::Number(number) => format!(
-            "that {} be disconnected was allowed until {}, which has passed",
+            "disconnecting {} was allowed until {}, which has passed",
             count(*number, "consumer"),
             entry.until
         ),

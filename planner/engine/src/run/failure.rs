@@ -72,9 +72,9 @@ impl Failure {
             Self::Unread(unread) => unread.help(),
             Self::Plan(error) => error.help().into_iter().collect(),
             Self::Forget(error) => one(&error.help()),
-            Self::Unasked(_) => one("Give --auto-approve to apply without being asked."),
+            Self::Unasked(_) => one("Give --auto-approve to go on without being asked."),
             Self::Journal { .. } => one(
-                "Nothing is done that is not journaled: call privlink from a folder it can write to.",
+                "privlink changes nothing without a journal: run it in a folder that it can write to.",
             ),
             Self::Elsewhere(_) => {
                 one("Choose the context and the cloud that it was made with, or plan again.")

@@ -124,7 +124,7 @@ fn integer(text: &str, min: i64, max: i64) -> Option<Refusal> {
         return None;
     }
     let wanted = if max >= i64::from(i32::MAX) {
-        format!("a whole number, at least {min}")
+        format!("a whole number of at least {min}")
     } else {
         format!("a whole number from {min} to {max}")
     };
@@ -138,7 +138,7 @@ fn word(text: &str, words: &'static [&'static str]) -> Option<Refusal> {
         return None;
     }
     let default = words.first().copied().unwrap_or_default();
-    let message = format!("`{text}` is taken for {default}");
+    let message = format!("the controller does not know `{text}`, and uses {default}");
     Some(refusal(rule::UNKNOWN_VALUE, message, format!("write {}", words.join(", "))))
 }
 
@@ -151,7 +151,7 @@ fn raw(text: &str, rule: Text) -> Option<Refusal> {
     if trimmed != text && rule.check(trimmed).is_ok() {
         return Some(refusal(
             refused.code,
-            "the controller keeps the blanks around it, and Azure refuses them",
+            "the value has blanks around it, which the controller keeps and Azure refuses",
             format!("write \"{trimmed}\""),
         ));
     }

@@ -76,13 +76,13 @@ fn endpoint_names(desired: &Desired, problems: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     DUPLICATE_ENDPOINT,
                     format!(
-                        "`{}` and another private endpoint are one to Azure",
+                        "`{}` is the name of another private endpoint too: Azure ignores case",
                         endpoint.resource_name().value
                     ),
                 )
                 .at(span, "again here")
                 .at(first, "first here")
-                .help("names in a resource group differ by more than case: rename one"),
+                .help("rename one of them"),
             );
         } else {
             seen.insert(key, span);

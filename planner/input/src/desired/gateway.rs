@@ -84,10 +84,7 @@ impl<'a> Ground<'a> {
         }
         let Some(controller) = gateway::controller(&gateway.class, controller_name) else {
             let class = &gateway.class.value;
-            self.unknown(
-                gateway,
-                &format!("the class `{class}` is of no controller that is known here"),
-            );
+            self.unknown(gateway, &format!("privlink knows no controller of the class `{class}`"));
             return None;
         };
         if self.is_http3(named, controller) {
@@ -209,10 +206,7 @@ impl<'a> Ground<'a> {
     fn unknown(&mut self, gateway: &Gateway, why: &str) {
         let mut problem = Diagnostic::new(
             GATEWAY_UNKNOWN,
-            format!(
-                "which Service comes of the Gateway `{}` is not known: {why}",
-                gateway.name.value
-            ),
+            format!("the Service of the Gateway `{}` is not known: {why}", gateway.name.value),
         )
         .at(&gateway.class.span, "")
         .help("write its Service down as it will be, and set `services: external` in the Stack");
@@ -251,7 +245,7 @@ impl<'a> Ground<'a> {
             Diagnostic::new(
                 GATEWAY_ASSUMED,
                 format!(
-                    "{} makes the Service `{service}` of the Gateway `{}`, assumed {}",
+                    "{} makes the Service `{service}` of the Gateway `{}`, assuming {}",
                     controller.name,
                     gateway.name.value,
                     assumed.join(", and ")

@@ -128,7 +128,7 @@ fn check(
                     offer.name.value, subscription.value
                 ),
             )
-            .at(&named.span, "Azure finds the alias from there by roles alone")
+            .at(&named.span, "there, only callers with a role on it find the alias")
             .at(&offer.alias.span, "offered here")
             .help("ask the provider to add the subscription to azure-pls-visibility, and to publish the Offer again"),
         );
@@ -146,7 +146,7 @@ fn without_message(offer: &Offer, named: &Spanned<String>) -> Diagnostic {
     Diagnostic::new(
         OFFER_NEEDS_MESSAGE,
         format!(
-            "the provider of the Offer `{}` approves this endpoint with the right requestMessage alone",
+            "the provider of the Offer `{}` approves this endpoint only with the right requestMessage",
             offer.name.value
         ),
     )

@@ -149,7 +149,7 @@ impl Resolve<'_> {
         self.diagnostics.push(
             Diagnostic::new(
                 ASSUMED_NAMESPACE,
-                "no namespace is given and none is known: `default` is assumed",
+                "neither the document, a flag nor a context gives a namespace: `default` is assumed",
             )
             .at(first, label)
             .help("write `namespace`, or name the context with --context"),

@@ -24,8 +24,8 @@ rules! {
     /// it silently would lose what was meant.
     UNKNOWN_KIND = "unknown-kind", Error, [Desired], {
         basis: basis::SHAPE,
-        advice: "Correct the spelling. The kinds of `privlink.dev/v1alpha1` are Stack, PrivateEndpoint \
-            and EndpointApproval.",
+        advice: "Correct the spelling. The kinds of `privlink.dev/v1alpha1` are Stack, \
+            PrivateEndpoint, EndpointApproval and Offer.",
         example: Example::new(
             At::File,
             "

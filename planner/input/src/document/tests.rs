@@ -134,14 +134,14 @@ fn one_of_several_alternatives_is_wanted() {
         problems(&read(&text("{name: pe-subnet}", &both))),
         [
             "7:11 missing-field: `spec.subnet.virtualNetwork` is missing",
-            "9:11 not-exactly-one: `spec.target` says 2 things at once",
+            "9:11 not-exactly-one: `spec.target` has 2 of its alternatives, which exclude each other",
         ]
     );
     assert_eq!(
         problems(&read(&text("{}", "{}"))),
         [
-            "7:11 not-exactly-one: `spec.subnet` says nothing",
-            "9:11 not-exactly-one: `spec.target` says nothing",
+            "7:11 not-exactly-one: `spec.subnet` has none of its alternatives",
+            "9:11 not-exactly-one: `spec.target` has none of its alternatives",
         ]
     );
 }

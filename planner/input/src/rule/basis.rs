@@ -50,7 +50,7 @@ pub const fn own(fact: &'static str, link: &'static str) -> Basis {
 
 /// YAML.
 pub const YAML: Basis = own(
-    "YAML 1.2, and bounds that keep a file from taking the machine",
+    "YAML 1.2, and bounds that keep a file from exhausting memory",
     "https://yaml.org/spec/1.2.2/",
 );
 /// The shapes of documents.

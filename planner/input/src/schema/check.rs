@@ -223,8 +223,8 @@ impl Check<'_, '_> {
             names.join(", ")
         };
         let message = match count {
-            0 => format!("`{path}` says nothing"),
-            _ => format!("`{path}` says {count} things at once"),
+            0 => format!("`{path}` has none of its alternatives"),
+            _ => format!("`{path}` has {count} of its alternatives, which exclude each other"),
         };
         let help = format!("write exactly one of {names}");
         self.report(rule::NOT_EXACTLY_ONE, &message, node.range, String::new(), help);

@@ -3,7 +3,7 @@
 use crate::rule::{At, Example, basis, rules};
 
 rules! {
-    /// A field that a Stack, PrivateEndpoint or EndpointApproval does not have. Nothing would read it.
+    /// A field that a Stack, PrivateEndpoint, EndpointApproval or Offer does not have. Nothing would read it.
     UNKNOWN_FIELD = "unknown-field", Error, [Desired], {
         basis: basis::SHAPE,
         advice: "Correct the spelling, or remove the field.",
@@ -41,8 +41,8 @@ rules! {
         ),
     }
 
-    /// Of fields that exclude each other, none or several are there: `target` is a `service`, an `id` or an
-    /// `alias`; `subnet` is an `id`, or names; `dns` is a `record` or a `zoneGroup`.
+    /// Of fields that exclude each other, none or several are there: `target` is a `service`, an
+    /// `id`, an `alias` or an `offer`; `subnet` is an `id`, or names; `dns` is a `record` or a `zoneGroup`.
     NOT_EXACTLY_ONE = "not-exactly-one", Error, [Desired], {
         basis: basis::SHAPE,
         advice: "Write exactly one of them.",

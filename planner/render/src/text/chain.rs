@@ -183,7 +183,7 @@ const fn effect_label(effect: RowEffect) -> Option<Label> {
     match effect {
         RowEffect::None | RowEffect::NewAlias => None,
         RowEffect::Disconnected | RowEffect::DisconnectedMeanwhile => Some(Label::Error),
-        RowEffect::Interrupted => Some(Label::Warning),
+        RowEffect::Interrupted | RowEffect::Ended => Some(Label::Warning),
     }
 }
 

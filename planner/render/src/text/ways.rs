@@ -113,6 +113,6 @@ fn back(cause: &Cause) -> Option<String> {
         }
         (None, Some(_), Some(line)) => format!("remove {field} ({line})"),
         (Some(live), _, _) => format!("in {title}, set {field} back to {}", summary::plain(live)),
-        (None, _, _) => format!("in {title}, leave {field} away"),
+        (None, _, _) => format!("in {title}, leave out {field}"),
     })
 }

@@ -189,12 +189,10 @@ impl Unsaid {
 impl fmt::Display for Unsaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cluster => f.write_str("it is not said which cluster this is for"),
-            Self::Subscription(None) => {
-                f.write_str("it is not said which subscription this is for")
-            }
+            Self::Cluster => f.write_str("no cluster is named"),
+            Self::Subscription(None) => f.write_str("no subscription is named"),
             Self::Subscription(Some(endpoint)) => {
-                write!(f, "it is not said which subscription PrivateEndpoint/{endpoint} is in")
+                write!(f, "PrivateEndpoint/{endpoint} names no subscription")
             }
         }
     }

@@ -287,7 +287,7 @@ fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
         let place = service.annotation(keys::PROBE_INTERVAL);
         let place = place.or_else(|| service.annotation(keys::PROBE_COUNT));
         let message =
-            format!("{count} probes, one in {interval} seconds, take 120 seconds or more");
+            format!("{count} probes at intervals of {interval} seconds take 120 seconds or more");
         let diagnostic = Diagnostic::new(rule::ANNOTATION_OUT_OF_RANGE, message)
             .help("lower the interval or the number of probes: the product must be below 120");
         problems.push(match place {

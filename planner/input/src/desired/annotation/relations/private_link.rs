@@ -19,7 +19,7 @@ pub(super) fn check(service: &Service, reading: Reading, problems: &mut Vec<Diag
     if public && !is_set(service, keys::DISABLE_FLOATING_IP) {
         let diagnostic = Diagnostic::new(
             PUBLIC_PRIVATE_LINK,
-            "a public load balancer cannot have a Private Link Service",
+            "a public load balancer with floating IP cannot have a Private Link Service",
         )
         .at(&create.key, "refused after the load balancer is open to the Internet");
         let diagnostic = match service.annotations.get(keys::INTERNAL) {
@@ -84,7 +84,7 @@ fn approvals(service: &Service, problems: &mut Vec<Diagnostic>) {
         problems.push(
             Diagnostic::new(
                 AUTO_APPROVAL_WILDCARD,
-                "`*` has no special meaning in the auto-approval list",
+                "the controller passes `*` in the auto-approval list to Azure unread",
             )
             .at(&approval.span, "")
             .help("name the subscriptions that are approved without asking"),
@@ -101,8 +101,12 @@ fn approvals(service: &Service, problems: &mut Vec<Diagnostic>) {
         .collect();
     let Some(first) = outside.first() else { return };
     let message = match outside.len() {
-        1 => format!("the subscription `{first}` is approved without asking, but sees nothing"),
-        count => format!("{count} subscriptions are approved without asking, but see nothing"),
+        1 => format!(
+            "the subscription `{first}` is in the auto-approval list, but not in the visibility list"
+        ),
+        count => format!(
+            "{count} subscriptions are in the auto-approval list, but not in the visibility list"
+        ),
     };
     let diagnostic = Diagnostic::new(AUTO_APPROVAL_OUTSIDE_VISIBILITY, message)
         .at(&approval.span, "approved here");
@@ -111,8 +115,8 @@ fn approvals(service: &Service, problems: &mut Vec<Diagnostic>) {
         None => diagnostic,
     };
     problems.push(diagnostic.help(format!(
-        "add them to {PREFIX}azure-pls-visibility: who does not see a Private Link Service cannot \
-         ask for a connection"
+        "add what is missing to {PREFIX}azure-pls-visibility: Azure refuses the Private Link \
+         Service otherwise"
     )));
 }
 
@@ -174,8 +178,9 @@ rules! {
         ),
     }
 
-    /// A subscription is approved without asking, but is not in the visibility list. Who does not see a
-    /// Private Link Service cannot ask for a connection. The controller checks neither list.
+    /// A subscription is in the auto-approval list, but not in the visibility list. The controller
+    /// checks neither list, and Azure refuses such a Private Link Service after the load balancer
+    /// was written.
     AUTO_APPROVAL_OUTSIDE_VISIBILITY = "auto-approval-outside-visibility", Warning, [Desired], {
         basis: basis::SHAPE,
         advice: "Add it to `azure-pls-visibility`, or write `\"*\"` there.",

@@ -69,7 +69,7 @@ fn the_charts_readme_is_made_from_its_values() {
     let mut text = String::from(
         "# The chart privlink\n\n\
          The [guard](../../docs/guard.md) as an admission webhook, and a job that looks for drift. \
-         [docs/install.md](../../docs/install.md) goes through an installation.\n\n\
+         [docs/install.md](../../docs/install.md) describes the installation.\n\n\
          ```sh\nhelm install privlink charts/privlink --namespace privlink-system --create-namespace \\\n  \
          --set image.repository=REGISTRY/privlink --set azure.clientId=CLIENT_ID --set-file 'stack.documents.stack\\.yaml=stack.yaml'\n```\n\n\
          | value | default | what it is |\n|---|---|---|\n",

@@ -49,6 +49,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("zone-unlinked", "a zone that lost its link: tests/drift"),
     ("namespace-terminating", "a namespace that goes: tests/drift"),
     ("resource-failed", "a state that Azure shows: tests/cells.rs"),
+    ("resource-state", "a state that Azure shows: tests/agreement.rs"),
+    ("service-deleting", "a live Service that is being deleted: tests/agreement.rs"),
     ("unchecked", "an identity that may not read links and Namespaces: tests/drift"),
     ("cleanup-lost", "a live Service without its finalizer: tests/drift"),
     ("external-addresses", "a live Service with another's addresses: tests/drift"),

@@ -177,8 +177,8 @@ fn a_subscription_that_nobody_says_is_asked_for() {
     let variables = [("PRIVLINK_ARM_TOKEN", "t"), ("KUBECONFIG", "nowhere"), ("HOME", "nowhere")];
     let words = "plan -f examples/consumer --auth token";
     let asked = applied.place.run_with(words, &variables).expect(1).stderr;
-    assert!(asked.contains("which subscription PrivateEndpoint/internal-app-pe is in"), "{asked}");
+    assert!(asked.contains("PrivateEndpoint/internal-app-pe names no subscription"), "{asked}");
     std::fs::remove_file(applied.place.path().join("examples/consumer/endpoint.yaml")).unwrap();
     let asked = applied.place.run_with(words, &variables).expect(1).stderr;
-    assert!(asked.contains("which subscription this is for"), "{asked}");
+    assert!(asked.contains("no subscription is named"), "{asked}");
 }

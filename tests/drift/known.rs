@@ -95,7 +95,7 @@ fn a_look_says_what_the_one_before_did_not() {
     let applied = changed("");
     let kept = "--baseline last.json --render json=last.json";
     let first = applied.place.run(&format!("{LOOK} {kept}")).expect(2);
-    assert!(first.stderr.contains("there is no last.json yet"), "{}", first.stderr);
+    assert!(first.stderr.contains("last.json does not exist yet"), "{}", first.stderr);
     assert!(flat(&first.stdout).contains("Since the earlier report: 1 new, 0 still, 0 gone."));
     let second = look(&applied, kept, 2);
     let difference = &second["stacks"][0]["differences"][0];

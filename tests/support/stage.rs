@@ -103,7 +103,8 @@ fn desired(text: &str) -> Desired {
     desired
 }
 
-async fn observed(desired: &Desired, session: &Session) -> (Snapshot, Facts) {
+/// What is observed for a stack, by the places that it names.
+pub(crate) async fn observed(desired: &Desired, session: &Session) -> (Snapshot, Facts) {
     let said = Said {
         subscription: Some(SUBSCRIPTION.to_owned()),
         resource_group: Some(GROUP.to_owned()),

@@ -17,7 +17,8 @@ pub enum ConnectionStatus {
     Rejected,
     /// It was connected, and is no longer.
     Disconnected,
-    /// A state that this version does not know, or none: it is never taken for connected.
+    /// A state that this version does not know, or none: it is not taken for connected where something is to be
+    /// reached, and not for disconnected where something is to be deleted.
     Other(String),
 }
 
@@ -36,6 +37,11 @@ impl ConnectionStatus {
     /// Whether it is known to be connected.
     pub fn is_connected(&self) -> bool {
         *self == Self::Approved
+    }
+
+    /// Whether somebody may be connected: known to be, or nobody knows.
+    pub const fn may_be_connected(&self) -> bool {
+        matches!(self, Self::Approved | Self::Other(_))
     }
 
     /// Whether it is known to be over: the endpoint cannot connect again.
@@ -106,7 +112,7 @@ mod tests {
         for text in ["", "Removed", "approved"] {
             let status = ConnectionStatus::from(text);
             assert_eq!(status, ConnectionStatus::Other(text.to_owned()));
-            assert!(!status.is_connected() && !status.is_over());
+            assert!(!status.is_connected() && status.may_be_connected() && !status.is_over());
             let json = serde_json::to_value(&status).unwrap();
             assert_eq!(json, text);
             assert_eq!(serde_json::from_value::<ConnectionStatus>(json).unwrap(), status);

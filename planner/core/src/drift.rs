@@ -89,7 +89,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     drop(predicting);
     let join = Join::of(input, &as_it_is);
     endpoint::compare(&join, look, &mut gathered);
-    health::compare(&join, &mut gathered);
+    health::compare(&join, seen.as_ref().map(|it| &it.prediction), &mut gathered);
     if let Some(since) = look.since {
         baseline::compare(input, since, &mut gathered);
     }

@@ -112,7 +112,7 @@ fn leads_to(input: &Input<'_>, record: &Value, at: &NodeId, endpoint: &Value) ->
         return true;
     }
     let live = id(endpoint).and_then(|id| input.live.world().private_endpoints.get(&id.key()));
-    let address = live.and_then(|live| input.live.address_of(live));
+    let address = live.and_then(|live| input.live.address_of(live).ok()?);
     address.is_some() && dns_record::addresses(record).any(|it| it.as_str() == address)
 }
 

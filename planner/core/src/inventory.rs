@@ -184,12 +184,21 @@ impl<'a> Inventory<'a> {
         self.resources_of_type(ArmType::PrivateEndpoint.name())
     }
 
-    /// The address of an endpoint in its subnet, by its network interface.
-    pub(crate) fn address_of(&self, endpoint: &PrivateEndpoint) -> Option<&str> {
-        let interface = endpoint.properties.network_interfaces.as_ref()?.first()?.id();
-        let interface = self.world().network_interfaces.get(&interface.to_ascii_lowercase())?;
-        let first = interface.properties.ip_configurations.as_ref()?.first()?;
-        first.properties.private_ip_address.as_deref()
+    /// The address of an endpoint in its subnet, by its network interface; nothing while it has none.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows: the interface could not be read.
+    pub(crate) fn address_of(&self, endpoint: &PrivateEndpoint) -> Result<Option<&str>, &str> {
+        let interfaces = endpoint.properties.network_interfaces.as_ref();
+        let Some(interface) = interfaces.and_then(|it| it.first()) else { return Ok(None) };
+        let id = ResourceId::new(interface.id());
+        if self.resource(&id).known()?.is_none() {
+            return Ok(None);
+        }
+        let interface = self.world().network_interfaces.get(&id.key());
+        let addresses = interface.and_then(|it| it.properties.ip_configurations.as_ref());
+        Ok(addresses.and_then(|it| it.first()?.properties.private_ip_address.as_deref()))
     }
 
     /// The zone groups of an endpoint.

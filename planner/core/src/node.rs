@@ -74,8 +74,8 @@ pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(NodeId, Arc<View>)])>;
 pub struct Owners {
     /// By the base of the names that the controller gives to what it makes for them.
     bases: BTreeMap<String, Key>,
-    /// By frontends that are named after no Service and that they serve on, in lower case.
-    serving: BTreeMap<String, Key>,
+    /// Those that serve on a frontend that is not named after them, by its id in lower case.
+    serving: BTreeMap<String, BTreeSet<Key>>,
 }
 
 impl Owners {
@@ -95,44 +95,55 @@ impl Owners {
     }
 
     /// A frontend is named after the Service that was first on it, and stays when that one is deleted while
-    /// others serve on it (recording 238). Of several, the first by namespace and name speaks for it.
+    /// others serve on it (recording 238).
     fn serve(&mut self, balancer: &LoadBalancer) {
-        let frontends = balancer.properties.frontend_ip_configurations.iter().flatten();
-        let id = ResourceId::new(balancer.id());
-        let nameless: BTreeSet<String> = frontends
-            .filter(|frontend| self.of_name(frontend.name()).is_none())
-            .map(|frontend| id.child("frontendIPConfigurations", frontend.name()).key())
-            .collect();
-        if nameless.is_empty() {
-            return;
-        }
         for rule in balancer.properties.load_balancing_rules.iter().flatten() {
             let Some(frontend) = &rule.properties.frontend_ip_configuration else { continue };
-            let frontend = frontend.id().to_lowercase();
-            let Some(key) = self.of_name(rule.name()).cloned() else { continue };
-            if !nameless.contains(&frontend) {
-                continue;
-            }
-            let first = self.serving.entry(frontend).or_insert_with(|| key.clone());
-            if key < *first {
-                *first = key;
+            let frontend = ResourceId::new(frontend.id());
+            let Some(key) = self.of_name(rule.name()) else { continue };
+            if self.of_name(frontend.name()) != Some(key) {
+                let key = key.clone();
+                self.serving.entry(frontend.key()).or_default().insert(key);
             }
         }
     }
 
-    /// The Service that a frontend belongs to: the one it is named after, and if that is gone, one that
-    /// serves on it.
+    /// The Service that a frontend belongs to: the one it is named after, and if that is gone, the first by
+    /// namespace and name of those that serve on it.
     pub fn of_frontend(&self, frontend: &ResourceId) -> Option<&Key> {
-        self.of_name(frontend.name()).or_else(|| self.serving.get(&frontend.key()))
+        let serving = || self.serving.get(&frontend.key())?.first();
+        self.of_name(frontend.name()).or_else(serving)
     }
 
-    /// The Service that a Private Link Service belongs to: its frontend's.
+    /// Those that serve on a frontend beside the one it is named after.
+    pub fn sharing(&self, frontend: &ResourceId) -> impl Iterator<Item = &Key> {
+        self.serving.get(&frontend.key()).into_iter().flatten()
+    }
+
+    /// The Service that a Private Link Service belongs to: of those on its frontend the one that its tag names, which
+    /// alone can change its settings (findings 8 and F5), and else its frontend's.
     pub fn of_link(&self, link: &PrivateLinkService) -> Option<&Key> {
-        self.of_frontend(&private_link_service::frontend(link)?)
+        let frontend = private_link_service::frontend(link)?;
+        let first = self.of_frontend(&frontend)?;
+        let owner = private_link_service::owner(link);
+        let is_owner = |key: &Key| owner.as_ref().is_some_and(|owner| owner == key);
+        if is_owner(first) {
+            return Some(first);
+        }
+        self.sharing(&frontend).find(|key| is_owner(key)).or(Some(first))
     }
 
     /// The Service that a resource of this name belongs to.
     pub fn of_name(&self, name: &str) -> Option<&Key> {
+        let is_lower = |it: &str| !it.bytes().any(|byte| byte.is_ascii_uppercase());
+        // Names have no case to Azure, and the controller's begin in lower case.
+        match (self.of_exact(name), name.get(..BASE_LENGTH)) {
+            (None, Some(base)) if !is_lower(base) => self.of_exact(&base.to_ascii_lowercase()),
+            (found, _) => found,
+        }
+    }
+
+    fn of_exact(&self, name: &str) -> Option<&Key> {
         // The base that prefixes a name is the last one that does not sort behind it.
         let (base, key) =
             self.bases.range::<str, _>((Bound::Unbounded, Bound::Included(name))).next_back()?;
@@ -170,10 +181,13 @@ pub(crate) fn plain(
     }
 }
 
+/// How long the names are that the controller gives to what it makes for a Service.
+const BASE_LENGTH: usize = 32;
+
 /// What the names of a Service's resources begin with (k8s.io/cloud-provider DefaultLoadBalancerName).
 pub(crate) fn base_name(uid: &str) -> String {
     if crate::unknown::is_unknown(uid) {
         return format!("a{uid}");
     }
-    format!("a{uid}").chars().filter(|c| *c != '-').take(32).collect()
+    format!("a{uid}").chars().filter(|c| *c != '-').take(BASE_LENGTH).collect()
 }

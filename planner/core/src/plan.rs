@@ -23,7 +23,7 @@ use crate::rule::{self, Code, Severity};
 pub use crate::refusal::{Override, Refusal};
 
 /// The version of the plan's JSON. Minor: a new optional field; major: all else.
-pub const FORMAT_VERSION: &str = "4.0";
+pub const FORMAT_VERSION: &str = "4.1";
 
 /// What is to be done to reach desired state, and what it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,9 @@ pub struct Plan {
     pub scope: Scope,
     /// What the prediction took the cluster to be.
     pub facts: Vec<FactNote>,
+    /// What could not be read, which no prediction rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadNote>,
     /// Every object's change, in order of address; objects that stay only where there is a reason to show them.
     pub changes: Vec<Change>,
     /// What is done, each step behind those it needs.
@@ -214,6 +217,16 @@ impl Scope {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadNote {
+    /// A list's path, or a kind of Kubernetes objects.
+    pub what: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A fact about the cluster, and where it comes from.

@@ -26,13 +26,14 @@ use crate::node::{dns_record, service};
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{
     self, FORMAT_VERSION, FactNote, Finding, Mode, Op, Output, OutputSource, Override, Plan,
-    Refusal, Step, Summary,
+    Refusal, Step, Summary, UnreadNote,
 };
 use crate::planned::Planned;
 use crate::prediction::{self, Prediction};
 use crate::rule;
 use crate::safety::{self, Consents};
 use crate::stack_graph;
+use crate::unread;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,6 +216,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Pl
         redacted: input.live.is_redacted(),
         scope: input.options.scope.clone(),
         facts: fact_notes(input),
+        unread: unread_notes(input),
         outputs: outputs(input, prediction),
         changes,
         steps,
@@ -258,6 +260,13 @@ fn merge(mut changes: Vec<Change>) -> Vec<Change> {
         }
     }
     merged
+}
+
+/// What could not be read, in words.
+fn unread_notes(input: &Input<'_>) -> Vec<UnreadNote> {
+    let note =
+        |(what, why): (&str, &str)| UnreadNote { what: what.to_owned(), why: why.to_owned() };
+    unread::all(input.live).into_iter().map(note).collect()
 }
 
 /// The facts a reader should know, with their sources; none where there is no cluster for them to be about.

@@ -30,6 +30,14 @@ pub(crate) fn is_failure(state: &str) -> bool {
     failure(state).is_some()
 }
 
+/// A state in which a resource neither is what it shows, nor becomes it, nor failed to: it is being deleted, or nobody
+/// knows what it means.
+pub(crate) fn unusual(state: &str) -> Option<&str> {
+    let is_usual = |it: &&str| it.eq_ignore_ascii_case(state);
+    let usual = ["Succeeded", "Updating", "Creating"].iter().any(is_usual);
+    (!usual && !is_failure(state)).then_some(state)
+}
+
 /// What is to change of a resource in a state, if Azure gave it up.
 pub(crate) fn field(state: Option<&str>) -> Option<FieldDiff> {
     let state = state.and_then(failure)?;

@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod predict;
 mod prefix;
 mod private_link;
+pub use private_link::{CLUSTER_TAG, OWNER_TAG};
 pub(crate) mod probe;
 pub use probe::probes;
 mod public_ip;

@@ -263,18 +263,21 @@ fn findings(plan: &Plan) -> Vec<String> {
     plan.untold().map(one).collect()
 }
 
-/// What the prediction rests on without having been pinned or read, and without names.
+/// What the prediction rests on without having been pinned or read, and without names; and what could not be read.
 fn assumptions(plan: &Plan) -> Vec<String> {
     let redacted = plan.redacted.then(|| format!("{}\n\n", prose(REDACTED)));
+    let unread = plan.unread.iter();
+    let unread = unread.map(|it| format!("Not read: {}: {}\n\n", code(&it.what), prose(&it.why)));
+    let told = redacted.into_iter().chain(unread);
     if plan.is_empty() {
-        return redacted.into_iter().collect();
+        return told.collect();
     }
     let assumed = plan.facts.iter().filter(|fact| fact.source == Origin::Assumed);
     let assumed: Vec<String> =
         assumed.map(|fact| format!("{} = {}", fact.name, fact.value)).collect();
     let assumed = (!assumed.is_empty())
         .then(|| format!("Assumed about the cluster: {}\n\n", prose(&assumed.join(", "))));
-    redacted.into_iter().chain(assumed).collect()
+    told.chain(assumed).collect()
 }
 
 /// The fields of a change as blocks of lines.

@@ -88,6 +88,7 @@ pub fn plan(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result 
         table(plan, &waiting, ("?", Label::Warning), frame, out)?;
     }
     findings::others(plan, layout, out)?;
+    unread(plan, layout, out)?;
     assumptions(plan, layout, out)?;
     ways::write(plan, frame, out)?;
     foot(plan, frame, out)
@@ -331,6 +332,15 @@ fn excerpt(plan: &Plan, cause: &Cause, layout: Layout, out: &mut dyn Write) -> f
         }
     }
     Ok(())
+}
+
+/// Says what could not be read.
+fn unread(plan: &Plan, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    for note in &plan.unread {
+        let text = format!("Not read: {}: {}", terminal(&note.what), terminal(&note.why));
+        layout.paragraph("", &text, Some(Label::Warning), out)?;
+    }
+    if plan.unread.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// Says once what the prediction rests on without having been pinned or read.

@@ -80,6 +80,7 @@ fn plan(text: &str, changes: usize) -> Plan {
         mode: Mode::Apply,
         redacted: false,
         scope: Scope::default(),
+        unread: Vec::new(),
         facts: vec![FactNote { name: text.into(), value: text.into(), source: Origin::Assumed }],
         needs: needs.collect(),
         steps: vec![Step {

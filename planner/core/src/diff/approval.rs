@@ -119,7 +119,7 @@ fn foreign(
                 part.findings.extend(trial::refused((&at, None), &error, &[]));
             }
             part.add(decide(&at, link, &endpoint, (decision, message)));
-            let cuts = decision == Decision::Reject && consumer.status.is_connected();
+            let cuts = decision == Decision::Reject && consumer.status.may_be_connected();
             if let Some(change) = part.changes.last_mut().filter(|_| cuts) {
                 change.effect = Effect::ConsumersDisconnected(vec![consumer.clone()]);
             }

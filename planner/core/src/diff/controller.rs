@@ -218,7 +218,7 @@ fn traffic(
 fn connected(before: Option<&View>, own: &BTreeMap<String, NodeId>) -> Vec<Consumer> {
     let consumers = before.into_iter().flat_map(|view| &view.consumers);
     consumers
-        .filter(|consumer| consumer.status.is_connected())
+        .filter(|consumer| consumer.status.may_be_connected())
         .map(|consumer| {
             let own = own.contains_key(&consumer.endpoint.to_lowercase());
             Consumer { own, ..consumer.clone() }

@@ -232,18 +232,18 @@ fn begins(endpoint: &Endpoint<'_>, answer: &Answer, trial: &Trial<'_>) -> Connec
     }
 }
 
-/// What replacing an endpoint does to whoever uses it: it is disconnected, if it is connected, until the
+/// What replacing an endpoint does to whoever uses it: it is disconnected, if it may be connected, until the
 /// endpoint is re-created.
 fn cut_off(id: &ResourceId, live: Option<&Live>) -> Effect {
     let status = live.and_then(live_connection).map(|connection| connection.status);
-    if status != Some(ConnectionStatus::Approved) {
+    let Some(status) = status.filter(ConnectionStatus::may_be_connected) else {
         return Effect::None;
-    }
+    };
     Effect::ConsumersDisconnected(vec![Consumer {
         endpoint: id.as_str().to_owned(),
         subscription: id.subscription().unwrap_or_default().to_owned(),
         request_message: String::new(),
-        status: ConnectionStatus::Approved,
+        status,
         own: true,
         owner: None,
     }])

@@ -360,11 +360,11 @@ fn delete(input: &Input<'_>, key: &Key, live: &Value, part: &mut Part) -> Option
 
 /// Security groups as they were last written, to tell writes that change something from those that repeat
 /// what is there.
-pub(super) struct Groups(BTreeMap<String, Value>);
+pub(crate) struct Groups(BTreeMap<String, Value>);
 
 impl Groups {
     /// The security groups of a world.
-    pub(super) fn of(world: &World) -> Self {
+    pub(crate) fn of(world: &World) -> Self {
         let groups = world.network_security_groups.values();
         Self(groups.map(|it| (it.id().to_lowercase(), fields::clean(it.as_ref()))).collect())
     }
@@ -372,7 +372,7 @@ impl Groups {
     /// Whether a sync writes anything, once it is done. Writes to a security group that change no rule do
     /// not count: those of public Services are repeated at every sync (finding 28). What Azure refuses
     /// mends nothing.
-    pub(super) fn are_mended_by(&mut self, outcome: &Outcome) -> bool {
+    pub(crate) fn are_mended_by(&mut self, outcome: &Outcome) -> bool {
         let mut writes = false;
         for write in &outcome.writes {
             writes |= match self.0.get_mut(&write.id.key()) {
@@ -429,6 +429,14 @@ pub fn nudge(input: &Input<'_>, prediction: &Prediction, so_far: &Part) -> Part 
         let writes = groups.are_mended_by(outcome);
         let Some(live) = prediction.live.get(&outcome.service) else { continue };
         if is_written || !writes && !mends(live, outcome) {
+            continue;
+        }
+        if live.deleting {
+            // Nothing that is written keeps it, and nothing is waited for before it is gone.
+            let (by, reason) = (Actor::External("kubernetes".to_owned()), "it is being deleted");
+            let mut change = Change::new(at.clone(), Action::Await, by, reason);
+            change.object = Some(outcome.service.to_string());
+            part.changes.push(change);
             continue;
         }
         if is_pending(input, &live.object) {

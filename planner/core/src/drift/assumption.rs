@@ -107,6 +107,8 @@ pub(super) enum Proof {
     Fields,
     /// An error that is predicted.
     PredictedError,
+    /// What a sync writes.
+    Writes,
     /// What an event says, whatever the facts.
     Event,
 }
@@ -159,12 +161,14 @@ pub(super) fn unverified(
             fields.extend(members.remove(at).unwrap_or_default());
             fields
         };
-        let fails = other
-            .outcomes
-            .iter()
-            .any(|outcome| address(&outcome.service) == *at && outcome.error.is_some());
-        if it.proof == Proof::PredictedError {
-            if !fails {
+        let mut outcomes = other.outcomes.iter().filter(|outcome| address(&outcome.service) == *at);
+        let stays = match it.proof {
+            Proof::PredictedError => Some(outcomes.any(|outcome| outcome.error.is_some())),
+            Proof::Writes => Some(outcomes.any(|outcome| !outcome.writes.is_empty())),
+            Proof::Fields | Proof::Event => None,
+        };
+        if let Some(stays) = stays {
+            if !stays {
                 it.difference = hanging(it.difference, fact);
             }
             kept.push(it);

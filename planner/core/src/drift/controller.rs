@@ -4,13 +4,17 @@
 //! not as the controller would leave it, and the Service's events tell whether the controller failed,
 //! is still to come, or was done before somebody changed Azure.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod failed;
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::arm::world::World;
 use crate::change::FieldDiff;
+use crate::controller::outcome::Outcome;
 use crate::controller::predict::Change;
+use crate::diff::service::Groups;
 use crate::drift::assumption::members;
 use crate::facts::{BackendPoolType, Facts};
 use crate::field_diff;
@@ -20,9 +24,8 @@ use crate::kubernetes::service::{Key, Service};
 use crate::node::View;
 use crate::node::service::{address, stack_of};
 use crate::node::sides::Nodes;
-use crate::node_id::{Kind, NodeId};
+use crate::node_id::NodeId;
 use crate::prediction::{self, Prediction};
-use crate::provisioning;
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading};
 
@@ -77,14 +80,15 @@ pub(super) fn compare(
         }
     }
     let work = Work { input, look, world, prediction: &prediction, changes: &changes, nodes };
-    let mut found = work.differences();
+    let failed = work.unprovisioned();
+    let mut found = work.differences(&failed);
     if !found.is_empty() {
         for (fact, facts) in assumption::alternatives(input.facts, world) {
             found = unverified(found, fact, (&prediction, &predict(&facts)));
         }
     }
     found.into_iter().for_each(|it| gathered.push(it.difference));
-    work.subnets().into_iter().chain(work.unprovisioned()).for_each(|it| gathered.push(it));
+    work.subnets().into_iter().chain(failed).for_each(|it| gathered.push(it));
     Some(Seen { prediction })
 }
 
@@ -98,7 +102,8 @@ fn is_readable(live: &Inventory<'_>) -> bool {
         && !live.lists().any(|(path, reading)| is_used(path) && unread(reading))
 }
 
-/// One sync of every live Service of the stack that the controller looks after.
+/// One sync of every live Service of the stack that the controller looks after. What one that is being deleted has goes
+/// with it, which is reported by itself.
 fn syncs(input: &Input<'_>) -> Vec<Change> {
     let is_ours = |key: &Key, service: &Service| {
         input.wanted.has(key) || input.wanted.owns(stack_of(&service.object))
@@ -107,14 +112,15 @@ fn syncs(input: &Input<'_>) -> Vec<Change> {
         .live
         .services()
         .iter()
-        .filter(|(key, service)| is_ours(key, service))
+        .filter(|(key, service)| is_ours(key, service) && !service.deleting)
         .filter(|(_, service)| service.wants_load_balancer() || !service.finalizers.is_empty())
         .map(|(key, _)| Change::Nudge(key.clone()))
         .collect()
 }
 
 impl Work<'_> {
-    fn differences(&self) -> Vec<Found> {
+    /// What differs, beside what Azure failed.
+    fn differences(&self, failed: &[Difference]) -> Vec<Found> {
         let (before, after) = self.nodes;
         let addresses: BTreeSet<&NodeId> = before.keys().chain(after.keys()).collect();
         let mut found: Vec<Found> = addresses
@@ -128,30 +134,101 @@ impl Work<'_> {
         for change in self.changes {
             found.extend(self.service(change.key()));
         }
+        let others = self.writes_beside(&found, failed);
+        found.extend(others);
         found
     }
 
-    /// How far the controller is with what is at a node: the worst of its Services.
-    fn progress(&self, node: &View) -> (Option<Key>, Progress) {
-        let touches = |key: &&Key| match &node.service {
-            Some(service) => service == *key,
-            None => self.prediction.outcome(key).is_some_and(|outcome| {
-                outcome.effects.iter().any(|effect| effect.id == node.id)
-                    || outcome.writes.iter().any(|write| node.id.key().starts_with(&write.id.key()))
-            }),
+    /// What syncs would write of which nothing is compared, such as who is in a pool of network interfaces: the Services
+    /// of which no other difference speaks.
+    fn writes_beside(&self, found: &[Found], failed: &[Difference]) -> Vec<Found> {
+        let differences = found.iter().map(|it| &it.difference).chain(failed);
+        let (before, after) = self.nodes;
+        let nodes =
+            differences.filter_map(|it| before.get(&it.address).or_else(|| after.get(&it.address)));
+        let mut spoken_of: BTreeSet<&Key> = nodes.flat_map(|node| self.menders(node)).collect();
+        let services = self.changes.iter().map(Change::key);
+        let is_found = |key: &&Key| found.iter().any(|it| it.difference.address == address(key));
+        spoken_of.extend(services.filter(is_found));
+        let mut groups = Groups::of(self.world);
+        let mut writes = Vec::new();
+        for outcome in &self.prediction.outcomes {
+            let key = &outcome.service;
+            if groups.are_mended_by(outcome) && !spoken_of.contains(key) {
+                writes.push(self.written_by(key, outcome));
+            }
+        }
+        writes
+    }
+
+    fn written_by(&self, key: &Key, outcome: &Outcome) -> Found {
+        let names: BTreeSet<&str> = outcome.writes.iter().map(|write| write.id.name()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let message = format!(
+            "Azure is not as the controller leaves it: its sync writes {}",
+            names.join(", ")
+        );
+        let live = self.prediction.live.get(key);
+        let progress = live.map_or(Progress::Unknown, |it| progress(self.input.live, it));
+        let class = match progress {
+            Progress::Failed(_) => Class::ControllerFailed,
+            Progress::Behind(_) => Class::ControllerBehind,
+            _ => Class::ChangedInAzure,
         };
-        let keys = self.changes.iter().map(Change::key).filter(touches);
-        let all = keys.filter_map(|key| {
-            let service = self.prediction.live.get(key)?;
-            Some((Some(key.clone()), progress(self.input.live, service)))
-        });
-        let rank = |it: &(Option<Key>, Progress)| match it.1 {
+        let cause = cause(class, &progress);
+        let object = key.to_string();
+        let mut difference = difference(class, &address(key), Some(&object), message, cause);
+        (difference.heals, difference.repair) = self.remedy(class, &[key]);
+        Found { difference, fields: whole(), proof: Proof::Writes }
+    }
+
+    /// The Services whose sync writes what is at a node: those that do, of those on a frontend, or of all where it is
+    /// no single Service's. Where none does, the node's own.
+    fn menders(&self, node: &View) -> Vec<&Key> {
+        let keys = || self.changes.iter().map(Change::key);
+        let writes = |key: &Key, is_it: &dyn Fn(&ResourceId) -> bool| {
+            self.prediction.outcome(key).is_some_and(|outcome| {
+                let affected = outcome.effects.iter().map(|effect| &effect.id);
+                affected.chain(outcome.writes.iter().map(|write| &write.id)).any(is_it)
+            })
+        };
+        let itself = |id: &ResourceId| *id == node.id;
+        // A load balancer is written whole.
+        let holder = |id: &ResourceId| node.id.key().starts_with(&id.key());
+        let Some(service) = &node.service else {
+            return keys().filter(|key| writes(key, &itself) || writes(key, &holder)).collect();
+        };
+        let owners = self.prediction.owners();
+        let is_on = |key: &&Key| *key == service || owners.sharing(&node.id).any(|it| it == *key);
+        let mut found: Vec<&Key> = keys().filter(|key| writes(key, &itself)).collect();
+        if found.is_empty() {
+            found = keys().filter(is_on).filter(|key| writes(key, &holder)).collect();
+        }
+        if found.is_empty() {
+            found = keys().filter(|key| *key == service).collect();
+        }
+        found
+    }
+
+    /// How far the controller is with what is at a node, the worst of the Services that write it; and which of them
+    /// mend it: all that are on a frontend, and one of those on what is no single Service's.
+    fn progress(&self, node: &View) -> (Vec<&Key>, Progress) {
+        let rank = |it: &Progress| match it {
             Progress::Failed(_) => 3,
             Progress::Behind(_) => 2,
             Progress::Done(_) => 1,
             Progress::Unknown => 0,
         };
-        all.max_by_key(rank).unwrap_or((None, Progress::Unknown))
+        let menders = self.menders(node);
+        let all = menders.iter().filter_map(|key| {
+            let service = self.prediction.live.get(*key)?;
+            Some((*key, progress(self.input.live, service)))
+        });
+        match all.max_by_key(|(_, progress)| rank(progress)) {
+            None => (Vec::new(), Progress::Unknown),
+            Some((_, progress)) if node.service.is_some() => (menders, progress),
+            Some((key, progress)) => (vec![key], progress),
+        }
     }
 
     fn node(&self, at: &NodeId, before: Option<&View>, after: Option<&View>) -> Option<Found> {
@@ -163,7 +240,7 @@ impl Work<'_> {
         if diffs.is_empty() && !anew {
             return None;
         }
-        let (service, progress) = self.progress(node);
+        let (services, progress) = self.progress(node);
         let (class, what) = match (&progress, before, after) {
             (_, Some(_), None)
                 if !matches!(progress, Progress::Failed(_) | Progress::Behind(_)) =>
@@ -197,7 +274,7 @@ impl Work<'_> {
         if anew {
             difference.disconnects = before.map(approved).unwrap_or_default();
         }
-        (difference.heals, difference.repair) = self.remedy(class, service.as_ref());
+        (difference.heals, difference.repair) = self.remedy(class, &services);
         let diffs = if diffs.is_empty() { whole() } else { diffs };
         Some(Found { difference, fields: diffs, proof: Proof::Fields })
     }
@@ -210,15 +287,15 @@ impl Work<'_> {
     }
 
     /// Whether it heals, and how it is repaired.
-    fn remedy(&self, class: Class, service: Option<&Key>) -> (Heals, Option<Repair>) {
+    fn remedy(&self, class: Class, services: &[&Key]) -> (Heals, Option<Repair>) {
         let apply = Some(Repair::apply(self.look.apply));
-        match (class, service) {
-            (Class::ControllerFailed, Some(service)) => {
+        match (class, services) {
+            (Class::ControllerFailed, [service, ..]) => {
                 (Heals::No, Some(repair::describe(service)))
             }
             (Class::ControllerBehind, _) => (Heals::Soon, None),
-            (_, Some(service)) => (Heals::NextSync, Some(repair::nudge(service))),
-            (_, None) => (Heals::NextSync, apply),
+            (_, []) => (Heals::NextSync, apply),
+            (_, services) => (Heals::NextSync, Some(repair::nudge_all(services))),
         }
     }
 
@@ -231,7 +308,7 @@ impl Work<'_> {
         }
         for (at, diffs) in members(self.prediction) {
             let Some(node) = self.nodes.0.get(&at) else { continue };
-            let (service, progress) = self.progress(node);
+            let (services, progress) = self.progress(node);
             let class = match progress {
                 Progress::Failed(_) => Class::ControllerFailed,
                 Progress::Behind(_) => Class::ControllerBehind,
@@ -242,7 +319,7 @@ impl Work<'_> {
             let object = Some(node.id.as_str());
             let mut difference = difference(class, &at, object, message, cause);
             difference.fields = fields(diffs.clone());
-            (difference.heals, difference.repair) = self.remedy(class, service.as_ref());
+            (difference.heals, difference.repair) = self.remedy(class, &services);
             found.push(Found { difference, fields: diffs, proof: Proof::Fields });
         }
         found
@@ -304,76 +381,6 @@ impl Work<'_> {
         }
         found
     }
-
-    /// Subnets under a Private Link Service whose network policy is on again. The controller turns it
-    /// off only when the Private Link Service itself needs a write (finding 13, recording 317).
-    fn subnets(&self) -> Vec<Difference> {
-        let mut found = BTreeMap::new();
-        for node in self.nodes.0.values().filter(|node| node.service.is_some()) {
-            let Some(link) = self.world.private_link_services.get(&node.id.key()) else { continue };
-            for nat in link.properties.ip_configurations.iter().flatten() {
-                let Some(subnet) = nat.properties.subnet.as_ref() else { continue };
-                let Some(live) = self.world.subnets.get(&subnet.id().to_lowercase()) else {
-                    continue;
-                };
-                let policy = live.properties.private_link_service_network_policies.as_deref();
-                if policy != Some("Enabled") {
-                    continue;
-                }
-                let id = ResourceId::new(live.id());
-                let network = id.parent().map(|it| it.name().to_owned()).unwrap_or_default();
-                let at = NodeId::new(Kind::Subnet, format!("{network}/{}", id.name()));
-                let message = format!(
-                    "its Private Link Service policy is on again under {}; Azure then refuses changes of it",
-                    link.name()
-                );
-                let mut cause = Cause::by(By::AzureOrSomebodyInIt);
-                cause.last_modified = last_modified(self.world, &id);
-                let mut difference =
-                    difference(Class::ChangedInAzure, &at, Some(id.as_str()), message, cause);
-                difference.fields = vec![super::Field {
-                    path: "properties.privateLinkServiceNetworkPolicies".to_owned(),
-                    wanted_unknown: false,
-                    wanted: Some("Disabled".into()),
-                    found: policy.map(Into::into),
-                }];
-                difference.repair = Some(repair::disable_policy(id.as_str()));
-                found.insert(at, difference);
-            }
-        }
-        found.into_values().collect()
-    }
-
-    /// Resources of the stack that Azure failed to provision.
-    fn unprovisioned(&self) -> Vec<Difference> {
-        let failed = |id: &ResourceId| {
-            let live = self.world.get(id)?;
-            provisioning::failed(&live).map(ToOwned::to_owned)
-        };
-        let ours = |node: &View| {
-            let key = node.service.as_ref();
-            key.is_some_and(|key| self.changes.iter().any(|change| change.key() == key))
-        };
-        let nodes = self.nodes.0.iter().filter(|(at, node)| {
-            ours(node)
-                || at.kind == Kind::LoadBalancer && !self.progress(node).1.eq(&Progress::Unknown)
-        });
-        nodes
-            .filter_map(|(at, node)| {
-                let state = failed(&node.id)?;
-                let mut cause = Cause::by(By::AzureOrSomebodyInIt);
-                cause.last_modified = last_modified(self.world, &node.id);
-                let message =
-                    format!("Azure failed to provision it: its provisioningState is {state}");
-                let object = Some(node.id.as_str());
-                let mut difference =
-                    difference(Class::ProvisioningFailed, at, object, message, cause);
-                difference.heals = Heals::NextSync;
-                difference.repair = node.service.as_ref().map(repair::nudge);
-                Some(difference)
-            })
-            .collect()
-    }
 }
 
 /// Stands for a difference that no field tells.
@@ -394,7 +401,7 @@ fn cause(class: Class, progress: &Progress) -> Cause {
 
 /// The consumers that are disconnected when it is deleted.
 fn approved(node: &View) -> Vec<String> {
-    let approved = node.consumers.iter().filter(|consumer| consumer.status.is_connected());
+    let approved = node.consumers.iter().filter(|consumer| consumer.status.may_be_connected());
     approved.map(|consumer| consumer.endpoint.clone()).collect()
 }
 

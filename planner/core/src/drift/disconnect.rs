@@ -1,23 +1,26 @@
-//! Whom repairs disconnect.
+//! What repairs come to: whom they disconnect, and whether an apply does what it is offered for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::change::Action;
 use crate::controller::predict::Change;
 use crate::input::{Input, Options};
 use crate::kubernetes::service::{Key, Service};
 use crate::node::private_link_service;
-use crate::plan::{self, Refusal};
+use crate::node_id::{Kind, NodeId};
+use crate::plan::{self, Finding, Plan, Refusal};
 use crate::planning;
 use crate::prediction::{self, Prediction};
 use crate::rule;
 
 use super::Look;
-use super::repair::{Act, Repair};
+use super::repair::{self, Act, Repair};
 use super::report::Difference;
 
 /// Says of every repair whom its commands disconnect, and of those that apply the stack what a plan would
-/// refuse them for. A sync that disconnects somebody is not offered: an apply asks first.
+/// refuse them for. A sync that disconnects somebody is not offered: an apply asks first. Nor is an apply that leaves
+/// the object as it is.
 pub(super) fn judge(
     input: &Input<'_>,
     look: &Look<'_>,
@@ -27,21 +30,66 @@ pub(super) fn judge(
     let mut judge = Judge { input, prediction, plans: BTreeMap::new(), syncs: BTreeMap::new() };
     for difference in differences {
         let Some(repair) = &mut difference.repair else { continue };
+        if repair.is_apply() {
+            judge.offer(&difference.address, repair, look);
+        }
         let mut whom = judge.disconnected(repair);
         if !whom.is_empty() && repair.is_sync() {
             *repair = Repair::apply(look.apply);
+            judge.offer(&difference.address, repair, look);
             whom.extend(judge.disconnected(repair));
         }
         if let Some(adopt) = repair.applies() {
-            repair.refuse(&judge.plan(adopt).1);
+            repair.refuse(&judge.plan(adopt).refusals);
         }
         whom.extend(difference.disconnects.drain(..));
         difference.disconnects = whom.into_iter().collect();
     }
 }
 
-/// Whom an apply disconnects, and what refuses it.
-type Applied = (BTreeSet<String>, Vec<Refusal>);
+/// What an apply comes to.
+#[derive(Default)]
+struct Applied {
+    /// Whom it disconnects.
+    disconnects: BTreeSet<String>,
+    /// What refuses it.
+    refusals: Vec<Refusal>,
+    /// What it changes.
+    changes: BTreeSet<NodeId>,
+    /// What a plan reports, the worst first.
+    findings: Vec<Finding>,
+    /// Whether it can be planned.
+    is_planned: bool,
+}
+
+impl Applied {
+    fn of(plan: Plan) -> Self {
+        let consumers = plan::disconnected(&plan.changes);
+        let disconnects = consumers.into_iter().map(|it| it.endpoint.clone()).collect();
+        let Plan { changes, mut refusals, mut findings, .. } = plan;
+        refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
+        findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+        let changed = changes.into_iter().filter(|it| it.action != Action::Keep);
+        let changes = changed.map(|it| it.address).collect();
+        Self { disconnects, refusals, changes, findings, is_planned: true }
+    }
+
+    /// Whether it changes an object, or the endpoint that a connection is one's own of.
+    fn changes(&self, at: &NodeId) -> bool {
+        let endpoint = || NodeId::new(Kind::PrivateEndpoint, at.name.clone());
+        let is_connection = at.kind == Kind::EndpointConnection;
+        self.changes.contains(at) || is_connection && self.changes.contains(&endpoint())
+    }
+
+    /// What to do about an object by what a plan finds of it.
+    fn help(&self, at: &NodeId) -> Option<&str> {
+        let is_it = |it: &&Finding| {
+            let is_connection = at.kind == Kind::EndpointConnection && it.address.name == at.name;
+            it.address == *at || is_connection && it.address.kind == Kind::PrivateEndpoint
+        };
+        self.findings.iter().filter(is_it).find_map(|it| it.help.as_deref())
+    }
+}
 
 struct Judge<'a> {
     input: &'a Input<'a>,
@@ -59,7 +107,7 @@ impl Judge<'_> {
         let mut whom = BTreeSet::new();
         for command in &repair.commands {
             match command.act() {
-                Act::Apply { adopt } => whom.extend(self.plan(*adopt).0.iter().cloned()),
+                Act::Apply { adopt } => whom.extend(self.plan(*adopt).disconnects.iter().cloned()),
                 Act::Sync { service, without } => whom.extend(self.sync(service, without)),
                 Act::Delete(id) => whom.extend(self.connected(id)),
                 Act::Harmless => {}
@@ -68,19 +116,28 @@ impl Judge<'_> {
         whom
     }
 
+    /// Where an apply would leave an object as it is: takes it over, if that does it, and else says what a plan
+    /// advises.
+    fn offer(&mut self, at: &NodeId, repair: &mut Repair, look: &Look<'_>) {
+        let plan = self.plan(false);
+        if !plan.is_planned || plan.changes(at) {
+            return;
+        }
+        let advice = plan.help(at).map(ToOwned::to_owned);
+        *repair = match advice {
+            _ if self.plan(true).changes(at) => Repair::command(repair::adopt(look.apply)),
+            Some(advice) => Repair::advice(advice),
+            None => Repair::advice("look at it by hand: an apply leaves it as it is"),
+        };
+    }
+
     fn plan(&mut self, adopt: bool) -> &Applied {
         let input = self.input;
         self.plans.entry(adopt).or_insert_with(|| {
             let options = Options { adopt: input.options.adopt || adopt, ..input.options.clone() };
             // What cannot be planned says so to whoever tries; here it is about what differs.
-            let Ok(planned) = planning::plan(&Input { options: &options, ..*input }) else {
-                return Applied::default();
-            };
-            let consumers = plan::disconnected(&planned.plan.changes);
-            let whom = consumers.into_iter().map(|it| it.endpoint.clone()).collect();
-            let mut refusals = planned.plan.refusals;
-            refusals.sort_by_key(|it| it.code != rule::TOO_MANY_DISCONNECTS);
-            (whom, refusals)
+            let planned = planning::plan(&Input { options: &options, ..*input });
+            planned.map_or_else(|_| Applied::default(), |planned| Applied::of(planned.plan))
         })
     }
 
@@ -114,7 +171,7 @@ impl Judge<'_> {
             link.id().eq_ignore_ascii_case(id) || frontend.is_some_and(|it| it.key() == *id)
         });
         let consumers = hit.flat_map(|link| private_link_service::consumers(link));
-        consumers.filter(|it| it.status.is_connected()).map(|it| it.endpoint).collect()
+        consumers.filter(|it| it.status.may_be_connected()).map(|it| it.endpoint).collect()
     }
 }
 
@@ -136,5 +193,5 @@ fn lost(prediction: &Prediction) -> BTreeSet<String> {
         .iter()
         .filter(|(at, before)| after.get(at).is_none_or(|after| after.identity != before.identity));
     let consumers = gone.flat_map(|(_, node)| &node.consumers);
-    consumers.filter(|it| it.status.is_connected()).map(|it| it.endpoint.clone()).collect()
+    consumers.filter(|it| it.status.may_be_connected()).map(|it| it.endpoint.clone()).collect()
 }

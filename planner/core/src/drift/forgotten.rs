@@ -74,7 +74,7 @@ pub(super) fn find(input: &Input<'_>, seen: &Seen, gathered: &mut Gathered) {
         let links = prediction.before.private_link_services.values();
         let own = links.filter(|link| prediction.owners().of_link(link) == Some(key));
         let consumers = own.flat_map(|it| private_link_service::consumers(it));
-        let connected = consumers.filter(|it| it.status.is_connected());
+        let connected = consumers.filter(|it| it.status.may_be_connected());
         found.disconnects = connected.map(|it| it.endpoint).collect();
         let advice = if found.disconnects.is_empty() {
             "or take it into Git again"

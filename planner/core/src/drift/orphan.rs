@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::annotation::keys;
 use crate::arm::resource::{LoadBalancer, PrivateLinkService};
+use crate::controller::{CLUSTER_TAG, OWNER_TAG};
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
@@ -16,10 +17,6 @@ use super::controller::{Seen, last_modified};
 use super::gathered::{Gathered, difference};
 use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference};
-
-/// The tags the controller puts on a Private Link Service (`consts.go`).
-const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
-const OWNER_TAG: &str = "k8s-azure-owner-service";
 
 /// Looks for what nothing wants, and for what others put beside it.
 pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &mut Gathered) {
@@ -91,10 +88,12 @@ fn left(seen: &Seen, at: &NodeId, id: &str, message: &str) -> Difference {
 fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let id = ResourceId::new(balancer.id());
     let mut foreign: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let is_served =
+        |frontend: &ResourceId| seen.prediction.owners().of_frontend(frontend).is_some();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
         let name = frontend.name();
         let child = id.child("frontendIPConfigurations", name);
-        if seen.prediction.owners().of_frontend(&child).is_some() {
+        if is_served(&child) {
             continue;
         }
         if is_made_name(name) {
@@ -107,9 +106,16 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
         }
     }
     let rules = balancer.properties.load_balancing_rules.iter().flatten();
-    for rule in rules.map(|rule| rule.name()) {
-        if seen.prediction.owners().of_name(rule).is_none() && !is_made_name(rule) {
-            foreign.entry("rules").or_default().push(rule);
+    for rule in rules {
+        let name = rule.name();
+        let on = rule.properties.frontend_ip_configuration.as_ref();
+        let is_served = on.is_some_and(|it| is_served(&ResourceId::new(it.id())));
+        match seen.prediction.owners().of_name(name) {
+            Some(_) => {}
+            None if !is_made_name(name) => foreign.entry("rules").or_default().push(name),
+            // Those of a frontend that was left behind go with it.
+            None if is_served => gathered.push(rule_left(seen, &id, name)),
+            None => {}
         }
     }
     if foreign.is_empty() {
@@ -124,6 +130,15 @@ fn frontends(balancer: &LoadBalancer, seen: &Seen, gathered: &mut Gathered) {
     let at = NodeId::new(Kind::LoadBalancer, balancer.name());
     let cause = Cause::by(By::Unknown);
     gathered.push(difference(Class::Foreign, &at, Some(id.as_str()), message, cause));
+}
+
+/// A rule of a Service that is gone, on a frontend that others serve on: no sync takes it away.
+fn rule_left(seen: &Seen, balancer: &ResourceId, rule: &str) -> Difference {
+    let at = NodeId::new(Kind::FrontendIp, format!("{}/{rule}", balancer.name()));
+    let id = balancer.child("loadBalancingRules", rule);
+    let mut found = left(seen, &at, id.as_str(), "the rule is of no Service");
+    found.repair = Some(repair::delete_rule(balancer, rule));
+    found
 }
 
 /// Whether a live Service asks for a Private Link Service.
@@ -141,12 +156,8 @@ fn link_left(
     seen: &Seen,
     link: &PrivateLinkService,
 ) -> Option<Difference> {
-    let tag = |name: &str| {
-        let tags = link.tags.as_ref()?;
-        let (_, value) = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        Some(value.as_str())
-    };
-    if !tag(CLUSTER_TAG)?.eq_ignore_ascii_case(&input.facts.cluster_name) {
+    let cluster = private_link_service::tag(link, CLUSTER_TAG)?;
+    if !cluster.eq_ignore_ascii_case(&input.facts.cluster_name) {
         return None;
     }
     let at = private_link_service::address(link, seen.prediction.owners());
@@ -154,9 +165,7 @@ fn link_left(
     let Some(service) = seen.prediction.owners().of_link(link) else {
         return Some(left(seen, &at, link.id(), "no Service owns the frontend it is on"));
     };
-    let owner = tag(OWNER_TAG)?;
-    let (namespace, name) = owner.split_once('/')?;
-    let owner = Key::new(namespace, name);
+    let owner = private_link_service::owner(link)?;
     if !seen.prediction.live.contains_key(&owner) {
         // The Service that frontend and tag are named after is gone, and who shared the frontend goes on as
         // before (recording 238).

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kubernetes::service::Key;
+use crate::node_id::Kind;
 use crate::plan::Refusal;
 use crate::resource_id::ResourceId;
 use crate::rule::{self, Code};
@@ -171,9 +172,16 @@ impl Repair {
         })
     }
 
-    /// Whether all it does is to make the controller sync a Service as it is.
+    /// Whether all it does is to apply the stack as it is.
+    pub(super) fn is_apply(&self) -> bool {
+        matches!(&*self.commands, [only] if only.act == Act::Apply { adopt: false })
+    }
+
+    /// Whether all it does is to make the controller sync Services as they are.
     pub(super) fn is_sync(&self) -> bool {
-        matches!(&*self.commands, [only] if matches!(&only.act, Act::Sync { without, .. } if without.is_empty()))
+        let is_one =
+            |it: &Command| matches!(&it.act, Act::Sync { without, .. } if without.is_empty());
+        !self.commands.is_empty() && self.commands.iter().all(is_one)
     }
 }
 
@@ -210,6 +218,12 @@ pub(super) fn nudge(service: &Key) -> Repair {
     Repair::command(command)
 }
 
+/// Makes the controller sync Services, one after the other.
+pub(super) fn nudge_all(services: &[&Key]) -> Repair {
+    let commands = services.iter().flat_map(|service| nudge(service).commands).collect();
+    Repair { commands, ..Repair::default() }
+}
+
 /// Takes annotations from a Service.
 pub(super) fn unannotate(service: &Key, annotations: &[&str]) -> Command {
     let command = of_service(["kubectl", "annotate", "service"], service);
@@ -244,19 +258,40 @@ pub(super) fn delete(id: &str) -> Repair {
 
 /// Deletes a frontend of a load balancer.
 pub(super) fn delete_frontend(balancer: &ResourceId, name: &str) -> Repair {
-    let resource_group = balancer.resource_group().unwrap_or_default();
     let id = balancer.child("frontendIPConfigurations", name);
-    let command = Command::of(["az", "network", "lb", "frontend-ip", "delete"]);
+    let command = delete_part(balancer, "frontend-ip", name);
+    Repair::command(command.doing(Act::Delete(id.key())))
+}
+
+/// Deletes a rule of a load balancer.
+pub(super) fn delete_rule(balancer: &ResourceId, name: &str) -> Repair {
+    Repair::command(delete_part(balancer, "rule", name))
+}
+
+fn delete_part(balancer: &ResourceId, what: &str, name: &str) -> Command {
+    let resource_group = balancer.resource_group().unwrap_or_default();
+    let command = Command::of(["az", "network", "lb", what, "delete"]);
     let flags = [("-g", resource_group), ("--lb-name", balancer.name()), ("-n", name)];
     let add = |command: Command, (flag, value): (&str, &str)| command.with(flag).with(word(value));
-    let command = flags.into_iter().fold(command, add);
-    Repair::command(command.doing(Act::Delete(id.key())))
+    flags.into_iter().fold(command, add)
 }
 
 /// Gives a resource a tag.
 pub(super) fn tag(id: &str, tag: &str) -> Repair {
     let command = Command::of(["az", "tag", "update", "--operation", "merge", "--resource-id"]);
     Repair::command(command.with(word(id)).with("--tags").with(word(tag)))
+}
+
+/// Writes a resource as it is, so that Azure provisions it again ("Troubleshoot Azure Microsoft.Network failed
+/// provisioning state"); nothing where no command does.
+pub(super) fn provision_again(kind: Kind, id: &str) -> Option<Repair> {
+    let what = match kind {
+        Kind::LoadBalancer => "lb",
+        Kind::PrivateLinkService => "private-link-service",
+        Kind::PublicIp => "public-ip",
+        _ => return None,
+    };
+    Some(Repair::command(Command::of(["az", "network", what, "update", "--ids"]).with(word(id))))
 }
 
 /// Turns the network policy for Private Link Services off in a subnet.

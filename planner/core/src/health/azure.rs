@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::arm::resource::{
-    ARecord, GroupRecord, PrivateLinkService, Reference, Rule, SecurityRule,
+    ARecord, GroupRecord, PrivateEndpoint, PrivateLinkService, Reference, Rule, SecurityRule,
 };
 use crate::connection_status::ConnectionStatus;
 use crate::join::decision;
@@ -206,34 +206,68 @@ pub(crate) fn empty_pool(join: &Join<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A record that a zone group says it keeps is not there, or leads elsewhere.
+/// A record that a zone group keeps, or should keep for a name of its endpoint's, is not there, or leads elsewhere.
 fn record_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for record in join.endpoints().iter().filter_map(|endpoint| endpoint.record(false)) {
-        let at = &record.at;
+    for endpoint in join.endpoints() {
+        let (Some(record), Some(live)) = (endpoint.record(false), endpoint.seen()) else {
+            continue;
+        };
         let Some(Entry::Group(group)) = record.seen() else { continue };
         for config in group.properties.private_dns_zone_configs.iter().flatten() {
             let zone = ResourceId::new(config.zone());
-            for record in config.properties.record_sets.iter().flatten() {
-                if let Some(message) = lost(join, &zone, record) {
-                    findings.push(finding(
-                        RECORD_LOST,
-                        at.clone(),
-                        message,
-                        "Delete the zone group and apply: Azure writes its records when it creates it.",
-                    ));
-                }
-            }
+            let kept = || config.properties.record_sets.iter().flatten();
+            let unkept = unkept(live, &zone, kept());
+            let lost = kept().filter_map(|record| lost(join, live, &zone, record));
+            findings.extend(unkept.into_iter().chain(lost).map(|message| {
+                finding(
+                    RECORD_LOST,
+                    record.at.clone(),
+                    message,
+                    "Delete the zone group and apply: Azure writes its records when it creates it.",
+                )
+            }));
         }
     }
 }
 
-/// What is wrong with one record of a zone group, as far as the zone was read.
-fn lost(join: &Join<'_>, zone: &ResourceId, record: &GroupRecord) -> Option<String> {
+/// The names of an endpoint that lie in a zone of its group, and of which the group keeps no record.
+fn unkept<'a>(
+    endpoint: &PrivateEndpoint,
+    zone: &ResourceId,
+    kept: impl Iterator<Item = &'a GroupRecord>,
+) -> Vec<String> {
+    let kept: BTreeSet<String> =
+        kept.filter_map(|it| it.record_set_name.as_deref()).map(str::to_lowercase).collect();
+    let suffix = format!(".{}", zone.name().to_lowercase());
+    let names = endpoint.properties.custom_dns_configs.iter().flatten();
+    let names = names.filter_map(|it| it.fqdn.as_deref().map(str::to_lowercase));
+    let names = names.filter_map(|it| it.strip_suffix(&suffix).map(ToOwned::to_owned));
+    let missing = names.filter(|it| !kept.contains(it));
+    missing
+        .map(|name| format!("its zone group keeps no record {name} in {}", zone.name()))
+        .collect()
+}
+
+/// What is wrong with one record of a zone group, as far as the zone and the endpoint's address were read.
+fn lost(
+    join: &Join<'_>,
+    endpoint: &PrivateEndpoint,
+    zone: &ResourceId,
+    record: &GroupRecord,
+) -> Option<String> {
     if !record.record_type.as_deref()?.eq_ignore_ascii_case("A") {
         return None;
     }
     let name = record.record_set_name.as_deref()?;
     let kept: BTreeSet<&str> = record.ip_addresses.as_ref()?.iter().map(String::as_str).collect();
+    let own = join.input.live.address_of(endpoint).ok().flatten();
+    if let Some(own) = own.filter(|own| !kept.contains(own)) {
+        let kept: Vec<&str> = kept.into_iter().collect();
+        let (zone, kept) = (zone.name(), kept.join(", "));
+        return Some(format!(
+            "its record {name} in {zone} leads to {kept}, and its address is {own}"
+        ));
+    }
     let id = zone.child("A", name);
     match join.input.live.resource(&id) {
         Observation::Absent => Some(format!("its record {name} in {} is not there", zone.name())),
@@ -256,7 +290,7 @@ pub(super) const CHECKS: &[Check] =
 
 rules! {
     /// Azure shows a state of a connection that is none of `Approved`, `Pending`, `Rejected` and
-    /// `Disconnected`, or none at all. It is never taken for connected, and nothing is done about it.
+    /// `Disconnected`, or none at all. Nothing is done about it. What would delete it counts as disconnecting a consumer.
     CONNECTION_UNKNOWN = "connection-unknown", Warning, [Desired, Live], {
         basis: basis::CONNECTION,
         advice: "Look at both ends in Azure. `--replace PrivateEndpoint/NAME` creates a new connection.",

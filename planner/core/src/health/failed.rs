@@ -25,12 +25,16 @@ fn footing(join: &Join<'_>) -> BTreeMap<NodeId, Footing> {
         match at.kind {
             Kind::FrontendIp => {
                 let Some(id) = node.id.parent() else { continue };
+                let Some(live) = world.load_balancers.get(&id.key()) else { continue };
+                let properties = &live.properties;
+                let mut frontends = properties.frontend_ip_configurations.iter().flatten();
+                let own = frontends.find(|it| it.name().eq_ignore_ascii_case(node.id.name()));
+                let state = own.and_then(|it| it.properties.provisioning_state.as_ref());
+                found.insert(at.clone(), Footing::new(&node.id, state));
                 let at = NodeId::new(Kind::LoadBalancer, id.name());
                 if found.contains_key(&at) {
                     continue;
                 }
-                let Some(live) = world.load_balancers.get(&id.key()) else { continue };
-                let properties = &live.properties;
                 let frontends = properties.frontend_ip_configurations.iter().flatten();
                 let used = frontends.filter_map(|it| it.properties.subnet.as_ref());
                 found.extend(used.filter_map(|it| subnet(world, it)));
@@ -100,8 +104,41 @@ fn resource_failed(join: &Join<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The state of each thing in Azure that the stack itself writes, by its address.
+fn written(join: &Join<'_>) -> BTreeMap<NodeId, Footing> {
+    let mut found = BTreeMap::new();
+    for endpoint in join.endpoints() {
+        let Some(live) = endpoint.seen() else { continue };
+        let state = live.properties.provisioning_state.as_ref();
+        found.insert(endpoint.at.clone(), Footing::new(&endpoint.id, state));
+        let Some(record) = endpoint.record(false) else { continue };
+        let state = record.seen().and_then(|it| it.provisioning_state()).map(ToOwned::to_owned);
+        found.insert(record.at.clone(), Footing::new(&record.id, state.as_ref()));
+    }
+    found
+}
+
+fn resource_state(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for (at, Footing { name, state }) in footing(join).into_iter().chain(written(join)) {
+        let state = state.as_deref().and_then(provisioning::unusual);
+        let Some(state) = state.filter(|_| join.input.covers(&at)) else { continue };
+        let (message, help) = if state.eq_ignore_ascii_case("Deleting") {
+            (
+                format!("Azure is deleting {name}, and what is planned takes it to stay"),
+                "Wait until it is deleted, and plan again.",
+            )
+        } else {
+            (
+                format!("Azure shows {name} in a state that is not known: `{state}`"),
+                "Look at it in Azure, and plan again once it is in the state Succeeded.",
+            )
+        };
+        findings.push(finding(RESOURCE_STATE, at, message, help));
+    }
+}
+
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[resource_failed];
+pub(super) const CHECKS: &[Check] = &[resource_failed, resource_state];
 
 rules! {
     /// Azure shows `Failed` or `Canceled` as the provisioning state of a load balancer, Private Link Service,
@@ -112,5 +149,14 @@ rules! {
         advice: "Azure's activity log says why. What the controller wrote it writes again at a sync that \
             changes it.",
         example: Example::live("provisioningState: Failed   # of the load balancer"),
+    }
+
+    /// Azure shows a provisioning state of an endpoint, a record, a zone group or something that the stack's Services
+    /// need that is neither `Succeeded`, `Updating` or `Creating` nor a failure: it is being deleted, or in a state that
+    /// privlink does not know. What is planned takes it to stay as it is.
+    RESOURCE_STATE = "resource-state", Warning, [Desired, Live], {
+        basis: basis::documented("provisioning states of resources", basis::link::SERVICE),
+        advice: "Look at it in Azure, and plan again once it is in the state Succeeded.",
+        example: Example::live("provisioningState: Deleting   # of the private endpoint"),
     }
 }

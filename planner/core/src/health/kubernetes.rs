@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
+use crate::node::private_link_service;
 use crate::node::service::address;
 use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
+use crate::plural::count;
 use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
@@ -41,6 +43,26 @@ fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 "it has a load balancer and no finalizer {FINALIZER}: once it is deleted, what it has in Azure stays"
             ),
             "The controller puts it back at its next sync; do not delete the Service before.",
+        ));
+    }
+}
+
+/// A Service that is being deleted: the controller takes away what it made for it, and the API server then the
+/// Service.
+fn being_deleted(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for (key, _) in wanted(join).filter(|(_, service)| service.deleting) {
+        let link = join.prediction.link_before(key);
+        let consumers = link.map(private_link_service::consumers).unwrap_or_default();
+        let whom = consumers.iter().filter(|it| it.status.may_be_connected()).count();
+        let whom = match whom {
+            0 => String::new(),
+            whom => format!(", which disconnects {}", count(whom, "consumer")),
+        };
+        findings.push(finding(
+            SERVICE_DELETING,
+            address(key),
+            format!("it is being deleted, and what the controller made for it with it{whom}"),
+            "Wait until it is gone, and apply: it is re-created then. `kubectl describe service` shows what holds it.",
         ));
     }
 }
@@ -107,7 +129,8 @@ fn is_ready(node: &Value) -> bool {
 }
 
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[cleanup_lost, external_addresses, no_ready_node];
+pub(super) const CHECKS: &[Check] =
+    &[cleanup_lost, being_deleted, external_addresses, no_ready_node];
 
 rules! {
     /// A live Service has a load balancer, and has lost the finalizer
@@ -119,6 +142,15 @@ rules! {
         advice: "Do not delete the Service before the controller has put the finalizer back, which it \
             does at its next sync.",
         example: Example::live("metadata: {finalizers: []}   # of a Service with an address"),
+    }
+
+    /// A live Service of the stack has a deletion timestamp: the controller deletes its frontend and its Private Link
+    /// Service, and nothing written to it keeps it.
+    SERVICE_DELETING = "service-deleting", Error, [Desired, Live], {
+        basis: basis::documented("finalizers run before the object is removed", basis::link::KUBERNETES),
+        advice: "Wait until it is gone, and apply: it is re-created then. If it stays, `kubectl describe service` \
+            shows what holds it.",
+        example: Example::live("metadata: {deletionTimestamp: 2026-11-29T12:00:00Z}   # of the live Service"),
     }
 
     /// A live Service has `externalIPs` that its manifest does not have. Every node takes what is sent to

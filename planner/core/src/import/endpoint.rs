@@ -193,8 +193,16 @@ fn dns(
         }
         return Some(zone_group(id, group));
     }
-    let address = seen.live.address_of(live)?;
-    record(seen, id, address, notes)
+    match seen.live.address_of(live) {
+        Ok(address) => record(seen, id, address?, notes),
+        Err(why) => {
+            notes.push(format!(
+                "whether a DNS record leads to the private endpoint {id} is not known, since its address is not: \
+                 {why}; add `dns.record` where one does, or an apply may delete it"
+            ));
+            None
+        }
+    }
 }
 
 fn zone_group(endpoint: &ResourceId, group: &ZoneGroup) -> Value {

@@ -129,17 +129,18 @@ impl<'a> Endpoint<'a> {
     /// Its name, as it is once the endpoint is re-created, or as it is.
     pub(crate) fn record(&self, remade: bool) -> Option<Record<'a>> {
         let sides = (self.input, self.prediction);
-        Record::of(sides, self.wanted, &self.id, (&self.address(remade), remade))
+        Record::of(sides, self.wanted, &self.id, (self.address(remade), remade))
     }
 
-    /// Its address in its subnet: the one asked for, the one it has, or the mark of the one it will get.
-    fn address(&self, remade: bool) -> String {
+    /// Its address in its subnet: the one asked for, the one it has, or the mark of the one it will get; or why
+    /// nobody knows the one it has.
+    fn address(&self, remade: bool) -> Result<String, &'a str> {
         if let Some(address) = &self.wanted.address {
-            return address.value.to_string();
+            return Ok(address.value.to_string());
         }
         let live = self.seen().filter(|_| !remade);
-        let address = live.and_then(|live| self.input.live.address_of(live));
-        address.map_or_else(|| private_endpoint::address_mark(&self.id), ToOwned::to_owned)
+        let address = live.map_or(Ok(None), |live| self.input.live.address_of(live))?;
+        Ok(address.map_or_else(|| private_endpoint::address_mark(&self.id), ToOwned::to_owned))
     }
 }
 

@@ -81,29 +81,35 @@ pub(crate) struct Unzoned<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Joins. `address` is the endpoint's in its subnet, or its mark; `remade` whether the endpoint is
-    /// re-created.
+    /// Joins. `address` is the endpoint's in its subnet, or its mark, or why nobody knows it; `remade` whether the
+    /// endpoint is re-created.
     pub(super) fn of(
         (input, prediction): (&'a Input<'a>, &'a Prediction),
         endpoint: &'a PrivateEndpoint,
         endpoint_id: &ResourceId,
-        (address, remade): (&str, bool),
+        (address, remade): (Result<String, &'a str>, bool),
     ) -> Option<Self> {
         let (at, id) = target(endpoint, endpoint_id)?;
         let dns = endpoint.dns.as_ref()?;
         let wanted = match dns {
-            Dns::Record { .. } => Entry::Record(Cow::Owned(record(address, input.wanted.name()))),
+            Dns::Record { .. } => {
+                let address = address.as_deref().unwrap_or_default();
+                Entry::Record(Cow::Owned(record(address, input.wanted.name())))
+            }
             Dns::ZoneGroup { zones, .. } => {
                 let ids = zones.iter().map(|zone| zone_id(zone, endpoint_id));
                 Entry::Group(Cow::Owned(group(&ids.collect::<Vec<_>>())))
             }
         };
         let is_record = matches!(dns, Dns::Record { .. });
-        let live = match input.live.resource(&id) {
+        let unknown = address.err().filter(|_| is_record);
+        let live = match (unknown, input.live.resource(&id)) {
+            // What the record is to hold is not known.
+            (Some(why), _) => Err(why),
             // A zone group goes with its endpoint, and is made anew with it.
             _ if remade && !is_record => Ok(None),
-            Observation::NotObserved if remade => Ok(None),
-            observation => match observation.known() {
+            (None, Observation::NotObserved) if remade => Ok(None),
+            (None, observation) => match observation.known() {
                 Ok(Some(_)) => Entry::of(&prediction.before, &id).map(Some).ok_or(ILL_FORMED),
                 Ok(None) => Ok(None),
                 Err(why) => Err(why),

@@ -112,7 +112,7 @@ impl Done {
 /// Who loses a Private Link Service, in words that stand after "which".
 fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
     let consumers = link.map(|link| private_link_service::consumers(link)).unwrap_or_default();
-    let mut connected = consumers.into_iter().filter(|it| it.status.is_connected()).peekable();
+    let mut connected = consumers.into_iter().filter(|it| it.status.may_be_connected()).peekable();
     if connected.peek().is_none() {
         return "nobody is connected to".to_owned();
     }

@@ -18,7 +18,7 @@ fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     }
     let consumers: Vec<String> = private_link_service::consumers(before)
         .into_iter()
-        .filter(|consumer| consumer.status.is_connected())
+        .filter(|consumer| consumer.status.may_be_connected())
         .map(|consumer| ResourceId::new(&consumer.endpoint).name().to_owned())
         .collect();
     let cut = if consumers.is_empty() {
@@ -68,8 +68,8 @@ fn link_stays(subject: &Subject<'_>) -> Option<Finding> {
         return None;
     }
     let link = subject.link_after()?;
-    let owner = link.tags.as_ref()?.get("k8s-azure-owner-service")?;
-    owner.eq_ignore_ascii_case(&subject.outcome.service.to_string()).then(|| {
+    let is_own = private_link_service::owner(link).is_some_and(|it| it == subject.outcome.service);
+    is_own.then(|| {
         subject.finding(
             LINK_STAYS,
             "azure-pls-create",

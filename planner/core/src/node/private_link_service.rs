@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::arm::resource::PrivateLinkService;
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
+use crate::controller::OWNER_TAG;
+use crate::kubernetes::service::Key;
 use crate::node::fields::clean;
 use crate::node::{Owners, View, plain};
 use crate::node_id::{Kind, NodeId};
@@ -37,6 +39,19 @@ pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (NodeI
 pub(crate) fn frontend(service: &PrivateLinkService) -> Option<ResourceId> {
     let frontends = service.properties.load_balancer_frontend_ip_configurations.as_deref()?;
     frontends.first().map(|frontend| ResourceId::new(frontend.id()))
+}
+
+/// The Service that the controller's tag names as its owner.
+pub(crate) fn owner(service: &PrivateLinkService) -> Option<Key> {
+    let owner = tag(service, OWNER_TAG)?.to_ascii_lowercase();
+    let (namespace, name) = owner.split_once('/')?;
+    Some(Key::new(namespace, name))
+}
+
+/// The value of a tag; names of tags have no case to Azure.
+pub(crate) fn tag<'a>(service: &'a PrivateLinkService, name: &str) -> Option<&'a str> {
+    let mut tags = service.tags.iter().flatten();
+    tags.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// The address that a Private Link Service leads to by itself, without a load balancer (Direct Connect). It has no

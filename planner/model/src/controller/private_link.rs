@@ -29,8 +29,10 @@ use super::value::{
 };
 use crate::annotation;
 
-const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
-const OWNER_TAG: &str = "k8s-azure-owner-service";
+/// The tag of a Private Link Service that names the cluster (`consts.go`).
+pub const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
+/// The tag of a Private Link Service that names the Service it was made for, `namespace/name` (`consts.go`).
+pub const OWNER_TAG: &str = "k8s-azure-owner-service";
 
 impl Cloud<'_, '_> {
     /// Brings the PLS of a frontend in line, or deletes it (`reconcilePrivateLinkService`). Whether one

@@ -20,6 +20,7 @@ use super::cloud::Cloud;
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::outcome::{Action, Reason};
+use super::private_link::CLUSTER_TAG;
 use super::tags::{self, Tags};
 use super::value::{families, get, is_internal, same};
 use crate::annotation;
@@ -27,8 +28,8 @@ use crate::controller::public_ip::asked::{by_family, named, pinned};
 pub(crate) use asked::asked_address_error;
 use asked::check_public;
 use tag::{
-    CLUSTER_TAG, DNS_TAG, OLD_CLUSTER_TAG, OLD_DNS_TAG, OLD_SERVICE_TAG, SERVICE_TAG, bind,
-    services_in_tag, tag, unbind,
+    DNS_TAG, OLD_CLUSTER_TAG, OLD_DNS_TAG, OLD_SERVICE_TAG, SERVICE_TAG, bind, services_in_tag,
+    tag, unbind,
 };
 
 fn prefix_id(service: &Service, ipv6: IsIpv6) -> &str {

@@ -42,6 +42,7 @@ fn body(plan: &Plan, frame: &Frame<'_>) -> Markup {
             (Inert(summary::counts(plan)))
         }
         @if plan.redacted { p { (REDACTED) } }
+        @for it in &plan.unread { p { "Not read: " code { (it.what) } ": " (it.why) } }
         @for refusal in plan.objections() {
             @if refusal.code == rule::TOO_MANY_DISCONNECTS {
                 p { "To go ahead anyway: " (Inert(&refusal.overridden_by.to_string())) }

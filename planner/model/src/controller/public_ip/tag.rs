@@ -6,7 +6,6 @@ use crate::controller::value::same;
 
 pub(super) const SERVICE_TAG: &str = "k8s-azure-service";
 pub(super) const OLD_SERVICE_TAG: &str = "service";
-pub(super) const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
 pub(super) const OLD_CLUSTER_TAG: &str = "kubernetes-cluster-name";
 pub(super) const DNS_TAG: &str = "k8s-azure-dns-label-service";
 pub(super) const OLD_DNS_TAG: &str = "kubernetes-dns-label-service";

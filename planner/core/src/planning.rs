@@ -200,7 +200,7 @@ fn assemble(input: &Input<'_>, prediction: &Prediction, part: Part) -> Result<Pl
     refusals.extend(safety::check(input, &consents, &changes));
     let (used, told) = consents.used(input, &changes);
     findings.extend(told);
-    refusals.extend(safety::findings(input, &findings));
+    refusals.extend(safety::findings(input, &findings, &refusals));
     refusals.sort();
     refusals.dedup();
     findings.sort_by(by_address);

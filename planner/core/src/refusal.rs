@@ -68,7 +68,7 @@ impl fmt::Display for Override {
             Self::Flag { flag, fields: Some(fields) } => {
                 write!(out, "{flag}, or {fields} of the Stack")
             }
-            Self::Never { instead } => write!(out, "none: {instead}"),
+            Self::Never { instead } => write!(out, "not possible: {instead}"),
         }
     }
 }

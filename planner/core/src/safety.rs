@@ -171,11 +171,24 @@ pub(crate) fn replacements(input: &Input<'_>) -> Vec<Refusal> {
 }
 
 /// Findings that are errors hold a plan back: what is predicted is not what anybody wants.
-pub(crate) fn findings(input: &Input<'_>, findings: &[Finding]) -> Vec<Refusal> {
+pub(crate) fn findings(
+    input: &Input<'_>,
+    findings: &[Finding],
+    refusals: &[Refusal],
+) -> Vec<Refusal> {
+    // What nothing allows is refused already, and accepting it would not help.
+    let is_refused = |finding: &Finding| {
+        let mut same = refusals.iter().filter(|it| it.code == finding.code);
+        same.any(|it| {
+            let is_never = matches!(it.overridden_by, Override::Never { .. });
+            is_never && it.address.as_ref() == Some(&finding.address)
+        })
+    };
     findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .filter(|finding| !input.options.accept.contains(&finding.code))
+        .filter(|finding| !is_refused(finding))
         .map(Refusal::from)
         .collect()
 }

@@ -299,7 +299,7 @@ fn refuse_conflicts(key: &Key, conflicts: &[Conflict], part: &mut Part) {
                 address.clone(),
                 format!("{field} belongs to field manager {manager}, with another value"),
             )
-            .help("Remove the field from the manifest, or have that manager give it up."),
+            .help("Remove the field from the manifest, or have that manager give it up: `privlink drift` prints how."),
         );
     }
     let message = format!("{address} has fields that another manager owns");

@@ -362,13 +362,15 @@ impl Work<'_> {
             let proof = if told { Proof::Event } else { Proof::PredictedError };
             found.push(Found { difference, fields: whole(), proof });
         }
+        // The controller announces an address once it no longer fails.
         let diffs = status(self.prediction, &at);
-        if !diffs.is_empty() {
-            let class = match progress {
-                Progress::Failed(_) => Class::ControllerFailed,
-                _ => Class::ControllerBehind,
+        if !diffs.is_empty() && found.is_empty() {
+            let class = Class::ControllerBehind;
+            let message = if live.ingress.is_empty() {
+                "it announces no address, and its load balancer has one"
+            } else {
+                "it announces another address than its load balancer has"
             };
-            let message = "it announces another address than its load balancer has";
             let cause = cause(class, &progress);
             let mut difference = difference(class, &at, Some(&object), message, cause);
             difference.fields = fields(diffs.clone());

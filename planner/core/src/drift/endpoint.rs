@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::arm::resource::PrivateLinkService;
 use crate::change::FieldDiff;
 use crate::connection_status::ConnectionStatus;
+use crate::desired::Target;
 use crate::diff::dns::{zone_group_held, zone_missing};
 use crate::diff::endpoint::re_offered;
 use crate::join::decision::{self, Asker, Decision};
@@ -226,6 +227,9 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
     };
     let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
     let object = Some(endpoint.id.as_str());
+    let is_decided = connection.status == ConnectionStatus::Rejected;
+    let is_kept = is_decided || class == Class::AwaitingApproval;
+    let by = if is_kept { by } else { of_own_target(endpoint, gathered).unwrap_or(by) };
     let mut found = difference(class, &at, object, message, Cause::by(by));
     found.repair = match class {
         Class::AwaitingApproval => Some(Repair::advice("ask the provider to approve it")),
@@ -234,6 +238,16 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
         ),
     };
     gathered.push(found);
+}
+
+/// Who made an own Service, or what the controller makes for it, another than its endpoint was connected to.
+fn of_own_target(endpoint: &Endpoint<'_>, gathered: &Gathered) -> Option<By> {
+    let Target::Service(key) = &endpoint.wanted.target else { return None };
+    let name = key.value.to_string();
+    let kinds = [Kind::Service, Kind::FrontendIp, Kind::PrivateLinkService];
+    let of_service = kinds.map(|kind| NodeId::new(kind, name.clone()));
+    let at = |at: &NodeId| gathered.differences.iter().find(|it| it.address == *at);
+    Some(of_service.iter().find_map(at).map_or(By::Unknown, |it| it.cause.by))
 }
 
 /// Something that privlink writes and that Azure gave up on.

@@ -403,6 +403,7 @@ const SAID: &[(&str, &str, &str)] = &[
     ("other messages", "message-stays", "not-applied"),
     ("machines in no pool", "changed", "changed-in-azure"),
     ("visible to nobody", "changed", "changed-in-azure"),
+    ("the controller fails", "controller-failing", "controller-failed"),
     ("a stranger in no state", "connection-unknown", "disconnected"),
 ];
 

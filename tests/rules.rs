@@ -50,6 +50,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("namespace-terminating", "a namespace that goes: tests/drift"),
     ("resource-failed", "a state that Azure shows: tests/cells.rs"),
     ("resource-state", "a state that Azure shows: tests/agreement.rs"),
+    ("controller-failing", "an Event of a live Service: tests/agreement.rs"),
     ("service-deleting", "a live Service that is being deleted: tests/agreement.rs"),
     ("unchecked", "an identity that may not read links and Namespaces: tests/drift"),
     ("cleanup-lost", "a live Service without its finalizer: tests/drift"),

@@ -221,7 +221,11 @@ fn a_sealed_plan_that_does_what_it_does_not_show_is_refused() {
         reseal(&place, edit);
         for words in [format!("apply plan.json {SANDBOX}"), "show plan.json".to_owned()] {
             let refused = place.run(&words).expect(1);
-            assert!(refused.stderr.contains("its steps do what its changes do not show"), "{}", refused.stderr);
+            assert!(
+                refused.stderr.contains("its steps do what its changes do not show"),
+                "{}",
+                refused.stderr
+            );
         }
     }
 }

@@ -432,6 +432,22 @@ pub(crate) const BROKEN: &[Broken] = &[
             });
         },
     },
+    Broken {
+        name: "the controller fails",
+        by: |it| {
+            let mut events = Vec::new();
+            let all = it["kubernetes"]["services"]["present"].as_array().unwrap().clone();
+            for service in all.iter().filter(|it| it["spec"]["type"] == "LoadBalancer") {
+                let meta = &service["metadata"];
+                events.push(json!({"metadata": {"name": "failed"}, "type": "Warning",
+                    "reason": "SyncLoadBalancerFailed", "message": "AuthorizationFailed: it may not",
+                    "lastTimestamp": "2999-01-01T00:00:00Z", "involvedObject": {
+                        "kind": "Service", "namespace": meta["namespace"], "name": meta["name"],
+                        "uid": meta["uid"]}}));
+            }
+            it["kubernetes"]["events"]["present"].as_array_mut().unwrap().extend(events);
+        },
+    },
     Broken { name: "interfaces unread", by: |it| unread(it, "networkinterfaces") },
     Broken { name: "records unread", by: |it| unread(it, "a") },
     Broken { name: "zone groups unread", by: |it| unread(it, "privatednszonegroups") },

@@ -23,7 +23,6 @@ mod ignored;
 mod kubernetes;
 mod news;
 mod orphan;
-mod progress;
 mod repair;
 mod report;
 pub(crate) mod rules;
@@ -35,13 +34,14 @@ use crate::prediction;
 use crate::stack_graph;
 use crate::unread;
 
+pub use crate::sync_progress::LastEvent;
 pub use baseline::Baseline;
 pub use news::compare;
 pub use privlink_input::drift_class::{Class, Urgency, Weight};
 pub use repair::{Command, Refused, Repair, word as shell_word};
 pub use report::{
-    By, Cause, Difference, FORMAT_VERSION, Field, Heals, Ignored, Known, LastEvent, LastModified,
-    Node, Report, Screen, ScreenSource, StackReport, State, Summary, Unread, UnusedIgnore, Why,
+    By, Cause, Difference, FORMAT_VERSION, Field, Heals, Ignored, Known, LastModified, Node,
+    Report, Screen, ScreenSource, StackReport, State, Summary, Unread, UnusedIgnore, Why,
 };
 
 use gathered::Gathered;

@@ -49,6 +49,7 @@ pub mod saved;
 pub mod shard;
 pub mod stack_graph;
 pub mod staleness;
+pub mod sync_progress;
 pub mod token;
 pub mod unread;
 pub mod version;

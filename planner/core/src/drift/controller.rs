@@ -28,12 +28,12 @@ use crate::node_id::NodeId;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading};
+use crate::sync_progress::{Progress, progress};
 
 use super::Class;
 use super::Look;
 use super::assumption::{self, Found, Proof, hanging, status, unverified};
 use super::gathered::{Gathered, difference, fields};
-use super::progress::{Progress, progress};
 use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals, LastModified};
 

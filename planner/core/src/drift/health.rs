@@ -34,6 +34,8 @@ pub(super) fn compare(join: &Join<'_>, synced: Option<&Prediction>, gathered: &m
                 }
                 (Class::ProvisioningFailed, By::AzureOrSomebodyInIt)
             }
+            // Said with what the controller makes of the Service.
+            rule::CONTROLLER_FAILING => continue,
             rule::STRANGER_APPROVED => (Class::Foreign, By::Consumer),
             rule::MESSAGE_STAYS => (Class::NotApplied, By::DesiredState),
             rule::CONNECTION_UNKNOWN => (Class::Disconnected, By::Provider),

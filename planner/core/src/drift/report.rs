@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::node_id::NodeId;
 use crate::plan::Need;
 use crate::shard::{self, Shard};
+use crate::sync_progress::LastEvent;
 
 use super::repair::Repair;
 use super::{Class, Weight};
@@ -488,21 +489,6 @@ impl By {
             Self::Unknown => "an unknown writer",
         }
     }
-}
-
-/// The newest event of a Service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LastEvent {
-    /// `Normal` or `Warning`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Such as `SyncLoadBalancerFailed`.
-    pub reason: String,
-    /// What it says.
-    pub message: String,
-    /// When, in RFC 3339.
-    pub at: String,
 }
 
 /// Who last changed a resource in Azure (`systemData`, which not every type has).

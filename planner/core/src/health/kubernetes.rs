@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::controller::outcome::Outcome;
 use crate::join::Join;
 use crate::kubernetes::service::{Key, Service};
 use crate::node::private_link_service;
@@ -15,6 +16,7 @@ use crate::plural::count;
 use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
+use crate::sync_progress::{Progress, progress};
 
 use super::{Check, finding};
 
@@ -43,6 +45,24 @@ fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
                 "it has a load balancer and no finalizer {FINALIZER}: once it is deleted, what it has in Azure stays"
             ),
             "The controller puts it back at its next sync; do not delete the Service before.",
+        ));
+    }
+}
+
+/// A Service whose last sync failed, and whose next is not predicted to: why it failed is not in what was read.
+fn controller_failing(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    for (key, service) in wanted(join) {
+        let fails = |it: &Outcome| it.error.is_some();
+        let Progress::Failed(event) = progress(join.input.live, service) else { continue };
+        if join.prediction.outcome(key).is_some_and(fails) {
+            continue;
+        }
+        let said = event.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        findings.push(finding(
+            CONTROLLER_FAILING,
+            address(key),
+            format!("the controller fails: {}: {}", event.reason, crate::reason::clean(&said)),
+            "Remove what the event names: until then the controller fails at what is planned as well.",
         ));
     }
 }
@@ -130,7 +150,7 @@ fn is_ready(node: &Value) -> bool {
 
 /// The checks of this file.
 pub(super) const CHECKS: &[Check] =
-    &[cleanup_lost, being_deleted, external_addresses, no_ready_node];
+    &[cleanup_lost, controller_failing, being_deleted, external_addresses, no_ready_node];
 
 rules! {
     /// A live Service has a load balancer, and has lost the finalizer
@@ -142,6 +162,14 @@ rules! {
         advice: "Do not delete the Service before the controller has put the finalizer back, which it \
             does at its next sync.",
         example: Example::live("metadata: {finalizers: []}   # of a Service with an address"),
+    }
+
+    /// The newest event of a live Service says that the controller failed at its last sync, and nothing that was read
+    /// shows why. It repeats what failed, and is taken to fail at what is planned as well.
+    CONTROLLER_FAILING = "controller-failing", Warning, [Desired, Live], {
+        basis: basis::documented("the controller reports failures as Events", basis::link::KUBERNETES),
+        advice: "Remove what the event names; `kubectl describe service` shows it.",
+        example: Example::live("Warning SyncLoadBalancerFailed: AuthorizationFailed   # newest event of the Service"),
     }
 
     /// A live Service of the stack has a deletion timestamp: the controller deletes its frontend and its Private Link

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::drift::gathered::difference;
-use crate::drift::progress::Progress;
 use crate::drift::repair::{self, Repair};
 use crate::drift::report::{By, Cause, Difference, Heals};
 use crate::drift::{Class, Field};
@@ -12,6 +11,7 @@ use crate::node::View;
 use crate::node_id::{Kind, NodeId};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
+use crate::sync_progress::Progress;
 
 use super::{Work, last_modified};
 

@@ -1,16 +1,32 @@
 //! How far the controller is with a Service, by its events.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
 
-use super::report::LastEvent;
 use crate::writer::Writers;
+
+/// The newest event of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastEvent {
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Such as `SyncLoadBalancerFailed`.
+    pub reason: String,
+    /// What it says.
+    pub message: String,
+    /// When, in RFC 3339.
+    pub at: String,
+}
 
 /// How far the controller is with a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Its last sync failed; it tries again, after up to 300 s.
     Failed(LastEvent),
     /// It is at it, or has not begun.
@@ -23,7 +39,7 @@ pub(super) enum Progress {
 
 impl Progress {
     /// The event that says so.
-    pub(super) fn event(&self) -> Option<&LastEvent> {
+    pub(crate) fn event(&self) -> Option<&LastEvent> {
         match self {
             Self::Failed(event) | Self::Done(event) => Some(event),
             Self::Behind(event) => event.as_ref(),
@@ -37,7 +53,7 @@ impl Progress {
 const FRESH_SECONDS: i64 = 15 * 60;
 
 /// How far the controller is.
-pub(super) fn progress(live: &Inventory<'_>, service: &Service) -> Progress {
+pub(crate) fn progress(live: &Inventory<'_>, service: &Service) -> Progress {
     let events = events(live, &service.key, &service.uid);
     let newest_of = |reasons: &[&str]| {
         events.iter().filter(|event| reasons.contains(&event.reason.as_str())).max_by_key(order)

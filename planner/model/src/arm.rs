@@ -31,3 +31,4 @@ mod scale_set;
 mod subnet;
 pub mod world;
 pub mod write;
+mod zone_group;

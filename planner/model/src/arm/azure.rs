@@ -1,5 +1,7 @@
 //! A world and the rules it obeys.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -367,6 +369,24 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
             "Resource name {name} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'."
         ),
     ))
+}
+
+/// Children of one resource have names of their own, whatever their case
+/// (hashicorp/terraform-provider-azurerm#28966).
+pub(crate) fn check_child_names<'a>(
+    id: &ResourceId,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ArmError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return Err(ArmError::unreadable(
+                "DuplicateResourceName",
+                format!("Resource {id} has two child resources with the same name ({name})."),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// ARM's 400 for a reference to something that is not there.

@@ -33,7 +33,7 @@ pub(crate) fn refusal(error: &ArmError) -> Answer {
         let detail = json!({"code": "PreconditionFailedEtagMismatch", "message": error.message});
         ("Precondition failed.", json!([detail]))
     } else {
-        (error.message.as_str(), json!([]))
+        (error.message.as_str(), json!(error.details))
     };
     let body = json!({"error": {"code": error.code, "message": message, "details": details}});
     Answer::json(error.status, body)

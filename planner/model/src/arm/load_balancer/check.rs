@@ -1,13 +1,13 @@
 //! What ARM refuses of a load balancer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::arm::address::{in_subnet, ranges};
-use crate::arm::azure::{Azure, missing_reference};
+use crate::arm::azure::{Azure, check_child_names, missing_reference};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{
     Frontend, LoadBalancer, LoadBalancerProperties, Reference, Resource, Rule, Subnet,
@@ -30,10 +30,10 @@ impl Azure<'_> {
         let properties = &body.properties;
         let frontends: Vec<&Arc<Frontend>> =
             properties.frontend_ip_configurations.iter().flatten().collect();
-        duplicate_names(id, frontends.iter().map(|it| it.name()))?;
-        duplicate_names(id, names(&properties.backend_address_pools))?;
-        duplicate_names(id, names(&properties.load_balancing_rules))?;
-        duplicate_names(id, names(&properties.probes))?;
+        self.check_names(id, frontends.iter().map(|it| it.name()))?;
+        self.check_names(id, names(&properties.backend_address_pools))?;
+        self.check_names(id, names(&properties.load_balancing_rules))?;
+        self.check_names(id, names(&properties.probes))?;
         for frontend in &frontends {
             self.check_frontend(id, frontend)?;
         }
@@ -84,6 +84,19 @@ impl Azure<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Children of one type have names of their own. Azure says what is wrong in a detail; the fake of the
+    /// recordings says it outright.
+    fn check_names<'a>(
+        &self,
+        id: &ResourceId,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), ArmError> {
+        check_child_names(id, names).map_err(|refused| match (self.rules, refused.reason()) {
+            (Rules::Azure, _) => refused,
+            (_, (code, message)) => ArmError::new(400, code, message.replace(['(', ')'], "")),
+        })
     }
 
     fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
@@ -218,23 +231,6 @@ fn probe_ports(body: &LoadBalancer) -> Result<(), ArmError> {
 
 fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {
     children.iter().flatten().map(|child| child.name())
-}
-
-fn duplicate_names<'a>(
-    id: &ResourceId,
-    names: impl Iterator<Item = &'a str>,
-) -> Result<(), ArmError> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name.to_ascii_lowercase()) {
-            return Err(ArmError::new(
-                400,
-                "DuplicateResourceName",
-                format!("Resource {id} has two child resources with the same name {name}."),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn long_names(body: &LoadBalancer) -> Result<(), ArmError> {

@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_is_refused_keeps_its_records() {
+        let mut world = world();
+        put(&mut world, &[("a", "a")]).unwrap();
+        assert_eq!(world.record_sets.len(), 1);
+        let before = world.clone();
+        let refused = put(&mut world, &[("a", "a"), ("missing", "missing")]).unwrap_err();
+        assert_eq!(refused.code, "InvalidResourceReference");
+        assert!(world == before);
+    }
+
+    #[test]
     fn five_zones_are_the_most() {
         let zones = ["a", "b", "c", "d", "e", "f"].map(|name| (name, name));
         assert_eq!(put(&mut world(), &zones[..5]), Ok(Done::Created));

@@ -15,7 +15,7 @@ use crate::state::State;
 
 use super::operation::{self, Kind};
 use super::path::{Named, Path};
-use super::{collection, error, with_azure};
+use super::{collection, error, with_azure, write_azure};
 
 /// The top-level types there are. Others are answered `InvalidResourceType`.
 const TYPES: [ArmType; 10] = [
@@ -222,10 +222,9 @@ fn put_or_patch(
     let if_match = call.header("if-match");
     let only_create = call.header("if-none-match") == Some("*");
     let directory = state.world.directory.clone();
-    let allocator = state.world.allocator.clone();
     let spelled = spelled(state, id);
     let before = state.world.azure.get(&spelled);
-    let done = with_azure(state, |azure| match type_of(&id.key()) {
+    let done = write_azure(state, |azure| match type_of(&id.key()) {
         ArmType::PrivateEndpoint => {
             azure.put_private_endpoint(&spelled, &parse(body.clone())?, if_match, &directory)
         }
@@ -233,15 +232,7 @@ fn put_or_patch(
         _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
         _ if is_zone_group(id) => azure.put_zone_group(&spelled, &parse(body.clone())?, if_match),
         _ => put_in_model(azure, &spelled, named, body, if_match),
-    });
-    let done = match done {
-        Ok(done) => done,
-        Err(refused) => {
-            // A refused write hands nothing out.
-            state.world.allocator = allocator;
-            return Err(refused);
-        }
-    };
+    })?;
     let synchronous =
         (is_private_dns(id) && is_record(named)) || kind.starts_with("microsoft.containerservice/");
     if synchronous {

@@ -41,3 +41,90 @@ async fn a_write_that_is_refused_leaves_nothing_behind() {
     assert_eq!((reply.status, reply.code()), (400, "InvalidRequestFormat"));
     assert_eq!(arm.get(&path).await.body, before);
 }
+
+/// A load balancer with these frontends.
+fn balancer(frontends: Value) -> Value {
+    json!({
+        "location": "eastus",
+        "sku": {"name": "Standard"},
+        "properties": {"frontendIPConfigurations": frontends},
+    })
+}
+
+/// A frontend in a subnet of `aks-vnet`, at an address if one is given.
+fn frontend(name: &str, subnet: &str, address: &str) -> Value {
+    let mut frontend = json!({"name": name, "properties": {
+        "subnet": {"id": here(&format!("virtualNetworks/aks-vnet/subnets/{subnet}"))},
+    }});
+    if !address.is_empty() {
+        frontend["properties"]["privateIPAllocationMethod"] = json!("Static");
+        frontend["properties"]["privateIPAddress"] = json!(address);
+    }
+    frontend
+}
+
+/// A Private Link Service on the first frontend of the load balancer `lb`, with NAT addresses of
+/// `pls-subnet`: those that are empty are dynamic.
+async fn put_service(arm: &Arm, addresses: &[&str]) -> support::Reply {
+    let subnet = here("virtualNetworks/aks-vnet/subnets/pls-subnet");
+    let mut open = arm.get(&subnet).await.body;
+    open["properties"]["privateLinkServiceNetworkPolicies"] = json!("Disabled");
+    arm.finish("PUT", &subnet, Some(&open)).await;
+    let nat = addresses.iter().enumerate().map(|(at, address)| {
+        let mut nat = frontend(&format!("nat-{at}"), "pls-subnet", address);
+        nat["properties"]["primary"] = json!(at == 0);
+        nat
+    });
+    let nat: Vec<Value> = nat.collect();
+    let body = json!({"location": "eastus", "properties": {
+        "loadBalancerFrontendIpConfigurations":
+            [{"id": here("loadBalancers/lb/frontendIPConfigurations/a")}],
+        "ipConfigurations": nat,
+    }});
+    let reply = arm.send("PUT", &here("privateLinkServices/pls"), Some(&body)).await;
+    if reply.status < 300 {
+        arm.finish("PUT", &here("privateLinkServices/pls"), Some(&body)).await;
+    }
+    reply
+}
+
+#[tokio::test]
+async fn addresses_of_one_write_differ() {
+    let (_running, arm) = sandbox().await;
+    let path = here("loadBalancers/lb");
+    let three = json!([
+        frontend("a", "apps-subnet", ""),
+        frontend("b", "apps-subnet", "10.241.0.5"),
+        frontend("c", "apps-subnet", ""),
+    ]);
+    let reply = arm.send("PUT", &path, Some(&balancer(three))).await;
+    let address = |at: usize| {
+        reply.body["properties"]["frontendIPConfigurations"][at]["properties"]["privateIPAddress"]
+            .as_str()
+            .unwrap()
+    };
+    assert_eq!([address(0), address(1), address(2)], ["10.241.0.4", "10.241.0.5", "10.241.0.6"]);
+    let two = json!([
+        frontend("a", "apps-subnet", "10.241.0.9"),
+        frontend("b", "apps-subnet", "10.241.0.9"),
+    ]);
+    let other = here("loadBalancers/other");
+    let reply = arm.send("PUT", &other, Some(&balancer(two))).await;
+    assert_eq!((reply.status, reply.code()), (400, "MultipleIpConfigsRequestSamePrivateIpAddress"));
+    assert_eq!(
+        reply.body["error"]["message"],
+        format!(
+            "IP configuration {other}/frontendIPConfigurations/a is requesting the same private IP address 10.241.0.9 as IP Configurations {other}/frontendIPConfigurations/b. Private IP address 10.241.0.9 from the subnet can be assigned to only one IP configuration."
+        )
+    );
+    let reply = put_service(&arm, &["10.242.0.9", "10.242.0.9"]).await;
+    assert_eq!(reply.code(), "MultipleIpConfigsRequestSamePrivateIpAddress");
+    let reply = put_service(&arm, &["", "10.242.0.4"]).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let interface = reply.body["properties"]["networkInterfaces"][0]["id"].as_str().unwrap();
+    let interface = arm.get(interface).await.body;
+    let items = interface["properties"]["ipConfigurations"].as_array().unwrap();
+    let given: Vec<&Value> =
+        items.iter().map(|item| &item["properties"]["privateIPAddress"]).collect();
+    assert_eq!(given, ["10.242.0.5", "10.242.0.4"]);
+}

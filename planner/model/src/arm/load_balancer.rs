@@ -2,6 +2,7 @@
 
 mod check;
 mod fill;
+mod frontend;
 mod users;
 
 use std::sync::Arc;

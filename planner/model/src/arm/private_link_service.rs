@@ -10,7 +10,7 @@ use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::address::in_subnet;
+use super::address::{check_distinct, in_subnet};
 use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
 use super::error::ArmError;
 use super::load_balancer::check_length;
@@ -236,6 +236,13 @@ impl Azure<'_> {
             if !is_own {
                 self.check_free(parsed, subnet, &id.child("ipConfigurations", address.name()))?;
             }
+        }
+        if self.rules == Rules::Azure {
+            check_distinct(addresses.iter().filter_map(|address| {
+                let subnet = address.properties.subnet.as_ref()?.id();
+                let by = id.child("ipConfigurations", address.name());
+                Some((by, subnet, address.properties.private_ip_address.as_deref()?))
+            }))?;
         }
         let primaries =
             addresses.iter().filter(|address| address.properties.primary == Some(true)).count();

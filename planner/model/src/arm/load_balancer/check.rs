@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::arm::address::{in_subnet, ranges};
+use crate::arm::address::{check_distinct, in_subnet, ranges};
 use crate::arm::azure::{Azure, check_child_names, missing_reference};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{
@@ -15,6 +15,8 @@ use crate::arm::resource::{
 use crate::arm::rules::Rules;
 use crate::resource_id::ResourceId;
 use crate::unknown;
+
+use super::frontend::asked;
 
 /// The code for an address outside its subnet.
 pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
@@ -36,6 +38,10 @@ impl Azure<'_> {
         self.check_names(id, names(&properties.probes))?;
         for frontend in &frontends {
             self.check_frontend(id, frontend)?;
+        }
+        if self.rules == Rules::Azure {
+            let frontends = properties.frontend_ip_configurations.as_deref().unwrap_or_default();
+            check_distinct(asked(id, frontends).into_iter())?;
         }
         self.check_kept_frontends(id, &frontends)?;
         if self.rules != Rules::RecordedLenient {

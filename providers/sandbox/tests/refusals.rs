@@ -128,3 +128,25 @@ async fn addresses_of_one_write_differ() {
         items.iter().map(|item| &item["properties"]["privateIPAddress"]).collect();
     assert_eq!(given, ["10.242.0.5", "10.242.0.4"]);
 }
+
+#[tokio::test]
+async fn parts_of_a_load_balancer_go_with_it_alone() {
+    let (_running, arm) = sandbox().await;
+    let path = here("loadBalancers/lb");
+    let one = balancer(json!([frontend("a", "apps-subnet", "")]));
+    arm.finish("PUT", &path, Some(&one)).await;
+    let part = format!("{path}/frontendIPConfigurations/a");
+    for method in ["PUT", "DELETE"] {
+        let reply = arm.send(method, &part, Some(&json!({}))).await;
+        assert_eq!((reply.status, reply.code()), (405, "MethodNotAllowed"));
+    }
+    let mut missing = one.clone();
+    missing["properties"]["loadBalancingRules"] = json!([{"name": "r", "properties": {
+        "frontendIPConfiguration": {"id": part},
+        "probe": {"id": format!("{path}/probes/none")},
+        "protocol": "Tcp", "frontendPort": 80, "backendPort": 80,
+    }}]);
+    let reply = arm.send("PUT", &path, Some(&missing)).await;
+    assert_eq!((reply.status, reply.code()), (400, "InvalidResourceReference"));
+    assert_eq!(reply.body["error"]["details"], json!([]));
+}

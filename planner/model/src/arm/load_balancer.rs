@@ -3,6 +3,7 @@
 mod check;
 mod fill;
 mod frontend;
+mod reference;
 mod users;
 
 use std::sync::Arc;

@@ -68,7 +68,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Result<Answer, ArmError>
         "HEAD" => get(state, call, &path.id).map(|answer| Answer::status_only(answer.status)),
         "PUT" => put(state, call, &path.id, &named),
         "PATCH" => patch(state, call, &path.id, &named),
-        "DELETE" => delete(state, call, &path.id),
+        "DELETE" => delete(state, call, &path.id, &named),
         method => Err(error::no_method(method)),
     }
 }
@@ -177,6 +177,13 @@ fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmErro
     ))
 }
 
+/// What is a part of its parent is written with it alone.
+fn check_writable(call: &Call, named: &Named) -> Result<(), ArmError> {
+    let kind = named.kind.to_lowercase();
+    let is_part = READ_ONLY.iter().any(|suffix| kind.ends_with(suffix));
+    if is_part { Err(error::no_method(&call.method)) } else { Ok(()) }
+}
+
 fn put(state: &mut State, call: &Call, id: &ResourceId, named: &Named) -> Result<Answer, ArmError> {
     let body = call.json().map_err(|why| error::malformed(&why))?;
     if !body.is_object() {
@@ -208,9 +215,7 @@ fn put_or_patch(
     body: &Value,
 ) -> Result<Answer, ArmError> {
     let kind = named.kind.to_lowercase();
-    if READ_ONLY.iter().any(|suffix| kind.ends_with(suffix)) {
-        return Err(error::no_method(&call.method));
-    }
+    check_writable(call, named)?;
     check_idle(state, call, id)?;
     if named.depth > 1
         && let Some(parent) = id.parent()
@@ -303,7 +308,13 @@ fn spelled(state: &State, id: &ResourceId) -> ResourceId {
     id.clone()
 }
 
-fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, ArmError> {
+fn delete(
+    state: &mut State,
+    call: &Call,
+    id: &ResourceId,
+    named: &Named,
+) -> Result<Answer, ArmError> {
+    check_writable(call, named)?;
     if state.world.azure.get(id).is_none() {
         return Ok(Answer::status_only(204));
     }

@@ -17,6 +17,7 @@ use crate::resource_id::ResourceId;
 use crate::unknown;
 
 use super::frontend::asked;
+use super::reference::{check_place, check_references};
 
 /// The code for an address outside its subnet.
 pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
@@ -59,6 +60,7 @@ impl Azure<'_> {
         }
         if self.rules == Rules::Azure {
             self.check_as_azure(id, properties)?;
+            check_references(id, properties)?;
             probe_ports(body)?;
         }
         Ok(())
@@ -107,6 +109,9 @@ impl Azure<'_> {
 
     fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
         let frontend_id = id.child("frontendIPConfigurations", frontend.name());
+        if self.rules == Rules::Azure {
+            check_place(&frontend_id, frontend)?;
+        }
         let properties = &frontend.properties;
         if let Some(address) = &properties.public_ip_address
             && !self.world.public_ip_addresses.contains_key(&address.id().to_ascii_lowercase())

@@ -150,3 +150,35 @@ async fn parts_of_a_load_balancer_go_with_it_alone() {
     assert_eq!((reply.status, reply.code()), (400, "InvalidResourceReference"));
     assert_eq!(reply.body["error"]["details"], json!([]));
 }
+
+/// An endpoint `name` to the Private Link Service `pls`, in `pls-subnet`.
+fn endpoint(connection: Value) -> Value {
+    let mut properties = frontend("", "pls-subnet", "")["properties"].clone();
+    properties["privateLinkServiceConnections"] = json!([{"name": "c", "properties": connection}]);
+    json!({"location": "eastus", "properties": properties})
+}
+
+/// Makes the load balancer, the service and an endpoint `pe` to it.
+async fn put_endpoint(arm: &Arm) -> Value {
+    let one = balancer(json!([frontend("a", "apps-subnet", "")]));
+    arm.finish("PUT", &here("loadBalancers/lb"), Some(&one)).await;
+    put_service(arm, &[""]).await;
+    let body = endpoint(json!({"privateLinkServiceId": here("privateLinkServices/pls")}));
+    let done = arm.finish("PUT", &here("privateEndpoints/pe"), Some(&body)).await;
+    assert_eq!(done.body["status"], "Succeeded", "{done:?}");
+    arm.get(&here("privateEndpoints/pe")).await.body
+}
+
+#[tokio::test]
+async fn of_an_endpoints_interface_tags_alone_can_be_written() {
+    let (_running, arm) = sandbox().await;
+    let endpoint = put_endpoint(&arm).await;
+    let path = endpoint["properties"]["networkInterfaces"][0]["id"].as_str().unwrap();
+    let live = arm.get(path).await.body;
+    let reply = arm.send("PUT", path, Some(&live)).await;
+    assert_eq!((reply.status, reply.code()), (400, "CannotModifyNicAttachedToPrivateEndpoint"));
+    let reply = arm.send("PATCH", path, Some(&json!({"tags": {"a": "b"}}))).await;
+    assert_eq!((reply.status, &reply.body["tags"]), (200, &json!({"a": "b"})));
+    let after = arm.get(path).await.body;
+    assert_eq!(after["properties"], live["properties"]);
+}

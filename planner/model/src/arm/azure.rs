@@ -147,6 +147,10 @@ impl Azure<'_> {
             ArmType::VirtualNetwork => self.put_virtual_network(id, body, if_match),
             ArmType::Subnet => self.put_subnet(id, &parse(body)?, if_match),
             ArmType::ScaleSet | ArmType::Instance => self.put_machine(id, &body, if_match),
+            ArmType::NetworkInterface => {
+                self.check_free_interface(id)?;
+                self.put_other(id, body, if_match)
+            }
             // What a type has rules of its own for comes by a function of its own.
             _ => self.put_other(id, body, if_match),
         }
@@ -338,7 +342,7 @@ fn quoted(etag: &str) -> String {
 }
 
 /// The name rule of network resources (arm-contract, section 4).
-fn check_name(id: &ResourceId) -> Result<(), ArmError> {
+pub(super) fn check_name(id: &ResourceId) -> Result<(), ArmError> {
     let name = id.name();
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let good = name.len() <= 80
@@ -356,6 +360,8 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
             | T::NetworkSecurityGroup
             | T::VirtualNetwork
             | T::Subnet
+            | T::PrivateEndpoint
+            | T::ZoneGroup
             | T::ScaleSet
             | T::Instance
     );

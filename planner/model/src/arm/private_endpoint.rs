@@ -14,7 +14,7 @@ use crate::arm::arm_type::ArmType;
 use crate::location;
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
+use super::azure::{Azure, Done, check_match, check_name, missing_reference, succeeded};
 use super::error::ArmError;
 use super::resource::{
     ConnectionState, DnsConfig, EndpointConnection, PrivateEndpoint, PrivateEndpointProperties,
@@ -115,7 +115,7 @@ impl Azure<'_> {
     ///
     /// # Errors
     /// ARM's refusal: 412, missing references, a target that is missing or hidden, another tenant,
-    /// the address, a change that needs another endpoint.
+    /// the address, an interface of the name asked for, a change that needs another endpoint.
     pub fn put_private_endpoint(
         &mut self,
         id: &ResourceId,
@@ -124,6 +124,7 @@ impl Azure<'_> {
         directory: &dyn Directory,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
+        check_name(id)?;
         let existing = self.world.private_endpoints.get(&id.key()).cloned();
         check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
         let request = Request::parse(id, body)?;
@@ -176,6 +177,7 @@ impl Azure<'_> {
     ) -> Result<(), ArmError> {
         let service = self.target(request, id, directory)?;
         let status = initial_status(id, request, &service, directory)?;
+        self.check_interface_name(id, body)?;
         let address = self.address_of_endpoint(id, body, subnet)?;
         let interface = self.create_interface(id, body, &address, &service);
         let etag = self.allocator.etag(id);

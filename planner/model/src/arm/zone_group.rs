@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::resource_id::ResourceId;
 
 use super::arm_type::ArmType;
-use super::azure::{Azure, Done, check_child_names, check_match, missing_reference, succeeded};
+use super::azure::{
+    Azure, Done, check_child_names, check_match, check_name, missing_reference, succeeded,
+};
 use super::dns::{ZONES, missing_parent};
 use super::error::ArmError;
 use super::private_endpoint::addresses_of;
@@ -34,6 +36,7 @@ impl Azure<'_> {
         if_match: Option<&str>,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
+        check_name(id)?;
         let endpoint_id = id.parent().unwrap_or_default();
         let Some(endpoint) = self.world.private_endpoints.get(&endpoint_id.key()).cloned() else {
             return Err(missing_parent(id, ArmType::ZoneGroup.name(), &endpoint_id));

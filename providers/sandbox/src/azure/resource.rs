@@ -233,6 +233,10 @@ fn put_or_patch(
         ArmType::PrivateEndpoint => {
             azure.put_private_endpoint(&spelled, &parse(body.clone())?, if_match, &directory)
         }
+        ArmType::NetworkInterface if call.method == "PATCH" => {
+            let tags = body.get("tags").cloned().unwrap_or_default();
+            azure.tag_network_interface(&spelled, parse(tags)?)
+        }
         ArmType::EndpointConnection => azure.put_endpoint_connection(&spelled, body, if_match),
         _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
         _ if is_zone_group(id) => azure.put_zone_group(&spelled, &parse(body.clone())?, if_match),

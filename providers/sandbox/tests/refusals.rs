@@ -182,3 +182,26 @@ async fn of_an_endpoints_interface_tags_alone_can_be_written() {
     let after = arm.get(path).await.body;
     assert_eq!(after["properties"], live["properties"]);
 }
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_refused_with_its_holder() {
+    let (_running, arm) = sandbox().await;
+    let holder = put_endpoint(&arm).await;
+    let interface = holder["properties"]["networkInterfaces"][0]["id"].as_str().unwrap();
+    let inside = arm.get(interface).await.body["properties"]["ipConfigurations"][0].clone();
+    let address = inside["properties"]["privateIPAddress"].as_str().unwrap();
+    let mut body = endpoint(json!({"privateLinkServiceId": here("privateLinkServices/pls")}));
+    body["properties"]["ipConfigurations"] =
+        json!([{"name": "ip", "properties": {"privateIPAddress": address}}]);
+    body["properties"]["customNetworkInterfaceName"] = json!("nic");
+    let reply = arm.send("PUT", &here("privateEndpoints/other"), Some(&body)).await;
+    assert_eq!((reply.status, reply.code()), (400, "PrivateIPAddressIsAllocated"));
+    let message = reply.body["error"]["message"].as_str().unwrap();
+    let own = here("networkInterfaces/nic/ipConfigurations/privateEndpointIpConfig.");
+    assert!(message.starts_with(&format!("IP configuration {own}")), "{message}");
+    let words = format!(
+        "is using the private IP address {address} which is already allocated to resource {}.",
+        inside["id"].as_str().unwrap()
+    );
+    assert!(message.ends_with(&words), "{message}");
+}

@@ -173,13 +173,17 @@ impl Azure<'_> {
         let holder = self.world.holder_of(address, subnet.id());
         match holder.filter(|holder| !holder.eq_ignore_ascii_case(by.as_str())) {
             None => Ok(()),
+            Some(holder) if self.rules == Rules::Azure => Err(ArmError::new(
+                400,
+                "PrivateIPAddressIsAllocated",
+                format!(
+                    "IP configuration {by} is using the private IP address {address} which is already allocated to resource {}.",
+                    self.world.configuration_with(address, &holder).unwrap_or(&holder)
+                ),
+            )),
             Some(holder) => Err(ArmError::new(
                 400,
-                if self.rules == Rules::Azure {
-                    "PrivateIPAddressIsAllocated"
-                } else {
-                    "PrivateIPAddressInUse"
-                },
+                "PrivateIPAddressInUse",
                 format!(
                     "IP configuration {by} is using the private IP address {address} which is already allocated to {holder}."
                 ),

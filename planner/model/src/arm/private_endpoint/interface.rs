@@ -18,16 +18,30 @@ use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
+use crate::unknown;
 
 use super::bad_request;
 
 impl Azure<'_> {
-    /// The address of a new endpoint: the one asked for, or a free one.
+    /// The interface that a new endpoint will have, and the name of its IP configuration.
+    pub(super) fn interface_of(
+        &mut self,
+        endpoint: &ResourceId,
+        body: &PrivateEndpoint,
+    ) -> (ResourceId, String) {
+        let given = self.allocator.network_interface(endpoint);
+        let id = asked_interface(endpoint, body).unwrap_or_else(|| ResourceId::new(given));
+        let name = format!("privateEndpointIpConfig.{}", self.allocator.guid(&id));
+        (id, name)
+    }
+
+    /// The address of a new endpoint in a subnet, for the IP configuration `by`: the one asked for, or a free
+    /// one.
     pub(super) fn address_of_endpoint(
         &mut self,
         id: &ResourceId,
         body: &PrivateEndpoint,
-        subnet_id: &ResourceId,
+        (subnet_id, by): (&ResourceId, &ResourceId),
     ) -> Result<String, ArmError> {
         let wanted = body.asked_address().unwrap_or_default();
         let Some(subnet) = self.world.subnets.get(&subnet_id.key()).cloned() else {
@@ -55,7 +69,9 @@ impl Azure<'_> {
                 ),
             ));
         };
-        self.check_free(address, &subnet, id)?;
+        // A prediction does not know the interface, but who will have it.
+        let by = if unknown::is_unknown(by.as_str()) { id } else { by };
+        self.check_free(address, &subnet, by)?;
         Ok(wanted.to_owned())
     }
 
@@ -112,21 +128,20 @@ impl Azure<'_> {
         }
     }
 
-    /// Makes the interface of an endpoint. Answers its id.
+    /// Makes the interface of an endpoint, with the IP configuration `by`.
     pub(super) fn create_interface(
         &mut self,
         endpoint: &ResourceId,
         body: &PrivateEndpoint,
+        by: &ResourceId,
         address: &str,
         service: &PrivateLinkService,
-    ) -> String {
-        let given = self.allocator.network_interface(endpoint);
-        let id = asked_interface(endpoint, body).unwrap_or_else(|| ResourceId::new(given));
+    ) {
+        let id = by.parent().unwrap_or_default();
         let wanted = body.subnet();
         let subnet = self.world.subnets.get(&wanted.to_lowercase());
         let subnet = subnet.map_or(wanted, |subnet| subnet.id()).to_owned();
-        let name = format!("privateEndpointIpConfig.{}", self.allocator.guid(&id));
-        let mut configuration = configuration(&id, &name, address, &subnet, true);
+        let mut configuration = configuration(&id, by.name(), address, &subnet, true);
         configuration.properties.private_link_connection_properties = Some(json!({
             "groupId": "", "requiredMemberName": "",
             "fqdns": service.properties.fqdns.as_deref().unwrap_or_default(),
@@ -141,7 +156,6 @@ impl Azure<'_> {
             ..NetworkInterface::default()
         };
         self.insert_interface(&id, interface);
-        id.as_str().to_owned()
     }
 
     /// Takes an interface in with what Azure fills in of every one.

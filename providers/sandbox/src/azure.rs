@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod gateway;
 pub(crate) mod graph;
 mod identity;
+mod location;
 mod network;
 pub(crate) mod operation;
 mod path;

@@ -205,3 +205,32 @@ async fn an_address_that_is_taken_is_refused_with_its_holder() {
     );
     assert!(message.ends_with(&words), "{message}");
 }
+
+#[tokio::test]
+async fn a_resource_has_a_location_and_keeps_it() {
+    let (_running, arm) = sandbox().await;
+    let path = here("loadBalancers/lb");
+    let mut body = balancer(json!([frontend("a", "apps-subnet", "")]));
+    body["location"] = json!("East US");
+    let reply = arm.send("PUT", &path, Some(&body)).await;
+    assert_eq!((reply.status, &reply.body["location"]), (201, &json!("eastus")));
+    assert!(reply.header("azure-asyncoperation").contains("/locations/eastus/operations/"));
+    arm.finish("PUT", &path, Some(&body)).await;
+    body["location"] = json!("westus");
+    let reply = arm.send("PUT", &path, Some(&body)).await;
+    assert_eq!((reply.status, reply.code()), (409, "InvalidResourceLocation"));
+    assert_eq!(
+        reply.body["error"]["message"],
+        format!(
+            "The resource 'lb' already exists in location 'eastus' in resource group '{NODE_GROUP}'. A resource with the same name cannot be created in location 'westus'. Please select a new resource name."
+        )
+    );
+    body.as_object_mut().unwrap().remove("location");
+    let reply = arm.send("PUT", &path, Some(&body)).await;
+    assert_eq!((reply.status, reply.code()), (400, "LocationRequired"));
+    let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{NODE_GROUP}");
+    let reply = arm.send("PUT", &group, Some(&json!({"location": "westus"}))).await;
+    assert_eq!((reply.status, reply.code()), (409, "InvalidResourceGroupLocation"));
+    let reply = arm.send("PUT", &group, Some(&json!({"location": "East US"}))).await;
+    assert_eq!((reply.status, &reply.body["location"]), (200, &json!("eastus")));
+}

@@ -8,7 +8,7 @@ use crate::server::Answer;
 
 /// Codes that the resource manager itself answers, before any resource provider. Their bodies have
 /// no `details`.
-const GATEWAY: [&str; 8] = [
+const GATEWAY: [&str; 11] = [
     "ResourceNotFound",
     "ResourceGroupNotFound",
     "SubscriptionNotFound",
@@ -17,6 +17,9 @@ const GATEWAY: [&str; 8] = [
     "AuthenticationFailed",
     "AuthorizationFailed",
     "MissingApiVersionParameter",
+    "LocationRequired",
+    "InvalidResourceLocation",
+    "InvalidResourceGroupLocation",
 ];
 
 /// An answer that refuses.

@@ -1,6 +1,7 @@
 //! Long-running operations: they are accepted, answer `InProgress` for a while, and end.
 
 use privlink_model::arm::error::ArmError;
+use privlink_model::location::plain;
 use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -134,7 +135,7 @@ fn region_of(state: &State, target: &ResourceId) -> String {
         let resource = state.world.azure.get(&id);
         let location = resource.as_ref().and_then(|it| it.get("location")?.as_str());
         if let Some(location) = location.filter(|it| !it.is_empty()) {
-            return location.to_owned();
+            return plain(location);
         }
         at = id.parent();
     }

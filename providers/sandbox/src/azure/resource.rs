@@ -15,7 +15,7 @@ use crate::state::State;
 
 use super::operation::{self, Kind};
 use super::path::{Named, Path};
-use super::{collection, error, with_azure, write_azure};
+use super::{collection, error, location, with_azure, write_azure};
 
 /// The top-level types there are. Others are answered `InvalidResourceType`.
 const TYPES: [ArmType; 10] = [
@@ -189,6 +189,8 @@ fn put(state: &mut State, call: &Call, id: &ResourceId, named: &Named) -> Result
     if !body.is_object() {
         return Err(error::malformed("The body is not an object."));
     }
+    // The resource manager looks at what it tracks before it asks the provider.
+    let body = if named.depth == 1 { location::settle(state, id, body)? } else { body };
     put_or_patch(state, call, id, named, &body)
 }
 

@@ -234,3 +234,37 @@ async fn a_resource_has_a_location_and_keeps_it() {
     let reply = arm.send("PUT", &group, Some(&json!({"location": "East US"}))).await;
     assert_eq!((reply.status, &reply.body["location"]), (200, &json!("eastus")));
 }
+
+#[tokio::test]
+async fn private_dns_has_words_of_its_own_for_what_is_missing() {
+    let (_running, arm) = sandbox().await;
+    let zone = here("privateDnsZones/nope.example");
+    let record = json!({"properties": {"ttl": 60, "aRecords": [{"ipv4Address": "10.0.0.4"}]}});
+    for (method, path, body, verb, kind) in [
+        ("PUT", format!("{zone}/A/app"), Some(&record), "write", "A"),
+        ("GET", format!("{zone}/A"), None, "read", "A"),
+        ("GET", format!("{zone}/virtualNetworkLinks"), None, "read", "virtualNetworkLinks"),
+    ] {
+        let reply = arm.send(method, &path, body).await;
+        assert_eq!((reply.status, reply.code()), (404, "ParentResourceNotFound"));
+        assert_eq!(
+            reply.body["error"]["message"],
+            format!(
+                "Failed to perform '{verb}' on resource(s) of type 'privateDnsZones/{kind}', because the parent resource '{zone}' could not be found."
+            )
+        );
+    }
+    let record = network(
+        SUBSCRIPTION,
+        "myOtherResourceGroup",
+        "privateDnsZones/privatelink.contoso.com/A/nope",
+    );
+    let reply = arm.get(&record).await;
+    assert_eq!((reply.status, reply.code()), (404, "NotFound"));
+    assert_eq!(
+        reply.body["error"]["message"],
+        format!(
+            "The resource record 'nope' does not exist in resource group 'myotherresourcegroup' of subscription '{SUBSCRIPTION}'."
+        )
+    );
+}

@@ -9,7 +9,7 @@ use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
 use super::allocator::Allocator;
-use super::arm_type::{ArmType, is_zone_group, type_of};
+use super::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use super::error::ArmError;
 use super::resource::Reference;
 use super::rules::{Fault, Rules};
@@ -407,7 +407,8 @@ pub(crate) fn missing_reference(referenced: &str, by: &ResourceId) -> ArmError {
 }
 
 /// ARM's 404 for an id (recorded): the resource manager's own for what it tracks, which links of private
-/// DNS are too; the provider's for children, which names a zone group by its name alone.
+/// DNS are too; the provider's for children, which names a zone group by its name alone. Records of private
+/// DNS have words of their own (Azure/azure-cli#27374).
 pub fn not_found(id: &ResourceId) -> ArmError {
     let key = id.key();
     let depth = key.rsplit_once("/providers/").map_or(0, |(_, path)| path.split('/').count());
@@ -415,6 +416,15 @@ pub fn not_found(id: &ResourceId) -> ArmError {
     if depth > 3 && !tracked {
         if is_zone_group(id) {
             return ArmError::new(404, "NotFound", format!("Resource {} not found.", id.name()));
+        }
+        if is_private_dns(id) {
+            let message = format!(
+                "The resource record '{}' does not exist in resource group '{}' of subscription '{}'.",
+                id.name(),
+                id.resource_group().unwrap_or_default().to_lowercase(),
+                id.subscription().unwrap_or_default()
+            );
+            return ArmError::new(404, "NotFound", message);
         }
         return ArmError::new(404, "NotFound", format!("Resource {id} not found."));
     }

@@ -29,16 +29,11 @@ fn zone_of(id: &ResourceId) -> Option<ResourceId> {
     id.as_str().get(..at).map(ResourceId::new)
 }
 
-pub(super) fn missing_parent(id: &ResourceId, kind: &str, parent: &ResourceId) -> ArmError {
-    let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
-    ArmError::new(
-        404,
-        "ParentResourceNotFound",
-        format!(
-            "Failed to perform 'write' on resource(s) of type '{kind}', because the parent resource '{provider}' could not be found. ({})",
-            id.name()
-        ),
-    )
+/// 404 of the zone that a link or a record is to be in. Private DNS leaves out its namespace, and names the
+/// whole id of the zone.
+pub fn missing_zone(verb: &str, kind: &str, zone: &ResourceId) -> ArmError {
+    let kind = format!("privateDnsZones/{kind}");
+    super::error::missing_parent(verb, &kind, zone.as_str())
 }
 
 impl Azure<'_> {
@@ -70,7 +65,8 @@ impl Azure<'_> {
         if kind != ArmType::PrivateDnsZone
             && !self.world.private_dns_zones.contains_key(&zone.key())
         {
-            return Err(missing_parent(id, ZONES, &zone));
+            let kind = id.collection().map(|it| it.name().to_owned()).unwrap_or_default();
+            return Err(missing_zone("write", &kind, &zone));
         }
         match kind {
             ArmType::PrivateDnsZone => {
@@ -138,6 +134,7 @@ impl Azure<'_> {
         if !self.world.virtual_networks.contains_key(&network.id().to_lowercase()) {
             return Err(missing_reference(network.id(), id));
         }
+        self.check_namespace(id, network.id())?;
         let registration = asked.registration_enabled.unwrap_or_default();
         let own = in_lower_case(id);
         // Recorded where records are not registered; a link that registers shows none.
@@ -159,6 +156,30 @@ impl Azure<'_> {
             },
             ..ZoneLink::default()
         })
+    }
+
+    /// A virtual network is linked to one zone of a name (MicrosoftDocs/azure-aks-docs#212). Azure says so of
+    /// names that overlap, but all that are quoted are the same.
+    fn check_namespace(&self, id: &ResourceId, network: &str) -> Result<(), ArmError> {
+        let zone = id.segment("privateDnsZones").unwrap_or_default();
+        let is_in_the_way = |(key, link): &(&String, &Arc<ZoneLink>)| {
+            let linked = link.properties.virtual_network.as_ref().map(Reference::id);
+            let other = ResourceId::new(link.id());
+            let other = other.segment("privateDnsZones").unwrap_or_default();
+            **key != id.key()
+                && linked.is_some_and(|linked| linked.eq_ignore_ascii_case(network))
+                && other.eq_ignore_ascii_case(zone)
+        };
+        if !self.world.zone_links.iter().any(|it| is_in_the_way(&it)) {
+            return Ok(());
+        }
+        Err(ArmError::new(
+            400,
+            "BadRequest",
+            format!(
+                "A virtual network cannot be linked to multiple zones with overlapping namespaces. You tried to link virtual network with '{zone}' and '{zone}' zones."
+            ),
+        ))
     }
 
     fn record(
@@ -334,6 +355,35 @@ mod tests {
             assert_eq!(azure.delete_private_dns(&zone, None), Ok(Done::Deleted));
         });
         assert_eq!(world.get(&zone), None);
+    }
+
+    #[test]
+    fn a_network_is_linked_to_one_zone_of_a_name() {
+        let mut world = World::default();
+        let network = format!("{GROUP}/virtualNetworks/v");
+        world.insert(json!({"id": network, "name": "v", "properties": {}})).unwrap();
+        let elsewhere = GROUP.replace("/g/", "/h/");
+        let zone =
+            |group: &str, name: &str| ResourceId::new(format!("{group}/privateDnsZones/{name}"));
+        let body = json!({"location": "global", "properties": {"virtualNetwork": {"id": network}}});
+        let first = zone(GROUP, "z.example");
+        with_azure(&mut world, |azure| {
+            for zone in [&first, &zone(&elsewhere, "z.example"), &zone(GROUP, "a.z.example")] {
+                azure.put_private_dns(zone, &json!({"location": "global"}), None, false).unwrap();
+            }
+            let mut put = |zone: &ResourceId, name: &str| {
+                let link = zone.child("virtualNetworkLinks", name);
+                azure.put_private_dns(&link, &body, None, false)
+            };
+            assert_eq!(put(&first, "v"), Ok(Done::Created));
+            assert_eq!(put(&first, "v"), Ok(Done::Updated));
+            for (zone, name) in [(first.clone(), "again"), (zone(&elsewhere, "z.example"), "v")] {
+                let refused = put(&zone, name).unwrap_err();
+                assert_eq!((refused.status, refused.code.as_str()), (400, "BadRequest"));
+                assert!(refused.message.ends_with("with 'z.example' and 'z.example' zones."));
+            }
+            assert_eq!(put(&zone(GROUP, "a.z.example"), "v"), Ok(Done::Created));
+        });
     }
 
     #[test]

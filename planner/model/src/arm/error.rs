@@ -27,6 +27,17 @@ pub struct Detail {
     pub message: String,
 }
 
+/// 404 of what a resource is to be in: `kind` is the type of what is in it, `parent` as the type names it.
+pub fn missing_parent(verb: &str, kind: &str, parent: &str) -> ArmError {
+    ArmError::new(
+        404,
+        "ParentResourceNotFound",
+        format!(
+            "Failed to perform '{verb}' on resource(s) of type '{kind}', because the parent resource '{parent}' could not be found."
+        ),
+    )
+}
+
 impl ArmError {
     /// A refusal.
     pub fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {

@@ -11,8 +11,8 @@ use super::arm_type::ArmType;
 use super::azure::{
     Azure, Done, check_child_names, check_match, check_name, missing_reference, succeeded,
 };
-use super::dns::{ZONES, missing_parent};
-use super::error::ArmError;
+use super::dns::ZONES;
+use super::error::{ArmError, missing_parent};
 use super::private_endpoint::addresses_of;
 use super::resource::{
     ARecord, GroupRecord, PrivateEndpoint, RecordSet, RecordSetProperties, ZoneConfig,
@@ -39,7 +39,8 @@ impl Azure<'_> {
         check_name(id)?;
         let endpoint_id = id.parent().unwrap_or_default();
         let Some(endpoint) = self.world.private_endpoints.get(&endpoint_id.key()).cloned() else {
-            return Err(missing_parent(id, ArmType::ZoneGroup.name(), &endpoint_id));
+            let path = endpoint_id.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
+            return Err(missing_parent("write", ArmType::ZoneGroup.name(), path));
         };
         let existing = self.world.zone_groups.get(&id.key()).cloned();
         check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;

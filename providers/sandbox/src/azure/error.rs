@@ -1,6 +1,6 @@
 //! ARM's refusals.
 
-use privlink_model::arm::error::ArmError;
+use privlink_model::arm::error::{ArmError, missing_parent};
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
@@ -86,14 +86,7 @@ pub(super) fn no_group(name: &str) -> ArmError {
 /// 404 of a parent.
 pub(super) fn no_parent(kind: &str, parent: &ResourceId) -> ArmError {
     let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
-    ArmError::new(
-        404,
-        "ParentResourceNotFound",
-        format!(
-            "Failed to perform 'write' on resource(s) of type '{kind}', because the parent \
-             resource '{provider}' could not be found."
-        ),
-    )
+    missing_parent("write", kind, provider)
 }
 
 /// 403 of an action.

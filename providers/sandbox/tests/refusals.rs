@@ -268,3 +268,35 @@ async fn private_dns_has_words_of_its_own_for_what_is_missing() {
         )
     );
 }
+
+#[tokio::test]
+async fn limits_and_skus_are_kept() {
+    let (_running, arm) = sandbox().await;
+    let path = here("loadBalancers/lb");
+    let mut body = balancer(json!([frontend("a", "apps-subnet", "")]));
+    arm.finish("PUT", &path, Some(&body)).await;
+    assert_eq!(
+        put_service(&arm, &[""; 9]).await.code(),
+        "PrivateLinkServiceHasTooManyIpConfigurations"
+    );
+    assert_eq!(put_service(&arm, &[""; 8]).await.status, 201);
+    body["sku"]["name"] = json!("Basic");
+    let reply = arm.send("PUT", &path, Some(&body)).await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(
+        reply.body["error"]["message"],
+        format!(
+            "Sku property is set at creation time and cannot be changed from Standard to Basic on resource update for resource {path}."
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_resource_group_has_the_tags_that_were_sent() {
+    let (_running, arm) = sandbox().await;
+    let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/new");
+    let body = json!({"location": "eastus", "tags": {"a": "b"}});
+    let reply = arm.send("PUT", &group, Some(&body)).await;
+    assert_eq!((reply.status, &reply.body["tags"]), (201, &json!({"a": "b"})));
+    assert_eq!(arm.get(&group).await.body["tags"], json!({"a": "b"}));
+}

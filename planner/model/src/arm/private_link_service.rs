@@ -21,6 +21,8 @@ use super::rules::Rules;
 use super::write::set_etags;
 
 const KIND: &str = ArmType::PrivateLinkService.name();
+/// How many NAT addresses a PLS can have.
+const NAT_ADDRESSES: usize = 8;
 
 impl Azure<'_> {
     /// A PUT of a private link service. Alias, interfaces and connections stay as they are.
@@ -272,6 +274,18 @@ impl Azure<'_> {
                     "Cannot have more than one load balancer frontend IP configuration on the private link service. Private link service {} has {} load balancer frontend IP configurations specified.",
                     id.name(),
                     frontends.len()
+                ),
+            ));
+        }
+        let addresses = body.properties.ip_configurations.as_deref().unwrap_or_default();
+        if addresses.len() > NAT_ADDRESSES {
+            // The limit is documented, the code is synthetic.
+            return Err(ArmError::new(
+                400,
+                "PrivateLinkServiceHasTooManyIpConfigurations",
+                format!(
+                    "Private link service {id} has {} IP configurations; it can have {NAT_ADDRESSES} at most.",
+                    addresses.len()
                 ),
             ));
         }

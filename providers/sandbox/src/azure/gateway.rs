@@ -138,7 +138,9 @@ fn group(state: &mut State, call: &Call, path: &Path) -> Result<Answer, ArmError
         ("PUT", found) => {
             let body = call.json().map_err(|why| error::malformed(&why))?;
             let location = location::of_group(&body, found.as_ref())?;
-            let created = state.world.directory.put_group(&subscription, &name, &location);
+            let tags = body.get("tags");
+            let directory = &mut state.world.directory;
+            let created = directory.put_group_with(&subscription, &name, &location, tags);
             state.touch();
             let group = state.world.directory.group(&subscription, &name).cloned();
             Ok(Answer::json(if created { 201 } else { 200 }, group.unwrap_or_default()))

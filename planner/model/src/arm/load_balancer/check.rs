@@ -29,7 +29,11 @@ impl Azure<'_> {
         &self,
         id: &ResourceId,
         body: &LoadBalancer,
+        existing: Option<&LoadBalancer>,
     ) -> Result<(), ArmError> {
+        if self.rules == Rules::Azure {
+            check_sku(id, body, existing)?;
+        }
         let properties = &body.properties;
         let frontends: Vec<&Arc<Frontend>> =
             properties.frontend_ip_configurations.iter().flatten().collect();
@@ -220,6 +224,26 @@ impl Azure<'_> {
         }
         Ok(())
     }
+}
+
+/// A load balancer keeps the SKU that it was made with (Azure/azure-cli#6743; the code is not quoted).
+fn check_sku(
+    id: &ResourceId,
+    body: &LoadBalancer,
+    existing: Option<&LoadBalancer>,
+) -> Result<(), ArmError> {
+    let sku = |balancer: &LoadBalancer| balancer.sku.as_ref().and_then(|sku| sku.name.clone());
+    let (Some(live), Some(wanted)) = (existing.and_then(sku), sku(body)) else { return Ok(()) };
+    if live.eq_ignore_ascii_case(&wanted) {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "SkuCannotBeChangedOnUpdate",
+        format!(
+            "Sku property is set at creation time and cannot be changed from {live} to {wanted} on resource update for resource {id}."
+        ),
+    ))
 }
 
 /// The first probe whose port Azure refuses, with the port: one that is not 1 to 65535 (ARM's description

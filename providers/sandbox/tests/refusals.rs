@@ -14,10 +14,14 @@ use privlink_sandbox::{ControllerMode, Running, SandboxOptions};
 use serde_json::{Value, json};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, network, start};
 
-async fn sandbox() -> (Running, Arm) {
+fn options() -> SandboxOptions {
     let mut options = SandboxOptions::in_memory();
     options.controller = ControllerMode::None;
-    let running = start(options).await;
+    options
+}
+
+async fn sandbox() -> (Running, Arm) {
+    let running = start(options()).await;
     let arm = Arm::new(&running);
     (running, arm)
 }
@@ -299,4 +303,37 @@ async fn a_resource_group_has_the_tags_that_were_sent() {
     let reply = arm.send("PUT", &group, Some(&body)).await;
     assert_eq!((reply.status, &reply.body["tags"]), (201, &json!({"a": "b"})));
     assert_eq!(arm.get(&group).await.body["tags"], json!({"a": "b"}));
+}
+
+#[tokio::test]
+async fn what_depends_on_a_write_is_busy_with_it() {
+    let mut options = options();
+    options.operation_polls = 2;
+    let running = start(options).await;
+    let arm = Arm::new(&running);
+    let network = here("virtualNetworks/aks-vnet");
+    let subnet = |name: &str| format!("{network}/subnets/{name}");
+    let live = arm.get(&network).await.body;
+    let body = |range: &str| json!({"properties": {"addressPrefix": range}});
+    let reply = arm.send("PUT", &subnet("new"), Some(&body("10.243.0.0/24"))).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let url = reply.header("azure-asyncoperation").to_owned();
+    let sibling = subnet("other");
+    for (path, body) in [(&sibling, body("10.244.0.0/24")), (&network, live)] {
+        let reply = arm.send("PUT", path, Some(&body)).await;
+        assert_eq!((reply.status, reply.code()), (409, "AnotherOperationInProgress"));
+        let words = format!(
+            "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: {url}."
+        );
+        assert_eq!(reply.body["error"]["message"], words);
+    }
+    // What is in another resource is not in the way.
+    let balancer = balancer(json!([frontend("a", "apps-subnet", "")]));
+    let reply = arm.send("PUT", &here("loadBalancers/lb"), Some(&balancer)).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    for _ in 0..3 {
+        arm.raw("GET", &url, None, &[("authorization", "Bearer t")]).await;
+    }
+    let reply = arm.send("PUT", &sibling, Some(&body("10.244.0.0/24"))).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
 }

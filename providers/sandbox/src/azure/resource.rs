@@ -159,13 +159,14 @@ fn expand(state: &State, call: &Call, resource: &mut Value) {
 }
 
 fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmError> {
-    let Some((operation, _)) = operation::running(state, id) else { return Ok(()) };
+    let Some(operation) = operation::in_the_way(state, id) else { return Ok(()) };
     let region = state.world.operations.get(&operation).map(|it| it.region.as_str());
     let uri = format!(
-        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}",
+        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}?api-version={}",
         call.base,
         id.subscription().unwrap_or_default(),
-        region.unwrap_or_default()
+        region.unwrap_or_default(),
+        call.parameter("api-version").unwrap_or_default()
     );
     Err(ArmError::new(
         409,

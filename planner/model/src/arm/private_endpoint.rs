@@ -14,8 +14,9 @@ use crate::arm::arm_type::ArmType;
 use crate::location;
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_match, check_name, missing_reference, succeeded};
+use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
 use super::error::ArmError;
+use super::name::check_name;
 use super::resource::{
     ConnectionState, DnsConfig, EndpointConnection, PrivateEndpoint, PrivateEndpointProperties,
     PrivateLinkService, Reference, ServiceConnection, ServiceConnectionProperties,

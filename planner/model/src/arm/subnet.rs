@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_child_names, check_match, not_found, parse, succeeded};
+use super::azure::{Azure, Done, check_match, not_found, parse, succeeded};
 use super::error::ArmError;
+use super::name::check_child_names;
 use super::resource::{Subnet, VirtualNetwork};
 use super::rules::Rules;
 

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use crate::resource_id::ResourceId;
 
 use super::arm_type::ArmType;
-use super::azure::{
-    Azure, Done, check_child_names, check_match, check_name, missing_reference, succeeded,
-};
+use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
 use super::dns::ZONES;
 use super::error::{ArmError, missing_parent};
+use super::name::{check_child_names, check_name};
 use super::private_endpoint::addresses_of;
 use super::resource::{
     ARecord, GroupRecord, PrivateEndpoint, RecordSet, RecordSetProperties, ZoneConfig,

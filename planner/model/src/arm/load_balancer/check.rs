@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::arm::address::{check_distinct, in_subnet, ranges};
-use crate::arm::azure::{Azure, check_child_names, missing_reference};
+use crate::arm::azure::{Azure, missing_reference};
 use crate::arm::error::ArmError;
+use crate::arm::name::check_child_names;
 use crate::arm::resource::{
     Frontend, LoadBalancer, LoadBalancerProperties, Reference, Resource, Rule, Subnet,
 };

@@ -38,6 +38,11 @@ pub const STAGE_ANNOTATION: &str = "privlink.dev/beside-stage";
 /// The annotation whose change makes the controller sync.
 pub const SYNC_ANNOTATION: &str = "privlink.dev/sync";
 
+/// What a private DNS zone is called in a zone group that privlink writes.
+pub fn zone_config_name(zone: &str) -> String {
+    zone.replace('.', "-")
+}
+
 /// The field manager that owns what privlink writes.
 pub const FIELD_MANAGER: &str = "privlink";
 

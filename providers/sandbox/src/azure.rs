@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod gateway;
 pub(crate) mod graph;
 mod identity;
+mod location;
 mod network;
 pub(crate) mod operation;
 mod path;
@@ -84,6 +85,19 @@ pub(crate) fn with_azure<T>(state: &mut State, act: impl FnOnce(&mut Azure<'_>) 
     });
     state.touch();
     result
+}
+
+/// The same for a write. One that is refused leaves nothing behind, and hands nothing out.
+pub(crate) fn write_azure<T>(
+    state: &mut State,
+    act: impl FnOnce(&mut Azure<'_>) -> Result<T, ArmError>,
+) -> Result<T, ArmError> {
+    let (world, allocator) = (state.world.azure.clone(), state.world.allocator.clone());
+    let done = with_azure(state, act);
+    if done.is_err() {
+        (state.world.azure, state.world.allocator) = (world, allocator);
+    }
+    done
 }
 
 /// Brings up to date what Azure shows of what is in its subnets.

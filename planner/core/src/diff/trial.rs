@@ -203,7 +203,7 @@ pub(super) fn refused(
     if found.iter().any(is_told) {
         return None;
     }
-    let ArmError { code, message, .. } = error;
+    let (code, message) = error.reason();
     let message = format!("Azure will refuse it: {code}: {}", message.trim_end_matches('.'));
     let help = "Change what Azure refuses; nothing was written yet.";
     let place = place.map(|place| place.place().to_string());

@@ -12,7 +12,7 @@ use crate::arm::resource::{
 };
 use crate::arm::world::World;
 use crate::desired::{Dns, PrivateEndpoint};
-use crate::marks::{DNS_TAG, STACK_TAG};
+use crate::marks::{DNS_TAG, STACK_TAG, zone_config_name};
 use crate::node_id::{Kind, NodeId};
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
@@ -89,7 +89,7 @@ pub(crate) fn record(address: &str, stack: &str) -> RecordSet {
 /// The zone group that is written.
 pub(crate) fn group(zones: &[ResourceId]) -> ZoneGroup {
     let config = |zone: &ResourceId| ZoneConfig {
-        name: Some(zone.name().replace('.', "-")),
+        name: Some(zone_config_name(zone.name())),
         properties: ZoneConfigProperties {
             private_dns_zone_id: Some(zone.as_str().to_owned()),
             ..ZoneConfigProperties::default()

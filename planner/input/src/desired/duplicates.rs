@@ -10,6 +10,7 @@ use crate::annotation::keys;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::rule::{At, Example, basis, rules};
 use privlink_model::facts::Fact;
+use privlink_model::marks::zone_config_name;
 
 /// Reports everything that is there twice.
 pub(super) fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
@@ -17,6 +18,7 @@ pub(super) fn check(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     endpoint_names(desired, problems);
     endpoint_addresses(desired, problems);
     endpoint_records(desired, problems);
+    endpoint_zones(desired, problems);
     approvals(desired, problems);
 }
 
@@ -154,6 +156,33 @@ fn endpoint_records(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Azure refuses a zone group with two zones of one name, which two resource groups may have. Names that differ
+/// by dots and dashes alone are one in the group that privlink writes.
+fn endpoint_zones(desired: &Desired, problems: &mut Vec<Diagnostic>) {
+    for endpoint in in_order(desired) {
+        let Some(Dns::ZoneGroup { zones, .. }) = &endpoint.dns else { continue };
+        let mut seen: BTreeMap<String, &Span> = BTreeMap::new();
+        for zone in zones {
+            let name = zone.value.rsplit('/').next().unwrap_or_default();
+            let Some(first) = seen.get(&zone_config_name(&name.to_lowercase())) else {
+                seen.insert(zone_config_name(&name.to_lowercase()), &zone.span);
+                continue;
+            };
+            problems.push(
+                Diagnostic::new(
+                    DUPLICATE_ZONE,
+                    format!("the zone group has two zones with the name `{name}`"),
+                )
+                .at(&zone.span, "again here")
+                .at(first, "first here")
+                .help(
+                    "remove one: an endpoint has one zone group, and Azure refuses one with both",
+                ),
+            );
+        }
+    }
+}
+
 /// A consumer is approved or rejected, not both.
 fn approvals(desired: &Desired, problems: &mut Vec<Diagnostic>) {
     let key = |consumer: &Consumer| match consumer {
@@ -227,6 +256,33 @@ rules! {
             At::Endpoints,
             "dns: {record: {zone: privatelink.contoso.com, name: web}}",
             "dns: {zoneGroup: {zones: [privatelink.contoso.com]}}",
+        ),
+    }
+
+    /// Two zones of one zone group have the same name, though they are in two resource groups. Azure refuses
+    /// such a group, and an endpoint has one group at most.
+    DUPLICATE_ZONE = "duplicate-zone", Error, [Desired], {
+        basis: basis::documented(
+            "zones of a zone group have names of their own (hashicorp/terraform-provider-azurerm 28966)",
+            basis::link::DNS,
+        ),
+        advice: "Leave one of them out.",
+        example: Example::new(
+            At::Endpoint,
+            "
+            dns:
+              zoneGroup:
+                zones:
+                - privatelink.contoso.com
+                - /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/privateDnsZones/privatelink.contoso.com
+            ",
+            "
+            dns:
+              zoneGroup:
+                zones:
+                - privatelink.contoso.com
+                - /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/privateDnsZones/privatelink.example.com
+            ",
         ),
     }
 

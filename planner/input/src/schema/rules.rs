@@ -104,7 +104,8 @@ rules! {
         example: Example::new(At::Service, "ports: [{port: 70000}]", "ports: [{port: 7000}]"),
     }
 
-    /// A text is longer than Azure takes: a request message has 140 characters at most.
+    /// A text is longer than its field takes. For a request message ARM's description says 140 characters; Azure was
+    /// seen to take longer ones, but nothing says for how long.
     TEXT_TOO_LONG = "text-too-long", Error, [Desired], {
         basis: basis::SHAPE,
         advice: "Shorten it.",

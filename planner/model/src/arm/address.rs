@@ -1,9 +1,13 @@
 //! Addresses and ranges.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::resource_id::ResourceId;
+
+use super::error::ArmError;
 use super::resource::Subnet;
 
 /// A range from its text, `10.0.0.0/8`. Bits behind its length stay as they are written. Its length has no
@@ -44,6 +48,29 @@ pub fn ranges(subnet: &Subnet) -> impl Iterator<Item = &str> {
 pub fn in_subnet(address: IpAddr, subnet: &Subnet) -> bool {
     let mut ranges = ranges(subnet).peekable();
     ranges.peek().is_none() || ranges.filter_map(parse_range).any(|range| range.contains(&address))
+}
+
+/// IP configurations of one write ask for addresses that differ (Azure/sap-hana#552). Each is given with its
+/// subnet and the address that it asks for.
+pub(super) fn check_distinct<'a>(
+    asked: impl Iterator<Item = (ResourceId, &'a str, &'a str)>,
+) -> Result<(), ArmError> {
+    let mut seen: BTreeMap<(String, IpAddr), ResourceId> = BTreeMap::new();
+    for (by, subnet, text) in asked {
+        let Ok(address) = text.parse() else { continue };
+        let key = (subnet.to_ascii_lowercase(), address);
+        if let Some(first) = seen.get(&key) {
+            return Err(ArmError::new(
+                400,
+                "MultipleIpConfigsRequestSamePrivateIpAddress",
+                format!(
+                    "IP configuration {first} is requesting the same private IP address {address} as IP Configurations {by}. Private IP address {address} from the subnet can be assigned to only one IP configuration."
+                ),
+            ));
+        }
+        seen.insert(key, by);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use crate::pointer::text;
 use crate::resource_id::ResourceId;
 
 use super::allocator::Allocator;
-use super::arm_type::{ArmType, is_zone_group, type_of};
+use super::arm_type::{ArmType, is_private_dns, is_zone_group, type_of};
 use super::error::ArmError;
+use super::name::check_name;
 use super::resource::Reference;
 use super::rules::{Fault, Rules};
 use super::world::{World, group_key};
@@ -145,6 +146,10 @@ impl Azure<'_> {
             ArmType::VirtualNetwork => self.put_virtual_network(id, body, if_match),
             ArmType::Subnet => self.put_subnet(id, &parse(body)?, if_match),
             ArmType::ScaleSet | ArmType::Instance => self.put_machine(id, &body, if_match),
+            ArmType::NetworkInterface => {
+                self.check_free_interface(id)?;
+                self.put_other(id, body, if_match)
+            }
             // What a type has rules of its own for comes by a function of its own.
             _ => self.put_other(id, body, if_match),
         }
@@ -335,40 +340,6 @@ fn quoted(etag: &str) -> String {
     if etag.contains('"') { etag.to_owned() } else { format!("W/\"{etag}\"") }
 }
 
-/// The name rule of network resources (arm-contract, section 4).
-fn check_name(id: &ResourceId) -> Result<(), ArmError> {
-    let name = id.name();
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let good = name.len() <= 80
-        && name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
-        && name.chars().last().is_some_and(word)
-        && name.chars().all(|c| word(c) || c == '.' || c == '-');
-    use ArmType as T;
-    let is_checked = matches!(
-        type_of(&id.key()),
-        T::LoadBalancer
-            | T::BackendPool
-            | T::PrivateLinkService
-            | T::EndpointConnection
-            | T::PublicIpAddress
-            | T::NetworkSecurityGroup
-            | T::VirtualNetwork
-            | T::Subnet
-            | T::ScaleSet
-            | T::Instance
-    );
-    if good || !is_checked {
-        return Ok(());
-    }
-    Err(ArmError::new(
-        400,
-        "InvalidResourceName",
-        format!(
-            "Resource name {name} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'."
-        ),
-    ))
-}
-
 /// ARM's 400 for a reference to something that is not there.
 pub(crate) fn missing_reference(referenced: &str, by: &ResourceId) -> ArmError {
     ArmError::new(
@@ -381,7 +352,8 @@ pub(crate) fn missing_reference(referenced: &str, by: &ResourceId) -> ArmError {
 }
 
 /// ARM's 404 for an id (recorded): the resource manager's own for what it tracks, which links of private
-/// DNS are too; the provider's for children, which names a zone group by its name alone.
+/// DNS are too; the provider's for children, which names a zone group by its name alone. Records of private
+/// DNS have words of their own (Azure/azure-cli#27374).
 pub fn not_found(id: &ResourceId) -> ArmError {
     let key = id.key();
     let depth = key.rsplit_once("/providers/").map_or(0, |(_, path)| path.split('/').count());
@@ -389,6 +361,15 @@ pub fn not_found(id: &ResourceId) -> ArmError {
     if depth > 3 && !tracked {
         if is_zone_group(id) {
             return ArmError::new(404, "NotFound", format!("Resource {} not found.", id.name()));
+        }
+        if is_private_dns(id) {
+            let message = format!(
+                "The resource record '{}' does not exist in resource group '{}' of subscription '{}'.",
+                id.name(),
+                id.resource_group().unwrap_or_default().to_lowercase(),
+                id.subscription().unwrap_or_default()
+            );
+            return ArmError::new(404, "NotFound", message);
         }
         return ArmError::new(404, "NotFound", format!("Resource {id} not found."));
     }

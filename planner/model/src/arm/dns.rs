@@ -1,10 +1,8 @@
-//! Private DNS: zones, their links to virtual networks, records, and the zone groups of endpoints.
+//! Private DNS: zones, their links to virtual networks, and records.
 //!
 //! Zones are `Microsoft.Network/privateDnsZones`, records `.../privateDnsZones/ZONE/TYPE/NAME`. Etags
 //! are bare, but for those of links, which are quoted; ids and names come back in lower case, those of
-//! records aside (recorded). A zone group makes an A record for every name its endpoint
-//! has in one of the group's zones; endpoints of a PLS have the PLS's `fqdns` (guessed: the
-//! documentation speaks of Azure services only).
+//! records aside (recorded).
 
 use std::sync::Arc;
 
@@ -15,18 +13,14 @@ use crate::resource_id::ResourceId;
 use super::arm_type::{ArmType, type_of};
 use super::azure::{Azure, Done, check_match, missing_reference, parse, succeeded};
 use super::error::ArmError;
-use super::private_endpoint::addresses_of;
 use super::resource::{
-    ARecord, GroupRecord, PrivateDnsZone, PrivateDnsZoneProperties, PrivateEndpoint, RecordSet,
-    RecordSetProperties, Reference, ZoneConfig, ZoneConfigProperties, ZoneGroup,
-    ZoneGroupProperties, ZoneLink, ZoneLinkProperties,
+    PrivateDnsZone, PrivateDnsZoneProperties, RecordSet, RecordSetProperties, Reference, ZoneLink,
+    ZoneLinkProperties,
 };
 
-const ZONES: &str = ArmType::PrivateDnsZone.name();
+pub(super) const ZONES: &str = ArmType::PrivateDnsZone.name();
 /// The record types private DNS has.
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
-/// The time to live of the records of zone groups, in seconds.
-const GROUP_TTL: u64 = 10;
 
 fn zone_of(id: &ResourceId) -> Option<ResourceId> {
     let name = id.segment("privateDnsZones")?;
@@ -35,16 +29,11 @@ fn zone_of(id: &ResourceId) -> Option<ResourceId> {
     id.as_str().get(..at).map(ResourceId::new)
 }
 
-fn missing_parent(id: &ResourceId, kind: &str, parent: &ResourceId) -> ArmError {
-    let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
-    ArmError::new(
-        404,
-        "ParentResourceNotFound",
-        format!(
-            "Failed to perform 'write' on resource(s) of type '{kind}', because the parent resource '{provider}' could not be found. ({})",
-            id.name()
-        ),
-    )
+/// 404 of the zone that a link or a record is to be in. Private DNS leaves out its namespace, and names the
+/// whole id of the zone.
+pub fn missing_zone(verb: &str, kind: &str, zone: &ResourceId) -> ArmError {
+    let kind = format!("privateDnsZones/{kind}");
+    super::error::missing_parent(verb, &kind, zone.as_str())
 }
 
 impl Azure<'_> {
@@ -76,7 +65,8 @@ impl Azure<'_> {
         if kind != ArmType::PrivateDnsZone
             && !self.world.private_dns_zones.contains_key(&zone.key())
         {
-            return Err(missing_parent(id, ZONES, &zone));
+            let kind = id.collection().map(|it| it.name().to_owned()).unwrap_or_default();
+            return Err(missing_zone("write", &kind, &zone));
         }
         match kind {
             ArmType::PrivateDnsZone => {
@@ -144,6 +134,7 @@ impl Azure<'_> {
         if !self.world.virtual_networks.contains_key(&network.id().to_lowercase()) {
             return Err(missing_reference(network.id(), id));
         }
+        self.check_namespace(id, network.id())?;
         let registration = asked.registration_enabled.unwrap_or_default();
         let own = in_lower_case(id);
         // Recorded where records are not registered; a link that registers shows none.
@@ -165,6 +156,30 @@ impl Azure<'_> {
             },
             ..ZoneLink::default()
         })
+    }
+
+    /// A virtual network is linked to one zone of a name (MicrosoftDocs/azure-aks-docs#212). Azure says so of
+    /// names that overlap, but all that are quoted are the same.
+    fn check_namespace(&self, id: &ResourceId, network: &str) -> Result<(), ArmError> {
+        let zone = id.segment("privateDnsZones").unwrap_or_default();
+        let is_in_the_way = |(key, link): &(&String, &Arc<ZoneLink>)| {
+            let linked = link.properties.virtual_network.as_ref().map(Reference::id);
+            let other = ResourceId::new(link.id());
+            let other = other.segment("privateDnsZones").unwrap_or_default();
+            **key != id.key()
+                && linked.is_some_and(|linked| linked.eq_ignore_ascii_case(network))
+                && other.eq_ignore_ascii_case(zone)
+        };
+        if !self.world.zone_links.iter().any(|it| is_in_the_way(&it)) {
+            return Ok(());
+        }
+        Err(ArmError::new(
+            400,
+            "BadRequest",
+            format!(
+                "A virtual network cannot be linked to multiple zones with overlapping namespaces. You tried to link virtual network with '{zone}' and '{zone}' zones."
+            ),
+        ))
     }
 
     fn record(
@@ -208,7 +223,7 @@ impl Azure<'_> {
     }
 
     /// Shows in a zone how many records and links it has.
-    fn count_records(&mut self, zone: &ResourceId) {
+    pub(super) fn count_records(&mut self, zone: &ResourceId) {
         let prefix = format!("{}/", zone.key());
         let below = |key: &&String| key.starts_with(&prefix);
         let records = self.world.record_sets.range(prefix.clone()..).map(|(key, _)| key);
@@ -261,142 +276,6 @@ impl Azure<'_> {
         }
         self.world.remove(id);
         self.count_records(&zone);
-        Ok(Done::Deleted)
-    }
-
-    /// A PUT of a zone group of an endpoint. An endpoint has one at most.
-    ///
-    /// # Errors
-    /// 404 without the endpoint, 412, a missing zone, a second group.
-    pub fn put_zone_group(
-        &mut self,
-        id: &ResourceId,
-        body: &ZoneGroup,
-        if_match: Option<&str>,
-    ) -> Result<Done, ArmError> {
-        self.strike("PUT", id.as_str())?;
-        let endpoint_id = id.parent().unwrap_or_default();
-        let Some(endpoint) = self.world.private_endpoints.get(&endpoint_id.key()).cloned() else {
-            return Err(missing_parent(id, ArmType::ZoneGroup.name(), &endpoint_id));
-        };
-        let existing = self.world.zone_groups.get(&id.key()).cloned();
-        check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
-        let others = format!("{}/privatednszonegroups/", endpoint_id.key());
-        if existing.is_none() && self.world.keys_below(&others).next().is_some() {
-            // The limit is documented (arm-contract, section 3), the code is synthetic.
-            return Err(ArmError::new(
-                400,
-                "PrivateEndpointCannotHaveMoreThanOnePrivateDnsZoneGroup",
-                format!("Private endpoint {endpoint_id} already has a private DNS zone group."),
-            ));
-        }
-        self.remove_group_records(existing.as_deref());
-        let etag = self.allocator.etag(id);
-        let mut configs = Vec::new();
-        for config in body.properties.private_dns_zone_configs.iter().flatten() {
-            let zone = config.zone();
-            let Some(live) = self.world.private_dns_zones.get(&zone.to_ascii_lowercase()) else {
-                return Err(missing_reference(zone, id));
-            };
-            let live = ResourceId::new(live.id());
-            let records = self.add_group_records(&endpoint, &live);
-            let name = config.name();
-            configs.push(ZoneConfig {
-                name: Some(name.to_owned()),
-                id: Some(id.child("privateDnsZoneConfigs", name).as_str().to_owned()),
-                etag: Some(etag.clone()),
-                kind: Some(ArmType::ZoneGroup.child("privateDnsZoneConfigs")),
-                properties: ZoneConfigProperties {
-                    provisioning_state: succeeded(),
-                    private_dns_zone_id: Some(zone.to_owned()),
-                    record_sets: Some(records),
-                    ..ZoneConfigProperties::default()
-                },
-                ..ZoneConfig::default()
-            });
-        }
-        let group = ZoneGroup {
-            name: Some(id.name().to_owned()),
-            id: Some(id.as_str().to_owned()),
-            etag: Some(etag),
-            kind: Some(ArmType::ZoneGroup.name().to_owned()),
-            properties: ZoneGroupProperties {
-                provisioning_state: succeeded(),
-                private_dns_zone_configs: Some(configs),
-                ..ZoneGroupProperties::default()
-            },
-            ..ZoneGroup::default()
-        };
-        self.world.zone_groups.insert(id.key(), Arc::new(group));
-        Ok(if existing.is_some() { Done::Updated } else { Done::Created })
-    }
-
-    fn add_group_records(
-        &mut self,
-        endpoint: &PrivateEndpoint,
-        zone: &ResourceId,
-    ) -> Vec<GroupRecord> {
-        let interfaces = endpoint.properties.network_interfaces.as_deref().unwrap_or_default();
-        let addresses = addresses_of(self.world, interfaces);
-        let suffix = format!(".{}", zone.name().to_lowercase());
-        let mut records = Vec::new();
-        for config in endpoint.properties.custom_dns_configs.iter().flatten() {
-            let fqdn = config.fqdn.as_deref().unwrap_or_default().to_lowercase();
-            let Some(name) = fqdn.strip_suffix(&suffix) else { continue };
-            let id = zone.child("A", name);
-            let items = addresses.iter().map(|address| ARecord::to(address.as_str()));
-            let record = RecordSet {
-                id: Some(id.as_str().to_owned()),
-                name: Some(name.to_owned()),
-                kind: Some(format!("{ZONES}/A")),
-                etag: Some(self.allocator.etag(&id)),
-                properties: RecordSetProperties {
-                    ttl: Some(GROUP_TTL),
-                    fqdn: Some(format!("{name}.{}.", zone.name())),
-                    a_records: Some(items.collect()),
-                    is_auto_registered: Some(false),
-                    ..RecordSetProperties::default()
-                },
-                ..RecordSet::default()
-            };
-            self.world.record_sets.insert(id.key(), Arc::new(record));
-            records.push(GroupRecord {
-                record_type: Some("A".to_owned()),
-                record_set_name: Some(name.to_owned()),
-                fqdn: Some(format!("{name}.{}", zone.name())),
-                ttl: Some(GROUP_TTL),
-                provisioning_state: succeeded(),
-                ip_addresses: Some(addresses.clone()),
-                ..GroupRecord::default()
-            });
-        }
-        self.count_records(zone);
-        records
-    }
-
-    fn remove_group_records(&mut self, group: Option<&ZoneGroup>) {
-        let configs = group.and_then(|group| group.properties.private_dns_zone_configs.as_ref());
-        for config in configs.into_iter().flatten() {
-            let zone = ResourceId::new(config.zone());
-            for record in config.properties.record_sets.iter().flatten() {
-                let name = record.record_set_name.as_deref().unwrap_or_default();
-                self.world.remove(&zone.child("A", name));
-            }
-            self.count_records(&zone);
-        }
-    }
-
-    /// A DELETE of a zone group, with the records it made.
-    ///
-    /// # Errors
-    /// None of its own; an injected one.
-    pub fn delete_zone_group(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
-        self.strike("DELETE", id.as_str())?;
-        let Some(existing) = self.world.zone_groups.get(&id.key()).cloned() else {
-            return Ok(Done::Absent);
-        };
-        self.remove_group_records(Some(&existing));
-        self.world.remove(id);
         Ok(Done::Deleted)
     }
 }
@@ -476,6 +355,35 @@ mod tests {
             assert_eq!(azure.delete_private_dns(&zone, None), Ok(Done::Deleted));
         });
         assert_eq!(world.get(&zone), None);
+    }
+
+    #[test]
+    fn a_network_is_linked_to_one_zone_of_a_name() {
+        let mut world = World::default();
+        let network = format!("{GROUP}/virtualNetworks/v");
+        world.insert(json!({"id": network, "name": "v", "properties": {}})).unwrap();
+        let elsewhere = GROUP.replace("/g/", "/h/");
+        let zone =
+            |group: &str, name: &str| ResourceId::new(format!("{group}/privateDnsZones/{name}"));
+        let body = json!({"location": "global", "properties": {"virtualNetwork": {"id": network}}});
+        let first = zone(GROUP, "z.example");
+        with_azure(&mut world, |azure| {
+            for zone in [&first, &zone(&elsewhere, "z.example"), &zone(GROUP, "a.z.example")] {
+                azure.put_private_dns(zone, &json!({"location": "global"}), None, false).unwrap();
+            }
+            let mut put = |zone: &ResourceId, name: &str| {
+                let link = zone.child("virtualNetworkLinks", name);
+                azure.put_private_dns(&link, &body, None, false)
+            };
+            assert_eq!(put(&first, "v"), Ok(Done::Created));
+            assert_eq!(put(&first, "v"), Ok(Done::Updated));
+            for (zone, name) in [(first.clone(), "again"), (zone(&elsewhere, "z.example"), "v")] {
+                let refused = put(&zone, name).unwrap_err();
+                assert_eq!((refused.status, refused.code.as_str()), (400, "BadRequest"));
+                assert!(refused.message.ends_with("with 'z.example' and 'z.example' zones."));
+            }
+            assert_eq!(put(&zone(GROUP, "a.z.example"), "v"), Ok(Done::Created));
+        });
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod check;
 mod fill;
+mod frontend;
+mod reference;
 mod users;
 
 use std::sync::Arc;
@@ -36,7 +38,7 @@ impl Azure<'_> {
         let own_id = existing.as_ref().map_or(id.as_str(), |it| it.id()).to_owned();
         let own_id = ResourceId::new(own_id);
         let mut balancer = body.clone();
-        self.check_load_balancer(&own_id, &balancer)?;
+        self.check_load_balancer(&own_id, &balancer, existing.as_deref())?;
         self.fill_load_balancer(&own_id, &mut balancer, existing.as_deref())?;
         self.world.load_balancers.insert(id.key(), Arc::new(balancer));
         self.show_users_of_public_ips();

@@ -16,6 +16,7 @@ use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
 use super::error::ArmError;
+use super::name::check_name;
 use super::resource::{
     ConnectionState, DnsConfig, EndpointConnection, PrivateEndpoint, PrivateEndpointProperties,
     PrivateLinkService, Reference, ServiceConnection, ServiceConnectionProperties,
@@ -32,8 +33,6 @@ const AUTOMATIC: &str = "privateLinkServiceConnections";
 const MANUAL: &str = "manualPrivateLinkServiceConnections";
 /// What a connection says while nobody approved it and no message was sent.
 const AWAITING: &str = "Awaiting Approval";
-/// The longest request message, in characters.
-const MESSAGE_LENGTH: usize = 140;
 
 /// Who asks, and whose things are whose.
 pub trait Directory {
@@ -46,13 +45,15 @@ pub trait Directory {
     fn may_approve(&self, service: &ResourceId) -> bool;
 }
 
-/// The one connection a body asks for.
+/// The one connection a body asks for. Its message may be longer than the 140 characters of ARM's description:
+/// Azure takes 1,000 (Azure/azure-sdk-for-go#14739).
 #[derive(Debug, PartialEq)]
 struct Request {
     manual: bool,
     name: String,
     target: String,
     message: String,
+    groups: Vec<String>,
 }
 
 fn bad_request(code: &str, message: impl Into<String>) -> ArmError {
@@ -78,21 +79,12 @@ impl Request {
             name: item.name().to_owned(),
             target: item.target().to_owned(),
             message: item.properties.request_message.clone().unwrap_or_default(),
+            groups: item.properties.group_ids.clone().unwrap_or_default(),
         };
         if request.target.is_empty() || request.name.is_empty() {
             return Err(bad_request(
                 "InvalidRequestFormat",
                 "Cannot parse the request. A private link service connection needs a name and a privateLinkServiceId.",
-            ));
-        }
-        if request.message.chars().count() > MESSAGE_LENGTH {
-            // Synthetic.
-            return Err(bad_request(
-                "RequestMessageTooLong",
-                format!(
-                    "The request message of {} is longer than {MESSAGE_LENGTH} characters.",
-                    request.name
-                ),
             ));
         }
         Ok(request)
@@ -115,7 +107,7 @@ impl Azure<'_> {
     ///
     /// # Errors
     /// ARM's refusal: 412, missing references, a target that is missing or hidden, another tenant,
-    /// the address, a change that needs another endpoint.
+    /// the address, an interface of the name asked for, a change that needs another endpoint.
     pub fn put_private_endpoint(
         &mut self,
         id: &ResourceId,
@@ -124,6 +116,7 @@ impl Azure<'_> {
         directory: &dyn Directory,
     ) -> Result<Done, ArmError> {
         self.strike("PUT", id.as_str())?;
+        check_name(id)?;
         let existing = self.world.private_endpoints.get(&id.key()).cloned();
         check_match(id, existing.as_ref().and_then(|it| it.etag.as_deref()), if_match)?;
         let request = Request::parse(id, body)?;
@@ -176,8 +169,11 @@ impl Azure<'_> {
     ) -> Result<(), ArmError> {
         let service = self.target(request, id, directory)?;
         let status = initial_status(id, request, &service, directory)?;
-        let address = self.address_of_endpoint(id, body, subnet)?;
-        let interface = self.create_interface(id, body, &address, &service);
+        self.check_interface_name(id, body)?;
+        let (interface, name) = self.interface_of(id, body);
+        let by = interface.child("ipConfigurations", &name);
+        let address = self.address_of_endpoint(id, body, (subnet, &by))?;
+        self.create_interface(id, body, &by, &address, &service);
         let etag = self.allocator.etag(id);
         let guid = self.allocator.guid(id);
         let awaiting = if status == "Approved" { "Auto Approved" } else { AWAITING };
@@ -209,7 +205,7 @@ impl Azure<'_> {
                 custom_network_interface_name: Some(interface_name),
                 subnet: Some(Reference::to(subnet.as_str())),
                 ip_configurations: Some(asked.ip_configurations.clone().unwrap_or_default()),
-                network_interfaces: Some(vec![Reference::to(interface)]),
+                network_interfaces: Some(vec![Reference::to(interface.as_str())]),
                 custom_dns_configs: Some(names.collect()),
                 ..PrivateEndpointProperties::default()
             },
@@ -292,15 +288,20 @@ impl Azure<'_> {
     ) -> Result<(), ArmError> {
         let live = Request::parse(id, &endpoint)?;
         if !endpoint.subnet().eq_ignore_ascii_case(subnet.as_str()) {
-            // The code is quoted, the words are not.
+            // The code is quoted by pulumi/pulumi-azure-native#3883, the words by Microsoft's page on private
+            // endpoints of PostgreSQL.
             return Err(bad_request(
                 "CannotChangeSubnetOnExistingPrivateEndpoint",
-                format!("Cannot change the subnet on existing private endpoint {id}."),
+                format!(
+                    "Cannot change the subnet in which the network interface for private endpoint {id} is created. Current subnet: '{}.' Requested subnet: '{subnet}.'",
+                    endpoint.subnet()
+                ),
             ));
         }
         let same = live.manual == request.manual
             && live.target.eq_ignore_ascii_case(&request.target)
-            && live.name == request.name;
+            && live.name == request.name
+            && live.groups == request.groups;
         if !same {
             return Err(bad_request(
                 "CannotChangePrivateLinkConnectionOnPrivateEndpoint",
@@ -394,6 +395,7 @@ fn connection_item(
         properties: ServiceConnectionProperties {
             provisioning_state: succeeded(),
             private_link_service_id: Some(request.target.clone()),
+            group_ids: Some(request.groups.clone()).filter(|groups| !groups.is_empty()),
             private_link_service_connection_state: Some(ConnectionState {
                 status: Some(status.to_owned()),
                 description: Some(description.to_owned()),

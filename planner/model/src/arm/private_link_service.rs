@@ -10,7 +10,7 @@ use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
 
-use super::address::in_subnet;
+use super::address::{check_distinct, in_subnet};
 use super::azure::{Azure, Done, check_match, missing_reference, not_found, succeeded};
 use super::error::ArmError;
 use super::load_balancer::check_length;
@@ -21,6 +21,8 @@ use super::rules::Rules;
 use super::write::set_etags;
 
 const KIND: &str = ArmType::PrivateLinkService.name();
+/// How many NAT addresses a PLS can have.
+const NAT_ADDRESSES: usize = 8;
 
 impl Azure<'_> {
     /// A PUT of a private link service. Alias, interfaces and connections stay as they are.
@@ -237,6 +239,13 @@ impl Azure<'_> {
                 self.check_free(parsed, subnet, &id.child("ipConfigurations", address.name()))?;
             }
         }
+        if self.rules == Rules::Azure {
+            check_distinct(addresses.iter().filter_map(|address| {
+                let subnet = address.properties.subnet.as_ref()?.id();
+                let by = id.child("ipConfigurations", address.name());
+                Some((by, subnet, address.properties.private_ip_address.as_deref()?))
+            }))?;
+        }
         let primaries =
             addresses.iter().filter(|address| address.properties.primary == Some(true)).count();
         // The Azure CLI says of none that it is, and Azure takes the first.
@@ -265,6 +274,18 @@ impl Azure<'_> {
                     "Cannot have more than one load balancer frontend IP configuration on the private link service. Private link service {} has {} load balancer frontend IP configurations specified.",
                     id.name(),
                     frontends.len()
+                ),
+            ));
+        }
+        let addresses = body.properties.ip_configurations.as_deref().unwrap_or_default();
+        if addresses.len() > NAT_ADDRESSES {
+            // The limit is documented, the code is synthetic.
+            return Err(ArmError::new(
+                400,
+                "PrivateLinkServiceHasTooManyIpConfigurations",
+                format!(
+                    "Private link service {id} has {} IP configurations; it can have {NAT_ADDRESSES} at most.",
+                    addresses.len()
                 ),
             ));
         }

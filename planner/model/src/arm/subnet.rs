@@ -1,5 +1,7 @@
 //! Virtual networks and subnets.
 
+mod range;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -7,9 +9,10 @@ use serde_json::{Value, json};
 use crate::arm::arm_type::ArmType;
 use crate::resource_id::ResourceId;
 
-use super::azure::{Azure, Done, check_match, not_found, succeeded};
+use super::azure::{Azure, Done, check_match, not_found, parse, succeeded};
 use super::error::ArmError;
-use super::resource::Subnet;
+use super::name::check_child_names;
+use super::resource::{Subnet, VirtualNetwork};
 use super::rules::Rules;
 
 impl Azure<'_> {
@@ -17,7 +20,8 @@ impl Azure<'_> {
     /// private link services `Enabled` (arm-contract, section 2).
     ///
     /// # Errors
-    /// 412, 404 if the virtual network is missing, 400 if the policy is to be enabled under a PLS.
+    /// 412, 404 if the virtual network is missing, 400 if the policy is to be enabled under a PLS, or for a
+    /// range that it cannot have.
     pub fn put_subnet(
         &mut self,
         id: &ResourceId,
@@ -33,6 +37,9 @@ impl Azure<'_> {
             && !self.world.virtual_networks.contains_key(&network.key())
         {
             return Err(not_found(&network));
+        }
+        if self.rules == Rules::Azure {
+            self.check_ranges(id, body, existing)?;
         }
         let mut subnet = body.clone();
         subnet.name = Some(id.name().to_owned());
@@ -81,10 +88,11 @@ impl Azure<'_> {
         })
     }
 
-    /// A PUT of a virtual network, its subnets included.
+    /// A PUT of a virtual network, its subnets included: those that are not listed go, unless no list is sent
+    /// (PUT semantics: arm-contract, section 2).
     ///
     /// # Errors
-    /// 412, 400 for a body that does not fit.
+    /// 412, 400 for a body that does not fit, or while something is in a subnet that would go.
     pub fn put_virtual_network(
         &mut self,
         id: &ResourceId,
@@ -100,11 +108,9 @@ impl Azure<'_> {
             .get_mut("properties")
             .and_then(Value::as_object_mut)
             .and_then(|properties| properties.shift_remove("subnets"));
-        let malformed = |error: serde_json::Error| {
-            ArmError::new(400, "InvalidRequestFormat", format!("Cannot parse the request. {error}"))
-        };
-        let mut network: super::resource::VirtualNetwork =
-            serde_json::from_value(body).map_err(malformed)?;
+        let subnets: Option<Vec<Subnet>> = subnets.map(parse).transpose()?;
+        let mut network: VirtualNetwork = parse(body)?;
+        let going = self.subnets_going(id, subnets.as_deref())?;
         network.name = Some(id.name().to_owned());
         network.id = Some(id.as_str().to_owned());
         network.kind = Some(ArmType::VirtualNetwork.name().to_owned());
@@ -126,17 +132,40 @@ impl Azure<'_> {
             }
         }
         self.world.virtual_networks.insert(id.key(), Arc::new(network));
-        if let Some(Value::Array(subnets)) = subnets {
-            for subnet in subnets {
-                let subnet: Subnet = serde_json::from_value(subnet).map_err(malformed)?;
-                let subnet_id = id.child("subnets", subnet.name());
-                self.put_subnet(&subnet_id, &subnet, None)?;
-            }
+        for key in going {
+            self.world.subnets.remove(&key);
+        }
+        for subnet in subnets.iter().flatten() {
+            let subnet_id = id.child("subnets", subnet.name());
+            self.put_subnet(&subnet_id, subnet, None)?;
         }
         if self.rules == Rules::Azure {
             self.touch_virtual_network(id);
         }
         Ok(if created { Done::Created } else { Done::Updated })
+    }
+
+    /// The subnets of a network that a list of them leaves out, by key. The fake of the recordings keeps them.
+    fn subnets_going(
+        &self,
+        id: &ResourceId,
+        listed: Option<&[Subnet]>,
+    ) -> Result<Vec<String>, ArmError> {
+        let Some(listed) = listed.filter(|_| self.rules == Rules::Azure) else {
+            return Ok(Vec::new());
+        };
+        check_child_names(id, listed.iter().map(|subnet| subnet.name()))?;
+        let is_listed =
+            |subnet: &Subnet| listed.iter().any(|it| it.name().eq_ignore_ascii_case(subnet.name()));
+        let mut going = Vec::new();
+        for (key, subnet) in self.subnets_of(id).filter(|(_, subnet)| !is_listed(subnet)) {
+            let subnet = ResourceId::new(subnet.id());
+            if let Some(user) = self.user_of_subnet(&subnet) {
+                return Err(in_use(&subnet, &user));
+            }
+            going.push(key.clone());
+        }
+        Ok(going)
     }
 
     /// A DELETE of a subnet.

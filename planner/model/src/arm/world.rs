@@ -335,6 +335,14 @@ impl World {
         frontends.chain(nat).chain(interfaces).next()
     }
 
+    /// The IP configuration of a network interface that has an address.
+    pub(crate) fn configuration_with(&self, address: IpAddr, interface: &str) -> Option<&str> {
+        let interface = self.network_interfaces.get(&interface.to_ascii_lowercase())?;
+        let mut all = interface.properties.ip_configurations.iter().flatten();
+        let found = all.find(|it| it.address().parse() == Ok(address))?;
+        found.id.as_deref()
+    }
+
     /// The ids of the IP configurations in each subnet: frontends and network interfaces, by the subnet's
     /// id in lower case.
     pub(crate) fn inside_subnets(&self) -> BTreeMap<String, Vec<String>> {

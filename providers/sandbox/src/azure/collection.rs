@@ -1,6 +1,7 @@
 //! Lists, by pages.
 
 use privlink_model::arm::azure::not_found;
+use privlink_model::arm::dns::missing_zone;
 use privlink_model::arm::error::ArmError;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
@@ -42,8 +43,12 @@ fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmErr
         return Ok(Vec::new());
     };
     let parent = ResourceId::new(parent);
+    let is_dns = parent.segment("privateDnsZones").is_some();
+    if is_dns && !world.holds(&parent) {
+        return Err(missing_zone("read", name, &parent));
+    }
     // All records of a zone are listed by type, or under `ALL`.
-    if parent.segment("privateDnsZones").is_some() && name.eq_ignore_ascii_case("all") {
+    if is_dns && name.eq_ignore_ascii_case("all") {
         let all = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
         return Ok(all.iter().flat_map(|kind| world.list(&format!("{parent}/{kind}"))).collect());
     }

@@ -10,7 +10,7 @@ use crate::server::{Answer, Call};
 use crate::state::State;
 
 use super::path::Path;
-use super::{error, with_azure};
+use super::{error, location, write_azure};
 
 /// Answers a request for a deployment; nothing if it is none.
 pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, ArmError>> {
@@ -64,7 +64,8 @@ fn deploy(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, Arm
             kind,
             name,
         );
-        with_azure(state, |azure| azure.put(&target, resource.clone(), None))?;
+        let resource = location::settle(state, &target, resource.clone())?;
+        write_azure(state, |azure| azure.put(&target, resource, None))?;
         if kind.eq_ignore_ascii_case(ArmType::LoadBalancer.name()) {
             let properties =
                 state.world.azure.get(&target).and_then(|it| it.get("properties").cloned());

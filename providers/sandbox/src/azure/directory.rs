@@ -106,13 +106,27 @@ impl Directory {
         self.groups.get(&group_key(subscription, name))
     }
 
-    /// Makes a resource group, or changes its body. Answers whether it was made.
+    /// Makes a resource group without tags, or one anew. Answers whether it was not there.
     pub(crate) fn put_group(&mut self, subscription: &str, name: &str, location: &str) -> bool {
+        self.put_group_with(subscription, name, location, None)
+    }
+
+    /// The same with the tags that were sent.
+    pub(crate) fn put_group_with(
+        &mut self,
+        subscription: &str,
+        name: &str,
+        location: &str,
+        tags: Option<&Value>,
+    ) -> bool {
         let id = format!("/subscriptions/{subscription}/resourceGroups/{name}");
-        let body = json!({
+        let mut body = json!({
             "id": id, "name": name, "type": "Microsoft.Resources/resourceGroups",
             "location": location, "properties": {"provisioningState": "Succeeded"},
         });
+        if let (Some(tags), Some(body)) = (tags, body.as_object_mut()) {
+            body.insert("tags".to_owned(), tags.clone());
+        }
         self.groups.insert(group_key(subscription, name), body).is_none()
     }
 

@@ -1,6 +1,6 @@
 //! ARM's refusals.
 
-use privlink_model::arm::error::ArmError;
+use privlink_model::arm::error::{ArmError, missing_parent};
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::server::Answer;
 
 /// Codes that the resource manager itself answers, before any resource provider. Their bodies have
 /// no `details`.
-const GATEWAY: [&str; 8] = [
+const GATEWAY: [&str; 11] = [
     "ResourceNotFound",
     "ResourceGroupNotFound",
     "SubscriptionNotFound",
@@ -17,6 +17,9 @@ const GATEWAY: [&str; 8] = [
     "AuthenticationFailed",
     "AuthorizationFailed",
     "MissingApiVersionParameter",
+    "LocationRequired",
+    "InvalidResourceLocation",
+    "InvalidResourceGroupLocation",
 ];
 
 /// An answer that refuses.
@@ -33,7 +36,7 @@ pub(crate) fn refusal(error: &ArmError) -> Answer {
         let detail = json!({"code": "PreconditionFailedEtagMismatch", "message": error.message});
         ("Precondition failed.", json!([detail]))
     } else {
-        (error.message.as_str(), json!([]))
+        (error.message.as_str(), json!(error.details))
     };
     let body = json!({"error": {"code": error.code, "message": message, "details": details}});
     Answer::json(error.status, body)
@@ -83,14 +86,7 @@ pub(super) fn no_group(name: &str) -> ArmError {
 /// 404 of a parent.
 pub(super) fn no_parent(kind: &str, parent: &ResourceId) -> ArmError {
     let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
-    ArmError::new(
-        404,
-        "ParentResourceNotFound",
-        format!(
-            "Failed to perform 'write' on resource(s) of type '{kind}', because the parent \
-             resource '{provider}' could not be found."
-        ),
-    )
+    missing_parent("write", kind, provider)
 }
 
 /// 403 of an action.

@@ -11,7 +11,7 @@ use crate::state::State;
 use super::directory::{self, Subscription};
 use super::operation::{self, Kind};
 use super::path::Path;
-use super::{collection, error, graph};
+use super::{collection, error, graph, location};
 
 /// Answers a request to the resource manager; nothing if a resource provider has to.
 pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, ArmError>> {
@@ -135,13 +135,12 @@ fn group(state: &mut State, call: &Call, path: &Path) -> Result<Answer, ArmError
         ("GET", Some(group)) => Ok(Answer::json(200, group)),
         ("HEAD", Some(_)) => Ok(Answer::status_only(204)),
         ("HEAD", None) => Ok(Answer::status_only(404)),
-        ("PUT", _) => {
+        ("PUT", found) => {
             let body = call.json().map_err(|why| error::malformed(&why))?;
-            let Some(location) = body.get("location").and_then(Value::as_str) else {
-                let message = "The location property is required for this definition.";
-                return Err(ArmError::new(400, "LocationRequired", message));
-            };
-            let created = state.world.directory.put_group(&subscription, &name, location);
+            let location = location::of_group(&body, found.as_ref())?;
+            let tags = body.get("tags");
+            let directory = &mut state.world.directory;
+            let created = directory.put_group_with(&subscription, &name, &location, tags);
             state.touch();
             let group = state.world.directory.group(&subscription, &name).cloned();
             Ok(Answer::json(if created { 201 } else { 200 }, group.unwrap_or_default()))

@@ -1,6 +1,8 @@
 //! Long-running operations: they are accepted, answer `InProgress` for a while, and end.
 
+use privlink_model::arm::arm_type::{ArmType, is_private_dns, type_of};
 use privlink_model::arm::error::ArmError;
+use privlink_model::location::plain;
 use privlink_model::resource_id::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -134,14 +136,14 @@ fn region_of(state: &State, target: &ResourceId) -> String {
         let resource = state.world.azure.get(&id);
         let location = resource.as_ref().and_then(|it| it.get("location")?.as_str());
         if let Some(location) = location.filter(|it| !it.is_empty()) {
-            return location.to_owned();
+            return plain(location);
         }
         at = id.parent();
     }
     "eastus".to_owned()
 }
 
-/// The operation that still runs on a resource or on what holds it.
+/// The operation that still runs on a resource.
 pub(super) fn running(state: &State, target: &ResourceId) -> Option<(String, Kind)> {
     let key = target.key();
     state
@@ -150,6 +152,40 @@ pub(super) fn running(state: &State, target: &ResourceId) -> Option<(String, Kin
         .iter()
         .find(|(_, operation)| !operation.done && operation.target.to_lowercase() == key)
         .map(|(id, operation)| (id.clone(), operation.kind))
+}
+
+/// The operation that keeps a resource from being written: one on it, on what holds it, on what it holds, or on
+/// anything of its virtual network or load balancer ("on this or dependent resource": Azure/terraform-provider-azapi#503,
+/// of two subnets). Private DNS is another provider, of which nothing of this kind is known.
+pub(super) fn in_the_way(state: &State, target: &ResourceId) -> Option<String> {
+    let key = target.key();
+    let is_dns = is_private_dns(target);
+    let whole = |key: &str| is_within(key).then(|| holder_of(key).to_owned());
+    let is_it = |other: &str| {
+        let is_below = |one: &str, other: &str| {
+            one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let are_bound = is_below(other, &key)
+            || is_below(&key, other)
+            || whole(other).is_some_and(|it| whole(&key) == Some(it));
+        other == key || (!is_dns && are_bound)
+    };
+    let mut running = state.world.operations.iter().filter(|(_, operation)| !operation.done);
+    let found = running.find(|(_, operation)| is_it(&operation.target.to_lowercase()));
+    found.map(|(id, _)| id.clone())
+}
+
+/// Whether a key is that of a virtual network or a load balancer, or of something of one.
+fn is_within(key: &str) -> bool {
+    matches!(type_of(holder_of(key)), ArmType::VirtualNetwork | ArmType::LoadBalancer)
+}
+
+/// The key of the top-level resource that holds what has this key.
+fn holder_of(key: &str) -> &str {
+    let start = key.rfind("/providers/").map_or(0, |at| at + "/providers/".len());
+    let rest = key.get(start..).unwrap_or_default();
+    let slashes = rest.match_indices('/').nth(2);
+    slashes.map_or(key, |(at, _)| key.get(..start + at).unwrap_or(key))
 }
 
 /// Ends the operations whose time has come, and forgets the old ones.

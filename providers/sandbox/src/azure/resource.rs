@@ -15,7 +15,7 @@ use crate::state::State;
 
 use super::operation::{self, Kind};
 use super::path::{Named, Path};
-use super::{collection, error, with_azure};
+use super::{collection, error, location, with_azure, write_azure};
 
 /// The top-level types there are. Others are answered `InvalidResourceType`.
 const TYPES: [ArmType; 10] = [
@@ -68,7 +68,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Result<Answer, ArmError>
         "HEAD" => get(state, call, &path.id).map(|answer| Answer::status_only(answer.status)),
         "PUT" => put(state, call, &path.id, &named),
         "PATCH" => patch(state, call, &path.id, &named),
-        "DELETE" => delete(state, call, &path.id),
+        "DELETE" => delete(state, call, &path.id, &named),
         method => Err(error::no_method(method)),
     }
 }
@@ -159,13 +159,14 @@ fn expand(state: &State, call: &Call, resource: &mut Value) {
 }
 
 fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmError> {
-    let Some((operation, _)) = operation::running(state, id) else { return Ok(()) };
+    let Some(operation) = operation::in_the_way(state, id) else { return Ok(()) };
     let region = state.world.operations.get(&operation).map(|it| it.region.as_str());
     let uri = format!(
-        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}",
+        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}?api-version={}",
         call.base,
         id.subscription().unwrap_or_default(),
-        region.unwrap_or_default()
+        region.unwrap_or_default(),
+        call.parameter("api-version").unwrap_or_default()
     );
     Err(ArmError::new(
         409,
@@ -177,11 +178,20 @@ fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmErro
     ))
 }
 
+/// What is a part of its parent is written with it alone.
+fn check_writable(call: &Call, named: &Named) -> Result<(), ArmError> {
+    let kind = named.kind.to_lowercase();
+    let is_part = READ_ONLY.iter().any(|suffix| kind.ends_with(suffix));
+    if is_part { Err(error::no_method(&call.method)) } else { Ok(()) }
+}
+
 fn put(state: &mut State, call: &Call, id: &ResourceId, named: &Named) -> Result<Answer, ArmError> {
     let body = call.json().map_err(|why| error::malformed(&why))?;
     if !body.is_object() {
         return Err(error::malformed("The body is not an object."));
     }
+    // The resource manager looks at what it tracks before it asks the provider.
+    let body = if named.depth == 1 { location::settle(state, id, body)? } else { body };
     put_or_patch(state, call, id, named, &body)
 }
 
@@ -208,9 +218,7 @@ fn put_or_patch(
     body: &Value,
 ) -> Result<Answer, ArmError> {
     let kind = named.kind.to_lowercase();
-    if READ_ONLY.iter().any(|suffix| kind.ends_with(suffix)) {
-        return Err(error::no_method(&call.method));
-    }
+    check_writable(call, named)?;
     check_idle(state, call, id)?;
     if named.depth > 1
         && let Some(parent) = id.parent()
@@ -222,26 +230,21 @@ fn put_or_patch(
     let if_match = call.header("if-match");
     let only_create = call.header("if-none-match") == Some("*");
     let directory = state.world.directory.clone();
-    let allocator = state.world.allocator.clone();
     let spelled = spelled(state, id);
     let before = state.world.azure.get(&spelled);
-    let done = with_azure(state, |azure| match type_of(&id.key()) {
+    let done = write_azure(state, |azure| match type_of(&id.key()) {
         ArmType::PrivateEndpoint => {
             azure.put_private_endpoint(&spelled, &parse(body.clone())?, if_match, &directory)
+        }
+        ArmType::NetworkInterface if call.method == "PATCH" => {
+            let tags = body.get("tags").cloned().unwrap_or_default();
+            azure.tag_network_interface(&spelled, parse(tags)?)
         }
         ArmType::EndpointConnection => azure.put_endpoint_connection(&spelled, body, if_match),
         _ if is_private_dns(id) => azure.put_private_dns(&spelled, body, if_match, only_create),
         _ if is_zone_group(id) => azure.put_zone_group(&spelled, &parse(body.clone())?, if_match),
         _ => put_in_model(azure, &spelled, named, body, if_match),
-    });
-    let done = match done {
-        Ok(done) => done,
-        Err(refused) => {
-            // A refused write hands nothing out.
-            state.world.allocator = allocator;
-            return Err(refused);
-        }
-    };
+    })?;
     let synchronous =
         (is_private_dns(id) && is_record(named)) || kind.starts_with("microsoft.containerservice/");
     if synchronous {
@@ -312,7 +315,13 @@ fn spelled(state: &State, id: &ResourceId) -> ResourceId {
     id.clone()
 }
 
-fn delete(state: &mut State, call: &Call, id: &ResourceId) -> Result<Answer, ArmError> {
+fn delete(
+    state: &mut State,
+    call: &Call,
+    id: &ResourceId,
+    named: &Named,
+) -> Result<Answer, ArmError> {
+    check_writable(call, named)?;
     if state.world.azure.get(id).is_none() {
         return Ok(Answer::status_only(204));
     }

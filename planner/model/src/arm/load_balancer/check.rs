@@ -1,20 +1,24 @@
 //! What ARM refuses of a load balancer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::arm::address::{in_subnet, ranges};
+use crate::arm::address::{check_distinct, in_subnet, ranges};
 use crate::arm::azure::{Azure, missing_reference};
 use crate::arm::error::ArmError;
+use crate::arm::name::check_child_names;
 use crate::arm::resource::{
     Frontend, LoadBalancer, LoadBalancerProperties, Reference, Resource, Rule, Subnet,
 };
 use crate::arm::rules::Rules;
 use crate::resource_id::ResourceId;
 use crate::unknown;
+
+use super::frontend::asked;
+use super::reference::{check_place, check_references};
 
 /// The code for an address outside its subnet.
 pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
@@ -26,16 +30,24 @@ impl Azure<'_> {
         &self,
         id: &ResourceId,
         body: &LoadBalancer,
+        existing: Option<&LoadBalancer>,
     ) -> Result<(), ArmError> {
+        if self.rules == Rules::Azure {
+            check_sku(id, body, existing)?;
+        }
         let properties = &body.properties;
         let frontends: Vec<&Arc<Frontend>> =
             properties.frontend_ip_configurations.iter().flatten().collect();
-        duplicate_names(id, frontends.iter().map(|it| it.name()))?;
-        duplicate_names(id, names(&properties.backend_address_pools))?;
-        duplicate_names(id, names(&properties.load_balancing_rules))?;
-        duplicate_names(id, names(&properties.probes))?;
+        self.check_names(id, frontends.iter().map(|it| it.name()))?;
+        self.check_names(id, names(&properties.backend_address_pools))?;
+        self.check_names(id, names(&properties.load_balancing_rules))?;
+        self.check_names(id, names(&properties.probes))?;
         for frontend in &frontends {
             self.check_frontend(id, frontend)?;
+        }
+        if self.rules == Rules::Azure {
+            let frontends = properties.frontend_ip_configurations.as_deref().unwrap_or_default();
+            check_distinct(asked(id, frontends).into_iter())?;
         }
         self.check_kept_frontends(id, &frontends)?;
         if self.rules != Rules::RecordedLenient {
@@ -53,6 +65,7 @@ impl Azure<'_> {
         }
         if self.rules == Rules::Azure {
             self.check_as_azure(id, properties)?;
+            check_references(id, properties)?;
             probe_ports(body)?;
         }
         Ok(())
@@ -86,8 +99,24 @@ impl Azure<'_> {
         Ok(())
     }
 
+    /// Children of one type have names of their own. Azure says what is wrong in a detail; the fake of the
+    /// recordings says it outright.
+    fn check_names<'a>(
+        &self,
+        id: &ResourceId,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), ArmError> {
+        check_child_names(id, names).map_err(|refused| match (self.rules, refused.reason()) {
+            (Rules::Azure, _) => refused,
+            (_, (code, message)) => ArmError::new(400, code, message.replace(['(', ')'], "")),
+        })
+    }
+
     fn check_frontend(&self, id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
         let frontend_id = id.child("frontendIPConfigurations", frontend.name());
+        if self.rules == Rules::Azure {
+            check_place(&frontend_id, frontend)?;
+        }
         let properties = &frontend.properties;
         if let Some(address) = &properties.public_ip_address
             && !self.world.public_ip_addresses.contains_key(&address.id().to_ascii_lowercase())
@@ -149,13 +178,17 @@ impl Azure<'_> {
         let holder = self.world.holder_of(address, subnet.id());
         match holder.filter(|holder| !holder.eq_ignore_ascii_case(by.as_str())) {
             None => Ok(()),
+            Some(holder) if self.rules == Rules::Azure => Err(ArmError::new(
+                400,
+                "PrivateIPAddressIsAllocated",
+                format!(
+                    "IP configuration {by} is using the private IP address {address} which is already allocated to resource {}.",
+                    self.world.configuration_with(address, &holder).unwrap_or(&holder)
+                ),
+            )),
             Some(holder) => Err(ArmError::new(
                 400,
-                if self.rules == Rules::Azure {
-                    "PrivateIPAddressIsAllocated"
-                } else {
-                    "PrivateIPAddressInUse"
-                },
+                "PrivateIPAddressInUse",
                 format!(
                     "IP configuration {by} is using the private IP address {address} which is already allocated to {holder}."
                 ),
@@ -194,6 +227,26 @@ impl Azure<'_> {
     }
 }
 
+/// A load balancer keeps the SKU that it was made with (Azure/azure-cli#6743; the code is not quoted).
+fn check_sku(
+    id: &ResourceId,
+    body: &LoadBalancer,
+    existing: Option<&LoadBalancer>,
+) -> Result<(), ArmError> {
+    let sku = |balancer: &LoadBalancer| balancer.sku.as_ref().and_then(|sku| sku.name.clone());
+    let (Some(live), Some(wanted)) = (existing.and_then(sku), sku(body)) else { return Ok(()) };
+    if live.eq_ignore_ascii_case(&wanted) {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "SkuCannotBeChangedOnUpdate",
+        format!(
+            "Sku property is set at creation time and cannot be changed from {live} to {wanted} on resource update for resource {id}."
+        ),
+    ))
+}
+
 /// The first probe whose port Azure refuses, with the port: one that is not 1 to 65535 (ARM's description
 /// of the type).
 pub fn refused_probe(body: &LoadBalancer) -> Option<(&str, i64)> {
@@ -218,23 +271,6 @@ fn probe_ports(body: &LoadBalancer) -> Result<(), ArmError> {
 
 fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> impl Iterator<Item = &str> {
     children.iter().flatten().map(|child| child.name())
-}
-
-fn duplicate_names<'a>(
-    id: &ResourceId,
-    names: impl Iterator<Item = &'a str>,
-) -> Result<(), ArmError> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name.to_ascii_lowercase()) {
-            return Err(ArmError::new(
-                400,
-                "DuplicateResourceName",
-                format!("Resource {id} has two child resources with the same name {name}."),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn long_names(body: &LoadBalancer) -> Result<(), ArmError> {

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::arm::address::ranges;
 use crate::arm::azure::{Azure, succeeded};
 use crate::arm::backend::with_members;
 use crate::arm::error::ArmError;
-use crate::arm::resource::{BackendPool, Frontend, LoadBalancer, Reference, Resource};
+use crate::arm::resource::{BackendPool, LoadBalancer, Reference, Resource};
 use crate::arm::rules::Rules;
-use crate::arm::world::World;
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
@@ -60,52 +58,6 @@ impl Azure<'_> {
         Ok(())
     }
 
-    fn fill_frontends(
-        &mut self,
-        id: &ResourceId,
-        balancer: &mut LoadBalancer,
-        before: &[Arc<Frontend>],
-    ) -> Result<(), ArmError> {
-        let frontends = balancer.properties.frontend_ip_configurations.get_or_insert_default();
-        for frontend in frontends {
-            if is_filled(frontend, id, "frontendIPConfigurations") {
-                continue;
-            }
-            let own_id = id.child("frontendIPConfigurations", frontend.name());
-            let frontend = Arc::make_mut(frontend);
-            envelope(frontend, &own_id, "frontendIPConfigurations");
-            let properties = &mut frontend.properties;
-            properties.provisioning_state = succeeded();
-            properties.private_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
-            let Some(subnet) = properties.subnet.as_mut() else {
-                continue;
-            };
-            *subnet = Reference::to(subnet.id());
-            let subnet_id = ResourceId::new(subnet.id());
-            let version = properties
-                .private_ip_address_version
-                .get_or_insert_with(|| "IPv4".to_owned())
-                .clone();
-            if properties.private_ip_address.is_none() {
-                let kept = before.iter().find(|old| {
-                    old.name().eq_ignore_ascii_case(own_id.name())
-                        && old.properties.subnet.as_ref().map(Reference::id)
-                            == Some(subnet_id.as_str())
-                });
-                let kept = kept.and_then(|old| old.properties.private_ip_address.clone());
-                let given = match kept {
-                    Some(address) => Some(address),
-                    None => {
-                        self.allocator.private_address(self.world, &subnet_id, &version, &own_id)
-                    }
-                };
-                properties.private_ip_address =
-                    Some(given.ok_or_else(|| subnet_is_full(self.world, &subnet_id))?);
-            }
-        }
-        Ok(())
-    }
-
     fn fill_pools(&self, id: &ResourceId, balancer: &mut LoadBalancer) {
         let nics = self.world.nics();
         let pools = balancer.properties.backend_address_pools.get_or_insert_default();
@@ -149,28 +101,14 @@ impl Azure<'_> {
     }
 }
 
-/// ARM's refusal when a subnet has no free address.
-fn subnet_is_full(world: &World, id: &ResourceId) -> ArmError {
-    let subnet = world.subnets.get(&id.key());
-    let range = subnet.and_then(|it| ranges(it).next()).unwrap_or_default();
-    ArmError::new(
-        400,
-        "SubnetIsFull",
-        format!(
-            "Subnet {} with address prefix {range} does not have enough capacity for 1 IP addresses.",
-            id.name()
-        ),
-    )
-}
-
-fn envelope<P>(child: &mut Resource<P>, id: &ResourceId, kind: &str) {
+pub(super) fn envelope<P>(child: &mut Resource<P>, id: &ResourceId, kind: &str) {
     child.id = Some(id.as_str().to_owned());
     child.kind = Some(format!("{KIND}/{kind}"));
 }
 
 /// Whether a child came from a GET of this load balancer, so that Azure adds nothing to it. Its etag
 /// and back references are set anyway.
-fn is_filled<P>(child: &Resource<P>, balancer: &ResourceId, kind: &str) -> bool {
+pub(super) fn is_filled<P>(child: &Resource<P>, balancer: &ResourceId, kind: &str) -> bool {
     let of_balancer = child.id().strip_prefix(balancer.as_str());
     let of_kind = of_balancer.and_then(|it| it.strip_prefix('/')?.strip_prefix(kind));
     let name = of_kind.and_then(|it| it.strip_prefix('/'));

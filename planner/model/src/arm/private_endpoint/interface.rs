@@ -8,25 +8,40 @@ use serde_json::{Value, json};
 
 use crate::arm::address::{in_subnet, ranges};
 use crate::arm::arm_type::ArmType;
-use crate::arm::azure::{Azure, succeeded};
+use crate::arm::azure::{Azure, Done, not_found, succeeded};
 use crate::arm::error::ArmError;
 use crate::arm::resource::{
     InterfaceAddress, InterfaceAddressProperties, NetworkInterface, NetworkInterfaceProperties,
     PrivateEndpoint, PrivateLinkService, Reference,
 };
+use crate::arm::rules::Rules;
 use crate::arm::world::World;
 use crate::pointer::text;
 use crate::resource_id::ResourceId;
+use crate::unknown;
 
 use super::bad_request;
 
 impl Azure<'_> {
-    /// The address of a new endpoint: the one asked for, or a free one.
+    /// The interface that a new endpoint will have, and the name of its IP configuration.
+    pub(super) fn interface_of(
+        &mut self,
+        endpoint: &ResourceId,
+        body: &PrivateEndpoint,
+    ) -> (ResourceId, String) {
+        let given = self.allocator.network_interface(endpoint);
+        let id = asked_interface(endpoint, body).unwrap_or_else(|| ResourceId::new(given));
+        let name = format!("privateEndpointIpConfig.{}", self.allocator.guid(&id));
+        (id, name)
+    }
+
+    /// The address of a new endpoint in a subnet, for the IP configuration `by`: the one asked for, or a free
+    /// one.
     pub(super) fn address_of_endpoint(
         &mut self,
         id: &ResourceId,
         body: &PrivateEndpoint,
-        subnet_id: &ResourceId,
+        (subnet_id, by): (&ResourceId, &ResourceId),
     ) -> Result<String, ArmError> {
         let wanted = body.asked_address().unwrap_or_default();
         let Some(subnet) = self.world.subnets.get(&subnet_id.key()).cloned() else {
@@ -54,30 +69,79 @@ impl Azure<'_> {
                 ),
             ));
         };
-        self.check_free(address, &subnet, id)?;
+        // A prediction does not know the interface, but who will have it.
+        let by = if unknown::is_unknown(by.as_str()) { id } else { by };
+        self.check_free(address, &subnet, by)?;
         Ok(wanted.to_owned())
     }
 
-    /// Makes the interface of an endpoint. Answers its id.
+    /// The interface of an endpoint is the endpoint's: a PUT of it is refused, a PATCH of its tags is not
+    /// (Azure/azure-sdk-for-python#18911, Azure/azure-rest-api-specs#34437,
+    /// hashicorp/terraform-provider-azurerm#29319; the words are not quoted).
+    pub(crate) fn check_free_interface(&self, id: &ResourceId) -> Result<(), ArmError> {
+        let interface = self.world.network_interfaces.get(&id.key());
+        let endpoint = interface.and_then(|it| it.properties.private_endpoint.as_ref());
+        match endpoint.filter(|_| self.rules == Rules::Azure) {
+            None => Ok(()),
+            Some(endpoint) => Err(bad_request(
+                "CannotModifyNicAttachedToPrivateEndpoint",
+                format!(
+                    "Network interface {id} is attached to private endpoint {}. It can not be modified by user.",
+                    endpoint.id()
+                ),
+            )),
+        }
+    }
+
+    /// A PATCH of the tags of an interface.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn tag_network_interface(
+        &mut self,
+        id: &ResourceId,
+        tags: Option<BTreeMap<String, String>>,
+    ) -> Result<Done, ArmError> {
+        let etag = self.allocator.etag(id);
+        let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) else {
+            return Err(not_found(id));
+        };
+        let interface = Arc::make_mut(interface);
+        interface.tags = tags;
+        interface.etag = Some(etag);
+        Ok(Done::Updated)
+    }
+
+    /// An interface of the name that is asked for is not there yet (Azure/bicep-types-az#2649; the code is
+    /// not quoted).
+    pub(super) fn check_interface_name(
+        &self,
+        endpoint: &ResourceId,
+        body: &PrivateEndpoint,
+    ) -> Result<(), ArmError> {
+        match asked_interface(endpoint, body).filter(|id| self.world.holds(id)) {
+            None => Ok(()),
+            Some(id) => Err(bad_request(
+                "PrivateEndpointCustomNicNameAlreadyExists",
+                format!("{endpoint} contains custom NIC name {} which already exists.", id.name()),
+            )),
+        }
+    }
+
+    /// Makes the interface of an endpoint, with the IP configuration `by`.
     pub(super) fn create_interface(
         &mut self,
         endpoint: &ResourceId,
         body: &PrivateEndpoint,
+        by: &ResourceId,
         address: &str,
         service: &PrivateLinkService,
-    ) -> String {
-        let given = self.allocator.network_interface(endpoint);
-        let custom = body.properties.custom_network_interface_name.as_deref().unwrap_or_default();
-        let id = match given.rsplit_once('/') {
-            Some((collection, _)) if !custom.is_empty() => format!("{collection}/{custom}"),
-            _ => given,
-        };
-        let id = ResourceId::new(id);
+    ) {
+        let id = by.parent().unwrap_or_default();
         let wanted = body.subnet();
         let subnet = self.world.subnets.get(&wanted.to_lowercase());
         let subnet = subnet.map_or(wanted, |subnet| subnet.id()).to_owned();
-        let name = format!("privateEndpointIpConfig.{}", self.allocator.guid(&id));
-        let mut configuration = configuration(&id, &name, address, &subnet, true);
+        let mut configuration = configuration(&id, by.name(), address, &subnet, true);
         configuration.properties.private_link_connection_properties = Some(json!({
             "groupId": "", "requiredMemberName": "",
             "fqdns": service.properties.fqdns.as_deref().unwrap_or_default(),
@@ -92,7 +156,6 @@ impl Azure<'_> {
             ..NetworkInterface::default()
         };
         self.insert_interface(&id, interface);
-        id.as_str().to_owned()
     }
 
     /// Takes an interface in with what Azure fills in of every one.
@@ -120,6 +183,14 @@ impl Azure<'_> {
         }
         self.world.network_interfaces.insert(id.key(), Arc::new(interface));
     }
+}
+
+/// The interface whose name an endpoint asks for.
+fn asked_interface(endpoint: &ResourceId, body: &PrivateEndpoint) -> Option<ResourceId> {
+    let name = body.properties.custom_network_interface_name.as_deref();
+    let name = name.filter(|name| !name.is_empty())?;
+    let (group, _) = endpoint.as_str().rsplit_once("/providers/")?;
+    Some(ResourceId::new(format!("{}/{name}", ArmType::NetworkInterface.list_in(group))))
 }
 
 fn configuration(

@@ -188,3 +188,91 @@ fn reflecting_twice_changes_nothing() {
     reflect(&mut azure);
     assert_eq!(world.get(&ResourceId::new(network("a1", "networkInterfaces/pls.nic.guid"))), None);
 }
+
+#[test]
+fn the_interface_of_an_endpoint_is_its_own() {
+    let mut world = world(json!({}));
+    let asked = |name: &str| {
+        let id = ResourceId::new(network("a1", &format!("privateEndpoints/{name}")));
+        let mut body = body("a1", AUTOMATIC, &service());
+        body.properties.custom_network_interface_name = Some("nic".to_owned());
+        (id, body)
+    };
+    let mut allocator = Unknowns::default();
+    let mut faults = Vec::new();
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut allocator, &mut faults);
+    let (id, body) = asked("pe");
+    azure.put_private_endpoint(&id, &body, None, &Rights(true)).unwrap();
+    let (other, body) = asked("other");
+    let refused = azure.put_private_endpoint(&other, &body, None, &Rights(true)).unwrap_err();
+    assert_eq!(
+        refused.message,
+        format!("{other} contains custom NIC name nic which already exists.")
+    );
+    let interface = ResourceId::new(network("a1", "networkInterfaces/nic"));
+    let live = azure.get(&interface).unwrap();
+    let refused = azure.put(&interface, live, None).unwrap_err();
+    assert_eq!(refused.code, "CannotModifyNicAttachedToPrivateEndpoint");
+    let tags = [("a".to_owned(), "b".to_owned())].into();
+    assert_eq!(azure.tag_network_interface(&interface, Some(tags)), Ok(Done::Updated));
+    assert_eq!(azure.get(&interface).unwrap()["tags"], json!({"a": "b"}));
+}
+
+#[test]
+fn an_endpoint_has_a_name_that_azure_takes() {
+    let mut world = world(json!({}));
+    let mut allocator = Unknowns::default();
+    let mut faults = Vec::new();
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut allocator, &mut faults);
+    let id = ResourceId::new(network("a1", "privateEndpoints/-pe"));
+    let body = body("a1", AUTOMATIC, &service());
+    let refused = azure.put_private_endpoint(&id, &body, None, &Rights(true)).unwrap_err();
+    assert_eq!(refused.code, "InvalidResourceName");
+    let group = ResourceId::new(network("a1", "privateEndpoints/pe/privateDnsZoneGroups/a b"));
+    let refused = azure.put_zone_group(&group, &Default::default(), None).unwrap_err();
+    assert_eq!(refused.code, "InvalidResourceName");
+}
+
+/// Puts an endpoint to the PLS, and the same with something changed.
+fn changed(first: &PrivateEndpoint, second: &PrivateEndpoint) -> Result<Done, ArmError> {
+    let mut world = world(json!({}));
+    let subnet = network("a1", "virtualNetworks/v/subnets/other");
+    world.insert(json!({"id": subnet, "name": "other", "properties": {}})).unwrap();
+    let mut allocator = Unknowns::default();
+    let mut faults = Vec::new();
+    let mut azure = Azure::new(&mut world, Rules::Azure, &mut allocator, &mut faults);
+    let id = ResourceId::new(network("a1", "privateEndpoints/pe"));
+    azure.put_private_endpoint(&id, first, None, &Rights(true)).unwrap();
+    azure.put_private_endpoint(&id, second, None, &Rights(true))
+}
+
+#[test]
+fn a_live_connection_keeps_its_groups_and_its_subnet() {
+    let body = body("a1", AUTOMATIC, &service());
+    assert_eq!(changed(&body, &body), Ok(Done::Updated));
+    let mut groups = body.clone();
+    groups.connections_mut().for_each(|it| it.properties.group_ids = Some(vec!["blob".to_owned()]));
+    assert_eq!(changed(&groups, &groups), Ok(Done::Updated));
+    let refused = changed(&body, &groups).unwrap_err();
+    assert_eq!(refused.code, "CannotChangePrivateLinkConnectionOnPrivateEndpoint");
+    let mut moved = body.clone();
+    let other = network("a1", "virtualNetworks/v/subnets/other");
+    moved.properties.subnet = Some(Reference::to(other.as_str()));
+    let refused = changed(&body, &moved).unwrap_err();
+    assert_eq!(
+        refused.message,
+        format!(
+            "Cannot change the subnet in which the network interface for private endpoint {} is created. Current subnet: '{}.' Requested subnet: '{other}.'",
+            network("a1", "privateEndpoints/pe"),
+            body.subnet()
+        )
+    );
+}
+
+#[test]
+fn a_message_may_be_long() {
+    let mut body = body("a1", MANUAL, &service());
+    let long = "a".repeat(1_000);
+    body.connections_mut().for_each(|it| it.properties.request_message = Some(long.clone()));
+    assert_eq!(changed(&body, &body), Ok(Done::Updated));
+}

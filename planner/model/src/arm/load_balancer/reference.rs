@@ -1,0 +1,164 @@
+//! What the children of a load balancer refer to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::arm::azure::missing_reference;
+use crate::arm::error::ArmError;
+use crate::arm::resource::{Frontend, LoadBalancerProperties, Reference, Resource};
+use crate::pointer::{At, text};
+use crate::resource_id::ResourceId;
+
+/// Rules of a load balancer use frontends, pools and probes that it has: a write replaces all of them
+/// (arm-contract, sections 2 and 3; Azure/ResourceModules#1803 has the words).
+pub(super) fn check_references(
+    id: &ResourceId,
+    properties: &LoadBalancerProperties,
+) -> Result<(), ArmError> {
+    let own = format!("{}/", id.key());
+    let children = children(&own, properties);
+    let check = |target: &str, by: ResourceId| {
+        let key = target.to_ascii_lowercase();
+        let is_missing = key.starts_with(&own) && !children.contains(&key);
+        if is_missing { Err(missing_reference(target, &by)) } else { Ok(()) }
+    };
+    for rule in properties.load_balancing_rules.iter().flatten() {
+        let it = &rule.properties;
+        let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
+        for target in targets.into_iter().flatten() {
+            check(target.id(), id.child("loadBalancingRules", rule.name()))?;
+        }
+    }
+    let untyped = [
+        ("inboundNatRules", &properties.inbound_nat_rules),
+        ("inboundNatPools", &properties.inbound_nat_pools),
+        ("outboundRules", &properties.outbound_rules),
+    ];
+    for (kind, list) in untyped {
+        for child in list.iter().flatten() {
+            for target in targets_of(child) {
+                check(target, id.child(kind, text(child, "/name")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of the frontends, pools and probes that a load balancer has, in lower case.
+fn children(own: &str, properties: &LoadBalancerProperties) -> BTreeSet<String> {
+    fn ids<'a, P>(
+        own: &'a str,
+        kind: &'a str,
+        children: &'a Option<Vec<Arc<Resource<P>>>>,
+    ) -> impl Iterator<Item = String> + 'a {
+        let children = children.iter().flatten();
+        children.map(move |it| format!("{own}{kind}/{}", it.name().to_ascii_lowercase()))
+    }
+    let frontends = ids(own, "frontendipconfigurations", &properties.frontend_ip_configurations);
+    let pools = ids(own, "backendaddresspools", &properties.backend_address_pools);
+    frontends.chain(pools).chain(ids(own, "probes", &properties.probes)).collect()
+}
+
+/// What a NAT rule, a NAT pool or an outbound rule refers to.
+fn targets_of(child: &Value) -> impl Iterator<Item = &str> {
+    let one = ["frontendIPConfiguration", "backendAddressPool"];
+    let one = one.into_iter().filter_map(|name| child.at(&format!("/properties/{name}")));
+    let several = child.at("/properties/frontendIPConfigurations").and_then(Value::as_array);
+    let all = one.chain(several.into_iter().flatten());
+    all.map(|target| text(target, "/id")).filter(|id| !id.is_empty())
+}
+
+/// A frontend is either in a subnet or at a public address (ernestio/ernest#480,
+/// hashicorp/terraform-provider-azurerm#1622).
+pub(super) fn check_place(id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
+    let it = &frontend.properties;
+    let is = |reference: &Option<Reference>| reference.is_some();
+    let is_public = is(&it.public_ip_address) || is(&it.public_ip_prefix);
+    let (code, must) = match (is(&it.subnet), is_public) {
+        (true, false) | (false, true) => return Ok(()),
+        (true, true) => ("FrontendIPConfigHasBothSubnetAndPublicIP", "must not reference both"),
+        (false, false) => ("FrontendIPConfigHasNoSubnetOrPublicIP", "must reference either"),
+    };
+    let joint = if is_public { "and" } else { "or" };
+    let message =
+        format!("Frontend IP Configuration {id} {must} a Subnet {joint} a Public IP Address.");
+    Err(ArmError::new(400, code, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::arm::azure::parse;
+    use crate::arm::resource::LoadBalancer;
+
+    fn id(rest: &str) -> String {
+        format!(
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb{rest}"
+        )
+    }
+
+    fn checked(kind: &str, properties: Value) -> Result<(), ArmError> {
+        let balancer = json!({"properties": {
+            "frontendIPConfigurations": [{"name": "f"}],
+            "backendAddressPools": [{"name": "p"}],
+            "probes": [{"name": "q"}],
+            kind: [{"name": "r", "properties": properties}],
+        }});
+        let balancer: LoadBalancer = parse(balancer).unwrap();
+        check_references(&ResourceId::new(id("")), &balancer.properties)
+    }
+
+    #[test]
+    fn rules_refer_to_what_the_load_balancer_has() {
+        let good = json!({
+            "frontendIPConfiguration": {"id": id("/frontendIpConfigurations/F")},
+            "backendAddressPool": {"id": id("/backendAddressPools/p")},
+            "probe": {"id": id("/probes/q")},
+        });
+        assert_eq!(checked("loadBalancingRules", good.clone()), Ok(()));
+        for (field, missing) in [
+            ("frontendIPConfiguration", id("/frontendIPConfigurations/x")),
+            ("backendAddressPool", id("/backendAddressPools/x")),
+            ("probe", id("/probes/x")),
+        ] {
+            let mut bad = good.clone();
+            bad[field] = json!({"id": missing});
+            let refused = checked("loadBalancingRules", bad).unwrap_err();
+            assert_eq!(refused.code, "InvalidResourceReference");
+            let by = id("/loadBalancingRules/r");
+            let words = format!("Resource {missing} referenced by resource {by} was not found.");
+            assert!(refused.message.starts_with(&words), "{}", refused.message);
+        }
+        let one = json!({"frontendIPConfiguration": {"id": id("/frontendIPConfigurations/x")}});
+        assert!(checked("inboundNatRules", one).is_err());
+        let several =
+            json!({"frontendIPConfigurations": [{"id": id("/frontendIPConfigurations/x")}]});
+        assert!(checked("outboundRules", several).is_err());
+    }
+
+    #[test]
+    fn a_frontend_is_in_a_subnet_or_at_a_public_address() {
+        let own = ResourceId::new(id("/frontendIPConfigurations/f"));
+        for (properties, expected) in [
+            (json!({"subnet": {"id": "/s"}}), None),
+            (json!({"publicIPPrefix": {"id": "/p"}}), None),
+            (
+                json!({}),
+                Some(format!("{own} must reference either a Subnet or a Public IP Address.")),
+            ),
+            (
+                json!({"subnet": {"id": "/s"}, "publicIPAddress": {"id": "/p"}}),
+                Some(format!("{own} must not reference both a Subnet and a Public IP Address.")),
+            ),
+        ] {
+            let frontend: Frontend = parse(json!({"name": "f", "properties": properties})).unwrap();
+            let refused = check_place(&own, &frontend).err().map(|refused| refused.message);
+            let expected = expected.map(|words| format!("Frontend IP Configuration {words}"));
+            assert_eq!(refused, expected);
+        }
+    }
+}

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::annotation::keys;
 use crate::arm::address::in_subnet;
+use crate::arm::error::ArmError;
 use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::controller::failure::{self, Failure};
-use crate::controller::outcome::{Method, Write};
+use crate::controller::outcome::{Method, Outcome, Write};
 use crate::diagnostic::Span;
 use crate::document::place::place;
 use crate::node::private_link_service;
@@ -49,6 +50,24 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, &span, message, &help))
+}
+
+/// Whether what a sync fails of is about what is there besides the Services: where nobody looked at Azure,
+/// it may go well.
+pub(super) fn depends_on_live(outcome: &Outcome) -> bool {
+    let Some(failure) = &outcome.error else { return false };
+    match failure.cause {
+        failure::Cause::SubnetMissing | failure::Cause::LinkGroupMissing => true,
+        // A frontend of IPv4 may be another Service's.
+        _ => refusal(outcome, failure).is_some_and(|it| it.code == NO_IPV4),
+    }
+}
+
+/// ARM's refusal that a failure is about. The controller's error may quote only its code; the refusal is
+/// with the write.
+fn refusal<'a>(outcome: &'a Outcome, failure: &'a Failure) -> Option<&'a ArmError> {
+    let refused = || outcome.writes.iter().rev().find_map(|it| it.answer.as_ref().err());
+    failure.arm.as_ref().or_else(refused)
 }
 
 /// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
@@ -133,10 +152,8 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
         return Cause { span: span.clone(), help: missing_subnet(subject) };
     }
-    // The controller's error may quote only ARM's code; the refusal is with the write.
     let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
-    let quoted = failure.arm.as_ref().or_else(|| refused?.answer.as_ref().err());
-    let code = quoted.map_or("", |it| it.code.as_str());
+    let code = refusal(subject.outcome, failure).map_or("", |it| it.code.as_str());
     if code == NOT_IN_SUBNET
         && let Some(cause) = other_subnet(subject)
     {

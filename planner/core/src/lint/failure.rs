@@ -34,7 +34,10 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
             "Delete that Private Link Service, or remove the azure-pls-* annotations.",
         )),
         failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
-        failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
+        failure::Cause::SubnetMissing
+        | failure::Cause::ProbeTooLong { .. }
+        | failure::Cause::Refused
+        | failure::Cause::Other => None,
     };
     if let Some((code, help)) = own {
         let message = format!("the controller will fail: {error}");

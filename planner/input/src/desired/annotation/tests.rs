@@ -159,6 +159,75 @@ fn probes_are_checked() {
     check(&[(port, "https")], &["unknown-port"]);
 }
 
+/// The severities and codes of the problems of a Service, on a cluster with pinned facts.
+fn severities(facts: &str, annotations: &[(&str, &str)], spec: &str) -> Vec<String> {
+    let key = |key: &str| format!("{PREFIX}{key}");
+    let annotations: Vec<_> =
+        annotations.iter().map(|(name, value)| format!("{}: {value:?}", key(name))).collect();
+    let text = format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: shop}}\nspec: {{subscription: {GUID}, \
+         resourceGroup: rg, cluster: aks, facts: {{{facts}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, \
+         namespace: default, annotations: {{{}}}}}\nspec: {spec}\n",
+        annotations.join(", ")
+    );
+    let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
+    problems.iter().map(|it| format!("{:?} {}", it.severity, it.code)).collect()
+}
+
+/// The controller computes the time of each port that it probes, from the port's own values first.
+#[test]
+fn probes_take_too_long_only_where_a_port_is_probed_so() {
+    let interval = ("azure-load-balancer-health-probe-interval", "60");
+    let own = |value| ("port_80_health-probe_interval", value);
+    let ignored = "Warning annotation-ignored".to_owned();
+    let refused = "Error annotation-out-of-range".to_owned();
+    let udp = "{type: LoadBalancer, ports: [{name: dns, port: 80, protocol: UDP}]}";
+    let two = "{type: LoadBalancer, ports: [{name: a, port: 80}, {name: b, port: 81}]}";
+    let local = "{type: LoadBalancer, externalTrafficPolicy: Local, ports: [{name: a, port: 80}]}";
+    for (facts, annotations, spec, expected) in [
+        ("", vec![interval], SPEC, vec![refused.clone()]),
+        ("", vec![own("60")], SPEC, vec![refused.clone()]),
+        ("", vec![interval, own("5")], SPEC, vec![ignored.clone()]),
+        ("", vec![interval, own("5")], two, vec![refused.clone()]),
+        ("", vec![interval], udp, vec![ignored.clone()]),
+        ("", vec![interval, ("port_80_no_probe_rule", "true")], SPEC, vec![ignored.clone()]),
+        ("healthProbeMode: shared", vec![interval], SPEC, vec![]),
+        ("healthProbeMode: shared", vec![interval], local, vec![refused.clone()]),
+    ] {
+        let annotations = [vec![("azure-load-balancer-internal", "true")], annotations].concat();
+        assert_eq!(severities(facts, &annotations, spec), expected, "{facts} {annotations:?}");
+    }
+}
+
+#[test]
+fn values_that_no_port_reads_are_no_errors() {
+    let ignored = ["Warning annotation-ignored"];
+    let own = ("port_80_health-probe_interval", "5");
+    for value in ["3", "abc"] {
+        let of_all = ("azure-load-balancer-health-probe-interval", value);
+        assert_eq!(severities("", &[INTERNAL, of_all, own], SPEC), ignored);
+        assert_eq!(severities("", &[INTERNAL, of_all], SPEC), ["Error annotation-out-of-range"]);
+    }
+    let off = ("port_80_no_probe_rule", "true");
+    assert_eq!(
+        severities("", &[INTERNAL, off, ("port_80_health-probe_port", "none")], SPEC),
+        ignored
+    );
+}
+
+/// With one rule for all ports the controller passes over what is wrong with a port's probe.
+#[test]
+fn one_rule_for_all_ports_goes_without_a_probe_that_is_wrong() {
+    let all = ("azure-load-balancer-enable-high-availability-ports", "true");
+    for value in ["3", "60"] {
+        let wrong = ("azure-load-balancer-health-probe-interval", value);
+        let found = severities("", &[INTERNAL, all, wrong], SPEC);
+        assert_eq!(found, ["Warning annotation-out-of-range"], "{value}");
+    }
+    let port = ("port_80_health-probe_port", "none");
+    assert_eq!(severities("", &[INTERNAL, all, port], SPEC), ["Warning unknown-port"]);
+}
+
 /// What is said of a Service's text.
 fn said(text: &str) -> Vec<String> {
     let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());

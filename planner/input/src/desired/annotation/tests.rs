@@ -259,6 +259,31 @@ fn a_port_with_a_probe_port_is_probed_under_local_too() {
     check_spec(&proxied, local, &[]);
 }
 
+/// Such a probe asks by TCP unless another protocol is given: that, not Local, makes its path ineffective.
+#[test]
+fn a_path_for_a_probe_port_under_local_wants_a_protocol() {
+    let with =
+        |annotations: &str| {
+            let text = manifest(annotations);
+            said(&text.replace(
+                "type: LoadBalancer,",
+                "type: LoadBalancer, externalTrafficPolicy: Local,",
+            ))
+        };
+    let prefix = "    service.beta.kubernetes.io/";
+    let port = format!("{prefix}port_80_health-probe_port: \"15021\"\n");
+    let path = format!("{prefix}port_80_health-probe_request-path: /ready\n");
+    let found = with(&format!("{port}{path}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("on TCP probes"), "{found:?}");
+    assert!(found[0].contains("port_80_health-probe_protocol: \"Http\""), "{found:?}");
+    let of_all = format!("{prefix}azure-load-balancer-health-probe-request-path: /ready\n");
+    let found = with(&format!("{of_all}{port}"));
+    assert!(found.len() == 1 && found[0].contains("on TCP probes"), "{found:?}");
+    let found = with(&path);
+    assert!(found.len() == 1 && found[0].contains("externalTrafficPolicy Local"), "{found:?}");
+}
+
 #[test]
 fn a_misspelt_key_is_told_once_and_without_its_consequences() {
     let crate_ = "    service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \

@@ -1,7 +1,7 @@
 //! What must hold between the annotations about the probes of one Service.
 
 use super::super::effect::{Ports, is_about_probes};
-use crate::annotation::{PREFIX, find, find_per_port, keys, short};
+use crate::annotation::{Kind, PREFIX, find, find_per_port, keys, short};
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::Diagnostic;
 use crate::rule::{self, Severity};
@@ -33,35 +33,40 @@ fn has_port(service: &Service, port: &str) -> bool {
     ports.any(|it| it.value.to_string() == port)
 }
 
-/// An annotation about probes that no probe hangs on. With externalTrafficPolicy Local one HTTP probe
-/// asks the health check node port, but for ports that name a probe's port of their own (106, 107, 122).
+/// An annotation about probes that no probe depends on, and why.
 fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic {
     let local = service.spec.external_traffic_policy.as_ref().filter(|it| it.value == "Local");
     let ignored = |message: String| Diagnostic::new(rule::ANNOTATION_IGNORED, message);
-    let key = short(key);
-    if let Some(local) = local {
-        return ignored(format!("`{key}` has no effect with externalTrafficPolicy Local"))
+    let name = short(key);
+    // With externalTrafficPolicy Local one HTTP probe asks the health check node port, but for ports that
+    // name a probe's port of their own, which are probed like those of Cluster (106, 107, 122).
+    if let Some(local) = local.filter(|_| !has_probe_port(service, key)) {
+        return ignored(format!("`{name}` has no effect with externalTrafficPolicy Local"))
             .at(&annotation.key, "the health check node port is probed instead")
             .at(&local.span, "because of this")
             .help("remove it, use the policy Cluster, or name the port that is probed with port_<port>_health-probe_port");
     }
-    if key.ends_with("path") {
+    if name.ends_with("path") {
         // The path is ignored for TCP (112).
-        let own = match find_per_port(&annotation_key(key)) {
+        let own = match find_per_port(key) {
             Some((port, _)) => format!("{PREFIX}port_{port}_health-probe_protocol"),
             None => keys::PROBE_PROTOCOL.to_owned(),
         };
-        return ignored(format!("`{key}` has no effect on TCP probes"))
+        return ignored(format!("`{name}` has no effect on TCP probes"))
             .at(&annotation.key, "no port is probed by HTTP, or each has a path of its own")
             .help(format!("add {own}: \"Http\", or remove it"));
     }
-    ignored(format!("`{key}` has no effect"))
+    ignored(format!("`{name}` has no effect"))
         .at(&annotation.key, "no probe of the Service depends on it")
         .help("remove it: ports say their own, or are not probed")
 }
 
-fn annotation_key(short: &str) -> String {
-    format!("{PREFIX}{short}")
+/// Whether a port that a key is about names the port that is probed for it.
+fn has_probe_port(service: &Service, key: &str) -> bool {
+    let port = find_per_port(key).map(|(port, _)| port);
+    service.annotations.keys().filter_map(|key| find_per_port(key)).any(|(of, known)| {
+        known.is_some_and(|it| it.kind == Kind::Port) && port.is_none_or(|port| port == of)
+    })
 }
 
 /// Interval times number of probes stays below 120 for each port that is probed (116).

@@ -357,8 +357,9 @@ rules! {
 
     /// An annotation that has no effect where it is: on a Service without a load balancer of Azure's, on
     /// the other flavour (internal, public), for a port that the Service does not have, on probes that do
-    /// not use it, beside what it does not go with, or that the controller no longer reads. For probes,
-    /// this is found by predicting without the annotation. Where the annotation that decides
+    /// not use it, with high-availability ports, whose one rule does not use it, beside what it does not go
+    /// with, or that the controller no longer reads. For rules and probes of ports, this is found by
+    /// predicting without the annotation. Where the annotation that decides
     /// (`azure-load-balancer-internal`, `azure-pls-create`) is itself wrong, nothing that follows from it
     /// is reported.
     ANNOTATION_IGNORED = "annotation-ignored", Warning, [Desired], {

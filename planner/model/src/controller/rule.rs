@@ -36,6 +36,8 @@ pub struct Wanted {
     pub probes: Vec<Arc<Probe>>,
     /// Whether one rule serves all ports (high-availability ports).
     pub one_for_all: bool,
+    /// Whether one probe serves all ports that name no port to be probed: that of Local, or the shared one.
+    pub one_probe: bool,
     /// Errors about probes that the controller passes over, because one rule for all ports needs one probe
     /// only. With none it goes without.
     pub passed_over: Vec<Failure>,
@@ -54,6 +56,7 @@ pub fn rules_and_probes(facts: &Facts, service: &Service) -> Result<Wanted, Fail
         let target = Target { balancer: "", frontend: "", pool: &pool, ipv6 };
         let own = wanted(facts, service, &target)?;
         all.one_for_all |= own.one_for_all;
+        all.one_probe |= own.one_probe;
         all.rules.extend(own.rules);
         all.probes.extend(own.probes);
         all.passed_over.extend(own.passed_over);
@@ -74,7 +77,7 @@ pub(crate) fn wanted(
     if high_availability {
         return one_for_all(facts, service, target, all_ports);
     }
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { one_probe: all_ports.is_some(), ..Wanted::default() };
     let mut added = false;
     let is_shared = facts.is_probe_shared() && !super::value::is_local(service);
     for port in &service.ports {
@@ -130,6 +133,7 @@ fn one_for_all(
         .map_err(|failure| failure.within("error generate lb rule for ha mod loadbalancer. err"))?;
     properties.enable_tcp_reset = Some(!is_true(service, annotation::DISABLE_TCP_RESET));
     let mut passed_over = Vec::new();
+    let one_probe = all_ports.is_some();
     let of_ports = || {
         service.ports.iter().find_map(|port| {
             let own = probe::of_port(facts, service, port, &rule_name, false, false);
@@ -144,7 +148,8 @@ fn one_for_all(
         properties.probe = Some(probe_reference(facts, target, probe.name()));
         probes.push(probe);
     }
-    Ok(Wanted { rules: vec![rule(rule_name, properties)], probes, one_for_all: true, passed_over })
+    let rules = vec![rule(rule_name, properties)];
+    Ok(Wanted { rules, probes, one_for_all: true, one_probe, passed_over })
 }
 
 fn rule(name: String, properties: RuleProperties) -> Arc<Rule> {

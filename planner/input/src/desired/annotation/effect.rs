@@ -63,6 +63,11 @@ impl<'a> Ports<'a> {
         self.as_it_is.as_ref().is_ok_and(|it| it.one_for_all)
     }
 
+    /// Whether one probe serves all ports that name no port to be probed.
+    pub(super) fn has_one_probe(&self) -> bool {
+        self.as_it_is.as_ref().is_ok_and(|it| it.one_probe)
+    }
+
     /// Whether the cluster's one probe serves the Service, so that nothing that it says of probes is read.
     pub(super) fn has_shared_probe(&self) -> bool {
         self.facts.is_probe_shared() && self.service.external_traffic_policy != "Local"

@@ -259,6 +259,34 @@ fn a_port_with_a_probe_port_is_probed_under_local_too() {
     check_spec(&proxied, local, &[]);
 }
 
+/// One rule serves all ports, with the probe of the first port that has one.
+#[test]
+fn what_one_rule_for_all_ports_does_not_read_is_told() {
+    let all = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let two = "{type: LoadBalancer, ports: [{name: a, port: 443}, {name: b, port: 80}]}";
+    let local = two.replace("ports:", "externalTrafficPolicy: Local, ports:");
+    let first_udp = two.replace("port: 443", "port: 443, protocol: UDP");
+    let path = ("port_80_health-probe_request-path", "/x");
+    let http = ("port_80_health-probe_protocol", "http");
+    for (annotation, spec, ignored) in [
+        (("azure-disable-load-balancer-floating-ip", "true"), two, 1),
+        (("port_443_no_lb_rule", "true"), two, 1),
+        (("port_443_no_probe_rule", "true"), two, 1),
+        (("port_443_health-probe_protocol", "http"), two, 0),
+        (http, two, 1),
+        (http, &first_udp, 0),
+        (("port_80_health-probe_port", "9000"), &local, 1),
+    ] {
+        let with = severities("", &[INTERNAL, all, annotation], spec);
+        assert_eq!(with, vec!["Warning annotation-ignored"; ignored], "{annotation:?} {spec}");
+    }
+    assert_eq!(severities("", &[INTERNAL, all, path, http], &first_udp), [""; 0]);
+    // Without high-availability ports, all of them are read.
+    let each = [INTERNAL, path, http, ("azure-disable-load-balancer-floating-ip", "true")];
+    assert_eq!(severities("", &each, two), [""; 0]);
+    assert_eq!(severities("", &[INTERNAL, ("port_443_no_probe_rule", "true")], two), [""; 0]);
+}
+
 /// Such a probe asks by TCP unless another protocol is given: that, not Local, makes its path ineffective.
 #[test]
 fn a_path_for_a_probe_port_under_local_wants_a_protocol() {

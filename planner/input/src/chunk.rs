@@ -9,9 +9,40 @@ const MARK: char = '\u{feff}';
 /// Lines that start with a marker are markers wherever they stand: neither block scalars nor quoted
 /// ones may hold them (YAML 1.2.2, rule `c-forbidden`). A byte order mark before anything of a document
 /// is in no chunk: files that were written one after another have one each, which `kubectl` reads too.
+///
+/// A text that begins with an object of JSON may have more of them with nothing between, as `kubectl`
+/// reads them: each is a chunk.
 pub(crate) fn chunks(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut cutter = Cutter { text, lines: Lines { text, next: 0 }, start: 0, seen: Seen::Nothing };
-    std::iter::from_fn(move || cutter.next())
+    let objects = objects(text);
+    let start = objects.last().map_or(0, |(start, object)| start + object.len());
+    let lines = Lines { text, next: start };
+    let mut cutter = Cutter { text, lines, start, seen: Seen::Nothing };
+    objects.into_iter().chain(std::iter::from_fn(move || cutter.next()))
+}
+
+/// The objects of JSON that a text begins with and that another follows; none if it does not.
+fn objects(text: &str) -> Vec<(usize, &str)> {
+    let mut objects = Vec::new();
+    let mut start = if text.starts_with(MARK) { MARK.len_utf8() } else { 0 };
+    while let Some(length) = text.get(start..).and_then(object) {
+        let end = start + length;
+        if !text.get(end..).is_some_and(|rest| rest.trim_start().starts_with('{')) {
+            break;
+        }
+        objects.push((start, text.get(start..end).unwrap_or_default()));
+        start = end;
+    }
+    objects
+}
+
+/// The length of the object of JSON that a text begins with.
+fn object(text: &str) -> Option<usize> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
 }
 
 /// What was seen of the document that a line is in.

@@ -83,6 +83,31 @@ fn a_byte_order_mark_before_a_document_is_no_part_of_it() {
     assert_eq!(root.entries()[0].key_range.span(&source).place().to_string(), "a.yaml:3:1");
 }
 
+/// As `kubectl get -o json` prints them when it is asked more than once, or `jq` does.
+#[test]
+fn objects_of_json_may_follow_each_other() {
+    let (a, b) = (serde_json::json!({"a": {"x": "}{"}}), serde_json::json!({"b": [2]}));
+    let a_text = r#"{"a": {"x": "}{"}}"#;
+    for text in [
+        format!("{a_text}\n{{\"b\": [2]}}\n"),
+        format!("{a_text}{{\"b\": [2]}}"),
+        format!("\u{feff}\n {a_text}\n\n {{\n  \"b\": [\n2]\n}}\n---\n"),
+        format!("{a_text} \n---\n{{b: [2]}}\n"),
+    ] {
+        let (trees, problems) = read(&text);
+        assert_eq!(problems, Vec::<String>::new(), "{text:?}");
+        assert_eq!(trees, [a.clone(), b.clone()], "{text:?}");
+    }
+    // Places are the file's; what is wrong with one object hides nothing of those before.
+    let (trees, problems) = read("{\"a\": 1}\n{\"b\": 1,\n \"b\": 2}\n{\"c\": [}\n");
+    assert_eq!(trees.len(), 2, "{trees:?}");
+    assert_eq!(problems[0], "3:2 duplicate-key");
+    assert!(problems[1].starts_with("4:") && problems[1].ends_with("yaml-syntax"), "{problems:?}");
+    // A mapping of YAML that something else follows stays one document.
+    let (trees, problems) = read("{a: 1}\n{b: 2}\n");
+    assert!(trees.is_empty() && problems.len() == 1, "{trees:?} {problems:?}");
+}
+
 #[test]
 fn a_syntax_error_hides_nothing_of_other_documents() {
     let (trees, problems) = read("a: [1\n---\nb: 2\nb: 3\n---\nc: {d\n");

@@ -91,6 +91,22 @@ fn an_address_that_can_be_no_public_one_stays_an_error() {
 }
 
 #[test]
+fn a_probe_at_port_0_is_told_at_its_annotation() {
+    let zero = format!("{KEY}/port_80_health-probe_port: '0'");
+    for spec in ["", "allocateLoadBalancerNodePorts: false"] {
+        let found = foreseen("", &zero, spec);
+        let failure = found.iter().find(|it| lint::FAILURES.contains(&it.code)).unwrap();
+        let help = failure.help.as_ref().unwrap();
+        assert!(help.starts_with("Name a port that nodes answer on"), "{help}");
+        let place = failure.place.as_ref().unwrap();
+        assert!(place.starts_with("a.yaml:8:"), "{place}");
+    }
+    let found = foreseen("", "", "allocateLoadBalancerNodePorts: false");
+    let failure = found.iter().find(|it| lint::FAILURES.contains(&it.code)).unwrap();
+    assert!(failure.help.as_ref().unwrap().starts_with("Leave allocateLoadBalancerNodePorts out"));
+}
+
+#[test]
 fn the_frontend_that_aks_makes_for_outbound_traffic_is_taken_to_exist() {
     let two = "ipFamilies: [IPv4, IPv6]";
     assert_eq!(foreseen(two, "", ONLY_IPV6), []);

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::annotation::keys;
+use crate::annotation::{Kind, find_per_port, keys};
 use crate::arm::address::in_subnet;
 use crate::arm::error::ArmError;
 use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::controller::failure::{self, Failure};
 use crate::controller::outcome::{Method, Outcome, Write};
+use crate::desired::{Annotation, Service};
 use crate::diagnostic::Span;
 use crate::document::place::place;
 use crate::node::private_link_service;
@@ -170,6 +171,12 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     let body = refused.and_then(|write| Some(write.body.as_ref()?.to_value()));
     let balancer = body.and_then(|body| serde_json::from_value::<LoadBalancer>(body).ok());
     if balancer.is_some_and(|it| refused_probe(&it).is_some()) {
+        // The controller takes 0 for a port to be probed, and Azure refuses it.
+        if let Some(zero) = probed_at_zero(service) {
+            let help =
+                "Name a port that nodes answer on, from 1 to 65535, or remove the annotation.";
+            return Cause { span: zero.value.span.clone(), help: help.to_owned() };
+        }
         let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
         let asked = service.manifest.at("/spec/allocateLoadBalancerNodePorts").is_some();
         let asked = asked.then(|| place(&service.span, "spec.allocateLoadBalancerNodePorts", None));
@@ -178,6 +185,15 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     }
     let help = "Correct what the controller's message names; it tries again by itself.";
     Cause { span: create.clone(), help: help.to_owned() }
+}
+
+/// An annotation that names 0 as the port to be probed.
+fn probed_at_zero(service: &Service) -> Option<&Annotation> {
+    let is_zero = |it: &&Annotation| it.value.parse() == Ok(0_i64);
+    let of_probes = service.annotations.iter().filter(|(key, _)| {
+        find_per_port(key).and_then(|(_, known)| known).is_some_and(|it| it.kind == Kind::Port)
+    });
+    of_probes.map(|(_, annotation)| annotation).find(is_zero)
 }
 
 /// What makes the subnet that a Service asks for.

@@ -35,7 +35,7 @@ pub(super) fn lint(service: &Service, facts: &Facts, problems: &mut Vec<Diagnost
     }
     let ports = Ports::of(service, facts);
     lint_each(service, ports.as_ref(), problems);
-    relations::check(service, ports.as_ref(), problems);
+    relations::check(service, facts, ports.as_ref(), problems);
 }
 
 /// Looks at each annotation alone, and at what the controller makes of the Service's ports, where that can be told.

@@ -13,11 +13,17 @@ use crate::diagnostic::{Diagnostic, Spanned};
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema::Text;
 use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6};
+use privlink_model::facts::{Facts, LoadBalancerSku};
 
 /// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
-pub(super) fn check(service: &Service, ports: Option<&Ports<'_>>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn check(
+    service: &Service,
+    facts: &Facts,
+    ports: Option<&Ports<'_>>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let reading = Reading::of(service);
-    scopes(service, reading, problems);
+    scopes(service, facts, reading, problems);
     load_balancer_ip(service, problems);
     addresses_asked_for(service, reading, problems);
     source_ranges(service, problems);
@@ -79,7 +85,7 @@ fn clashes(service: &Service, key: &str) -> bool {
 }
 
 /// Annotations where they are not read.
-fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
+fn scopes(service: &Service, facts: &Facts, reading: Reading, problems: &mut Vec<Diagnostic>) {
     let mut settings: Vec<(&str, &Annotation)> = Vec::new();
     for (key, annotation) in &service.annotations {
         let Some(known) = find(key) else { continue };
@@ -94,6 +100,7 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
             Scope::Internal if !reading.internal => "it is read on internal load balancers only",
             Scope::Public if reading.internal => "it is read on public load balancers only",
             Scope::Internal | Scope::Public => continue,
+            Scope::Basic if facts.load_balancer_sku == LoadBalancerSku::Basic => continue,
             Scope::Basic => "it is read with Basic load balancers only, which Azure retired",
             Scope::Nowhere => "the controller no longer reads it",
         };

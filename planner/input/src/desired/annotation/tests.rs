@@ -200,6 +200,15 @@ fn probes_take_too_long_only_where_a_port_is_probed_so() {
 }
 
 #[test]
+fn what_basic_load_balancers_read_is_no_mistake_with_them() {
+    let mode = [INTERNAL, ("azure-load-balancer-mode", "pool1")];
+    assert_eq!(severities("loadBalancerSku: basic", &mode, SPEC), [""; 0]);
+    for facts in ["", "loadBalancerSku: standard"] {
+        assert_eq!(severities(facts, &mode, SPEC), ["Warning annotation-ignored"]);
+    }
+}
+
+#[test]
 fn values_that_no_port_reads_are_no_errors() {
     let ignored = ["Warning annotation-ignored"];
     let own = ("port_80_health-probe_interval", "5");

@@ -12,8 +12,8 @@ use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema::Text;
-use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6};
-use privlink_model::facts::{Facts, LoadBalancerSku};
+use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6, PIP_PREFIX_ID_IPV6};
+use privlink_model::facts::{Fact, Facts, LoadBalancerSku, Origin};
 
 /// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
 pub(super) fn check(
@@ -84,13 +84,47 @@ fn clashes(service: &Service, key: &str) -> bool {
     names_balancer && [PIP_NAME, PIP_NAME_IPV6].contains(&key)
 }
 
+/// Why an annotation of one IP family is not read, if the Service is of the other alone
+/// (`getServiceLoadBalancerIP`, `getServicePIPName`). Of several load balancers the controller chooses by the
+/// addresses of both.
+fn other_family(service: &Service, facts: &Facts, key: &str) -> Option<&'static str> {
+    let is_address = key == keys::IPV4 || key == keys::IPV6;
+    if is_address && facts.has_several_load_balancers() {
+        return None;
+    }
+    match (key, only_family(service, facts)?) {
+        (keys::IPV6 | PIP_NAME_IPV6 | PIP_PREFIX_ID_IPV6, "IPv4") => {
+            Some("the Service has no IPv6 frontend")
+        }
+        (keys::IPV4, "IPv6") => Some("the Service has no IPv4 frontend"),
+        _ => None,
+    }
+}
+
+/// The only IP family that a Service has, where that can be told: the cluster has one, or the Service asks for one.
+fn only_family<'a>(service: &'a Service, facts: &'a Facts) -> Option<&'a str> {
+    let pinned = facts.source(Fact::IpFamilies) == Origin::Pinned;
+    let of_cluster = facts.ip_families.as_slice();
+    if let ([only], true) = (of_cluster, pinned) {
+        return Some(only);
+    }
+    let policy = service.spec.ip_family_policy.as_ref().map(|it| it.value.as_str());
+    match (service.spec.ip_families.as_slice(), policy) {
+        ([only], None | Some("SingleStack")) => Some(&only.value),
+        ([], Some("SingleStack")) => of_cluster.first().filter(|_| pinned).map(String::as_str),
+        _ => None,
+    }
+}
+
 /// Annotations where they are not read.
 fn scopes(service: &Service, facts: &Facts, reading: Reading, problems: &mut Vec<Diagnostic>) {
     let mut settings: Vec<(&str, &Annotation)> = Vec::new();
     for (key, annotation) in &service.annotations {
         let Some(known) = find(key) else { continue };
+        let other_family = other_family(service, facts, key);
         let reason = match known.scope {
-            Scope::Any => continue,
+            Scope::Any if other_family.is_none() => continue,
+            Scope::Any => other_family.unwrap_or_default(),
             Scope::PrivateLink => {
                 settings.push((key, annotation));
                 continue;
@@ -99,7 +133,8 @@ fn scopes(service: &Service, facts: &Facts, reading: Reading, problems: &mut Vec
             Scope::Public if clashes(service, key) => continue,
             Scope::Internal if !reading.internal => "it is read on internal load balancers only",
             Scope::Public if reading.internal => "it is read on public load balancers only",
-            Scope::Internal | Scope::Public => continue,
+            Scope::Internal | Scope::Public if other_family.is_none() => continue,
+            Scope::Internal | Scope::Public => other_family.unwrap_or_default(),
             Scope::Basic if facts.load_balancer_sku == LoadBalancerSku::Basic => continue,
             Scope::Basic => "it is read with Basic load balancers only, which Azure retired",
             Scope::Nowhere => "the controller no longer reads it",

@@ -209,6 +209,33 @@ fn what_basic_load_balancers_read_is_no_mistake_with_them() {
 }
 
 #[test]
+fn addresses_of_a_family_that_the_service_has_not_are_told() {
+    let six = ("azure-load-balancer-ipv6", "fd00::5");
+    let four = ("azure-load-balancer-ipv4", "10.0.0.5");
+    let named = ("azure-pip-name-ipv6", "mine");
+    let ignored = ["Warning annotation-ignored"].as_slice();
+    let none: &[&str] = &[];
+    let of = |fields: &str| SPEC.replacen('{', &format!("{{{fields}, "), 1);
+    let two = "ipFamilies: [IPv4, IPv6]";
+    let several = "loadBalancers: [{name: kubernetes}, {name: two}]";
+    for (facts, annotations, spec, expected) in [
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv4]"), ignored),
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv4], ipFamilyPolicy: SingleStack"), ignored),
+        ("", vec![INTERNAL, four], of("ipFamilies: [IPv6]"), ignored),
+        ("", vec![named], of("ipFamilies: [IPv4]"), ignored),
+        ("ipFamilies: [IPv4]", vec![INTERNAL, six], SPEC.to_owned(), ignored),
+        (two, vec![INTERNAL, six], of("ipFamilyPolicy: SingleStack"), ignored),
+        (two, vec![INTERNAL, six], of("ipFamilyPolicy: PreferDualStack"), none),
+        // Which family a cluster has first is not known here.
+        ("", vec![INTERNAL, six], SPEC.to_owned(), none),
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv6]"), none),
+        (several, vec![INTERNAL, six], of("ipFamilies: [IPv4]"), none),
+    ] {
+        assert_eq!(severities(facts, &annotations, &spec), expected, "{facts} {spec}");
+    }
+}
+
+#[test]
 fn values_that_no_port_reads_are_no_errors() {
     let ignored = ["Warning annotation-ignored"];
     let own = ("port_80_health-probe_interval", "5");

@@ -98,7 +98,7 @@ fn foreseen(desired: &Desired) -> Result<Vec<Finding>, CommandError> {
     }
     let world = assumed::world(&facts, &changes);
     let prediction = prediction::predict(world, cluster, &changes);
-    Ok(lint::find(&Wanted::as_written(desired), &facts, &prediction))
+    Ok(lint::foreseen(&Wanted::as_written(desired), &facts, &prediction))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -20,7 +20,7 @@ use crate::kubernetes::service as stored;
 use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::prediction::Prediction;
-use crate::rule::{self, At, Code, Example, basis, rules};
+use crate::rule::{self, At, Code, Example, Severity, basis, rules};
 use crate::unknown;
 use crate::wanted::Wanted;
 
@@ -68,6 +68,26 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
     findings.extend(gateway::find(wanted, prediction));
     findings.extend(endpoint::zone_groups(wanted, prediction));
     findings.extend(limit::exceeded(prediction));
+    findings
+}
+
+/// The findings of a prediction for a cluster that nobody looked at. A failure that depends on what is live
+/// is a warning there: the input alone is not wrong.
+pub fn foreseen(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<Finding> {
+    let mut findings = find(wanted, facts, prediction);
+    let unsure = |outcome: &&Outcome| failure::depends_on_live(outcome);
+    for outcome in prediction.outcomes.iter().filter(unsure) {
+        let address = NodeId::new(Kind::Service, outcome.service.to_string());
+        let of_it = |it: &&mut Finding| it.address == address && FAILURES.contains(&it.code);
+        for finding in findings.iter_mut().filter(of_it) {
+            finding.severity = Severity::Warning;
+            let live = "This depends on what is live, which `plan` looks at.";
+            finding.help = Some(match &finding.help {
+                Some(help) => format!("{help} {live}"),
+                None => live.to_owned(),
+            });
+        }
+    }
     findings
 }
 

@@ -115,6 +115,30 @@ fn names_in(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// An item of a list that does not say what it is, with the kind and the version that the list says of it, as
+/// `decodeToList` of apimachinery reads it. Nothing if it says both, or the list does not.
+fn typed<'a>(list: &Node<'a>, item: &Node<'a>) -> Option<Node<'a>> {
+    let says = |name: &str| item.get(name).and_then(Node::as_str).is_some_and(|it| !it.is_empty());
+    let kind = list.get("kind")?;
+    let name = kind.as_str()?.strip_suffix("List").filter(|name| !name.is_empty())?;
+    let Value::Mapping(entries) = &item.value else { return None };
+    if says("kind") && says("apiVersion") {
+        return None;
+    }
+    let entry = |name: &'static str, value: Node<'a>| yaml::Entry {
+        key: name.into(),
+        key_range: value.range,
+        value,
+    };
+    let name = Value::Text(name.to_owned().into());
+    let version = list.get("apiVersion")?.clone();
+    let mut typed =
+        vec![entry("apiVersion", version), entry("kind", Node { range: kind.range, value: name })];
+    let rest = entries.iter().filter(|it| !["apiVersion", "kind"].contains(&it.key.as_ref()));
+    typed.extend(rest.cloned());
+    Some(Node { range: item.range, value: Value::Mapping(typed) })
+}
+
 /// What became of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
@@ -140,14 +164,11 @@ impl Parse<'_> {
             return Read::Ours;
         };
         let group = version.split_once('/').map_or("", |(group, _)| group);
+        if kind.ends_with("List") && (node.get("items").is_some() || (group, kind) == ("", "List"))
+        {
+            return self.list(node);
+        }
         match (group, kind) {
-            ("", "List" | "ServiceList") => {
-                let items = node.get("items").map(Node::items).unwrap_or_default();
-                let skipped = items.iter().filter(|item| self.document(item) == Read::Skipped);
-                if !items.is_empty() && skipped.count() == items.len() {
-                    return Read::Skipped;
-                }
-            }
             ("", "Service") => self.service(node),
             ("privlink.dev", "Stack") => {
                 self.keep(node, &STACK, decode::stack, |documents| &mut documents.stacks);
@@ -168,6 +189,20 @@ impl Parse<'_> {
             _ => return self.other(node, group, kind),
         }
         Read::Ours
+    }
+
+    /// The items of a list, of whatever kind: the API server names the kind of items in plain lists only.
+    fn list(&mut self, node: &Node<'_>) -> Read {
+        let items = node.get("items").map(Node::items).unwrap_or_default();
+        let mut skipped = 0;
+        for item in items {
+            let read = match typed(node, item) {
+                Some(item) => self.document(&item),
+                None => self.document(item),
+            };
+            skipped += usize::from(read == Read::Skipped);
+        }
+        if !items.is_empty() && skipped == items.len() { Read::Skipped } else { Read::Ours }
     }
 
     /// Checks a document against its table, and keeps it if its indispensable parts are sound.

@@ -1,9 +1,11 @@
 //! A cluster that nobody has looked at: what AKS makes by default, with what is pinned.
 
+mod public;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::annotation;
 use crate::arm::arm_type::ArmType;
@@ -32,14 +34,16 @@ pub fn cluster(pinned: &Facts) -> (Facts, Cluster) {
     (facts, cluster)
 }
 
-/// Its network: subnets that Services name are taken to exist, with address ranges that nobody knows.
+/// Its network. What Services name is taken to exist: subnets, with address ranges that nobody knows, and
+/// public addresses; and so is the load balancer that AKS makes for outbound traffic, where Services use it.
 pub fn world(facts: &Facts, changes: &[Change]) -> World {
     let services = changes.iter().filter_map(|change| match change {
         Change::Apply(service) => Some(service.as_ref()),
         Change::Delete(_) | Change::Nudge(_) => None,
     });
     let mut world = World::default();
-    add_network(&mut world, facts, services);
+    add_network(&mut world, facts, services.clone());
+    public::add(&mut world, facts, services);
     world
 }
 
@@ -93,12 +97,16 @@ pub fn add_network<'s>(
         }));
     }
     for resource in assumed {
-        let id = resource.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
-        if world.get(&ResourceId::new(id)).is_none() {
-            // Made here, with an id: it cannot be malformed.
-            let _ = world.insert(resource);
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        if !world.holds(&ResourceId::new(id)) {
+            insert(world, resource);
         }
     }
+}
+
+/// Adds a resource that was made here, with an id: it cannot be malformed.
+fn insert(world: &mut World, resource: Value) {
+    let _ = world.insert(resource);
 }
 
 fn facts(pinned: &Facts) -> Facts {

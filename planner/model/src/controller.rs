@@ -18,22 +18,21 @@ pub mod failure;
 mod frontend;
 mod load_balancer;
 pub mod memory;
-mod name;
+pub(crate) mod name;
 pub mod outcome;
 pub mod predict;
 mod prefix;
 mod private_link;
 pub use private_link::{CLUSTER_TAG, OWNER_TAG};
 pub(crate) mod probe;
-pub use probe::probes;
-mod public_ip;
-mod rule;
+pub(crate) mod public_ip;
+pub mod rule;
 mod scale_set;
 mod security_group;
 mod service_sync;
 pub mod sync;
 mod tags;
-mod value;
+pub(crate) mod value;
 
 /// The name of a Service's frontend: in a dual-stack Service IPv6's has a suffix.
 pub fn frontend_name(service: &crate::kubernetes::service::Service, ipv6: bool) -> String {

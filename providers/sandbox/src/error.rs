@@ -22,7 +22,7 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// The world file was written by a newer build.
+    /// The world file has a version that this build cannot read: it was written by a newer build.
     #[error("{path} has format version {found}; this build reads {supported}", path = path.display())]
     Version {
         /// The file.

@@ -5,6 +5,7 @@ mod facts;
 mod file;
 mod first;
 mod machine;
+mod migration;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -91,7 +92,7 @@ impl World {
     /// A world from its file's document; `path` is for messages.
     ///
     /// # Errors
-    /// It is not a world, or one of another major version.
+    /// It is not a world, or one of a major version that this build neither writes nor migrates.
     pub fn from_json(mut document: Value, path: &Path) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Format { path: path.to_owned(), reason };
         let version = document.get("formatVersion").and_then(Value::as_str).unwrap_or_default();
@@ -99,8 +100,11 @@ impl World {
             return Err(wrong("it has no formatVersion".to_owned()));
         }
         let major = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
-        if major(version) != major(FORMAT_VERSION) {
-            let (path, found) = (path.to_owned(), version.to_owned());
+        let found = version.to_owned();
+        if major(&found) != major(FORMAT_VERSION)
+            && !migration::migrate(&mut document, &major(&found))
+        {
+            let path = path.to_owned();
             return Err(Error::Version { path, found, supported: FORMAT_VERSION });
         }
         let mut take = |name: &str| {

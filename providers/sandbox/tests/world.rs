@@ -100,6 +100,35 @@ fn a_world_survives_its_own_format() {
     assert!(again.azure == world.azure);
 }
 
+/// A world as version 1.0 wrote it, with only what that version always wrote.
+fn world_of_version_1() -> Value {
+    json!({
+        "formatVersion": "1.0",
+        "issuer": {"seed": "old", "issued": {"guid etag /subscriptions/s-1": 3}},
+        "kubernetes": {"version": "v1.33.1", "resourceVersion": 100, "objects": [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+        ]},
+        "azure": [{"id": network("s-1", "group", "loadBalancers/lb"), "name": "lb",
+            "location": "eastus", "type": "Microsoft.Network/loadBalancers", "properties": {}}],
+        "directory": World::first().to_json()["directory"],
+        "operations": {},
+        "facts": {"clusterName": "kubernetes", "resourceGroup": "group"},
+        "controller": {"epoch": 1, "now": 2, "seen": [], "synced": []},
+    })
+}
+
+#[test]
+fn a_world_of_version_1_is_read_and_written_in_the_current_one() {
+    let world = World::from_json(world_of_version_1(), std::path::Path::new("w")).unwrap();
+    let now = world.to_json();
+    assert_eq!(now["formatVersion"], "2.0");
+    assert_eq!(now["allocator"], world_of_version_1()["issuer"], "it allocates where it left off");
+    assert_eq!(now["issuer"], Value::Null);
+    assert_eq!(now["kubernetes"]["resourceVersion"], 100);
+    assert_eq!(now["azure"][0]["name"], "lb");
+    assert_eq!(now["facts"]["resourceGroup"], "group");
+}
+
 #[tokio::test]
 async fn a_world_is_made_from_a_snapshot() {
     let balancer = network("s-1", "group", "loadBalancers/lb");

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::annotation::keys;
+use crate::annotation::{Kind, find_per_port, keys};
 use crate::arm::address::in_subnet;
+use crate::arm::error::ArmError;
 use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::controller::failure::{self, Failure};
-use crate::controller::outcome::{Method, Write};
+use crate::controller::outcome::{Method, Outcome, Write};
+use crate::desired::{Annotation, Service};
 use crate::diagnostic::Span;
 use crate::document::place::place;
 use crate::node::private_link_service;
@@ -33,7 +35,10 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
             "Delete that Private Link Service, or remove the azure-pls-* annotations.",
         )),
         failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
-        failure::Cause::SubnetMissing | failure::Cause::Refused | failure::Cause::Other => None,
+        failure::Cause::SubnetMissing
+        | failure::Cause::ProbeTooLong { .. }
+        | failure::Cause::Refused
+        | failure::Cause::Other => None,
     };
     if let Some((code, help)) = own {
         let message = format!("the controller will fail: {error}");
@@ -49,6 +54,24 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, &span, message, &help))
+}
+
+/// Whether what a sync fails of is about what is there besides the Services: where nobody looked at Azure,
+/// it may go well.
+pub(super) fn depends_on_live(outcome: &Outcome) -> bool {
+    let Some(failure) = &outcome.error else { return false };
+    match failure.cause {
+        failure::Cause::SubnetMissing | failure::Cause::LinkGroupMissing => true,
+        // A frontend of IPv4 may be another Service's.
+        _ => refusal(outcome, failure).is_some_and(|it| it.code == NO_IPV4),
+    }
+}
+
+/// ARM's refusal that a failure is about. The controller's error may quote only its code; the refusal is
+/// with the write.
+fn refusal<'a>(outcome: &'a Outcome, failure: &'a Failure) -> Option<&'a ArmError> {
+    let refused = || outcome.writes.iter().rev().find_map(|it| it.answer.as_ref().err());
+    failure.arm.as_ref().or_else(refused)
 }
 
 /// The group of a Private Link Service is not there: the controller makes the load balancer, cannot list
@@ -133,10 +156,8 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
         return Cause { span: span.clone(), help: missing_subnet(subject) };
     }
-    // The controller's error may quote only ARM's code; the refusal is with the write.
     let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
-    let quoted = failure.arm.as_ref().or_else(|| refused?.answer.as_ref().err());
-    let code = quoted.map_or("", |it| it.code.as_str());
+    let code = refusal(subject.outcome, failure).map_or("", |it| it.code.as_str());
     if code == NOT_IN_SUBNET
         && let Some(cause) = other_subnet(subject)
     {
@@ -150,6 +171,12 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     let body = refused.and_then(|write| Some(write.body.as_ref()?.to_value()));
     let balancer = body.and_then(|body| serde_json::from_value::<LoadBalancer>(body).ok());
     if balancer.is_some_and(|it| refused_probe(&it).is_some()) {
+        // The controller takes 0 for a port to be probed, and Azure refuses it.
+        if let Some(zero) = probed_at_zero(service) {
+            let help =
+                "Name a port that nodes answer on, from 1 to 65535, or remove the annotation.";
+            return Cause { span: zero.value.span.clone(), help: help.to_owned() };
+        }
         let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
         let asked = service.manifest.at("/spec/allocateLoadBalancerNodePorts").is_some();
         let asked = asked.then(|| place(&service.span, "spec.allocateLoadBalancerNodePorts", None));
@@ -158,6 +185,15 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     }
     let help = "Correct what the controller's message names; it tries again by itself.";
     Cause { span: create.clone(), help: help.to_owned() }
+}
+
+/// An annotation that names 0 as the port to be probed.
+fn probed_at_zero(service: &Service) -> Option<&Annotation> {
+    let is_zero = |it: &&Annotation| it.value.parse() == Ok(0_i64);
+    let of_probes = service.annotations.iter().filter(|(key, _)| {
+        find_per_port(key).and_then(|(_, known)| known).is_some_and(|it| it.kind == Kind::Port)
+    });
+    of_probes.map(|(_, annotation)| annotation).find(is_zero)
 }
 
 /// What makes the subnet that a Service asks for.

@@ -288,7 +288,8 @@ rules! {
 
     /// The number in an annotation is no whole number, or out of its bounds: NAT addresses 1 to 8; idle
     /// timeout 4 to 100 minutes; probe interval 5 seconds or more, 2 probes or more, and less than 120
-    /// seconds in all. A bad NAT count leaves a load balancer that works, no Private Link Service, and an
+    /// seconds in all for each port that is probed. With high-availability ports the controller passes over
+    /// a port whose probe is wrong, and this is a warning: the one rule may have no probe then. A bad NAT count leaves a load balancer that works, no Private Link Service, and an
     /// empty Service status.
     ANNOTATION_OUT_OF_RANGE = "annotation-out-of-range", Error, [Desired], {
         basis: basis::VALUES,

@@ -13,13 +13,14 @@ use crate::kubernetes::service::Key;
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema;
 use crate::schema::text::Refusal;
-use effect::is_about_probes;
+use effect::{Ports, is_about_probes};
+use privlink_model::facts::Facts;
 
 /// Reports what the controller would refuse, misread or ignore in a Service's annotations.
 ///
 /// A Service that the controller leaves alone (another type, or a load balancer class) is only told
 /// so.
-pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
+pub(super) fn lint(service: &Service, facts: &Facts, problems: &mut Vec<Diagnostic>) {
     if let Some((reason, span)) = left_alone(service) {
         let first = service.annotations.iter().filter(|(key, _)| is_azures(key));
         if let Some(annotation) = first.map(|(_, annotation)| annotation).min_by_key(|a| &a.key) {
@@ -32,13 +33,15 @@ pub(super) fn lint(service: &Service, problems: &mut Vec<Diagnostic>) {
         }
         return;
     }
-    lint_each(service, problems);
-    relations::check(service, problems);
+    let ports = Ports::of(service, facts);
+    lint_each(service, ports.as_ref(), problems);
+    relations::check(service, facts, ports.as_ref(), problems);
 }
 
-/// Looks at each annotation alone.
-fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
+/// Looks at each annotation alone, and at what the controller makes of the Service's ports, where that can be told.
+fn lint_each(service: &Service, ports: Option<&Ports<'_>>, problems: &mut Vec<Diagnostic>) {
     for (key, annotation) in &service.annotations {
+        let first = problems.len();
         if let Some(known) = find(key) {
             check_value(key, known.kind, annotation, problems);
         } else if let Some((port, known)) = find_per_port(key) {
@@ -46,6 +49,9 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
         } else {
             split_key(key, annotation, problems);
             unknown(key, &annotation.key, problems);
+        }
+        if let Some(ports) = ports.filter(|it| is_about_probes(key) && !it.is_refused()) {
+            soften(ports, key, first, problems);
         }
     }
     // That a value is not text was reported; its key may be wrong all the same.
@@ -56,6 +62,23 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Where the controller takes a Service with a wrong value about probes, nothing reads the value, which is reported
+/// apart, or the one rule for all ports goes without that probe.
+fn soften(ports: &Ports<'_>, key: &str, first: usize, problems: &mut Vec<Diagnostic>) {
+    let refuses =
+        |it: &Diagnostic| [rule::ANNOTATION_OUT_OF_RANGE, UNKNOWN_PORT].contains(&it.code);
+    if !ports.reads(key) {
+        let own = problems.split_off(first);
+        problems.extend(own.into_iter().filter(|it| !refuses(it)));
+        return;
+    }
+    for problem in problems.iter_mut().skip(first).filter(|it| refuses(it)) {
+        problem.severity = Severity::Warning;
+        problem.message.push_str(": ");
+        problem.message.push_str(ports.without_it());
+    }
+}
+
 /// Reports what the controller would refuse, misread or ignore in the annotations that a document gives to Services that
 /// are made of it: those that do not hang on the Service's ports, which only its maker knows. A Gateway gives all that
 /// its Service has; others may add to what they say here, so that of theirs each is looked at alone. What is `settled` was
@@ -63,6 +86,7 @@ fn lint_each(service: &Service, problems: &mut Vec<Diagnostic>) {
 pub(super) fn lint_passed(
     maker: &Maker,
     settled: &BTreeSet<Place>,
+    facts: &Facts,
     problems: &mut Vec<Diagnostic>,
 ) {
     let hangs_on_ports = |key: &str| find_per_port(key).is_some() || is_about_probes(key);
@@ -88,9 +112,9 @@ pub(super) fn lint_passed(
             continue;
         }
         if maker.is_gateway() {
-            lint(&service, problems);
+            lint(&service, facts, problems);
         } else {
-            lint_each(&service, problems);
+            lint_each(&service, None, problems);
         }
     }
 }
@@ -333,8 +357,9 @@ rules! {
 
     /// An annotation that has no effect where it is: on a Service without a load balancer of Azure's, on
     /// the other flavour (internal, public), for a port that the Service does not have, on probes that do
-    /// not use it, beside what it does not go with, or that the controller no longer reads. For probes,
-    /// this is found by predicting without the annotation. Where the annotation that decides
+    /// not use it, with high-availability ports, whose one rule does not use it, beside what it does not go
+    /// with, or that the controller no longer reads. For rules and probes of ports, this is found by
+    /// predicting without the annotation. Where the annotation that decides
     /// (`azure-load-balancer-internal`, `azure-pls-create`) is itself wrong, nothing that follows from it
     /// is reported.
     ANNOTATION_IGNORED = "annotation-ignored", Warning, [Desired], {

@@ -100,9 +100,10 @@ impl<'a> Ground<'a> {
             );
             return None;
         }
-        let mut assumed = Vec::new();
+        let mut assumed = Assumed::default();
         if class.is_none() && !controller.makes_classes {
-            assumed.push(format!("that its class is {}'s and has no parameters", controller.name));
+            assumed
+                .missing(format!("that its class is {}'s and has no parameters", controller.name));
         }
         let of_class = match controller.parameters.1 {
             // Istio reads no parameters of a GatewayClass, but a label.
@@ -114,7 +115,7 @@ impl<'a> Ground<'a> {
         };
         let own = self.parameters_of(own, &named.key, controller, &mut assumed);
         // What Istio lays over all Services of a class may lie anywhere.
-        let is_whole = assumed.is_empty() && controller.parameters.1 != "ConfigMap";
+        let is_whole = assumed.words.is_empty() && controller.parameters.1 != "ConfigMap";
         let mut manifest = gateway.manifest.clone();
         if let Some(metadata) = manifest.get_mut("metadata").and_then(|it| it.as_object_mut()) {
             metadata.insert("namespace".to_owned(), named.key.namespace.clone().into());
@@ -136,7 +137,7 @@ impl<'a> Ground<'a> {
             }
         };
         let is_placed = service::move_to_reference(&mut made, &named.key, self.references);
-        assumed.extend(more.into_iter().filter(|_| !is_placed).map(ToOwned::to_owned));
+        assumed.words.extend(more.into_iter().filter(|_| !is_placed).map(ToOwned::to_owned));
         self.report_assumed(gateway, controller, &made, &assumed);
         let by = MadeBy {
             gateway: named.key.clone(),
@@ -155,7 +156,7 @@ impl<'a> Ground<'a> {
         reference: Option<&ParametersRef>,
         of: &Key,
         controller: &Controller,
-        assumed: &mut Vec<String>,
+        assumed: &mut Assumed,
     ) -> Option<&'a Parameters> {
         let reference = reference.filter(|it| is_read(it, controller))?;
         let namespace = reference.namespace.as_ref().unwrap_or(&of.namespace);
@@ -165,7 +166,7 @@ impl<'a> Ground<'a> {
                 && it.namespace.as_ref().is_none_or(|it| it == namespace)
         });
         if found.is_none() {
-            assumed.push(format!(
+            assumed.missing(format!(
                 "that the {} `{}`, which the input has not, says nothing of it",
                 reference.kind, reference.name
             ));
@@ -174,7 +175,7 @@ impl<'a> Ground<'a> {
     }
 
     /// What Istio lays over all Services of a class: a ConfigMap in its own namespace.
-    fn defaults_of(&self, class: &str, assumed: &mut Vec<String>) -> Option<&'a Parameters> {
+    fn defaults_of(&self, class: &str, assumed: &mut Assumed) -> Option<&'a Parameters> {
         let of_class = |it: &&&Parameters| it.of_class.as_deref() == Some(class);
         let all: Vec<&Parameters> = self.parameters.iter().filter(|it| of_class(&it)).collect();
         let is_istios = |it: &&&Parameters| {
@@ -183,7 +184,7 @@ impl<'a> Ground<'a> {
         let found = all.iter().find(is_istios).copied();
         if let Some(elsewhere) = all.first().filter(|_| found.is_none()) {
             let namespace = elsewhere.namespace.as_deref().unwrap_or_default();
-            assumed.push(format!(
+            assumed.words.push(format!(
                 "that Istio does not run in `{namespace}`, where the ConfigMap `{}` is for its class",
                 elsewhere.name.value
             ));
@@ -234,11 +235,16 @@ impl<'a> Ground<'a> {
         gateway: &Gateway,
         controller: &Controller,
         made: &serde_json::Value,
-        assumed: &[String],
+        assumed: &Assumed,
     ) {
-        if assumed.is_empty() {
+        if assumed.words.is_empty() {
             return;
         }
+        let help = if assumed.is_missing {
+            "add its GatewayClass and what that refers to to the input, or write the Service down"
+        } else {
+            "nothing is to do if that is so; if not, write the Service down as it will be"
+        };
         let text = |pointer| privlink_model::pointer::text(made, pointer);
         let service = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
         self.problems.push(
@@ -248,12 +254,29 @@ impl<'a> Ground<'a> {
                     "{} makes the Service `{service}` of the Gateway `{}`, assuming {}",
                     controller.name,
                     gateway.name.value,
-                    assumed.join(", and ")
+                    assumed.words.join(", and ")
                 ),
             )
             .at(&gateway.class.span, "")
-            .help("add its GatewayClass and what that refers to to the input, or write the Service down"),
+            .help(help),
         );
+    }
+}
+
+/// What is assumed of a Gateway.
+#[derive(Default)]
+struct Assumed {
+    /// Each in words that stand after "assuming".
+    words: Vec<String>,
+    /// Whether some of it is because documents are missing from the input.
+    is_missing: bool,
+}
+
+impl Assumed {
+    /// Adds what is assumed because a document is missing.
+    fn missing(&mut self, words: String) {
+        self.words.push(words);
+        self.is_missing = true;
     }
 }
 
@@ -342,10 +365,12 @@ rules! {
     }
 
     /// Which Service comes of a Gateway depends on what the input has not: its class, the parameters of that, where its controller
-    /// runs. What holds by default is assumed.
+    /// runs. What holds by default is assumed. Where its controller runs, no document of the input says; a private endpoint that
+    /// names the Service does.
     GATEWAY_ASSUMED = "gateway-assumed", Note, [Desired], {
         basis: basis::GATEWAY,
-        advice: "Add the GatewayClass and what it refers to to the input.",
+        advice: "Add the GatewayClass and what it refers to to the input, if they are not there; for the rest, \
+            see that it is so, or write the Service down.",
         example: Example::new(
             At::Documents,
             r#"

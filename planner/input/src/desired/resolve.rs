@@ -6,7 +6,7 @@ use super::gateway::Named;
 use super::offer::{self, Asker};
 use super::{
     Approval, Desired, EndpointApproval, Options, PrivateEndpoint, Service, Stack, Target, checks,
-    duplicates, gateway, refusal,
+    duplicates, gateway, pinned, refusal,
 };
 use crate::diagnostic::{self, Diagnostic, Place, Span, Spanned};
 use crate::document::{self, Documents, EndpointTarget, Offers};
@@ -54,8 +54,9 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
     let gateways = named.collect();
     let desired = Desired { name, stack, services, endpoints, approvals, gateways, makers };
     let Resolve { broken_names, mut diagnostics, .. } = resolve;
+    let facts = pinned(&desired, None);
     for service in desired.services.values() {
-        super::annotation::lint(service, &mut diagnostics);
+        super::annotation::lint(service, &facts, &mut diagnostics);
     }
     let made: BTreeMap<&Key, &Service> = desired
         .services
@@ -67,7 +68,7 @@ pub fn resolve(documents: Documents, options: &Options) -> (Desired, Vec<Diagnos
         .flat_map(|it| it.annotations.values().map(|annotation| &annotation.key).chain([&it.span]));
     let settled: BTreeSet<Place> = settled.map(Span::place).collect();
     for maker in &desired.makers {
-        super::annotation::lint_passed(maker, &settled, &mut diagnostics);
+        super::annotation::lint_passed(maker, &settled, &facts, &mut diagnostics);
     }
     for Named { key, gateway } in &gateways_named {
         if let Some(made) = made.get(key).filter(|it| it.span == gateway.name.span) {

@@ -271,8 +271,8 @@ impl Excerpts {
     /// The offsets of a line's start and end, without its line end.
     fn line(&self, line: usize) -> (usize, usize) {
         let mut start = self.source.line_start(line);
-        if start == 0 && self.source.text().starts_with('\u{feff}') {
-            start = '\u{feff}'.len_utf8();
+        if self.source.text().get(start..).is_some_and(|rest| rest.starts_with('\u{feff}')) {
+            start += '\u{feff}'.len_utf8();
         }
         let end = self.source.line_start(line + 1);
         let text = self.shown.get(start..end).unwrap_or_default();

@@ -208,6 +208,48 @@ items:
     assert_eq!(documents.services[0].manifest, expected);
 }
 
+/// The API server's own lists name the kind of their items once.
+#[test]
+fn items_of_a_list_of_a_kind_need_none() {
+    let text = "\
+apiVersion: v1
+kind: ServiceList
+items:
+- metadata: {name: a, namespace: b}
+  spec: {type: LoadBalancer, ports: [{port: 80}], oops: 1}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: c, namespace: b}
+  spec: {type: LoadBalancer, ports: [{port: 80}]}
+---
+apiVersion: privlink.dev/v1alpha1
+kind: EndpointApprovalList
+items:
+- metadata: {name: d}
+  spec: {service: {name: a, namespace: b}, approve: []}
+---
+apiVersion: v1
+kind: PodList
+items:
+- metadata: {name: e}
+---
+apiVersion: v1
+kind: List
+items:
+- metadata: {name: f}
+";
+    let documents = read(text);
+    let found = problems(&documents);
+    assert!(found[0].starts_with("5:51 unknown-service-field"), "{found:?}");
+    assert!(found.iter().any(|it| it.contains("skipped 1 document of other kinds: 1 Pod")));
+    let last = found.iter().filter(|it| it.contains("not-a-manifest")).collect::<Vec<_>>();
+    assert!(last.len() == 1 && last[0].starts_with("25:3"), "{found:?}");
+    assert_eq!(documents.services.len(), 2);
+    let first = &documents.services[0].manifest;
+    assert_eq!((&first["apiVersion"], &first["kind"]), (&"v1".into(), &"Service".into()));
+    assert_eq!(documents.approvals.len(), 1);
+}
+
 #[test]
 fn annotations_that_are_not_text_are_refused() {
     let text = SERVICE_TEXT

@@ -59,6 +59,55 @@ fn documents_are_cut_at_their_markers() {
     );
 }
 
+/// As where files with byte order marks were put one after another.
+#[test]
+fn a_byte_order_mark_before_a_document_is_no_part_of_it() {
+    let (a, b) = (serde_json::json!({"a": 1}), serde_json::json!({"b": 2}));
+    for text in [
+        "a: 1\n---\n\u{feff}b: 2\n",
+        "\u{feff}a: 1\r\n---\r\n\u{feff}b: 2\r\n",
+        "---\n\u{feff}a: 1\n---\n\u{feff}---\nb: 2\n",
+        "a: 1\n--- \n\n# x\n\u{feff}# comment\nb: 2\n",
+        "a: 1\n...\n\u{feff}%YAML 1.2\n---\nb: 2\n",
+        "a: 1\n---\n\u{feff}{\"b\": 2}",
+    ] {
+        let (trees, problems) = read(text);
+        assert_eq!(problems, Vec::<String>::new(), "{text:?}");
+        assert_eq!(trees, [a.clone(), b.clone()], "{text:?}");
+    }
+    // Places are as an editor shows them, and within a document there is none.
+    let (_, problems) = read("a: 1\n---\n\u{feff}b: 2\nb: 3\n---\nc: 1\n\u{feff}d: 1\nd: 2\n");
+    assert_eq!(problems[0], "4:1 duplicate-key");
+    let source = source("a: 1\n---\n\u{feff}b: 2\n");
+    let root = documents(&source).filter_map(|document| document.root).nth(1).unwrap();
+    assert_eq!(root.entries()[0].key_range.span(&source).place().to_string(), "a.yaml:3:1");
+}
+
+/// As `kubectl get -o json` prints them when it is asked more than once, or `jq` does.
+#[test]
+fn objects_of_json_may_follow_each_other() {
+    let (a, b) = (serde_json::json!({"a": {"x": "}{"}}), serde_json::json!({"b": [2]}));
+    let a_text = r#"{"a": {"x": "}{"}}"#;
+    for text in [
+        format!("{a_text}\n{{\"b\": [2]}}\n"),
+        format!("{a_text}{{\"b\": [2]}}"),
+        format!("\u{feff}\n {a_text}\n\n {{\n  \"b\": [\n2]\n}}\n---\n"),
+        format!("{a_text} \n---\n{{b: [2]}}\n"),
+    ] {
+        let (trees, problems) = read(&text);
+        assert_eq!(problems, Vec::<String>::new(), "{text:?}");
+        assert_eq!(trees, [a.clone(), b.clone()], "{text:?}");
+    }
+    // Places are the file's; what is wrong with one object hides nothing of those before.
+    let (trees, problems) = read("{\"a\": 1}\n{\"b\": 1,\n \"b\": 2}\n{\"c\": [}\n");
+    assert_eq!(trees.len(), 2, "{trees:?}");
+    assert_eq!(problems[0], "3:2 duplicate-key");
+    assert!(problems[1].starts_with("4:") && problems[1].ends_with("yaml-syntax"), "{problems:?}");
+    // A mapping of YAML that something else follows stays one document.
+    let (trees, problems) = read("{a: 1}\n{b: 2}\n");
+    assert!(trees.is_empty() && problems.len() == 1, "{trees:?} {problems:?}");
+}
+
 #[test]
 fn a_syntax_error_hides_nothing_of_other_documents() {
     let (trees, problems) = read("a: [1\n---\nb: 2\nb: 3\n---\nc: {d\n");

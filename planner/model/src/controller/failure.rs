@@ -14,6 +14,13 @@ pub enum Cause {
     LinkGroupMissing,
     /// A subnet that the Service asks for is not there.
     SubnetMissing,
+    /// The probes of a port take too long together.
+    ProbeTooLong {
+        /// Seconds between them.
+        interval: i32,
+        /// How many there are.
+        count: i32,
+    },
     /// ARM refused a request.
     Refused,
     /// Something else.

@@ -9,7 +9,7 @@ use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::{Number, Service, ServicePort};
 use crate::unknown;
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::name::{self, IsIpv6};
 use super::value::{get, int32, is_local, is_true, parse_int32, same};
 use crate::annotation;
@@ -175,7 +175,8 @@ fn interval_and_count(service: &Service, port: &str) -> Result<(i32, i32), Failu
     )?;
     let (interval, count) = (interval.unwrap_or(DEFAULT_INTERVAL), count.unwrap_or(DEFAULT_COUNT));
     if interval.wrapping_mul(count) >= 120 {
-        return Err(Failure::new(
+        return Err(Failure::about(
+            Cause::ProbeTooLong { interval, count },
             "total probe should be less than 120, please adjust interval and number of probe accordingly",
         ));
     }
@@ -290,16 +291,4 @@ fn keep_shared(
     if may_go && rules.iter().any(|rule| !owns(service, &rule_name(rule.id()))) {
         wanted.push(shared(facts));
     }
-}
-/// The probes of a Service on a cluster of which nothing is known; nothing if the controller would refuse it.
-pub fn probes(service: &Service) -> Option<Vec<Arc<Probe>>> {
-    let facts = Facts::default();
-    let of_all = of_all_ports(&facts, service, false).ok()?;
-    let mut probes: Vec<Arc<Probe>> = of_all.iter().cloned().collect();
-    for port in &service.ports {
-        let name = format!("{}-{}", port.protocol, port.port);
-        let own = of_port(&facts, service, port, &name, of_all.is_some(), false).ok()?;
-        probes.extend(own);
-    }
-    Some(probes)
 }

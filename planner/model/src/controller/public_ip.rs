@@ -1,6 +1,6 @@
 //! Public IPs (`ensurePublicIPExists`, `reconcilePublicIPs`).
 
-pub(super) mod asked;
+pub(crate) mod asked;
 mod tag;
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::arm::resource::{
     LoadBalancer, PublicIpAddress, PublicIpAddressProperties, Reference, Sku,
 };
 use crate::evidence::Evidence;
-use crate::facts::LoadBalancerSku;
+use crate::facts::{Facts, LoadBalancerSku};
 use crate::kubernetes::service::Service;
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -54,13 +54,18 @@ fn ownership(service: &Service, address: &PublicIpAddress, cluster: &str) -> (bo
     (selected, false)
 }
 
+/// The group of a Service's public IPs (`getPublicIPAddressResourceGroup`).
+pub(crate) fn group(facts: &Facts, service: &Service) -> String {
+    let annotated = get(service, annotation::RESOURCE_GROUP).map(str::trim);
+    annotated
+        .filter(|group| !group.is_empty())
+        .map_or_else(|| facts.controller_resource_group(), ToOwned::to_owned)
+}
+
 impl Cloud<'_, '_> {
-    /// The group of a Service's public IPs (`getPublicIPAddressResourceGroup`).
+    /// The group of a Service's public IPs, see [`group`].
     pub(crate) fn public_ip_group(&self, service: &Service) -> String {
-        let annotated = get(service, annotation::RESOURCE_GROUP).map(str::trim);
-        annotated
-            .filter(|group| !group.is_empty())
-            .map_or_else(|| self.facts.controller_resource_group(), ToOwned::to_owned)
+        group(self.facts, service)
     }
 
     /// A public IP by its name; what the cache does not have is looked for once more.

@@ -12,7 +12,7 @@ use crate::pointer::{At, text};
 use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::probe::{self, owns};
-use super::value::{int32, is_internal_in_rules, is_true, same};
+use super::value::{families, int32, is_internal_in_rules, is_true, same};
 use crate::annotation;
 
 /// Where the rules of one family go.
@@ -28,10 +28,40 @@ pub(crate) struct Target<'a> {
 }
 
 /// Rules and probes a Service wants.
-#[derive(Default)]
-pub(crate) struct Wanted {
-    pub(crate) rules: Vec<Arc<Rule>>,
-    pub(crate) probes: Vec<Arc<Probe>>,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The rules.
+    pub rules: Vec<Arc<Rule>>,
+    /// The probes.
+    pub probes: Vec<Arc<Probe>>,
+    /// Whether one rule serves all ports (high-availability ports).
+    pub one_for_all: bool,
+    /// Whether one probe serves all ports that name no port to be probed: that of Local, or the shared one.
+    pub one_probe: bool,
+    /// Errors about probes that the controller passes over, because one rule for all ports needs one probe
+    /// only. With none it goes without.
+    pub passed_over: Vec<Failure>,
+}
+
+/// The rules and probes of all families of a Service, on a load balancer of which nothing is known.
+///
+/// # Errors
+/// The controller would refuse the Service.
+pub fn rules_and_probes(facts: &Facts, service: &Service) -> Result<Wanted, Failure> {
+    let (ipv4, ipv6) = families(service);
+    let mut all = Wanted::default();
+    for ipv6 in [(ipv4, false), (ipv6, true)].into_iter().filter_map(|(has, it)| has.then_some(it))
+    {
+        let pool = name::cluster_pool(facts, ipv6);
+        let target = Target { balancer: "", frontend: "", pool: &pool, ipv6 };
+        let own = wanted(facts, service, &target)?;
+        all.one_for_all |= own.one_for_all;
+        all.one_probe |= own.one_probe;
+        all.rules.extend(own.rules);
+        all.probes.extend(own.probes);
+        all.passed_over.extend(own.passed_over);
+    }
+    Ok(all)
 }
 
 /// The rules and probes of one family.
@@ -47,7 +77,7 @@ pub(crate) fn wanted(
     if high_availability {
         return one_for_all(facts, service, target, all_ports);
     }
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { one_probe: all_ports.is_some(), ..Wanted::default() };
     let mut added = false;
     let is_shared = facts.is_probe_shared() && !super::value::is_local(service);
     for port in &service.ports {
@@ -102,9 +132,15 @@ fn one_for_all(
     let mut properties = properties(facts, service, target, None)
         .map_err(|failure| failure.within("error generate lb rule for ha mod loadbalancer. err"))?;
     properties.enable_tcp_reset = Some(!is_true(service, annotation::DISABLE_TCP_RESET));
+    let mut passed_over = Vec::new();
+    let one_probe = all_ports.is_some();
     let of_ports = || {
         service.ports.iter().find_map(|port| {
-            probe::of_port(facts, service, port, &rule_name, false, false).ok().flatten()
+            let own = probe::of_port(facts, service, port, &rule_name, false, false);
+            own.unwrap_or_else(|failure| {
+                passed_over.push(failure);
+                None
+            })
         })
     };
     let mut probes = Vec::new();
@@ -112,7 +148,8 @@ fn one_for_all(
         properties.probe = Some(probe_reference(facts, target, probe.name()));
         probes.push(probe);
     }
-    Ok(Wanted { rules: vec![rule(rule_name, properties)], probes })
+    let rules = vec![rule(rule_name, properties)];
+    Ok(Wanted { rules, probes, one_for_all: true, one_probe, passed_over })
 }
 
 fn rule(name: String, properties: RuleProperties) -> Arc<Rule> {

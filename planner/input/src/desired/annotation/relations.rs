@@ -1,26 +1,35 @@
 //! What must hold between the annotations and fields of one Service.
 
 pub(crate) mod private_link;
+mod probes;
 
 use std::net::IpAddr;
 
-use super::effect::{Probes, is_about_probes};
+use super::effect::Ports;
 use super::meant;
-use crate::annotation::{PREFIX, Scope, bad_cidr, find, find_per_port, is_true, keys, short};
+use crate::annotation::{Scope, bad_cidr, find, is_true, keys, short};
 use crate::desired::{Annotation, Service};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::rule::{self, At, Example, Severity, basis, rules};
 use crate::schema::Text;
-use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6};
+use privlink_model::annotation::{CONFIGURATIONS, PIP_NAME, PIP_NAME_IPV6, PIP_PREFIX_ID_IPV6};
+use privlink_model::facts::{Fact, Facts, LoadBalancerSku, Origin};
 
 /// Reports what does not hold between the annotations and fields of a Service of type LoadBalancer.
-pub(super) fn check(service: &Service, problems: &mut Vec<Diagnostic>) {
+pub(super) fn check(
+    service: &Service,
+    facts: &Facts,
+    ports: Option<&Ports<'_>>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let reading = Reading::of(service);
-    scopes(service, reading, problems);
+    scopes(service, facts, reading, problems);
     load_balancer_ip(service, problems);
     addresses_asked_for(service, reading, problems);
     source_ranges(service, problems);
-    probes(service, problems);
+    if let Some(ports) = ports {
+        probes::check(service, ports, problems);
+    }
     sctp(service, problems);
     private_link::check(service, reading, problems);
 }
@@ -75,13 +84,47 @@ fn clashes(service: &Service, key: &str) -> bool {
     names_balancer && [PIP_NAME, PIP_NAME_IPV6].contains(&key)
 }
 
+/// Why an annotation of one IP family is not read, if the Service is of the other alone
+/// (`getServiceLoadBalancerIP`, `getServicePIPName`). Of several load balancers the controller chooses by the
+/// addresses of both.
+fn other_family(service: &Service, facts: &Facts, key: &str) -> Option<&'static str> {
+    let is_address = key == keys::IPV4 || key == keys::IPV6;
+    if is_address && facts.has_several_load_balancers() {
+        return None;
+    }
+    match (key, only_family(service, facts)?) {
+        (keys::IPV6 | PIP_NAME_IPV6 | PIP_PREFIX_ID_IPV6, "IPv4") => {
+            Some("the Service has no IPv6 frontend")
+        }
+        (keys::IPV4, "IPv6") => Some("the Service has no IPv4 frontend"),
+        _ => None,
+    }
+}
+
+/// The only IP family that a Service has, where that can be told: the cluster has one, or the Service asks for one.
+fn only_family<'a>(service: &'a Service, facts: &'a Facts) -> Option<&'a str> {
+    let pinned = facts.source(Fact::IpFamilies) == Origin::Pinned;
+    let of_cluster = facts.ip_families.as_slice();
+    if let ([only], true) = (of_cluster, pinned) {
+        return Some(only);
+    }
+    let policy = service.spec.ip_family_policy.as_ref().map(|it| it.value.as_str());
+    match (service.spec.ip_families.as_slice(), policy) {
+        ([only], None | Some("SingleStack")) => Some(&only.value),
+        ([], Some("SingleStack")) => of_cluster.first().filter(|_| pinned).map(String::as_str),
+        _ => None,
+    }
+}
+
 /// Annotations where they are not read.
-fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
+fn scopes(service: &Service, facts: &Facts, reading: Reading, problems: &mut Vec<Diagnostic>) {
     let mut settings: Vec<(&str, &Annotation)> = Vec::new();
     for (key, annotation) in &service.annotations {
         let Some(known) = find(key) else { continue };
+        let other_family = other_family(service, facts, key);
         let reason = match known.scope {
-            Scope::Any => continue,
+            Scope::Any if other_family.is_none() => continue,
+            Scope::Any => other_family.unwrap_or_default(),
             Scope::PrivateLink => {
                 settings.push((key, annotation));
                 continue;
@@ -90,7 +133,9 @@ fn scopes(service: &Service, reading: Reading, problems: &mut Vec<Diagnostic>) {
             Scope::Public if clashes(service, key) => continue,
             Scope::Internal if !reading.internal => "it is read on internal load balancers only",
             Scope::Public if reading.internal => "it is read on public load balancers only",
-            Scope::Internal | Scope::Public => continue,
+            Scope::Internal | Scope::Public if other_family.is_none() => continue,
+            Scope::Internal | Scope::Public => other_family.unwrap_or_default(),
+            Scope::Basic if facts.load_balancer_sku == LoadBalancerSku::Basic => continue,
             Scope::Basic => "it is read with Basic load balancers only, which Azure retired",
             Scope::Nowhere => "the controller no longer reads it",
         };
@@ -215,85 +260,6 @@ fn source_ranges(service: &Service, problems: &mut Vec<Diagnostic>) {
                 .help("move all ranges to one of the two"),
             );
         }
-    }
-}
-
-fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
-    probe_time(service, problems);
-    let about: Vec<_> =
-        service.annotations.iter().filter(|(key, _)| is_about_probes(key)).collect();
-    if about.is_empty() {
-        return;
-    }
-    let Some(probes) = Probes::of(service) else { return };
-    for (key, annotation) in about {
-        // Keys of ports that are not there, and keys that are not known, were reported.
-        let is_known = match find_per_port(key) {
-            Some((port, known)) => known.is_some() && has_port(service, port),
-            None => find(key).is_some(),
-        };
-        if is_known && !probes.reads(key) {
-            problems.push(not_read(service, key, annotation));
-        }
-    }
-}
-
-fn has_port(service: &Service, port: &str) -> bool {
-    let mut ports = service.spec.ports.iter().filter_map(|it| it.port.as_ref());
-    ports.any(|it| it.value.to_string() == port)
-}
-
-/// An annotation about probes that no probe hangs on. With externalTrafficPolicy Local one HTTP probe
-/// asks the health check node port, but for ports that name a probe's port of their own (106, 107, 122).
-fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic {
-    let local = service.spec.external_traffic_policy.as_ref().filter(|it| it.value == "Local");
-    let ignored = |message: String| Diagnostic::new(rule::ANNOTATION_IGNORED, message);
-    let key = short(key);
-    if let Some(local) = local {
-        return ignored(format!("`{key}` has no effect with externalTrafficPolicy Local"))
-            .at(&annotation.key, "the health check node port is probed instead")
-            .at(&local.span, "because of this")
-            .help("remove it, use the policy Cluster, or name the port that is probed with port_<port>_health-probe_port");
-    }
-    if key.ends_with("path") {
-        // The path is ignored for TCP (112).
-        let own = match find_per_port(&annotation_key(key)) {
-            Some((port, _)) => format!("{PREFIX}port_{port}_health-probe_protocol"),
-            None => keys::PROBE_PROTOCOL.to_owned(),
-        };
-        return ignored(format!("`{key}` has no effect on TCP probes"))
-            .at(&annotation.key, "no port is probed by HTTP, or each has a path of its own")
-            .help(format!("add {own}: \"Http\", or remove it"));
-    }
-    ignored(format!("`{key}` has no effect"))
-        .at(&annotation.key, "no probe of the Service depends on it")
-        .help("remove it: ports say their own, or are not probed")
-}
-
-fn annotation_key(short: &str) -> String {
-    format!("{PREFIX}{short}")
-}
-
-/// Interval times number of probes stays below 120 (116).
-fn probe_time(service: &Service, problems: &mut Vec<Diagnostic>) {
-    let number = |key: &str, default: i64| {
-        let text = service.annotation(key);
-        text.map_or(Some(default), |text| text.trim().parse().ok())
-    };
-    if let (Some(interval), Some(count)) =
-        (number(keys::PROBE_INTERVAL, 5), number(keys::PROBE_COUNT, 2))
-        && interval.saturating_mul(count) >= 120
-    {
-        let place = service.annotation(keys::PROBE_INTERVAL);
-        let place = place.or_else(|| service.annotation(keys::PROBE_COUNT));
-        let message =
-            format!("{count} probes at intervals of {interval} seconds take 120 seconds or more");
-        let diagnostic = Diagnostic::new(rule::ANNOTATION_OUT_OF_RANGE, message)
-            .help("lower the interval or the number of probes: the product must be below 120");
-        problems.push(match place {
-            Some(place) => diagnostic.at(&place.span, "the controller refuses this"),
-            None => diagnostic,
-        });
     }
 }
 

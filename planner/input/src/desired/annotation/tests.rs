@@ -159,6 +159,111 @@ fn probes_are_checked() {
     check(&[(port, "https")], &["unknown-port"]);
 }
 
+/// The severities and codes of the problems of a Service, on a cluster with pinned facts.
+fn severities(facts: &str, annotations: &[(&str, &str)], spec: &str) -> Vec<String> {
+    let key = |key: &str| format!("{PREFIX}{key}");
+    let annotations: Vec<_> =
+        annotations.iter().map(|(name, value)| format!("{}: {value:?}", key(name))).collect();
+    let text = format!(
+        "apiVersion: privlink.dev/v1alpha1\nkind: Stack\nmetadata: {{name: shop}}\nspec: {{subscription: {GUID}, \
+         resourceGroup: rg, cluster: aks, facts: {{{facts}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, \
+         namespace: default, annotations: {{{}}}}}\nspec: {spec}\n",
+        annotations.join(", ")
+    );
+    let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
+    problems.iter().map(|it| format!("{:?} {}", it.severity, it.code)).collect()
+}
+
+/// The controller computes the time of each port that it probes, from the port's own values first.
+#[test]
+fn probes_take_too_long_only_where_a_port_is_probed_so() {
+    let interval = ("azure-load-balancer-health-probe-interval", "60");
+    let own = |value| ("port_80_health-probe_interval", value);
+    let ignored = "Warning annotation-ignored".to_owned();
+    let refused = "Error annotation-out-of-range".to_owned();
+    let udp = "{type: LoadBalancer, ports: [{name: dns, port: 80, protocol: UDP}]}";
+    let two = "{type: LoadBalancer, ports: [{name: a, port: 80}, {name: b, port: 81}]}";
+    let local = "{type: LoadBalancer, externalTrafficPolicy: Local, ports: [{name: a, port: 80}]}";
+    for (facts, annotations, spec, expected) in [
+        ("", vec![interval], SPEC, vec![refused.clone()]),
+        ("", vec![own("60")], SPEC, vec![refused.clone()]),
+        ("", vec![interval, own("5")], SPEC, vec![ignored.clone()]),
+        ("", vec![interval, own("5")], two, vec![refused.clone()]),
+        ("", vec![interval], udp, vec![ignored.clone()]),
+        ("", vec![interval, ("port_80_no_probe_rule", "true")], SPEC, vec![ignored.clone()]),
+        ("healthProbeMode: shared", vec![interval], SPEC, vec![]),
+        ("healthProbeMode: shared", vec![interval], local, vec![refused.clone()]),
+    ] {
+        let annotations = [vec![("azure-load-balancer-internal", "true")], annotations].concat();
+        assert_eq!(severities(facts, &annotations, spec), expected, "{facts} {annotations:?}");
+    }
+}
+
+#[test]
+fn what_basic_load_balancers_read_is_no_mistake_with_them() {
+    let mode = [INTERNAL, ("azure-load-balancer-mode", "pool1")];
+    assert_eq!(severities("loadBalancerSku: basic", &mode, SPEC), [""; 0]);
+    for facts in ["", "loadBalancerSku: standard"] {
+        assert_eq!(severities(facts, &mode, SPEC), ["Warning annotation-ignored"]);
+    }
+}
+
+#[test]
+fn addresses_of_a_family_that_the_service_has_not_are_told() {
+    let six = ("azure-load-balancer-ipv6", "fd00::5");
+    let four = ("azure-load-balancer-ipv4", "10.0.0.5");
+    let named = ("azure-pip-name-ipv6", "mine");
+    let ignored = ["Warning annotation-ignored"].as_slice();
+    let none: &[&str] = &[];
+    let of = |fields: &str| SPEC.replacen('{', &format!("{{{fields}, "), 1);
+    let two = "ipFamilies: [IPv4, IPv6]";
+    let several = "loadBalancers: [{name: kubernetes}, {name: two}]";
+    for (facts, annotations, spec, expected) in [
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv4]"), ignored),
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv4], ipFamilyPolicy: SingleStack"), ignored),
+        ("", vec![INTERNAL, four], of("ipFamilies: [IPv6]"), ignored),
+        ("", vec![named], of("ipFamilies: [IPv4]"), ignored),
+        ("ipFamilies: [IPv4]", vec![INTERNAL, six], SPEC.to_owned(), ignored),
+        (two, vec![INTERNAL, six], of("ipFamilyPolicy: SingleStack"), ignored),
+        (two, vec![INTERNAL, six], of("ipFamilyPolicy: PreferDualStack"), none),
+        // Which family a cluster has first is not known here.
+        ("", vec![INTERNAL, six], SPEC.to_owned(), none),
+        ("", vec![INTERNAL, six], of("ipFamilies: [IPv6]"), none),
+        (several, vec![INTERNAL, six], of("ipFamilies: [IPv4]"), none),
+    ] {
+        assert_eq!(severities(facts, &annotations, &spec), expected, "{facts} {spec}");
+    }
+}
+
+#[test]
+fn values_that_no_port_reads_are_no_errors() {
+    let ignored = ["Warning annotation-ignored"];
+    let own = ("port_80_health-probe_interval", "5");
+    for value in ["3", "abc"] {
+        let of_all = ("azure-load-balancer-health-probe-interval", value);
+        assert_eq!(severities("", &[INTERNAL, of_all, own], SPEC), ignored);
+        assert_eq!(severities("", &[INTERNAL, of_all], SPEC), ["Error annotation-out-of-range"]);
+    }
+    let off = ("port_80_no_probe_rule", "true");
+    assert_eq!(
+        severities("", &[INTERNAL, off, ("port_80_health-probe_port", "none")], SPEC),
+        ignored
+    );
+}
+
+/// With one rule for all ports the controller passes over what is wrong with a port's probe.
+#[test]
+fn one_rule_for_all_ports_goes_without_a_probe_that_is_wrong() {
+    let all = ("azure-load-balancer-enable-high-availability-ports", "true");
+    for value in ["3", "60"] {
+        let wrong = ("azure-load-balancer-health-probe-interval", value);
+        let found = severities("", &[INTERNAL, all, wrong], SPEC);
+        assert_eq!(found, ["Warning annotation-out-of-range"], "{value}");
+    }
+    let port = ("port_80_health-probe_port", "none");
+    assert_eq!(severities("", &[INTERNAL, all, port], SPEC), ["Warning unknown-port"]);
+}
+
 /// What is said of a Service's text.
 fn said(text: &str) -> Vec<String> {
     let (_, problems) = resolve(parse(&Source::new("a.yaml", text).unwrap()), &Options::default());
@@ -188,6 +293,59 @@ fn a_port_with_a_probe_port_is_probed_under_local_too() {
     // With the PROXY protocol, Local is probed like Cluster.
     let proxied = [INTERNAL, CREATE, ("azure-pls-proxy-protocol", "true"), path, protocol];
     check_spec(&proxied, local, &[]);
+}
+
+/// One rule serves all ports, with the probe of the first port that has one.
+#[test]
+fn what_one_rule_for_all_ports_does_not_read_is_told() {
+    let all = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let two = "{type: LoadBalancer, ports: [{name: a, port: 443}, {name: b, port: 80}]}";
+    let local = two.replace("ports:", "externalTrafficPolicy: Local, ports:");
+    let first_udp = two.replace("port: 443", "port: 443, protocol: UDP");
+    let path = ("port_80_health-probe_request-path", "/x");
+    let http = ("port_80_health-probe_protocol", "http");
+    for (annotation, spec, ignored) in [
+        (("azure-disable-load-balancer-floating-ip", "true"), two, 1),
+        (("port_443_no_lb_rule", "true"), two, 1),
+        (("port_443_no_probe_rule", "true"), two, 1),
+        (("port_443_health-probe_protocol", "http"), two, 0),
+        (http, two, 1),
+        (http, &first_udp, 0),
+        (("port_80_health-probe_port", "9000"), &local, 1),
+    ] {
+        let with = severities("", &[INTERNAL, all, annotation], spec);
+        assert_eq!(with, vec!["Warning annotation-ignored"; ignored], "{annotation:?} {spec}");
+    }
+    assert_eq!(severities("", &[INTERNAL, all, path, http], &first_udp), [""; 0]);
+    // Without high-availability ports, all of them are read.
+    let each = [INTERNAL, path, http, ("azure-disable-load-balancer-floating-ip", "true")];
+    assert_eq!(severities("", &each, two), [""; 0]);
+    assert_eq!(severities("", &[INTERNAL, ("port_443_no_probe_rule", "true")], two), [""; 0]);
+}
+
+/// Such a probe asks by TCP unless another protocol is given: that, not Local, makes its path ineffective.
+#[test]
+fn a_path_for_a_probe_port_under_local_wants_a_protocol() {
+    let with =
+        |annotations: &str| {
+            let text = manifest(annotations);
+            said(&text.replace(
+                "type: LoadBalancer,",
+                "type: LoadBalancer, externalTrafficPolicy: Local,",
+            ))
+        };
+    let prefix = "    service.beta.kubernetes.io/";
+    let port = format!("{prefix}port_80_health-probe_port: \"15021\"\n");
+    let path = format!("{prefix}port_80_health-probe_request-path: /ready\n");
+    let found = with(&format!("{port}{path}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("on TCP probes"), "{found:?}");
+    assert!(found[0].contains("port_80_health-probe_protocol: \"Http\""), "{found:?}");
+    let of_all = format!("{prefix}azure-load-balancer-health-probe-request-path: /ready\n");
+    let found = with(&format!("{of_all}{port}"));
+    assert!(found.len() == 1 && found[0].contains("on TCP probes"), "{found:?}");
+    let found = with(&path);
+    assert!(found.len() == 1 && found[0].contains("externalTrafficPolicy Local"), "{found:?}");
 }
 
 #[test]

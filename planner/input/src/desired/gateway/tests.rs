@@ -96,6 +96,21 @@ fn an_envoy_proxy_gives_annotations_and_says_where_they_stand() {
     );
 }
 
+/// Documents are asked for only where they are missing.
+#[test]
+fn what_is_assumed_though_all_documents_are_there_asks_for_none() {
+    let text = gateway("public", &[(INTERNAL, "\"true\"")]);
+    let help = |text: &str| {
+        let documents = parse(&Source::new("a.yaml", text).unwrap());
+        let (_, problems) = resolve(documents, &Options::default());
+        let mut found = problems.into_iter().filter(|it| it.code == super::GATEWAY_ASSUMED);
+        found.next().unwrap().help.unwrap()
+    };
+    let class = CLASS.split("  parametersRef").next().unwrap();
+    assert!(help(&format!("{text}{class}")).starts_with("nothing is to do"));
+    assert!(help(&format!("{text}{CLASS}")).starts_with("add its GatewayClass"));
+}
+
 #[test]
 fn where_envoy_gateway_runs_a_reference_says() {
     let text = gateway("public", &[(INTERNAL, "\"true\""), (LINK, "\"true\"")]);

@@ -69,7 +69,7 @@ pub(crate) fn names(service: &Service) -> [&str; 2] {
 }
 
 /// What may be asked for as a public address (`validatePublicIPCandidate`).
-pub(super) fn check_public(address: &str) -> Result<(), Failure> {
+pub(crate) fn check_public(address: &str) -> Result<(), Failure> {
     let quoted = quote(address);
     let Ok(parsed) = address.parse::<IpAddr>() else {
         return Err(Failure::new(format!("{INVALID} {quoted}")));

@@ -23,6 +23,7 @@ pub(super) fn check(object: &Value, causes: &mut Vec<Cause>) {
     }
     name::check_labels(object.at("/metadata/labels"), "metadata.labels", causes);
     annotations(object, causes);
+    owners(object, causes);
     for (index, finalizer) in list(object, "/metadata/finalizers").iter().enumerate() {
         let finalizer = finalizer.as_str().unwrap_or_default();
         for why in name::qualified(finalizer) {
@@ -32,6 +33,45 @@ pub(super) fn check(object: &Value, causes: &mut Vec<Cause>) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             let field = format!("metadata.finalizers[{index}]");
             causes.push(Cause::invalid(field, &finalizer.into(), why));
+        }
+    }
+}
+
+/// Who owns it (`ValidateOwnerReferences`): each reference says all of its four fields, an Event owns nothing, and
+/// one owner at most is the controller. Fields are named without the number of their reference.
+fn owners(object: &Value, causes: &mut Vec<Cause>) {
+    const FIELD: &str = "metadata.ownerReferences";
+    let mut controllers = Vec::new();
+    for owner in list(object, "/metadata/ownerReferences") {
+        let [version, kind, name, uid] =
+            ["/apiVersion", "/kind", "/name", "/uid"].map(|field| text(owner, field));
+        let number = version.rsplit('/').next().unwrap_or_default();
+        for (field, value, given, what) in [
+            ("apiVersion", version, number, "version"),
+            ("kind", kind, kind, "kind"),
+            ("name", name, name, "name"),
+            ("uid", uid, uid, "uid"),
+        ] {
+            if given.is_empty() {
+                let why = format!("{what} must not be empty");
+                causes.push(Cause::invalid(format!("{FIELD}.{field}"), &value.into(), &why));
+            }
+        }
+        if (version, kind) == ("v1", "Event") {
+            let why = "/v1, Kind=Event is disallowed from being an owner";
+            causes.push(Cause::invalid(FIELD, owner, why));
+        }
+        if owner.at("/controller") == Some(&Value::Bool(true)) {
+            controllers.push(format!("{kind}/{name}"));
+        }
+    }
+    if let [first, others @ ..] = controllers.as_slice() {
+        for other in others {
+            let why = format!(
+                "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {other}"
+            );
+            let all = object.at("/metadata/ownerReferences").unwrap_or(&Value::Null);
+            causes.push(Cause::invalid(FIELD, all, &why));
         }
     }
 }

@@ -111,6 +111,33 @@ fn what_is_refused_is_told_in_the_api_servers_words() {
         with("/metadata/annotations", json!({"x/y/z": "1"})),
         "metadata.annotations: Invalid value: \"x/y/z\": a qualified name must consist of alphanumeric",
     );
+    let owner = |name: &str| json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": "u", "controller": true});
+    let without = |field: &str| {
+        let mut owner = owner("a");
+        owner.as_object_mut().unwrap().remove(field);
+        with("/metadata/ownerReferences", json!([owner]))
+    };
+    for (field, why) in [
+        ("uid", "uid must not be empty"),
+        ("name", "name must not be empty"),
+        ("kind", "kind must not be empty"),
+        ("apiVersion", "version must not be empty"),
+    ] {
+        let expected = format!("metadata.ownerReferences.{field}: Invalid value: \"\": {why}");
+        check(without(field), &expected);
+    }
+    check(
+        with(
+            "/metadata/ownerReferences",
+            json!([{"apiVersion": "v1", "kind": "Event", "name": "a", "uid": "u"}]),
+        ),
+        "metadata.ownerReferences: Invalid value: ",
+    );
+    check(
+        with("/metadata/ownerReferences", json!([owner("a"), owner("b")])),
+        "metadata.ownerReferences: Invalid value: ",
+    );
+    assert_eq!(refused(with("/metadata/ownerReferences", json!([owner("a")])), None), [""; 0]);
     check(
         with("/spec/healthCheckNodePort", json!(31_000)),
         "spec.healthCheckNodePort: Invalid value: 31000: may only be set when `type` is 'LoadBalancer' and \

@@ -132,7 +132,7 @@ fn a_gateway_of_another_class_leaves_its_consumers_with_the_old_service() {
         assert_eq!(plan.summary.consumers_disconnected, 0);
         let found = of(&plan, "consumers-stay");
         assert_eq!(found.len(), 1, "{:#?}", plan.findings);
-        let said = "leaves Service default/edge-approuting-istio as it is: 1 consumer of link-of-edge stays with that";
+        let said = "leaves Service default/edge-approuting-istio in place: 1 consumer of link-of-edge stays connected through the old one";
         assert!(found[0].message.contains(said), "{:?}", found[0]);
         assert!(found[0].place.as_ref().unwrap().starts_with("after.yaml:"), "{:?}", found[0]);
     }

@@ -201,6 +201,58 @@ fn ranges_that_shut_the_nat_addresses_out_are_found() {
 }
 
 #[test]
+fn ranges_count_as_their_union_where_packets_arrive() {
+    let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
+    let off = ("azure-disable-load-balancer-floating-ip", "true");
+    let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
+    let code = "nat-addresses-shut-out";
+    let halves = "loadBalancerSourceRanges: [10.242.0.0/25, 10.242.0.128/25]";
+    let found = findings(&[], &web(&[LINK, subnet], halves));
+    assert!(!has(&found, code), "{found:#?}");
+    let half = findings(&[], &web(&[LINK, subnet], "loadBalancerSourceRanges: [10.242.0.0/25]"));
+    assert!(first(&half, code).message.contains("some of its NAT addresses"), "{half:#?}");
+    // kube-proxy has ranges for each family, and looks at them for the load balancer's address only.
+    let other = findings(&[], &web(&[LINK, subnet], "loadBalancerSourceRanges: ['fd00::/8']"));
+    assert!(!has(&other, code), "{other:#?}");
+    let found =
+        findings(&[], &web(&[LINK, subnet, off], "loadBalancerSourceRanges: [10.1.0.0/24]"));
+    assert!(!has(&found, code), "{found:#?}");
+    // The security group sees nodes and node ports then.
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24");
+    let found = findings(&[], &web(&[LINK, subnet, off, ranges, deny], ""));
+    let it = first(&found, code);
+    assert!(it.message.contains("k8s-azure-lb_deny-all_IPv4 denies them"), "{it:?}");
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24,10.242.0.0/24");
+    let found = findings(&[], &web(&[LINK, subnet, off, ranges, deny], ""));
+    assert!(!has(&found, code), "{found:#?}");
+}
+
+#[test]
+fn a_rule_that_denies_probes_is_found() {
+    let rule = |from: &str, priority: u32, access: &str| {
+        json!({"name": format!("{access}-{priority}").to_lowercase(), "properties": {
+            "protocol": "*", "sourcePortRange": "*", "destinationPortRange": "*",
+            "sourceAddressPrefix": from, "destinationAddressPrefix": "10.240.0.0/16",
+            "access": access, "priority": priority, "direction": "Inbound"}})
+    };
+    let with = |rules: &[Value]| {
+        findings_after(&web(&[], ""), &web(&[], ""), |resources| {
+            let is_group = |it: &&mut Value| it["name"] == "aks-agentpool-nsg";
+            let group = resources.iter_mut().find(is_group).unwrap();
+            group["properties"]["securityRules"].as_array_mut().unwrap().extend_from_slice(rules);
+        })
+    };
+    let deny = rule("AzureLoadBalancer", 100, "Deny");
+    let found = with(std::slice::from_ref(&deny));
+    let it = first(&found, "probes-denied");
+    assert!(it.message.contains("deny-100") && it.message.contains("every node"), "{it:?}");
+    let found = with(&[deny, rule("AzureLoadBalancer", 99, "Allow")]);
+    assert!(!has(&found, "probes-denied"), "{found:#?}");
+    let found = with(&[rule("10.1.0.0/16", 100, "Deny")]);
+    assert!(!has(&found, "probes-denied"), "{found:#?}");
+}
+
+#[test]
 fn another_nat_subnet_is_a_thing_that_cannot_change() {
     let before = web(&[LINK, ("azure-pls-ip-configuration-subnet", "pls-subnet")], "");
     let found = findings(&before, &web(&[LINK], ""));

@@ -6,6 +6,7 @@ pub(crate) mod failure;
 pub(crate) mod gateway;
 pub(crate) mod limit;
 pub(crate) mod nat;
+mod packet;
 pub(crate) mod path;
 pub(crate) mod private_link;
 pub(crate) mod probe;

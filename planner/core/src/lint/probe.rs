@@ -45,14 +45,14 @@ fn proxied(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 /// A rule of a load balancer with its probe, if it has one.
-struct Probed<'a> {
-    service: &'a Key,
+pub(super) struct Probed<'a> {
+    pub(super) service: &'a Key,
     rule: &'a Rule,
-    probe: Option<&'a Probe>,
+    pub(super) probe: Option<&'a Probe>,
 }
 
 /// The rules of a load balancer that Services own.
-fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
+pub(super) fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
     let owners = subject.prediction.owners();
     let Some(balancer) = subject.prediction.after.load_balancers.get(balancer) else {
         return Vec::new();

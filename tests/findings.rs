@@ -228,6 +228,35 @@ fn ranges_count_as_their_union_where_packets_arrive() {
 }
 
 #[test]
+fn restrictions_that_restrict_nothing_are_found() {
+    let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
+    let tags = ("azure-allowed-service-tags", "AzureFrontDoor.Backend");
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24");
+    let (ignored, open) = ("restriction-ignored", "ranges-keep-nobody-out");
+    let codes = |annotations: &[(&str, &str)], spec: &str| {
+        let found = findings(&[], &web(annotations, spec));
+        (has(&found, ignored), has(&found, open))
+    };
+    assert_eq!(codes(&[deny], ""), (true, false));
+    assert_eq!(codes(&[deny, tags], ""), (true, false));
+    assert_eq!(codes(&[tags], ""), (false, true));
+    assert_eq!(codes(&[tags, ranges], ""), (false, true));
+    assert_eq!(codes(&[deny, tags, ranges], ""), (false, false));
+    let public = vec![Service::public("web").annotations(&[deny, tags]).yaml()];
+    check(&[], &public, ignored);
+    // No security rule is written at all, since Kubernetes 1.35.
+    let none = ("azure-disable-load-balancer-nsg-rule", "true");
+    let stack = stack("facts: {kubernetesVersion: \"1.36\"}");
+    let text = format!("{stack}{}", web(&[none, ranges, deny], "").concat());
+    check_in(&Stage::new().plan(&text).findings, ignored);
+    // kube-proxy looks at these, but not without floating IP.
+    let spec = "loadBalancerSourceRanges: [10.1.0.0/24]";
+    let off = ("azure-disable-load-balancer-floating-ip", "true");
+    assert_eq!(codes(&[], spec), (false, false));
+    assert_eq!(codes(&[off], spec), (false, true));
+}
+
+#[test]
 fn a_rule_that_denies_probes_is_found() {
     let rule = |from: &str, priority: u32, access: &str| {
         json!({"name": format!("{access}-{priority}").to_lowercase(), "properties": {

@@ -10,6 +10,7 @@ mod packet;
 pub(crate) mod path;
 pub(crate) mod private_link;
 pub(crate) mod probe;
+pub(crate) mod restriction;
 
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
@@ -62,6 +63,7 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
             nat::CHECKS,
             probe::CHECKS,
             path::CHECKS,
+            restriction::CHECKS,
             cluster::CHECKS,
         ];
         findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));

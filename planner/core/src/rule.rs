@@ -27,6 +27,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::lint::nat::RULES,
     crate::lint::probe::RULES,
     crate::lint::path::RULES,
+    crate::lint::restriction::RULES,
     crate::lint::cluster::RULES,
     crate::lint::gateway::RULES,
     crate::lint::endpoint::RULES,

@@ -13,6 +13,11 @@ use crate::arm::resource::{NetworkSecurityGroup, SecurityRule};
 pub(super) struct Addresses(Vec<(u32, u32)>);
 
 impl Addresses {
+    /// All addresses.
+    pub(super) fn everywhere() -> Self {
+        Self(vec![(0, u32::MAX)])
+    }
+
     /// The union of ranges. Those of IPv6 are left out.
     pub(super) fn of(ranges: impl IntoIterator<Item = IpNet>) -> Self {
         let bounds = |range: IpNet| match range {
@@ -110,6 +115,16 @@ struct Met<'a> {
     ranges: Addresses,
 }
 
+/// What rules do with the traffic to one address.
+struct Way<'a> {
+    /// The first that denies any of it.
+    denied_by: Option<&'a str>,
+    /// Whether any lets some of it in.
+    is_let_in: bool,
+    /// The sources of which no rule says anything.
+    left: Addresses,
+}
+
 fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
@@ -183,26 +198,44 @@ impl<'a> Traffic<'a> {
         Met { rule, from: self.sources(rule), to, ranges }
     }
 
+    /// Whether rules of a group deny all of it that others do not let in expressly.
+    pub(super) fn rest_is_denied(&self, group: &NetworkSecurityGroup) -> bool {
+        let rules = group.properties.security_rules.iter().flatten().map(AsRef::as_ref);
+        let mut rules: Vec<&SecurityRule> =
+            rules.filter(|it: &&SecurityRule| self.is_of_port(it)).collect();
+        rules.sort_by_key(|rule| rule.properties.priority);
+        let met: Vec<Met<'_>> = rules.into_iter().map(|rule| self.met(rule)).collect();
+        self.to.iter().all(|to| {
+            let way = self.way_to(to, &met);
+            way.denied_by.is_some() && way.left.is_empty()
+        })
+    }
+
     fn lost_on_the_way_to<'r>(&self, to: &str, rules: &[Met<'r>]) -> Option<Loss<&'r str>> {
-        let (mut left, mut by, mut passed) = (self.from.clone(), None, false);
+        let way = self.way_to(to, rules);
+        way.denied_by.map(|by| Loss { whole: !way.is_let_in && way.left.is_empty(), by })
+    }
+
+    fn way_to<'r>(&self, to: &str, rules: &[Met<'r>]) -> Way<'r> {
+        let address = to.parse::<IpAddr>().ok();
+        let mut way = Way { denied_by: None, is_let_in: false, left: self.from.clone() };
         for met in rules {
-            let address = to.parse::<IpAddr>().ok();
             let is_whole = |text: &&str| *text == "*" || is(Some(text), "VirtualNetwork");
             let is_there =
                 met.to.iter().any(|text| is_whole(text) || text.eq_ignore_ascii_case(to))
                     || address.is_some_and(|address| met.ranges.contains(address));
-            let taken = left.and(&met.from);
+            let taken = way.left.and(&met.from);
             if !is_there || taken.is_empty() {
                 continue;
             }
-            left = left.without(&taken);
+            way.left = way.left.without(&taken);
             if denies(met.rule) {
-                by = by.or(Some(met.rule.name()));
+                way.denied_by = way.denied_by.or(Some(met.rule.name()));
             } else {
-                passed = true;
+                way.is_let_in = true;
             }
         }
-        by.map(|by| Loss { whole: !passed && left.is_empty(), by })
+        way
     }
 }
 

@@ -1,4 +1,4 @@
-//! Paths that no packet takes, and ranges that keep nobody out.
+//! Paths that no packet takes.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -117,20 +117,20 @@ fn dropped(subject: &Subject<'_>, from: &Addresses) -> Option<bool> {
 }
 
 /// Whether packets keep the load balancer's address on their way to the nodes.
-fn floats(subject: &Subject<'_>) -> bool {
+pub(super) fn floats(subject: &Subject<'_>) -> bool {
     let off = subject.service.annotation(keys::DISABLE_FLOATING_IP);
     !off.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The cluster's security group.
-fn security_group<'a>(subject: &Subject<'a>) -> Option<&'a NetworkSecurityGroup> {
+pub(super) fn security_group<'a>(subject: &Subject<'a>) -> Option<&'a NetworkSecurityGroup> {
     let mut groups = subject.prediction.after.network_security_groups.values();
     let name = &subject.facts.security_group;
     groups.find(|it| it.name().eq_ignore_ascii_case(name)).map(AsRef::as_ref)
 }
 
 /// The first IPv4 address of each node.
-fn nodes(subject: &Subject<'_>) -> Vec<String> {
+pub(super) fn nodes(subject: &Subject<'_>) -> Vec<String> {
     let is_ipv4 = |it: &&String| it.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4());
     let machines = subject.prediction.machines.iter();
     machines.filter_map(|node| node.internal_addresses.iter().find(is_ipv4).cloned()).collect()
@@ -206,29 +206,8 @@ fn text_of(port: &Value) -> String {
     port.as_str().map_or_else(|| port.to_string(), ToOwned::to_owned)
 }
 
-/// Ranges in an annotation allow, and nothing denies the rest: every security group lets the virtual
-/// network in (default rule `AllowVnetInBound`, 65000).
-fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
-    let service = subject.service;
-    let internal = service.annotation(keys::INTERNAL).is_some_and(|it| it.value == "true");
-    let denies = service
-        .annotation(keys::DENY_ALL_EXCEPT_SOURCE_RANGES)
-        .is_some_and(|it| it.eq_ignore_ascii_case("true"));
-    let key = [keys::ALLOWED_IP_RANGES, keys::SOURCE_RANGES];
-    let said =
-        key.iter().find_map(|key| service.annotation(key)).filter(|it| !it.trim().is_empty())?;
-    (internal && !denies && subject.outcome.error.is_none()).then(|| {
-        subject.finding_at(
-            RANGES_KEEP_NOBODY_OUT,
-            &said.span,
-            "the ranges do not keep the virtual network out: on an internal load balancer they only add to what the network's own rule allows".to_owned(),
-            "Set azure-deny-all-except-load-balancer-source-ranges: \"true\", with the NAT subnet's range among the ranges if there is a Private Link Service; or leave the ranges out.",
-        )
-    })
-}
-
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[nat_addresses_shut_out, probes_denied, ranges_open];
+pub(super) const CHECKS: &[Check] = &[nat_addresses_shut_out, probes_denied];
 
 rules! {
     /// What comes through the Private Link Service comes from its NAT addresses, and something drops that:
@@ -275,26 +254,6 @@ rules! {
             r#"
             service.beta.kubernetes.io/azure-load-balancer-internal: "true"
             service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.0.0.0/8"
-            service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges: "true"
-            "#,
-        ),
-    }
-
-    /// Ranges in an annotation on an internal Service only allow. The default rule 65000 still lets the
-    /// whole virtual network in.
-    RANGES_KEEP_NOBODY_OUT = "ranges-keep-nobody-out", Warning, [Desired, Live, Predicted], {
-        basis: basis::documented("which packets security rules and kube-proxy drop", basis::link::LINK),
-        advice: "Set `azure-deny-all-except-load-balancer-source-ranges: \"true\"` beside them, with the \
-            NAT subnet's range among them if there is a Private Link Service; or leave them out.",
-        example: Example::new(
-            At::Service,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
-            "#,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
             service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges: "true"
             "#,
         ),

@@ -184,6 +184,39 @@ fn the_proxy_protocol_reaches_neighbours() {
 }
 
 #[test]
+fn the_proxy_protocol_of_others_reaches_a_service() {
+    let pinned = ("azure-load-balancer-ipv4", "10.240.0.50");
+    let partner = |more: &[(&str, &str)]| {
+        vec![Service::internal("partner").annotations(&[pinned]).annotations(more).yaml()]
+    };
+    let proxied = partner(&[LINK, ("azure-pls-proxy-protocol", "true")]);
+    let http = ("azure-load-balancer-health-probe-protocol", "http");
+    let ha = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let neighbour = Service::internal("neighbour").annotations(&[http]).yaml();
+    let all = Service::internal("all").annotations(&[http, ha]).yaml();
+    let sharer =
+        Service::internal("sharer").annotations(&[pinned]).line("ports: [{port: 81}]").yaml();
+    let plain = Service::internal("plain").yaml();
+    let after = [neighbour.clone(), all, sharer, plain];
+    // Of the stack that has the Private Link Service this input says nothing.
+    let stage = Stage::new();
+    stage.apply(&format!("{}{}", stack("").replace("shop", "other"), proxied.concat()));
+    let found = stage.plan(&format!("{}{}", stack(""), after.concat())).findings;
+    let told: Vec<(String, bool)> = found
+        .iter()
+        .filter(|it| it.code.as_str() == "proxy-protocol-probe")
+        .map(|it| (it.address.to_string(), it.message.contains("it shares its frontend")))
+        .collect();
+    let at = |name: &str, shares: bool| (format!("Service/default/{name}"), shares);
+    assert_eq!(told, [at("all", false), at("neighbour", false), at("sharer", true)], "{found:#?}");
+    // The link outlives its annotations.
+    let after = [partner(&[]).concat(), neighbour];
+    let found = findings(&proxied, &after);
+    let it = first(&found, "proxy-protocol-probe");
+    assert!(it.message.contains("default/neighbour (is probed by HTTP)"), "{it:?}");
+}
+
+#[test]
 fn ranges_that_shut_the_nat_addresses_out_are_found() {
     let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
     let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");

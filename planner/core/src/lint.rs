@@ -28,6 +28,7 @@ use crate::wanted::Wanted;
 
 /// One Service with what is predicted of it.
 struct Subject<'a> {
+    wanted: &'a Wanted<'a>,
     facts: &'a Facts,
     prediction: &'a Prediction,
     service: &'a Service,
@@ -55,7 +56,7 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
     let alone = |it: &&Outcome| prediction.outcome(&it.service).is_none();
     for outcome in prediction.outcomes.iter().chain(prediction.finishing.iter().filter(alone)) {
         let Some(service) = wanted.service(&outcome.service) else { continue };
-        let subject = Subject { facts, prediction, service, outcome };
+        let subject = Subject { wanted, facts, prediction, service, outcome };
         let checks = [
             CHECKS,
             failure::CHECKS,

@@ -86,21 +86,33 @@ fn is_proxied(link: &PrivateLinkService) -> bool {
 
 /// The header comes before the probes of other Services on the load balancer too, and on one frontend
 /// before all connections (kubernetes/kubernetes pull request 121819; reported, and documented badly).
-/// Reported where the Private Link Service is, or at the neighbour if it belongs to no Service of the input.
+/// Reported where the Private Link Service is, whatever is written there by now, or at the neighbour if it
+/// belongs to no Service of the input.
 fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
-    let own = subject.link_after().filter(|link| is_proxied(link))?;
-    if !subject.says_true("azure-pls-create") {
-        return None;
+    let key = &subject.outcome.service;
+    let links = subject.prediction.after.private_link_services.values();
+    let mut proxied = links.map(AsRef::as_ref).filter(|link| is_proxied(link));
+    let owner = |link: &PrivateLinkService| subject.prediction.owners().of_link(link);
+    match proxied.clone().find(|link| owner(link) == Some(key)) {
+        Some(own) => reaching(subject, own),
+        None => proxied.find_map(|link| {
+            let of_input = owner(link).filter(|owner| subject.wanted.has(owner));
+            let is_told = of_input.is_some_and(|it| subject.prediction.outcome(it).is_some());
+            if is_told { None } else { reached(subject, link) }
+        }),
     }
-    let frontend = private_link_service::frontend(own)?;
+}
+
+/// The Services that the header of a Private Link Service reaches, and why.
+fn hit_by<'a>(
+    subject: &Subject<'a>,
+    link: &PrivateLinkService,
+) -> Option<(ResourceId, BTreeMap<&'a Key, &'static str>)> {
+    let frontend = private_link_service::frontend(link)?;
     // The frontend is a child of its load balancer, in a collection.
     let balancer = frontend.parent()?;
-    let key = &subject.outcome.service;
-    let mut hit: BTreeMap<&Key, &str> = BTreeMap::new();
+    let mut hit = BTreeMap::new();
     for Probed { service, rule, probe } in probed(subject, &balancer.key()) {
-        if service == key {
-            continue;
-        }
         let on = rule.properties.frontend_ip_configuration.as_ref();
         if on.is_some_and(|on| frontend.key().eq_ignore_ascii_case(on.id())) {
             hit.insert(service, "shares its frontend");
@@ -108,6 +120,13 @@ fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
             hit.entry(service).or_insert("is probed by HTTP");
         }
     }
+    Some((balancer, hit))
+}
+
+/// The PROXY protocol of a Service's own Private Link Service, and whom else it reaches.
+fn reaching(subject: &Subject<'_>, own: &PrivateLinkService) -> Option<Finding> {
+    let (balancer, mut hit) = hit_by(subject, own)?;
+    hit.remove(&subject.outcome.service);
     if hit.is_empty() {
         return None;
     }
@@ -122,6 +141,24 @@ fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
             named.join(", ")
         ),
         "Give those Services TCP probes (azure-load-balancer-health-probe-protocol: tcp) and this one an address of its own, or use no PROXY protocol.",
+    ))
+}
+
+/// The PROXY protocol of another owner's Private Link Service, which reaches a Service.
+fn reached(subject: &Subject<'_>, link: &PrivateLinkService) -> Option<Finding> {
+    let (balancer, hit) = hit_by(subject, link)?;
+    let why = hit.get(&subject.outcome.service)?;
+    let owner = subject.prediction.owners().of_link(link);
+    let whose = owner.map(|owner| format!(" of Service {owner}")).unwrap_or_default();
+    Some(subject.finding(
+        PROXY_PROTOCOL_PROBE,
+        "azure-load-balancer-health-probe-protocol",
+        format!(
+            "the PROXY protocol of {}{whose} on load balancer {} reaches this Service, which does not expect its header: it {why}",
+            link.name(),
+            balancer.name(),
+        ),
+        "Use TCP probes here (azure-load-balancer-health-probe-protocol: tcp) and an address of its own, or no PROXY protocol there.",
     ))
 }
 

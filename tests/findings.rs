@@ -150,6 +150,42 @@ fn http_by_app_protocol_alone_asks_for_the_root() {
 }
 
 #[test]
+fn what_is_advised_of_istios_probes_is_answered() {
+    let istio = |more: &[(&str, &str)]| {
+        let ports =
+            "ports: [{name: status, port: 15021}, {name: https, port: 443, appProtocol: https}]";
+        let service = Service::internal("web").annotations(more).lines(ports);
+        vec![service.lines("selector: {istio: ingressgateway}").yaml()]
+    };
+    let found = findings(&[], &istio(&[]));
+    let help = first(&found, "probe-without-path").help.clone().unwrap();
+    let (port, protocol) = ("port_443_health-probe_port", "port_443_health-probe_protocol");
+    let path = ("port_443_health-probe_request-path", "/healthz/ready");
+    for it in [port, "\"15021\"", &format!("{protocol}: http"), path.0, path.1] {
+        assert!(help.contains(it), "{it}: {help}");
+    }
+    let halfway = findings(&[], &istio(&[(port, "15021"), path]));
+    check_in(&halfway, "probe-by-https");
+    let whole = findings(&[], &istio(&[(port, "15021"), path, (protocol, "http")]));
+    assert!(whole.iter().all(|it| !it.code.as_str().starts_with("probe-")), "{whole:#?}");
+    let node_port = findings(&[], &istio(&[(port, "status"), path]));
+    check_in(&node_port, "probe-by-https");
+}
+
+#[test]
+fn of_a_gateways_service_only_annotations_are_advised() {
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
+        metadata: {name: edge, namespace: default}\nspec:\n  gatewayClassName: istio\n  infrastructure:\n    \
+        annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"}\n  \
+        listeners: [{name: http, port: 80, protocol: HTTP}]\n";
+    let found = Stage::new().plan(&format!("{}---\n{gateway}", stack(""))).findings;
+    let help = first(&found, "probe-without-path").help.clone().unwrap();
+    assert!(help.contains("port_80_health-probe_port: \"15021\""), "{help}");
+    assert!(help.contains("spec.infrastructure.annotations"), "{help}");
+    assert!(!help.contains("appProtocol"), "{help}");
+}
+
+#[test]
 fn a_load_balancer_without_node_ports_is_refused() {
     let found = findings(&[], &web(&[], "allocateLoadBalancerNodePorts: false"));
     check_in(&found, "controller-fails");

@@ -1,5 +1,6 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
+pub(crate) mod app_protocol;
 pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod failure;
@@ -63,6 +64,7 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
             private_link::CHECKS,
             nat::CHECKS,
             probe::CHECKS,
+            app_protocol::CHECKS,
             path::CHECKS,
             restriction::CHECKS,
             cluster::CHECKS,

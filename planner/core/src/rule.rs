@@ -26,6 +26,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::lint::private_link::RULES,
     crate::lint::nat::RULES,
     crate::lint::probe::RULES,
+    crate::lint::app_protocol::RULES,
     crate::lint::path::RULES,
     crate::lint::restriction::RULES,
     crate::lint::cluster::RULES,

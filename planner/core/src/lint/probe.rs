@@ -9,7 +9,7 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
-use super::{Check, PREFIX, Subject};
+use super::{Check, Subject};
 
 /// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
 /// (controller's documentation of Private Link Services).
@@ -47,7 +47,7 @@ fn proxied(subject: &Subject<'_>) -> Option<Finding> {
 /// A rule of a load balancer with its probe, if it has one.
 pub(super) struct Probed<'a> {
     pub(super) service: &'a Key,
-    rule: &'a Rule,
+    pub(super) rule: &'a Rule,
     pub(super) probe: Option<&'a Probe>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a
         .collect()
 }
 
-fn is_http(probe: &Probe) -> bool {
+pub(super) fn is_http(probe: &Probe) -> bool {
     let protocol = probe.properties.protocol.as_deref().unwrap_or_default();
     protocol.eq_ignore_ascii_case("Http") || protocol.eq_ignore_ascii_case("Https")
 }
@@ -162,85 +162,8 @@ fn reached(subject: &Subject<'_>, link: &PrivateLinkService) -> Option<Finding> 
     ))
 }
 
-/// A gateway by its labels, and what answers probes of it.
-const GATEWAYS: [(&str, &str, &str); 2] = [
-    (
-        "app.kubernetes.io/name",
-        "ingress-nginx",
-        "Set azure-load-balancer-health-probe-request-path: /healthz, which ingress-nginx answers, or appProtocol: tcp.",
-    ),
-    (
-        "istio",
-        "ingressgateway",
-        "Set port_<port>_health-probe_port: 15021 and port_<port>_health-probe_request-path: /healthz/ready, which Istio answers, or appProtocol: tcp.",
-    ),
-];
-
-/// `appProtocol` makes the probe HTTP, and nobody says which path: a gateway without a default backend
-/// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
-fn without_path(subject: &Subject<'_>) -> Option<Finding> {
-    let key = &subject.outcome.service;
-    if subject.service.spec.ports.iter().all(|port| port.app_protocol.is_none()) {
-        return None;
-    }
-    let balancers = subject.prediction.after.load_balancers.keys();
-    let own: Vec<Probed<'_>> = balancers
-        .flat_map(|balancer| probed(subject, balancer))
-        .filter(|it| it.service == key)
-        .collect();
-    let is_asked_for = |port: i64| {
-        let of_port = |suffix: &str| {
-            let own = format!("{PREFIX}port_{port}_health-probe_{suffix}");
-            subject.service.annotation(&own).is_some()
-        };
-        of_port("protocol") || of_port("request-path")
-    };
-    if subject.annotation("azure-load-balancer-health-probe-request-path").is_some() {
-        return None;
-    }
-    let mut found = Vec::new();
-    for port in &subject.service.spec.ports {
-        let (Some(number), Some(protocol)) = (&port.port, &port.app_protocol) else { continue };
-        let is_root = |it: &&Probed<'_>| {
-            it.rule.properties.frontend_port == Some(number.value)
-                && it.probe.is_some_and(|probe| {
-                    is_http(probe) && probe.properties.request_path.as_deref() == Some("/")
-                })
-        };
-        if own.iter().any(|it| is_root(&it)) && !is_asked_for(number.value) {
-            let name = port.name.as_ref().map(|name| name.value.clone());
-            found.push((name.unwrap_or_else(|| number.value.to_string()), protocol));
-        }
-    }
-    let (_, first) = found.first()?;
-    let named: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let ports = if let [one] = named.as_slice() {
-        format!("port {one} is")
-    } else {
-        format!("ports {} are", named.join(", "))
-    };
-    let labels = subject.service.manifest.get("metadata").and_then(|it| it.get("labels"));
-    let selector = subject.service.manifest.get("spec").and_then(|it| it.get("selector"));
-    let has = |(key, value, _): &&(&str, &str, &str)| {
-        let of = |map: Option<&serde_json::Value>| map?.get(*key)?.as_str().map(|it| it == *value);
-        of(labels) == Some(true) || of(selector) == Some(true)
-    };
-    let help = GATEWAYS.iter().find(has).map_or(
-        "Set azure-load-balancer-health-probe-request-path to a path that is answered with 200, or appProtocol: tcp.",
-        |(_, _, help)| help,
-    );
-    Some(subject.finding_at(
-        PROBE_WITHOUT_PATH,
-        &first.span,
-        format!(
-            "{ports} probed by GET / on the node port, since appProtocol says so; a gateway without a default backend answers 404, and no traffic comes through"
-        ),
-        help,
-    ))
-}
-
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[proxied, neighbours, without_path];
+pub(super) const CHECKS: &[Check] = &[proxied, neighbours];
 
 rules! {
     /// Proxy protocol puts a header before everything that comes through, probes included. With
@@ -266,26 +189,6 @@ rules! {
             service.beta.kubernetes.io/azure-pls-create: "true"
             service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"
             externalTrafficPolicy: Cluster
-            "#,
-        ),
-    }
-
-    /// `appProtocol: http` or `https` makes the probe of a port GET `/` on its node port. A gateway without
-    /// a default backend answers 404, every node counts as down, and no traffic comes through. Reported
-    /// again and again of ingress-nginx, whose chart sets `appProtocol`.
-    PROBE_WITHOUT_PATH = "probe-without-path", Warning, [Desired, Live, Predicted], {
-        basis: basis::recorded("appProtocol makes a probe of GET / (finding 26)", basis::link::BALANCER),
-        advice: "Set `azure-load-balancer-health-probe-request-path` to what is answered with 200 \
-            (`/healthz` of ingress-nginx), or `appProtocol: tcp`.",
-        example: Example::new(
-            At::Service,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            ports: [{name: http, port: 80, appProtocol: http}]
-            "#,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            ports: [{name: http, port: 80, appProtocol: tcp}]
             "#,
         ),
     }

@@ -145,6 +145,12 @@ fn http_by_app_protocol_alone_asks_for_the_root() {
     assert!(!found(of(&[("azure-load-balancer-health-probe-request-path", "/ok")], port)));
     assert!(!found(of(&[("port_80_health-probe_protocol", "tcp")], port)));
     assert!(!found(of(&[], "ports: [{port: 80}]")));
+    let ha = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let udp = "ports: [{name: a, port: 53, protocol: UDP}, {name: b, port: 80, appProtocol: http}]";
+    check_in(&of(&[ha], port), "probe-without-path");
+    check_in(&of(&[ha], udp), "probe-without-path");
+    let second = "ports: [{name: a, port: 81}, {name: b, port: 80, appProtocol: http}]";
+    assert!(!found(of(&[ha], second)), "the first port is probed");
     let labelled = of(&[], &format!("externalTrafficPolicy: Local\n{port}"));
     assert!(!found(labelled), "the node's health server is asked for /healthz");
 }

@@ -54,11 +54,17 @@ fn own_probes<'a>(subject: &Subject<'a>) -> Vec<Probed<'a>> {
         .collect()
 }
 
-/// The port whose probe a rule has.
+/// The port whose probe a rule has. The one rule for high-availability ports has frontend port 0, and the probe
+/// of the first port that has any, which one of UDP or SCTP has not (`buildHealthProbeRulesForPort`).
 fn port_of<'a>(subject: &Subject<'a>, probed: &Probed<'_>) -> Option<&'a Port> {
     let number = probed.rule.properties.frontend_port?;
+    let is_probed =
+        |port: &&Port| port.protocol.as_ref().is_none_or(|it| it.value.eq_ignore_ascii_case("TCP"));
     let mut ports = subject.service.spec.ports.iter();
-    ports.find(|port| port.port.as_ref().is_some_and(|it| it.value == number))
+    match number {
+        0 => ports.find(is_probed),
+        _ => ports.find(|port| port.port.as_ref().is_some_and(|it| it.value == number)),
+    }
 }
 
 /// A port's annotation, by what is behind its number.

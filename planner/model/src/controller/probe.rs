@@ -291,15 +291,3 @@ fn keep_shared(
         wanted.push(shared(facts));
     }
 }
-/// The probes of a Service on a cluster of which nothing is known; nothing if the controller would refuse it.
-pub fn probes(service: &Service) -> Option<Vec<Arc<Probe>>> {
-    let facts = Facts::default();
-    let of_all = of_all_ports(&facts, service, false).ok()?;
-    let mut probes: Vec<Arc<Probe>> = of_all.iter().cloned().collect();
-    for port in &service.ports {
-        let name = format!("{}-{}", port.protocol, port.port);
-        let own = of_port(&facts, service, port, &name, of_all.is_some(), false).ok()?;
-        probes.extend(own);
-    }
-    Some(probes)
-}

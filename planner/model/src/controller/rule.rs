@@ -87,6 +87,12 @@ pub(crate) fn wanted(
     Ok(wanted)
 }
 
+/// The probes of a Service on a cluster of which nothing is known; nothing if the controller would refuse it.
+pub fn probes(service: &Service) -> Option<Vec<Arc<Probe>>> {
+    let target = Target { balancer: "", frontend: "", pool: "", ipv6: false };
+    Some(wanted(&Facts::default(), service, &target).ok()?.probes)
+}
+
 /// High-availability ports: one rule for everything, named after the first port, with the first probe
 /// that any port has.
 fn one_for_all(

@@ -20,6 +20,13 @@ impl Probes {
         Some(Self { service: Service::from_value(object).ok()? })
     }
 
+    /// Those of the Service with another annotation.
+    pub(super) fn with(&self, key: &str, value: &str) -> Self {
+        let mut service = self.service.clone();
+        service.annotations.insert(key.to_owned(), value.to_owned());
+        Self { service }
+    }
+
     /// Whether the controller reads an annotation about probes: another value in its place leads to other
     /// probes. Unsure, where probes cannot be predicted: then it is taken to be read.
     pub(super) fn reads(&self, key: &str) -> bool {

@@ -233,7 +233,7 @@ fn probes(service: &Service, problems: &mut Vec<Diagnostic>) {
             None => find(key).is_some(),
         };
         if is_known && !probes.reads(key) {
-            problems.push(not_read(service, key, annotation));
+            problems.push(not_read(service, &probes, key, annotation));
         }
     }
 }
@@ -245,7 +245,7 @@ fn has_port(service: &Service, port: &str) -> bool {
 
 /// An annotation about probes that no probe hangs on. With externalTrafficPolicy Local one HTTP probe
 /// asks the health check node port, but for ports that name a probe's port of their own (106, 107, 122).
-fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic {
+fn not_read(service: &Service, probes: &Probes, key: &str, annotation: &Annotation) -> Diagnostic {
     let local = service.spec.external_traffic_policy.as_ref().filter(|it| it.value == "Local");
     let ignored = |message: String| Diagnostic::new(rule::ANNOTATION_IGNORED, message);
     let key = short(key);
@@ -255,19 +255,19 @@ fn not_read(service: &Service, key: &str, annotation: &Annotation) -> Diagnostic
             .at(&local.span, "because of this")
             .help("remove it, use the policy Cluster, or name the port that is probed with port_<port>_health-probe_port");
     }
-    if key.ends_with("path") {
-        // The path is ignored for TCP (112).
-        let own = match find_per_port(&annotation_key(key)) {
-            Some((port, _)) => format!("{PREFIX}port_{port}_health-probe_protocol"),
-            None => keys::PROBE_PROTOCOL.to_owned(),
-        };
+    let own = match find_per_port(&annotation_key(key)) {
+        Some((port, _)) => format!("{PREFIX}port_{port}_health-probe_protocol"),
+        None => keys::PROBE_PROTOCOL.to_owned(),
+    };
+    // The path is ignored for TCP (112).
+    if key.ends_with("path") && probes.with(&own, "http").reads(&annotation_key(key)) {
         return ignored(format!("`{key}` has no effect on TCP probes"))
             .at(&annotation.key, "no port is probed by HTTP, or each has a path of its own")
             .help(format!("add {own}: \"Http\", or remove it"));
     }
     ignored(format!("`{key}` has no effect"))
         .at(&annotation.key, "no probe of the Service depends on it")
-        .help("remove it: ports say their own, or are not probed")
+        .help("remove it: ports say their own, or are not probed (high-availability ports have one probe, that of the first port)")
 }
 
 fn annotation_key(short: &str) -> String {

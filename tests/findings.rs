@@ -145,8 +145,50 @@ fn http_by_app_protocol_alone_asks_for_the_root() {
     assert!(!found(of(&[("azure-load-balancer-health-probe-request-path", "/ok")], port)));
     assert!(!found(of(&[("port_80_health-probe_protocol", "tcp")], port)));
     assert!(!found(of(&[], "ports: [{port: 80}]")));
+    let ha = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let udp = "ports: [{name: a, port: 53, protocol: UDP}, {name: b, port: 80, appProtocol: http}]";
+    check_in(&of(&[ha], port), "probe-without-path");
+    check_in(&of(&[ha], udp), "probe-without-path");
+    let second = "ports: [{name: a, port: 81}, {name: b, port: 80, appProtocol: http}]";
+    assert!(!found(of(&[ha], second)), "the first port is probed");
     let labelled = of(&[], &format!("externalTrafficPolicy: Local\n{port}"));
     assert!(!found(labelled), "the node's health server is asked for /healthz");
+}
+
+#[test]
+fn what_is_advised_of_istios_probes_is_answered() {
+    let istio = |more: &[(&str, &str)]| {
+        let ports =
+            "ports: [{name: status, port: 15021}, {name: https, port: 443, appProtocol: https}]";
+        let service = Service::internal("web").annotations(more).lines(ports);
+        vec![service.lines("selector: {istio: ingressgateway}").yaml()]
+    };
+    let found = findings(&[], &istio(&[]));
+    let help = first(&found, "probe-without-path").help.clone().unwrap();
+    let (port, protocol) = ("port_443_health-probe_port", "port_443_health-probe_protocol");
+    let path = ("port_443_health-probe_request-path", "/healthz/ready");
+    for it in [port, "\"15021\"", &format!("{protocol}: http"), path.0, path.1] {
+        assert!(help.contains(it), "{it}: {help}");
+    }
+    let halfway = findings(&[], &istio(&[(port, "15021"), path]));
+    check_in(&halfway, "probe-by-https");
+    let whole = findings(&[], &istio(&[(port, "15021"), path, (protocol, "http")]));
+    assert!(whole.iter().all(|it| !it.code.as_str().starts_with("probe-")), "{whole:#?}");
+    let node_port = findings(&[], &istio(&[(port, "status"), path]));
+    check_in(&node_port, "probe-by-https");
+}
+
+#[test]
+fn of_a_gateways_service_only_annotations_are_advised() {
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
+        metadata: {name: edge, namespace: default}\nspec:\n  gatewayClassName: istio\n  infrastructure:\n    \
+        annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"}\n  \
+        listeners: [{name: http, port: 80, protocol: HTTP}]\n";
+    let found = Stage::new().plan(&format!("{}---\n{gateway}", stack(""))).findings;
+    let help = first(&found, "probe-without-path").help.clone().unwrap();
+    assert!(help.contains("port_80_health-probe_port: \"15021\""), "{help}");
+    assert!(help.contains("spec.infrastructure.annotations"), "{help}");
+    assert!(!help.contains("appProtocol"), "{help}");
 }
 
 #[test]
@@ -184,6 +226,39 @@ fn the_proxy_protocol_reaches_neighbours() {
 }
 
 #[test]
+fn the_proxy_protocol_of_others_reaches_a_service() {
+    let pinned = ("azure-load-balancer-ipv4", "10.240.0.50");
+    let partner = |more: &[(&str, &str)]| {
+        vec![Service::internal("partner").annotations(&[pinned]).annotations(more).yaml()]
+    };
+    let proxied = partner(&[LINK, ("azure-pls-proxy-protocol", "true")]);
+    let http = ("azure-load-balancer-health-probe-protocol", "http");
+    let ha = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let neighbour = Service::internal("neighbour").annotations(&[http]).yaml();
+    let all = Service::internal("all").annotations(&[http, ha]).yaml();
+    let sharer =
+        Service::internal("sharer").annotations(&[pinned]).line("ports: [{port: 81}]").yaml();
+    let plain = Service::internal("plain").yaml();
+    let after = [neighbour.clone(), all, sharer, plain];
+    // Of the stack that has the Private Link Service this input says nothing.
+    let stage = Stage::new();
+    stage.apply(&format!("{}{}", stack("").replace("shop", "other"), proxied.concat()));
+    let found = stage.plan(&format!("{}{}", stack(""), after.concat())).findings;
+    let told: Vec<(String, bool)> = found
+        .iter()
+        .filter(|it| it.code.as_str() == "proxy-protocol-probe")
+        .map(|it| (it.address.to_string(), it.message.contains("it shares its frontend")))
+        .collect();
+    let at = |name: &str, shares: bool| (format!("Service/default/{name}"), shares);
+    assert_eq!(told, [at("all", false), at("neighbour", false), at("sharer", true)], "{found:#?}");
+    // The link outlives its annotations.
+    let after = [partner(&[]).concat(), neighbour];
+    let found = findings(&proxied, &after);
+    let it = first(&found, "proxy-protocol-probe");
+    assert!(it.message.contains("default/neighbour (is probed by HTTP)"), "{it:?}");
+}
+
+#[test]
 fn ranges_that_shut_the_nat_addresses_out_are_found() {
     let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
     let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
@@ -198,6 +273,87 @@ fn ranges_that_shut_the_nat_addresses_out_are_found() {
     let all =
         findings(&[], &web(&[LINK, subnet, deny, ("azure-allowed-ip-ranges", "10.0.0.0/8")], ""));
     assert!(!has(&all, "nat-addresses-shut-out"), "{all:#?}");
+}
+
+#[test]
+fn ranges_count_as_their_union_where_packets_arrive() {
+    let subnet = ("azure-pls-ip-configuration-subnet", "pls-subnet");
+    let off = ("azure-disable-load-balancer-floating-ip", "true");
+    let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
+    let code = "nat-addresses-shut-out";
+    let halves = "loadBalancerSourceRanges: [10.242.0.0/25, 10.242.0.128/25]";
+    let found = findings(&[], &web(&[LINK, subnet], halves));
+    assert!(!has(&found, code), "{found:#?}");
+    let half = findings(&[], &web(&[LINK, subnet], "loadBalancerSourceRanges: [10.242.0.0/25]"));
+    assert!(first(&half, code).message.contains("some of its NAT addresses"), "{half:#?}");
+    // kube-proxy has ranges for each family, and looks at them for the load balancer's address only.
+    let other = findings(&[], &web(&[LINK, subnet], "loadBalancerSourceRanges: ['fd00::/8']"));
+    assert!(!has(&other, code), "{other:#?}");
+    let found =
+        findings(&[], &web(&[LINK, subnet, off], "loadBalancerSourceRanges: [10.1.0.0/24]"));
+    assert!(!has(&found, code), "{found:#?}");
+    // The security group sees nodes and node ports then.
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24");
+    let found = findings(&[], &web(&[LINK, subnet, off, ranges, deny], ""));
+    let it = first(&found, code);
+    assert!(it.message.contains("k8s-azure-lb_deny-all_IPv4 denies them"), "{it:?}");
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24,10.242.0.0/24");
+    let found = findings(&[], &web(&[LINK, subnet, off, ranges, deny], ""));
+    assert!(!has(&found, code), "{found:#?}");
+}
+
+#[test]
+fn restrictions_that_restrict_nothing_are_found() {
+    let deny = ("azure-deny-all-except-load-balancer-source-ranges", "true");
+    let tags = ("azure-allowed-service-tags", "AzureFrontDoor.Backend");
+    let ranges = ("azure-allowed-ip-ranges", "10.1.0.0/24");
+    let (ignored, open) = ("restriction-ignored", "ranges-keep-nobody-out");
+    let codes = |annotations: &[(&str, &str)], spec: &str| {
+        let found = findings(&[], &web(annotations, spec));
+        (has(&found, ignored), has(&found, open))
+    };
+    assert_eq!(codes(&[deny], ""), (true, false));
+    assert_eq!(codes(&[deny, tags], ""), (true, false));
+    assert_eq!(codes(&[tags], ""), (false, true));
+    assert_eq!(codes(&[tags, ranges], ""), (false, true));
+    assert_eq!(codes(&[deny, tags, ranges], ""), (false, false));
+    let public = vec![Service::public("web").annotations(&[deny, tags]).yaml()];
+    check(&[], &public, ignored);
+    // No security rule is written at all, since Kubernetes 1.35.
+    let none = ("azure-disable-load-balancer-nsg-rule", "true");
+    let stack = stack("facts: {kubernetesVersion: \"1.36\"}");
+    let text = format!("{stack}{}", web(&[none, ranges, deny], "").concat());
+    check_in(&Stage::new().plan(&text).findings, ignored);
+    // kube-proxy looks at these, but not without floating IP.
+    let spec = "loadBalancerSourceRanges: [10.1.0.0/24]";
+    let off = ("azure-disable-load-balancer-floating-ip", "true");
+    assert_eq!(codes(&[], spec), (false, false));
+    assert_eq!(codes(&[off], spec), (false, true));
+}
+
+#[test]
+fn a_rule_that_denies_probes_is_found() {
+    let rule = |from: &str, priority: u32, access: &str| {
+        json!({"name": format!("{access}-{priority}").to_lowercase(), "properties": {
+            "protocol": "*", "sourcePortRange": "*", "destinationPortRange": "*",
+            "sourceAddressPrefix": from, "destinationAddressPrefix": "10.240.0.0/16",
+            "access": access, "priority": priority, "direction": "Inbound"}})
+    };
+    let with = |rules: &[Value]| {
+        findings_after(&web(&[], ""), &web(&[], ""), |resources| {
+            let is_group = |it: &&mut Value| it["name"] == "aks-agentpool-nsg";
+            let group = resources.iter_mut().find(is_group).unwrap();
+            group["properties"]["securityRules"].as_array_mut().unwrap().extend_from_slice(rules);
+        })
+    };
+    let deny = rule("AzureLoadBalancer", 100, "Deny");
+    let found = with(std::slice::from_ref(&deny));
+    let it = first(&found, "probes-denied");
+    assert!(it.message.contains("deny-100") && it.message.contains("every node"), "{it:?}");
+    let found = with(&[deny, rule("AzureLoadBalancer", 99, "Allow")]);
+    assert!(!has(&found, "probes-denied"), "{found:#?}");
+    let found = with(&[rule("10.1.0.0/16", 100, "Deny")]);
+    assert!(!has(&found, "probes-denied"), "{found:#?}");
 }
 
 #[test]

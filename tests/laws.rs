@@ -1,6 +1,6 @@
 //! Laws of plan, apply and destroy, over generated stacks and worlds. They are checked on the world and on
 //! what was asked of it. The prediction comes from the model that the world runs on: one law holds that the two agree
-//! on what privlink writes to ARM.
+//! on what privlink writes to ARM, and on security rules.
 //!
 //! A case is a world in which another stack lives, and two versions of a stack that are applied one after
 //! the other and then destroyed. `LAW_CASES` says how many.
@@ -16,12 +16,14 @@ mod stage;
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use generated::{
     ENDPOINTS, Version, desired, is_own, lasting, neighbour, observed, of_a_consumer, planned,
     predicted, reaching, session, version,
 };
 use privlink_core::arm::private_endpoint::addresses_of;
+use privlink_core::arm::resource::SecurityRule;
 use privlink_core::arm::world::World as ArmWorld;
 use privlink_core::event::{Event, EventKind};
 use privlink_core::inventory::Azure;
@@ -69,6 +71,8 @@ fn run(served: &Served, documents: &[String], mode: Mode) -> Run {
             "{:#}",
             own(prediction.done())
         );
+        let (rules, live) = (security_rules(prediction.done()), security_rules(&shown));
+        assert!(!is_known || rules_come(&rules, &live), "{rules:#?}\n{live:#?}");
         assert_eq!(Report::of(&events), report, "the report is a fold over the events");
         Run { plan, events, requests }
     })
@@ -128,6 +132,41 @@ fn comes(predicted: &Value, shown: &Value) -> bool {
         (Value::String(predicted), Value::String(shown)) => unknown::may_become(predicted, shown),
         _ => predicted == shown,
     }
+}
+
+/// What the security groups let through, but for priorities, which follow from the order in which the
+/// controller gets to Services.
+fn security_rules(world: &ArmWorld) -> Vec<Value> {
+    let groups = world.network_security_groups.values();
+    let rules = groups.flat_map(|it| it.properties.security_rules.iter().flatten());
+    let shown = |rule: &Arc<SecurityRule>| {
+        let of = &rule.properties;
+        json!({
+            "name": rule.name(),
+            "access": of.access,
+            "protocol": of.protocol,
+            "from": (&of.source_address_prefix, some(&of.source_address_prefixes)),
+            "to": (&of.destination_address_prefix, some(&of.destination_address_prefixes)),
+            "port": of.destination_port_range,
+            "ports": of.destination_port_ranges.as_ref().map_or(0, Vec::len),
+        })
+    };
+    rules.map(shown).collect()
+}
+
+/// A list that is not empty: Azure shows empty ones too.
+fn some(list: &Option<Vec<String>>) -> Option<&Vec<String>> {
+    list.as_ref().filter(|it| !it.is_empty())
+}
+
+/// Whether the security rules that were predicted came, and no other. Their names hang on node ports.
+fn rules_come(predicted: &[Value], shown: &[Value]) -> bool {
+    let mut left: Vec<&Value> = shown.iter().collect();
+    let take = |wanted: &Value| {
+        let at = left.iter().position(|it| comes(wanted, it));
+        at.map(|at| left.remove(at)).is_some()
+    };
+    predicted.len() == shown.len() && predicted.iter().all(take)
 }
 
 /// A plan as it does not depend on the order of documents: without places.

@@ -43,6 +43,7 @@ pub(crate) struct Wanted {
     pub(crate) address: bool,
     pub(crate) subnet: Option<&'static str>,
     pub(crate) link: bool,
+    pub(crate) floats: bool,
     pub(crate) count: Option<u8>,
     pub(crate) ports: BTreeSet<u16>,
     pub(crate) probe: Option<&'static str>,
@@ -70,11 +71,14 @@ pub(crate) fn wanted() -> impl Strategy<Value = Wanted> {
     let count = prop::option::weighted(0.3, 1_u8..4);
     let ports = prop::collection::btree_set(prop::sample::select(vec![80, 443, 8080]), 1..3);
     let probe = prop::option::weighted(0.2, prop::sample::select(vec!["5", "10"]));
-    (prop::bool::weighted(0.3), subnet, prop::bool::weighted(0.7), count, ports, probe).prop_map(
-        |(address, subnet, link, count, ports, probe)| Wanted {
+    let (address, link) = (prop::bool::weighted(0.3), prop::bool::weighted(0.7));
+    let floats = prop::bool::weighted(0.7);
+    (address, subnet, link, floats, count, ports, probe).prop_map(
+        |(address, subnet, link, floats, count, ports, probe)| Wanted {
             address,
             subnet,
             link,
+            floats,
             count,
             ports,
             probe,
@@ -159,6 +163,13 @@ pub(crate) fn service(name: &str, number: usize, wanted: &Wanted) -> String {
     }
     if let Some(probe) = wanted.probe {
         service = service.annotation("azure-load-balancer-health-probe-interval", probe);
+    }
+    if !wanted.floats {
+        // Ranges make the controller write rules for internal Services too.
+        service = service
+            .annotation("azure-disable-load-balancer-floating-ip", "true")
+            .annotation("azure-allowed-ip-ranges", "10.0.0.0/8")
+            .annotation("azure-deny-all-except-load-balancer-source-ranges", "true");
     }
     if wanted.link {
         service = service
@@ -274,8 +285,9 @@ pub(crate) fn is_own(path: &str) -> bool {
         || of_link
 }
 
-/// What is left of a world without what the controller shares out among Services, and without the flag
-/// of subnets that the controller never sets back.
+/// What is left of a world without what the controller shares out among Services, without the flag of
+/// subnets that the controller never sets back, and without the guid that a security group's first write
+/// gives it in the sandbox.
 pub(crate) fn lasting(world: &World) -> Value {
     let mut portrait = without_nothing(&portrait(world));
     for (id, resource) in portrait.as_object_mut().unwrap() {
@@ -284,6 +296,9 @@ pub(crate) fn lasting(world: &World) -> Value {
         };
         if id.contains("/subnets/") {
             properties.remove("privateLinkServiceNetworkPolicies");
+        }
+        if id.contains("/networksecuritygroups/") {
+            properties.remove("resourceGuid");
         }
         if id.ends_with("/virtualnetworks/aks-vnet") {
             properties.remove("subnets");
@@ -319,6 +334,7 @@ pub(crate) fn neighbour() -> Vec<String> {
                 address: true,
                 subnet: None,
                 link: true,
+                floats: true,
                 count: None,
                 ports: [80].into(),
                 probe: None,

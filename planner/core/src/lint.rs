@@ -1,14 +1,17 @@
 //! Findings: what a prediction shows that a reader should know before it happens.
 
+pub(crate) mod app_protocol;
 pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod failure;
 pub(crate) mod gateway;
 pub(crate) mod limit;
 pub(crate) mod nat;
+mod packet;
 pub(crate) mod path;
 pub(crate) mod private_link;
 pub(crate) mod probe;
+pub(crate) mod restriction;
 
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;
@@ -26,6 +29,7 @@ use crate::wanted::Wanted;
 
 /// One Service with what is predicted of it.
 struct Subject<'a> {
+    wanted: &'a Wanted<'a>,
     facts: &'a Facts,
     prediction: &'a Prediction,
     service: &'a Service,
@@ -53,14 +57,16 @@ pub fn find(wanted: &Wanted<'_>, facts: &Facts, prediction: &Prediction) -> Vec<
     let alone = |it: &&Outcome| prediction.outcome(&it.service).is_none();
     for outcome in prediction.outcomes.iter().chain(prediction.finishing.iter().filter(alone)) {
         let Some(service) = wanted.service(&outcome.service) else { continue };
-        let subject = Subject { facts, prediction, service, outcome };
+        let subject = Subject { wanted, facts, prediction, service, outcome };
         let checks = [
             CHECKS,
             failure::CHECKS,
             private_link::CHECKS,
             nat::CHECKS,
             probe::CHECKS,
+            app_protocol::CHECKS,
             path::CHECKS,
+            restriction::CHECKS,
             cluster::CHECKS,
         ];
         findings.extend(checks.iter().copied().flatten().filter_map(|check| check(&subject)));

@@ -15,6 +15,7 @@ use crate::controller::predict::{self, Change};
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::kubernetes::defaults::{self, Network, Unknowns};
+use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
@@ -33,6 +34,8 @@ pub struct Prediction {
     pub live: BTreeMap<Key, Arc<Service>>,
     /// The Services once the controller is done.
     pub services: BTreeMap<Key, Arc<Service>>,
+    /// The Nodes.
+    pub(crate) machines: Vec<Arc<Node>>,
     /// What each sync did, in order.
     pub outcomes: Vec<Outcome>,
     /// What second syncs do that the first leave undone, in order.
@@ -183,13 +186,14 @@ pub fn cluster(live: &Inventory<'_>, facts: &Facts) -> Cluster {
 
 /// Predicts what comes of changes to Services.
 pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Prediction {
-    let live = cluster.services.clone();
+    let (live, machines) = (cluster.services.clone(), cluster.nodes.clone());
     let predicted = predict::predict(before.clone(), cluster, changes, Rules::Azure);
     Prediction {
         before,
         after: predicted.world,
         live,
         services: predicted.services,
+        machines,
         outcomes: predicted.outcomes,
         finishing: Vec::new(),
         between: None,

@@ -1,11 +1,13 @@
 //! Values of the unknowns a plan was made with, as they become known, and whether Azure shows what was
 //! predicted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::unknown::{self, CLOSE, OPEN, is_unknown, mark};
+use crate::controller::digest_once_known;
+use crate::unknown::{self, CLOSE, OPEN, Segment, is_unknown, mark, segments};
 
 /// Values for marks ([`crate::unknown`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,19 @@ impl Resolved {
         if !is_unknown(text) {
             return text.to_owned();
         }
-        unknown::fill(text, |mark| self.values.get(mark).map(String::as_str))
+        unknown::fill(text, |mark| self.value(mark))
+    }
+
+    /// What a mark stands for, if it is known or follows from what is.
+    fn value(&self, text: &str) -> Option<Cow<'_, str>> {
+        if let Some(value) = self.values.get(text) {
+            return Some(Cow::Borrowed(value));
+        }
+        let Some(Segment::Unknown(unknown)) = segments(text).into_iter().next() else {
+            return None;
+        };
+        let node_port = |of: &str| self.values.get(&mark("node port", of));
+        digest_once_known(&unknown, node_port).map(Cow::Owned)
     }
 
     /// The value with every mark in it that is known replaced.

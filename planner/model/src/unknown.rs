@@ -217,13 +217,14 @@ pub fn cut(text: &str, limit: usize) -> String {
 
 /// The text with every mark in it that is known replaced by its value. `value` knows whole marks, brackets
 /// included; of a mark that was cut, the first characters are taken.
-pub fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
-    let of_mark = |mark: &str| -> Option<&'v str> {
+pub fn fill<V: AsRef<str>>(text: &str, value: impl Fn(&str) -> Option<V>) -> String {
+    let of_mark = |mark: &str| -> Option<String> {
         if let Some(value) = value(mark) {
-            return Some(value);
+            return Some(value.as_ref().to_owned());
         }
         let (base, first) = mark.strip_suffix(CLOSE)?.rsplit_once(FIRST)?;
-        value(&format!("{base}{CLOSE}"))?.get(..first.parse().ok()?)
+        let whole = value(&format!("{base}{CLOSE}"))?;
+        whole.as_ref().get(..first.parse().ok()?).map(ToOwned::to_owned)
     };
     let mut filled = String::new();
     let mut rest = text;
@@ -232,7 +233,7 @@ pub fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
         filled.push_str(before);
         let end = marked.find(CLOSE).map_or(marked.len(), |at| at + CLOSE.len_utf8());
         let (mark, after) = marked.split_at(end);
-        filled.push_str(of_mark(mark).unwrap_or(mark));
+        filled.push_str(of_mark(mark).as_deref().unwrap_or(mark));
         rest = after;
     }
     filled.push_str(rest);

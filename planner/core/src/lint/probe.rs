@@ -9,7 +9,7 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
-use super::{Check, PREFIX, Subject};
+use super::{Check, Subject};
 
 /// Proxy protocol puts a header before every probe too, which kube-proxy's health server cannot read
 /// (controller's documentation of Private Link Services).
@@ -45,14 +45,14 @@ fn proxied(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 /// A rule of a load balancer with its probe, if it has one.
-struct Probed<'a> {
-    service: &'a Key,
-    rule: &'a Rule,
-    probe: Option<&'a Probe>,
+pub(super) struct Probed<'a> {
+    pub(super) service: &'a Key,
+    pub(super) rule: &'a Rule,
+    pub(super) probe: Option<&'a Probe>,
 }
 
 /// The rules of a load balancer that Services own.
-fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
+pub(super) fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
     let owners = subject.prediction.owners();
     let Some(balancer) = subject.prediction.after.load_balancers.get(balancer) else {
         return Vec::new();
@@ -75,7 +75,7 @@ fn probed<'a>(subject: &Subject<'a>, balancer: &str) -> Vec<Probed<'a>> {
         .collect()
 }
 
-fn is_http(probe: &Probe) -> bool {
+pub(super) fn is_http(probe: &Probe) -> bool {
     let protocol = probe.properties.protocol.as_deref().unwrap_or_default();
     protocol.eq_ignore_ascii_case("Http") || protocol.eq_ignore_ascii_case("Https")
 }
@@ -86,21 +86,33 @@ fn is_proxied(link: &PrivateLinkService) -> bool {
 
 /// The header comes before the probes of other Services on the load balancer too, and on one frontend
 /// before all connections (kubernetes/kubernetes pull request 121819; reported, and documented badly).
-/// Reported where the Private Link Service is, or at the neighbour if it belongs to no Service of the input.
+/// Reported where the Private Link Service is, whatever is written there by now, or at the neighbour if it
+/// belongs to no Service of the input.
 fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
-    let own = subject.link_after().filter(|link| is_proxied(link))?;
-    if !subject.says_true("azure-pls-create") {
-        return None;
+    let key = &subject.outcome.service;
+    let links = subject.prediction.after.private_link_services.values();
+    let mut proxied = links.map(AsRef::as_ref).filter(|link| is_proxied(link));
+    let owner = |link: &PrivateLinkService| subject.prediction.owners().of_link(link);
+    match proxied.clone().find(|link| owner(link) == Some(key)) {
+        Some(own) => reaching(subject, own),
+        None => proxied.find_map(|link| {
+            let of_input = owner(link).filter(|owner| subject.wanted.has(owner));
+            let is_told = of_input.is_some_and(|it| subject.prediction.outcome(it).is_some());
+            if is_told { None } else { reached(subject, link) }
+        }),
     }
-    let frontend = private_link_service::frontend(own)?;
+}
+
+/// The Services that the header of a Private Link Service reaches, and why.
+fn hit_by<'a>(
+    subject: &Subject<'a>,
+    link: &PrivateLinkService,
+) -> Option<(ResourceId, BTreeMap<&'a Key, &'static str>)> {
+    let frontend = private_link_service::frontend(link)?;
     // The frontend is a child of its load balancer, in a collection.
     let balancer = frontend.parent()?;
-    let key = &subject.outcome.service;
-    let mut hit: BTreeMap<&Key, &str> = BTreeMap::new();
+    let mut hit = BTreeMap::new();
     for Probed { service, rule, probe } in probed(subject, &balancer.key()) {
-        if service == key {
-            continue;
-        }
         let on = rule.properties.frontend_ip_configuration.as_ref();
         if on.is_some_and(|on| frontend.key().eq_ignore_ascii_case(on.id())) {
             hit.insert(service, "shares its frontend");
@@ -108,6 +120,13 @@ fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
             hit.entry(service).or_insert("is probed by HTTP");
         }
     }
+    Some((balancer, hit))
+}
+
+/// The PROXY protocol of a Service's own Private Link Service, and whom else it reaches.
+fn reaching(subject: &Subject<'_>, own: &PrivateLinkService) -> Option<Finding> {
+    let (balancer, mut hit) = hit_by(subject, own)?;
+    hit.remove(&subject.outcome.service);
     if hit.is_empty() {
         return None;
     }
@@ -125,85 +144,26 @@ fn neighbours(subject: &Subject<'_>) -> Option<Finding> {
     ))
 }
 
-/// A gateway by its labels, and what answers probes of it.
-const GATEWAYS: [(&str, &str, &str); 2] = [
-    (
-        "app.kubernetes.io/name",
-        "ingress-nginx",
-        "Set azure-load-balancer-health-probe-request-path: /healthz, which ingress-nginx answers, or appProtocol: tcp.",
-    ),
-    (
-        "istio",
-        "ingressgateway",
-        "Set port_<port>_health-probe_port: 15021 and port_<port>_health-probe_request-path: /healthz/ready, which Istio answers, or appProtocol: tcp.",
-    ),
-];
-
-/// `appProtocol` makes the probe HTTP, and nobody says which path: a gateway without a default backend
-/// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
-fn without_path(subject: &Subject<'_>) -> Option<Finding> {
-    let key = &subject.outcome.service;
-    if subject.service.spec.ports.iter().all(|port| port.app_protocol.is_none()) {
-        return None;
-    }
-    let balancers = subject.prediction.after.load_balancers.keys();
-    let own: Vec<Probed<'_>> = balancers
-        .flat_map(|balancer| probed(subject, balancer))
-        .filter(|it| it.service == key)
-        .collect();
-    let is_asked_for = |port: i64| {
-        let of_port = |suffix: &str| {
-            let own = format!("{PREFIX}port_{port}_health-probe_{suffix}");
-            subject.service.annotation(&own).is_some()
-        };
-        of_port("protocol") || of_port("request-path")
-    };
-    if subject.annotation("azure-load-balancer-health-probe-request-path").is_some() {
-        return None;
-    }
-    let mut found = Vec::new();
-    for port in &subject.service.spec.ports {
-        let (Some(number), Some(protocol)) = (&port.port, &port.app_protocol) else { continue };
-        let is_root = |it: &&Probed<'_>| {
-            it.rule.properties.frontend_port == Some(number.value)
-                && it.probe.is_some_and(|probe| {
-                    is_http(probe) && probe.properties.request_path.as_deref() == Some("/")
-                })
-        };
-        if own.iter().any(|it| is_root(&it)) && !is_asked_for(number.value) {
-            let name = port.name.as_ref().map(|name| name.value.clone());
-            found.push((name.unwrap_or_else(|| number.value.to_string()), protocol));
-        }
-    }
-    let (_, first) = found.first()?;
-    let named: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let ports = if let [one] = named.as_slice() {
-        format!("port {one} is")
-    } else {
-        format!("ports {} are", named.join(", "))
-    };
-    let labels = subject.service.manifest.get("metadata").and_then(|it| it.get("labels"));
-    let selector = subject.service.manifest.get("spec").and_then(|it| it.get("selector"));
-    let has = |(key, value, _): &&(&str, &str, &str)| {
-        let of = |map: Option<&serde_json::Value>| map?.get(*key)?.as_str().map(|it| it == *value);
-        of(labels) == Some(true) || of(selector) == Some(true)
-    };
-    let help = GATEWAYS.iter().find(has).map_or(
-        "Set azure-load-balancer-health-probe-request-path to a path that is answered with 200, or appProtocol: tcp.",
-        |(_, _, help)| help,
-    );
-    Some(subject.finding_at(
-        PROBE_WITHOUT_PATH,
-        &first.span,
+/// The PROXY protocol of another owner's Private Link Service, which reaches a Service.
+fn reached(subject: &Subject<'_>, link: &PrivateLinkService) -> Option<Finding> {
+    let (balancer, hit) = hit_by(subject, link)?;
+    let why = hit.get(&subject.outcome.service)?;
+    let owner = subject.prediction.owners().of_link(link);
+    let whose = owner.map(|owner| format!(" of Service {owner}")).unwrap_or_default();
+    Some(subject.finding(
+        PROXY_PROTOCOL_PROBE,
+        "azure-load-balancer-health-probe-protocol",
         format!(
-            "{ports} probed by GET / on the node port, since appProtocol says so; a gateway without a default backend answers 404, and no traffic comes through"
+            "the PROXY protocol of {}{whose} on load balancer {} reaches this Service, which does not expect its header: it {why}",
+            link.name(),
+            balancer.name(),
         ),
-        help,
+        "Use TCP probes here (azure-load-balancer-health-probe-protocol: tcp) and an address of its own, or no PROXY protocol there.",
     ))
 }
 
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[proxied, neighbours, without_path];
+pub(super) const CHECKS: &[Check] = &[proxied, neighbours];
 
 rules! {
     /// Proxy protocol puts a header before everything that comes through, probes included. With
@@ -229,26 +189,6 @@ rules! {
             service.beta.kubernetes.io/azure-pls-create: "true"
             service.beta.kubernetes.io/azure-pls-proxy-protocol: "true"
             externalTrafficPolicy: Cluster
-            "#,
-        ),
-    }
-
-    /// `appProtocol: http` or `https` makes the probe of a port GET `/` on its node port. A gateway without
-    /// a default backend answers 404, every node counts as down, and no traffic comes through. Reported
-    /// again and again of ingress-nginx, whose chart sets `appProtocol`.
-    PROBE_WITHOUT_PATH = "probe-without-path", Warning, [Desired, Live, Predicted], {
-        basis: basis::recorded("appProtocol makes a probe of GET / (finding 26)", basis::link::BALANCER),
-        advice: "Set `azure-load-balancer-health-probe-request-path` to what is answered with 200 \
-            (`/healthz` of ingress-nginx), or `appProtocol: tcp`.",
-        example: Example::new(
-            At::Service,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            ports: [{name: http, port: 80, appProtocol: http}]
-            "#,
-            r#"
-            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
-            ports: [{name: http, port: 80, appProtocol: tcp}]
             "#,
         ),
     }

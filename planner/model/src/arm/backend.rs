@@ -8,6 +8,7 @@ use super::arm_type::{ArmType, type_of};
 use super::resource::{BackendPool, Reference};
 use super::world::World;
 use crate::pointer::{At, text};
+use crate::resource_id::ResourceId;
 
 /// An IP configuration of a scale set instance.
 pub(crate) struct Nic {
@@ -23,6 +24,8 @@ pub(crate) struct Nic {
     pub(crate) subnet: String,
 }
 
+const SCALE_SETS: &str = "/virtualmachinescalesets/";
+
 fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -32,7 +35,7 @@ impl World {
     pub(crate) fn nics(&self) -> Vec<Nic> {
         let mut nics = Vec::new();
         for (key, machine) in &self.others {
-            let may_be = key.contains("/virtualmachinescalesets/");
+            let may_be = key.contains(SCALE_SETS);
             if !may_be || type_of(key) != ArmType::Instance {
                 continue;
             }
@@ -63,6 +66,29 @@ impl World {
         nics
     }
 
+    /// Whether instances of scale sets are known. An observation lists none: who is in a pool is then known
+    /// from the pool alone.
+    pub(crate) fn knows_instances(&self) -> bool {
+        self.others.keys().any(|key| type_of(key) == ArmType::Instance)
+    }
+
+    /// Changes which IP configurations are in a pool, where no instance is known that would say so.
+    pub(crate) fn edit_members(&mut self, pool: &ResourceId, edit: impl FnOnce(&mut Vec<String>)) {
+        let parent = pool.parent().unwrap_or_default();
+        let Some(balancer) = self.load_balancers.get_mut(&parent.key()) else {
+            return;
+        };
+        let mut pools =
+            Arc::make_mut(balancer).properties.backend_address_pools.iter_mut().flatten();
+        if let Some(slot) = pools.find(|it| it.name().eq_ignore_ascii_case(pool.name())) {
+            let members = slot.properties.backend_ip_configurations.iter().flatten();
+            let mut members: Vec<String> = members.map(|it| it.id().to_owned()).collect();
+            edit(&mut members);
+            let members: Vec<&str> = members.iter().map(String::as_str).collect();
+            *slot = with_configurations(slot, &members);
+        }
+    }
+
     /// Writes into the pools of all load balancers which interfaces are in them. A pool of addresses
     /// is left as it is.
     pub(crate) fn show_nics_in_pools(&mut self) {
@@ -79,16 +105,19 @@ impl World {
     }
 }
 
-/// The pool with its members by interface: `backendIPConfigurations`, and an entry without an address
-/// for each in `loadBalancerBackendAddresses` (recording 001.nicpool).
+/// The pool with its members by interface, as instances say.
 pub(crate) fn with_members(pool: &Arc<BackendPool>, nics: &[Nic]) -> Arc<BackendPool> {
-    let members: Vec<&Nic> = nics
-        .iter()
-        .filter(|nic| nic.pools.iter().any(|id| id.eq_ignore_ascii_case(pool.id())))
-        .collect();
+    let is_in = |nic: &&Nic| nic.pools.iter().any(|id| id.eq_ignore_ascii_case(pool.id()));
+    let members: Vec<&str> = nics.iter().filter(is_in).map(|nic| nic.id.as_str()).collect();
+    with_configurations(pool, &members)
+}
+
+/// The pool with these IP configurations in it: `backendIPConfigurations`, and an entry without an address
+/// for each in `loadBalancerBackendAddresses` (recording 001.nicpool).
+fn with_configurations(pool: &Arc<BackendPool>, members: &[&str]) -> Arc<BackendPool> {
     let before = pool.properties.backend_ip_configurations.as_deref().unwrap_or_default();
     let unchanged = before.len() == members.len()
-        && before.iter().zip(&members).all(|(old, new)| old.id() == new.id);
+        && before.iter().zip(members).all(|(old, new)| old.id() == *new);
     if unchanged {
         return pool.clone();
     }
@@ -101,15 +130,17 @@ pub(crate) fn with_members(pool: &Arc<BackendPool>, nics: &[Nic]) -> Arc<Backend
             (!addresses.is_empty()).then_some(addresses);
         return Arc::new(pool);
     }
-    addresses.extend(members.iter().map(|nic| {
-        let path = nic.id.rsplit_once("/virtualMachineScaleSets/").map_or("", |(_, path)| path);
+    addresses.extend(members.iter().map(|id| {
+        let of_scale_set =
+            id.to_ascii_lowercase().rfind(SCALE_SETS).map(|at| at + SCALE_SETS.len());
+        let path = of_scale_set.and_then(|at| id.get(at..)).unwrap_or_default();
         json!({
             "name": path.replace('/', "_"),
-            "properties": {"networkInterfaceIPConfiguration": {"id": nic.id}},
+            "properties": {"networkInterfaceIPConfiguration": {"id": id}},
         })
     }));
     pool.properties.load_balancer_backend_addresses = Some(addresses);
     pool.properties.backend_ip_configurations =
-        Some(members.iter().map(|nic| Reference::to(nic.id.as_str())).collect());
+        Some(members.iter().map(|id| Reference::to(*id)).collect());
     Arc::new(pool)
 }

@@ -190,10 +190,11 @@ impl Cloud<'_, '_> {
         let Some(machine) = machine_of(id) else {
             return false;
         };
-        let node =
-            self.cluster.nodes.iter().find(|node| {
-                node.machine.as_deref().is_some_and(|it| it.to_lowercase() == machine)
-            });
+        let node = self
+            .cluster
+            .nodes
+            .iter()
+            .find(|node| node.machine.as_deref().is_some_and(|it| same(it, &machine)));
         let group = self.facts.controller_resource_group();
         // A machine without a Node is one whose Node was deleted: it counts as excluded.
         node.is_none_or(|node| is_excluded(node, &group))

@@ -1,11 +1,11 @@
 //! Scale sets and their instances in pools (`azure_vmss.go`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::kubernetes::node::Node;
+use crate::kubernetes::node::{Node, machine_of};
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
 
@@ -58,19 +58,21 @@ fn pools_at<'a>(machine: &'a Value, profile: &str, ipv6: IsIpv6) -> Option<Vec<&
     Some(pools.into_iter().flatten().map(|pool| text(pool, "/id")).collect())
 }
 
-/// The machine in one more pool; nothing if it is there, or in a pool of another load balancer.
-fn with(machine: &Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> Option<Value> {
-    let existing = pools_at(machine, profile, ipv6)?;
-    if existing.iter().any(|id| same(id, pool.as_str())) {
-        return None;
-    }
+/// Whether who is in these pools is to join one more: not who is in it, or in a pool of another load
+/// balancer, since one interface cannot be in pools of two load balancers of a kind.
+fn joins(existing: &[&str], pool: &ResourceId) -> bool {
     let balancer = |id: &str| {
         let id = ResourceId::new(id);
         name::without_internal(id.segment("loadBalancers").unwrap_or_default()).to_lowercase()
     };
     let wanted = balancer(pool.as_str());
-    // One interface cannot be in pools of two load balancers of a kind.
-    if existing.iter().any(|id| balancer(id) != wanted) {
+    !existing.iter().any(|id| same(id, pool.as_str()) || balancer(id) != wanted)
+}
+
+/// The machine in one more pool, if it joins it.
+fn with(machine: &Value, profile: &str, pool: &ResourceId, ipv6: IsIpv6) -> Option<Value> {
+    let existing = pools_at(machine, profile, ipv6)?;
+    if !joins(&existing, pool) {
         return None;
     }
     let mut machine = machine.clone();
@@ -166,6 +168,10 @@ impl Cloud<'_, '_> {
             .filter(|node| !is_excluded(node, &group))
             .filter_map(|node| node.machine.as_deref().map(str::to_lowercase))
             .collect();
+        if !self.azure.world.knows_instances() {
+            self.join_unseen(&machines, pool, ipv6);
+            return Ok(());
+        }
         let of_group = format!("/resourcegroups/{group}/");
         let scale_sets: BTreeSet<String> = machines
             .iter()
@@ -185,6 +191,59 @@ impl Cloud<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Puts instances into a pool that nobody has seen: an observation has no machines, and its pools alone
+    /// say who is in them. How interfaces and configurations are called there is taken from AKS.
+    fn join_unseen(&mut self, machines: &BTreeSet<String>, pool: &ResourceId, ipv6: IsIpv6) {
+        let own = self.members_of(|id| same(id, pool.as_str()));
+        let mut missing = machines.iter().filter(|it| !own.contains_key(*it)).peekable();
+        if missing.peek().is_none() {
+            return;
+        }
+        let elsewhere = self.members_of(|id| name::is_ipv6(id) == ipv6);
+        let configuration = if ipv6 { "ipconfigv6" } else { "ipconfig1" };
+        let mut more = Vec::new();
+        for machine in missing {
+            let in_pools = elsewhere.get(machine).map_or(&[][..], Vec::as_slice);
+            let in_pools: Vec<&str> = in_pools.iter().map(String::as_str).collect();
+            let instance = ResourceId::new(machine.as_str());
+            let scale_set = instance.segment("virtualMachineScaleSets");
+            if let Some(interface) = scale_set.filter(|_| joins(&in_pools, pool)) {
+                more.push(format!(
+                    "{instance}/networkInterfaces/{interface}/ipConfigurations/{configuration}"
+                ));
+            }
+        }
+        self.azure.world.edit_members(pool, |members| members.extend(more));
+    }
+
+    /// The machines in pools, each with the ids of those pools that it is in.
+    fn members_of(&self, is_it: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<String>> {
+        let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let balancers = self.azure.world.load_balancers.values();
+        let pools = balancers.flat_map(|it| it.properties.backend_address_pools.iter().flatten());
+        for pool in pools.filter(|pool| is_it(pool.id())) {
+            for member in pool.properties.backend_ip_configurations.iter().flatten() {
+                if let Some(machine) = machine_of(member.id()) {
+                    members.entry(machine).or_default().push(pool.id().to_owned());
+                }
+            }
+        }
+        members
+    }
+
+    /// Takes instances that nobody has seen out of pools. Whether any was in one.
+    fn leave_unseen(&mut self, machines: &BTreeSet<String>, pools: &[String]) -> bool {
+        let mut changed = false;
+        let goes = |id: &String| machine_of(id).is_some_and(|it| machines.contains(&it));
+        for pool in pools {
+            self.azure.world.edit_members(&ResourceId::new(pool.as_str()), |members| {
+                changed |= members.iter().any(goes);
+                members.retain(|id| !goes(id));
+            });
+        }
+        changed
     }
 
     /// Takes scale sets' models out of pools (`ensureBackendPoolDeletedFromVMSS`).
@@ -217,6 +276,9 @@ impl Cloud<'_, '_> {
         machines: &BTreeSet<String>,
         pools: &[String],
     ) -> Result<bool, Failure> {
+        if !self.azure.world.knows_instances() {
+            return Ok(self.leave_unseen(machines, pools));
+        }
         let mut changed = false;
         for key in machines {
             let machine = self.machine(key);

@@ -348,6 +348,24 @@ fn a_path_for_a_probe_port_under_local_wants_a_protocol() {
     assert!(found.len() == 1 && found[0].contains("externalTrafficPolicy Local"), "{found:?}");
 }
 
+/// High-availability ports have the probe of the first port that has any; a port without a rule has none.
+#[test]
+fn what_no_probe_hangs_on_is_ignored() {
+    let ports = "{type: LoadBalancer, ports: [{name: a, port: 80}, {name: b, port: 81}]}";
+    let ha = ("azure-load-balancer-enable-high-availability-ports", "true");
+    let of = |port: u16, what: &str| format!("service.beta.kubernetes.io/port_{port}_{what}");
+    let (first, second) = (of(80, "health-probe_port"), of(81, "health-probe_port"));
+    let ignored = &["annotation-ignored"];
+    check_spec(&[INTERNAL, ha, (&first, "9000")], ports, &[]);
+    check_spec(&[INTERNAL, ha, (&second, "9000")], ports, ignored);
+    check_spec(&[INTERNAL, (&second, "9000")], ports, &[]);
+    for switch in ["no_lb_rule", "no_probe_rule"] {
+        let off = of(81, switch);
+        check_spec(&[INTERNAL, (&off, "true"), (&second, "9000")], ports, ignored);
+        check_spec(&[INTERNAL, (&off, "true"), (&first, "9000")], ports, &[]);
+    }
+}
+
 #[test]
 fn a_misspelt_key_is_told_once_and_without_its_consequences() {
     let crate_ = "    service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n    \

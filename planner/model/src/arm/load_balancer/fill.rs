@@ -59,7 +59,7 @@ impl Azure<'_> {
     }
 
     fn fill_pools(&self, id: &ResourceId, balancer: &mut LoadBalancer) {
-        let nics = self.world.nics();
+        let nics = self.world.knows_instances().then(|| self.world.nics());
         let pools = balancer.properties.backend_address_pools.get_or_insert_default();
         for pool in pools {
             if !is_filled(pool, id, "backendAddressPools") || needs_mapping(pool) {
@@ -73,7 +73,9 @@ impl Azure<'_> {
                     add_mapping(address);
                 }
             }
-            *pool = with_members(pool, &nics);
+            if let Some(nics) = &nics {
+                *pool = with_members(pool, nics);
+            }
         }
     }
 

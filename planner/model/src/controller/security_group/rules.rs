@@ -7,6 +7,7 @@ use md5::{Digest, Md5};
 
 use crate::arm::resource::{NetworkSecurityGroup, SecurityRule, SecurityRuleProperties};
 use crate::kubernetes::service::Number;
+use crate::unknown;
 
 use crate::controller::failure::Failure;
 
@@ -67,7 +68,7 @@ fn port_list(rule: &SecurityRule) -> Option<Vec<String>> {
         .cloned()
         .collect();
     let is_number = |port: &String| {
-        crate::unknown::is_unknown(port) || crate::controller::value::parse_int32(port).is_ok()
+        unknown::is_unknown(port) || crate::controller::value::parse_int32(port).is_ok()
     };
     all.iter().all(is_number).then_some(all)
 }
@@ -264,7 +265,63 @@ fn number(text: String) -> Number {
     text.parse().map_or(Number::Unknown(text), Number::Known)
 }
 
-/// The MD5 digest in hexadecimal digits, which the controller names rules with.
+/// The MD5 digest in hexadecimal digits, which the controller names rules with. That of a node port that is
+/// not known yet is unknown too.
 fn digest(text: &str) -> String {
+    if unknown::is_unknown(text) {
+        return unknown::mark(DIGEST, text);
+    }
     Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const DIGEST: &str = "digest";
+
+/// The digest that a mark stands for, once the node ports in it are known: `node_port` knows them by what
+/// their own marks are of.
+pub fn digest_once_known<V: AsRef<str>>(
+    mark: &unknown::Unknown<'_>,
+    node_port: impl Fn(&str) -> Option<V>,
+) -> Option<String> {
+    // Ports come last, and hold no underscore.
+    let (rest, ports) = mark.of.rsplit_once('_').filter(|_| mark.what == DIGEST)?;
+    let port = |text: &str| match text.strip_prefix("node port|") {
+        Some(of) => node_port(of).map(|port| port.as_ref().to_owned()),
+        None => Some(text.to_owned()),
+    };
+    let mut ports: Vec<String> = ports.split(',').map(port).collect::<Option<_>>()?;
+    ports.sort();
+    Some(digest(&format!("{rest}_{}", ports.join(","))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The only mark of a text.
+    fn only(text: &str) -> unknown::Unknown<'_> {
+        let mut segments = unknown::segments(text).into_iter();
+        let mark = segments.find_map(|segment| match segment {
+            unknown::Segment::Unknown(unknown) => Some(unknown),
+            _ => None,
+        });
+        mark.unwrap()
+    }
+
+    #[test]
+    fn a_name_is_known_once_the_node_ports_in_it_are() {
+        let mark = unknown::mark("node port", "default/web 443/TCP");
+        let group = NetworkSecurityGroup::default();
+        let name = |ports: &[Number]| {
+            let mut rules = SecurityRules::new(&group);
+            let (from, to) = (vec!["10.1.0.0/24".to_owned()], ["10.240.0.4".to_owned()]);
+            rules.allow("Tcp", "IPv4", from, &to, ports).unwrap();
+            rules.rules.into_keys().next().unwrap()
+        };
+        let unknown = name(&[Number::Known(32000), Number::Unknown(mark)]);
+        let node_port = |of: &str| (of == "default/web 443/TCP").then_some("30001");
+        let digest = digest_once_known(&only(&unknown), node_port).unwrap();
+        let known = name(&[Number::Known(32000), Number::Known(30001)]);
+        assert_eq!(known, format!("k8s-azure-lb_allow_IPv4_{digest}"));
+        assert_eq!(digest_once_known(&only(&unknown), |_| None::<&str>), None);
+    }
 }

@@ -399,6 +399,7 @@ const SAID: &[(&str, &str, &str)] = &[
     ("addresses of endpoints moved", "record-lost", "unhealthy"),
     ("zone groups without records", "record-lost", "unhealthy"),
     ("consumers shut out", "nat-addresses-shut-out", "unhealthy"),
+    ("probes shut out", "probes-denied", "unhealthy"),
     ("links without a frontend", "link-without-frontend", "unhealthy"),
     ("other messages", "message-stays", "not-applied"),
     ("machines in no pool", "changed", "changed-in-azure"),

@@ -377,6 +377,18 @@ pub(crate) const BROKEN: &[Broken] = &[
         },
     },
     Broken {
+        name: "probes shut out",
+        by: |it| {
+            each(it, "networksecuritygroups", |it| {
+                let all = it["properties"]["securityRules"].as_array_mut().unwrap();
+                all.push(json!({"name": "deny", "properties": {
+                    "protocol": "*", "sourcePortRange": "*", "destinationPortRange": "*",
+                    "sourceAddressPrefix": "AzureLoadBalancer", "destinationAddressPrefix": "*",
+                    "access": "Deny", "priority": 100, "direction": "Inbound"}}));
+            });
+        },
+    },
+    Broken {
         name: "links without a frontend",
         by: |it| {
             each(it, "privatelinkservices", |it| {

@@ -16,7 +16,7 @@ pub use crate::join::body::MESSAGE_STAYS;
 pub use crate::lint::BECOMES_PUBLIC;
 pub use crate::lint::failure::*;
 pub use crate::lint::gateway::{CONSUMERS_STAY, GATEWAY_LEFT};
-pub use crate::lint::path::NAT_ADDRESSES_SHUT_OUT;
+pub use crate::lint::path::{NAT_ADDRESSES_SHUT_OUT, PROBES_DENIED};
 pub use crate::lint::private_link::*;
 pub use crate::safety::consent::*;
 pub use crate::safety::*;

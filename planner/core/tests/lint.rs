@@ -184,6 +184,24 @@ fn predicted(text: &str) -> (Value, Vec<String>) {
     (left, keys)
 }
 
+/// Takes the numbers out of marks, which count what was written before them.
+fn take_numbers(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(take_numbers),
+        Value::Array(items) => items.iter_mut().for_each(take_numbers),
+        Value::String(text) => {
+            let parts: Vec<&str> = text.split('\u{e001}').collect();
+            let ends = parts.len() - 1;
+            let bare = |(at, part): (usize, &&str)| match at < ends {
+                true => part.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),
+                false => (*part).to_owned(),
+            };
+            *text = parts.iter().enumerate().map(bare).collect::<Vec<_>>().join("\u{e001}");
+        }
+        _ => {}
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
 
@@ -206,10 +224,11 @@ proptest::proptest! {
             fewer[at.unwrap()] = false;
             let (mut without, _) = predicted(&service(&fewer, &spec, facts));
             let mut with = with.clone();
-            // Of it is told that only security rules read it.
+            // Of it is told that only security rules read it. What is written of them counts in the marks behind.
             if key.ends_with("/azure-disable-load-balancer-floating-ip") {
                 for left in [&mut with, &mut without] {
                     left["groups"].take();
+                    take_numbers(left);
                 }
             }
             proptest::prop_assert_eq!(&with, &without, "{}", key);

@@ -12,7 +12,8 @@ use super::repair::Repair;
 use super::report::{By, Cause, Difference};
 
 /// Rules over what is predicted that speak of what is live as well: what they find, no sync and no apply mends.
-const OF_WHAT_IS_LIVE: [Code; 2] = [rule::NAT_ADDRESSES_SHUT_OUT, rule::LINK_WITHOUT_FRONTEND];
+const OF_WHAT_IS_LIVE: [Code; 3] =
+    [rule::NAT_ADDRESSES_SHUT_OUT, rule::PROBES_DENIED, rule::LINK_WITHOUT_FRONTEND];
 
 /// Says what the rules find: over what is live as it is, and over what a sync of every live Service leaves.
 pub(super) fn compare(join: &Join<'_>, synced: Option<&Prediction>, gathered: &mut Gathered) {

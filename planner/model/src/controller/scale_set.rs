@@ -170,7 +170,6 @@ impl Cloud<'_, '_> {
             .collect();
         if !self.azure.world.knows_instances() {
             self.join_unseen(&machines, pool, ipv6);
-            return Ok(());
         }
         let of_group = format!("/resourcegroups/{group}/");
         let scale_sets: BTreeSet<String> = machines

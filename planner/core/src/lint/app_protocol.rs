@@ -80,7 +80,7 @@ fn without_path(subject: &Subject<'_>) -> Option<Finding> {
     }
     let is_asked_for = |port: i64| {
         let has = |it: &&str| subject.annotation(&of_port(port, it)).is_some();
-        ["protocol", "request-path"].iter().any(|it| has(&it))
+        ["protocol", "request-path"].iter().any(has)
     };
     let is_root =
         |probe: &Probe| is_http(probe) && probe.properties.request_path.as_deref() == Some("/");
@@ -106,7 +106,12 @@ fn without_path(subject: &Subject<'_>) -> Option<Finding> {
     let message = format!(
         "{ports} probed by GET / on the node port, since appProtocol says so; a gateway without a default backend answers 404, and no traffic comes through"
     );
-    Some(subject.finding_at(PROBE_WITHOUT_PATH, span, message, &help(subject, *number)))
+    Some(subject.finding_at(
+        PROBE_WITHOUT_PATH,
+        span,
+        message,
+        &help(subject, *number, found.len() > 1),
+    ))
 }
 
 /// What a port is called.
@@ -115,7 +120,7 @@ fn name(number: i64, port: &Port) -> String {
 }
 
 /// What to write so that the probe of a port is answered.
-fn help(subject: &Subject<'_>, port: i64) -> String {
+fn help(subject: &Subject<'_>, port: i64, is_one_of_several: bool) -> String {
     // What a Gateway's Service has beside annotations is its controller's.
     let (place, or) = match &subject.service.made_by {
         Some(_) => (" under spec.infrastructure.annotations of the Gateway", ""),
@@ -129,8 +134,9 @@ fn help(subject: &Subject<'_>, port: i64) -> String {
             let own = |parameter: &str, value: &str| {
                 format!("{PREFIX}{}: {value}", of_port(port, parameter))
             };
+            let others = if is_one_of_several { ", and the same of the other ports" } else { "" };
             format!(
-                "Set {}, {} and {}{place}, since Istio answers there in plain HTTP{or}.",
+                "Set {}, {} and {}{others}{place}, since Istio answers there in plain HTTP{or}.",
                 own("port", "\"15021\""),
                 own("protocol", "http"),
                 own("request-path", "/healthz/ready")

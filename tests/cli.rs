@@ -135,6 +135,38 @@ fn destroy_says_destroy() {
 }
 
 #[test]
+fn a_destroy_is_limited_by_the_flag_alone() {
+    let place = Place::new();
+    let stack = format!("{STACK}  policy: {{maxDeletes: 0}}\n");
+    place.write("app.yaml", &format!("{stack}{}", Service::internal("app").yaml()));
+    place.apply("app.yaml", "");
+    let plan = "plan -f app.yaml --sandbox=world.json --destroy";
+    let refused = place.0.run(&format!("{plan} --max-deletes 0")).expect(3);
+    assert!(refused.stdout.contains("1 object would be deleted; allowed: 0"), "{refused:#?}");
+    assert!(refused.stdout.contains("--max-deletes 1"), "{refused:#?}");
+    assert!(!refused.stdout.contains("maxDeletes"), "{refused:#?}");
+    let destroy = "destroy -f app.yaml --sandbox=world.json --auto-approve";
+    place.0.run(&format!("{destroy} --max-deletes 0")).expect(3);
+    place.0.run(plan).expect(0);
+    place.0.run(&format!("{destroy} --max-deletes 1")).expect(0);
+}
+
+#[test]
+fn what_privlink_keeps_is_not_committed() {
+    let place = Place::new();
+    place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
+    place.0.run("apply -f app.yaml --sandbox --auto-approve").expect(0);
+    for folder in ["journal", "sandbox"] {
+        let ignored = place.0.path().join(".privlink").join(folder).join(".gitignore");
+        assert_eq!(std::fs::read_to_string(ignored).unwrap(), "*\n", "{folder}");
+    }
+    let seen = place.0.run("observe -f app.yaml --sandbox --out seen.json").expect(0);
+    let plan = seen.stderr.trim_end().rsplit("privlink ").next().unwrap();
+    assert_eq!(plan, "plan -f app.yaml --observed seen.json");
+    place.0.run(plan).expect(0);
+}
+
+#[test]
 fn a_file_by_two_paths_is_read_once() {
     let place = Place::new();
     place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
@@ -156,14 +188,37 @@ fn the_uid_of_a_service_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_broken_world_says_how_to_make_it_anew() {
+fn a_file_that_is_no_world_is_never_overwritten() {
     let place = Place::new();
     place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
-    place.write("world.json", "{");
-    let run = place.plan("app.yaml").expect(1);
-    assert!(run.stderr.contains("privlink sandbox reset world.json"), "{}", run.stderr);
+    for (name, text) in [
+        ("broken.json", "{"),
+        ("precious.json", "{\"formatVersion\": \"1.0\", \"plan\": {}}"),
+        ("list.json", "[1, 2]"),
+        ("notes.txt", "to buy: bread"),
+    ] {
+        place.write(name, text);
+        let run = place.0.run(&format!("plan -f app.yaml --sandbox={name}")).expect(1);
+        assert!(run.stderr.contains("Name another file"), "{}", run.stderr);
+        assert!(!run.stderr.contains("sandbox reset"), "{}", run.stderr);
+        let run = place.0.run(&format!("sandbox reset {name}")).expect(1);
+        assert!(run.stderr.contains("Name another file"), "{}", run.stderr);
+        assert_eq!(std::fs::read_to_string(place.0.path().join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_world_is_reset() {
+    let place = Place::new();
+    place.write("app.yaml", &format!("{STACK}{}", Service::internal("app").yaml()));
+    place.write("world.json", "");
     place.0.run("sandbox reset world.json").expect(0);
-    place.plan("app.yaml").expect(0);
+    place.apply("app.yaml", "");
+    assert_eq!(place.plan("app.yaml").expect(0).last_line(), "No changes.");
+    place.0.run("sandbox reset world.json").expect(0);
+    assert_ne!(place.plan("app.yaml").expect(0).last_line(), "No changes.");
+    place.0.run("sandbox reset another.json").expect(0);
+    place.0.run("sandbox init another.json").expect(1);
 }
 
 /// A Service with a Private Link Service, and an endpoint to it with these lines in its spec.
@@ -296,6 +351,12 @@ fn an_input_that_holds_nothing_is_an_error() {
         let plan = place.run("plan -f empty.yaml --sandbox").expect(1);
         assert!(plan.stderr.contains("nothing to plan"), "{}", plan.stderr);
     }
+    for text in ["", "---\n", "# nothing\n"] {
+        std::fs::write(place.path().join("empty.yaml"), text).unwrap();
+        let validated = place.run("validate -f empty.yaml").expect(1);
+        assert!(validated.stderr.contains("nothing to plan"), "{}", validated.stderr);
+    }
+    place.run("validate -f -").expect(1);
 }
 
 #[test]

@@ -72,6 +72,10 @@ fn the_chain_of_causes_leads_to_the_edit() {
 fn the_way_round_has_names_and_works() {
     let place = moving();
     let text = explain(&place, LINK, "").expect(0).stdout;
+    let is_prose = |line: &&str| !line.contains("/subscriptions/") && !line.contains(" -> ");
+    let widest = text.lines().filter(is_prose).map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 100, "{widest} columns:\n{text}");
+    let text = support::flat(&text);
     for part in [
         "With nobody disconnected:",
         "Add a second Service default/app-2",
@@ -136,9 +140,15 @@ fn what_is_no_node_is_an_error_with_what_may_have_been_meant() {
 fn a_code_has_its_rule_and_how_sure_it_is() {
     let place = Place::new();
     let text = place.run("explain link-recreated").expect(0).stdout;
-    for part in ["Rule: ", "How sure: recorded", "See <https://", "What to do: "] {
+    for part in ["Rule: ", "How sure: recorded", "See https://", "What to do: "] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+    // It is text for a terminal, and no Markdown.
+    for mark in ["**", "```", "<https"] {
+        assert!(!text.contains(mark), "{mark} is in\n{text}");
+    }
+    let prose = text.lines().filter(|line| !line.starts_with("    ") && !line.starts_with("See "));
+    assert!(prose.map(|line| line.chars().count()).all(|it| it <= 100), "{text}");
     let json = place.run("explain link-recreated -o json").expect(0).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["evidence"], "recorded");

@@ -23,7 +23,8 @@ const BALANCERS: &str = "/loadBalancers";
 const LIST_BALANCERS: &str = "MC_myResourceGroup_myAKSCluster_eastus/providers/\
                               Microsoft.Network/loadBalancers: ";
 const AS_CLIENT: &str = "(as the client secret of client c11e47";
-const LOG_IN: &str = "log in again (`az login`), or choose another identity by --auth";
+const LOG_IN: &str = "log in again (`az login`; with --auth token, set another PRIVLINK_ARM_TOKEN), or choose another \
+    identity by --auth";
 const LATER: &str = "run the command again later";
 const PROXIES: &str = "proxies that answer in its place";
 

@@ -302,6 +302,29 @@ fn a_render_is_guarded_without_a_stack() {
     for told in ["myAKSServicePE", "output/base/shop.yaml:"] {
         assert!(gone.stdout.contains(told), "{told}: {}", gone.stdout);
     }
+    // It may have been the last.
+    std::fs::write(output.join("target/other.yaml"), "# none left\n").unwrap();
+    std::fs::remove_file(output.join("base/other.yaml")).unwrap();
+    let last = plan("-f output/target --base output/base").expect(3);
+    assert!(last.stdout.contains("myAKSServicePE"), "{}", last.stdout);
+    std::fs::remove_file(output.join("target/other.yaml")).unwrap();
+    let last = plan("-f output/target --base output/base").expect(3);
+    assert!(last.stdout.contains("myAKSServicePE"), "{}", last.stdout);
+    // The commands that it names are about the same: nothing is privlink's to write.
+    let edited = plan(&format!("-f {service} --base {service}")).expect(3);
+    let text = format!("{}{}", last.stdout, edited.stdout).replace("\\\n", " ");
+    let commands = text.lines().filter_map(|line| line.split_once("  privlink ")).map(|it| it.1);
+    let commands: Vec<&str> = commands.collect();
+    for command in &commands {
+        assert!(command.contains("--guard ") && command.contains("--base "), "{command}");
+        live.place.run(command).expect(0);
+    }
+    assert!(commands.iter().any(|it| it.starts_with("explain ")), "{text}");
+    let nothing = plan("-f output/target").expect(1);
+    assert!(nothing.stderr.contains("holds no *.yaml"), "{}", nothing.stderr);
+    for tree in ["base", "target"] {
+        std::fs::write(output.join(tree).join("other.yaml"), other).unwrap();
+    }
     // The comment names the application, by its file, and who is disconnected.
     let comment = plan("-f output/target --base output/base -o markdown").expect(3);
     for told in ["myAKSServicePE", "shop.yaml", "deleted"] {

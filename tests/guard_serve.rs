@@ -52,16 +52,24 @@ fn certify(folder: &Path, name: &str) {
 
 impl Guard {
     fn start(flags: &str) -> Self {
+        let guard = Self::begin(flags, true).0;
+        guard.until("it is ready", || guard.probe("readyz").0 == 200);
+        guard
+    }
+
+    /// One that was started, beside a sandbox or none, with what it says on stderr.
+    fn begin(flags: &str, is_served: bool) -> (Self, Receiver<String>) {
         let place = Workplace::with_example("frontend-recreated");
         let apply =
             "apply -f examples/frontend-recreated/before --sandbox=world.json --auto-approve";
         place.run(&format!("{apply} --controller-timeout 20")).expect(0);
         certify(place.path(), "first.example");
         let sandbox = Serving::start(&place, &[]);
+        let cloud = sandbox.cloud();
+        let sandbox = is_served.then_some(sandbox);
         let words = format!(
-            "guard serve --kubeconfig kubeconfig --cloud {} {PLACE} --listen 127.0.0.1:0 --probes 127.0.0.1:0 \
-             --certificate tls.crt --key tls.key --drain 1 {flags}",
-            sandbox.cloud()
+            "guard serve --kubeconfig kubeconfig --cloud {cloud} {PLACE} --listen 127.0.0.1:0 --probes 127.0.0.1:0 \
+             --certificate tls.crt --key tls.key --drain 1 {flags}"
         );
         let mut process = Command::new(env!("CARGO_BIN_EXE_privlink"))
             .args(words.split_whitespace())
@@ -91,10 +99,11 @@ impl Guard {
             let (reviews, probes) = rest.split_once(", probes and metrics at ").unwrap();
             break (reviews.to_owned(), probes.trim_end_matches('.').to_owned());
         };
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let guard = Self { place, sandbox: Some(sandbox), process, decisions, reviews, probes };
-        guard.until("it is ready", || guard.probe("readyz").0 == 200);
-        guard
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+        });
+        (Self { place, sandbox, process, decisions, reviews, probes }, said)
     }
 
     /// Waits, for half a minute at most.
@@ -242,6 +251,27 @@ fn azure_that_is_gone_leaves_answers_in_time_and_sigterm_ends_it_in_order() {
     guard.until("it is not ready", || guard.probe("readyz").0 != 200);
     guard.until("it ended", || guard.probe("healthz").0 == 0);
     assert_eq!(guard.process.wait().unwrap().code(), Some(0));
+}
+
+/// Nothing was ever read: what is wrong is said without being asked for, and only one that lets writes through is ready.
+#[test]
+fn one_that_has_read_nothing_says_so_and_is_ready_only_if_it_fails_open() {
+    for (flags, ready) in [("", 200), ("--fail-closed", 503)] {
+        let (guard, said) = Guard::begin(&format!("--mode enforce --refresh 1 {flags}"), false);
+        guard.until("a reading failed", || {
+            let text = guard.probe("metrics").1;
+            text.contains("privlink_guard_failures_total{what=\"refresh\"} ")
+                && !text.contains("privlink_guard_failures_total{what=\"refresh\"} 0\n")
+        });
+        let warning = loop {
+            let line = said.recv_timeout(Duration::from_secs(30)).unwrap();
+            if line.contains("the cluster or Azure could not be read") {
+                break line;
+            }
+        };
+        assert!(warning.contains("WARN"), "{warning}");
+        guard.until("it has looked", || guard.probe("readyz").0 == ready);
+    }
 }
 
 #[test]

@@ -39,9 +39,15 @@ fn comes_back(name: &str) {
     place.run(&apply).expect(code);
     let import = format!("import {WORLD} --out imported --endpoint-subscription {OTHER}");
     let imported = place.run(&import).expect(0);
-    let told = imported.stderr.lines().filter(|line| !line.starts_with("Wrote imported."));
-    assert_eq!(told.count(), 0, "nothing is left out: {}", imported.stderr);
-    let plan = place.run(&format!("plan -f imported {WORLD} --detailed-exitcode")).expect(0);
+    let said: Vec<&str> = imported.stderr.lines().collect();
+    let [wrote, check, mark] = said.as_slice() else {
+        panic!("nothing is left out: {}", imported.stderr)
+    };
+    assert_eq!(*wrote, "Wrote imported.");
+    let mark = mark.strip_prefix("Then mark it as this stack's: privlink ").unwrap();
+    assert_eq!(mark, format!("apply -f imported --adopt {WORLD}"));
+    let check = check.strip_prefix("Check that nothing changes: privlink ").unwrap();
+    let plan = place.run(&format!("{check} --detailed-exitcode")).expect(0);
     assert_eq!(plan.last_line(), then, "{}", plan.stdout);
     // The files alone make all of it again.
     let anew = "apply -f imported --sandbox=anew.json --auto-approve";

@@ -638,9 +638,11 @@ fn an_apply_by_route_disconnects_nobody_and_goes_on_from_wherever_it_was_stopped
     place.run("apply -f to.yaml --sandbox --auto-approve").expect(3);
 
     // The first step by hand, as a run that was stopped after it leaves the world.
-    place.run("route -f to.yaml --sandbox --out steps").expect(0);
+    let routed = place.run("route -f to.yaml --sandbox --out steps").expect(0);
     let first = &folders(&place)[0];
-    place.run(&format!("apply -f steps/{first} --sandbox --auto-approve")).expect(0);
+    let apply = format!("apply -f steps/{first} --sandbox");
+    assert!(routed.stderr.trim_end().ends_with(&apply), "{}", routed.stderr);
+    place.run(&format!("{apply} --auto-approve")).expect(0);
     let run = place.run("apply -f to.yaml --route --sandbox --auto-approve").expect(0);
     assert!(run.stderr.contains("disconnects nobody"), "{run:?}");
     let plan = place.run("plan -f to.yaml --sandbox");

@@ -12,7 +12,7 @@ use privlink_core::snapshot::Snapshot;
 use privlink_core::staleness;
 use serde_json::Value;
 use support::serving::Serving;
-use support::{Workplace, edit_json};
+use support::{Run, Workplace, edit_json};
 
 const SANDBOX: &str = "--sandbox --controller-timeout 20";
 
@@ -48,6 +48,100 @@ fn a_saved_refusal_stays_a_refusal() {
     let place = with_before();
     save(&place, "", 3);
     place.run(&format!("apply plan.json {SANDBOX}")).expect(3);
+}
+
+/// The commands in what was printed, from `privlink` on, each with what follows on its line.
+fn commands(run: &Run) -> Vec<String> {
+    let text = format!("{}\n{}", run.stdout, run.stderr).replace("\\\n", " ");
+    let names = ["plan ", "apply ", "explain ", "route ", "show ", "destroy "];
+    let lines = text.lines().filter_map(|line| line.split_once("privlink "));
+    let commands = lines.filter(|(_, rest)| names.iter().any(|name| rest.starts_with(name)));
+    commands.map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// Every command is what it seems to be: it is taken, and ends well.
+#[track_caller]
+fn run_all(place: &Workplace, commands: &[String], expected: &[&str]) {
+    let names: Vec<&str> = commands.iter().filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(names, expected, "{commands:?}");
+    for command in commands {
+        let command = command.replace("-f ...", "-f examples/frontend-recreated");
+        place.run(&command).expect(0);
+    }
+}
+
+#[test]
+fn commands_about_a_plan_that_is_saved_do_what_they_say() {
+    let place = with_before();
+    let plan = "plan -f examples/frontend-recreated --sandbox --out plan.json";
+    let refused = place.run(&format!("{plan} --color never")).expect(3);
+    assert!(refused.stderr.contains("It is refused, and `apply` refuses it too"), "{refused:#?}");
+    let of_plan = commands(&refused);
+    let of_show = commands(&place.run("show plan.json").expect(0));
+    let of_apply = commands(&place.run("apply plan.json --sandbox").expect(3));
+    assert!(of_plan.iter().all(|it| !it.contains("...")), "{of_plan:?}");
+    for commands in [&of_plan, &of_show, &of_apply] {
+        run_all(&place, commands, &["explain", "plan"]);
+        assert!(commands[1].ends_with("--sandbox --out plan.json --max-disconnects 1"));
+    }
+    let saved = place.run(&format!("{plan} --max-disconnects 1")).expect(0);
+    let again = commands(&saved);
+    assert_eq!(again.last().unwrap(), "apply plan.json --sandbox", "{again:?}");
+    run_all(&place, &again, &["explain", "apply"]);
+}
+
+#[test]
+fn a_limit_that_is_given_again_is_said_once_and_a_destroy_stays_one() {
+    let place = with_before();
+    let plan = "plan -f examples/frontend-recreated --sandbox";
+    let refused = place.run(&format!("{plan} --max-disconnects=0 --max-deletes 0")).expect(3);
+    run_all(&place, &commands(&refused), &["explain", "plan"]);
+    let destroy = place.run(&format!("{plan} --destroy --max-deletes 0 --out gone.json")).expect(3);
+    let commands = commands(&destroy);
+    run_all(&place, &commands, &["plan"]);
+    assert!(commands[0].contains(" --destroy"), "{commands:?}");
+    run_all(&place, &["apply gone.json --sandbox".to_owned()], &["apply"]);
+}
+
+#[test]
+fn what_replace_asks_for_is_no_edit() {
+    let place = with_before();
+    let plan = "plan -f examples/frontend-recreated/before --sandbox";
+    let refused =
+        place.run(&format!("{plan} --replace Service/default/internal-app")).expect(3).stdout;
+    let flat = support::flat(&refused);
+    assert!(
+        flat.contains("Cause Service default/internal-app: --replace asks for it"),
+        "{refused}"
+    );
+    assert_eq!(refused.matches("Cause").count(), 1, "{refused}");
+    assert!(flat.contains("leave out --replace Service/default/internal-app"), "{refused}");
+    for wrong in ["# live:", "undo the edit", "nobody disconnected"] {
+        assert!(!refused.contains(wrong), "{wrong} is in\n{refused}");
+    }
+}
+
+#[test]
+fn a_saved_plan_is_applied_where_it_was_made() {
+    let place = with_before();
+    std::fs::copy(
+        place.path().join(".privlink/sandbox/frontend-recreated.json"),
+        place.path().join("world.json"),
+    )
+    .unwrap();
+    let serving = Serving::start(&place, &[]);
+    let token = [("PRIVLINK_ARM_TOKEN", "any"), ("NO_PROXY", "127.0.0.1")];
+    let plan = format!(
+        "plan -f examples/frontend-recreated --kubeconfig kubeconfig --cloud {} --auth token --out plan.json \
+         --max-disconnects 1",
+        serving.cloud()
+    );
+    let saved = place.run_with(&plan, &token).expect(0);
+    let apply = commands(&saved).pop().unwrap();
+    let words =
+        format!("apply plan.json --kubeconfig kubeconfig --cloud {} --auth token", serving.cloud());
+    assert_eq!(apply, words);
+    place.run_with(&apply, &token).expect(0);
 }
 
 #[test]

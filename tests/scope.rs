@@ -231,7 +231,8 @@ fn what_privlink_wrote_is_skipped_in_a_folder_with_a_note() {
     let shown = place.plan("-o json").expect(0).stdout;
     std::fs::write(place.path().join("shown.json"), shown).unwrap();
     let journal = std::fs::read_dir(place.path().join(".privlink/journal")).unwrap();
-    let journal = journal.map(|it| it.unwrap().path()).find(|it| it.is_file()).unwrap();
+    let is_journal = |it: &std::path::PathBuf| it.extension().is_some_and(|it| it == "jsonl");
+    let journal = journal.map(|it| it.unwrap().path()).find(is_journal).unwrap();
     std::fs::copy(journal, place.path().join("journal.json")).unwrap();
     let plan = place.run("plan -f . --sandbox=world.json").expect(0);
     assert_eq!(plan.last_line(), "No changes.");

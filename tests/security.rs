@@ -41,6 +41,7 @@ fn what_is_saved_is_for_the_user_alone() {
     let mut files: Vec<_> = fs::read_dir(place.path().join(".privlink/journal"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "jsonl"))
         .collect();
     assert_eq!(files.len(), 1);
     files.extend(

@@ -72,6 +72,9 @@ fn three_touched_stacks_of_two_hundred_are_read_on_a_page() {
         fs::write(observed, &applied).unwrap();
     }
     let run = workplace.run(PLAN).expect(1);
+    let total = "200 stacks. 1 of 200 stacks refused. ";
+    assert!(support::flat(&run.stdout).contains(total), "{}", run.stdout);
+    assert!(run.stderr.contains("\nteam9/app-99:\n") || run.stderr.starts_with("team9/app-99:\n"));
     let lines = run.stdout.lines().count();
     assert!(lines <= 60, "{lines} lines:\n{}", run.stdout);
     assert!(run.stdout.lines().all(|it| it.chars().count() <= 100), "{}", run.stdout);
@@ -126,9 +129,17 @@ fn the_worst_stack_sets_the_exit_code_and_stops_no_other() {
     let workplace = two();
     fs::remove_file(workplace.path().join("observed/a-new.json")).unwrap();
     let run = workplace.run(&format!("{PLAN} --detailed-exitcode")).expect(1);
-    assert!(run.stderr.contains("a-new:\nerror: observed/a-new.json:"), "{}", run.stderr);
-    assert_eq!(run.last_line(), "1 stack. No changes. 1 stack could not be planned.");
-    assert!(run.stdout.contains("  error       a-new  observed/a-new.json:"), "{}", run.stdout);
+    assert!(
+        run.stderr.contains("a-new:\nerror: cannot access observed/a-new.json:"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.last_line(), "2 stacks. No changes. 1 stack could not be planned.");
+    assert!(
+        run.stdout.contains("  error       a-new  cannot access observed/a-new.json:"),
+        "{}",
+        run.stdout
+    );
     two().run(&format!("{PLAN} --detailed-exitcode")).expect(2);
 }
 
@@ -175,6 +186,25 @@ fn a_folder_without_stacks_is_refused() {
     fs::create_dir(workplace.path().join("nothing")).unwrap();
     let run = workplace.run("plan --stacks nothing").expect(1);
     assert!(run.stderr.contains("no folder with manifests was found"), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_read_keeps_no_other_stack_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let workplace = two();
+    let secret = workplace.path().join("stacks/secret");
+    fs::create_dir(&secret).unwrap();
+    let mode = |mode: u32| fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o000);
+    // The administrator reads everything.
+    if fs::read_dir(&secret).is_err() {
+        let run = workplace.run(PLAN).expect(1);
+        assert!(run.stdout.starts_with("3 stacks in stacks\n"), "{}", run.stdout);
+        assert!(run.stdout.contains("  error       secret "), "{}", run.stdout);
+        assert!(run.stdout.contains("  changes     a-new "), "{}", run.stdout);
+    }
+    mode(0o700);
 }
 
 /// Folders in folders, and files that each hold a Stack; observations lie as the stacks do.
@@ -315,7 +345,14 @@ fn every_command_goes_about_many_stacks_alike() {
 fn a_folder_of_saved_plans_is_carried_out_as_it_is() {
     let place = in_git(&["a", "eu/b"]);
     place.run("plan --stacks stacks --sandbox --out plans").expect(0);
-    let applied = place.run("apply plans --sandbox").expect(0).stdout;
+    let applied = place.run("apply plans --sandbox").expect(0);
+    // Steps of several stacks go on at the same time: each line says whose it is.
+    let steps: Vec<&str> = applied.stderr.lines().filter(|it| it.contains("[1/2] ")).collect();
+    assert_eq!(steps.len(), 4, "{}", applied.stderr);
+    for path in ["a.json: [1/2] ", "eu/b.json: [1/2] "] {
+        assert_eq!(steps.iter().filter(|it| it.starts_with(path)).count(), 2, "{steps:?}");
+    }
+    let applied = applied.stdout;
     assert!(applied.starts_with("2 stacks in plans\n"), "{applied}");
     for row in ["  done  a.json", "  done  eu/b.json"] {
         assert!(applied.contains(row), "{applied}");

@@ -13,12 +13,22 @@ use support::Workplace;
 
 /// Runs privlink at a terminal at which this is typed: the exit code, and all that is shown.
 fn typed(place: &Workplace, words: &str, line: &str) -> (Option<i32>, String) {
+    typed_at(place, words, line, &[("NO_COLOR", "1")])
+}
+
+/// The same, with these variables.
+fn typed_at(
+    place: &Workplace,
+    words: &str,
+    line: &str,
+    variables: &[(&str, &str)],
+) -> (Option<i32>, String) {
     let command = format!("{} {words}", env!("CARGO_BIN_EXE_privlink"));
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .current_dir(place.path())
         .env_clear()
-        .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -64,4 +74,23 @@ fn anything_but_yes_is_a_no() {
     assert!(shown.contains("Not applied."), "{shown}");
     let (code, shown) = typed(&place, apply, "yes");
     assert!(code == Some(0) && shown.contains("Apply complete"), "{code:?} {shown}");
+}
+
+#[test]
+fn a_dumb_terminal_has_plain_lines_and_no_colours() {
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("not run: there is no `script`");
+        return;
+    }
+    let apply = "apply -f examples/internal-load-balancer --sandbox";
+    let shown = |kind: &str| {
+        let place = Workplace::with_example("internal-load-balancer");
+        let (code, shown) = typed_at(&place, apply, "yes", &[("TERM", kind)]);
+        assert!(code == Some(0) && shown.contains("Apply complete"), "{code:?} {shown}");
+        shown
+    };
+    let dumb = shown("dumb");
+    assert!(!dumb.contains('\u{1b}'), "{dumb}");
+    assert!(dumb.contains("[1/2] ") && dumb.contains(" ..."), "{dumb}");
+    assert!(shown("xterm").contains('\u{1b}'));
 }

@@ -81,7 +81,7 @@ pub(crate) struct Global {
     /// When to colour: NO_COLOR and CLICOLOR_FORCE are honoured by `auto`
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     pub(crate) color: When,
-    /// Show more of what is going on, on stderr; twice for requests
+    /// Show more of what is going on, on stderr; twice for requests. `guard serve` shows warnings without it
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// How log lines on stderr look
@@ -208,6 +208,17 @@ impl TargetFlags {
     }
 }
 
+/// Whether others write the Services, for what explains a plan that was made so.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Guarding {
+    /// As with `plan --guard`: whoever renders the Services writes them
+    #[arg(long)]
+    pub(crate) guard: bool,
+    /// What the live Services are rendered from now, as with `plan --guard`; may be repeated
+    #[arg(long, value_name = "PATH", requires = "guard")]
+    pub(crate) base: Vec<PathBuf>,
+}
+
 /// What a plan may do.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Limits {
@@ -220,7 +231,7 @@ pub(crate) struct Limits {
     /// How many consumers may be disconnected, beside those that the Stack names
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_disconnects: Option<usize>,
-    /// How many objects may be deleted; overrides the Stack
+    /// How many objects may be deleted or replaced; overrides the Stack's maxDeletes, which limits no destroy
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_deletes: Option<usize>,
     /// A protected object that may be deleted or re-created anyway; may be repeated
@@ -366,6 +377,13 @@ pub(crate) enum Command {
     Man(Man),
     /// Print which privlink this is, and what its predictions were compared with
     Version(Version),
+}
+
+impl Command {
+    /// Whether it goes on until it is told to end, watched by nobody but its log.
+    pub(crate) fn serves(&self) -> bool {
+        matches!(self, Self::Guard(guard) if matches!(guard.command, GuardCommand::Serve(_)))
+    }
 }
 
 /// `schema`.

@@ -12,6 +12,7 @@ use privlink_render::text::Frame;
 use crate::args::{self, DataFormat};
 use crate::command_error::CommandError;
 use crate::commands::{plan, preflight};
+use crate::invocation::Invocation;
 use crate::plan_format::Format;
 use crate::progress::{Passing, Progress};
 use crate::ui::Ui;
@@ -22,6 +23,8 @@ pub(crate) struct Reader<'a> {
     turn: &'a args::RunFlags,
     /// What is being read, in words.
     reading: String,
+    /// How a plan like this is made, where that is not how privlink was called.
+    called: Option<Invocation>,
     /// The terminal.
     pub(crate) ui: &'a mut Ui,
     passing: Option<Passing>,
@@ -33,7 +36,13 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// One that is told in the form that the arguments ask for.
     pub(crate) fn new(turn: &'a args::RunFlags, reading: String, ui: &'a mut Ui) -> Self {
-        Self { turn, reading, ui, passing: None, progress: None, unwritten: None }
+        Self { turn, reading, called: None, ui, passing: None, progress: None, unwritten: None }
+    }
+
+    /// One to whom a plan is told that is made in this way.
+    pub(crate) fn of(mut self, called: Option<Invocation>) -> Self {
+        self.called = called;
+        self
     }
 
     /// Whether events are read, and not text.
@@ -77,8 +86,8 @@ impl<'a> Reader<'a> {
         if self.reads_events() {
             self.copy(event);
         }
-        let style = self.ui.talk_style();
-        let progress = self.progress.get_or_insert_with(|| Progress::new(plan, style));
+        let (stack, style) = (self.ui.stack(), self.ui.talk_style());
+        let progress = self.progress.get_or_insert_with(|| Progress::new(plan, stack, style));
         progress.show(event);
         if event.kind == EventKind::Ended
             && let Some(mut progress) = self.progress.take()
@@ -103,7 +112,8 @@ impl Audience for Reader<'_> {
     fn hear(&mut self, happening: &Happening<'_>) {
         match *happening {
             Happening::WaitsForLock { stack, holder } => {
-                self.ui.say(&format!("Waiting for {holder}, which works on stack {stack}."));
+                self.ui
+                    .say(&format!("Waiting for {holder}, which holds the lock of stack {stack}."));
             }
             Happening::Unlocked { stack } => self.ui.say(&format!(
                 "No lock: {stack} has no cluster to keep one in. Let one run at a time work on it."
@@ -133,7 +143,8 @@ impl Audience for Reader<'_> {
                 self.ui.show(text.trim_end());
             }
             Happening::Planned { plan } if !self.reads_events() => {
-                let shown = plan::Shown { full: self.turn.full, read: "just now" };
+                let (full, called) = (self.turn.full, self.called.as_ref());
+                let shown = plan::Shown { full, read: "just now", called };
                 let text = plan::rendered(plan, Format::Text, &shown, self.ui);
                 self.unwritten = self.ui.print(&text).err();
             }

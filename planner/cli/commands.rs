@@ -40,7 +40,7 @@ use std::path::Path;
 use privlink_core::desired::{self, Desired};
 use privlink_core::diagnostic::Diagnostic;
 use privlink_core::facts::Facts;
-use privlink_core::input::{Input, Options};
+use privlink_core::input::{Guarded, Input, Options};
 use privlink_core::inventory::Inventory;
 use privlink_core::join;
 use privlink_core::plan::{Mode, Plan, Scope};
@@ -134,7 +134,7 @@ fn sound(
     snapshot: Option<&Snapshot>,
     ui: &mut Ui,
 ) -> Result<Desired, CommandError> {
-    sound_sources(input::sources(&input.filename)?, input, place, snapshot, ui)
+    not_empty(sound_sources(input::sources(&input.filename)?, input, place, snapshot, ui)?)
 }
 
 /// Desired state and the snapshot it is planned against. They are read side by side, unless this is one
@@ -146,18 +146,34 @@ fn sound_and_observed(
     jobs: usize,
     ui: &mut Ui,
 ) -> Result<(Desired, Option<Snapshot>), CommandError> {
-    let Some(path) = observed else { return Ok((sound(input, place, None, ui)?, None)) };
+    guarded_and_observed(input, place, (observed, None), jobs, ui)
+}
+
+/// The same, which may hold nothing if others delete what it held before.
+fn guarded_and_observed(
+    input: &crate::args::Input,
+    place: &TargetFlags,
+    (observed, guarded): (Option<&Path>, Option<&Guarded>),
+    jobs: usize,
+    ui: &mut Ui,
+) -> Result<(Desired, Option<Snapshot>), CommandError> {
+    let may_be_empty = guarded.is_some_and(|it| !it.gone.is_empty());
+    let holding = |desired| if may_be_empty { Ok(desired) } else { not_empty(desired) };
+    let Some(path) = observed else {
+        let sources = input::sources_of(&input.filename, may_be_empty)?;
+        return Ok((holding(sound_sources(sources, input, place, None, ui)?)?, None));
+    };
     let (sources, snapshot) = if jobs > 1 {
         std::thread::scope(|scope| {
             let snapshot = scope.spawn(|| file::read_snapshot(path));
-            let sources = input::sources(&input.filename);
+            let sources = input::sources_of(&input.filename, may_be_empty);
             (sources, snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     } else {
-        (input::sources(&input.filename), file::read_snapshot(path))
+        (input::sources_of(&input.filename, may_be_empty), file::read_snapshot(path))
     };
     let snapshot = snapshot?;
-    let desired = sound_sources(sources?, input, place, Some(&snapshot), ui)?;
+    let desired = holding(sound_sources(sources?, input, place, Some(&snapshot), ui)?)?;
     Ok((desired, Some(snapshot)))
 }
 
@@ -170,7 +186,8 @@ fn sound_sources_and_observed(
     ui: &mut Ui,
 ) -> Result<(Desired, Option<Snapshot>), CommandError> {
     let snapshot = observed.map(file::read_snapshot).transpose()?;
-    Ok((sound_sources(sources, input, place, snapshot.as_ref(), ui)?, snapshot))
+    let desired = not_empty(sound_sources(sources, input, place, snapshot.as_ref(), ui)?)?;
+    Ok((desired, snapshot))
 }
 
 fn sound_sources(
@@ -197,13 +214,23 @@ fn sound_sources(
     }
     let (desired, notes) = loaded.sound()?;
     ui.diagnostics(&notes);
+    Ok(desired)
+}
+
+/// Desired state that says something.
+fn not_empty(desired: Desired) -> Result<Desired, CommandError> {
     let Desired { name: _, stack, services, endpoints, approvals, gateways: _, makers: _ } =
         &desired;
     if stack.is_none() && services.is_empty() && endpoints.is_empty() && approvals.is_empty() {
-        return Err(CommandError::new("the input holds nothing to plan")
-            .hint("A pipeline whose first command failed gives an empty stdin."));
+        return Err(nothing());
     }
     Ok(desired)
+}
+
+/// The input holds nothing.
+fn nothing() -> CommandError {
+    CommandError::new("the input holds nothing to plan")
+        .hint("A pipeline whose first command failed gives an empty stdin.")
 }
 
 /// Notices as SARIF, with paths from the root of the repository.

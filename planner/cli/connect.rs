@@ -240,7 +240,8 @@ pub(crate) fn sandbox_error(error: privlink_sandbox::Error) -> CommandError {
     use privlink_sandbox::Error;
     let hint = match &error {
         Error::Format { path, .. } | Error::Version { path, .. } => {
-            Some(format!("Re-create it with `privlink sandbox reset {}`.", path.display()))
+            let shown = path.display();
+            Some(format!("Name another file, or remove {shown} if nobody needs it."))
         }
         Error::InUse { .. } => {
             Some("Wait until the other one is done, or use another file.".to_owned())

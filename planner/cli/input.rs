@@ -38,6 +38,14 @@ impl Loaded {
         }
         Ok((self.desired, self.diagnostics))
     }
+
+    /// Whether there is no document at all in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let holds = |source: &Arc<Source>| yaml::documents(source).any(|it| it.root.is_some());
+        let Desired { stack, services, endpoints, .. } = &self.desired;
+        let may_be = stack.is_none() && services.is_empty() && endpoints.is_empty();
+        may_be && self.diagnostics.is_empty() && !self.texts.iter().any(holds)
+    }
 }
 
 /// Reads what the flags name.
@@ -84,10 +92,15 @@ impl Sources {
 
 /// Reads the documents in files, folders and stdin.
 pub(crate) fn sources(paths: &[PathBuf]) -> Result<Sources, CommandError> {
+    sources_of(paths, false)
+}
+
+/// The same; folders may be without any, if so.
+pub(crate) fn sources_of(paths: &[PathBuf], may_be_empty: bool) -> Result<Sources, CommandError> {
     let mut sources = Sources::default();
     let mut all = Vec::new();
     for path in paths {
-        all.extend(files(path)?.into_iter().map(|file| (file == *path, file)));
+        all.extend(files(path, may_be_empty)?.into_iter().map(|file| (file == *path, file)));
     }
     if all.len() > 1 {
         // The same file by another path is the same file.
@@ -145,7 +158,7 @@ fn skipped(name: &str, artefact: Artefact, is_named: bool) -> Result<Diagnostic,
 }
 
 /// The files of a path: itself, or those of a folder that look like manifests, in order of name.
-fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
+fn files(path: &Path, may_be_empty: bool) -> Result<Vec<PathBuf>, CommandError> {
     if path.as_os_str() == "-" {
         return Ok(vec![path.to_owned()]);
     }
@@ -163,7 +176,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
         }
     }
     files.sort();
-    if files.is_empty() {
+    if files.is_empty() && !may_be_empty {
         return Err(CommandError::new(format!("{shown} holds no *.yaml, *.yml or *.json file"))
             .hint("Subfolders are not read: name one with -f, or read each as a stack of its own with --stacks."));
     }

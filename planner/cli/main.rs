@@ -56,7 +56,8 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let traces = Traces::of_environment();
-    let mut ui = Ui::new(&args.global, traces.as_ref().ok().and_then(Option::as_ref));
+    let mut ui =
+        Ui::new(&args.global, args.command.serves(), traces.as_ref().ok().and_then(Option::as_ref));
     match traces {
         Ok(None) => run(args, &mut ui).into(),
         Ok(Some(mut traces)) => {

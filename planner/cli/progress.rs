@@ -1,7 +1,7 @@
-//! Live progress on stderr: spinners at a terminal, plain lines elsewhere.
+//! Live progress on stderr: spinners at a terminal that can draw them, plain lines elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -11,6 +11,7 @@ use privlink_core::plan::Plan;
 use privlink_render::style::{Label, Style};
 
 use crate::gate::Gate;
+use crate::ui::is_smart;
 
 /// A line at the terminal that says what is being done, and goes away; nothing where there is no terminal.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Passing(Option<ProgressBar>);
 impl Passing {
     /// Shows it from now on.
     pub(crate) fn show(what: &str) -> Self {
-        if !std::io::stderr().is_terminal() {
+        if !is_smart(&std::io::stderr()) {
             return Self(None);
         }
         let gate = Gate { style: Style::default(), is_read_by_agent: true };
@@ -33,7 +34,7 @@ impl Passing {
 
     /// Counts what is done of several; of one it shows nothing.
     pub(crate) fn count(number: usize, what: &str) -> Self {
-        let bar = (number > 1 && std::io::stderr().is_terminal()).then(|| {
+        let bar = (number > 1 && is_smart(&std::io::stderr())).then(|| {
             let bar = ProgressBar::new(number.try_into().unwrap_or(u64::MAX));
             let template = format!("{{spinner}} {what}: {{pos}} of {{len}}, {{elapsed}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
@@ -82,12 +83,14 @@ pub(crate) struct Progress {
     began: BTreeMap<usize, Instant>,
     style: Style,
     steps: usize,
+    /// Which of several stacks it is of, as the beginning of a line.
+    stack: String,
 }
 
 impl Progress {
-    /// Begins.
-    pub(crate) fn new(plan: &Plan, style: Style) -> Self {
-        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+    /// Begins; of one of several stacks, if one is named.
+    pub(crate) fn new(plan: &Plan, stack: Option<&str>, style: Style) -> Self {
+        let bars = is_smart(&std::io::stderr()).then(MultiProgress::new);
         Self {
             bars,
             running: BTreeMap::new(),
@@ -104,6 +107,7 @@ impl Progress {
             began: BTreeMap::new(),
             style,
             steps: plan.steps.len(),
+            stack: stack.map(|it| format!("{}: ", terminal(it))).unwrap_or_default(),
         }
     }
 
@@ -156,7 +160,7 @@ impl Progress {
 
     fn head(&self, step: usize) -> String {
         let doing = self.doing.get(&step).cloned().unwrap_or_default();
-        format!("[{step}/{}] {doing}", self.steps)
+        format!("{}[{step}/{}] {doing}", self.stack, self.steps)
     }
 
     fn start(&mut self, step: usize) {

@@ -1,6 +1,7 @@
 //! The terminal: results on stdout, talk on stderr.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions};
@@ -32,6 +33,8 @@ pub(crate) struct Ui {
     /// How wide text is laid out.
     width: usize,
     invocation: Invocation,
+    /// Which of several stacks it is for.
+    stack: Option<String>,
     kept: Option<Kept>,
 }
 
@@ -46,17 +49,18 @@ struct Kept {
 }
 
 impl Ui {
-    /// Finds out how the streams look, and starts logging.
-    pub(crate) fn new(global: &Global, traces: Option<&Traces>) -> Self {
+    /// Finds out how the streams look, and starts logging: also warnings for a command that serves.
+    pub(crate) fn new(global: &Global, serves: bool, traces: Option<&Traces>) -> Self {
         let ui = Self {
-            out: style(global.color, io::stdout().is_terminal()),
-            err: style(global.color, io::stderr().is_terminal()),
+            out: style(global.color, is_smart(&io::stdout())),
+            err: style(global.color, is_smart(&io::stderr())),
             pipeline: Pipeline::detect(global.pipeline),
             width: width(),
             invocation: Invocation::of_process(),
+            stack: None,
             kept: None,
         };
-        log(global, ui.gate(ui.err), traces);
+        log(global, serves, ui.gate(ui.err), traces);
         ui
     }
 
@@ -68,8 +72,20 @@ impl Ui {
             pipeline: self.pipeline.clone(),
             width: self.width,
             invocation: self.invocation.clone(),
+            stack: self.stack.clone(),
             kept: Some(Kept::default()),
         }
+    }
+
+    /// The same, for one of several stacks: what is shown while others are worked on too begins with its path.
+    pub(crate) fn keeping_of(&self, stack: &str, files: &[PathBuf]) -> Self {
+        let invocation = self.invocation.of_stack(files);
+        Self { invocation, stack: Some(stack.to_owned()), ..self.keeping() }
+    }
+
+    /// Which of several stacks it is for.
+    pub(crate) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
     }
 
     /// Drops the result that is kept, and keeps what was said.
@@ -257,9 +273,8 @@ fn write_out(text: &str) -> Result<(), CommandError> {
 /// anybody's: a pipeline's variables stand in them.
 pub(crate) fn usage(error: &clap::Error, tip: Option<&str>) -> bool {
     let is_wrong = error.use_stderr();
-    let is_terminal =
-        if is_wrong { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let style = style(When::Auto, is_terminal);
+    let is_smart = if is_wrong { is_smart(&io::stderr()) } else { is_smart(&io::stdout()) };
+    let style = style(When::Auto, is_smart);
     let is_read_by_agent = Pipeline::detect(crate::args::Pipeline::Auto).agent.is_some();
     let rendered = error.render();
     let mut text = if style.colour { rendered.ansi().to_string() } else { rendered.to_string() };
@@ -318,30 +333,42 @@ fn width() -> usize {
     said.or_else(terminal).unwrap_or(layout::WIDTH)
 }
 
-fn style(when: When, is_terminal: bool) -> Style {
+/// Whether a stream is a terminal that takes colours and lines that are drawn again. One that names no kind, or says that
+/// it is dumb, takes neither.
+pub(crate) fn is_smart(stream: &impl IsTerminal) -> bool {
+    let is_dumb = match std::env::var_os("TERM") {
+        Some(kind) => kind == "dumb",
+        None => cfg!(unix),
+    };
+    stream.is_terminal() && !is_dumb
+}
+
+fn style(when: When, is_smart: bool) -> Style {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let forced = set("CLICOLOR_FORCE") && std::env::var("CLICOLOR_FORCE").is_ok_and(|it| it != "0");
     let colour = match when {
         When::Always => true,
         When::Never => false,
-        When::Auto => !set("NO_COLOR") && (forced || is_terminal),
+        When::Auto => !set("NO_COLOR") && (forced || is_smart),
     };
     Style { colour }
 }
 
 /// Starts the log, and traces beside it where they are asked for. Without them their spans are looked at by nobody.
-fn log(global: &Global, gate: Gate, traces: Option<&Traces>) {
+fn log(global: &Global, serves: bool, gate: Gate, traces: Option<&Traces>) {
     // A second logger in one process is refused; the first one does.
-    let _ = listeners(global, gate, traces).try_init();
+    let _ = listeners(global, serves, gate, traces).try_init();
 }
 
 /// Who hears of spans and events.
 fn listeners(
     global: &Global,
+    serves: bool,
     gate: Gate,
     traces: Option<&Traces>,
 ) -> Box<dyn Subscriber + Send + Sync> {
     let level = match global.verbose {
+        0 if serves => "privlink=warn",
         0 => "off",
         1 => "privlink=info",
         2 => "privlink=debug",
@@ -379,10 +406,10 @@ mod tests {
             pipeline: crate::args::Pipeline::None,
         };
         let gate = || Gate { style: Style::default(), is_read_by_agent: false };
-        let quiet = listeners(&global(0), gate(), None);
+        let quiet = listeners(&global(0), false, gate(), None);
         // What is above it is not even looked at: `tracing` compares levels before anything else.
         assert_eq!(quiet.max_level_hint(), Some(LevelFilter::OFF));
-        tracing::subscriber::with_default(listeners(&global(2), gate(), None), || {
+        tracing::subscriber::with_default(listeners(&global(2), false, gate(), None), || {
             assert!(tracing::enabled!(target: "privlink_azure", Level::DEBUG));
             assert!(privlink_engine::span::stack("shop").is_disabled());
         });

@@ -43,7 +43,9 @@ fn a_holder_that_died_is_taken_over_once_its_lease_is_over() {
     let begun = Instant::now();
     let next = served.run(&words).expect(0);
     assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert!(next.stderr.contains("Took the stack over from privlink-"), "{}", next.stderr);
+    // Whoever waits for it knows for whom.
+    assert!(next.stderr.contains("Waiting for privlink-"), "{}", next.stderr);
+    assert!(next.stderr.contains("Took the stack's lock over from privlink-"), "{}", next.stderr);
 }
 
 #[test]

@@ -61,8 +61,9 @@ fn interrupt(child: &Child) {
 
 fn journals(served: &Served) -> Vec<PathBuf> {
     let folder = std::fs::read_dir(served.path().join(".privlink/journal"));
+    let paths = folder.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> =
-        folder.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+        paths.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect();
     paths.sort();
     paths
 }

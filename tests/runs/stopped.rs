@@ -89,7 +89,11 @@ fn an_operation_that_a_killed_run_left_is_followed_before_anything_is_planned() 
     assert!(journal.contains("/operations/"), "{journal}");
     let before = served.requests().len();
     let next = served.run(&words).expect(0);
-    assert!(next.stderr.contains("Following what the run before left"), "{}", next.stderr);
+    assert!(
+        next.stderr.contains("Following an operation that the previous run left running"),
+        "{}",
+        next.stderr
+    );
     let asked = &served.requests()[before..];
     let first = |part: &str| asked.iter().position(|it| it.path.contains(part));
     let (followed, planned) = (first("/operations/"), first("/loadBalancers?"));

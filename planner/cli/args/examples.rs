@@ -247,4 +247,32 @@ mod tests {
             }
         }
     }
+    /// The commands in plans as they are printed, each from `privlink` on, its lines joined.
+    #[test]
+    fn every_command_in_a_printed_plan_is_taken_by_the_command_line() {
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+        let mut found = 0;
+        for folder in std::fs::read_dir(golden).unwrap() {
+            for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if !name.starts_with("plan") || !name.ends_with(".txt") {
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap().replace("\\\n", " ");
+                let lines = text.lines().filter_map(|line| line.split_once("  privlink "));
+                let is_command = |line: &str| {
+                    let name = line.split(' ').next().unwrap_or_default();
+                    Args::command().find_subcommand(name).is_some()
+                };
+                for (_, line) in lines.filter(|(_, line)| is_command(line)) {
+                    let words = std::iter::once("privlink").chain(line.split_whitespace());
+                    let parsed = Args::command().try_get_matches_from(words);
+                    assert!(parsed.is_ok(), "{}: {line}: {}", path.display(), parsed.unwrap_err());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 5, "commands are found: {found}");
+    }
 }

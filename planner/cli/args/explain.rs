@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap_complete::engine::ArgValueCompleter;
 
-use super::{DataFormat, Input, TargetFlags};
+use super::{DataFormat, Guarding, Input, TargetFlags};
 use crate::completion;
 
 /// `explain`.
@@ -26,6 +26,8 @@ pub(crate) struct Explain {
     /// Explain from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) guarding: Guarding,
     /// What is written to stdout
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub(crate) output: DataFormat,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Input, TargetFlags};
+use super::{Guarding, Input, TargetFlags};
 
 /// `route`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,8 @@ pub(crate) struct Route {
     /// Search from a saved observation, contacting nothing
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "sandbox")]
     pub(crate) observed: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) guarding: Guarding,
     /// Write each step as a folder of manifests, fit for a pull request of its own, into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,

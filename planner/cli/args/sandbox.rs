@@ -23,7 +23,7 @@ pub(crate) enum SandboxCommand {
         #[arg(long, value_name = "SNAPSHOT")]
         from: Option<PathBuf>,
     },
-    /// Re-create a world file
+    /// Re-create a world file; a file that is no sandbox world is left alone
     Reset {
         /// The world file
         #[arg(value_name = "FILE")]

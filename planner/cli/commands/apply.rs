@@ -169,7 +169,7 @@ pub(crate) fn saved(
     super::block_on(async {
         let connected = connect::connect_saved(&saved, &args.turn.place, patience(args)).await?;
         let Plan { stack, mode, .. } = &saved.plan;
-        let work = Work { stack, mode: *mode, what: What::Saved(&saved) };
+        let work = Work { stack, mode: *mode, what: What::Saved(&saved, file) };
         whole(&args.turn, &work, connected, ui).await
     })
 }
@@ -187,8 +187,8 @@ enum What<'a> {
     Desired(&'a args::Run, &'a Desired),
     /// Objects that are no longer to be the stack's.
     Forgotten(&'a Desired, &'a [NodeId]),
-    /// A plan made before.
-    Saved(&'a SavedPlan),
+    /// A plan made before, and its file.
+    Saved(&'a SavedPlan, &'a Path),
     /// Desired state, by a route.
     Route(Walk<'a>),
 }
@@ -256,7 +256,11 @@ async fn locked(
         },
     };
     let listener = tokio::spawn(interrupt(connected.session.stop.clone()));
-    let mut reader = Reader::new(turn, connected.reading(), ui);
+    let called = match &work.what {
+        What::Saved(saved, file) => Some(ui.invocation().of_saved(saved, file)),
+        _ => None,
+    };
+    let mut reader = Reader::new(turn, connected.reading(), ui).of(called);
     let Some(begun) = run.begin(&mut reader).await? else {
         return Ok(interrupted(reader.ui));
     };
@@ -283,7 +287,7 @@ async fn work_on(
             let terms = Terms { approved: turn.auto_approve, ..Terms::default() };
             begun.forget((desired, &options), addresses, terms, reader).await?
         }
-        What::Saved(saved) => begun.saved(saved, reader).await?,
+        What::Saved(saved, _) => begun.saved(saved, reader).await?,
         What::Route(walk) => return walk.run(begun, connected, reader).await,
     };
     tell(ending, connected, reader).await

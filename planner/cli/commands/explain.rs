@@ -88,7 +88,7 @@ fn meant(what: &str, planned: &Planned) -> Result<NodeId, CommandError> {
 
 fn rule(rule: &Rule, output: DataFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
     let text = match output {
-        DataFormat::Text => render::rule::text(rule),
+        DataFormat::Text => render::rule::text(rule, ui.layout()),
         DataFormat::Json => format!("{:#}\n", render::rule::json(rule)),
     };
     ui.print(&text)?;
@@ -100,14 +100,12 @@ fn object(what: &str, args: &Explain, ui: &mut Ui) -> Result<Exit, CommandError>
         return Err(CommandError::new(format!("it is not said which stack {what} is in"))
             .hint("Name its files with -f."));
     }
-    let (desired, snapshot) = super::sound_and_observed(
-        &args.input(),
-        &args.place,
-        args.observed.as_deref(),
-        super::jobs(None),
-        ui,
-    )?;
-    let options = super::options(Mode::Apply, &Limits::default());
+    let (stack, observed) = (args.input(), args.observed.as_deref());
+    let guard = super::plan::guarded(&args.guarding, (&stack, &args.place), observed, ui)?;
+    let observed = (observed, guard.as_ref());
+    let (desired, snapshot) =
+        super::guarded_and_observed(&stack, &args.place, observed, super::jobs(None), ui)?;
+    let options = super::options(Mode::Apply, &Limits { guard, ..Limits::default() });
     let explained = super::block_on(async {
         let observed = super::observed(&desired, &args.place, snapshot, None).await?;
         let live = Inventory::of(&observed.snapshot);
@@ -132,7 +130,12 @@ fn rendered(it: &Explanation, output: DataFormat, ui: &Ui) -> Result<String, Com
     match output {
         // Writing to a String cannot fail.
         DataFormat::Text => {
-            let _ = render::explanation::text(it, ui.style(), &mut text);
+            let _ = render::explanation::text(
+                it,
+                &ui.invocation().words("route"),
+                ui.layout(),
+                &mut text,
+            );
         }
         DataFormat::Json => {
             text = super::json(it)?;

@@ -76,9 +76,10 @@ impl Fleet<'_> {
         for wave in waves {
             let keeping = &*ui;
             let came = turns::side_by_side(&wave, jobs, |source| {
-                let mut ui = keeping.keeping();
+                let path = source.below(self.folder);
+                let mut ui = keeping.keeping_of(&path, &source.input.filename);
                 let came = work(source, &mut ui);
-                let (path, source) = (source.below(self.folder), source.shown());
+                let source = source.shown();
                 match came {
                     Ok(exit) => Ended { line: self.line(path, exit, &mut ui), source, exit, ui },
                     Err(error) => {

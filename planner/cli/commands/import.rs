@@ -53,8 +53,12 @@ pub(crate) fn run(args: &args::Import, ui: &mut Ui) -> Result<Exit, CommandError
         Some(folder) => {
             write(folder, args.force, &import)?;
             let folder = crate::invocation::quoted(&folder.display().to_string());
+            let place: String =
+                ui.invocation().elsewhere().iter().map(|it| format!(" {it}")).collect();
+            ui.say(&format!("Wrote {folder}."));
+            ui.say(&format!("Check that nothing changes: privlink plan -f {folder}{place}"));
             ui.say(&format!(
-                "Wrote {folder}. Check that nothing changes: privlink plan -f {folder}. Then mark it as this stack's: privlink apply -f {folder} --adopt"
+                "Then mark it as this stack's: privlink apply -f {folder} --adopt{place}"
             ));
         }
         None => ui.print(&yaml::stream(import.documents.values().flatten()))?,

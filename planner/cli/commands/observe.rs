@@ -88,7 +88,8 @@ fn one(
                 return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Error });
             }
             let file = quoted(&path.display().to_string());
-            ui.say(&format!("Saved {file}. Plan from it: privlink plan -f ... --observed {file}"));
+            let plan = ui.invocation().to_plan_observed(&file);
+            ui.say(&format!("Saved {file}. Plan from it: {plan}"));
         }
         None => ui.print(&text)?,
     }

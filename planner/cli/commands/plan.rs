@@ -25,6 +25,7 @@ use crate::args;
 use crate::command_error::CommandError;
 use crate::connect::{self, Common};
 use crate::exit::Exit;
+use crate::invocation::Invocation;
 use crate::plan_format::Format;
 
 use super::Observed;
@@ -32,7 +33,10 @@ use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let mut args = args.clone();
-    args.limits.guard = guarded(&args, ui)?;
+    let guarding = args::Guarding { guard: args.guard, base: args.base.clone() };
+    let stack = args.input.input();
+    let observed = args.observed.as_deref();
+    args.limits.guard = guarded(&guarding, (&stack, &args.place), observed, ui)?;
     let args = &args;
     let jobs = super::jobs(args.input.many.jobs);
     match &args.input.many.stacks {
@@ -50,16 +54,21 @@ pub(crate) fn run(args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> 
 }
 
 /// What others write, if nothing is privlink's: of the Services that were rendered before, those that are no more.
-fn guarded(args: &args::Plan, ui: &mut Ui) -> Result<Option<Guarded>, CommandError> {
-    if !args.guard {
+pub(super) fn guarded(
+    guarding: &args::Guarding,
+    (input, place): (&args::Input, &args::TargetFlags),
+    observed: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<Option<Guarded>, CommandError> {
+    let args::Guarding { guard, base } = guarding;
+    if !guard {
         return Ok(None);
     }
-    if args.base.is_empty() {
+    if base.is_empty() {
         return Ok(Some(Guarded::default()));
     }
-    let base = args::Input { filename: args.base.clone(), ..args.input.input() };
-    let observed = args.observed.as_deref();
-    let (base, _) = super::sound_and_observed(&base, &args.place, observed, 1, ui)?;
+    let base = args::Input { filename: base.clone(), ..input.clone() };
+    let (base, _) = super::sound_and_observed(&base, place, observed, 1, ui)?;
     let gone = base.services.into_iter().map(|(key, service)| (key, service.span)).collect();
     Ok(Some(Guarded { gone }))
 }
@@ -71,7 +80,8 @@ fn other_world(paths: &[PathBuf], ui: &mut Ui) {
         let world = folder.join("world").join("observed.json");
         let Some(name) = folder.file_name().filter(|_| world.is_file()) else { continue };
         let file = Path::new(".privlink/sandbox").join(name).with_extension("world.json");
-        let (world, file) = (world.display(), file.display());
+        let quoted = |path: &Path| crate::invocation::quoted(&path.display().to_string());
+        let (world, file) = (quoted(&world), quoted(&file));
         ui.say(&format!(
             "help: {} needs a cluster of its own: privlink sandbox init {file} --from {world}, and --sandbox={file} from then on",
             folder.display()
@@ -120,8 +130,9 @@ fn one(
     basis: &Basis<'_>,
     ui: &mut Ui,
 ) -> Result<Made, CommandError> {
+    let basis_of = (basis.observed, args.limits.guard.as_ref());
     let (desired, snapshot) =
-        super::sound_and_observed(input, &args.place, basis.observed, basis.jobs, ui)?;
+        super::guarded_and_observed(input, &args.place, basis_of, basis.jobs, ui)?;
     let _stack = span::stack(&desired.name).entered();
     let mode = if args.destroy { Mode::Destroy } else { Mode::Apply };
     let (observed, mut made, home) = match snapshot {
@@ -142,12 +153,14 @@ fn one(
         if args.input.many.stacks.is_some() {
             return Ok(made);
         }
-        // A sandbox is named again; all else is in the plan.
-        let sandbox = ui.invocation().place.iter().filter(|it| it.starts_with("--sandbox"));
-        let sandbox: String = sandbox.map(|it| format!(" {it}")).collect();
-        let file = crate::invocation::quoted(&file.display().to_string());
-        ui.say(&format!("Saved {file}, with the digest {}.", saved.digest));
-        ui.say(&format!("Apply it: privlink apply {file}{sandbox}"));
+        let shown = crate::invocation::quoted(&file.display().to_string());
+        ui.say(&format!("Saved {shown}, with the digest {}.", saved.digest));
+        match made.plan.refusals.is_empty() {
+            true => ui.say(&format!("Apply it: {}", applying(&shown, ui.invocation()))),
+            false => ui.say(
+                "It is refused, and `apply` refuses it too: plan again with what allows it, or change the files.",
+            ),
+        }
     }
     Ok(made)
 }
@@ -184,10 +197,21 @@ async fn live(
     Ok((observed, made, home))
 }
 
+/// The command that carries a saved plan out. What is planned is in the plan, and how to get there is not.
+fn applying(file: &str, called: &Invocation) -> String {
+    let words = ["privlink", "apply", file].map(ToOwned::to_owned).into_iter();
+    words.chain(called.reach()).collect::<Vec<_>>().join(" ")
+}
+
 fn show(made: &Made, args: &args::Plan, ui: &mut Ui) -> Result<Exit, CommandError> {
     let Made { plan, digest, .. } = made;
     let read = if args.observed.is_some() { "" } else { "just now" };
-    ui.print(&rendered(plan, args.shown.output, &Shown { full: args.shown.full, read }, ui))?;
+    ui.print(&rendered(
+        plan,
+        args.shown.output,
+        &Shown { full: args.shown.full, read, called: None },
+        ui,
+    ))?;
     for (format, file) in &args.shown.render {
         super::file::write_shown(
             file,
@@ -240,8 +264,8 @@ pub(crate) fn rendered(plan: &Plan, format: Format, shown: &Shown<'_>, ui: &Ui) 
 }
 
 fn in_frame(shown: &Shown<'_>, ui: &Ui, render: impl FnOnce(&Frame<'_>) -> String) -> String {
-    let called = ui.invocation();
-    let arguments: Vec<String> = called.place.iter().chain(&called.limits).cloned().collect();
+    let called = shown.called.unwrap_or(ui.invocation());
+    let arguments = called.whole();
     let frame = Frame {
         layout: ui.layout(),
         full: shown.full,
@@ -282,4 +306,6 @@ pub(crate) struct Shown<'a> {
     pub(crate) full: bool,
     /// When it was read, in words.
     pub(crate) read: &'a str,
+    /// How one like it is made, where that is not how privlink was called.
+    pub(crate) called: Option<&'a Invocation>,
 }

@@ -19,6 +19,8 @@ use crate::input;
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let stack = (&args.input, &args.place);
+    let guard = super::plan::guarded(&args.guarding, stack, args.observed.as_deref(), ui)?;
     let sources = input::sources(&args.input.filename)?;
     let written = args.out.as_ref().map(|_| sources.documents());
     let (desired, snapshot) = super::sound_sources_and_observed(
@@ -28,7 +30,7 @@ pub(crate) fn run(args: &args::Route, ui: &mut Ui) -> Result<Exit, CommandError>
         args.observed.as_deref(),
         ui,
     )?;
-    let options = super::options(Mode::Apply, &Limits::default());
+    let options = super::options(Mode::Apply, &Limits { guard, ..Limits::default() });
     let bounds = Bounds {
         edits: args.max_edits.into(),
         states: usize::try_from(args.max_states).unwrap_or(usize::MAX),
@@ -98,11 +100,13 @@ fn write(folder: &Path, route: &Route, written: &[Value], ui: &mut Ui) -> Result
                 .map_err(io(&file.display().to_string()))?;
         }
     }
-    let folder = folder.display();
+    let first = crate::invocation::quoted(&folder.join(first).display().to_string());
+    let place: String = ui.invocation().elsewhere().iter().map(|it| format!(" {it}")).collect();
     ui.say(&format!(
-        "Wrote {} folders below {folder}. Apply them in order, each when its README.md says so: \
-         privlink apply -f {folder}/{first}",
+        "Wrote {} folders below {}. Apply them in order, each when its README.md says so: \
+         privlink apply -f {first}{place}",
         folders.len(),
+        folder.display(),
     ));
     Ok(())
 }

@@ -19,13 +19,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 pub(crate) fn run(command: SandboxCommand, ui: &mut Ui) -> Result<Exit, CommandError> {
     match command {
         SandboxCommand::Init { file, from } => init(&file, from.as_deref(), ui),
-        SandboxCommand::Reset { file } => {
-            if file.exists() {
-                std::fs::remove_file(&file)
-                    .map_err(crate::command_error::io(&file.display().to_string()))?;
-            }
-            init(&file, None, ui)
-        }
+        SandboxCommand::Reset { file } => reset(&file, ui),
         SandboxCommand::Serve {
             file,
             controller,
@@ -73,7 +67,7 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
     let shown = file.display().to_string();
     if file.exists() {
         return Err(CommandError::new(format!("{shown} exists already"))
-            .hint("Re-create it with `privlink sandbox reset`."));
+            .hint("If it is a sandbox world, `privlink sandbox reset` re-creates it."));
     }
     let world = match from {
         None => World::first(),
@@ -84,6 +78,21 @@ fn init(file: &Path, from: Option<&Path>, ui: &mut Ui) -> Result<Exit, CommandEr
     super::block_on(async {
         let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;
         locked.write(&world).map_err(sandbox_error)
+    })?;
+    ui.say(&format!("Made {shown}."));
+    Ok(Exit::Done)
+}
+
+/// Puts the first world in the place of another one. A file that is no world is somebody's work, and stays.
+fn reset(file: &Path, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let shown = file.display().to_string();
+    super::block_on(async {
+        let locked = WorldFile::lock(file, LOCK_WAIT).await.map_err(sandbox_error)?;
+        let is_empty = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() == 0);
+        if !is_empty {
+            locked.read().map_err(sandbox_error)?;
+        }
+        locked.write(&World::first()).map_err(sandbox_error)
     })?;
     ui.say(&format!("Made {shown}."));
     Ok(Exit::Done)

@@ -17,7 +17,8 @@ pub(crate) fn run(args: &Show, ui: &mut Ui) -> Result<Exit, CommandError> {
         Some(events) => show_run(&events, args.output, ui)?,
         None => {
             let saved = super::file::read_plan(&args.file)?;
-            let shown = super::plan::Shown { full: args.full, read: "" };
+            let called = ui.invocation().of_saved(&saved, &args.file);
+            let shown = super::plan::Shown { full: args.full, read: "", called: Some(&called) };
             ui.print(&super::plan::rendered(&saved.plan, args.output, &shown, ui))?;
         }
     }

@@ -234,9 +234,17 @@ impl Walk<'_> {
         if depth == 0 || !self.seen.insert(is) {
             return Ok(());
         }
+        let entries = match std::fs::read_dir(folder) {
+            // It is reported as a stack that cannot be read, and keeps no other from being worked on.
+            Err(_) if folder != self.root => {
+                self.found.push(Source::with(self.flags, folder.to_owned()));
+                return Ok(());
+            }
+            entries => entries.map_err(io(&shown))?,
+        };
         let mut folders = Vec::new();
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(io(&shown))? {
+        for entry in entries {
             let path = entry.map_err(io(&shown))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if path.is_dir() && !name.starts_with('.') {

@@ -38,6 +38,9 @@ pub(crate) fn run(args: &Validate, ui: &mut Ui) -> Result<Exit, CommandError> {
 
 fn one(input: &Input, format: ProblemFormat, ui: &mut Ui) -> Result<Exit, CommandError> {
     let loaded = input::load(input, None)?;
+    if loaded.is_empty() {
+        return Err(super::nothing());
+    }
     let diagnostics = &loaded.diagnostics;
     let is_sound = !has_errors(diagnostics);
     // What a broken input comes to says nothing.
@@ -58,7 +61,7 @@ fn one(input: &Input, format: ProblemFormat, ui: &mut Ui) -> Result<Exit, Comman
                 text.push('\n');
             }
             // Writing to a String cannot fail.
-            let _ = render::text::findings(&findings, ui.style(), &mut text);
+            let _ = render::text::findings(&findings, ui.layout(), &mut text);
             if is_sound {
                 text.push_str(&format!("{}\n", verdict(&loaded.desired, &severities)));
             }

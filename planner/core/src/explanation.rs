@@ -18,7 +18,7 @@ use crate::graph::Ownership;
 use crate::input::Input;
 use crate::node::{View, private_endpoint};
 use crate::node_id::{Kind, NodeId};
-use crate::plan::{Alternative, Finding, Refusal, RouteNote};
+use crate::plan::{Alternative, Finding, Mode, Refusal, RouteNote};
 use crate::planned::Planned;
 use crate::rule;
 use crate::snapshot::Observation;
@@ -216,12 +216,21 @@ fn state(input: &Input<'_>, planned: &Planned, address: &NodeId) -> State {
 
 /// How what disconnects comes about with nobody disconnected, for each Private Link Service.
 pub(crate) fn alternatives(input: &Input<'_>, planned: &Planned) -> Vec<Alternative> {
+    // What is to be gone needs no second one beside it.
+    if input.options.mode == Mode::Destroy {
+        return Vec::new();
+    }
     let cutting = planned.plan.changes.iter().filter(|change| {
         change.address.kind == Kind::PrivateLinkService
             && matches!(change.effect, Effect::ConsumersDisconnected(_))
     });
     let alternative = |change: &Change| {
         let causes = causes(planned, &change.address);
+        // What --replace asks for is no edit, and `explain` knows nothing of it.
+        let root = causes.last().unwrap_or(change);
+        if input.options.scope.replaces.contains(&root.address) {
+            return None;
+        }
         let beside = edit::beside(input, planned, Some(change), &causes)?;
         let summary = edit::in_short(&beside, &causes);
         Some(Alternative { address: change.address.clone(), summary, steps: beside.steps })

@@ -51,26 +51,27 @@ fn disconnects(input: &Input<'_>, consents: &Consents, changes: &[Change]) -> Op
     })
 }
 
-/// Nodes that privlink deletes or replaces.
+/// Nodes that privlink deletes or replaces. The Stack's limit is for applies: a destroy is to delete all, unless the flag
+/// limits this one.
 fn deletes(input: &Input<'_>, changes: &[Change]) -> Option<Refusal> {
+    let is_destroy = input.options.mode == Mode::Destroy;
     let policy = input.wanted.policy().and_then(|policy| policy.max_deletes.as_ref());
+    let policy = policy.filter(|_| !is_destroy);
     let allowed = input
         .options
         .max_deletes
         .or_else(|| policy.and_then(|limit| usize::try_from(limit.value).ok()))?;
-    if input.options.mode == Mode::Destroy {
-        return None;
-    }
     let gone = changes
         .iter()
         .filter(|change| change.actor == Actor::Privlink)
         .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
         .count();
+    let flag = format!("--max-deletes {gone}");
     (gone > allowed).then(|| {
         Refusal::of_plan(
             TOO_MANY_DELETES,
             format!("{} would be deleted; allowed: {allowed}", count(gone, "object")),
-            Override::flag_or(format!("--max-deletes {gone}"), "maxDeletes"),
+            if is_destroy { Override::flag(flag) } else { Override::flag_or(flag, "maxDeletes") },
         )
     })
 }
@@ -229,7 +230,8 @@ rules! {
         ).at(At::Connected),
     }
 
-    /// The plan would delete more objects than the Stack's `maxDeletes` allows.
+    /// The plan would delete more objects than the Stack's `maxDeletes` or `--max-deletes` allows. For a
+    /// destroy, only the flag counts.
     TOO_MANY_DELETES = "too-many-deletes", Error, [Desired, Live, Planned], {
         basis: basis::SAFETY,
         advice: "Look at what is deleted; if that is intended, allow that number.",

@@ -1,13 +1,14 @@
 //! The journal: a run's events, one JSON object a line, on disk before the run goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use privlink_core::event::{self, Event, EventKind};
 use privlink_core::node_id::NodeId;
 use privlink_core::plan::Plan;
+use privlink_file::Readers;
 
 /// The most bytes of a journal: many times what a run of thousands of steps tells.
 const MOST_BYTES: usize = 64 << 20;
@@ -20,13 +21,19 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins a journal in a folder, which is made if it is not there. Only the user may read it.
+    /// Begins a journal in a folder, which is made if it is not there, with a `.gitignore` for all that is in it. Only the
+    /// user may read it.
     ///
     /// # Errors
     ///
     /// When the folder or the file cannot be made.
     pub fn begin(folder: &Path, stack: &str) -> io::Result<Self> {
+        let was_there = fs::symlink_metadata(folder).is_ok();
         privlink_file::private_folder(folder)?;
+        if !was_there {
+            // Where that fails, the journal fails too, or does without.
+            let _ = privlink_file::replace_text(&folder.join(".gitignore"), Readers::All, "*\n");
+        }
         let stamp = stamp(jiff::Timestamp::now());
         let path = folder.join(format!("{}-{stamp}-{}.jsonl", safe(stack), std::process::id()));
         Ok(Self { file: privlink_file::create_new(&path)?, path })

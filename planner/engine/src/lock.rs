@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use privlink_kubernetes::{Acquisition, Holder, KeptLock, KubernetesClient, KubernetesError, Lock};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// After how long it is told who is waited for: a lock that is free is taken sooner.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Where all locks lie, whatever the context's namespace: two runs of a stack must meet. `default` is in
 /// every cluster, and cannot be deleted.
@@ -46,7 +49,19 @@ pub(crate) async fn take(
     let mut is_told = false;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        match lock.acquire(&identity, terms.lease, left).await? {
+        let mut acquiring = Box::pin(lock.acquire(&identity, terms.lease, left));
+        let acquired = match timeout(QUIET, &mut acquiring).await {
+            Ok(acquired) => acquired?,
+            // One that is held is watched for a while, since its holder may be gone.
+            Err(_) => {
+                if let Some(holder) = lock.holder().await.ok().flatten().filter(|_| !is_told) {
+                    waits_for(&holder);
+                    is_told = true;
+                }
+                acquiring.await?
+            }
+        };
+        match acquired {
             Acquisition::Acquired(kept) => return Ok(Taken::Ours(kept)),
             Acquisition::HeldBy(holder) if Instant::now() + PAUSE < until => {
                 if !is_told {

@@ -54,10 +54,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether requests are to be sent here: it has looked around once, and is not ending.
+    /// Whether requests are to be sent here: it has looked around once, and is not ending. One that has read nothing yet and
+    /// refuses what it cannot judge would refuse every write, beside replicas that can judge it.
     fn is_ready(&self) -> bool {
         let known = self.known.borrow();
-        let looked = known.read.is_some() || known.failure.is_some();
+        let has_failed = known.failure.is_some() && !self.options.policy.fail_closed;
+        let looked = known.read.is_some() || has_failed;
         looked && !self.ending.load(Ordering::SeqCst)
     }
 

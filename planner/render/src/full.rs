@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use crate::layout::Layout;
 use crate::style::{Label, Style};
 use privlink_core::change::{Action, Change, Effect, FieldDiff, one_line, one_line_of};
 use privlink_core::consumer::Consumer;
@@ -130,9 +131,11 @@ pub(super) fn consumer(consumer: &Consumer) -> String {
     )
 }
 
-pub(super) fn refusal(refusal: &Refusal, style: Style, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn refusal(refusal: &Refusal, layout: Layout, out: &mut dyn Write) -> fmt::Result {
     let Refusal { code, message, overridden_by, .. } = refusal;
-    let head = style.paint(Label::Error, format!("refused[{code}]"));
-    writeln!(out, "{head} {}", terminal(message))?;
-    writeln!(out, "      override: {}\n", terminal(&overridden_by.to_string()))
+    let head = layout.style.paint(Label::Error, format!("refused[{code}]"));
+    writeln!(out, "{head}")?;
+    layout.paragraph("      ", &terminal(message), None, out)?;
+    layout.paragraph("      override: ", &terminal(&overridden_by.to_string()), None, out)?;
+    writeln!(out)
 }

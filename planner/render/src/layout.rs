@@ -8,6 +8,8 @@ use crate::style::{Label, Style};
 
 /// The width where there is no terminal, in columns.
 pub const WIDTH: usize = 100;
+/// The most columns of a line with something about it at its right.
+const ASIDE: usize = 120;
 /// The least width that text is laid out for.
 const LEAST: usize = 40;
 
@@ -75,7 +77,8 @@ impl Layout {
             let below = " ".repeat(width(head));
             return self.paragraph(&below, &format!("({aside})"), Some(Label::Faint), out);
         }
-        let gap = " ".repeat(self.columns() - taken);
+        let right = self.columns().min(ASIDE.max(taken + GAP));
+        let gap = " ".repeat(right - taken);
         let painted = match label {
             Some(label) => self.style.paint(label, text).to_string(),
             None => text.to_owned(),

@@ -218,9 +218,10 @@ impl<'a> Plans<'a> {
     /// What all plans come to together.
     fn total(&self) -> String {
         let mut total = Vec::new();
+        let all = self.totals.plans() + self.failed;
         if self.totals.plans() > 0 || self.failed == 0 {
-            let count = plural::count(self.totals.plans(), "stack");
-            total.push(format!("{count}. {}", self.totals.line()));
+            let count = plural::count(all, "stack");
+            total.push(format!("{count}. {}", self.totals.line_of(all)));
         }
         if self.failed > 0 {
             let count = plural::count(self.failed, "stack");

@@ -1,9 +1,12 @@
 //! Rules: one of them for a terminal or as JSON, and the page of all.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use privlink_core::rule::{At, Rule, Severity};
 use serde_json::{Value, json};
+
+use crate::layout::Layout;
+use crate::style::Label;
 
 /// The page of all rules, `docs/diagnostics.md`. `folder` names the folder under `examples` that shows a
 /// rule's code.
@@ -45,16 +48,65 @@ Most of what is said here about the controller (cloud-provider-azure) was seen i
 ";
 
 /// One rule for a terminal.
-pub fn text(rule: &Rule) -> String {
-    format!("{}\n\n{}", rule.code, body(rule))
+pub fn text(rule: &Rule, layout: Layout) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_text(rule, layout, &mut text);
+    text
 }
 
-fn body(rule: &Rule) -> String {
-    let severity = match rule.code.severity() {
+fn write_text(rule: &Rule, layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    layout.paragraph("", rule.code.as_str(), Some(Label::Heading), out)?;
+    writeln!(out)?;
+    for (at, meaning) in rule.paragraphs().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        let head = if at == 0 { format!("{}: ", severity(rule)) } else { String::new() };
+        layout.paragraph("", &format!("{head}{meaning}"), None, out)?;
+    }
+    let example = &rule.example;
+    let (fires, place) = (example.firing(), place(example.at));
+    let indented = |lines: &str, out: &mut dyn Write| {
+        let mut lines = lines.trim_end().lines();
+        lines.try_for_each(|line| writeln!(out, "{}", format!("    {line}").trim_end()))
+    };
+    if let Some(before) = example.applied() {
+        writeln!(out, "\nFor example{place}, first\n")?;
+        indented(&before, out)?;
+        writeln!(out, "\nand then\n")?;
+    } else {
+        writeln!(out, "\nFor example{place}:\n")?;
+    }
+    indented(&fires, out)?;
+    if let Some(neighbour) = neighbour(rule) {
+        writeln!(out, "\nNot with\n")?;
+        indented(&neighbour, out)?;
+    }
+    writeln!(out)?;
+    layout.paragraph("What to do: ", rule.advice, None, out)?;
+    writeln!(out)?;
+    layout.paragraph("Rule: ", &format!("{}.", rule.basis.fact), None, out)?;
+    layout.paragraph("How sure: ", &format!("{}.", rule.basis.certainty()), None, out)?;
+    layout.paragraph("Reported by: ", &format!("{}.", rule.commands().join(", ")), None, out)?;
+    writeln!(out, "See {}", rule.basis.link)
+}
+
+const fn severity(rule: &Rule) -> &'static str {
+    match rule.code.severity() {
         Severity::Note => "Note",
         Severity::Warning => "Warning",
         Severity::Error => "Error",
-    };
+    }
+}
+
+/// What does not trigger it, where that is not what was applied before.
+fn neighbour(rule: &Rule) -> Option<String> {
+    rule.example.sparing().filter(|it| Some(it) != rule.example.applied().as_ref())
+}
+
+fn body(rule: &Rule) -> String {
+    let severity = severity(rule);
     let meaning: Vec<String> = rule.paragraphs().collect();
     let mut text = format!("**{severity}.** {}\n", meaning.join("\n\n"));
     let example = &rule.example;
@@ -69,7 +121,7 @@ fn body(rule: &Rule) -> String {
         ),
         (None, _) => write!(text, "\nFor example{place}:\n\n{}", fenced(&fires)),
     };
-    if let Some(neighbour) = example.sparing().filter(|it| Some(it) != example.applied().as_ref()) {
+    if let Some(neighbour) = neighbour(rule) {
         let _ = write!(text, "\nNot with\n\n{}", fenced(&neighbour));
     }
     let _ = write!(text, "\nWhat to do: {}\n", rule.advice);

@@ -132,10 +132,15 @@ impl Total {
 
     /// The line.
     pub fn line(&self) -> String {
+        self.line_of(self.plans)
+    }
+
+    /// The line, of so many stacks, some of which may have no plan.
+    pub fn line_of(&self, stacks: usize) -> String {
         let mut all = Vec::new();
         let would = if self.refused > 0 { "would" } else { "will" };
         if self.refused > 0 {
-            all.push(format!("{} of {} refused.", self.refused, count(self.plans, "stack")));
+            all.push(format!("{} of {} refused.", self.refused, count(stacks, "stack")));
         }
         if !self.consumers.is_empty() {
             let whom = count(self.consumers.len(), "consumer");

@@ -125,8 +125,8 @@ impl ArmError {
                 "grant the identity the missing action (`privlink preflight --role` prints a role)"
             }
             ErrorKind::Denied => {
-                "log in again (`az login`), or choose another identity by --auth; check its tenant and \
-                 this machine's clock"
+                "log in again (`az login`; with --auth token, set another PRIVLINK_ARM_TOKEN), or choose \
+                 another identity by --auth; check its tenant and this machine's clock"
             }
             ErrorKind::Invalid | ErrorKind::Conflict => {
                 "change the desired state as the message says"

@@ -100,12 +100,13 @@ pub(super) fn run(
     }
     showing.end(ui)?;
     if let Some(out) = &args.out {
-        let out = out.display();
         ui.say(&format!(
-            "Saved the plans below {out}, each where its stack is below {}.",
+            "Saved the plans below {}, each where its stack is below {}.",
+            out.display(),
             folder.display()
         ));
-        ui.say(&format!("Apply one: privlink apply {out}/STACK.json"));
+        let file = crate::invocation::quoted(&out.join("STACK.json").display().to_string());
+        ui.say(&format!("Apply one: {}", super::applying(&file, ui.invocation())));
     }
     told.tell(args.comment.as_deref(), ui);
     Ok(exit)
@@ -265,7 +266,7 @@ fn ended(
             (Ok(&made.plan), super::exit(made, args))
         }
         Err(error) => {
-            ui.say(&format!("{}:", stack.name()));
+            ui.say(&format!("{}:", stack.below(folder)));
             ui.error(error);
             (Err(error.line()), error.exit)
         }

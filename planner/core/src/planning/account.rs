@@ -193,7 +193,9 @@ fn causes(input: &Input<'_>, plan: &Plan) -> Vec<Cause> {
     }
     let mut causes = Vec::new();
     for root in roots.into_values() {
-        let is_edit = span(input.wanted, root, "").is_none_or(|it| !it.source().is_generated());
+        let is_asked_for = input.options.scope.replaces.contains(&root.address);
+        let is_edit = !is_asked_for
+            && span(input.wanted, root, "").is_none_or(|it| !it.source().is_generated());
         let is_new = is_new(input, root);
         let fields = if is_edit && !is_new { explanation::edited(root) } else { Vec::new() };
         let whole = |place: Option<String>| Cause {

@@ -18,6 +18,8 @@ pub(super) struct Countdown<'a> {
     begun: Instant,
     next_notice: Instant,
     state: String,
+    /// The last Event that was told.
+    event: String,
 }
 
 impl<'a> Countdown<'a> {
@@ -25,7 +27,15 @@ impl<'a> Countdown<'a> {
     pub(super) fn begin(session: &'a Session, teller: &'a Teller, kind: WaitKind) -> Self {
         let begun = Instant::now();
         let next_notice = begun + session.patience.notice;
-        Self { session, teller, kind, begun, next_notice, state: String::new() }
+        Self {
+            session,
+            teller,
+            kind,
+            begun,
+            next_notice,
+            state: String::new(),
+            event: String::new(),
+        }
     }
 
     /// Whether the time is over.
@@ -34,7 +44,7 @@ impl<'a> Countdown<'a> {
     }
 
     /// Tells how the wait stands: at once if that is news, and every so often if it is not, with the
-    /// last Event of the Service behind it.
+    /// last Event of the Service behind it if that is news.
     pub(super) async fn tell(&mut self, state: &str, service: Option<&Key>) {
         if self.state != state {
             state.clone_into(&mut self.state);
@@ -45,12 +55,14 @@ impl<'a> Countdown<'a> {
         }
         self.next_notice = Instant::now() + self.session.patience.notice;
         let (waited, at_most) = (self.begun.elapsed(), self.session.patience.deadline(self.kind));
+        let event = last_event(self.session, service).await;
+        let news = if event == self.event { "" } else { event.as_str() };
         let state = format!(
-            "{state}, after {} s of at most {} s{}",
+            "{state}, after {} s of at most {} s{news}",
             waited.as_secs(),
             at_most.as_secs(),
-            last_event(self.session, service).await,
         );
+        self.event = event;
         self.teller.tell(EventKind::Progress { state });
     }
 
@@ -83,7 +95,39 @@ async fn last_event(session: &Session, service: Option<&Key>) -> String {
     let Some(service) = service else { return String::new() };
     let Ok(kubernetes) = session.cluster() else { return String::new() };
     let Ok(events) = kubernetes.service_events().await else { return String::new() };
-    sync_events::of(service, &events).last.map_or_else(String::new, |(reason, said)| {
-        format!("; the last event of the Service is {reason}: {said}")
+    let Ok(live) = kubernetes.service(&service.namespace, &service.name).await else {
+        return String::new();
+    };
+    let uid = live.as_ref().and_then(|it| it.pointer("/metadata/uid")?.as_str());
+    let last = sync_events::of(service, uid, &events).last;
+    last.map_or_else(String::new, |(reason, said)| {
+        format!("; the last event of the Service is {reason}: {}", in_one_line(&said))
     })
+}
+
+/// What an Event says, in one line: the controller passes on errors of Azure's client, which have several, with rulers
+/// between them.
+fn in_one_line(said: &str) -> String {
+    let says = |line: &&str| line.chars().any(|it| !"-=_*".contains(it));
+    let lines = said.lines().map(str::trim).filter(says);
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_one_line;
+
+    #[test]
+    fn what_an_event_says_is_one_line_without_rulers() {
+        let said = "Error syncing load balancer: PUT https://management.azure.com/subscriptions/s\n\
+            --------------------------------------------------------------------------------\n\
+            RESPONSE 409: 409 Conflict\n  ERROR CODE:   InUse\n\
+            ================\n{\n  \"code\": \"InUse\"\n}\n";
+        assert_eq!(
+            in_one_line(said),
+            "Error syncing load balancer: PUT https://management.azure.com/subscriptions/s RESPONSE 409: 409 Conflict \
+             ERROR CODE: InUse { \"code\": \"InUse\" }"
+        );
+        assert_eq!(in_one_line("pool-a is in use"), "pool-a is in use");
+    }
 }

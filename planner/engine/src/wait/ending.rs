@@ -27,8 +27,12 @@ impl<'a> Ending<'a> {
         if since.elapsed() >= self.session.patience.grace {
             return None;
         }
-        let events = self.session.cluster().ok()?.service_events().await.ok()?;
-        let syncs = sync_events::of(self.service, &events);
+        let kubernetes = self.session.cluster().ok()?;
+        let Key { namespace, name } = self.service;
+        let live = kubernetes.service(namespace, name).await.ok()?;
+        let uid = live.as_ref().and_then(|it| it.pointer("/metadata/uid")?.as_str());
+        let events = kubernetes.service_events().await.ok()?;
+        let syncs = sync_events::of(self.service, uid, &events);
         let ended = syncs.ensured.max(syncs.failed);
         (syncs.begun > ended).then_some(
             "Azure shows all that was predicted, and the controller has not said yet that it is done",

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use privlink_core::kubernetes::service::Key;
 use privlink_core::kubernetes::sync_events;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::execute::Failure;
@@ -73,7 +74,8 @@ impl<'a> Otherwise<'a> {
         }
         let events = kubernetes.service_events().await.ok()?;
         let written = sync_events::last_write(&live)?;
-        let syncs = sync_events::of(self.service, &events);
+        let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+        let syncs = sync_events::of(self.service, uid, &events);
         syncs.ensured.filter(|ensured| *ensured >= written && syncs.begun <= Some(*ensured))
     }
 }

@@ -26,14 +26,24 @@ pub struct Syncs {
     pub last: Option<(String, String)>,
 }
 
-/// The syncs of a Service.
-pub fn of<'a>(service: &Key, events: impl IntoIterator<Item = &'a Value>) -> Syncs {
+/// The syncs of a Service. With its uid, Events of a deleted one of the same name are not of it; those that name no uid are.
+pub fn of<'a>(
+    service: &Key,
+    uid: Option<&str>,
+    events: impl IntoIterator<Item = &'a Value>,
+) -> Syncs {
     let mut syncs = Syncs::default();
     let mut last: Option<Timestamp> = None;
     for event in events {
         let text = |pointer: &str| event.at(pointer).and_then(Value::as_str);
         let (namespace, name) = (text("/involvedObject/namespace"), text("/involvedObject/name"));
         if namespace != Some(&service.namespace) || name != Some(&service.name) {
+            continue;
+        }
+        let of = text("/involvedObject/uid").filter(|it| !it.is_empty());
+        if let (Some(of), Some(uid)) = (of, uid)
+            && of != uid
+        {
             continue;
         }
         let Some(at) = time(event) else { continue };
@@ -91,7 +101,7 @@ pub fn is_pending<'a>(
     else {
         return false;
     };
-    let syncs = of(&Key::new(namespace, name), events);
+    let syncs = of(&Key::new(namespace, name), text("/metadata/uid"), events);
     let begun = last_write(service).max(syncs.begun);
     let ended = syncs.ensured.max(syncs.failed);
     begun > ended && begun.is_some_and(|begun| now.duration_since(begun) < FORGOTTEN)
@@ -158,13 +168,28 @@ mod tests {
     }
 
     #[test]
+    fn events_of_a_predecessor_of_the_same_name_do_not_count() {
+        let mut events = [event("EnsuredLoadBalancer", 20), event("SyncLoadBalancerFailed", 30)];
+        events[1]["involvedObject"]["uid"] = json!("old");
+        let key = Key::new("default", "web");
+        let of_uid = |uid: Option<&str>| of(&key, uid, &events).last.unwrap().0;
+        assert_eq!(of_uid(Some("new")), "EnsuredLoadBalancer");
+        assert_eq!(of_uid(Some("old")), "SyncLoadBalancerFailed");
+        assert_eq!(of_uid(None), "SyncLoadBalancerFailed");
+        let mut service = service(10);
+        service["metadata"]["uid"] = json!("new");
+        events[0]["involvedObject"]["uid"] = json!("old");
+        assert!(is_pending(&service, &events, SOON.parse().unwrap()));
+    }
+
+    #[test]
     fn the_last_event_is_the_one_that_says_most() {
         let events = [
             event("EnsuredLoadBalancer", 10),
             event("SyncLoadBalancerFailed", 20),
             event("EnsuringLoadBalancer", 20),
         ];
-        let last = of(&Key::new("default", "web"), &events).last.map(|(reason, _)| reason);
+        let last = of(&Key::new("default", "web"), None, &events).last.map(|(reason, _)| reason);
         assert_eq!(last.as_deref(), Some("SyncLoadBalancerFailed"));
     }
 }

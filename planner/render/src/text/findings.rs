@@ -4,7 +4,6 @@ use std::fmt::{self, Write};
 
 use crate::layout::Layout;
 use crate::notice;
-use crate::style::Style;
 use crate::summary;
 use privlink_core::diagnostic::{self, Colour, Diagnostic, RenderOptions, Source, Span};
 use privlink_core::plan::{Excerpt, Finding, Plan};
@@ -27,8 +26,8 @@ pub(super) fn others(plan: &Plan, layout: Layout, out: &mut dyn Write) -> fmt::R
 /// # Errors
 ///
 /// Fails when the writer does.
-pub fn findings(findings: &[Finding], style: Style, out: &mut dyn Write) -> fmt::Result {
-    write(findings.iter(), &[], Layout { style, ..Layout::default() }, out)
+pub fn findings(findings: &[Finding], layout: Layout, out: &mut dyn Write) -> fmt::Result {
+    write(findings.iter(), &[], layout, out)
 }
 
 fn write<'a>(

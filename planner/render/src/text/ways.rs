@@ -7,7 +7,7 @@ use crate::style::Label;
 use crate::summary;
 use privlink_core::escape::terminal;
 use privlink_core::node_id::NodeId;
-use privlink_core::plan::{Cause, Plan};
+use privlink_core::plan::{Cause, Mode, Plan};
 use privlink_core::plural::count;
 
 use super::Frame;
@@ -74,27 +74,53 @@ fn arguments(given: &[String]) -> Vec<String> {
 
 /// The flags that override every refusal, or why there are none.
 fn go_ahead(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
-    let mut flags = Vec::new();
+    let mut flags: Vec<&str> = Vec::new();
     for refusal in &plan.refusals {
         match refusal.flag() {
-            Some(flag) => flags.extend(flag.split(' ').map(|it| terminal(it).into_owned())),
+            Some(flag) if flags.contains(&flag) => {}
+            Some(flag) => flags.push(flag),
             None => {
                 let text = format!("{}: {}", refusal.code, refusal.overridden_by);
                 return way("go ahead", &text, frame, out);
             }
         }
     }
-    let words = ["privlink".to_owned(), frame.command.to_owned()];
-    let words: Vec<String> =
-        words.into_iter().chain(arguments(frame.all_arguments)).chain(flags).collect();
+    let mut words = vec!["privlink".to_owned(), frame.command.to_owned()];
+    words.extend(without_numbers(arguments(frame.all_arguments), &flags));
+    if plan.mode == Mode::Destroy && frame.command == "plan" {
+        words.push("--destroy".to_owned());
+    }
+    let flags = flags.iter().flat_map(|it| it.split(' '));
+    words.extend(flags.map(|it| terminal(it).into_owned()));
     let head = format!("  {:<1$}", "go ahead", INDENT - 2);
     frame.layout.command(&head, &words, out)
+}
+
+/// What was given, without the limits that are given anew: each may be given once.
+fn without_numbers(given: Vec<String>, flags: &[&str]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut given = given.into_iter();
+    while let Some(word) = given.next() {
+        let (name, is_joined) = match word.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (word.as_str(), false),
+        };
+        let is_limit = ["--max-disconnects", "--max-deletes"].contains(&name);
+        if !is_limit || !flags.iter().any(|it| it.split(' ').next() == Some(name)) {
+            kept.push(word);
+        } else if !is_joined {
+            given.next();
+        }
+    }
+    kept
 }
 
 fn undo(plan: &Plan, frame: &Frame<'_>, out: &mut dyn Write) -> fmt::Result {
     let mut name = if plan.causes.len() > 1 { "undo the edits" } else { "undo the edit" };
     for cause in plan.causes.iter().take(MOST) {
-        if let Some(text) = back(cause) {
+        if plan.scope.replaces.contains(&cause.address) {
+            way("undo it", &format!("leave out --replace {}", cause.address), frame, out)?;
+        } else if let Some(text) = back(cause) {
             way(name, &text, frame, out)?;
             name = "";
         }

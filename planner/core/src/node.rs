@@ -99,10 +99,17 @@ impl Owners {
     fn serve(&mut self, balancer: &LoadBalancer) {
         for rule in balancer.properties.load_balancing_rules.iter().flatten() {
             let Some(frontend) = &rule.properties.frontend_ip_configuration else { continue };
-            let frontend = ResourceId::new(frontend.id());
+            let name = frontend.id().rsplit('/').next().unwrap_or_default();
+            // Both begin with the name of the Service they are of.
+            if name.len() == BASE_LENGTH
+                && rule.name().starts_with(name)
+                && self.bases.contains_key(name)
+            {
+                continue;
+            }
             let Some(key) = self.of_name(rule.name()) else { continue };
-            if self.of_name(frontend.name()) != Some(key) {
-                let key = key.clone();
+            if self.of_name(name) != Some(key) {
+                let (key, frontend) = (key.clone(), ResourceId::new(frontend.id()));
                 self.serving.entry(frontend.key()).or_default().insert(key);
             }
         }

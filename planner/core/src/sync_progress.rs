@@ -52,25 +52,36 @@ impl Progress {
 /// Service after the other, for up to minutes each.
 const FRESH_SECONDS: i64 = 15 * 60;
 
+/// The event that says that the last sync of a Service failed.
+pub(crate) fn failure(live: &Inventory<'_>, service: &Service) -> Option<LastEvent> {
+    let events = events(live, &service.key, &service.uid);
+    let ended = newest_of(&events, &ENDED);
+    ended.filter(|event| event.kind == "Warning").cloned()
+}
+
+/// The events with which a sync ends.
+const ENDED: [&str; 5] = [
+    "EnsuredLoadBalancer",
+    "UpdatedLoadBalancer",
+    "DeletedLoadBalancer",
+    "SyncLoadBalancerFailed",
+    "UpdateLoadBalancerFailed",
+];
+
+fn newest_of<'a>(events: &'a [LastEvent], reasons: &[&str]) -> Option<&'a LastEvent> {
+    events.iter().filter(|event| reasons.contains(&event.reason.as_str())).max_by_key(order)
+}
+
 /// How far the controller is.
 pub(crate) fn progress(live: &Inventory<'_>, service: &Service) -> Progress {
     let events = events(live, &service.key, &service.uid);
-    let newest_of = |reasons: &[&str]| {
-        events.iter().filter(|event| reasons.contains(&event.reason.as_str())).max_by_key(order)
-    };
-    let ended = newest_of(&[
-        "EnsuredLoadBalancer",
-        "UpdatedLoadBalancer",
-        "DeletedLoadBalancer",
-        "SyncLoadBalancerFailed",
-        "UpdateLoadBalancerFailed",
-    ]);
-    let begun = newest_of(&["EnsuringLoadBalancer", "DeletingLoadBalancer"]);
-    let writers = Writers::of(&service.object);
-    let written = writers.last_written();
+    let ended = newest_of(&events, &ENDED);
+    let begun = newest_of(&events, &["EnsuringLoadBalancer", "DeletingLoadBalancer"]);
     if let Some(failed) = ended.filter(|event| event.kind == "Warning") {
         return Progress::Failed(failed.clone());
     }
+    let writers = Writers::of(&service.object);
+    let written = writers.last_written();
     match (ended, begun) {
         (Some(ended), Some(begun)) if begun.at > ended.at => Progress::Behind(Some(begun.clone())),
         (None, Some(begun)) => Progress::Behind(Some(begun.clone())),

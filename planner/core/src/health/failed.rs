@@ -1,11 +1,12 @@
 //! What Azure failed of the things that the controller writes for a stack, and of those around them. A plan
 //! finds no field that differs, and the controller writes most of them again only when something changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::arm::resource::Reference;
+use crate::arm::resource::{LoadBalancer, Reference};
 use crate::arm::world::World;
 use crate::join::Join;
+use crate::node::dns_record::{self, Entry};
 use crate::node_id::{Kind, NodeId};
 use crate::plan::Finding;
 use crate::provisioning;
@@ -14,86 +15,116 @@ use crate::rule::{Example, basis, rules};
 
 use super::{Check, finding};
 
-/// The state of each thing in Azure that the stack's Services stand on, by its address; none where Azure shows none.
-fn footing(join: &Join<'_>) -> BTreeMap<NodeId, Footing> {
+/// Things in Azure whose state is not `Succeeded`, by their address.
+#[derive(Default)]
+struct Unsettled(BTreeMap<NodeId, Footing>);
+
+/// Something in Azure, in a state.
+struct Footing {
+    name: String,
+    state: String,
+}
+
+impl Unsettled {
+    /// Adds a thing, unless its state is the usual one, or it shows none.
+    fn add(&mut self, id: &ResourceId, state: Option<&str>, at: impl FnOnce() -> NodeId) {
+        let Some(state) = state.filter(|it| *it != "Succeeded") else { return };
+        let (name, state) = (id.name().to_owned(), state.to_owned());
+        self.0.insert(at(), Footing { name, state });
+    }
+
+    /// Adds a subnet that something has its addresses in.
+    fn add_subnet(&mut self, world: &World, reference: &Reference) {
+        let id = ResourceId::new(reference.id());
+        let Some(live) = world.subnets.get(&id.key()) else { return };
+        self.add(&id, live.properties.provisioning_state.as_deref(), || {
+            let network = id.parent().unwrap_or_default();
+            NodeId::new(Kind::Subnet, format!("{}/{}", network.name(), id.name()))
+        });
+    }
+
+    /// Adds a load balancer that a frontend of the stack is on, and the subnets of its frontends.
+    fn add_load_balancer(&mut self, world: &World, id: &ResourceId, live: &LoadBalancer) {
+        let properties = &live.properties;
+        self.add(id, properties.provisioning_state.as_deref(), || {
+            NodeId::new(Kind::LoadBalancer, id.name())
+        });
+        let frontends = properties.frontend_ip_configurations.iter().flatten();
+        let mut subnets: Vec<&Reference> =
+            frontends.filter_map(|it| it.properties.subnet.as_ref()).collect();
+        subnets.dedup_by(|one, other| one.id() == other.id());
+        subnets.into_iter().for_each(|it| self.add_subnet(world, it));
+    }
+}
+
+/// What the stack's Services need in Azure.
+fn footing(join: &Join<'_>) -> Unsettled {
     let world = &join.prediction.before;
-    let mut found = BTreeMap::new();
+    let mut found = Unsettled::default();
+    let (mut balancers, mut is_any) = (BTreeSet::new(), false);
     for (at, node) in join.prediction.nodes_before() {
         if !join.input.wanted.has_node(node) {
             continue;
         }
+        is_any = true;
+        let key = || node.id.key();
         match at.kind {
             Kind::FrontendIp => {
                 let Some(id) = node.id.parent() else { continue };
                 let Some(live) = world.load_balancers.get(&id.key()) else { continue };
-                let properties = &live.properties;
-                let mut frontends = properties.frontend_ip_configurations.iter().flatten();
+                let mut frontends = live.properties.frontend_ip_configurations.iter().flatten();
                 let own = frontends.find(|it| it.name().eq_ignore_ascii_case(node.id.name()));
-                let state = own.and_then(|it| it.properties.provisioning_state.as_ref());
-                found.insert(at.clone(), Footing::new(&node.id, state));
-                let at = NodeId::new(Kind::LoadBalancer, id.name());
-                if found.contains_key(&at) {
-                    continue;
+                let state = own.and_then(|it| it.properties.provisioning_state.as_deref());
+                found.add(&node.id, state, || at.clone());
+                if balancers.insert(id.key()) {
+                    found.add_load_balancer(world, &id, live);
                 }
-                let frontends = properties.frontend_ip_configurations.iter().flatten();
-                let used = frontends.filter_map(|it| it.properties.subnet.as_ref());
-                found.extend(used.filter_map(|it| subnet(world, it)));
-                found.insert(at, Footing::new(&id, properties.provisioning_state.as_ref()));
             }
             Kind::PrivateLinkService => {
-                let live = world.private_link_services.get(&node.id.key());
-                let Some(live) = live else { continue };
-                let properties = &live.properties;
-                let addresses = properties.ip_configurations.iter().flatten();
+                let Some(live) = world.private_link_services.get(&key()) else { continue };
+                let addresses = live.properties.ip_configurations.iter().flatten();
                 let used = addresses.filter_map(|it| it.properties.subnet.as_ref());
-                found.extend(used.filter_map(|it| subnet(world, it)));
-                let state = properties.provisioning_state.as_ref();
-                found.insert(at.clone(), Footing::new(&node.id, state));
+                used.for_each(|it| found.add_subnet(world, it));
+                let state = live.properties.provisioning_state.as_deref();
+                found.add(&node.id, state, || at.clone());
             }
             Kind::PublicIp => {
-                let live = world.public_ip_addresses.get(&node.id.key());
-                let state = live.and_then(|it| it.properties.provisioning_state.as_ref());
-                found.insert(at.clone(), Footing::new(&node.id, state));
+                let live = world.public_ip_addresses.get(&key());
+                let state = live.and_then(|it| it.properties.provisioning_state.as_deref());
+                found.add(&node.id, state, || at.clone());
             }
             _ => {}
         }
     }
     let group = &join.input.facts.security_group;
-    if !found.is_empty() && !group.is_empty() {
+    if is_any && !group.is_empty() {
         let groups = world.network_security_groups.values();
         for live in groups.filter(|it| it.name().eq_ignore_ascii_case(group)) {
-            let at = NodeId::new(Kind::SecurityRule, format!("{}/*", live.name()));
-            let state = live.properties.provisioning_state.as_ref();
-            found.insert(at, Footing::new(&ResourceId::new(live.id()), state));
+            let at = || NodeId::new(Kind::SecurityRule, format!("{}/*", live.name()));
+            let state = live.properties.provisioning_state.as_deref();
+            found.add(&ResourceId::new(live.id()), state, at);
         }
     }
     found
 }
 
-/// Something in Azure that Services stand on.
-struct Footing {
-    name: String,
-    state: Option<String>,
-}
-
-impl Footing {
-    fn new(id: &ResourceId, state: Option<&String>) -> Self {
-        Self { name: id.name().to_owned(), state: state.cloned() }
+/// What the stack itself writes.
+fn written(join: &Join<'_>) -> Unsettled {
+    let mut found = Unsettled::default();
+    for endpoint in join.endpoints() {
+        let Some(live) = endpoint.seen() else { continue };
+        let state = live.properties.provisioning_state.as_deref();
+        found.add(&endpoint.id, state, || endpoint.at.clone());
+        let Some((at, id)) = dns_record::target(endpoint.wanted, &endpoint.id) else { continue };
+        let Some(record) = Entry::of(&join.prediction.before, &id) else { continue };
+        found.add(&id, record.provisioning_state(), || at);
     }
-}
-
-/// A subnet that something has its addresses in.
-fn subnet(world: &World, reference: &Reference) -> Option<(NodeId, Footing)> {
-    let id = ResourceId::new(reference.id());
-    let live = world.subnets.get(&id.key())?;
-    let network = id.parent().unwrap_or_default();
-    let at = NodeId::new(Kind::Subnet, format!("{}/{}", network.name(), id.name()));
-    Some((at, Footing::new(&id, live.properties.provisioning_state.as_ref())))
+    found
 }
 
 fn resource_failed(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for (at, Footing { name, state }) in footing(join) {
-        let state = state.as_deref().and_then(provisioning::failure);
+    for (at, Footing { name, state }) in footing(join).0 {
+        let state = provisioning::failure(&state);
         let Some(state) = state.filter(|_| join.input.covers(&at)) else { continue };
         findings.push(finding(
             RESOURCE_FAILED,
@@ -104,23 +135,9 @@ fn resource_failed(join: &Join<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The state of each thing in Azure that the stack itself writes, by its address.
-fn written(join: &Join<'_>) -> BTreeMap<NodeId, Footing> {
-    let mut found = BTreeMap::new();
-    for endpoint in join.endpoints() {
-        let Some(live) = endpoint.seen() else { continue };
-        let state = live.properties.provisioning_state.as_ref();
-        found.insert(endpoint.at.clone(), Footing::new(&endpoint.id, state));
-        let Some(record) = endpoint.record(false) else { continue };
-        let state = record.seen().and_then(|it| it.provisioning_state()).map(ToOwned::to_owned);
-        found.insert(record.at.clone(), Footing::new(&record.id, state.as_ref()));
-    }
-    found
-}
-
 fn resource_state(join: &Join<'_>, findings: &mut Vec<Finding>) {
-    for (at, Footing { name, state }) in footing(join).into_iter().chain(written(join)) {
-        let state = state.as_deref().and_then(provisioning::unusual);
+    for (at, Footing { name, state }) in footing(join).0.into_iter().chain(written(join).0) {
+        let state = provisioning::unusual(&state);
         let Some(state) = state.filter(|_| join.input.covers(&at)) else { continue };
         let (message, help) = if state.eq_ignore_ascii_case("Deleting") {
             (

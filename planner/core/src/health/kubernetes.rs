@@ -16,7 +16,7 @@ use crate::plural::count;
 use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
-use crate::sync_progress::{Progress, progress};
+use crate::sync_progress::failure;
 
 use super::{Check, finding};
 
@@ -53,7 +53,7 @@ fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
 fn controller_failing(join: &Join<'_>, findings: &mut Vec<Finding>) {
     for (key, service) in wanted(join) {
         let fails = |it: &Outcome| it.error.is_some();
-        let Progress::Failed(event) = progress(join.input.live, service) else { continue };
+        let Some(event) = failure(join.input.live, service) else { continue };
         if join.prediction.outcome(key).is_some_and(fails) {
             continue;
         }

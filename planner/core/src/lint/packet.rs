@@ -142,7 +142,8 @@ fn range(text: &str) -> Option<IpNet> {
     parse_range(text).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn denies(rule: &SecurityRule) -> bool {
+/// Whether a rule denies what it is about.
+pub(super) fn denies(rule: &SecurityRule) -> bool {
     is(rule.properties.access.as_deref(), "Deny")
 }
 

@@ -15,7 +15,7 @@ use crate::plan::Finding;
 use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
-use super::packet::{Addresses, Loss, Traffic, together};
+use super::packet::{self, Addresses, Loss, Traffic, together};
 use super::probe::probed;
 use super::{Check, Subject};
 
@@ -129,6 +129,13 @@ pub(super) fn security_group<'a>(subject: &Subject<'a>) -> Option<&'a NetworkSec
     groups.find(|it| it.name().eq_ignore_ascii_case(name)).map(AsRef::as_ref)
 }
 
+/// The cluster's security group, if it denies anything.
+fn denying_group<'a>(subject: &Subject<'a>) -> Option<&'a NetworkSecurityGroup> {
+    let group = security_group(subject)?;
+    let mut rules = group.properties.security_rules.iter().flatten();
+    rules.any(|rule| packet::denies(rule)).then_some(group)
+}
+
 /// The first IPv4 address of each node.
 pub(super) fn nodes(subject: &Subject<'_>) -> Vec<String> {
     let is_ipv4 = |it: &&String| it.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4());
@@ -139,7 +146,7 @@ pub(super) fn nodes(subject: &Subject<'_>) -> Vec<String> {
 /// What the cluster's security group takes of what comes from the NAT addresses. Without floating IP it goes
 /// to the nodes' addresses, and to node ports.
 fn denied<'a>(subject: &Subject<'a>, from: &Addresses) -> Option<Loss<&'a str>> {
-    let group = security_group(subject)?;
+    let group = denying_group(subject)?;
     let floats = floats(subject);
     let to = if floats { vec![frontend_address(subject)?] } else { nodes(subject) };
     let service = subject.prediction.services.get(&subject.outcome.service)?;
@@ -174,7 +181,7 @@ const PROBES_TAGS: [&str; 2] = ["AzureLoadBalancer", "VirtualNetwork"];
 /// Probes come to the nodes' addresses, whatever the address of the frontend. A node whose probes are denied
 /// counts as down.
 fn probes_denied(subject: &Subject<'_>) -> Option<Finding> {
-    let group = security_group(subject)?;
+    let group = denying_group(subject)?;
     let from = Addresses::of(PROBES.parse::<IpAddr>().ok().map(IpNet::from));
     let to = nodes(subject);
     let balancers = subject.prediction.after.load_balancers.keys();

@@ -90,8 +90,11 @@ impl World {
     }
 
     /// Writes into the pools of all load balancers which interfaces are in them. A pool of addresses
-    /// is left as it is.
+    /// is left as it is, and so is any where no instance is known that would say so.
     pub(crate) fn show_nics_in_pools(&mut self) {
+        if !self.knows_instances() {
+            return;
+        }
         let nics = self.nics();
         for balancer in self.load_balancers.values_mut() {
             let pools = balancer.properties.backend_address_pools.as_deref().unwrap_or_default();

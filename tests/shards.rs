@@ -77,7 +77,10 @@ fn plans_of_seven_shards_merge_to_the_bytes_of_one_run() {
     let failed: Vec<&Value> = plans.iter().filter(|it| it.get("result").is_none()).collect();
     assert_eq!(failed.iter().map(|it| &it["path"]).collect::<Vec<_>>(), ["team1/stack-4"]);
     let tables = place.run(&format!("merge {parts}")).expect(1);
-    assert!(tables.stderr.contains("team1/stack-4: cannot access observed/team1/stack-4.json"), "{tables:?}");
+    assert!(
+        tables.stderr.contains("team1/stack-4: cannot access observed/team1/stack-4.json"),
+        "{tables:?}"
+    );
 }
 
 #[test]

@@ -75,7 +75,8 @@ fn of_port(port: i64, parameter: &str) -> String {
 /// `appProtocol` makes the probe HTTP, and nobody says which path: a gateway without a default backend
 /// answers 404 to `/`, which counts as down (kubernetes/ingress-nginx 8501, cloud-provider-azure 1763).
 fn without_path(subject: &Subject<'_>) -> Option<Finding> {
-    if subject.annotation("azure-load-balancer-health-probe-request-path").is_some() {
+    let says = subject.service.spec.ports.iter().any(|port| port.app_protocol.is_some());
+    if !says || subject.annotation("azure-load-balancer-health-probe-request-path").is_some() {
         return None;
     }
     let is_asked_for = |port: i64| {
@@ -151,6 +152,9 @@ fn help(subject: &Subject<'_>, port: i64, is_one_of_several: bool) -> String {
 /// A probe of the status port of Istio's gateways that asks by HTTPS: `appProtocol` decides on the protocol,
 /// whichever port is probed, and that one speaks plain HTTP.
 fn https_to_status_port(subject: &Subject<'_>) -> Option<Finding> {
+    if !may_probe_by_https(subject) {
+        return None;
+    }
     let stored = subject.prediction.services.get(&subject.outcome.service)?;
     let mut there = vec![Value::from(STATUS_PORT)];
     let status_ports = stored.ports.iter().filter(|port| port.port == STATUS_PORT);
@@ -175,6 +179,15 @@ fn https_to_status_port(subject: &Subject<'_>) -> Option<Finding> {
     let span = span.or_else(|| Some(&port.app_protocol.as_ref()?.span));
     let span = span.unwrap_or(&subject.service.span);
     Some(subject.finding_at(PROBE_BY_HTTPS, span, message, &help))
+}
+
+/// Whether a Service asks for HTTPS anywhere.
+fn may_probe_by_https(subject: &Subject<'_>) -> bool {
+    let service = subject.service;
+    let is_https = |text: &str| text.trim().eq_ignore_ascii_case("https");
+    let of_port = |port: &Port| port.app_protocol.as_ref().is_some_and(|it| is_https(&it.value));
+    service.spec.ports.iter().any(of_port)
+        || service.annotations.values().any(|it| is_https(&it.value.value))
 }
 
 /// The checks of this file.

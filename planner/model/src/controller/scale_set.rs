@@ -195,6 +195,9 @@ impl Cloud<'_, '_> {
     /// Puts instances into a pool that nobody has seen: an observation has no machines, and its pools alone
     /// say who is in them. How interfaces and configurations are called there is taken from AKS.
     fn join_unseen(&mut self, machines: &BTreeSet<String>, pool: &ResourceId, ipv6: IsIpv6) {
+        if self.are_in(machines, pool) {
+            return;
+        }
         let own = self.members_of(|id| same(id, pool.as_str()));
         let mut missing = machines.iter().filter(|it| !own.contains_key(*it)).peekable();
         if missing.peek().is_none() {
@@ -215,6 +218,20 @@ impl Cloud<'_, '_> {
             }
         }
         self.azure.world.edit_members(pool, |members| members.extend(more));
+    }
+
+    /// Whether a pool shows all these machines, as their ids are spelled.
+    fn are_in(&self, machines: &BTreeSet<String>, pool: &ResourceId) -> bool {
+        let balancer = pool.parent().unwrap_or_default();
+        let Some(balancer) = self.azure.world.load_balancers.get(&balancer.key()) else {
+            return false;
+        };
+        let mut pools = balancer.properties.backend_address_pools.iter().flatten();
+        let Some(pool) = pools.find(|it| same(it.name(), pool.name())) else { return false };
+        let members = pool.properties.backend_ip_configurations.iter().flatten();
+        let shown: BTreeSet<&str> =
+            members.filter_map(|it| Some(it.id().split_once("/networkInterfaces/")?.0)).collect();
+        machines.iter().all(|machine| shown.contains(machine.as_str()))
     }
 
     /// The machines in pools, each with the ids of those pools that it is in.

@@ -17,18 +17,23 @@ pub(super) fn check_references(
     id: &ResourceId,
     properties: &LoadBalancerProperties,
 ) -> Result<(), ArmError> {
-    let own = format!("{}/", id.key());
-    let children = children(&own, properties);
-    let check = |target: &str, by: ResourceId| {
-        let key = target.to_ascii_lowercase();
-        let is_missing = key.starts_with(&own) && !children.contains(&key);
-        if is_missing { Err(missing_reference(target, &by)) } else { Ok(()) }
+    let own = format!("{id}/");
+    let children = Children::of(properties);
+    let check = |target: &str, by: &dyn Fn() -> ResourceId| {
+        let is_own = target.get(..own.len()).is_some_and(|it| it.eq_ignore_ascii_case(&own));
+        let child = target.get(own.len()..).filter(|_| is_own);
+        match child.and_then(|it| it.split_once('/')) {
+            Some((kind, name)) if !children.have(kind, name) => {
+                Err(missing_reference(target, &by()))
+            }
+            _ => Ok(()),
+        }
     };
     for rule in properties.load_balancing_rules.iter().flatten() {
         let it = &rule.properties;
         let targets = [&it.frontend_ip_configuration, &it.backend_address_pool, &it.probe];
         for target in targets.into_iter().flatten() {
-            check(target.id(), id.child("loadBalancingRules", rule.name()))?;
+            check(target.id(), &|| id.child("loadBalancingRules", rule.name()))?;
         }
     }
     let untyped = [
@@ -39,26 +44,35 @@ pub(super) fn check_references(
     for (kind, list) in untyped {
         for child in list.iter().flatten() {
             for target in targets_of(child) {
-                check(target, id.child(kind, text(child, "/name")))?;
+                check(target, &|| id.child(kind, text(child, "/name")))?;
             }
         }
     }
     Ok(())
 }
 
-/// The ids of the frontends, pools and probes that a load balancer has, in lower case.
-fn children(own: &str, properties: &LoadBalancerProperties) -> BTreeSet<String> {
-    fn ids<'a, P>(
-        own: &'a str,
-        kind: &'a str,
-        children: &'a Option<Vec<Arc<Resource<P>>>>,
-    ) -> impl Iterator<Item = String> + 'a {
-        let children = children.iter().flatten();
-        children.map(move |it| format!("{own}{kind}/{}", it.name().to_ascii_lowercase()))
+/// The names of the frontends, pools and probes that a load balancer has.
+struct Children<'a>([(&'static str, BTreeSet<&'a str>); 3]);
+
+impl<'a> Children<'a> {
+    fn of(properties: &'a LoadBalancerProperties) -> Self {
+        fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> BTreeSet<&str> {
+            children.iter().flatten().map(|it| it.name()).collect()
+        }
+        Self([
+            ("frontendIPConfigurations", names(&properties.frontend_ip_configurations)),
+            ("backendAddressPools", names(&properties.backend_address_pools)),
+            ("probes", names(&properties.probes)),
+        ])
     }
-    let frontends = ids(own, "frontendipconfigurations", &properties.frontend_ip_configurations);
-    let pools = ids(own, "backendaddresspools", &properties.backend_address_pools);
-    frontends.chain(pools).chain(ids(own, "probes", &properties.probes)).collect()
+
+    /// Whether there is one of a name. Names have no case, and are mostly spelled as they are.
+    fn have(&self, kind: &str, name: &str) -> bool {
+        let of_kind = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind));
+        of_kind.is_some_and(|(_, names)| {
+            names.contains(name) || names.iter().any(|it| it.eq_ignore_ascii_case(name))
+        })
+    }
 }
 
 /// What a NAT rule, a NAT pool or an outbound rule refers to.

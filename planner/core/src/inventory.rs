@@ -192,12 +192,11 @@ impl<'a> Inventory<'a> {
     pub(crate) fn address_of(&self, endpoint: &PrivateEndpoint) -> Result<Option<&str>, &str> {
         let interfaces = endpoint.properties.network_interfaces.as_ref();
         let Some(interface) = interfaces.and_then(|it| it.first()) else { return Ok(None) };
-        let id = ResourceId::new(interface.id());
-        if self.resource(&id).known()?.is_none() {
-            return Ok(None);
-        }
-        let interface = self.world().network_interfaces.get(&id.key());
-        let addresses = interface.and_then(|it| it.properties.ip_configurations.as_ref());
+        let id = interface.id();
+        let Some(seen) = self.world().network_interfaces.get(&id.to_ascii_lowercase()) else {
+            return self.resource(&ResourceId::new(id)).known().map(|_| None);
+        };
+        let addresses = seen.properties.ip_configurations.as_ref();
         Ok(addresses.and_then(|it| it.first()?.properties.private_ip_address.as_deref()))
     }
 

@@ -52,6 +52,17 @@ impl Progress {
 /// Service after the other, for up to minutes each.
 const FRESH_SECONDS: i64 = 15 * 60;
 
+/// Whether any event says that a sync failed.
+pub(crate) fn any_failed(live: &Inventory<'_>) -> bool {
+    let says = |event: &Value, field: &str, is_it: &dyn Fn(&str) -> bool| {
+        event.get(field).and_then(Value::as_str).is_some_and(is_it)
+    };
+    live.events().objects().any(|event| {
+        says(event, "type", &|it| it == "Warning")
+            && says(event, "reason", &|it| ENDED.contains(&it))
+    })
+}
+
 /// The event that says that the last sync of a Service failed.
 pub(crate) fn failure(live: &Inventory<'_>, service: &Service) -> Option<LastEvent> {
     let events = events(live, &service.key, &service.uid);

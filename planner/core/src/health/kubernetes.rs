@@ -16,7 +16,7 @@ use crate::plural::count;
 use crate::pointer::At;
 use crate::rule::{Example, basis, rules};
 use crate::snapshot::Reading;
-use crate::sync_progress::failure;
+use crate::sync_progress::{any_failed, failure};
 
 use super::{Check, finding};
 
@@ -51,6 +51,9 @@ fn cleanup_lost(join: &Join<'_>, findings: &mut Vec<Finding>) {
 
 /// A Service whose last sync failed, and whose next is not predicted to: why it failed is not in what was read.
 fn controller_failing(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    if !any_failed(join.input.live) {
+        return;
+    }
     for (key, service) in wanted(join) {
         let fails = |it: &Outcome| it.error.is_some();
         let Some(event) = failure(join.input.live, service) else { continue };

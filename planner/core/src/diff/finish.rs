@@ -3,6 +3,7 @@
 //! it by itself, so a plan makes it sync once more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::annotation::keys;
 use crate::arm::arm_type::{ArmType, type_of};
@@ -152,7 +153,8 @@ pub fn finish(
 
 /// Whether first syncs leave nothing for second ones, as far as that is known without making them: Services stay internal
 /// or public, of the same families and on the one load balancer, none shares a frontend with another or takes another's
-/// name, nothing failed, and neither security rules nor public addresses were written.
+/// name, nothing failed, neither security rules nor public addresses were written, and no Service is without floating IP,
+/// whose security rules are for the nodes that pools show.
 fn is_complete(changes: &[predict::Change], cluster: &Cluster, prediction: &Prediction) -> bool {
     let stays = |change: &predict::Change| {
         let key = change.key();
@@ -177,6 +179,13 @@ fn is_complete(changes: &[predict::Change], cluster: &Cluster, prediction: &Pred
             && !effects.any(|effect| effect.reason == Reason::TakenOver)
     };
     let services = prediction.live.values().chain(prediction.services.values());
+    let floats = |it: &Arc<Service>| {
+        let off = it.annotations.get(keys::DISABLE_FLOATING_IP);
+        !off.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    };
+    if !services.clone().all(floats) {
+        return false;
+    }
     let worlds = [&prediction.before, &prediction.after];
     let owners = Owners::of(services.map(AsRef::as_ref), &worlds);
     !cluster.facts.has_several_load_balancers()

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::annotation::keys;
 use crate::arm::address::{is_ipv4, parse_range, ranges};
 use crate::arm::resource::{NetworkSecurityGroup, PrivateLinkService};
+use crate::controller::is_deny_all;
 use crate::diagnostic::Span;
 use crate::node::private_link_service;
 use crate::plan::Finding;
@@ -199,7 +200,7 @@ fn probes_denied(subject: &Subject<'_>) -> Option<Finding> {
     } else {
         "nodes count as down that are not"
     };
-    let help = if rule.starts_with("k8s-azure-lb_deny-all") {
+    let help = if is_deny_all(rule) {
         "The rule is the controller's: without floating IP it denies all that comes to the nodes. Use floating IP, or leave azure-deny-all-except-load-balancer-source-ranges out of every Service without it."
     } else {
         "Put a rule before it that lets the service tag AzureLoadBalancer in, or take it out."

@@ -23,7 +23,7 @@ use super::tags;
 use super::value::{get, is_internal_in_rules, is_true, quote, same};
 use crate::annotation;
 use rules::SecurityRules;
-pub use rules::digest_once_known;
+pub use rules::{digest_once_known, is_deny_all};
 
 /// The protocols of security rules, in the order they are patched.
 pub(crate) const PROTOCOLS: [&str; 3] = ["Tcp", "Udp", "*"];

@@ -12,8 +12,14 @@ use crate::unknown;
 use crate::controller::failure::Failure;
 
 const PREFIX: &str = "k8s-azure-lb";
+const DENY_ALL: &str = "k8s-azure-lb_deny-all";
 const LOWEST: i64 = 500;
 const HIGHEST: i64 = 4096;
+
+/// Whether a name is one of the rules with which the controller denies what a Service does not let in.
+pub fn is_deny_all(rule: &str) -> bool {
+    rule.starts_with(DENY_ALL)
+}
 
 /// The rules of a security group under edit.
 pub(crate) struct SecurityRules {
@@ -142,7 +148,7 @@ impl SecurityRules {
 
     /// Keeps everything else from destinations (`AddRuleForDenyAll`).
     pub(crate) fn deny_all(&mut self, family: &str, to: &[String]) -> Result<(), Failure> {
-        let rule = self.rule(format!("{PREFIX}_deny-all_{family}"), true)?;
+        let rule = self.rule(format!("{DENY_ALL}_{family}"), true)?;
         let it = &mut rule.properties;
         let star = || Some("*".to_owned());
         it.protocol = star();

@@ -7,6 +7,7 @@
     reason = "what fails here fails the test"
 )]
 
+mod alike;
 mod azure;
 mod consumer;
 mod formats;
@@ -14,6 +15,7 @@ mod known;
 mod kubernetes;
 mod manifests;
 mod many;
+mod orphan;
 mod snapshot;
 #[path = "../support/mod.rs"]
 mod support;

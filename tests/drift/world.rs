@@ -23,6 +23,24 @@ pub(crate) fn network(subscription: &str, group: &str, rest: &str) -> String {
     )
 }
 
+/// The node of that Private Link Service.
+pub(crate) const LINK: &str = "PrivateLinkService/default/internal-app";
+
+/// The Private Link Service of the AKS documentation's scenario.
+pub(crate) fn link() -> String {
+    of_nodes("privateLinkServices/my-pls")
+}
+
+/// The internal load balancer.
+pub(crate) fn balancer() -> String {
+    of_nodes("loadBalancers/kubernetes-internal")
+}
+
+/// The private endpoint of the AKS documentation's scenario.
+pub(crate) fn endpoint() -> String {
+    network(SUBSCRIPTION, "myOtherResourceGroup", "privateEndpoints/myAKSServicePE")
+}
+
 /// An applied example.
 pub(crate) struct Applied {
     pub(crate) name: &'static str,

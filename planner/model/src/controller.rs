@@ -29,7 +29,7 @@ pub(crate) mod public_ip;
 pub mod rule;
 mod scale_set;
 mod security_group;
-pub use security_group::{digest_once_known, is_deny_all};
+pub use security_group::{LeftRule, digest_once_known, is_deny_all, left_rules};
 mod service_sync;
 pub mod sync;
 mod tags;

@@ -1,14 +1,17 @@
 //! What nothing wants: left behind by its marks, or another owner's on the controller's load balancer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::annotation::keys;
-use crate::arm::resource::{LoadBalancer, PrivateLinkService};
-use crate::controller::{CLUSTER_TAG, OWNER_TAG};
+use crate::arm::resource::{LoadBalancer, NetworkSecurityGroup, PrivateLinkService};
+use crate::arm::world::World;
+use crate::controller::{CLUSTER_TAG, LeftRule, OWNER_TAG, left_rules};
 use crate::input::Input;
 use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
 use crate::node_id::{Kind, NodeId};
+use crate::plural::count;
 use crate::resource_id::ResourceId;
 
 use super::Class;
@@ -33,6 +36,7 @@ pub(super) fn find(input: &Input<'_>, look: &Look<'_>, seen: &Seen, gathered: &m
             gathered.push(found);
         }
     }
+    security_rules(input, seen, gathered);
     let served = addresses_served(seen);
     for address in world.public_ip_addresses.values() {
         let name = address.name();
@@ -140,6 +144,50 @@ fn rule_left(seen: &Seen, balancer: &ResourceId, rule: &str) -> Difference {
     found.repair = Some(repair::delete_rule(balancer, rule));
     found
 }
+
+/// Security rules for nodes that no Service needs, and that no sync takes away.
+fn security_rules(input: &Input<'_>, seen: &Seen, gathered: &mut Gathered) {
+    let group = |world: &World| -> Option<Arc<NetworkSecurityGroup>> {
+        let mut groups = world.network_security_groups.values();
+        groups.find(|it| it.name().eq_ignore_ascii_case(&input.facts.security_group)).cloned()
+    };
+    let prediction = &seen.prediction;
+    let (Some(before), Some(after)) = (group(&prediction.before), group(&prediction.after)) else {
+        return;
+    };
+    let left = |group| {
+        left_rules(group, prediction.live.values().map(AsRef::as_ref), &prediction.machines)
+    };
+    let stay: BTreeSet<String> = left(&after).iter().map(|it| it.rule.name().to_owned()).collect();
+    for rule in left(&before).iter().filter(|it| stay.contains(it.rule.name())) {
+        gathered.push(security_rule_left(seen, &before, rule));
+    }
+}
+
+fn security_rule_left(
+    seen: &Seen,
+    group: &NetworkSecurityGroup,
+    left_rule: &LeftRule<'_>,
+) -> Difference {
+    let name = left_rule.rule.name();
+    let at = NodeId::new(Kind::SecurityRule, format!("{}/{name}", group.name()));
+    let group = ResourceId::new(group.id());
+    let id = group.child("securityRules", name);
+    let does = if left_rule.denies() { "keeps traffic from" } else { "lets traffic through to" };
+    let more = left_rule.nodes.len().saturating_sub(NODES_SHOWN);
+    let shown = left_rule.nodes.iter().take(NODES_SHOWN).map(String::as_str);
+    let mut shown = shown.collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        shown = format!("{shown} and {} more", count(more, "node"));
+    }
+    let message = format!("it {does} the nodes {shown} for no Service");
+    let mut found = left(seen, &at, id.as_str(), &message);
+    found.repair = Some(repair::narrow_security_rule(&group, name, &left_rule.others));
+    found
+}
+
+/// How many nodes a message names.
+const NODES_SHOWN: usize = 3;
 
 /// Whether a live Service asks for a Private Link Service.
 fn asks_for_link(seen: &Seen, service: &Key) -> bool {

@@ -268,6 +268,21 @@ pub(super) fn delete_rule(balancer: &ResourceId, name: &str) -> Repair {
     Repair::command(delete_part(balancer, "rule", name))
 }
 
+/// Leaves only these destinations in a security rule; deletes it where there are none.
+pub(super) fn narrow_security_rule(group: &ResourceId, rule: &str, left: &[String]) -> Repair {
+    let resource_group = group.resource_group().unwrap_or_default();
+    let verb = if left.is_empty() { "delete" } else { "update" };
+    let command = Command::of(["az", "network", "nsg", "rule"]).with(verb);
+    let flags = [("-g", resource_group), ("--nsg-name", group.name()), ("-n", rule)];
+    let add = |command: Command, (flag, value): (&str, &str)| command.with(flag).with(word(value));
+    let mut command = flags.into_iter().fold(command, add);
+    if !left.is_empty() {
+        command = command.with("--destination-address-prefixes");
+        command = left.iter().fold(command, |command, address| command.with(word(address)));
+    }
+    Repair::command(command)
+}
+
 fn delete_part(balancer: &ResourceId, what: &str, name: &str) -> Command {
     let resource_group = balancer.resource_group().unwrap_or_default();
     let command = Command::of(["az", "network", "lb", what, "delete"]);

@@ -1,9 +1,11 @@
 //! Words of a Service that are to keep somebody out, and keep nobody out.
 
 use crate::annotation::keys;
+use crate::controller::left_rules;
 use crate::desired::Service;
 use crate::diagnostic::{Span, Spanned};
 use crate::plan::Finding;
+use crate::resource_id::ResourceId;
 use crate::rule::{At, Example, basis, rules};
 
 use super::packet::{Addresses, Traffic};
@@ -141,10 +143,66 @@ fn ranges_open(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
+/// Who turns floating IP on leaves the controller's rules for the nodes behind.
+fn rules_left_behind(subject: &Subject<'_>) -> Option<Finding> {
+    let prediction = subject.prediction;
+    let live = prediction.live.get(&subject.outcome.service)?;
+    let was_off = live.annotations.get(keys::DISABLE_FLOATING_IP);
+    if !was_off.is_some_and(|value| value.eq_ignore_ascii_case("true")) || !floats(subject) {
+        return None;
+    }
+    let group = security_group(subject)?;
+    let key = ResourceId::new(group.id()).key();
+    let before = prediction.before.network_security_groups.get(&key);
+    let live = prediction.live.values().map(AsRef::as_ref);
+    let before = before.map(|group| left_rules(group, live, &prediction.machines));
+    let is_new = |name: &&str| !before.iter().flatten().any(|it| it.rule.name() == *name);
+    let services = prediction.services.values().map(AsRef::as_ref);
+    let left = left_rules(group, services, &prediction.machines);
+    let names: Vec<&str> = left.iter().map(|it| it.rule.name()).filter(is_new).collect();
+    (!names.is_empty()).then(|| {
+        subject.finding_at(
+            RULES_LEFT_BEHIND,
+            &subject.service.span,
+            format!(
+                "with floating IP on, the controller leaves its security rules for the nodes behind: {} of {}",
+                names.join(", "),
+                group.name()
+            ),
+            "Delete them after the apply: `privlink drift` lists them with the commands.",
+        )
+    })
+}
+
 /// The checks of this file.
-pub(super) const CHECKS: &[Check] = &[restriction_ignored, ranges_open];
+pub(super) const CHECKS: &[Check] = &[restriction_ignored, ranges_open, rules_left_behind];
 
 rules! {
+    /// Floating IP of the Service is off and will be on. The controller's rules for it name the nodes; it looks for
+    /// rules to take away by where packets go from now on, and its clean-up keeps every node's address
+    /// (`reconcileSecurityGroup`, `listAvailableSecurityGroupDestinations`). So no sync ever takes those rules away:
+    /// what they allow stays open, and a rule that denies the rest keeps others from the nodes.
+    RULES_LEFT_BEHIND = "rules-left-behind", Warning, [Desired, Live, Predicted], {
+        basis: basis::documented("which destinations a sync takes out of the rules", basis::link::BALANCER),
+        advice: "Delete the rules after the apply: `privlink drift` lists them as orphans, with the commands.",
+        example: Example::change(
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
+            service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip: "true"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.1.0.0/24"
+            "#,
+            r#"
+            service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+            service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.2.0.0/24"
+            service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip: "true"
+            "#,
+        ),
+    }
+
     /// What a Service says about who may reach it has no effect, and others get in. The controller writes the
     /// rule of `azure-deny-all-except-load-balancer-source-ranges` only where there are ranges, in
     /// `spec.loadBalancerSourceRanges` or `azure-allowed-ip-ranges`: service tags are none. With

@@ -1,6 +1,7 @@
 //! What the security group lets through (reference: cloud-controller, section 10;
 //! `reconcileSecurityGroup`, `loadbalancer/accesscontrol.go`).
 
+mod left;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use super::prefix;
 use super::tags;
 use super::value::{get, is_internal_in_rules, is_true, quote, same};
 use crate::annotation;
+pub use left::{LeftRule, left_rules};
 use rules::SecurityRules;
 pub use rules::{digest_once_known, is_deny_all};
 

@@ -21,6 +21,13 @@ pub fn is_deny_all(rule: &str) -> bool {
     rule.starts_with(DENY_ALL)
 }
 
+/// Whether a rule is one that the controller cleans up: by its name, in its range of priorities.
+pub(super) fn is_managed(rule: &SecurityRule) -> bool {
+    let priority = rule.properties.priority;
+    rule.name().starts_with(PREFIX)
+        && priority.is_some_and(|priority| (LOWEST..=HIGHEST).contains(&priority))
+}
+
 /// The rules of a security group under edit.
 pub(crate) struct SecurityRules {
     group: NetworkSecurityGroup,
@@ -35,7 +42,7 @@ fn sorted(rules: impl IntoIterator<Item = SecurityRule>) -> Vec<SecurityRule> {
     rules
 }
 
-fn destinations(rule: &SecurityRule) -> Vec<String> {
+pub(super) fn destinations(rule: &SecurityRule) -> Vec<String> {
     let it = &rule.properties;
     let one = it.destination_address_prefix.iter().filter(|prefix| !prefix.is_empty());
     one.chain(it.destination_address_prefixes.iter().flatten()).cloned().collect()
@@ -65,7 +72,7 @@ fn set_destinations(rule: &mut SecurityRule, prefixes: Vec<String>) {
 }
 
 /// The ports of a rule; `None` if they are not all numbers.
-fn port_list(rule: &SecurityRule) -> Option<Vec<String>> {
+pub(super) fn port_list(rule: &SecurityRule) -> Option<Vec<String>> {
     let it = &rule.properties;
     let all: Vec<String> = it
         .destination_port_range
@@ -215,14 +222,7 @@ impl SecurityRules {
 
     /// Leaves in the managed rules only destinations that are in use.
     pub(crate) fn retain_destinations(&mut self, ipv4: &[String], ipv6: &[String]) {
-        for (name, rule) in &mut self.rules {
-            let in_range = rule
-                .properties
-                .priority
-                .is_some_and(|priority| (LOWEST..=HIGHEST).contains(&priority));
-            if !name.starts_with(PREFIX) || !in_range {
-                continue;
-            }
+        for rule in self.rules.values_mut().filter(|rule| is_managed(rule)) {
             let all = destinations(rule);
             let mut left = all.clone();
             left.retain(|it| ipv4.contains(it) || ipv6.contains(it));

@@ -16,7 +16,7 @@ use crate::diff::selection::Misnamed;
 use crate::evidence::Evidence;
 use crate::graph::Ownership;
 use crate::input::Input;
-use crate::node::{View, private_endpoint};
+use crate::node::{Node, private_endpoint};
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{Alternative, Finding, Mode, Refusal, RouteNote};
 use crate::planned::Planned;
@@ -140,7 +140,7 @@ fn owner(planned: &Planned, address: &NodeId, change: Option<&Change>) -> String
 }
 
 /// The object as Azure shows it.
-fn live<'a>(planned: &'a Planned, address: &NodeId) -> Option<&'a View> {
+fn live<'a>(planned: &'a Planned, address: &NodeId) -> Option<&'a Node> {
     let prediction = &planned.prediction;
     prediction.nodes_before().get(address).map(AsRef::as_ref)
 }
@@ -159,7 +159,7 @@ fn object(
         Kind::PrivateEndpoint | Kind::EndpointConnection => {
             Some(input.endpoint(&address.name)?.id.as_str().to_owned())
         }
-        _ => live(planned, address).map(|view| view.id.as_str().to_owned()),
+        _ => live(planned, address).map(|node| node.id.as_str().to_owned()),
     }
 }
 
@@ -196,7 +196,7 @@ fn state(input: &Input<'_>, planned: &Planned, address: &NodeId) -> State {
         }
         Kind::DnsRecord => known("unknown"),
         _ => {
-            let Some(view) = live(planned, address) else { return known("absent") };
+            let Some(node) = live(planned, address) else { return known("absent") };
             let mut state = known("present");
             let details = [
                 ("address", "/properties/privateIPAddress"),
@@ -205,10 +205,10 @@ fn state(input: &Input<'_>, planned: &Planned, address: &NodeId) -> State {
                 ("policy", "/properties/privateLinkServiceNetworkPolicies"),
             ];
             for (name, pointer) in details {
-                let value = view.fields().pointer(pointer).and_then(Value::as_str);
+                let value = node.fields().pointer(pointer).and_then(Value::as_str);
                 state.details.extend(value.map(|value| format!("{name}: {value}")));
             }
-            state.consumers.clone_from(&view.consumers);
+            state.consumers.clone_from(&node.consumers);
             state
         }
     }

@@ -18,7 +18,7 @@ use crate::group::Cluster;
 use crate::kubernetes::defaults::key_of;
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
-use crate::node::sides::{Nodes, Views};
+use crate::node::sides::{LiveNodes, Nodes};
 use crate::node::{Owners, sides};
 use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Observation, Reading, Snapshot};
@@ -31,7 +31,7 @@ pub struct Azure {
     /// Resources that do not, with why.
     pub malformed: Vec<String>,
     /// Its nodes, where they were worked out for many predictions.
-    pub(crate) views: Option<Arc<Views>>,
+    pub(crate) live_nodes: Option<Arc<LiveNodes>>,
 }
 
 impl Azure {
@@ -57,8 +57,8 @@ impl Azure {
     pub fn with_views(self, snapshot: &Snapshot) -> Self {
         let services = services(snapshot);
         let owners = Owners::of(services.values().map(AsRef::as_ref), &[&self.world]);
-        let views = Views::of(&self.world, owners, self.views.as_deref());
-        Self { views: Some(Arc::new(views)), ..self }
+        let live_nodes = LiveNodes::of(&self.world, owners, self.live_nodes.as_deref());
+        Self { live_nodes: Some(Arc::new(live_nodes)), ..self }
     }
 }
 
@@ -155,8 +155,8 @@ impl<'a> Inventory<'a> {
     }
 
     /// Azure's nodes, where they were worked out for many predictions.
-    pub(crate) fn views(&self) -> Option<Arc<Views>> {
-        self.azure().views.clone()
+    pub(crate) fn live_nodes(&self) -> Option<Arc<LiveNodes>> {
+        self.azure().live_nodes.clone()
     }
 
     /// Azure's nodes by address.

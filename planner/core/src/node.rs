@@ -40,7 +40,7 @@ use crate::resource_id::ResourceId;
 
 /// One node as it stands in Azure.
 #[derive(Debug)]
-pub struct View {
+pub struct Node {
     /// Its id.
     pub id: ResourceId,
     /// The Service it belongs to.
@@ -59,7 +59,7 @@ pub struct View {
 /// Made of the resource when somebody looks: most nodes are the same before and after, and nobody does.
 type Fields = LazyLock<Value, Box<dyn FnOnce() -> Value + Send + Sync>>;
 
-impl View {
+impl Node {
     /// What is compared and shown.
     pub fn fields(&self) -> &Value {
         &self.fields
@@ -67,7 +67,7 @@ impl View {
 }
 
 /// Another version of a resource, with its nodes.
-pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(NodeId, Arc<View>)])>;
+pub(crate) type Known<'a, T> = Option<(&'a T, &'a [(NodeId, Arc<Node>)])>;
 
 /// The Services that Azure's resources belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,8 +176,8 @@ pub(crate) fn plain(
     id: &str,
     service: Option<&Key>,
     fields: impl FnOnce() -> Value + Send + Sync + 'static,
-) -> View {
-    View {
+) -> Node {
+    Node {
         id: ResourceId::new(id),
         service: service.cloned(),
         fields: LazyLock::new(Box::new(fields)),

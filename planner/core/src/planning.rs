@@ -129,7 +129,7 @@ fn complete(
     let predicting = (input.entered)(Stage::Predict);
     let mut prediction = diff::finish::first(world, &cluster, changes);
     drop(predicting);
-    prediction.views = input.live.views();
+    prediction.live_nodes = input.live.live_nodes();
     part.add(diff::service::nudge(input, &prediction, &part));
     part.add(diff::finish::finish(input, cluster, changes, &mut prediction, &part));
     let join = Join::of(input, &prediction);
@@ -178,9 +178,9 @@ fn subjects(join: &Join<'_>) -> BTreeMap<NodeId, String> {
     let services = input.wanted.keys();
     let services = services.map(|key| (service::address(key), key.to_string()));
     let mut subjects: BTreeMap<NodeId, String> = services.collect();
-    for (address, view) in prediction.nodes_after() {
-        if input.wanted.has_node(view) {
-            subjects.insert(address.clone(), view.id.as_str().to_owned());
+    for (address, node) in prediction.nodes_after() {
+        if input.wanted.has_node(node) {
+            subjects.insert(address.clone(), node.id.as_str().to_owned());
         }
     }
     for endpoint in join.endpoints() {
@@ -310,8 +310,8 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
         return Vec::new();
     }
     let mut outputs = Vec::new();
-    for (address, view) in prediction.nodes_after() {
-        if !input.wanted.has_node(view) {
+    for (address, node) in prediction.nodes_after() {
+        if !input.wanted.has_node(node) {
             continue;
         }
         let pointers: &[(&str, &str)] = match address.kind {
@@ -326,7 +326,7 @@ fn outputs(input: &Input<'_>, prediction: &Prediction) -> Vec<Output> {
             outputs.push(Output {
                 address: address.clone(),
                 name: (*name).to_owned(),
-                id: view.id.as_str().to_owned(),
+                id: node.id.as_str().to_owned(),
                 from: OutputSource::Field((*pointer).to_owned()),
             });
         }

@@ -19,7 +19,7 @@ use crate::kubernetes::node::Node;
 use crate::kubernetes::server_side_apply::{self, Conflict, SERVICE, Writer};
 use crate::kubernetes::service::{Key, Service};
 use crate::marks::FIELD_MANAGER;
-use crate::node::sides::{Nodes, Views};
+use crate::node::sides::{LiveNodes, Nodes};
 use crate::node::{Owners, private_link_service, sides};
 
 /// Azure and the Services before and after. Not to be changed once it is looked at: what follows from
@@ -46,7 +46,7 @@ pub struct Prediction {
     pub(crate) written: Option<Box<World>>,
     allocator: allocator::Unknowns,
     /// The nodes of Azure as it was observed, where they were worked out already.
-    pub(crate) views: Option<Arc<Views>>,
+    pub(crate) live_nodes: Option<Arc<LiveNodes>>,
     derived: OnceLock<Box<Derived>>,
 }
 
@@ -118,7 +118,8 @@ impl Prediction {
                 &[&self.before, self.between(), &self.after],
             );
             let owners = Arc::new(owners);
-            let nodes = sides::nodes(&self.before, &self.after, &owners, self.views.as_deref());
+            let nodes =
+                sides::nodes(&self.before, &self.after, &owners, self.live_nodes.as_deref());
             let links = (links(&self.before, &owners), links(&self.after, &owners));
             Box::new(Derived { owners, nodes, links })
         })
@@ -199,7 +200,7 @@ pub fn predict(before: World, cluster: Cluster, changes: &[Change]) -> Predictio
         between: None,
         written: None,
         allocator: predicted.allocator,
-        views: None,
+        live_nodes: None,
         derived: OnceLock::new(),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::{Graph, Node, Ownership};
+use crate::graph::{self, Graph, Ownership};
 use crate::input::{Input, Named};
 use crate::kubernetes::service::Key;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::sides::Nodes;
-use crate::node::{View, private_link_service};
+use crate::node::{Node, private_link_service};
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{Mode, Need};
 use crate::prediction::Prediction;
@@ -51,8 +51,8 @@ pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<NodeId
 
 /// The endpoints and connections that depend on each Private Link Service of a world, whoever owns them.
 fn connected(nodes: &Nodes, own: &BTreeMap<String, NodeId>, graph: &mut Graph) {
-    for (address, view) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
-        for consumer in &view.consumers {
+    for (address, node) in nodes.iter().filter(|(it, _)| it.kind == Kind::PrivateLinkService) {
+        for consumer in &node.consumers {
             add(graph, address, Ownership::Controller);
             let connection = connection_address(&consumer.endpoint, own);
             add(graph, &connection, Ownership::Observed);
@@ -71,12 +71,13 @@ fn connected(nodes: &Nodes, own: &BTreeMap<String, NodeId>, graph: &mut Graph) {
 /// Services, and what Azure holds for them.
 fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
     for name in services {
-        let node = Node { ownership: Ownership::Written, detail: String::new() };
+        let node = graph::Node { ownership: Ownership::Written, detail: String::new() };
         graph.add(NodeId::new(Kind::Service, name.to_string()), node);
     }
-    for (address, view) in nodes {
-        if view.service.as_ref().is_some_and(|key| services.contains(key)) {
-            let node = Node { ownership: Ownership::Controller, detail: view.id.name().to_owned() };
+    for (address, node) in nodes {
+        if node.service.as_ref().is_some_and(|key| services.contains(key)) {
+            let node =
+                graph::Node { ownership: Ownership::Controller, detail: node.id.name().to_owned() };
             graph.add(address.clone(), node);
         }
     }
@@ -86,25 +87,25 @@ fn azure(nodes: &Nodes, services: &BTreeSet<&Key>, graph: &mut Graph) {
 /// Load balancers, pools and subnets that the stack's frontends and Private Link Services lie on, and
 /// what depends on what.
 fn shared(nodes: &Nodes, graph: &mut Graph) {
-    let mine: Vec<(&NodeId, &View)> = nodes
+    let mine: Vec<(&NodeId, &Node)> = nodes
         .iter()
         .filter(|(address, _)| graph.node(address).is_some())
-        .map(|(address, view)| (address, view.as_ref()))
+        .map(|(address, node)| (address, node.as_ref()))
         .collect();
     let pools = pools(nodes);
     let frontends: BTreeMap<&str, &NodeId> = mine
         .iter()
         .rev()
         .filter(|(address, _)| address.kind == Kind::FrontendIp)
-        .map(|(address, view)| (view.id.name(), *address))
+        .map(|(address, node)| (node.id.name(), *address))
         .collect();
-    for (address, view) in mine {
+    for (address, node) in mine {
         match address.kind {
-            Kind::FrontendIp => frontend(address, view, &pools, graph),
-            Kind::PrivateLinkService => link(address, view, &frontends, graph),
+            Kind::FrontendIp => frontend(address, node, &pools, graph),
+            Kind::PrivateLinkService => link(address, node, &frontends, graph),
             _ => {}
         }
-        if let Some(service) = &view.service {
+        if let Some(service) = &node.service {
             let service = NodeId::new(Kind::Service, service.to_string());
             graph.need(address, &service, "is created for it");
         }
@@ -124,11 +125,11 @@ fn pools(nodes: &Nodes) -> BTreeMap<&str, Vec<&NodeId>> {
 
 fn frontend(
     address: &NodeId,
-    view: &View,
+    node: &Node,
     pools: &BTreeMap<&str, Vec<&NodeId>>,
     graph: &mut Graph,
 ) {
-    let balancer = view.id.parent().unwrap_or_default();
+    let balancer = node.id.parent().unwrap_or_default();
     let balancer = balancer.name();
     let at = NodeId::new(Kind::LoadBalancer, balancer);
     add(graph, &at, Ownership::Controller);
@@ -141,18 +142,18 @@ fn frontend(
             graph.need(address, pool, "its rules lead to it");
         }
     }
-    if let Some(subnet) = view.subnet.as_ref().and_then(subnet) {
+    if let Some(subnet) = node.subnet.as_ref().and_then(subnet) {
         add(graph, &subnet, Ownership::Observed);
         graph.need(address, &subnet, "takes its address from it");
     }
 }
 
-fn link(address: &NodeId, view: &View, frontends: &BTreeMap<&str, &NodeId>, graph: &mut Graph) {
-    let name = view.frontend.as_ref().map(ResourceId::name);
+fn link(address: &NodeId, node: &Node, frontends: &BTreeMap<&str, &NodeId>, graph: &mut Graph) {
+    let name = node.frontend.as_ref().map(ResourceId::name);
     if let Some(frontend) = name.and_then(|name| frontends.get(name)) {
         graph.need(address, frontend, "is on it");
     }
-    if let Some(subnet) = view.subnet.as_ref().and_then(subnet) {
+    if let Some(subnet) = node.subnet.as_ref().and_then(subnet) {
         add(graph, &subnet, Ownership::Observed);
         graph.need(address, &subnet, "takes its NAT addresses from it");
     }
@@ -160,7 +161,7 @@ fn link(address: &NodeId, view: &View, frontends: &BTreeMap<&str, &NodeId>, grap
 
 fn add(graph: &mut Graph, address: &NodeId, ownership: Ownership) {
     if graph.node(address).is_none() {
-        graph.add(address.clone(), Node { ownership, detail: String::new() });
+        graph.add(address.clone(), graph::Node { ownership, detail: String::new() });
     }
 }
 

@@ -112,16 +112,16 @@ fn observed(live: &Inventory<'_>, address: &NodeId, object: &str) -> Option<Valu
         Kind::Service => Some(service(live, &address.name)),
         Kind::FrontendIp | Kind::PublicIp | Kind::PrivateLinkService => {
             let node = live.nodes().get(address);
-            Some(node.map_or(Value::Null, |view| {
-                let consumers: Vec<Value> = view
+            Some(node.map_or(Value::Null, |node| {
+                let consumers: Vec<Value> = node
                     .consumers
                     .iter()
                     .map(|it| json!({"name": it.endpoint, "status": it.status}))
                     .collect();
                 json!({
-                    "id": view.id.key(),
-                    "identity": view.identity,
-                    "fields": view.fields(),
+                    "id": node.id.key(),
+                    "identity": node.identity,
+                    "fields": node.fields(),
                     "consumers": consumers,
                 })
             }))

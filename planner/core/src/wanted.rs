@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::document::{self, Policy};
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
-use crate::node::View;
+use crate::node::Node;
 use crate::node::private_endpoint::{self, address};
 use crate::node_id::NodeId;
 use crate::resource_id::ResourceId;
@@ -139,7 +139,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether an object in Azure belongs to a Service that is wanted.
-    pub(crate) fn has_node(&self, node: &View) -> bool {
+    pub(crate) fn has_node(&self, node: &Node) -> bool {
         node.service.as_ref().is_some_and(|key| self.has(key))
     }
 

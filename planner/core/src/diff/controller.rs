@@ -10,7 +10,7 @@ use crate::evidence::Evidence;
 use crate::field_diff;
 use crate::join::Join;
 use crate::kubernetes::service::Key;
-use crate::node::{View, endpoint_connection};
+use crate::node::{Node, endpoint_connection};
 use crate::node_id::{Kind, NodeId};
 use crate::unknown;
 
@@ -34,7 +34,7 @@ pub fn diff(join: &Join<'_>, so_far: &Part) -> Part {
         }
         let sides = (sides.0.map(AsRef::as_ref), sides.1.map(AsRef::as_ref));
         if let Some(mut change) = node(address, sides, &effects, own) {
-            let id = sides.0.map(|view| view.id.key());
+            let id = sides.0.map(|node| node.id.key());
             let is_shared = address.kind == Kind::LoadBalancer && change.action == Action::Replace;
             if is_shared && id.is_some_and(|id| handed_over.contains(&id)) {
                 change.reason =
@@ -88,24 +88,24 @@ fn handed_over<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> BTreeSet<Stri
 
 fn node(
     address: &NodeId,
-    sides: (Option<&View>, Option<&View>),
+    sides: (Option<&Node>, Option<&Node>),
     effects: &Effects<'_>,
     own: &BTreeMap<String, NodeId>,
 ) -> Option<Change> {
     let (before, after) = sides;
-    let view = after.or(before)?;
+    let node = after.or(before)?;
     let effect =
-        [after, before].into_iter().flatten().find_map(|view| effects.get(&view.id.key()).copied());
-    let fields = field_diff::fields(before.map(View::fields), after.map(View::fields));
+        [after, before].into_iter().flatten().find_map(|node| effects.get(&node.id.key()).copied());
+    let fields = field_diff::fields(before.map(Node::fields), after.map(Node::fields));
     let action = action(address.kind, before, after, effect, &fields)?;
     let mut change = Change::new(
         address.clone(),
         action,
         Actor::Controller,
-        reason(action, view.service.as_ref(), effect),
+        reason(action, node.service.as_ref(), effect),
     );
     change.evidence = effect.map(|effect| effect.evidence);
-    change.object = Some(unknown::show(view.id.as_str()));
+    change.object = Some(unknown::show(node.id.as_str()));
     change.fields = shown(address.kind, action, fields);
     change.effect = traffic(address.kind, action, before, own);
     Some(change)
@@ -113,8 +113,8 @@ fn node(
 
 fn action(
     kind: Kind,
-    before: Option<&View>,
-    after: Option<&View>,
+    before: Option<&Node>,
+    after: Option<&Node>,
     effect: Option<&outcome::Effect>,
     fields: &[FieldDiff],
 ) -> Option<Action> {
@@ -200,7 +200,7 @@ fn reason(action: Action, service: Option<&Key>, effect: Option<&outcome::Effect
 fn traffic(
     kind: Kind,
     action: Action,
-    before: Option<&View>,
+    before: Option<&Node>,
     own: &BTreeMap<String, NodeId>,
 ) -> Effect {
     let goes = matches!(action, Action::Delete | Action::Replace);
@@ -215,8 +215,8 @@ fn traffic(
 }
 
 /// The consumers whose connection is in use.
-fn connected(before: Option<&View>, own: &BTreeMap<String, NodeId>) -> Vec<Consumer> {
-    let consumers = before.into_iter().flat_map(|view| &view.consumers);
+fn connected(before: Option<&Node>, own: &BTreeMap<String, NodeId>) -> Vec<Consumer> {
+    let consumers = before.into_iter().flat_map(|node| &node.consumers);
     consumers
         .filter(|consumer| consumer.status.may_be_connected())
         .map(|consumer| {
@@ -229,14 +229,14 @@ fn connected(before: Option<&View>, own: &BTreeMap<String, NodeId>) -> Vec<Consu
 /// The connections that go with a Private Link Service.
 fn connections(
     change: &Change,
-    sides: (Option<&View>, Option<&View>),
+    sides: (Option<&Node>, Option<&Node>),
     own: &BTreeMap<String, NodeId>,
 ) -> Vec<Change> {
     let goes = matches!(change.action, Action::Delete | Action::Replace);
     if change.address.kind != Kind::PrivateLinkService || !goes {
         return Vec::new();
     }
-    let consumers = sides.0.into_iter().flat_map(|view| &view.consumers);
+    let consumers = sides.0.into_iter().flat_map(|node| &node.consumers);
     let gone = consumers.map(|consumer| {
         let mut gone = Change::new(
             endpoint_connection::address(&consumer.endpoint, own),

@@ -12,7 +12,7 @@ use crate::input::{Input, Named};
 use crate::inventory::Inventory;
 use crate::kubernetes::service::Key;
 use crate::node::service::comparable;
-use crate::node::{View, endpoint_connection, service};
+use crate::node::{Node, endpoint_connection, service};
 use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 use crate::saved::SavedPlan;
@@ -31,7 +31,7 @@ pub struct Baseline {
     /// Services without what servers write, by `namespace/name`.
     services: BTreeMap<String, Value>,
     /// What the controller made, by id in lower case.
-    nodes: BTreeMap<String, Arc<View>>,
+    nodes: BTreeMap<String, Arc<Node>>,
 }
 
 impl Baseline {

@@ -21,7 +21,7 @@ use crate::field_diff;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
-use crate::node::View;
+use crate::node::Node;
 use crate::node::service::{address, stack_of};
 use crate::node::sides::Nodes;
 use crate::node_id::NodeId;
@@ -184,7 +184,7 @@ impl Work<'_> {
 
     /// The Services whose sync writes what is at a node: those that do, of those on a frontend, or of all where it is
     /// no single Service's. Where none does, the node's own.
-    fn menders(&self, node: &View) -> Vec<&Key> {
+    fn menders(&self, node: &Node) -> Vec<&Key> {
         let keys = || self.changes.iter().map(Change::key);
         let writes = |key: &Key, is_it: &dyn Fn(&ResourceId) -> bool| {
             self.prediction.outcome(key).is_some_and(|outcome| {
@@ -212,7 +212,7 @@ impl Work<'_> {
 
     /// How far the controller is with what is at a node, the worst of the Services that write it; and which of them
     /// mend it: all that are on a frontend, and one of those on what is no single Service's.
-    fn progress(&self, node: &View) -> (Vec<&Key>, Progress) {
+    fn progress(&self, node: &Node) -> (Vec<&Key>, Progress) {
         let rank = |it: &Progress| match it {
             Progress::Failed(_) => 3,
             Progress::Behind(_) => 2,
@@ -231,7 +231,7 @@ impl Work<'_> {
         }
     }
 
-    fn node(&self, at: &NodeId, before: Option<&View>, after: Option<&View>) -> Option<Found> {
+    fn node(&self, at: &NodeId, before: Option<&Node>, after: Option<&Node>) -> Option<Found> {
         let diffs = field_diff::fields(before.map(|it| it.fields()), after.map(|it| it.fields()));
         let node = before.or(after)?;
         let anew = before.zip(after).is_some_and(|(before, after)| {
@@ -280,7 +280,7 @@ impl Work<'_> {
     }
 
     /// Whether the node was as the controller leaves it in an earlier look: when that was.
-    fn was_otherwise(&self, now: Option<&View>, node: &View) -> Option<String> {
+    fn was_otherwise(&self, now: Option<&Node>, node: &Node) -> Option<String> {
         let since = self.look.since?;
         let was = since.node(&node.id)?;
         (now.map(|it| it.fields()) != Some(was)).then(|| since.at().map(ToOwned::to_owned))?
@@ -402,7 +402,7 @@ fn cause(class: Class, progress: &Progress) -> Cause {
 }
 
 /// The consumers that are disconnected when it is deleted.
-fn approved(node: &View) -> Vec<String> {
+fn approved(node: &Node) -> Vec<String> {
     let approved = node.consumers.iter().filter(|consumer| consumer.status.may_be_connected());
     approved.map(|consumer| consumer.endpoint.clone()).collect()
 }

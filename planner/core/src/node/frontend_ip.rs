@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::arm::resource::{Frontend, LoadBalancer, Probe, Resource, Rule};
 use crate::node::fields::clean;
-use crate::node::{Owners, View, plain};
+use crate::node::{Node, Owners, plain};
 use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
@@ -22,7 +22,7 @@ pub(crate) fn node(
     frontend: &Arc<Frontend>,
     rules: &Rules<'_>,
     owners: &Arc<Owners>,
-) -> (NodeId, View) {
+) -> (NodeId, Node) {
     let name = frontend.name();
     let id = id(balancer, frontend);
     let service = owners.of_frontend(&id);
@@ -37,10 +37,10 @@ pub(crate) fn node(
         rules: rules.on(&id),
         owners: Arc::clone(owners),
     };
-    let mut view = plain(id.as_str(), service, move || on_it.fields());
+    let mut node = plain(id.as_str(), service, move || on_it.fields());
     let subnet = frontend.properties.subnet.as_ref();
-    view.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
-    (NodeId::new(Kind::FrontendIp, address), view)
+    node.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
+    (NodeId::new(Kind::FrontendIp, address), node)
 }
 
 /// A rule, with its probe's name and the probe, as far as it has one.

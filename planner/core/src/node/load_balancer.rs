@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::arm::resource::{Frontend, LoadBalancer};
 use crate::node::fields::clean;
-use crate::node::{Known, Owners, View, plain};
+use crate::node::{Known, Node, Owners, plain};
 use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
@@ -19,25 +19,25 @@ pub(crate) fn nodes(
     balancer: &LoadBalancer,
     owners: &Arc<Owners>,
     known: Known<'_, LoadBalancer>,
-) -> Vec<(NodeId, Arc<View>)> {
+) -> Vec<(NodeId, Arc<Node>)> {
     let mut nodes = Vec::new();
     let name = balancer.name();
     let (location, tags) = (balancer.location.clone(), balancer.tags.clone());
     let sku = balancer.sku.as_ref().and_then(|sku| sku.name.clone());
     let fields = move || clean(&json!({"location": location, "sku": sku, "tags": tags}));
-    let mut view = plain(balancer.id(), None, fields);
-    view.identity.clone_from(&balancer.properties.resource_guid);
-    nodes.push((NodeId::new(Kind::LoadBalancer, name), Arc::new(view)));
+    let mut node = plain(balancer.id(), None, fields);
+    node.identity.clone_from(&balancer.properties.resource_guid);
+    nodes.push((NodeId::new(Kind::LoadBalancer, name), Arc::new(node)));
     for pool in balancer.properties.backend_address_pools.iter().flatten() {
         let id = ResourceId::new(balancer.id()).child("backendAddressPools", pool.name());
         let address = NodeId::new(Kind::BackendPool, format!("{name}/{}", pool.name()));
         let called = pool.name().to_owned();
-        let view = plain(id.as_str(), None, move || json!({"name": called}));
-        nodes.push((address, Arc::new(view)));
+        let node = plain(id.as_str(), None, move || json!({"name": called}));
+        nodes.push((address, Arc::new(node)));
     }
     let rules = Rules::of(balancer);
     let before = known.map(|(other, _)| (frontends(other), Rules::of(other)));
-    let known: BTreeMap<&str, &(NodeId, Arc<View>)> =
+    let known: BTreeMap<&str, &(NodeId, Arc<Node>)> =
         known.into_iter().flat_map(|(_, nodes)| nodes).map(|it| (it.1.id.as_str(), it)).collect();
     for frontend in balancer.properties.frontend_ip_configurations.iter().flatten() {
         let id = frontend_ip::id(balancer, frontend);
@@ -48,8 +48,8 @@ pub(crate) fn nodes(
         });
         let node = known.get(id.as_str()).filter(|_| is_same).map(|node| (*node).clone());
         nodes.push(node.unwrap_or_else(|| {
-            let (address, view) = frontend_ip::node(balancer, frontend, &rules, owners);
-            (address, Arc::new(view))
+            let (address, node) = frontend_ip::node(balancer, frontend, &rules, owners);
+            (address, Arc::new(node))
         }));
     }
     nodes

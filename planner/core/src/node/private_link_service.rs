@@ -8,7 +8,7 @@ use crate::consumer::Consumer;
 use crate::controller::OWNER_TAG;
 use crate::kubernetes::service::Key;
 use crate::node::fields::clean;
-use crate::node::{Owners, View, plain};
+use crate::node::{Node, Owners, plain};
 use crate::node_id::{Kind, NodeId};
 use crate::resource_id::ResourceId;
 
@@ -23,16 +23,16 @@ pub(crate) fn address(service: &PrivateLinkService, owners: &Owners) -> NodeId {
     NodeId::new(Kind::PrivateLinkService, name)
 }
 
-pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (NodeId, View) {
+pub(crate) fn node(service: &Arc<PrivateLinkService>, owners: &Owners) -> (NodeId, Node) {
     let own = Arc::clone(service);
-    let mut view = plain(service.id(), owners.of_link(service), move || clean(own.as_ref()));
+    let mut node = plain(service.id(), owners.of_link(service), move || clean(own.as_ref()));
     let nat = service.properties.ip_configurations.iter().flatten().next();
     let subnet = nat.and_then(|nat| nat.properties.subnet.as_ref());
-    view.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
-    view.frontend = frontend(service);
-    view.identity = identity(service).map(ToOwned::to_owned);
-    view.consumers = consumers(service);
-    (address(service, owners), view)
+    node.subnet = subnet.map(|subnet| ResourceId::new(subnet.id()));
+    node.frontend = frontend(service);
+    node.identity = identity(service).map(ToOwned::to_owned);
+    node.consumers = consumers(service);
+    (address(service, owners), node)
 }
 
 /// The frontend a Private Link Service is on.

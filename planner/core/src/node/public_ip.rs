@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::arm::resource::PublicIpAddress;
 use crate::node::fields::clean;
-use crate::node::{Owners, View, plain};
+use crate::node::{Node, Owners, plain};
 use crate::node_id::{Kind, NodeId};
 
-pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (NodeId, View) {
+pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (NodeId, Node) {
     let service = address.name().split('-').find_map(|part| owners.of_name(part));
     let name = match service {
         Some(key) if address.name().ends_with("-IPv6") => format!("{key}/IPv6"),
@@ -15,6 +15,6 @@ pub(crate) fn node(address: &Arc<PublicIpAddress>, owners: &Owners) -> (NodeId, 
         None => address.name().to_owned(),
     };
     let own = Arc::clone(address);
-    let view = plain(address.id(), service, move || clean(own.as_ref()));
-    (NodeId::new(Kind::PublicIp, name), view)
+    let node = plain(address.id(), service, move || clean(own.as_ref()));
+    (NodeId::new(Kind::PublicIp, name), node)
 }

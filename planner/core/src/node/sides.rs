@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::arm::world::{Shelf, World};
-use crate::node::{Known, Owners, View};
+use crate::node::{Known, Node, Owners};
 use crate::node_id::NodeId;
 
 use super::{load_balancer, private_link_service, public_ip, security_rule, subnet};
 
 /// Nodes by address. Those that did not change are shared between worlds.
-pub(crate) type Nodes = BTreeMap<NodeId, Arc<View>>;
+pub(crate) type Nodes = BTreeMap<NodeId, Arc<Node>>;
 
 /// The nodes of each resource, by the resource's id in lower case.
-type Collected = BTreeMap<String, Vec<(NodeId, Arc<View>)>>;
+type Collected = BTreeMap<String, Vec<(NodeId, Arc<Node>)>>;
 
 /// The nodes of one world, worked out once for many predictions that begin with it.
 #[derive(Clone, Debug)]
-pub(crate) struct Views {
+pub(crate) struct LiveNodes {
     world: World,
     owners: Arc<Owners>,
     nodes: Collected,
 }
 
-impl Views {
+impl LiveNodes {
     /// The nodes of a world whose resources belong to these; what did not change is taken from others.
     pub(crate) fn of(world: &World, owners: Owners, others: Option<&Self>) -> Self {
         let owners = Arc::new(owners);
@@ -45,10 +45,10 @@ pub(crate) fn nodes(
     before: &World,
     after: &World,
     owners: &Arc<Owners>,
-    views: Option<&Views>,
+    live_nodes: Option<&LiveNodes>,
 ) -> (Nodes, Nodes) {
     let nothing = (World::default(), Collected::new());
-    let known = views.and_then(|it| it.known(owners)).unwrap_or((&nothing.0, &nothing.1));
+    let known = live_nodes.and_then(|it| it.known(owners)).unwrap_or((&nothing.0, &nothing.1));
     let nodes_before = collect(before, owners, known);
     let nodes_after = collect(after, owners, (before, &nodes_before));
     let crowded = crowded(&nodes_before, &nodes_after);
@@ -74,13 +74,13 @@ fn addressed(nodes: Collected, crowded: &BTreeSet<NodeId>) -> Nodes {
     nodes
         .into_values()
         .flatten()
-        .map(|(address, view)| {
+        .map(|(address, node)| {
             if crowded.contains(&address) {
-                let holder = view.id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
+                let holder = node.id.parent().map(|id| id.name().to_owned()).unwrap_or_default();
                 let name = format!("{}/{holder}", address.name);
-                (NodeId::new(address.kind, name), view)
+                (NodeId::new(address.kind, name), node)
             } else {
-                (address, view)
+                (address, node)
             }
         })
         .collect()
@@ -108,8 +108,8 @@ fn collect(world: &World, owners: &Arc<Owners>, known: (&World, &Collected)) -> 
 }
 
 /// A resource that is one node.
-fn alone((address, view): (NodeId, View)) -> Vec<(NodeId, Arc<View>)> {
-    vec![(address, Arc::new(view))]
+fn alone((address, node): (NodeId, Node)) -> Vec<(NodeId, Arc<Node>)> {
+    vec![(address, Arc::new(node))]
 }
 
 fn each<T>(
@@ -117,7 +117,7 @@ fn each<T>(
     other: &Shelf<T>,
     known: &Collected,
     nodes: &mut Collected,
-    make: impl Fn(&Arc<T>, Known<'_, T>) -> Vec<(NodeId, Arc<View>)>,
+    make: impl Fn(&Arc<T>, Known<'_, T>) -> Vec<(NodeId, Arc<Node>)>,
 ) {
     for (key, resource) in shelf {
         let version = other.get(key).zip(known.get(key));

@@ -64,19 +64,19 @@ pub(crate) fn title(prediction: &Prediction, address: &NodeId, object: Option<&s
     let NodeId { kind, name } = address;
     let nodes = [prediction.nodes_before(), prediction.nodes_after()];
     let found = |pointer: &str| {
-        let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
-        views.find_map(|view| {
-            let text = view.fields().pointer(pointer)?.as_str()?;
+        let mut sides = nodes.iter().filter_map(|nodes| nodes.get(address));
+        sides.find_map(|node| {
+            let text = node.fields().pointer(pointer)?.as_str()?;
             (!unknown::is_unknown(text)).then(|| text.to_owned())
         })
     };
-    let view = || nodes.iter().find_map(|nodes| nodes.get(address));
+    let node = || nodes.iter().find_map(|nodes| nodes.get(address));
     let in_azure = || {
-        if view().is_none() {
+        if node().is_none() {
             return object.map(|it| ResourceId::new(it).name().to_owned());
         }
-        let mut views = nodes.iter().filter_map(|nodes| nodes.get(address));
-        let known = views.find(|view| !unknown::is_unknown(view.id.as_str()))?;
+        let mut sides = nodes.iter().filter_map(|nodes| nodes.get(address));
+        let known = sides.find(|node| !unknown::is_unknown(node.id.as_str()))?;
         Some(known.id.name().to_owned())
     };
     let called = match kind {

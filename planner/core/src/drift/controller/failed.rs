@@ -7,7 +7,7 @@ use crate::drift::repair::{self, Repair};
 use crate::drift::report::{By, Cause, Difference, Heals};
 use crate::drift::{Class, Field};
 use crate::kubernetes::service::Key;
-use crate::node::View;
+use crate::node::Node;
 use crate::node_id::{Kind, NodeId};
 use crate::provisioning;
 use crate::resource_id::ResourceId;
@@ -57,7 +57,7 @@ impl Work<'_> {
 
     /// How what Azure failed is provisioned again: by the next sync, if that writes it, and else by a write of what it
     /// is.
-    fn provisioning(&self, kind: Kind, node: &View) -> (Heals, Option<Repair>) {
+    fn provisioning(&self, kind: Kind, node: &Node) -> (Heals, Option<Repair>) {
         let writes = |key: &&Key| {
             let outcome = self.prediction.outcome(key);
             let is_it = |id: &ResourceId| node.id.key().starts_with(&id.key());
@@ -78,7 +78,7 @@ impl Work<'_> {
             let live = self.world.get(id)?;
             provisioning::failed(&live).map(ToOwned::to_owned)
         };
-        let ours = |node: &View| {
+        let ours = |node: &Node| {
             let key = node.service.as_ref();
             key.is_some_and(|key| self.changes.iter().any(|change| change.key() == key))
         };

@@ -148,15 +148,17 @@ impl FieldDiff {
 
     /// The field with its unknowns as words, and said to be unknown.
     #[must_use]
-    pub fn shown(self) -> Self {
-        let after_unknown = self.after_unknown || self.after.as_ref().is_some_and(holds_unknown);
-        Self {
-            path: show_text(self.path),
-            before: self.before.map(show_value),
-            after: self.after.map(show_value),
-            after_unknown,
-            ..self
+    pub fn shown(mut self) -> Self {
+        let held = self.after.as_ref().is_some_and(holds_unknown);
+        self.after_unknown |= held;
+        self.path = show_text(self.path);
+        if held {
+            self.after = self.after.map(show_value);
         }
+        if self.before.as_ref().is_some_and(holds_unknown) {
+            self.before = self.before.map(show_value);
+        }
+        self
     }
 
     /// What it will be, on one line.

@@ -97,6 +97,6 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
     disconnect::judge(input, look, synced, &mut gathered.differences);
     gathered.unused_ignores = ignored::mark(input, &mut gathered.differences);
-    let needs = stack_graph::needs(input, &as_it_is, &gathered.nodes);
+    let needs = stack_graph::needs(input, &as_it_is, &gathered.nodes, None);
     StackReport { needs, ..gathered.into_report(input, &as_it_is) }
 }

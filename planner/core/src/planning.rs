@@ -164,7 +164,7 @@ fn complete(
     let graph = stack_graph::of(input, &prediction);
     let changing = plan.changes.iter().filter(|it| it.is_change());
     let changing = changing.map(|it| it.address.clone()).collect();
-    plan.needs = stack_graph::needs(input, &prediction, &changing);
+    plan.needs = stack_graph::needs(input, &prediction, &changing, Some(&graph));
     let subjects = subjects(&join);
     prediction.written = written;
     let mut planned = Planned { plan, prediction, graph, subjects };

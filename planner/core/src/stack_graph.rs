@@ -26,27 +26,53 @@ pub fn of(input: &Input<'_>, prediction: &Prediction) -> Graph {
     graph
 }
 
-/// What depends on what among some nodes, as it was and as it will be.
-pub fn needs(input: &Input<'_>, prediction: &Prediction, among: &BTreeSet<NodeId>) -> Vec<Need> {
-    let mut services: BTreeSet<&Key> = input.wanted.keys().collect();
-    services.extend(prediction.services.keys());
-    services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
+/// What depends on what among some nodes, as it was and as it will be. `planned` is the graph of the plan, where there
+/// is one already.
+pub fn needs(
+    input: &Input<'_>,
+    prediction: &Prediction,
+    among: &BTreeSet<NodeId>,
+    planned: Option<&Graph>,
+) -> Vec<Need> {
     if among.is_empty() {
         return Vec::new();
     }
-    let mut needs = BTreeMap::new();
-    for nodes in [prediction.nodes_before(), prediction.nodes_after()] {
+    let wanted: BTreeSet<&Key> = input.wanted.keys().collect();
+    let mut services = wanted.clone();
+    services.extend(prediction.services.keys());
+    services.extend(prediction.outcomes.iter().map(|outcome| &outcome.service));
+    let is_about_all = |_: &&Graph| services == wanted;
+    let drawn = |nodes: &Nodes| {
         let mut graph = Graph::default();
         azure(nodes, &services, &mut graph);
         endpoints(input, prediction, &mut graph);
-        connected(nodes, input.own(), &mut graph);
-        for (node, _) in graph.nodes().filter(|(node, _)| among.contains(*node)) {
-            for (on, why) in graph.needs(node).filter(|(on, _)| among.contains(*on)) {
-                needs.insert((node.clone(), on.clone()), why.to_owned());
-            }
+        graph
+    };
+    let (before, after) = (prediction.nodes_before(), prediction.nodes_after());
+    let (of_before, of_after) = match input.options.mode {
+        Mode::Apply => (None, planned.filter(is_about_all)),
+        Mode::Destroy => (planned.filter(is_about_all), None),
+    };
+    let mut needs = BTreeMap::new();
+    for (nodes, known) in [(before, of_before), (after, of_after)] {
+        match known {
+            Some(graph) => take(graph, among, &mut needs),
+            None => take(&drawn(nodes), among, &mut needs),
         }
+        let mut graph = Graph::default();
+        connected(nodes, input.own(), &mut graph);
+        take(&graph, among, &mut needs);
     }
     needs.into_iter().map(|((node, on), why)| Need { node, on, why }).collect()
+}
+
+/// Takes what depends on what among some nodes from a graph.
+fn take(graph: &Graph, among: &BTreeSet<NodeId>, needs: &mut BTreeMap<(NodeId, NodeId), String>) {
+    for (node, _) in graph.nodes().filter(|(node, _)| among.contains(*node)) {
+        for (on, why) in graph.needs(node).filter(|(on, _)| among.contains(*on)) {
+            needs.insert((node.clone(), on.clone()), why.to_owned());
+        }
+    }
 }
 
 /// The endpoints and connections that depend on each Private Link Service of a world, whoever owns them.

@@ -68,21 +68,28 @@ impl ResourceId {
 
     /// The last segment.
     pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
+        split_last(&self.0).map_or(&self.0, |(_, name)| name)
     }
 
     /// The id without its last two segments: a child's parent, or a resource's provider path.
     pub fn parent(&self) -> Option<Self> {
-        let (rest, _) = self.0.rsplit_once('/')?;
-        let (rest, _) = rest.rsplit_once('/')?;
+        let (rest, _) = split_last(&self.0)?;
+        let (rest, _) = split_last(rest)?;
         Some(Self(rest.to_owned()))
     }
 
     /// The id without its last segment: the collection that lists it.
     pub fn collection(&self) -> Option<Self> {
-        let (rest, _) = self.0.rsplit_once('/')?;
+        let (rest, _) = split_last(&self.0)?;
         Some(Self(rest.to_owned()))
     }
+}
+
+/// What is before the last slash, and the segment behind it.
+pub(crate) fn split_last(id: &str) -> Option<(&str, &str)> {
+    // Segments are short: their bytes are looked at one by one sooner than a search is set up.
+    let at = id.bytes().rposition(|byte| byte == b'/')?;
+    Some((id.get(..at)?, id.get(at + 1..)?))
 }
 
 /// What is between slashes, with how many bytes are before each.
@@ -91,7 +98,6 @@ pub(crate) fn segments(id: &str) -> impl Iterator<Item = (usize, &str)> {
     std::iter::from_fn(move || {
         let start = from?;
         let rest = id.get(start..)?;
-        // Segments are short: their bytes are looked at one by one sooner than a search is set up.
         let end = rest.bytes().position(|byte| byte == b'/');
         from = end.map(|end| start + end + 1);
         Some((start, rest.get(..end.unwrap_or(rest.len()))?))

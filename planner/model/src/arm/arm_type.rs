@@ -1,6 +1,6 @@
 //! The types of resources that the model knows: each is declared once, with its name and the ids it has.
 
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, split_last};
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal [$($segment:pat),+];)+) => {
@@ -33,7 +33,7 @@ macro_rules! kinds {
             let mut first = parts.len();
             let mut rest = key;
             loop {
-                let Some((before, part)) = rest.rsplit_once('/') else { return ArmType::Other };
+                let Some((before, part)) = split_last(rest) else { return ArmType::Other };
                 if part == "providers" && first < parts.len() {
                     break;
                 }

@@ -8,7 +8,7 @@ use super::arm_type::{ArmType, type_of};
 use super::resource::{BackendPool, Reference};
 use super::world::World;
 use crate::pointer::{At, text};
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, split_last};
 
 /// An IP configuration of a scale set instance.
 pub(crate) struct Nic {
@@ -30,13 +30,19 @@ fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// Whether an id in lower case is that of an instance.
+fn is_instance(key: &str) -> bool {
+    // Most are of other types, which two segments show.
+    let kind = split_last(key).and_then(|(rest, _)| Some(split_last(rest)?.1));
+    kind == Some("virtualmachines") && type_of(key) == ArmType::Instance
+}
+
 impl World {
     /// All IP configurations of scale set instances, in the order of their ids.
     pub(crate) fn nics(&self) -> Vec<Nic> {
         let mut nics = Vec::new();
         for (key, machine) in &self.others {
-            let may_be = key.contains(SCALE_SETS);
-            if !may_be || type_of(key) != ArmType::Instance {
+            if !is_instance(key) {
                 continue;
             }
             let id = text(machine, "/id");
@@ -69,7 +75,7 @@ impl World {
     /// Whether instances of scale sets are known. An observation lists none: who is in a pool is then known
     /// from the pool alone.
     pub(crate) fn knows_instances(&self) -> bool {
-        self.others.keys().any(|key| type_of(key) == ArmType::Instance)
+        self.others.keys().any(|key| is_instance(key))
     }
 
     /// Changes which IP configurations are in a pool, where no instance is known that would say so.

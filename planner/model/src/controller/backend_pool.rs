@@ -19,29 +19,36 @@ use super::failure::Failure;
 use super::name::{self, IsIpv6};
 use super::value::{is_internal, is_local, same};
 
-/// The labels of control plane nodes.
-const CONTROL_PLANE: [&str; 2] =
-    ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-
 /// Whether a node is of the control plane.
 pub(crate) fn is_control_plane(node: &Node) -> bool {
-    CONTROL_PLANE.iter().any(|label| node.labels.contains_key(*label))
-        || node.labels.get("kubernetes.io/role").is_some_and(|role| role == "master")
+    node.labels.iter().any(|(label, value)| match label.as_str() {
+        "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => true,
+        "kubernetes.io/role" => value == "master",
+        _ => false,
+    })
 }
 
-/// Whether a node is in the provider's list of those kept out (`updateNodeCaches`).
+/// Whether a label puts a node into the provider's list of those kept out (`updateNodeCaches`).
+fn lists_out(label: &str, value: &str) -> bool {
+    match label {
+        "node.kubernetes.io/exclude-from-external-load-balancers" => true,
+        "kubernetes.azure.com/managed" => same(value, "false"),
+        _ => false,
+    }
+}
+
+/// Whether a node is in the provider's list of those kept out.
 fn is_listed_out(node: &Node) -> bool {
-    let label = |key: &str| node.labels.get(key).map(String::as_str);
-    label("node.kubernetes.io/exclude-from-external-load-balancers").is_some()
-        || label("kubernetes.azure.com/managed").is_some_and(|it| same(it, "false"))
+    node.labels.iter().any(|(label, value)| lists_out(label, value))
 }
 
 /// Whether a node's interface is kept out of all pools (`ShouldNodeExcludedFromLoadBalancer`): that of
 /// one in another group is.
 pub(crate) fn is_excluded(node: &Node, resource_group: &str) -> bool {
-    let group = node.labels.get("kubernetes.azure.com/resource-group");
-    is_listed_out(node)
-        || group.is_some_and(|group| !group.is_empty() && !same(group, resource_group))
+    node.labels.iter().any(|(label, value)| match label.as_str() {
+        "kubernetes.azure.com/resource-group" => !value.is_empty() && !same(value, resource_group),
+        other => lists_out(other, value),
+    })
 }
 
 /// The address of a node in a family.

@@ -1,6 +1,5 @@
 //! What the children of a load balancer refer to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +8,7 @@ use crate::arm::azure::missing_reference;
 use crate::arm::error::ArmError;
 use crate::arm::resource::{Frontend, LoadBalancerProperties, Reference, Resource};
 use crate::pointer::{At, text};
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, split_last};
 
 /// Rules of a load balancer use frontends, pools and probes that it has: a write replaces all of them
 /// (arm-contract, sections 2 and 3; Azure/ResourceModules#1803 has the words).
@@ -22,7 +21,7 @@ pub(super) fn check_references(
     let check = |target: &str, by: &dyn Fn() -> ResourceId| {
         let is_own = target.get(..own.len()).is_some_and(|it| it.eq_ignore_ascii_case(&own));
         let child = target.get(own.len()..).filter(|_| is_own);
-        match child.and_then(|it| it.split_once('/')) {
+        match child.and_then(split_last) {
             Some((kind, name)) if !children.have(kind, name) => {
                 Err(missing_reference(target, &by()))
             }
@@ -52,11 +51,11 @@ pub(super) fn check_references(
 }
 
 /// The names of the frontends, pools and probes that a load balancer has.
-struct Children<'a>([(&'static str, BTreeSet<&'a str>); 3]);
+struct Children<'a>([(&'static str, Vec<&'a str>); 3]);
 
 impl<'a> Children<'a> {
     fn of(properties: &'a LoadBalancerProperties) -> Self {
-        fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> BTreeSet<&str> {
+        fn names<P>(children: &Option<Vec<Arc<Resource<P>>>>) -> Vec<&str> {
             children.iter().flatten().map(|it| it.name()).collect()
         }
         Self([
@@ -70,7 +69,7 @@ impl<'a> Children<'a> {
     fn have(&self, kind: &str, name: &str) -> bool {
         let of_kind = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind));
         of_kind.is_some_and(|(_, names)| {
-            names.contains(name) || names.iter().any(|it| it.eq_ignore_ascii_case(name))
+            names.contains(&name) || names.iter().any(|it| it.eq_ignore_ascii_case(name))
         })
     }
 }

@@ -20,7 +20,15 @@ const fn is_lower_alphanumeric(byte: u8) -> bool {
 }
 
 fn is_label_text(text: &str) -> bool {
-    let bytes = text.as_bytes();
+    is_label(text.as_bytes())
+}
+
+/// Whether all parts of a domain name are labels.
+fn are_labels(text: &str) -> bool {
+    text.as_bytes().split(|byte| *byte == b'.').all(is_label)
+}
+
+fn is_label(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|it| is_lower_alphanumeric(*it))
         && bytes.last().is_some_and(|it| is_lower_alphanumeric(*it))
         && bytes.iter().all(|it| is_lower_alphanumeric(*it) || *it == b'-')
@@ -33,7 +41,7 @@ pub(super) fn label(text: &str) -> Vec<String> {
         wrong.push(too_long(63));
     }
     if !is_label_text(text) {
-        wrong.push(if text.split('.').all(is_label_text) {
+        wrong.push(if are_labels(text) {
             "must not contain dots".to_owned()
         } else {
             unlike(
@@ -70,7 +78,7 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
     if text.len() > 253 {
         wrong.push(too_long(253));
     }
-    if !text.split('.').all(is_label_text) {
+    if !are_labels(text) {
         wrong.push(unlike(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
              '-' or '.', and must start and end with an alphanumeric character",

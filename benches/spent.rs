@@ -91,17 +91,11 @@ impl Stages {
             part
         });
         let graph = self.time("graph", || {
-            black_box(stack_graph::needs(
-                &input,
-                &prediction,
-                &plan
-                    .changes
-                    .iter()
-                    .filter(|it| it.is_change())
-                    .map(|it| it.address.clone())
-                    .collect(),
-            ));
-            stack_graph::of(&input, &prediction)
+            let graph = stack_graph::of(&input, &prediction);
+            let changing = plan.changes.iter().filter(|it| it.is_change());
+            let changing = changing.map(|it| it.address.clone()).collect();
+            black_box(stack_graph::needs(&input, &prediction, &changing, Some(&graph)));
+            graph
         });
         for stage in ["text", "json", "markdown"] {
             self.time(stage, || rendered(&plan, stage));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use privlink_forge::{Given, Kind};
+use privlink_forge::{FORGES, Forge, Given, named};
 use privlink_render::comment::marker;
 
 /// `comment`.
@@ -26,7 +26,7 @@ pub(crate) struct Comment {
     pub(crate) link: Option<String>,
     /// Where the pull request is; found out by the pipeline's variables
     #[arg(long, value_parser = forges(), value_name = "FORGE")]
-    pub(crate) forge: Option<Kind>,
+    pub(crate) forge: Option<&'static Forge>,
     /// The address of the forge's API, if the pipeline does not say it
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<String>,
@@ -42,7 +42,7 @@ impl Comment {
     /// What was given by hand.
     pub(crate) fn given(&self) -> Given {
         Given {
-            kind: self.forge,
+            forge: self.forge,
             api: self.api.clone(),
             repository: self.repository.clone(),
             request: self.pull_request,
@@ -51,14 +51,9 @@ impl Comment {
 }
 
 /// Reads the name of a forge; completions and help list them.
-fn forges() -> impl TypedValueParser<Value = Kind> {
-    let named = Kind::ALL.map(|kind| {
-        let (name, title) = kind.names();
-        PossibleValue::new(name).help(title)
-    });
-    PossibleValuesParser::new(named).try_map(|name| {
-        Kind::ALL.into_iter().find(|kind| kind.names().0 == name).ok_or("there is no such forge")
-    })
+fn forges() -> impl TypedValueParser<Value = &'static Forge> {
+    let known = FORGES.map(|forge| PossibleValue::new(forge.name).help(forge.title));
+    PossibleValuesParser::new(known).try_map(|name| named(&name).ok_or("there is no such forge"))
 }
 
 /// Reads the id of a comment.

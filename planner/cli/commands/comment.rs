@@ -1,7 +1,7 @@
 //! `comment`: plans on a pull request.
 
 use privlink_core::plan::Plan;
-use privlink_forge::{Environment, Forge, ForgeError, Given, Kind, Outcome, Settings};
+use privlink_forge::{Discussion, Environment, ForgeError, Given, Outcome, Settings};
 use privlink_render::comment::{self, Flavour, Options, marker};
 
 use crate::args;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &args::Comment, ui: &mut Ui) -> Result<Exit, CommandErro
         commit: commit.as_deref(),
         link: link.as_deref(),
         untrusted: args.untrusted,
-        ..Options::new(flavour(given.kind.or_else(|| environment.kind())))
+        ..Options::new(Flavour::of(given.forge.or_else(|| environment.forge()).map(|it| it.name)))
     };
     let body = comment::document(&plans, &options);
     if args.dry_run {
@@ -56,7 +56,7 @@ pub(super) fn of_plans(
         marker: Some(id),
         commit: commit.as_deref(),
         link: link.as_deref(),
-        ..Options::new(flavour(environment.kind()))
+        ..Options::new(Flavour::of(environment.forge().map(|it| it.name)))
     };
     let plans: Vec<&Plan> = plans.iter().map(|(plan, _)| *plan).collect();
     let body = comment::document(&plans, &options);
@@ -72,14 +72,6 @@ pub(super) fn environment() -> Environment {
     })
 }
 
-const fn flavour(kind: Option<Kind>) -> Flavour {
-    match kind {
-        Some(Kind::GitHub) | None => Flavour::GitHub,
-        Some(Kind::GitLab) => Flavour::GitLab,
-        Some(Kind::AzureDevOps) => Flavour::AzureDevOps,
-    }
-}
-
 fn keep(
     environment: &Environment,
     given: &Given,
@@ -88,10 +80,10 @@ fn keep(
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
     let (place, token) = environment.place(given).map_err(failed)?;
-    let mut forge = Forge::new(place, &token, Settings::default()).map_err(failed)?;
+    let mut discussion = Discussion::new(&place, &token, Settings::default()).map_err(failed)?;
     let marker = marker(id).unwrap_or_default();
     let body = &*privlink_http::secret::hide(body);
-    let kept = super::block_on(async { forge.keep(&marker, body).await.map_err(failed) })?;
+    let kept = super::block_on(async { discussion.keep(&marker, body).await.map_err(failed) })?;
     ui.say(match kept {
         Outcome::Created => "Commented on the pull request.",
         Outcome::Updated => "Updated the comment on the pull request.",

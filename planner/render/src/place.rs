@@ -16,6 +16,15 @@ pub enum Flavour {
 }
 
 impl Flavour {
+    /// What a comment is written in, by the name of the forge. One that is not named here takes GitHub's Markdown.
+    pub fn of(forge: Option<&str>) -> Self {
+        match forge {
+            Some("gitlab") => Self::GitLab,
+            Some("azure-devops") => Self::AzureDevOps,
+            _ => Self::GitHub,
+        }
+    }
+
     /// The most bytes it takes. GitHub and GitLab count characters, of which there are never more;
     /// Azure DevOps documents no limit.
     pub const fn bytes(self) -> usize {

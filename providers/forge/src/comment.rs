@@ -1,11 +1,8 @@
 //! One comment: found by its marker, made if it is not there, and kept up to date.
 
-use crate::azure_devops::AzureDevOps;
-use crate::environment::Place;
 use crate::error::ForgeError;
 use crate::exchange::{Settings, Token};
-use crate::github::GitHub;
-use crate::gitlab::GitLab;
+use crate::forge::{Api, Place};
 use privlink_http::failure::ErrorKind;
 
 /// How often it is looked again after what was found went away, or after nobody knows whether it was
@@ -32,37 +29,18 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// The place of the comment with a token that may write there.
+/// The discussion of a pull request, with a token that may write there.
 #[derive(Debug)]
-pub struct Forge(Api);
+pub struct Discussion(Box<dyn Api>);
 
-/// Whose API it is.
-#[derive(Debug)]
-enum Api {
-    GitHub(GitHub),
-    GitLab(GitLab),
-    AzureDevOps(AzureDevOps),
-}
-
-impl Forge {
+impl Discussion {
     /// A client for a place.
     ///
     /// # Errors
     ///
     /// Refuses an address without TLS.
-    pub fn new(place: Place, token: &Token, settings: Settings) -> Result<Self, ForgeError> {
-        Ok(Self(match place {
-            Place::GitHub { api, repository, pull } => {
-                Api::GitHub(GitHub::new(&api, &repository, pull, token, settings)?)
-            }
-            Place::GitLab { api, project, request } => {
-                Api::GitLab(GitLab::new(&api, &project, request, token, settings)?)
-            }
-            Place::AzureDevOps { api, project, repository, pull } => {
-                let address = (api.as_str(), project.as_str(), repository.as_str());
-                Api::AzureDevOps(AzureDevOps::new(address, pull, token, settings)?)
-            }
-        }))
+    pub fn new(place: &Place, token: &Token, settings: Settings) -> Result<Self, ForgeError> {
+        (place.forge.api)(place, token, settings).map(Self)
     }
 
     /// Makes the comment that starts with the marker, or gives it this text. Of those that are there
@@ -75,13 +53,13 @@ impl Forge {
     pub async fn keep(&mut self, marker: &str, body: &str) -> Result<Outcome, ForgeError> {
         let mut round = 1;
         loop {
-            let found = self.find(marker).await?;
+            let found = self.0.find(marker).await?;
             let done = match &found {
                 Some(comment) if comment.body.trim_end() == body.trim_end() => {
                     return Ok(Outcome::Unchanged);
                 }
-                Some(comment) => self.update(comment, body).await.map(|()| Outcome::Updated),
-                None => self.create(body).await.map(|()| Outcome::Created),
+                Some(comment) => self.0.update(comment, body).await.map(|()| Outcome::Updated),
+                None => self.0.create(body).await.map(|()| Outcome::Created),
             };
             let error = match done {
                 Ok(outcome) => return Ok(outcome),
@@ -97,40 +75,8 @@ impl Forge {
                 return Err(error);
             }
             tracing::debug!(round, %error, "looking again");
-            tokio::time::sleep(self.settings().first_delay).await;
+            tokio::time::sleep(self.0.settings().first_delay).await;
             round += 1;
-        }
-    }
-
-    fn settings(&self) -> &Settings {
-        match &self.0 {
-            Api::GitHub(forge) => &forge.exchange.settings,
-            Api::GitLab(forge) => &forge.exchange.settings,
-            Api::AzureDevOps(forge) => &forge.exchange.settings,
-        }
-    }
-
-    async fn find(&mut self, marker: &str) -> Result<Option<Comment>, ForgeError> {
-        match &mut self.0 {
-            Api::GitHub(forge) => forge.find(marker).await,
-            Api::GitLab(forge) => forge.find(marker).await,
-            Api::AzureDevOps(forge) => forge.find(marker).await,
-        }
-    }
-
-    async fn create(&self, body: &str) -> Result<(), ForgeError> {
-        match &self.0 {
-            Api::GitHub(forge) => forge.create(body).await,
-            Api::GitLab(forge) => forge.create(body).await,
-            Api::AzureDevOps(forge) => forge.create(body).await,
-        }
-    }
-
-    async fn update(&self, comment: &Comment, body: &str) -> Result<(), ForgeError> {
-        match &self.0 {
-            Api::GitHub(forge) => forge.update(comment, body).await,
-            Api::GitLab(forge) => forge.update(comment, body).await,
-            Api::AzureDevOps(forge) => forge.update(comment, body).await,
         }
     }
 }

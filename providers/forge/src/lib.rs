@@ -4,16 +4,15 @@
 //! Tokens come from the pipeline's environment and go to the configured API only: links to other hosts
 //! are refused, and redirects are not followed.
 
-mod azure_devops;
 mod comment;
 mod environment;
 mod error;
 mod exchange;
-mod github;
-mod gitlab;
+mod forge;
 
-pub use comment::{Forge, Outcome};
-pub use environment::{Environment, Given, Kind, Place, Pull};
+pub use comment::{Discussion, Outcome};
+pub use environment::{Environment, Given};
 pub use error::{ForgeDetail, ForgeError};
 pub use exchange::{Settings, Token};
+pub use forge::{FORGES, Forge, Place, Pull, named};
 pub use privlink_http::failure::ErrorKind;

@@ -10,7 +10,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use privlink_forge::{ErrorKind, Forge, Outcome, Place, Token};
+use privlink_forge::{Discussion, ErrorKind, Outcome, Place, Pull, Token, named};
 use serde_json::{Value, json};
 use support::{Asked, Fake, MARKER, Reply, settings};
 
@@ -57,17 +57,17 @@ fn thread(id: u64, author: &str, content: &str) -> Value {
     json!({"id": id, "comments": [comment]})
 }
 
-async fn start(threads: &Threads, token: &str) -> (Fake, Forge) {
+async fn start(threads: &Threads, token: &str) -> (Fake, Discussion) {
     let threads = Arc::clone(threads);
     let fake = Fake::start(|_| move |asked: &Asked| answer(&threads, asked)).await;
-    let place = Place::AzureDevOps {
+    let place = Place {
+        forge: named("azure-devops").unwrap(),
         api: format!("{}/org/", fake.url),
-        project: "my project".into(),
-        repository: "r".into(),
-        pull: 2,
+        repository: "my project/r".into(),
+        pull: Pull::Number(2),
     };
-    let forge = Forge::new(place, &Token::new(token), settings()).unwrap();
-    (fake, forge)
+    let discussion = Discussion::new(&place, &Token::new(token), settings()).unwrap();
+    (fake, discussion)
 }
 
 fn text(body: &str) -> String {
@@ -78,9 +78,9 @@ fn text(body: &str) -> String {
 async fn a_thread_is_made_once_and_its_comment_updated_in_place() {
     for token in [JWT, "pat-s3cret"] {
         let threads: Threads = Arc::default();
-        let (_, mut forge) = start(&threads, token).await;
-        assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
-        assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+        let (_, mut discussion) = start(&threads, token).await;
+        assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+        assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
         assert_eq!(threads.lock().unwrap()[..], [thread(50, "build-service", &text("two"))]);
     }
 }
@@ -95,15 +95,15 @@ async fn what_is_deleted_or_somebody_elses_is_left_alone() {
     let system = json!({"id": 4, "comments": [{"id": 1, "commentType": "system"}]});
     let there = vec![gone, emptied, foreign, system];
     let threads: Threads = Arc::new(Mutex::new(there.clone()));
-    let (_, mut forge) = start(&threads, JWT).await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    let (_, mut discussion) = start(&threads, JWT).await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert_eq!(threads.lock().unwrap()[..4], there[..]);
 }
 
 #[tokio::test]
 async fn a_page_to_sign_in_to_is_a_wrong_token() {
-    let (_, mut forge) = start(&Arc::default(), "wrong").await;
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let (_, mut discussion) = start(&Arc::default(), "wrong").await;
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.detail.help.unwrap().contains("SYSTEM_ACCESSTOKEN"));
 }

@@ -10,7 +10,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use privlink_forge::{ErrorKind, Forge, Outcome, Place, Pull, Token};
+use privlink_forge::{Discussion, ErrorKind, Outcome, Place, Pull, Token, named};
 use serde_json::{Value, json};
 use support::{Asked, Fake, MARKER, Reply, TOKEN, settings};
 
@@ -37,20 +37,25 @@ impl GitHub {
         comments.iter().map(|it| it["body"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn start(self: &Arc<Self>) -> (Fake, Forge) {
+    async fn start(self: &Arc<Self>) -> (Fake, Discussion) {
         self.start_for(Pull::Number(7)).await
     }
 
-    async fn start_for(self: &Arc<Self>, pull: Pull) -> (Fake, Forge) {
+    async fn start_for(self: &Arc<Self>, pull: Pull) -> (Fake, Discussion) {
         let github = Arc::clone(self);
         let fake = Fake::start(|url| {
             let url = url.to_owned();
             move |asked: &Asked| github.answer(&url, asked)
         })
         .await;
-        let place = Place::GitHub { api: fake.url.clone(), repository: "shop/deploy".into(), pull };
-        let forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
-        (fake, forge)
+        let place = Place {
+            forge: named("github").unwrap(),
+            api: fake.url.clone(),
+            repository: "shop/deploy".into(),
+            pull,
+        };
+        let discussion = Discussion::new(&place, &Token::new(TOKEN), settings()).unwrap();
+        (fake, discussion)
     }
 
     fn answer(&self, url: &str, asked: &Asked) -> Reply {
@@ -115,10 +120,10 @@ fn text(body: &str) -> String {
 #[tokio::test]
 async fn a_comment_is_made_once_and_then_updated_in_place() {
     let github = GitHub::with(vec![comment(1, "ann", "User", "hello")]);
-    let (fake, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Unchanged);
+    let (fake, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Unchanged);
     assert_eq!(github.bodies(), ["hello".to_owned(), text("two")]);
     for asked in fake.asked() {
         assert_eq!(asked.headers["authorization"], "Bearer s3cret-token");
@@ -132,8 +137,8 @@ async fn it_is_found_on_a_later_page() {
     let mut comments: Vec<Value> = (1..6).map(|id| comment(id, "ann", "User", "hello")).collect();
     comments.push(ours(6, "one"));
     let github = GitHub::with(comments);
-    let (fake, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    let (fake, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
     let pages = fake.lines().iter().filter(|line| line.starts_with("GET")).count();
     assert_eq!(pages, 3);
     assert_eq!(fake.lines().last().unwrap(), "PATCH /repos/shop/deploy/issues/comments/6");
@@ -148,8 +153,8 @@ async fn a_comment_of_somebody_else_or_that_only_quotes_the_marker_is_left_alone
         comment(4, "github-actions[bot]", "Bot", "<!-- privlink:other -->\nof another id"),
     ];
     let github = GitHub::with(foreign.clone());
-    let (_, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    let (_, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert_eq!(github.comments.lock().unwrap()[..4], foreign[..]);
 }
 
@@ -158,12 +163,12 @@ async fn a_comment_deleted_meanwhile_is_made_again() {
     let github = GitHub::with(vec![ours(5, "one")]);
     let gone = Reply::json(404, &json!({"message": "Not Found"}));
     let github = github.instead("PATCH", gone);
-    let (_, mut forge) = github.start().await;
+    let (_, mut discussion) = github.start().await;
     // As the list stays, it is found again and updated; once it is not there, it is made.
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
     let github = GitHub::with(vec![]).instead("GET", Reply::json(200, &json!([ours(5, "one")])));
-    let (_, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Created);
+    let (_, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Created);
     assert_eq!(github.bodies(), [text("two")]);
 }
 
@@ -173,8 +178,8 @@ async fn a_page_on_another_host_is_not_asked_for() {
     let next = format!("<{}/repos/x>; rel=\"next\"", evil.url);
     let github =
         GitHub::with(vec![]).instead("GET", Reply::json(200, &json!([])).with("link", next));
-    let (_, mut forge) = github.start().await;
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let (_, mut discussion) = github.start().await;
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::UntrustedUrl);
     assert!(evil.asked().is_empty());
 }
@@ -184,8 +189,8 @@ async fn a_redirect_is_not_followed() {
     let evil = Fake::start(|_| |_: &Asked| Reply::json(200, &json!([]))).await;
     let github = GitHub::with(vec![])
         .instead("GET", Reply::json(302, &json!({})).with("location", evil.url.clone()));
-    let (_, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, "x").await.unwrap_err().kind, ErrorKind::Denied);
+    let (_, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, "x").await.unwrap_err().kind, ErrorKind::Denied);
     assert!(evil.asked().is_empty());
 }
 
@@ -196,15 +201,15 @@ async fn a_rate_limit_is_waited_for_if_that_is_soon() {
             .with("retry-after", seconds)
     };
     let github = GitHub::with(vec![]).instead("POST /repos", limited("1"));
-    let (fake, mut forge) = github.start().await;
+    let (fake, mut discussion) = github.start().await;
     let start = std::time::Instant::now();
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert!(start.elapsed().as_millis() >= 1_000);
     assert_eq!(fake.lines().iter().filter(|line| line.starts_with("POST /repos")).count(), 2);
 
     let github = GitHub::with(vec![]).instead("POST /repos", limited("3600"));
-    let (_, mut forge) = github.start().await;
-    let error = forge.keep(MARKER, &text("one")).await.unwrap_err();
+    let (_, mut discussion) = github.start().await;
+    let error = discussion.keep(MARKER, &text("one")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Throttled);
     assert!(error.message.contains("secondary rate limit") && error.message.contains("3600 s"));
 }
@@ -213,15 +218,15 @@ async fn a_rate_limit_is_waited_for_if_that_is_soon() {
 async fn what_passes_is_tried_again_and_a_lost_answer_makes_no_second_comment() {
     let down = || Reply::json(502, &json!({"message": "Server Error"}));
     let github = GitHub::with(vec![]).instead("GET", down()).instead("GET", down());
-    let (_, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    let (_, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
 
     // The comment is made, and the answer is lost.
     let github = GitHub::with(vec![]).instead("GET", Reply::json(200, &json!([])));
     github.comments.lock().unwrap().push(ours(1, "one"));
     let github = github.instead("POST /repos", down());
-    let (_, mut forge) = github.start().await;
-    let outcome = forge.keep(MARKER, &text("one")).await.unwrap();
+    let (_, mut discussion) = github.start().await;
+    let outcome = discussion.keep(MARKER, &text("one")).await.unwrap();
     assert_eq!(outcome, Outcome::Unchanged);
     assert_eq!(github.bodies().len(), 1);
 }
@@ -231,8 +236,8 @@ async fn a_forge_that_stays_down_is_an_error_soon() {
     let github = GitHub::with(vec![]);
     let down = || Reply::json(503, &json!({"message": "Unavailable"}));
     let github = (0..20).fold(github, |github, _| github.instead("GET", down()));
-    let (fake, mut forge) = github.start().await;
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let (fake, mut discussion) = github.start().await;
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!((error.kind, fake.lines().len()), (ErrorKind::Transient, 4));
     assert!(error.message.contains("503: Unavailable"), "{error}");
 }
@@ -246,13 +251,14 @@ async fn nobody_there_is_an_error() {
         listener.local_addr().unwrap().port()
     };
     drop(fake);
-    let place = Place::GitHub {
+    let place = Place {
+        forge: named("github").unwrap(),
         api: format!("http://127.0.0.1:{port}"),
         repository: "shop/deploy".into(),
         pull: Pull::Number(7),
     };
-    let mut forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let mut discussion = Discussion::new(&place, &Token::new(TOKEN), settings()).unwrap();
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Transient);
     assert!(error.message.contains("127.0.0.1 did not answer"), "{error}");
 }
@@ -261,17 +267,18 @@ async fn nobody_there_is_an_error() {
 async fn a_wrong_token_is_said_to_be_one_and_not_shown() {
     let github = GitHub::with(vec![]);
     let (fake, _) = github.start().await;
-    let place = Place::GitHub {
+    let place = Place {
+        forge: named("github").unwrap(),
         api: fake.url.clone(),
         repository: "shop/deploy".into(),
         pull: Pull::Number(7),
     };
-    let mut forge = Forge::new(place, &Token::new("wrong-s3cret"), settings()).unwrap();
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let mut discussion = Discussion::new(&place, &Token::new("wrong-s3cret"), settings()).unwrap();
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.message.contains("401: Bad credentials"), "{error}");
     assert!(error.detail.help.unwrap().contains("pull-requests: write"));
-    assert!(!format!("{error:?}{forge:?}").contains("s3cret"));
+    assert!(!format!("{error:?}{discussion:?}").contains("s3cret"));
 }
 
 #[tokio::test]
@@ -286,15 +293,15 @@ async fn the_pull_request_of_a_forks_run_is_the_one_with_its_head() {
         commit: commit.into(),
     };
     let github = GitHub::with(vec![]).instead("/pulls?", Reply::json(200, &pulls));
-    let (fake, mut forge) = github.start_for(head("c0ffee")).await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    let (fake, mut discussion) = github.start_for(head("c0ffee")).await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert_eq!(
         fake.lines()[0],
         "GET /repos/shop/deploy/pulls?state=open&head=fork%3Afeature%2Fa+b&per_page=100"
     );
     let github = GitHub::with(vec![]).instead("/pulls?", Reply::json(200, &pulls));
-    let (_, mut forge) = github.start_for(head("pushed-again")).await;
-    assert_eq!(forge.keep(MARKER, "x").await.unwrap_err().kind, ErrorKind::Missing);
+    let (_, mut discussion) = github.start_for(head("pushed-again")).await;
+    assert_eq!(discussion.keep(MARKER, "x").await.unwrap_err().kind, ErrorKind::Missing);
 }
 
 #[tokio::test]
@@ -302,7 +309,7 @@ async fn without_graphql_a_bots_comment_is_ours_and_a_users_is_not() {
     let no = || Reply::json(404, &json!({"message": "Not Found"}));
     let marked = vec![comment(1, "mallory", "User", &text("x")), ours(2, "one")];
     let github = GitHub::with(marked).instead("/graphql", no());
-    let (fake, mut forge) = github.start().await;
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    let (fake, mut discussion) = github.start().await;
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
     assert_eq!(fake.lines().last().unwrap(), "PATCH /repos/shop/deploy/issues/comments/2");
 }

@@ -12,7 +12,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use privlink_forge::{ErrorKind, Forge, Outcome, Place, Token};
+use privlink_forge::{Discussion, ErrorKind, Outcome, Place, Pull, Token, named};
 use serde_json::{Value, json};
 use support::{Asked, Fake, MARKER, Reply, TOKEN, settings};
 
@@ -51,7 +51,7 @@ fn answer(url: &str, notes: &Notes, asked: &Asked) -> Reply {
     }
 }
 
-async fn start(notes: &Notes, token: &str) -> (Fake, Forge) {
+async fn start(notes: &Notes, token: &str) -> (Fake, Discussion) {
     let notes = Arc::clone(notes);
     let fake = Fake::start(|url| {
         let url = url.to_owned();
@@ -59,9 +59,14 @@ async fn start(notes: &Notes, token: &str) -> (Fake, Forge) {
     })
     .await;
     let api = format!("{}/api/v4", fake.url);
-    let place = Place::GitLab { api, project: "group/shop".into(), request: 3 };
-    let forge = Forge::new(place, &Token::new(token), settings()).unwrap();
-    (fake, forge)
+    let place = Place {
+        forge: named("gitlab").unwrap(),
+        api,
+        repository: "group/shop".into(),
+        pull: Pull::Number(3),
+    };
+    let discussion = Discussion::new(&place, &Token::new(token), settings()).unwrap();
+    (fake, discussion)
 }
 
 fn note(id: u64, author: u64, body: &str) -> Value {
@@ -75,9 +80,9 @@ fn text(body: &str) -> String {
 #[tokio::test]
 async fn a_note_is_made_once_and_then_updated_in_place() {
     let notes: Notes = Arc::default();
-    let (fake, mut forge) = start(&notes, TOKEN).await;
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    let (fake, mut discussion) = start(&notes, TOKEN).await;
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
     assert_eq!(notes.lock().unwrap()[..], [note(99, 42, &text("two"))]);
     assert!(fake.asked().iter().all(|asked| asked.headers["private-token"] == TOKEN));
 }
@@ -91,16 +96,16 @@ async fn it_is_found_on_a_later_page_and_only_if_it_is_ours() {
         note(3, 42, "hello"),
         note(4, 42, &marked),
     ]));
-    let (fake, mut forge) = start(&notes, TOKEN).await;
-    assert_eq!(forge.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
+    let (fake, mut discussion) = start(&notes, TOKEN).await;
+    assert_eq!(discussion.keep(MARKER, &text("two")).await.unwrap(), Outcome::Updated);
     assert_eq!(fake.lines().last().unwrap(), &format!("PUT {NOTES}/4"));
     assert_eq!(fake.lines().len(), 4);
 }
 
 #[tokio::test]
 async fn a_wrong_token_is_said_to_be_one() {
-    let (_, mut forge) = start(&Arc::default(), "wrong").await;
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let (_, mut discussion) = start(&Arc::default(), "wrong").await;
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.detail.help.unwrap().contains("CI_JOB_TOKEN may not write notes"));
 }
@@ -123,18 +128,28 @@ async fn a_rate_limit_is_waited_for() {
     })
     .await;
     let api = format!("{}/api/v4", fake.url);
-    let place = Place::GitLab { api, project: "group/shop".into(), request: 3 };
-    let mut forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
-    assert_eq!(forge.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
+    let place = Place {
+        forge: named("gitlab").unwrap(),
+        api,
+        repository: "group/shop".into(),
+        pull: Pull::Number(3),
+    };
+    let mut discussion = Discussion::new(&place, &Token::new(TOKEN), settings()).unwrap();
+    assert_eq!(discussion.keep(MARKER, &text("one")).await.unwrap(), Outcome::Created);
     assert_eq!(notes.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
     let (api, sent) = server::endless().await;
-    let place = Place::GitLab { api, project: "group/shop".into(), request: 3 };
-    let mut forge = Forge::new(place, &Token::new(TOKEN), settings()).unwrap();
-    let error = forge.keep(MARKER, "x").await.unwrap_err();
+    let place = Place {
+        forge: named("gitlab").unwrap(),
+        api,
+        repository: "group/shop".into(),
+        pull: Pull::Number(3),
+    };
+    let mut discussion = Discussion::new(&place, &Token::new(TOKEN), settings()).unwrap();
+    let error = discussion.keep(MARKER, "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
     assert_eq!(error.message, "127.0.0.1's answer is larger than 1 MiB");
     let sent = sent.await.unwrap();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::forge::named;
 
 fn environment(pairs: &[(&str, &str)], event: &str) -> Environment {
     let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -16,16 +17,12 @@ const GITHUB: &[(&str, &str)] = &[
 ];
 
 fn pull(found: &Environment) -> Result<Pull, ForgeError> {
-    match found.place(&Given::default())? {
-        (Place::GitHub { api, repository, pull }, _) => {
-            assert_eq!(
-                (api.as_str(), repository.as_str()),
-                ("https://api.github.com", "shop/deploy")
-            );
-            Ok(pull)
-        }
-        other => panic!("{other:?}"),
-    }
+    let (Place { forge, api, repository, pull }, _) = found.place(&Given::default())?;
+    assert_eq!(
+        (forge.name, api.as_str(), repository.as_str()),
+        ("github", "https://api.github.com", "shop/deploy")
+    );
+    Ok(pull)
 }
 
 #[test]
@@ -82,7 +79,8 @@ fn gitlab_comments_where_the_merge_request_is() {
     pairs.push(("GITLAB_TOKEN", "t"));
     let (place, _) = environment(&pairs, "").place(&Given::default()).unwrap();
     let api = "https://gitlab.example/api/v4".to_owned();
-    assert_eq!(place, Place::GitLab { api, project: "5".into(), request: 9 });
+    let forge = named("gitlab").unwrap();
+    assert_eq!(place, Place { forge, api, repository: "5".into(), pull: Pull::Number(9) });
 }
 
 #[test]
@@ -100,10 +98,8 @@ fn azure_pipelines_build_for_azure_repos_and_for_github() {
     let found = environment(&pairs, "");
     let (place, _) = found.place(&Given::default()).unwrap();
     let api = "https://dev.azure.com/shop/".to_owned();
-    assert_eq!(
-        place,
-        Place::AzureDevOps { api, project: "p".into(), repository: "r".into(), pull: 2 }
-    );
+    let forge = named("azure-devops").unwrap();
+    assert_eq!(place, Place { forge, api, repository: "p/r".into(), pull: Pull::Number(2) });
     assert_eq!(
         found.run().as_deref(),
         Some("https://dev.azure.com/shop/p/_build/results?buildId=8")
@@ -121,7 +117,7 @@ fn azure_pipelines_build_for_azure_repos_and_for_github() {
 #[test]
 fn what_is_given_goes_first_and_tokens_come_from_the_environment() {
     let given = Given {
-        kind: Some(Kind::GitHub),
+        forge: named("github"),
         api: Some("https://github.example/api/v3".into()),
         repository: Some("a/b".into()),
         request: Some(1),
@@ -129,7 +125,7 @@ fn what_is_given_goes_first_and_tokens_come_from_the_environment() {
     let error = environment(&[], "").place(&given).unwrap_err();
     assert!(error.message.contains("GITHUB_TOKEN is not set"), "{error}");
     let (place, _) = environment(&[("GITHUB_TOKEN", "t")], "").place(&given).unwrap();
-    assert!(matches!(place, Place::GitHub { pull: Pull::Number(1), .. }), "{place:?}");
+    assert!(place.pull == Pull::Number(1), "{place:?}");
     let nowhere = environment(&[], "").place(&Given::default()).unwrap_err();
     assert!(nowhere.detail.help.unwrap().contains("--dry-run"));
 }

@@ -1,57 +1,139 @@
 //! GitHub: comments of issues, which those of pull requests are
 //! (<https://docs.github.com/rest/issues/comments>).
 
+use futures::future::LocalBoxFuture;
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::comment::{Comment, is_marked};
-use crate::environment::Pull;
+use crate::environment::{Environment, Given, unknown};
 use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
+use crate::forge::{Api, Client, Forge, Found, Place, Pull};
 use privlink_http::failure::ErrorKind;
 
 const HELP: &str = "Use the run's own `github.token`, in a job with `permissions: pull-requests: write`. A run for a pull request from a fork gets \
      no such token: let a second workflow comment, as examples/ci has it.";
 
+/// GitHub.
+pub(crate) const FORGE: Forge = Forge {
+    name: "github",
+    title: "GitHub",
+    // Azure Pipelines build repositories on GitHub too.
+    is_of: |pipeline| {
+        let by_azure = pipeline.is_true("TF_BUILD")
+            && pipeline.get("BUILD_REPOSITORY_PROVIDER") == Some("GitHub");
+        pipeline.is_true("GITHUB_ACTIONS") || by_azure
+    },
+    commit: |pipeline| {
+        let event = pipeline.event();
+        let of_event = ["/pull_request/head/sha", "/workflow_run/head_sha"]
+            .iter()
+            .find_map(|pointer| event.pointer(pointer)?.as_str());
+        of_event.or_else(|| pipeline.get("GITHUB_SHA")).map(ToOwned::to_owned)
+    },
+    run: |pipeline| {
+        let server = pipeline.get("GITHUB_SERVER_URL")?;
+        let event = pipeline.event();
+        // What a second workflow comments on was planned by the first.
+        if let Some(of) = event.pointer("/workflow_run/html_url").and_then(Value::as_str) {
+            return Some(of.to_owned());
+        }
+        let repository = pipeline.get("GITHUB_REPOSITORY")?;
+        let run = pipeline.get("GITHUB_RUN_ID")?;
+        Some(format!("{server}/{repository}/actions/runs/{run}"))
+    },
+    blob: |pipeline, commit| {
+        let here = pipeline.get("GITHUB_SERVER_URL").zip(pipeline.get("GITHUB_REPOSITORY"));
+        let here = here.map(|(server, name)| format!("{server}/{name}"));
+        let elsewhere = || pipeline.get("BUILD_REPOSITORY_URI").map(ToOwned::to_owned);
+        let repository = here.or_else(elsewhere)?;
+        let repository = repository.trim_end_matches(".git");
+        Some(format!("{repository}/blob/{commit}/{{path}}#L{{line}}"))
+    },
+    place,
+    api,
+};
+
+fn place(pipeline: &Environment, given: &Given) -> Found {
+    const HELP: &str = "Map it into the step: `env: GITHUB_TOKEN: ${{ github.token }}`, with `pull-requests: write`.";
+    let api = given.api.clone().or_else(|| pipeline.get("GITHUB_API_URL").map(Into::into));
+    let name =
+        || pipeline.get("GITHUB_REPOSITORY").or_else(|| pipeline.get("BUILD_REPOSITORY_NAME"));
+    let repository = given.repository.clone().or_else(|| name().map(Into::into));
+    let repository = repository
+        .ok_or_else(|| unknown("GITHUB_REPOSITORY is not set", "Give --repository OWNER/NAME."))?;
+    let pull = match given.request {
+        Some(number) => Pull::Number(number),
+        None => pull_of(pipeline)?,
+    };
+    let token = pipeline.token(&["GITHUB_TOKEN"], HELP)?;
+    let api = api.unwrap_or_else(|| "https://api.github.com".to_owned());
+    Ok((Place { forge: &FORGE, api, repository, pull }, token))
+}
+
+/// The pull request the run is for, by its event and nothing else: what a fork's run leaves behind
+/// is not asked.
+fn pull_of(pipeline: &Environment) -> Result<Pull, ForgeError> {
+    let event = pipeline.event();
+    let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    // A comment's event is about an issue, which may be a pull request.
+    let issue = text("/issue/pull_request/url").and_then(|_| number("/issue/number"));
+    let of_ref = || {
+        let rest = pipeline.get("GITHUB_REF")?.strip_prefix("refs/pull/")?;
+        rest.split('/').next()?.parse().ok()
+    };
+    let of_azure = || pipeline.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER")?.parse().ok();
+    let number = number("/pull_request/number").or(issue).or_else(of_ref).or_else(of_azure);
+    if let Some(number) = number {
+        return Ok(Pull::Number(number));
+    }
+    if let (Some(owner), Some(branch), Some(commit)) = (
+        text("/workflow_run/head_repository/owner/login"),
+        text("/workflow_run/head_branch"),
+        text("/workflow_run/head_sha"),
+    ) {
+        let [owner, branch, commit] = [owner, branch, commit].map(ToOwned::to_owned);
+        return Ok(Pull::OfHead { owner, branch, commit });
+    }
+    Err(unknown(
+        "this run is for no pull request",
+        "Run it on `pull_request`, or on the `workflow_run` after one, or give --pull-request.",
+    ))
+}
+
 /// A pull request on GitHub.
 #[derive(Debug)]
-pub(crate) struct GitHub {
-    pub(crate) exchange: Exchange,
+struct GitHub {
+    exchange: Exchange,
     owner: String,
     name: String,
     pull: Pull,
     number: Option<u64>,
 }
 
-impl GitHub {
-    pub(crate) fn new(
-        api: &str,
-        repository: &str,
-        pull: Pull,
-        token: &Token,
-        settings: Settings,
-    ) -> Result<Self, ForgeError> {
-        let exchange = Exchange::new(api, bearer(token), settings)?
-            .with("accept", "application/vnd.github+json")
-            .with("x-github-api-version", "2022-11-28");
-        let (owner, name) = repository.split_once('/').ok_or_else(|| {
-            ForgeError::new(ErrorKind::Unconfigured, format!("`{repository}` is not OWNER/NAME"))
-        })?;
-        let number = match pull {
-            Pull::Number(number) => Some(number),
-            Pull::OfHead { .. } => None,
-        };
-        Ok(Self { exchange, owner: owner.to_owned(), name: name.to_owned(), pull, number })
-    }
+fn api(place: &Place, token: &Token, settings: Settings) -> Client {
+    let Place { api, repository, pull, .. } = place;
+    let exchange = Exchange::new(api, bearer(token), settings)?
+        .with("accept", "application/vnd.github+json")
+        .with("x-github-api-version", "2022-11-28");
+    let (owner, name) = repository.split_once('/').ok_or_else(|| {
+        ForgeError::new(ErrorKind::Unconfigured, format!("`{repository}` is not OWNER/NAME"))
+    })?;
+    let (owner, name) = (owner.to_owned(), name.to_owned());
+    Ok(Box::new(GitHub { exchange, owner, name, number: pull.number(), pull: pull.clone() }))
+}
 
+impl GitHub {
     fn at(&self, segments: &[&str]) -> Url {
         let mut all = vec!["repos", &self.owner, &self.name];
         all.extend(segments);
         self.exchange.at(&all)
     }
 
-    pub(crate) async fn find(&mut self, marker: &str) -> Result<Option<Comment>, ForgeError> {
+    async fn found(&mut self, marker: &str) -> Result<Option<Comment>, ForgeError> {
         let number = self.number().await?;
         let own = self.own_login().await?;
         let mut url = self.at(&["issues", &number.to_string(), "comments"]);
@@ -65,14 +147,14 @@ impl GitHub {
         }))
     }
 
-    pub(crate) async fn create(&self, body: &str) -> Result<(), ForgeError> {
+    async fn created(&self, body: &str) -> Result<(), ForgeError> {
         let number = self.number.unwrap_or_default().to_string();
         let url = self.at(&["issues", &number, "comments"]);
         let sent = Sent::Json(json!({"body": body}));
         self.exchange.send(Method::POST, url, &sent).await.map(drop).map_err(explained)
     }
 
-    pub(crate) async fn update(&self, comment: &Comment, body: &str) -> Result<(), ForgeError> {
+    async fn updated(&self, comment: &Comment, body: &str) -> Result<(), ForgeError> {
         let url = self.at(&["issues", "comments", &comment.id]);
         let sent = Sent::Json(json!({"body": body}));
         self.exchange.send(Method::PATCH, url, &sent).await.map(drop).map_err(explained)
@@ -127,6 +209,31 @@ impl GitHub {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Api for GitHub {
+    fn settings(&self) -> &Settings {
+        &self.exchange.settings
+    }
+
+    fn find<'a>(
+        &'a mut self,
+        marker: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<Comment>, ForgeError>> {
+        Box::pin(self.found(marker))
+    }
+
+    fn create<'a>(&'a self, body: &'a str) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
+        Box::pin(self.created(body))
+    }
+
+    fn update<'a>(
+        &'a self,
+        comment: &'a Comment,
+        body: &'a str,
+    ) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
+        Box::pin(self.updated(comment, body))
     }
 }
 

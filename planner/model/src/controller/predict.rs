@@ -100,6 +100,12 @@ fn in_order<'c>(cluster: &Cluster, changes: &'c [Change]) -> Vec<&'c Change> {
     all
 }
 
+/// The addresses in the status after a write: the API server clears them where the type is another than LoadBalancer
+/// (`dropTypeDependentFields` of the Service's strategy).
+pub(crate) fn kept_ingress(new: &Service, live: &Service) -> Vec<String> {
+    if new.kind == "LoadBalancer" { live.ingress.clone() } else { Vec::new() }
+}
+
 /// Changes the Service; what the controller is then to do.
 fn apply(cluster: &mut Cluster, change: &Change) -> Option<Trigger> {
     let key = change.key().clone();
@@ -108,7 +114,7 @@ fn apply(cluster: &mut Cluster, change: &Change) -> Option<Trigger> {
             let mut service = service.clone();
             if let Some(live) = cluster.services.get(&key).filter(|live| live.uid == service.uid) {
                 let new = Arc::make_mut(&mut service);
-                new.ingress.clone_from(&live.ingress);
+                new.ingress = kept_ingress(new, live);
                 new.finalizers.clone_from(&live.finalizers);
                 new.deleting = live.deleting;
             }

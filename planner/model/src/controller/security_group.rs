@@ -313,7 +313,9 @@ impl Cloud<'_, '_> {
                 self.warn(service, "InvalidAllowedIPRanges", message);
             }
             let valid = service.source_ranges.iter().any(|it| prefix::parse(it.trim()).is_some());
-            if valid && get(service, annotation::ALLOWED_SERVICE_TAGS).is_some() {
+            let has_tags = get(service, annotation::ALLOWED_SERVICE_TAGS).is_some();
+            // Both kinds of ranges are refused before that is said (`NewAccessControl`).
+            if valid && has_tags && Allowed::of(service).is_ok() {
                 let message = format!(
                     "Please use annotation {} instead of spec.loadBalancerSourceRanges while using {} annotation at the same time.",
                     annotation::ALLOWED_IP_RANGES,

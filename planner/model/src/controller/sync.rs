@@ -114,10 +114,21 @@ fn notice(cluster: &Cluster, memory: &mut Memory, key: &Key) -> bool {
     };
     let due = match memory.seen.get(key) {
         None => current.wants_load_balancer() || needs_cleanup(current),
-        Some(before) => needs_update(before, current) || needs_cleanup(current),
+        Some(before) => {
+            let is_told = !is_same_object(before, current);
+            needs_update(before, current) || (needs_cleanup(current) && is_told)
+        }
     };
     memory.seen.insert(key.clone(), current.clone());
     due
+}
+
+/// Whether a write changed nothing: the watch tells nobody of it.
+fn is_same_object(old: &Service, new: &Service) -> bool {
+    let parts = ["/spec", "/metadata/labels", "/metadata/annotations"];
+    old.deleting == new.deleting
+        && old.finalizers == new.finalizers
+        && parts.iter().all(|part| old.object.at(part) == new.object.at(part))
 }
 
 fn needs_cleanup(service: &Service) -> bool {

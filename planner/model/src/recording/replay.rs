@@ -12,6 +12,7 @@ use crate::arm::world::World;
 use crate::controller::cluster::Cluster;
 use crate::controller::memory::Memory;
 use crate::controller::outcome::Outcome;
+use crate::controller::predict::kept_ingress;
 use crate::controller::sync::{Trigger, sync, wait};
 use crate::kubernetes::node::Node;
 use crate::kubernetes::service::{Key, Service};
@@ -39,14 +40,14 @@ struct State {
 pub fn replay(recording: &Recording) -> Vec<StepPrediction> {
     let facts = Arc::new(seed::facts(&recording.cluster));
     let nodes = seed::nodes(recording, &facts);
-    let world = seed::world(recording, &facts, &nodes);
+    let (world, allocator) = seed::world(recording, &facts, &nodes);
     let mut state = State {
         seed: world.clone(),
         world,
         cluster: Cluster { facts, nodes: nodes.clone(), ..Cluster::default() },
         all_nodes: nodes,
         memory: Memory::default(),
-        allocator: Unknowns::default(),
+        allocator,
         faults: recording.arm_fake.faults.clone(),
         rules: if recording.arm_fake.strict {
             Rules::RecordedStrict
@@ -149,12 +150,14 @@ impl State {
         let mut triggers = Vec::new();
         for manifest in step.apply.iter().filter(|it| is_kind(it, "Service")) {
             let key = key_of(manifest);
-            let Some(new) = stored.get(&key) else {
+            // One that goes in the same step is not in its result.
+            let before = self.cluster.services.get(&key);
+            let gone = || before.and_then(|before| written(before, manifest));
+            let Some(mut new) = stored.get(&key).cloned().or_else(gone) else {
                 continue;
             };
-            let mut new = new.clone();
             let before = self.cluster.services.get(&key).filter(|it| it.uid == new.uid);
-            new.ingress = before.map(|it| it.ingress.clone()).unwrap_or_default();
+            new.ingress = before.map(|it| kept_ingress(&new, it)).unwrap_or_default();
             new.finalizers = before.map(|it| it.finalizers.clone()).unwrap_or_default();
             new.deleting = before.is_some_and(|it| it.deleting);
             self.cluster.services.insert(key.clone(), Arc::new(new));
@@ -222,9 +225,10 @@ impl State {
         let mut known = Known::default();
         let held = std::mem::take(&mut self.world);
         let mut world = World {
-            load_balancers: self.seed.load_balancers.clone(),
-            private_link_services: self.seed.private_link_services.clone(),
-            public_ip_addresses: self.seed.public_ip_addresses.clone(),
+            // All of these that there are, are listed.
+            load_balancers: BTreeMap::new(),
+            private_link_services: BTreeMap::new(),
+            public_ip_addresses: BTreeMap::new(),
             network_security_groups: self.seed.network_security_groups.clone(),
             virtual_networks: self.seed.virtual_networks.clone(),
             subnets: self.seed.subnets.clone(),
@@ -260,6 +264,18 @@ impl State {
         self.memory.seen.retain(|key, _| services.contains_key(key));
         self.memory.synced.retain(|key, _| services.contains_key(key));
     }
+}
+
+/// A Service as it is after a manifest is applied whole: what the manifest says in place of what was there.
+fn written(before: &Service, manifest: &Value) -> Option<Service> {
+    let mut object = before.object.as_ref().clone();
+    let annotations = manifest.pointer("/metadata/annotations").cloned().unwrap_or_default();
+    object.get_mut("metadata")?.as_object_mut()?.insert("annotations".to_owned(), annotations);
+    let spec = object.get_mut("spec")?.as_object_mut()?;
+    for (field, value) in manifest.get("spec")?.as_object()? {
+        spec.insert(field.clone(), value.clone());
+    }
+    Service::from_value(object).ok()
 }
 
 /// One operation of a JSON patch: add, replace or remove.

@@ -281,8 +281,13 @@ fn interfaces(scale_set: &str, subnet: &str, dual_stack: bool) -> Value {
     }])
 }
 
-/// The world before the first step: network, security group, scale set, and what the recording seeds.
-pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -> World {
+/// The world before the first step: network, security group, scale set, and what the recording seeds; and the allocator
+/// that its marks are of.
+pub(crate) fn world(
+    recording: &Recording,
+    facts: &Facts,
+    nodes: &[Arc<Node>],
+) -> (World, Unknowns) {
     let cluster = &recording.cluster;
     let mut world = World::default();
     for group in &recording.arm_fake.missing_resource_groups {
@@ -371,5 +376,5 @@ pub(crate) fn world(recording: &Recording, facts: &Facts, nodes: &[Arc<Node>]) -
         // A seed the fake refused would have failed the recording.
         let _ = azure.edit(&id, resource, false);
     }
-    world
+    (world, allocator)
 }

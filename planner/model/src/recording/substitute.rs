@@ -1,6 +1,7 @@
 //! Putting what Azure handed out in place of marks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,8 @@ impl Known {
     pub(crate) fn learn(&mut self, predicted: &Value, came: &Value) {
         match (predicted, came) {
             (Value::String(mark), Value::String(value)) if unknown::is_unknown(mark) => {
-                self.values.insert(mark.clone(), value.clone());
+                // What came first is what was allocated; a list without names may be in another order.
+                self.values.entry(mark.clone()).or_insert_with(|| value.clone());
             }
             (Value::Object(predicted), Value::Object(came)) => {
                 for (name, field) in predicted {
@@ -87,6 +89,12 @@ impl Known {
         }
         for cached in memory.security_groups.values_mut() {
             self.in_place(&mut cached.value);
+            // The controller sorted addresses that were marks here.
+            let group = Arc::make_mut(&mut cached.value);
+            for rule in group.properties.security_rules.iter_mut().flatten() {
+                let rule = Arc::make_mut(rule);
+                rule.properties.destination_address_prefixes.iter_mut().for_each(|it| it.sort());
+            }
         }
     }
 }

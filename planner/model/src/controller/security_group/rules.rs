@@ -146,6 +146,7 @@ impl SecurityRules {
             it.source_address_prefixes = Some(sources);
         }
         it.source_port_range = Some("*".to_owned());
+        it.destination_port_range = None;
         it.destination_port_ranges = Some(ports);
         let mut all = destinations(rule);
         all.extend(to.iter().cloned());
@@ -164,6 +165,7 @@ impl SecurityRules {
         it.source_address_prefix = star();
         it.source_port_range = star();
         it.destination_port_range = star();
+        it.destination_port_ranges = None;
         let mut all = to.to_vec();
         all.extend(destinations(rule));
         set_destinations(rule, all);
@@ -220,12 +222,14 @@ impl SecurityRules {
         Ok(())
     }
 
-    /// Leaves in the managed rules only destinations that are in use.
+    /// Leaves in the managed rules only destinations that are in use (`RetainDestinationFromRules`).
     pub(crate) fn retain_destinations(&mut self, ipv4: &[String], ipv6: &[String]) {
         for rule in self.rules.values_mut().filter(|rule| is_managed(rule)) {
             let all = destinations(rule);
-            let mut left = all.clone();
-            left.retain(|it| ipv4.contains(it) || ipv6.contains(it));
+            // An address counts as often as it is among those in use (`fnutil.Intersection`): as many as there were
+            // may be others, and what is stale stays (recording 402).
+            let in_use = ipv4.iter().chain(ipv6).filter(|it| all.contains(it));
+            let left: Vec<String> = in_use.cloned().collect();
             // A rule all of whose destinations stay is not written anew (recording 301).
             if left.len() != all.len() {
                 set_destinations(rule, left);

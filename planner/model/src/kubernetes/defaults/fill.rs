@@ -253,6 +253,11 @@ pub(super) fn drop_what_the_type_has_not(service: &mut Value, live: &Value) {
         gone.push("healthCheckNodePort");
     }
     gone.retain(|field| same(service, field));
+    if text(service, "/spec/type") != "LoadBalancer"
+        && let Some(status) = service.get_mut("status").and_then(Value::as_object_mut)
+    {
+        status.insert("loadBalancer".to_owned(), json!({}));
+    }
     // Ports may come and go, as long as no node port is new (`sameNodePorts`).
     let node_ports = |service: &Value| -> Vec<i64> {
         ports(service).iter().filter_map(|port| port.get("nodePort")?.as_i64()).collect()

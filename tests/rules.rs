@@ -37,6 +37,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not-rehearsed", "an identity that only reads: tests/failures.rs"),
     ("consumers-stay", "a Gateway beside an ingress with consumers: tests/gateways.rs"),
     ("gateway-left", "the live Service of a Gateway that is gone: tests/gateways.rs"),
+    ("port-unserved", "a port that consumers use: tests/unserved.rs"),
     ("set-by-hand", "a live Service with another field manager: tests/drift"),
     (
         "connection-unknown",

@@ -12,6 +12,7 @@ pub(crate) mod path;
 pub(crate) mod private_link;
 pub(crate) mod probe;
 pub(crate) mod restriction;
+pub(crate) mod served;
 
 use crate::annotation::{PREFIX, keys};
 use crate::arm::resource::PrivateLinkService;

@@ -141,6 +141,7 @@ fn complete(
     let found = lint::find(input.wanted, input.facts, &prediction).into_iter();
     let follows = |it: &Finding| lint::FAILURES.contains(&it.code) && refused.contains(&it.address);
     part.findings.extend(found.filter(|it| !follows(it)));
+    part.findings.extend(lint::served::find(input, &prediction, trial.world()));
     part.findings.extend(lint::limit::networks(input));
     part.findings.extend(by_hand::find(&join));
     part.findings.extend(health::find(&join));

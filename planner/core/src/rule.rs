@@ -34,6 +34,7 @@ const OVER_WORLDS: &[&[Rule]] = &[
     crate::lint::cluster::RULES,
     crate::lint::gateway::RULES,
     crate::lint::endpoint::RULES,
+    crate::lint::served::RULES,
     crate::lint::limit::RULES,
     crate::diff::rules::RULES,
     crate::diff::finish::RULES,

@@ -68,7 +68,7 @@ pub fn compared() -> Compared {
         controller: Controller {
             repository: "kubernetes-sigs/cloud-provider-azure".to_owned(),
             commit: "7b31c76ce2ff602cc2dfec988744d8d0534b448c".to_owned(),
-            recordings: 247,
+            recordings: 252,
             releases: all(&["1.32", "1.33", "1.34", "1.35", "1.36"]),
         },
         arm: Arm { recordings: 9 },

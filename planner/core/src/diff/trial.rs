@@ -81,7 +81,8 @@ impl<'a> Trial<'a> {
         act(&mut Azure::new(world, Rules::Azure, allocator, &mut faults))
     }
 
-    fn world(&self) -> &World {
+    /// Azure once all is done, as far as it was tried.
+    pub(crate) fn world(&self) -> &World {
         self.tried.as_ref().map_or(&self.prediction.after, |(world, _)| world)
     }
 

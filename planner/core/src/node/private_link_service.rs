@@ -1,8 +1,10 @@
 //! Private Link Services.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::arm::resource::PrivateLinkService;
+use crate::arm::world::World;
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::controller::OWNER_TAG;
@@ -81,6 +83,28 @@ pub(crate) fn has_failed(service: &PrivateLinkService, endpoint: &ResourceId) ->
         let state = connection.properties.provisioning_state.as_deref();
         state.is_some_and(crate::provisioning::is_failure)
     })
+}
+
+/// A port of a load balancer's address, as rules spell it: protocol in capitals, and number.
+pub(crate) type Port = (String, i64);
+
+/// The ports that are served through a Private Link Service, each with the rule that serves it.
+pub(crate) fn served(world: &World, link: &PrivateLinkService) -> BTreeMap<Port, String> {
+    let Some(on) = frontend(link) else { return BTreeMap::new() };
+    let rules = world
+        .load_balancers
+        .values()
+        .flat_map(|balancer| balancer.properties.load_balancing_rules.iter().flatten());
+    let on_it = rules.filter(|rule| {
+        let at = rule.properties.frontend_ip_configuration.as_ref();
+        at.is_some_and(|at| at.id().eq_ignore_ascii_case(on.as_str()))
+    });
+    on_it
+        .filter_map(|rule| {
+            let protocol = rule.properties.protocol.as_deref()?.to_uppercase();
+            Some(((protocol, rule.properties.frontend_port?), rule.name().to_owned()))
+        })
+        .collect()
 }
 
 /// Who is connected to a Private Link Service, in order of their endpoints' ids.

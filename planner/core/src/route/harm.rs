@@ -9,6 +9,8 @@ use crate::arm::resource::PrivateLinkService;
 use crate::arm::world::World;
 use crate::consumer::Consumer;
 use crate::node::private_link_service as link_node;
+pub(super) use crate::node::private_link_service::Port;
+use crate::node::private_link_service::served;
 
 /// What a way costs. Ordered: who is disconnected for ever counts before a port that nobody serves for a
 /// while, that before an interruption that heals by itself, and all before the number of edits.
@@ -50,9 +52,6 @@ impl Cost {
         }
     }
 }
-
-/// A port of a load balancer's address, as rules spell it: protocol and number.
-pub(super) type Port = (String, i64);
 
 /// What consumers of a Private Link Service need all the way: the ports that are served through it now, and
 /// will be at the end.
@@ -144,23 +143,4 @@ impl Harm {
 /// Who is connected, or waits for approval: one that was rejected or disconnected before has nothing to lose.
 pub(super) fn connected(link: &PrivateLinkService) -> Vec<Consumer> {
     link_node::consumers(link).into_iter().filter(|it| !it.status.is_over()).collect()
-}
-
-/// The ports that are served through a Private Link Service, each with the rule that serves it.
-fn served(world: &World, link: &PrivateLinkService) -> BTreeMap<Port, String> {
-    let Some(frontend) = link_node::frontend(link) else { return BTreeMap::new() };
-    let rules = world
-        .load_balancers
-        .values()
-        .flat_map(|balancer| balancer.properties.load_balancing_rules.iter().flatten());
-    let on_it = rules.filter(|rule| {
-        let at = rule.properties.frontend_ip_configuration.as_ref();
-        at.is_some_and(|at| at.id().eq_ignore_ascii_case(frontend.as_str()))
-    });
-    on_it
-        .filter_map(|rule| {
-            let protocol = rule.properties.protocol.as_deref()?.to_uppercase();
-            Some(((protocol, rule.properties.frontend_port?), rule.name().to_owned()))
-        })
-        .collect()
 }

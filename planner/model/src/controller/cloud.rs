@@ -35,6 +35,15 @@ pub(crate) struct Cloud<'c, 'a> {
     pub(crate) effects: Vec<Effect>,
 }
 
+/// Where none of several load balancers is eligible its name is empty, which the SDK refuses (`BackendAddressPools` and
+/// `LoadBalancers` of armnetwork check their parameters).
+fn check_name(balancer: &str) -> Result<(), Failure> {
+    match balancer.is_empty() {
+        true => Err(Failure::new("parameter loadBalancerName cannot be empty")),
+        false => Ok(()),
+    }
+}
+
 impl<'c, 'a> Cloud<'c, 'a> {
     pub(crate) fn new(
         azure: &'c mut Azure<'a>,
@@ -189,6 +198,7 @@ impl<'c, 'a> Cloud<'c, 'a> {
         if let Some(cached) = cached.filter(|cached| !afresh && self.is_fresh(cached)) {
             return Ok(cached.value.clone());
         }
+        check_name(balancer)?;
         let id = name::load_balancer_id(self.facts, balancer);
         let value = match self.read(&id) {
             Err(failure) if failure.status() == Some(404) => None,
@@ -217,6 +227,7 @@ impl<'c, 'a> Cloud<'c, 'a> {
             }
         }
         let lb_name = balancer.name().to_owned();
+        check_name(&lb_name)?;
         let id = name::load_balancer_id(self.facts, &lb_name);
         let etag = balancer.etag.clone();
         let sent = etag.clone();
@@ -322,5 +333,16 @@ impl<'c, 'a> Cloud<'c, 'a> {
             ArmType::PublicIpAddress.name(),
             address,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn a_load_balancer_without_a_name_is_neither_read_nor_written() {
+        assert!(check_name("kubernetes").is_ok());
+        assert!(check_name("").is_err());
     }
 }

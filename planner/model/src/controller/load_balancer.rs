@@ -149,6 +149,8 @@ impl Cloud<'_, '_> {
         let mut default: Option<Arc<LoadBalancer>> = None;
         let mut pinned_status = None;
         let mut moves = false;
+        // What the last one said that was looked at: who moves keeps the address it had.
+        let mut last = None;
         for at in (0..existing.len()).rev() {
             let Some(balancer) = existing.get(at).cloned() else {
                 continue;
@@ -163,6 +165,7 @@ impl Cloud<'_, '_> {
                 continue;
             }
             let status = self.status(service, &balancer)?;
+            last.clone_from(&status);
             let elsewhere = want && self.should_move(service, balancer.name(), &default_name);
             let Some(status) = status else {
                 if elsewhere && self.leave_stale(service, &balancer, &mut existing)? {
@@ -195,7 +198,7 @@ impl Cloud<'_, '_> {
         }
         if moves && let Some(default) = existing.iter().find(|it| same(it.name(), &default_name)) {
             let default = default.as_ref().clone();
-            return Ok(Found::there(default, existing, None));
+            return Ok(Found::there(default, existing, last));
         }
         let balancer = match default {
             Some(default) => default.as_ref().clone(),

@@ -32,6 +32,8 @@ pub struct Memory {
     pub synced: BTreeMap<Key, Arc<Service>>,
     /// When syncs are due again, in seconds of [`Memory::now`].
     pub retries: BTreeMap<Key, u64>,
+    /// In which order retries were queued: of those due in one second the first goes first.
+    pub queued: BTreeMap<Key, u64>,
     /// How many times syncs failed in a row.
     pub failures: BTreeMap<Key, u32>,
     /// The nodes each Service was last synced with.
@@ -62,7 +64,9 @@ pub struct Memory {
 impl Memory {
     /// The next retry due, if any.
     pub fn next_retry(&self) -> Option<(u64, &Key)> {
-        self.retries.iter().map(|(key, due)| (*due, key)).min()
+        let queued = |key: &Key| self.queued.get(key).copied().unwrap_or_default();
+        let first = self.retries.iter().min_by_key(|(key, due)| (**due, queued(key)));
+        first.map(|(key, due)| (*due, key))
     }
 
     /// A sync failed: it is due again after 5 s, then 10, 20 and so on up to 300.
@@ -71,7 +75,10 @@ impl Memory {
         let delay = 5u64.checked_shl(*failures).unwrap_or(300).min(300);
         *failures += 1;
         let due = self.now + delay;
-        let waiting = self.retries.entry(key.clone()).or_insert(due);
-        *waiting = due.min(*waiting);
+        if self.retries.get(key).is_none_or(|waiting| due < *waiting) {
+            let last = self.queued.values().max().copied().unwrap_or_default();
+            self.queued.insert(key.clone(), last + 1);
+            self.retries.insert(key.clone(), due);
+        }
     }
 }

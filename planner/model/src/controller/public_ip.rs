@@ -83,16 +83,34 @@ impl Cloud<'_, '_> {
         Ok(None)
     }
 
+    /// The list in which one is looked for, and looked for once more (`findMatchedPIP`). `by` is the function of the
+    /// second look.
+    fn listed(
+        &mut self,
+        group: &str,
+        afresh: bool,
+        by: &str,
+    ) -> Result<Vec<Arc<PublicIpAddress>>, Failure> {
+        self.public_ips(group, afresh).map_err(|failure| match afresh {
+            true => failure.within(&format!("{by}: failed to listPIP force refresh")),
+            false => failure.within("findMatchedPIP: failed to listPIP"),
+        })
+    }
+
     pub(crate) fn find_public_ip_by_name(
         &mut self,
         group: &str,
         wanted: &str,
     ) -> Result<Arc<PublicIpAddress>, Failure> {
-        self.public_ip(group, wanted)?.ok_or_else(|| {
-            Failure::new(format!(
-                "findMatchedPIPByName: failed to find PIP {wanted} in resource group {group}"
-            ))
-        })
+        for afresh in [false, true] {
+            let all = self.listed(group, afresh, "findMatchedPIPByName")?;
+            if let Some(found) = all.into_iter().find(|address| same(address.name(), wanted)) {
+                return Ok(found);
+            }
+        }
+        let words =
+            format!("findMatchedPIPByName: failed to find PIP {wanted} in resource group {group}");
+        Err(Failure::new(words))
     }
 
     pub(crate) fn find_public_ip_by_address(
@@ -104,7 +122,7 @@ impl Cloud<'_, '_> {
             check_public(wanted)?;
         }
         for afresh in [false, true] {
-            let all = self.public_ips(group, afresh)?;
+            let all = self.listed(group, afresh, "findMatchedPIPByLoadBalancerIP")?;
             let is_it =
                 |it: &Arc<PublicIpAddress>| it.properties.ip_address.as_deref() == Some(wanted);
             if let Some(found) = all.into_iter().find(is_it) {

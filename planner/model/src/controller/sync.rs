@@ -1,6 +1,7 @@
 //! One reaction of the controller: when it acts, and what it tells Kubernetes
 //! (reference: cloud-controller, section 11).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -64,6 +65,10 @@ pub fn sync(
             }
         }
         Trigger::Nodes => {
+            // A node that went is looked at afresh when it comes back (`updateNodeCaches`).
+            let here: BTreeSet<String> =
+                cluster.nodes.iter().map(|it| it.name.to_lowercase()).collect();
+            memory.settled_nodes.retain(|name| here.contains(&name.to_lowercase()));
             let keys: Vec<Key> = memory.synced.keys().cloned().collect();
             let mut failed = Vec::new();
             for key in keys {

@@ -161,6 +161,10 @@ impl State {
             new.finalizers = before.map(|it| it.finalizers.clone()).unwrap_or_default();
             new.deleting = before.is_some_and(|it| it.deleting);
             self.cluster.services.insert(key.clone(), Arc::new(new));
+            // The API server gives each namespace this label.
+            let name = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
+            let labels = self.cluster.namespaces.entry(key.namespace.clone()).or_default();
+            labels.extend([name]);
             triggers.push(Trigger::Service(key));
         }
         for deleted in step.delete.iter().filter(|it| is_kind(it, "Service")) {

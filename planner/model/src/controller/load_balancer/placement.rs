@@ -183,7 +183,7 @@ fn place(placed: &mut Placements, on: String, node: String) {
 }
 
 /// Places the nodes of scale sets that have a load balancer (`accommodateNodesByPrimaryVMSet`). Those
-/// placed before are not looked at again, even if they went and came back.
+/// placed before are not looked at again, unless they went and came back.
 fn place_by_vm_set(
     placed: &mut Placements,
     settled: &mut BTreeSet<String>,
@@ -259,7 +259,7 @@ mod tests {
         place_by_vm_set(&mut placed, &mut settled, &configurations, &nodes, &|_| true);
         assert_eq!(settled, BTreeSet::from(["own".to_owned()]));
         assert_eq!(placed.get("kubernetes").map(BTreeSet::len), Some(1));
-        // `nodesWithCorrectLoadBalancerByPrimaryVMSet`: one that went and came back is on none.
+        // `nodesWithCorrectLoadBalancerByPrimaryVMSet`: one that was placed is not looked at again.
         placed.clear();
         place_by_vm_set(&mut placed, &mut settled, &configurations, &nodes, &|_| true);
         assert!(placed.is_empty());

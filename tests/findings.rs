@@ -758,3 +758,30 @@ fn nothing_is_decided_on_a_connection_that_is_over() {
         assert!(!has(&plan.findings, "endpoint-refused"), "{:#?}", plan.findings);
     }
 }
+
+/// Whatever it reaches: what an alias leads to is not read. An endpoint that is there stays.
+#[test]
+fn a_delegated_subnet_takes_no_new_endpoint() {
+    const ALIAS: &str =
+        "target: {alias: web.22222222-2222-2222-2222-222222222222.eastus.azure.privatelinkservice}";
+    let services = Service::linked("web").yaml();
+    let text = |more: String| format!("{}{services}{more}", stack(""));
+    let stage = Stage::new();
+    let old = Endpoint::new("old", "web").yaml();
+    stage.apply(&text(old.clone()));
+    stage.meddle(|azure| {
+        let is_it = |it: &&mut Value| {
+            it["id"].as_str().unwrap().ends_with("/myOtherVNET/subnets/pe-subnet")
+        };
+        azure.iter_mut().find(is_it).unwrap()["properties"]["delegations"] =
+            json!([{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}]);
+    });
+    assert!(stage.plan(&text(old.clone())).is_empty());
+    let by_alias = Endpoint::new("new", "web").lines(ALIAS).lines("approval: Manual").yaml();
+    for new in [Endpoint::new("new", "web").yaml(), by_alias] {
+        let plan = stage.plan(&text(format!("{old}{new}")));
+        let it = first(&plan.findings, "endpoint-refused");
+        assert!(it.message.contains("PrivateEndpointCreationNotAllowedAsSubnetIsDelegated: "));
+        assert_eq!(it.severity, Severity::Error);
+    }
+}

@@ -245,6 +245,24 @@ fn a_full_subnet_has_no_room() {
 }
 
 #[test]
+fn a_delegated_subnet_takes_no_endpoint() {
+    let place = place(|world| {
+        let subnets = world["azure"].as_array_mut().unwrap();
+        let subnet = subnets.iter_mut().find(|it| {
+            it["name"] == "pe-subnet" && { it["id"].as_str().unwrap().contains("/myOtherVNET/") }
+        });
+        subnet.unwrap()["properties"]["delegations"] =
+            json!([{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}]);
+    });
+    assert_eq!(
+        unmet(&place, 1),
+        [expected("policy", "no delegation, for private endpoints", "missing")]
+    );
+    let text = place.run(&format!("preflight {STACK}")).expect(1).stdout;
+    assert!(text.contains("it is delegated to Microsoft.Web/serverFarms"), "{text}");
+}
+
+#[test]
 fn roles_are_printed_without_contacting_anything() {
     let place = place(|_| {});
     for subscription in ["", "--subscription 00000000-0000-0000-0000-000000000000"] {

@@ -18,6 +18,7 @@ pub mod allocator;
 pub mod arm_type;
 pub mod azure;
 mod backend;
+pub mod delegation;
 pub mod dns;
 pub mod error;
 pub mod load_balancer;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::arm::allocator;
 use crate::arm::azure::{Azure, Done};
+use crate::arm::delegation;
 use crate::arm::error::ArmError;
 use crate::arm::private_endpoint::Directory;
 use crate::arm::resource::{PrivateDnsZone, PrivateEndpoint};
@@ -103,12 +104,20 @@ impl<'a> Trial<'a> {
         action: Action,
         body: &PrivateEndpoint,
     ) -> Answer {
+        let id = &endpoint.id;
+        let is_new = matches!(action, Action::Create | Action::Replace);
+        if let Some(subnet) = self.world().subnets.get(&endpoint.subnet.key())
+            && is_new
+            && let Err(refused) = delegation::check_endpoint(id, subnet)
+        {
+            // Whatever it reaches, which may not have been read.
+            return Answer::Refused(refused);
+        }
         let is_seen = endpoint.reached.as_ref().is_some_and(|reached| reached.link.is_some())
             && is_shown(&self.prediction.after, &endpoint.subnet);
         if !is_seen {
             return Answer::Unknown;
         }
-        let id = &endpoint.id;
         self.azure(|azure| {
             if action == Action::Replace {
                 azure.delete_private_endpoint(id, None)?;
@@ -212,12 +221,12 @@ pub(super) fn refused(
 }
 
 rules! {
-    /// Azure will refuse what is to be written: a private endpoint whose address is another one's, or whose connection is
-    /// asked for in a way that Azure does not take, a record that leads to no IPv4 address, a decision on a connection
+    /// Azure will refuse what is to be written: a private endpoint whose address is another one's, whose subnet is
+    /// delegated, or whose connection is asked for in a way that Azure does not take, a record that leads to no IPv4 address, a decision on a connection
     /// that it does not take. Each write is put to the model of Azure that the sandbox runs, in the order of the plan.
     ENDPOINT_REFUSED = "endpoint-refused", Error, [Desired, Live, Predicted], {
         basis: basis::ENDPOINT,
-        advice: "Change what the message names: the `address` or the connection of the document.",
+        advice: "Change what the message names: the `address`, the subnet or the connection of the document.",
         example: Example::new(At::Endpoint, "address: 10.1.0.1", "address: 10.1.0.20"),
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::arm::address::{is_ipv4, parse_range, ranges};
+use crate::arm::delegation::delegated_to;
 use crate::arm::resource::Subnet;
 use crate::arm::world::World;
 use crate::desired::Target;
@@ -70,10 +71,26 @@ pub(super) fn rooms(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             check(Area::Subnet, subnet.id(), required, verdict, found)
                 .or("Name a larger subnet, or make room in this one."),
         );
+        if endpoints.contains_key(key) {
+            checks.push(delegation(subnet));
+        }
     }
     if has_cluster {
         policies(subject, checks);
     }
+}
+
+/// Whether a subnet that endpoints come into takes them: one that is delegated does not.
+fn delegation(subnet: &Subnet) -> Check {
+    let services: Vec<&str> = delegated_to(subnet).collect();
+    let (verdict, found) = if services.is_empty() {
+        (Verdict::Met, "it has no delegations".to_owned())
+    } else {
+        (Verdict::Missing, format!("it is delegated to {}", services.join(", ")))
+    };
+    let required = "no delegation, for private endpoints";
+    check(Area::Policy, subnet.id(), required, verdict, found)
+        .or("Name another subnet, or remove the delegation.")
 }
 
 fn network_of(subnet: &str) -> ResourceId {

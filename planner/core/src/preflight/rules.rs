@@ -45,10 +45,10 @@ rules! {
         example: Example::live("service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.4   # of a virtual machine"),
     }
 
-    /// A policy of a subnet stands in the way of a Private Link Service or an endpoint.
+    /// A policy of a subnet stands in the way of a Private Link Service, or a delegation in that of an endpoint.
     SUBNET_POLICY = "policy", Error, [Desired, Live, Rights], {
         basis: basis::documented("network policies of subnets", basis::link::SUBNET),
-        advice: "Set the policy that is named to `Disabled`.",
+        advice: "Set the policy that is named to `Disabled`, or use a subnet that is not delegated.",
         example: Example::live("privateLinkServiceNetworkPolicies: Enabled"),
     }
 

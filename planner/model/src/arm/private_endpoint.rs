@@ -15,6 +15,7 @@ use crate::location;
 use crate::resource_id::ResourceId;
 
 use super::azure::{Azure, Done, check_match, missing_reference, succeeded};
+use super::delegation;
 use super::error::ArmError;
 use super::name::check_name;
 use super::resource::{
@@ -106,8 +107,8 @@ impl Azure<'_> {
     /// request message and security groups may change.
     ///
     /// # Errors
-    /// ARM's refusal: 412, missing references, a target that is missing or hidden, another tenant,
-    /// the address, an interface of the name asked for, a change that needs another endpoint.
+    /// ARM's refusal: 412, missing references, a delegated subnet, a target that is missing or hidden,
+    /// another tenant, the address, an interface of the name asked for, a change that needs another endpoint.
     pub fn put_private_endpoint(
         &mut self,
         id: &ResourceId,
@@ -167,6 +168,9 @@ impl Azure<'_> {
         subnet: &ResourceId,
         directory: &dyn Directory,
     ) -> Result<(), ArmError> {
+        if let Some(subnet) = self.world.subnets.get(&subnet.key()) {
+            delegation::check_endpoint(id, subnet)?;
+        }
         let service = self.target(request, id, directory)?;
         let status = initial_status(id, request, &service, directory)?;
         self.check_interface_name(id, body)?;

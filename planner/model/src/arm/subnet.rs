@@ -21,7 +21,7 @@ impl Azure<'_> {
     ///
     /// # Errors
     /// 412, 404 if the virtual network is missing, 400 if the policy is to be enabled under a PLS, or for a
-    /// range that it cannot have.
+    /// range or delegations that it cannot have.
     pub fn put_subnet(
         &mut self,
         id: &ResourceId,
@@ -40,6 +40,7 @@ impl Azure<'_> {
         }
         if self.rules == Rules::Azure {
             self.check_ranges(id, body, existing)?;
+            self.check_delegations(id, body, existing)?;
         }
         let mut subnet = body.clone();
         subnet.name = Some(id.name().to_owned());

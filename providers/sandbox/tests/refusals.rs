@@ -10,21 +10,9 @@
 
 mod support;
 
-use privlink_sandbox::{ControllerMode, Running, SandboxOptions};
 use serde_json::{Value, json};
+use support::azure::{options, sandbox};
 use support::{Arm, NODE_GROUP, SUBSCRIPTION, network, start};
-
-fn options() -> SandboxOptions {
-    let mut options = SandboxOptions::in_memory();
-    options.controller = ControllerMode::None;
-    options
-}
-
-async fn sandbox() -> (Running, Arm) {
-    let running = start(options()).await;
-    let arm = Arm::new(&running);
-    (running, arm)
-}
 
 /// What is in the resource group of the nodes.
 fn here(rest: &str) -> String {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod azure;
+
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;

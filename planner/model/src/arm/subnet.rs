@@ -54,13 +54,7 @@ impl Azure<'_> {
             && policies != "Disabled"
             && self.private_link_service_in(id).is_some()
         {
-            return Err(ArmError::new(
-                400,
-                "PrivateLinkServiceNetworkPoliciesCannotBeEnabledOnPrivateLinkServiceSubnet",
-                format!(
-                    "Private link service network policies cannot be enabled on private link service subnet {id}."
-                ),
-            ));
+            return Err(policy_under_service(id.as_str()));
         }
         properties.private_endpoint_network_policies.get_or_insert_with(|| "Disabled".to_owned());
         if self.rules == Rules::Azure {
@@ -230,6 +224,17 @@ impl Azure<'_> {
         let inside = self.world.inside_subnets().remove(&id.key()).unwrap_or_default();
         inside.into_iter().next().or_else(|| self.private_link_service_in(id))
     }
+}
+
+/// The refusal to enable the policy of a subnet with NAT addresses.
+pub(super) fn policy_under_service(subnet: &str) -> ArmError {
+    ArmError::new(
+        400,
+        "PrivateLinkServiceNetworkPoliciesCannotBeEnabledOnPrivateLinkServiceSubnet",
+        format!(
+            "Private link service network policies cannot be enabled on private link service subnet {subnet}."
+        ),
+    )
 }
 
 fn in_use(subnet: &ResourceId, user: &str) -> ArmError {

@@ -26,6 +26,7 @@ mod name;
 mod network_security_group;
 pub mod private_endpoint;
 mod private_link_service;
+pub mod provisioned;
 mod public_ip_address;
 pub mod resource;
 pub mod rules;

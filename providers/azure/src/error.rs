@@ -128,6 +128,9 @@ impl ArmError {
                 "log in again (`az login`; with --auth token, set another PRIVLINK_ARM_TOKEN), or choose \
                  another identity by --auth; check its tenant and this machine's clock"
             }
+            ErrorKind::Invalid if self.has_code(UNPROVISIONED) => {
+                "have the resource that failed written again, then run the command again"
+            }
             ErrorKind::Invalid | ErrorKind::Conflict => {
                 "change the desired state as the message says"
             }
@@ -205,6 +208,9 @@ const fn is_unsent(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Network | ErrorKind::Denied | ErrorKind::Tls)
 }
 
+/// What is referred to is being written, or has failed.
+const UNPROVISIONED: &str = "ReferencedResourceNotProvisioned";
+
 /// The kind of a refusal, from its HTTP status (none for an operation that failed) and its codes.
 pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
     // Whatever the status: these say that waiting helps.
@@ -212,7 +218,7 @@ pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
         "AnotherOperationInProgress",
         "RetryableError",
         "RetryableErrorDueToAnotherOperation",
-        "ReferencedResourceNotProvisioned",
+        UNPROVISIONED,
         "CanceledAndSupersededDueToAnotherOperation",
     ];
     // 409s that no waiting cures.
@@ -225,7 +231,9 @@ pub(crate) fn classify(status: Option<u16>, error: &ArmError) -> ErrorKind {
     const MISSING: [&str; 1] = ["PrivateEndpointConnectionCannotBeCreatedByServiceProvider"];
     let any = |codes: &[&str]| codes.iter().any(|code| error.has_code(code));
     let superseded = error.message.to_ascii_lowercase().contains("canceledandsuperseded");
-    if any(&CONFLICTS) || superseded {
+    // What failed stays so, until somebody writes it again.
+    let failed = any(&[UNPROVISIONED]) && error.message.contains("Resource is in Failed state");
+    if (any(&CONFLICTS) || superseded) && !failed {
         return ErrorKind::Busy;
     }
     match status {
@@ -283,6 +291,16 @@ mod tests {
         let lock = json!({"code": "RetryableError", "message": "m",
             "details": [{"code": "RetryableErrorDueToAnotherOperation", "message": "m"}]});
         assert_eq!(refused(Some(429), &lock), ErrorKind::Busy);
+        let unfinished = |state: &str| {
+            let message =
+                format!("Cannot proceed. Resource is in {state} state and the last operation");
+            refused(
+                Some(400),
+                &json!({"code": "ReferencedResourceNotProvisioned", "message": message}),
+            )
+        };
+        assert_eq!(unfinished("Updating"), ErrorKind::Busy);
+        assert_eq!(unfinished("Failed"), ErrorKind::Invalid);
         let superseded = json!({"code": "Canceled",
             "message": "Operation was canceled: CanceledAndSupersededDueToAnotherOperation"});
         assert_eq!(refused(None, &superseded), ErrorKind::Busy);

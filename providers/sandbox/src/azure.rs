@@ -13,6 +13,7 @@ mod location;
 mod network;
 pub(crate) mod operation;
 mod path;
+mod reference;
 mod resource;
 
 use privlink_model::arm::azure::Azure;

@@ -11,8 +11,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::azure::{endpoint, endpoint_body, make_service, sandbox, service};
-use support::{NODE_GROUP, SUBSCRIPTION, network};
+use support::azure::{endpoint, endpoint_body, make_service, options, sandbox, service};
+use support::{Arm, NODE_GROUP, SUBSCRIPTION, network, start};
 
 const CONSUMER: &str = "11111111-1111-1111-1111-111111111111";
 const PARTNER: &str = "99999999-9999-9999-9999-999999999999";
@@ -289,4 +289,30 @@ async fn a_connection_that_is_not_there_cannot_be_made_by_the_provider() {
         (reply.status, reply.code()),
         (400, "PrivateEndpointConnectionCannotBeCreatedByServiceProvider")
     );
+}
+
+#[tokio::test]
+async fn what_is_being_written_cannot_be_referred_to() {
+    let mut options = options();
+    options.operation_polls = 2;
+    let running = start(options).await;
+    let arm = Arm::new(&running);
+    let mut pls = make_service(&arm, json!({})).await;
+    let path = endpoint(SUBSCRIPTION, "myOtherResourceGroup", "pe");
+    let target = pls["id"].as_str().unwrap().to_owned();
+    let body = endpoint_body(SUBSCRIPTION, "myOtherResourceGroup", "myOtherVNET", &target, false);
+    pls["properties"]["enableProxyProtocol"] = json!(true);
+    let writing = arm.send("PUT", &service("pls"), Some(&pls)).await;
+    let reply = arm.send("PUT", &path, Some(&body)).await;
+    assert_eq!((reply.status, reply.code()), (400, "ReferencedResourceNotProvisioned"));
+    let words = format!(
+        "Cannot proceed with operation because resource {target} used by resource {path} is not in Succeeded state. Resource is in Updating state and the last operation that updated/is updating the resource is PutPrivateLinkServiceOperation."
+    );
+    assert_eq!(reply.body["error"]["message"], words);
+    let url = writing.header("azure-asyncoperation");
+    while arm.raw("GET", url, None, &[("authorization", "Bearer t")]).await.body["status"]
+        != "Succeeded"
+    {}
+    let done = arm.finish("PUT", &path, Some(&body)).await;
+    assert_eq!(done.body["status"], "Succeeded", "{done:?}");
 }

@@ -172,6 +172,8 @@ impl Azure<'_> {
             delegation::check_endpoint(id, subnet)?;
         }
         let service = self.target(request, id, directory)?;
+        let state = service.properties.provisioning_state.as_deref();
+        self.check_provisioned((service.id(), state), id)?;
         let status = initial_status(id, request, &service, directory)?;
         self.check_interface_name(id, body)?;
         let (interface, name) = self.interface_of(id, body);

@@ -15,7 +15,7 @@ use crate::state::State;
 
 use super::operation::{self, Kind};
 use super::path::{Named, Path};
-use super::{collection, error, location, with_azure, write_azure};
+use super::{collection, error, location, reference, with_azure, write_azure};
 
 /// The top-level types there are. Others are answered `InvalidResourceType`.
 const TYPES: [ArmType; 10] = [
@@ -227,6 +227,7 @@ fn put_or_patch(
     {
         return Err(error::no_parent(&named.kind, &parent));
     }
+    reference::check(state, id, body)?;
     let if_match = call.header("if-match");
     let only_create = call.header("if-none-match") == Some("*");
     let directory = state.world.directory.clone();

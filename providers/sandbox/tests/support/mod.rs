@@ -131,18 +131,23 @@ impl Arm {
     /// Sends a write and follows its operation to the end: the status object, or the reply itself.
     pub async fn finish(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let reply = self.send(method, path, body).await;
+        self.follow(&reply).await.unwrap_or(reply)
+    }
+
+    /// Follows the operation of a write to its end: the status object, if there is one.
+    pub async fn follow(&self, reply: &Reply) -> Option<Reply> {
         let status_url = reply.header("azure-asyncoperation").to_owned();
         if reply.status >= 300 || status_url.is_empty() {
-            return reply;
+            return None;
         }
         for _ in 0..50 {
             let status = self.raw("GET", &status_url, None, &[("authorization", "Bearer t")]).await;
             if status.body["status"] != "InProgress" {
-                return status;
+                return Some(status);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("{method} {path} does not end");
+        panic!("{status_url} does not end");
     }
 }
 

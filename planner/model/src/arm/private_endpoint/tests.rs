@@ -276,3 +276,16 @@ fn a_message_may_be_long() {
     body.connections_mut().for_each(|it| it.properties.request_message = Some(long.clone()));
     assert_eq!(changed(&body, &body), Ok(Done::Updated));
 }
+
+#[test]
+fn what_it_reaches_has_not_failed() {
+    let mut world = world(json!({"provisioningState": "Failed"}));
+    let refused = put(&mut world, "a1", AUTOMATIC, &service(), true).unwrap_err();
+    assert_eq!((refused.status, refused.code.as_str()), (400, "ReferencedResourceNotProvisioned"));
+    let words = format!(
+        "resource {} used by resource {} is not in Succeeded state.",
+        service(),
+        network("a1", "privateEndpoints/pe")
+    );
+    assert!(refused.message.contains(&words), "{}", refused.message);
+}

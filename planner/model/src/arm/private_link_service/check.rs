@@ -44,6 +44,7 @@ impl Azure<'_> {
         check_subscriptions(body)?;
         self.check_frontends(id, body, existing)?;
         if self.rules == Rules::Azure {
+            self.check_balancer(id, body)?;
             self.check_azure(id, body)?;
         }
         Ok(())
@@ -165,6 +166,16 @@ impl Azure<'_> {
             return ArmError::new(400, code, message);
         }
         policy_under_service(subnet)
+    }
+
+    /// The load balancer must not have failed.
+    fn check_balancer(&self, id: &ResourceId, body: &PrivateLinkService) -> Result<(), ArmError> {
+        for balancer in balancers_of(body) {
+            let Some(live) = self.world.load_balancers.get(&balancer.key()) else { continue };
+            let state = live.properties.provisioning_state.as_deref();
+            self.check_provisioned((live.id(), state), id)?;
+        }
+        Ok(())
     }
 
     /// What only Azure refuses (arm-contract, section 3).

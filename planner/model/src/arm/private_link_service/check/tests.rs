@@ -82,3 +82,20 @@ fn a_frontend_has_one_service() {
     assert!(refused.message.contains(&frontend), "{}", refused.message);
     assert_eq!(put(&mut world, "q", body("g", "open")), Ok(Done::Created));
 }
+
+#[test]
+fn its_load_balancer_has_not_failed() {
+    let mut world = world();
+    let balancer = ResourceId::new(id("loadBalancers/lb"));
+    let mut live = world.get(&balancer).unwrap();
+    live["properties"]["provisioningState"] = json!("Failed");
+    world.insert(live.clone()).unwrap();
+    let refused = put(&mut world, "p", body("g", "open")).unwrap_err();
+    assert_eq!((refused.status, refused.code.as_str()), (400, "ReferencedResourceNotProvisioned"));
+    let words = "Resource is in Failed state and the last operation that updated/is updating the resource is PutLoadBalancerOperation.";
+    assert!(refused.message.ends_with(words), "{}", refused.message);
+    // A plan does not refuse what will be done by then.
+    live["properties"]["provisioningState"] = json!("Updating");
+    world.insert(live).unwrap();
+    assert_eq!(put(&mut world, "p", body("g", "open")), Ok(Done::Created));
+}

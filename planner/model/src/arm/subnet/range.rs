@@ -1,5 +1,6 @@
-//! The ranges of subnets: well formed, within their network, apart from each other.
+//! The ranges of subnets: well formed, within their network, apart from each other, kept while in use.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -23,6 +24,15 @@ impl Azure<'_> {
         if existing.is_some_and(|existing| ranges(existing).eq(ranges(subnet))) {
             return Ok(());
         }
+        for text in ranges(subnet) {
+            parsed(id, text)?;
+        }
+        for gone in existing.into_iter().flat_map(ranges) {
+            let stays = ranges(subnet).any(|it| it == gone);
+            if !stays && self.is_allocated(id, gone) {
+                return Err(prefix_in_use(id, gone));
+            }
+        }
         let network = id.parent().unwrap_or_default();
         let spaces = self.spaces_of(&network);
         let others = self.subnets_of(&network).filter(|(key, _)| **key != id.key());
@@ -43,6 +53,30 @@ impl Azure<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether something in a subnet has an address of a range. One that shows none counts.
+    fn is_allocated(&self, id: &ResourceId, range: &str) -> bool {
+        let inside = self.world.inside_subnets().remove(&id.key()).unwrap_or_default();
+        let range = parse_range(range);
+        let is_in = |address: Option<IpAddr>| match (address, &range) {
+            (Some(address), Some(range)) => range.contains(&address),
+            _ => true,
+        };
+        let taken = self.world.taken.get(&id.key());
+        inside.iter().any(|user| is_in(self.address_of(user)))
+            || taken.is_some_and(|taken| taken.keys().any(|address| is_in(Some(*address))))
+    }
+
+    /// The private address of a frontend, or of a network interface's IP configuration.
+    fn address_of(&self, configuration: &str) -> Option<IpAddr> {
+        if let Some(frontend) = self.world.frontend(configuration) {
+            return frontend.properties.private_ip_address.as_deref()?.parse().ok();
+        }
+        let id = ResourceId::new(configuration);
+        let interface = self.world.network_interfaces.get(&id.parent()?.key())?;
+        let mut all = interface.properties.ip_configurations.iter().flatten();
+        all.find(|it| it.name().eq_ignore_ascii_case(id.name()))?.address().parse().ok()
     }
 
     /// The subnets of a network.
@@ -88,6 +122,15 @@ fn parsed(id: &ResourceId, text: &str) -> Result<IpNet, ArmError> {
             range.trunc()
         ),
     ))
+}
+
+/// A subnet keeps a range while something has an address of it, even for one that holds it
+/// (hashicorp/terraform-provider-azurerm's users quote the whole answer).
+fn prefix_in_use(id: &ResourceId, range: &str) -> ArmError {
+    let name = id.name();
+    let message =
+        format!("IpPrefix {range} on Subnet {name} has active allocations and cannot be deleted.");
+    ArmError::new(400, "InUsePrefixCannotBeDeleted", message)
 }
 
 /// A range that is not where it can be (MicrosoftDocs/azure-docs#123869).
@@ -174,5 +217,33 @@ mod tests {
         assert!(world == before);
         put(&mut world, Some(&[("a", "10.0.0.0/24")])).unwrap();
         assert_eq!(world.subnets.len(), 1);
+    }
+
+    #[test]
+    fn a_range_in_use_is_kept() {
+        let mut world = World::default();
+        put(&mut world, Some(&[("a", "10.0.0.0/24"), ("b", "10.0.9.0/24")])).unwrap();
+        // Nothing is in it yet.
+        put(&mut world, Some(&[("a", "10.0.1.0/24"), ("b", "10.0.9.0/24")])).unwrap();
+        let balancer = NETWORK.replace("virtualNetworks/v", "loadBalancers/lb");
+        let id = format!("{balancer}/frontendIPConfigurations/f");
+        let frontend = json!({"name": "f", "id": id, "properties": {
+            "subnet": {"id": format!("{NETWORK}/subnets/a")}, "privateIPAddress": "10.0.1.4",
+        }});
+        let balancer =
+            json!({"id": balancer, "properties": {"frontendIPConfigurations": [frontend]}});
+        world.insert(balancer).unwrap();
+        for range in ["10.0.2.0/24", "10.0.0.0/23"] {
+            let refused = put(&mut world, Some(&[("a", range), ("b", "10.0.9.0/24")])).unwrap_err();
+            assert_eq!(
+                (refused.status, refused.code.as_str()),
+                (400, "InUsePrefixCannotBeDeleted")
+            );
+            assert_eq!(
+                refused.message,
+                "IpPrefix 10.0.1.0/24 on Subnet a has active allocations and cannot be deleted."
+            );
+        }
+        put(&mut world, Some(&[("a", "10.0.1.0/24"), ("b", "10.0.10.0/24")])).unwrap();
     }
 }

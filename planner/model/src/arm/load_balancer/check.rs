@@ -52,7 +52,7 @@ impl Azure<'_> {
         self.check_kept_frontends(id, &frontends)?;
         if self.rules != Rules::RecordedLenient {
             long_names(body)?;
-            conflicting_rules(properties)?;
+            conflicting_rules(id, properties, self.rules)?;
             for probe in properties.probes.iter().flatten() {
                 if probe.properties.interval_in_seconds.is_some_and(|seconds| seconds < 5) {
                     return Err(ArmError::new(
@@ -300,17 +300,21 @@ pub(crate) fn check_length(name: &str) -> Result<(), ArmError> {
 
 /// Two rules may not share frontend, port and protocol, nor, without floating IP, pool, backend port
 /// and protocol.
-fn conflicting_rules(properties: &LoadBalancerProperties) -> Result<(), ArmError> {
+fn conflicting_rules(
+    id: &ResourceId,
+    properties: &LoadBalancerProperties,
+    rules: Rules,
+) -> Result<(), ArmError> {
     let mut fronts: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
     let mut backs: BTreeMap<(String, i64, String), &str> = BTreeMap::new();
     for rule in properties.load_balancing_rules.iter().flatten() {
         let it = &rule.properties;
-        let id = |reference: &Option<Reference>| {
+        let key = |reference: &Option<Reference>| {
             reference.as_ref().map(|it| it.id().to_ascii_lowercase()).unwrap_or_default()
         };
         let protocol = it.protocol.clone().unwrap_or_default().to_ascii_lowercase();
         let front =
-            (id(&it.frontend_ip_configuration), it.frontend_port.unwrap_or(0), protocol.clone());
+            (key(&it.frontend_ip_configuration), it.frontend_port.unwrap_or(0), protocol.clone());
         if let Some(other) = fronts.insert(front, rule.name()) {
             return Err(ArmError::new(
                 400,
@@ -325,21 +329,63 @@ fn conflicting_rules(properties: &LoadBalancerProperties) -> Result<(), ArmError
         else {
             continue;
         };
-        let back = (id(&it.backend_address_pool), backend_port, protocol);
+        let back = (key(&it.backend_address_pool), backend_port, protocol);
         if let Some(other) = backs.insert(back, rule.name()) {
-            return Err(ArmError::new(
-                400,
-                "RulesUseSameBackendPortProtocolAndPool",
-                format!(
-                    "Load balancing rules {other} and {} belong to the load balancer of the same type and use the same backend port and protocol with floatingIP disabled.",
-                    rule.name()
-                ),
-            ));
+            return Err(same_backend_port(id, (other, rule), rules));
         }
     }
     Ok(())
 }
 
+/// The refusal of two rules with one port of one pool: in the words that users of Terraform paste, or in those of the
+/// recordings' fake.
+fn same_backend_port(id: &ResourceId, (other, rule): (&str, &Rule), rules: Rules) -> ArmError {
+    let message = if rules == Rules::Azure {
+        let own = |name: &str| id.child("loadBalancingRules", name);
+        let it = &rule.properties;
+        format!(
+            "Load balancing rules {} and {} with floating IP disabled use the same protocol {} and backend port {}, and must not be used with the same backend address pool {}.",
+            own(other),
+            own(rule.name()),
+            it.protocol.as_deref().unwrap_or_default(),
+            known_port(rule).unwrap_or_default(),
+            it.backend_address_pool.as_ref().map(Reference::id).unwrap_or_default()
+        )
+    } else {
+        format!(
+            "Load balancing rules {other} and {} belong to the load balancer of the same type and use the same backend port and protocol with floatingIP disabled.",
+            rule.name()
+        )
+    };
+    ArmError::new(400, "RulesUseSameBackendPortProtocolAndPool", message)
+}
+
 pub(super) fn known_port(rule: &Rule) -> Option<i64> {
     rule.properties.backend_port.as_ref().and_then(Value::as_i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn two_rules_with_one_port_of_one_pool_are_named_with_their_ids() {
+        let balancer = ResourceId::new("/lb");
+        let rule = |name: &str, port: i64| {
+            json!({"name": name, "properties": {
+                "protocol": "Tcp", "frontendPort": port, "backendPort": 8200,
+                "backendAddressPool": {"id": "/lb/backendAddressPools/p"},
+            }})
+        };
+        let properties = json!({"loadBalancingRules": [rule("a", 8200), rule("b", 443)]});
+        let properties = serde_json::from_value(properties).unwrap();
+        let refused = conflicting_rules(&balancer, &properties, Rules::Azure).unwrap_err();
+        assert_eq!(refused.code, "RulesUseSameBackendPortProtocolAndPool");
+        assert_eq!(
+            refused.message,
+            "Load balancing rules /lb/loadBalancingRules/a and /lb/loadBalancingRules/b with floating IP disabled use the same protocol Tcp and backend port 8200, and must not be used with the same backend address pool /lb/backendAddressPools/p."
+        );
+    }
 }

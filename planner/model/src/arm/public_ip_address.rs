@@ -65,7 +65,7 @@ impl Azure<'_> {
                 400,
                 "PublicIPAddressCannotBeDeleted",
                 format!(
-                    "Public IP address {} can not be deleted since it is still allocated to resource {}. In order to delete the public IP, disassociate/detach the Public IP address from the resource.",
+                    "Public IP address {} can not be deleted since it is still allocated to resource {}. In order to delete the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see aka.ms/deletepublicip.",
                     existing.id(),
                     user.id()
                 ),

@@ -3,6 +3,7 @@
 mod check;
 mod fill;
 mod frontend;
+mod place;
 mod reference;
 mod users;
 

@@ -16,7 +16,7 @@ impl Azure<'_> {
     /// A PUT of a public IP. Its address and what uses it stay.
     ///
     /// # Errors
-    /// 412.
+    /// 412; 400 for a dynamic address of SKU Standard.
     pub fn put_public_ip_address(
         &mut self,
         id: &ResourceId,
@@ -26,6 +26,9 @@ impl Azure<'_> {
         self.strike("PUT", id.as_str())?;
         let existing = self.world.public_ip_addresses.get(&id.key()).cloned();
         check_match(id, existing.as_ref().and_then(|address| address.etag.as_deref()), if_match)?;
+        if self.rules == Rules::Azure {
+            check_method(id, body)?;
+        }
         let mut address = body.clone();
         address.name = Some(id.name().to_owned());
         address.id = Some(existing.as_ref().map_or(id.as_str(), |it| it.id()).to_owned());
@@ -99,15 +102,86 @@ impl Azure<'_> {
     }
 }
 
+/// An address of SKU Standard is static. Users paste code and words; of one whose method is not sent nothing is
+/// known, and it is taken for static.
+fn check_method(id: &ResourceId, body: &PublicIpAddress) -> Result<(), ArmError> {
+    let method = body.properties.public_ip_allocation_method.as_deref();
+    if !is_standard(body) || method != Some("Dynamic") {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        400,
+        "StandardAndStandardV2SkuPublicIPAddressesMustBeStatic",
+        format!("Standard sku publicIp {id} must have AllocationMethod set to Static."),
+    ))
+}
+
+fn is_standard(address: &PublicIpAddress) -> bool {
+    let sku = address.sku.as_ref().and_then(|sku| sku.name.as_deref());
+    sku.is_some_and(|sku| sku.eq_ignore_ascii_case("Standard"))
+}
+
 /// What Azure adds besides: as it shows addresses in the requests of the recordings.
 fn fill_as_azure(address: &mut PublicIpAddress, guid: Value) {
+    let method = if is_standard(address) { "Static" } else { "Dynamic" };
     let properties = &mut address.properties;
     properties.ip_tags.get_or_insert_default();
-    properties.public_ip_allocation_method.get_or_insert_with(|| "Dynamic".to_owned());
+    properties.public_ip_allocation_method.get_or_insert_with(|| method.to_owned());
     properties.other.insert("resourceGuid".to_owned(), guid);
     let protection = json!({"protectionMode": "VirtualNetworkInherited"});
     properties.other.entry("ddosSettings").or_insert(protection);
     if let Some(sku) = &mut address.sku {
         sku.tier.get_or_insert_with(|| "Regional".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::arm::allocator::Unknowns;
+    use crate::arm::azure::parse;
+    use crate::arm::world::World;
+
+    const ID: &str =
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/a";
+
+    fn with_azure<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
+        let (mut allocator, mut faults) = (Unknowns::default(), Vec::new());
+        act(&mut Azure::new(world, Rules::Azure, &mut allocator, &mut faults))
+    }
+
+    fn put(world: &mut World, sku: &str, method: &str) -> Result<Done, ArmError> {
+        let body = json!({"location": "eastus", "sku": {"name": sku},
+            "properties": {"publicIPAllocationMethod": method}});
+        let body = parse(body)?;
+        with_azure(world, |azure| azure.put_public_ip_address(&ResourceId::new(ID), &body, None))
+    }
+
+    #[test]
+    fn an_address_of_sku_standard_is_static() {
+        let mut world = World::default();
+        let refused = put(&mut world, "Standard", "Dynamic").unwrap_err();
+        assert_eq!(refused.code, "StandardAndStandardV2SkuPublicIPAddressesMustBeStatic");
+        let words = format!("Standard sku publicIp {ID} must have AllocationMethod set to Static.");
+        assert_eq!(refused.message, words);
+        assert_eq!(put(&mut world, "Standard", "Static"), Ok(Done::Created));
+        assert_eq!(put(&mut World::default(), "Basic", "Dynamic"), Ok(Done::Created));
+    }
+
+    #[test]
+    fn an_address_in_use_stays() {
+        let mut world = World::default();
+        let user = json!({"ipConfiguration": {"id": "/lb/f"}});
+        world.insert(json!({"id": ID, "name": "a", "properties": user})).unwrap();
+        let id = ResourceId::new(ID);
+        let refused = with_azure(&mut world, |azure| azure.delete_public_ip_address(&id));
+        let message = refused.unwrap_err().message;
+        assert!(
+            message.ends_with(
+                " from the resource.  To learn how to do this, see aka.ms/deletepublicip."
+            )
+        );
     }
 }

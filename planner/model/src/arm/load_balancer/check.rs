@@ -18,7 +18,8 @@ use crate::resource_id::ResourceId;
 use crate::unknown;
 
 use super::frontend::asked;
-use super::reference::{check_place, check_references};
+use super::place::check_place;
+use super::reference::check_references;
 
 /// The code for an address outside its subnet.
 pub const NOT_IN_SUBNET: &str = "PrivateIPAddressNotInSubnet";
@@ -46,6 +47,7 @@ impl Azure<'_> {
             self.check_frontend(id, frontend)?;
         }
         if self.rules == Rules::Azure {
+            self.check_places(id, body, existing)?;
             let frontends = properties.frontend_ip_configurations.as_deref().unwrap_or_default();
             check_distinct(asked(id, frontends).into_iter())?;
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::arm::azure::missing_reference;
 use crate::arm::error::ArmError;
-use crate::arm::resource::{Frontend, LoadBalancerProperties, Reference, Resource};
+use crate::arm::resource::{LoadBalancerProperties, Resource};
 use crate::pointer::{At, text};
 use crate::resource_id::{ResourceId, split_last};
 
@@ -83,23 +83,6 @@ fn targets_of(child: &Value) -> impl Iterator<Item = &str> {
     all.map(|target| text(target, "/id")).filter(|id| !id.is_empty())
 }
 
-/// A frontend is either in a subnet or at a public address (ernestio/ernest#480,
-/// hashicorp/terraform-provider-azurerm#1622).
-pub(super) fn check_place(id: &ResourceId, frontend: &Frontend) -> Result<(), ArmError> {
-    let it = &frontend.properties;
-    let is = |reference: &Option<Reference>| reference.is_some();
-    let is_public = is(&it.public_ip_address) || is(&it.public_ip_prefix);
-    let (code, must) = match (is(&it.subnet), is_public) {
-        (true, false) | (false, true) => return Ok(()),
-        (true, true) => ("FrontendIPConfigHasBothSubnetAndPublicIP", "must not reference both"),
-        (false, false) => ("FrontendIPConfigHasNoSubnetOrPublicIP", "must reference either"),
-    };
-    let joint = if is_public { "and" } else { "or" };
-    let message =
-        format!("Frontend IP Configuration {id} {must} a Subnet {joint} a Public IP Address.");
-    Err(ArmError::new(400, code, message))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -151,27 +134,5 @@ mod tests {
         let several =
             json!({"frontendIPConfigurations": [{"id": id("/frontendIPConfigurations/x")}]});
         assert!(checked("outboundRules", several).is_err());
-    }
-
-    #[test]
-    fn a_frontend_is_in_a_subnet_or_at_a_public_address() {
-        let own = ResourceId::new(id("/frontendIPConfigurations/f"));
-        for (properties, expected) in [
-            (json!({"subnet": {"id": "/s"}}), None),
-            (json!({"publicIPPrefix": {"id": "/p"}}), None),
-            (
-                json!({}),
-                Some(format!("{own} must reference either a Subnet or a Public IP Address.")),
-            ),
-            (
-                json!({"subnet": {"id": "/s"}, "publicIPAddress": {"id": "/p"}}),
-                Some(format!("{own} must not reference both a Subnet and a Public IP Address.")),
-            ),
-        ] {
-            let frontend: Frontend = parse(json!({"name": "f", "properties": properties})).unwrap();
-            let refused = check_place(&own, &frontend).err().map(|refused| refused.message);
-            let expected = expected.map(|words| format!("Frontend IP Configuration {words}"));
-            assert_eq!(refused, expected);
-        }
     }
 }

@@ -8,6 +8,7 @@ use crate::arm::error::ArmError;
 use crate::arm::resource::{PrivateLinkService, Reference, Subnet, Subscriptions};
 use crate::arm::rules::Rules;
 use crate::arm::subnet::policy_under_service;
+use crate::location;
 use crate::pointer::At;
 use crate::resource_id::ResourceId;
 use crate::unknown;
@@ -24,9 +25,7 @@ impl Azure<'_> {
         body: &PrivateLinkService,
         existing: Option<&PrivateLinkService>,
     ) -> Result<(), ArmError> {
-        let frontends =
-            body.properties.load_balancer_frontend_ip_configurations.as_deref().unwrap_or_default();
-        for frontend in frontends {
+        for frontend in frontends(body) {
             if self.world.frontend(frontend.id()).is_none() {
                 return Err(missing_reference(frontend.id(), id));
             }
@@ -45,6 +44,7 @@ impl Azure<'_> {
         self.check_frontends(id, body, existing)?;
         if self.rules == Rules::Azure {
             self.check_balancer(id, body)?;
+            self.check_nat_places(id, body)?;
             self.check_azure(id, body)?;
         }
         Ok(())
@@ -168,20 +168,71 @@ impl Azure<'_> {
         policy_under_service(subnet)
     }
 
-    /// The load balancer must not have failed.
+    /// Its load balancer is of SKU Standard (documented; the code is synthetic), in its region, and has not failed.
     fn check_balancer(&self, id: &ResourceId, body: &PrivateLinkService) -> Result<(), ArmError> {
-        for balancer in balancers_of(body) {
+        for frontend in frontends(body) {
+            let balancer = ResourceId::new(frontend.id()).parent().unwrap_or_default();
             let Some(live) = self.world.load_balancers.get(&balancer.key()) else { continue };
+            let region = (live.location.as_deref(), body.location.as_deref());
+            if let (Some(live), Some(wanted)) = region
+                && !location::is_same(live, wanted)
+            {
+                return Err(missing_reference(frontend.id(), id));
+            }
+            let sku = live.sku.as_ref().and_then(|sku| sku.name.as_deref());
+            if sku.is_some_and(|sku| sku.eq_ignore_ascii_case("Basic")) {
+                return Err(ArmError::new(
+                    400,
+                    "PrivateLinkServiceRequiresStandardLoadBalancer",
+                    format!("Private link service {id} is on Basic sku load balancer {balancer}."),
+                ));
+            }
             let state = live.properties.provisioning_state.as_deref();
             self.check_provisioned((live.id(), state), id)?;
         }
         Ok(())
     }
 
+    /// Its NAT addresses are in its region, and in its load balancer's virtual network (arm-contract, section 3; the
+    /// code of the latter is synthetic).
+    fn check_nat_places(&self, id: &ResourceId, body: &PrivateLinkService) -> Result<(), ArmError> {
+        let network = frontends(body).iter().find_map(|frontend| {
+            let subnet = self.world.frontend(frontend.id())?.properties.subnet.as_ref()?;
+            ResourceId::new(subnet.id()).parent()
+        });
+        for address in body.properties.ip_configurations.iter().flatten() {
+            let subnet = address.properties.subnet.as_ref().map(Reference::id).unwrap_or_default();
+            if body.location.as_deref().is_some_and(|wanted| self.is_elsewhere(subnet, wanted)) {
+                return Err(missing_reference(subnet, id));
+            }
+            let own = ResourceId::new(subnet).parent();
+            if network.is_some() && own != network {
+                return Err(ArmError::new(
+                    400,
+                    "PrivateLinkServiceSubnetNotInVirtualNetworkOfLoadBalancer",
+                    format!(
+                        "Private link service {id} has an IP configuration in subnet {subnet}, which is not in the virtual network of its load balancer."
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What only Azure refuses (arm-contract, section 3).
     fn check_azure(&self, id: &ResourceId, body: &PrivateLinkService) -> Result<(), ArmError> {
-        let frontends =
-            body.properties.load_balancer_frontend_ip_configurations.as_deref().unwrap_or_default();
+        let frontends = frontends(body);
+        let is_direct = body.properties.other.contains_key("destinationIPAddress");
+        if frontends.is_empty() && !is_direct {
+            // Nothing is known of the answer; the code is synthetic.
+            return Err(ArmError::new(
+                400,
+                "PrivateLinkServiceMustHaveLoadBalancerFrontendIpConfiguration",
+                format!(
+                    "Private link service {id} has no load balancer frontend IP configuration."
+                ),
+            ));
+        }
         if frontends.len() > 1 {
             return Err(ArmError::new(
                 400,
@@ -231,6 +282,10 @@ impl Azure<'_> {
         let own = service.and_then(|service| service.properties.network_interfaces.as_ref());
         own.into_iter().flatten().any(|own| own.id().eq_ignore_ascii_case(interface))
     }
+}
+
+fn frontends(body: &PrivateLinkService) -> &[Reference] {
+    body.properties.load_balancer_frontend_ip_configurations.as_deref().unwrap_or_default()
 }
 
 /// Visibility and auto-approval hold `*` or GUIDs, and who is approved must be allowed to see.

@@ -99,3 +99,48 @@ fn its_load_balancer_has_not_failed() {
     world.insert(live).unwrap();
     assert_eq!(put(&mut world, "p", body("g", "open")), Ok(Done::Created));
 }
+
+#[test]
+fn it_is_on_a_standard_load_balancer_of_its_region_with_nat_addresses_in_the_same_network() {
+    let mut world = world();
+    let subnet = |network: &str| {
+        json!({"id": id(&format!("virtualNetworks/{network}/subnets/s")), "name": "s", "properties": {
+            "addressPrefix": "10.1.0.0/24", "privateLinkServiceNetworkPolicies": "Disabled",
+        }})
+    };
+    for (network, location) in [("w", "eastus"), ("far", "westus")] {
+        let subnets = json!({"subnets": [subnet(network)]});
+        let id = id(&format!("virtualNetworks/{network}"));
+        world
+            .insert(json!({"id": id, "name": network, "location": location, "properties": subnets}))
+            .unwrap();
+    }
+    let code = |world: &World, body: Value| {
+        put(&mut world.clone(), "p", body).map_err(|refused| refused.code)
+    };
+    let nat = |network: &str| {
+        let mut body = body("g", "open");
+        body["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"] =
+            json!(id(&format!("virtualNetworks/{network}/subnets/s")));
+        body
+    };
+    let missing = || Err("InvalidResourceReference".to_owned());
+    assert_eq!(code(&world, nat("far")), missing());
+    let other = "PrivateLinkServiceSubnetNotInVirtualNetworkOfLoadBalancer".to_owned();
+    assert_eq!(code(&world, nat("w")), Err(other));
+    let mut west = body("g", "open");
+    west["location"] = json!("westus");
+    assert_eq!(code(&world, west), missing());
+    let mut nowhere = body("g", "open");
+    nowhere["properties"]["loadBalancerFrontendIpConfigurations"] = json!([]);
+    let none = "PrivateLinkServiceMustHaveLoadBalancerFrontendIpConfiguration".to_owned();
+    assert_eq!(code(&world, nowhere.clone()), Err(none));
+    // By Direct Connect it has none.
+    nowhere["properties"]["destinationIPAddress"] = json!("10.0.0.9");
+    assert_eq!(code(&world, nowhere), Ok(Done::Created));
+    let mut basic = world.get(&ResourceId::new(id("loadBalancers/lb"))).unwrap();
+    basic["sku"]["name"] = json!("Basic");
+    world.insert(basic).unwrap();
+    let basic = "PrivateLinkServiceRequiresStandardLoadBalancer".to_owned();
+    assert_eq!(code(&world, body("g", "open")), Err(basic));
+}

@@ -15,6 +15,7 @@ pub(crate) mod operation;
 mod path;
 mod reference;
 mod resource;
+mod soa;
 
 use privlink_model::arm::azure::Azure;
 use privlink_model::arm::error::ArmError;

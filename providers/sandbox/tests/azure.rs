@@ -38,6 +38,21 @@ async fn what_is_missing_is_missing_in_arms_words() {
     let reply = arm.get(&subnet("nope")).await;
     assert_eq!((reply.status, reply.code()), (404, "NotFound"));
     assert_eq!(reply.body["error"]["message"], format!("Resource {} not found.", subnet("nope")));
+    let missing = network(SUBSCRIPTION, NODE_GROUP, "virtualNetworks/nope");
+    let body = json!({"properties": {"addressPrefix": "10.0.0.0/24"}});
+    for (method, path, body, verb) in [
+        ("GET", format!("{missing}/subnets/s"), None, "read"),
+        ("GET", format!("{missing}/subnets"), None, "read"),
+        ("PUT", format!("{missing}/subnets/s"), Some(&body), "write"),
+    ] {
+        let reply = arm.send(method, &path, body).await;
+        assert_eq!((reply.status, reply.code()), (404, "ParentResourceNotFound"));
+        assert_eq!(reply.header("x-ms-failure-cause"), "gateway");
+        let words = format!(
+            "Failed to perform '{verb}' on resource(s) of type 'virtualNetworks/subnets', because the parent resource '{missing}' could not be found."
+        );
+        assert_eq!(reply.body["error"]["message"], words);
+    }
     let reply = arm.get(&network(SUBSCRIPTION, "nope", "loadBalancers")).await;
     assert_eq!(reply.code(), "ResourceGroupNotFound");
     let reply = arm.get("/subscriptions/22222222-0000-0000-0000-000000000000/resourceGroups").await;

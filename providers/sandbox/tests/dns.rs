@@ -63,3 +63,52 @@ async fn a_zone_group_records_the_names_of_the_service() {
     arm.finish("DELETE", &path, None).await;
     assert_eq!(arm.get(&format!("{zone}/A/app")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_zone_has_its_soa_record() {
+    let (_running, arm) = sandbox().await;
+    let zone = network(SUBSCRIPTION, "myOtherResourceGroup", "privateDnsZones/a.example");
+    arm.finish("PUT", &zone, Some(&json!({"location": "global"}))).await;
+    let soa = arm.get(&format!("{zone}/SOA/@")).await.body;
+    assert_eq!(soa["properties"]["fqdn"], "a.example.");
+    assert_eq!(soa["properties"]["soaRecord"]["host"], "azureprivatedns.net");
+    for list in ["SOA", "ALL"] {
+        assert_eq!(arm.get(&format!("{zone}/{list}")).await.body["value"], json!([soa]));
+    }
+    assert_eq!(arm.get(&format!("{zone}/A")).await.body["value"], json!([]));
+    assert_eq!(arm.get(&zone).await.body["properties"]["numberOfRecordSets"], 1);
+}
+
+#[tokio::test]
+async fn private_dns_has_words_of_its_own_for_what_does_not_fit() {
+    let (_running, arm) = sandbox().await;
+    let zone = network(SUBSCRIPTION, "myOtherResourceGroup", "privateDnsZones/a.example");
+    let body = json!({"location": "global"});
+    arm.finish("PUT", &zone, Some(&body)).await;
+    for (header, value, words) in [
+        (
+            "if-none-match",
+            "*",
+            "The Zone a.example exists already and hence cannot be created again.",
+        ),
+        ("if-match", "x", "The Zone a.example has been modified (etag mismatch)."),
+    ] {
+        let headers = [("authorization", "Bearer t"), (header, value)];
+        let reply = arm.raw("PUT", &arm.url(&zone), Some(&body), &headers).await;
+        assert_eq!((reply.status, reply.code()), (412, "PreconditionFailed"));
+        assert_eq!(reply.body["error"]["message"], words);
+    }
+    let link = format!("{zone}/virtualNetworkLinks/v");
+    let vnet = network(SUBSCRIPTION, "myOtherResourceGroup", "virtualNetworks/myOtherVNET");
+    let body = json!({"location": "global", "properties": {"virtualNetwork": {"id": vnet}}});
+    let reply = arm.send("PUT", &link, Some(&body)).await;
+    let again = arm.send("PUT", &link, Some(&body)).await;
+    let message = again.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains(reply.header("azure-asyncoperation")), "{message}");
+    arm.follow(&reply).await;
+    let reply = arm.send("DELETE", &zone, None).await;
+    assert_eq!((reply.status, reply.code()), (409, "CannotDeleteResource"));
+    assert_eq!(reply.body["error"].get("details"), None);
+    let nested = "'Microsoft.Network/privateDnsZones/a.example/virtualNetworkLinks/v'";
+    assert!(reply.body["error"]["message"].as_str().unwrap().contains(nested));
+}

@@ -4,6 +4,8 @@
 //! are bare, but for those of links, which are quoted; ids and names come back in lower case, those of
 //! records aside (recorded).
 
+mod precondition;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use crate::resource_id::ResourceId;
 
 use super::arm_type::{ArmType, type_of};
-use super::azure::{Azure, Done, check_match, missing_reference, parse, succeeded};
+use super::azure::{Azure, Done, missing_reference, parse, succeeded};
 use super::error::ArmError;
 use super::resource::{
     PrivateDnsZone, PrivateDnsZoneProperties, RecordSet, RecordSetProperties, Reference, ZoneLink,
@@ -52,13 +54,9 @@ impl Azure<'_> {
         self.strike("PUT", id.as_str())?;
         let key = id.key();
         let is_there = self.world.holds(id);
-        check_match(id, self.etag_of_dns(&key).as_deref(), if_match)?;
+        precondition::check_etag(id, self.etag_of_dns(&key).as_deref(), if_match)?;
         if if_none_match && is_there {
-            return Err(ArmError::new(
-                412,
-                "PreconditionFailed",
-                format!("The resource {id} already exists."),
-            ));
+            return Err(precondition::exists(id));
         }
         let zone = zone_of(id).unwrap_or_default();
         let kind = type_of(&key);
@@ -214,7 +212,7 @@ impl Azure<'_> {
             kind: Some(format!("{ZONES}/{kind}")),
             etag: Some(self.allocator.etag(id)),
             properties: RecordSetProperties {
-                fqdn: Some(format!("{}.{}.", id.name(), zone.name())),
+                fqdn: Some(fqdn(id.name(), zone.name())),
                 is_auto_registered: Some(false),
                 ..body.properties
             },
@@ -227,7 +225,8 @@ impl Azure<'_> {
         let prefix = format!("{}/", zone.key());
         let below = |key: &&String| key.starts_with(&prefix);
         let records = self.world.record_sets.range(prefix.clone()..).map(|(key, _)| key);
-        let records = records.take_while(below).count() as u64;
+        let records = records.take_while(below).filter(|key| !key.ends_with("/soa/@"));
+        let records = records.count() as u64;
         let links = self.world.zone_links.range(prefix.clone()..);
         let links = links.take_while(|(key, _)| below(key)).map(|(_, link)| link);
         let (mut linked, mut registering) = (0, 0);
@@ -257,18 +256,19 @@ impl Azure<'_> {
         if !self.world.holds(id) {
             return Ok(Done::Absent);
         }
-        check_match(id, self.etag_of_dns(&key).as_deref(), if_match)?;
+        precondition::check_etag(id, self.etag_of_dns(&key).as_deref(), if_match)?;
         let zone = zone_of(id).unwrap_or_default();
         if zone == *id {
             let prefix = format!("{key}/");
             let mut links = self.world.zone_links.range(prefix.clone()..);
             if let Some((_, link)) = links.next().filter(|(key, _)| key.starts_with(&prefix)) {
+                let nested = link.id();
+                let nested = nested.rsplit_once("/providers/").map_or(nested, |(_, nested)| nested);
                 return Err(ArmError::new(
                     409,
                     "CannotDeleteResource",
                     format!(
-                        "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{}'. Please delete all nested resources before deleting this resource.",
-                        link.id()
+                        "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{nested}'. Please delete all nested resources before deleting this resource.",
                     ),
                 ));
             }
@@ -278,6 +278,11 @@ impl Azure<'_> {
         self.count_records(&zone);
         Ok(Done::Deleted)
     }
+}
+
+/// The full name of a record. `@` is the zone itself.
+pub fn fqdn(name: &str, zone: &str) -> String {
+    if name == "@" { format!("{zone}.") } else { format!("{name}.{zone}.") }
 }
 
 /// An id of private DNS as Azure spells it: the group, the zone and the link in lower case.
@@ -295,105 +300,4 @@ fn in_lower_case(id: &ResourceId) -> ResourceId {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::arm::allocator::Unknowns;
-    use crate::arm::rules::Rules;
-    use crate::arm::world::World;
-
-    const GROUP: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
-
-    fn with_azure<T>(world: &mut World, act: impl FnOnce(&mut Azure<'_>) -> T) -> T {
-        let mut allocator = Unknowns::default();
-        let mut faults = Vec::new();
-        act(&mut Azure::new(world, Rules::Azure, &mut allocator, &mut faults))
-    }
-
-    #[test]
-    fn a_record_needs_its_zone_an_address_and_a_ttl() {
-        let mut world = World::default();
-        let zone = ResourceId::new(format!("{GROUP}/privateDnsZones/z.example"));
-        let record = zone.child("A", "app");
-        let body = json!({"properties": {"ttl": 60, "aRecords": [{"ipv4Address": "10.0.0.4"}]}});
-        let mut put = |id: &ResourceId, body: &Value| {
-            with_azure(&mut world, |azure| azure.put_private_dns(id, body, None, false))
-        };
-        assert_eq!(put(&record, &body).unwrap_err().code, "ParentResourceNotFound");
-        assert_eq!(
-            put(&zone, &json!({"location": "eastus"})).unwrap_err().code,
-            "LocationNotAvailableForResourceType"
-        );
-        assert_eq!(put(&zone, &json!({"location": "global"})), Ok(Done::Created));
-        assert_eq!(put(&record, &body), Ok(Done::Created));
-        let bad = json!({"properties": {"ttl": 60, "aRecords": [{"ipv4Address": "app"}]}});
-        assert_eq!(put(&record, &bad).unwrap_err().code, "BadRequest");
-        let bad = json!({"properties": {"aRecords": [{"ipv4Address": "10.0.0.4"}]}});
-        assert_eq!(put(&record, &bad).unwrap_err().code, "BadRequest");
-        let unknown = crate::unknown::mark("address", "pe");
-        let body = json!({"properties": {"ttl": 60, "aRecords": [{"ipv4Address": unknown}]}});
-        assert_eq!(put(&record, &body), Ok(Done::Updated), "a prediction may not know it yet");
-        let live = world.get(&zone).unwrap();
-        assert_eq!(live["properties"]["numberOfRecordSets"], 2);
-    }
-
-    #[test]
-    fn a_zone_with_links_cannot_go() {
-        let mut world = World::default();
-        let network = format!("{GROUP}/virtualNetworks/v");
-        world.insert(json!({"id": network, "name": "v", "properties": {}})).unwrap();
-        let zone = ResourceId::new(format!("{GROUP}/privateDnsZones/z.example"));
-        let link = zone.child("virtualNetworkLinks", "v");
-        let body = json!({"location": "global", "properties": {"virtualNetwork": {"id": network}}});
-        with_azure(&mut world, |azure| {
-            azure.put_private_dns(&zone, &json!({"location": "global"}), None, false).unwrap();
-            azure.put_private_dns(&link, &body, None, false).unwrap();
-            let refused = azure.delete_private_dns(&zone, None).unwrap_err();
-            assert_eq!((refused.status, refused.code.as_str()), (409, "CannotDeleteResource"));
-            azure.delete_private_dns(&link, None).unwrap();
-            assert_eq!(azure.delete_private_dns(&zone, None), Ok(Done::Deleted));
-        });
-        assert_eq!(world.get(&zone), None);
-    }
-
-    #[test]
-    fn a_network_is_linked_to_one_zone_of_a_name() {
-        let mut world = World::default();
-        let network = format!("{GROUP}/virtualNetworks/v");
-        world.insert(json!({"id": network, "name": "v", "properties": {}})).unwrap();
-        let elsewhere = GROUP.replace("/g/", "/h/");
-        let zone =
-            |group: &str, name: &str| ResourceId::new(format!("{group}/privateDnsZones/{name}"));
-        let body = json!({"location": "global", "properties": {"virtualNetwork": {"id": network}}});
-        let first = zone(GROUP, "z.example");
-        with_azure(&mut world, |azure| {
-            for zone in [&first, &zone(&elsewhere, "z.example"), &zone(GROUP, "a.z.example")] {
-                azure.put_private_dns(zone, &json!({"location": "global"}), None, false).unwrap();
-            }
-            let mut put = |zone: &ResourceId, name: &str| {
-                let link = zone.child("virtualNetworkLinks", name);
-                azure.put_private_dns(&link, &body, None, false)
-            };
-            assert_eq!(put(&first, "v"), Ok(Done::Created));
-            assert_eq!(put(&first, "v"), Ok(Done::Updated));
-            for (zone, name) in [(first.clone(), "again"), (zone(&elsewhere, "z.example"), "v")] {
-                let refused = put(&zone, name).unwrap_err();
-                assert_eq!((refused.status, refused.code.as_str()), (400, "BadRequest"));
-                assert!(refused.message.ends_with("with 'z.example' and 'z.example' zones."));
-            }
-            assert_eq!(put(&zone(GROUP, "a.z.example"), "v"), Ok(Done::Created));
-        });
-    }
-
-    #[test]
-    fn only_creating_refuses_what_is_there() {
-        let mut world = World::default();
-        let zone = ResourceId::new(format!("{GROUP}/privateDnsZones/z.example"));
-        let body = json!({"location": "global"});
-        with_azure(&mut world, |azure| {
-            assert_eq!(azure.put_private_dns(&zone, &body, None, true), Ok(Done::Created));
-            assert_eq!(azure.put_private_dns(&zone, &body, None, true).unwrap_err().status, 412);
-        });
-    }
-}
+mod tests;

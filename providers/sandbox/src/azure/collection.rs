@@ -1,8 +1,8 @@
 //! Lists, by pages.
 
-use privlink_model::arm::azure::not_found;
 use privlink_model::arm::dns::missing_zone;
 use privlink_model::arm::error::ArmError;
+use privlink_model::arm::world::World;
 use privlink_model::resource_id::ResourceId;
 use serde_json::{Value, json};
 
@@ -10,9 +10,9 @@ use crate::fault::Effect;
 use crate::server::{Answer, Call};
 use crate::state::State;
 
-use super::error;
 use super::path::{Named, Path};
 use super::resource::shown;
+use super::{error, soa};
 
 /// A list of a group, of a subscription, or of a parent's children.
 pub(super) fn list(
@@ -23,7 +23,7 @@ pub(super) fn list(
 ) -> Result<Answer, ArmError> {
     let show = |item: Value| shown(state, item);
     if named.depth > 1 {
-        return page_of(state, call, children(state, &path.id)?, show);
+        return page_of(state, call, children(state, &path.id, &named.kind)?, show);
     }
     // Only the resources of the page asked for are rendered.
     let keys = if path.id.resource_group().is_some() {
@@ -37,7 +37,7 @@ pub(super) fn list(
 }
 
 /// The children of a resource, held by themselves or in it.
-fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmError> {
+fn children(state: &State, collection: &ResourceId, kind: &str) -> Result<Vec<Value>, ArmError> {
     let world = &state.world.azure;
     let Some((parent, name)) = collection.as_str().rsplit_once('/') else {
         return Ok(Vec::new());
@@ -50,9 +50,12 @@ fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmErr
     // All records of a zone are listed by type, or under `ALL`.
     if is_dns && name.eq_ignore_ascii_case("all") {
         let all = ["A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"];
-        return Ok(all.iter().flat_map(|kind| world.list(&format!("{parent}/{kind}"))).collect());
+        return Ok(all.iter().flat_map(|kind| records(world, &parent, kind)).collect());
     }
-    let holder = world.get(&parent).ok_or_else(|| not_found(&parent))?;
+    if is_dns {
+        return Ok(records(world, &parent, name));
+    }
+    let holder = world.get(&parent).ok_or_else(|| error::no_parent("read", kind, &parent))?;
     let inside = holder.get("properties").and_then(Value::as_object).and_then(|properties| {
         properties.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
     });
@@ -60,6 +63,12 @@ fn children(state: &State, collection: &ResourceId) -> Result<Vec<Value>, ArmErr
         Some((_, Value::Array(items))) => items.clone(),
         _ => world.list(collection.as_str()),
     })
+}
+
+/// The records of a type, or the links, of a zone.
+fn records(world: &World, zone: &ResourceId, kind: &str) -> Vec<Value> {
+    let soa = soa::record(world, &zone.child(kind, "@"));
+    soa.into_iter().chain(world.list(&format!("{zone}/{kind}"))).collect()
 }
 
 fn of_group<'a>(state: &'a State, collection: &ResourceId) -> Vec<&'a str> {

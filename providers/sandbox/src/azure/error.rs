@@ -8,7 +8,7 @@ use crate::server::Answer;
 
 /// Codes that the resource manager itself answers, before any resource provider. Their bodies have
 /// no `details`.
-const GATEWAY: [&str; 11] = [
+const GATEWAY: [&str; 12] = [
     "ResourceNotFound",
     "ResourceGroupNotFound",
     "SubscriptionNotFound",
@@ -20,7 +20,11 @@ const GATEWAY: [&str; 11] = [
     "LocationRequired",
     "InvalidResourceLocation",
     "InvalidResourceGroupLocation",
+    "CannotDeleteResource",
 ];
+
+/// How the network provider begins to say that an etag does not fit, in a detail. Private DNS says it outright.
+const ETAG: &str = "Etag provided in if-match header";
 
 /// An answer that refuses.
 pub(crate) fn refusal(error: &ArmError) -> Answer {
@@ -32,7 +36,7 @@ pub(crate) fn refusal(error: &ArmError) -> Answer {
             answer
         };
     }
-    let (message, details) = if error.code == "PreconditionFailed" {
+    let (message, details) = if error.message.starts_with(ETAG) {
         let detail = json!({"code": "PreconditionFailedEtagMismatch", "message": error.message});
         ("Precondition failed.", json!([detail]))
     } else {
@@ -83,10 +87,11 @@ pub(super) fn no_group(name: &str) -> ArmError {
     ArmError::new(404, "ResourceGroupNotFound", message)
 }
 
-/// 404 of a parent.
-pub(super) fn no_parent(kind: &str, parent: &ResourceId) -> ArmError {
-    let provider = parent.as_str().rsplit_once("/providers/").map_or("", |(_, path)| path);
-    missing_parent("write", kind, provider)
+/// 404 of a parent. The resource manager has one text for all providers: users paste it of storage accounts, SQL servers
+/// and private DNS. It leaves out the namespace of the type, and has the parent's whole id.
+pub(super) fn no_parent(verb: &str, kind: &str, parent: &ResourceId) -> ArmError {
+    let kind = kind.split_once('/').map_or(kind, |(_, kind)| kind);
+    missing_parent(verb, kind, parent.as_str())
 }
 
 /// 403 of an action.

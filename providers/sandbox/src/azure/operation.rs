@@ -238,6 +238,31 @@ fn end(state: &mut State, id: &str) {
     state.touch();
 }
 
+/// Where the status of an operation is asked for, and where its result.
+fn urls(call: &Call, id: &str, operation: &Operation) -> (String, String) {
+    let target = ResourceId::new(operation.target.as_str());
+    let subscription = target.subscription().unwrap_or_default();
+    let version = call.parameter("api-version").unwrap_or_default();
+    let url = |what: &str| {
+        format!("{}/subscriptions/{subscription}{what}/{id}?api-version={version}", call.base)
+    };
+    if target.segment("privateDnsZones").is_some() {
+        let group = target.resource_group().unwrap_or_default();
+        let base = format!("/resourceGroups/{group}/providers/Microsoft.Network");
+        return (
+            url(&format!("{base}/privateDnsOperationStatuses")),
+            url(&format!("{base}/privateDnsOperationResults")),
+        );
+    }
+    let base = format!("/providers/Microsoft.Network/locations/{}", operation.region);
+    (url(&format!("{base}/operations")), url(&format!("{base}/operationResults")))
+}
+
+/// Where the status of an operation is asked for.
+pub(super) fn status_url(state: &State, call: &Call, id: &str) -> String {
+    state.world.operations.get(id).map(|it| urls(call, id, it).0).unwrap_or_default()
+}
+
 /// The headers that tell a client where to ask and how soon.
 pub(super) fn with_headers(
     state: &State,
@@ -248,37 +273,27 @@ pub(super) fn with_headers(
 ) -> Answer {
     let Some(operation) = state.world.operations.get(id) else { return answer };
     let target = ResourceId::new(operation.target.as_str());
-    let subscription = target.subscription().unwrap_or_default();
-    let version = call.parameter("api-version").unwrap_or_default();
-    let url = |what: &str| {
-        format!("{}/subscriptions/{subscription}{what}?api-version={version}", call.base)
-    };
     if kind == Kind::DeleteGroup {
-        let answer = answer.header("Location", &url(&format!("/operationresults/{id}")));
-        return retry_after(state, answer);
+        let subscription = target.subscription().unwrap_or_default();
+        let version = call.parameter("api-version").unwrap_or_default();
+        let url = format!(
+            "{}/subscriptions/{subscription}/operationresults/{id}?api-version={version}",
+            call.base
+        );
+        return retry_after(state, answer.header("Location", &url));
     }
     let private_dns = target.segment("privateDnsZones").is_some();
-    let (statuses, results) = if private_dns {
-        let group = target.resource_group().unwrap_or_default();
-        let base = format!("/resourceGroups/{group}/providers/Microsoft.Network");
-        (
-            format!("{base}/privateDnsOperationStatuses/{id}"),
-            format!("{base}/privateDnsOperationResults/{id}"),
-        )
-    } else {
-        let base = format!("/providers/Microsoft.Network/locations/{}", operation.region);
-        (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
-    };
+    let (statuses, results) = urls(call, id, operation);
     // Recorded: of subnets with 201 alone, of connections and private DNS never.
     let notifies = !private_dns
         && target.segment("privateEndpointConnections").is_none()
         && !(target.segment("subnets").is_some() && answer.status == 200);
-    let mut answer = answer.header("Azure-AsyncOperation", &url(&statuses));
+    let mut answer = answer.header("Azure-AsyncOperation", &statuses);
     if notifies {
         answer = answer.header("Azure-AsyncNotification", "Enabled");
     }
     if kind != Kind::Put || private_dns {
-        answer = answer.header("Location", &url(&results));
+        answer = answer.header("Location", &results);
     }
     if operation.done && kind == Kind::Put { answer } else { retry_after(state, answer) }
 }

@@ -15,7 +15,7 @@ use crate::state::State;
 
 use super::operation::{self, Kind};
 use super::path::{Named, Path};
-use super::{collection, error, location, reference, with_azure, write_azure};
+use super::{collection, error, location, reference, soa, with_azure, write_azure};
 
 /// The top-level types there are. Others are answered `InvalidResourceType`.
 const TYPES: [ArmType; 10] = [
@@ -64,8 +64,10 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Result<Answer, ArmError>
         };
     }
     match call.method.as_str() {
-        "GET" => get(state, call, &path.id),
-        "HEAD" => get(state, call, &path.id).map(|answer| Answer::status_only(answer.status)),
+        "GET" => get(state, call, &path.id, &named),
+        "HEAD" => {
+            get(state, call, &path.id, &named).map(|answer| Answer::status_only(answer.status))
+        }
         "PUT" => put(state, call, &path.id, &named),
         "PATCH" => patch(state, call, &path.id, &named),
         "DELETE" => delete(state, call, &path.id, &named),
@@ -133,8 +135,10 @@ pub(super) fn shown(state: &State, mut resource: Value) -> Value {
     resource
 }
 
-fn get(state: &State, call: &Call, id: &ResourceId) -> Result<Answer, ArmError> {
-    let resource = state.world.azure.get(id).ok_or_else(|| not_found(id))?;
+fn get(state: &State, call: &Call, id: &ResourceId, named: &Named) -> Result<Answer, ArmError> {
+    check_parent(state, "read", id, named)?;
+    let resource = state.world.azure.get(id).or_else(|| soa::record(&state.world.azure, id));
+    let resource = resource.ok_or_else(|| not_found(id))?;
     let mut resource = shown(state, resource);
     expand(state, call, &mut resource);
     let etag = resource.get("etag").and_then(Value::as_str).map(ToOwned::to_owned);
@@ -158,16 +162,20 @@ fn expand(state: &State, call: &Call, resource: &mut Value) {
     }
 }
 
+/// What is in something else can be asked for only if that is there.
+fn check_parent(state: &State, verb: &str, id: &ResourceId, named: &Named) -> Result<(), ArmError> {
+    let azure = &state.world.azure;
+    match id.parent().filter(|_| named.depth > 1) {
+        Some(parent) if !azure.holds(&parent) && azure.get(&parent).is_none() => {
+            Err(error::no_parent(verb, &named.kind, &parent))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_idle(state: &State, call: &Call, id: &ResourceId) -> Result<(), ArmError> {
     let Some(operation) = operation::in_the_way(state, id) else { return Ok(()) };
-    let region = state.world.operations.get(&operation).map(|it| it.region.as_str());
-    let uri = format!(
-        "{}/subscriptions/{}/providers/Microsoft.Network/locations/{}/operations/{operation}?api-version={}",
-        call.base,
-        id.subscription().unwrap_or_default(),
-        region.unwrap_or_default(),
-        call.parameter("api-version").unwrap_or_default()
-    );
+    let uri = operation::status_url(state, call, &operation);
     Err(ArmError::new(
         409,
         "AnotherOperationInProgress",
@@ -220,13 +228,7 @@ fn put_or_patch(
     let kind = named.kind.to_lowercase();
     check_writable(call, named)?;
     check_idle(state, call, id)?;
-    if named.depth > 1
-        && let Some(parent) = id.parent()
-        && !is_private_dns(id)
-        && state.world.azure.get(&parent).is_none()
-    {
-        return Err(error::no_parent(&named.kind, &parent));
-    }
+    check_parent(state, "write", id, named)?;
     reference::check(state, id, body)?;
     let if_match = call.header("if-match");
     let only_create = call.header("if-none-match") == Some("*");

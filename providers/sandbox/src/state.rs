@@ -59,8 +59,8 @@ pub struct SandboxOptions {
     pub latency: Duration,
     /// How often the status of an operation is `InProgress` before it is done.
     pub operation_polls: u32,
-    /// What clients are told to wait between polls. Sent as `Retry-After` in whole seconds if it is
-    /// that long, and as `retry-after-ms`.
+    /// What clients are told to wait between polls, as `retry-after-ms`. `Retry-After` has Azure's own seconds, unless this
+    /// is a second or more.
     pub retry_after: Duration,
     /// How many items a page of an ARM list has at most.
     pub page_size: usize,

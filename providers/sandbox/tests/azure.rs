@@ -112,6 +112,34 @@ async fn a_write_is_an_operation_that_is_polled() {
 }
 
 #[tokio::test]
+async fn clients_are_told_to_wait_as_long_as_by_azure_and_to_poll_sooner() {
+    let mut options = options();
+    options.operation_polls = 1;
+    let running = start(options).await;
+    let arm = Arm::new(&running);
+    let balancer = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/lb");
+    let body = json!({"location": "eastus", "sku": {"name": "Standard"}, "properties":
+        {"frontendIPConfigurations": [{"name": "fe", "properties": {"subnet": {"id": subnet("aks-subnet")}}}]}});
+    let zone = network(SUBSCRIPTION, NODE_GROUP, "privateDnsZones/a.example");
+    let global = json!({"location": "global"});
+    for (path, body, seconds) in [(&balancer, &body, "3"), (&zone, &global, "30")] {
+        let reply = arm.send("PUT", path, Some(body)).await;
+        let url = reply.header("azure-asyncoperation").to_owned();
+        let token = [("authorization", "Bearer t")];
+        let working = arm.raw("GET", &url, None, &token).await;
+        for reply in [&reply, &working] {
+            assert_eq!(reply.header("retry-after"), seconds);
+            assert_eq!(reply.header("retry-after-ms"), "20");
+        }
+        let done = arm.raw("GET", &url, None, &token).await;
+        assert_eq!(done.body["status"], "Succeeded");
+        assert_eq!((done.header("retry-after"), done.header("retry-after-ms")), ("", ""));
+    }
+    let again = arm.send("PUT", &balancer, Some(&body)).await;
+    assert_eq!((again.status, again.header("retry-after")), (200, ""));
+}
+
+#[tokio::test]
 async fn if_match_is_honoured() {
     let (_running, arm) = sandbox().await;
     let balancer = network(SUBSCRIPTION, NODE_GROUP, "loadBalancers/lb");

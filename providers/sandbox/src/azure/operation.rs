@@ -280,7 +280,7 @@ pub(super) fn with_headers(
             "{}/subscriptions/{subscription}/operationresults/{id}?api-version={version}",
             call.base
         );
-        return retry_after(state, answer.header("Location", &url));
+        return retry_after(state, answer.header("Location", &url), operation);
     }
     let private_dns = target.segment("privateDnsZones").is_some();
     let (statuses, results) = urls(call, id, operation);
@@ -295,16 +295,37 @@ pub(super) fn with_headers(
     if kind != Kind::Put || private_dns {
         answer = answer.header("Location", &results);
     }
-    if operation.done && kind == Kind::Put { answer } else { retry_after(state, answer) }
+    if operation.done && kind == Kind::Put { answer } else { retry_after(state, answer, operation) }
 }
 
-fn retry_after(state: &State, answer: Answer) -> Answer {
+/// How soon to ask again: `Retry-After` as Azure says it, unless the options ask for whole seconds, and for clients that
+/// read it the little time that it takes here.
+fn retry_after(state: &State, answer: Answer, operation: &Operation) -> Answer {
     let wait = state.options.retry_after;
     let answer = answer.header("retry-after-ms", &wait.as_millis().max(1).to_string());
-    if wait.as_secs() > 0 {
-        answer.header("Retry-After", &wait.as_secs().to_string())
-    } else {
-        answer
+    let asked = Some(wait.as_secs()).filter(|seconds| *seconds > 0);
+    match asked.or_else(|| recorded_wait(operation)) {
+        Some(seconds) => answer.header("Retry-After", &seconds.to_string()),
+        None => answer,
+    }
+}
+
+/// The seconds of Azure's `Retry-After`, by type (recorded); nothing for types of which it is not recorded.
+fn recorded_wait(operation: &Operation) -> Option<u64> {
+    if operation.kind == Kind::DeleteGroup {
+        return Some(15);
+    }
+    match type_of(&operation.target.to_lowercase()) {
+        ArmType::LoadBalancer
+        | ArmType::BackendPool
+        | ArmType::VirtualNetwork
+        | ArmType::Subnet => Some(3),
+        ArmType::PrivateLinkService
+        | ArmType::EndpointConnection
+        | ArmType::PrivateEndpoint
+        | ArmType::ZoneGroup => Some(10),
+        ArmType::PrivateDnsZone | ArmType::ZoneLink => Some(30),
+        _ => None,
     }
 }
 
@@ -332,13 +353,13 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Option<Result<Answer, Ar
     };
     if !operation.done && wants_status && operation.polls > 0 {
         operation.polls -= 1;
-        let kind = operation.kind;
+        let operation = operation.clone();
         let body = json!({"status": "InProgress"});
         // Private DNS says 202 while it works, with all the headers once more.
         return Some(Ok(if operation.target.to_lowercase().contains("/privatednszones/") {
-            with_headers(state, call, Answer::json(202, body), &id, kind)
+            with_headers(state, call, Answer::json(202, body), &id, operation.kind)
         } else {
-            retry_after(state, Answer::json(200, body))
+            retry_after(state, Answer::json(200, body), &operation)
         }));
     }
     if !operation.done && !wants_status && operation.polls > 0 {

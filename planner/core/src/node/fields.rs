@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::kept::{Choice, Kept};
 
-/// Fields that only the server knows, or that say again what other nodes say.
-const VOLATILE: [&str; 14] = [
+/// Fields that only the server knows, or that say again what other nodes say; and those that Azure adds to rules and
+/// probes by itself, which the controller never writes: not every live one shows them.
+const VOLATILE: [&str; 17] = [
     "etag",
     "id",
     "type",
@@ -21,6 +22,9 @@ const VOLATILE: [&str; 14] = [
     "networkInterfaces",
     "ipConfiguration",
     "backendIPConfigurations",
+    "enableDestinationServiceEndpoint",
+    "allowBackendPortConflict",
+    "numberOfProbes",
 ];
 
 /// A resource's JSON without volatile fields, nulls and empty lists; references become short names.
@@ -57,7 +61,7 @@ pub(crate) struct Expected<'a>(&'a [&'a str]);
 
 impl Choice for Expected<'_> {
     fn leaves_out(self, name: &str) -> bool {
-        const FILLED_IN: [&str; 2] = ["alias", "noHealthyBackendsBehavior"];
+        const FILLED_IN: [&str; 3] = ["alias", "noHealthyBackendsBehavior", "backendAddressPools"];
         VOLATILE.contains(&name) || FILLED_IN.contains(&name) || self.0.contains(&name)
     }
 
@@ -123,5 +127,19 @@ mod tests {
         let subnet = json!({"id": SUBNET});
         let properties = json!({"subnet": subnet, "unknown": {}, "none": null});
         assert_eq!(shown, json!({"name": "f", "properties": properties}));
+    }
+
+    /// Whether a live rule or probe shows what Azure adds by itself makes no difference.
+    #[test]
+    fn what_azure_alone_adds_to_rules_and_probes_is_not_compared() {
+        let with = json!({"name": "r", "properties": {
+            "enableDestinationServiceEndpoint": false, "allowBackendPortConflict": false,
+            "numberOfProbes": 2, "probeThreshold": 2, "backendAddressPools": [{"id": SUBNET}],
+        }});
+        let without = json!({"name": "r", "properties": {"probeThreshold": 2}});
+        assert_eq!(with.serialize(expected(&[])).unwrap(), without);
+        let compared = clean(&with);
+        assert_eq!(compared["properties"]["numberOfProbes"], Value::Null);
+        assert_eq!(compared["properties"]["allowBackendPortConflict"], Value::Null);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::arm::azure::{Azure, succeeded};
 use crate::arm::backend::with_members;
 use crate::arm::error::ArmError;
-use crate::arm::resource::{BackendPool, LoadBalancer, Reference, Resource};
+use crate::arm::resource::{BackendPool, LoadBalancer, Reference, Resource, RuleProperties};
 use crate::arm::rules::Rules;
 use crate::pointer::{At, text};
 use crate::resource_id::ResourceId;
@@ -44,8 +44,8 @@ impl Azure<'_> {
         }
         let before = existing.and_then(|it| it.properties.frontend_ip_configurations.as_deref());
         self.fill_frontends(id, balancer, before.unwrap_or_default())?;
-        fill_rules(id, balancer);
-        fill_probes(id, balancer);
+        fill_rules(id, balancer, self.rules);
+        fill_probes(id, balancer, self.rules);
         self.fill_pools(id, balancer);
         show_rules(balancer);
         if self.rules == Rules::Azure {
@@ -117,7 +117,19 @@ pub(super) fn is_filled<P>(child: &Resource<P>, balancer: &ResourceId, kind: &st
     child.etag.is_some() && child.kind.is_some() && name == Some(child.name())
 }
 
-fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
+/// What Azure shows of a rule besides (a load balancer of AKS that a user pasted, of February 2026): switches that nobody
+/// touched, and the list of its one pool.
+fn fill_rule_as_azure(rule: &mut RuleProperties) {
+    rule.disable_outbound_snat.get_or_insert(false);
+    for name in ["enableDestinationServiceEndpoint", "allowBackendPortConflict"] {
+        rule.other.entry(name).or_insert(Value::Bool(false));
+    }
+    if let Some(pool) = &rule.backend_address_pool {
+        rule.other.entry("backendAddressPools").or_insert_with(|| json!([{"id": pool.id()}]));
+    }
+}
+
+fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer, rules: Rules) {
     for rule in balancer.properties.load_balancing_rules.get_or_insert_default() {
         if is_filled(rule, id, "loadBalancingRules") {
             continue;
@@ -131,10 +143,13 @@ fn fill_rules(id: &ResourceId, balancer: &mut LoadBalancer) {
         properties.enable_floating_ip.get_or_insert(false);
         properties.idle_timeout_in_minutes.get_or_insert(4);
         properties.load_distribution.get_or_insert_with(|| "Default".to_owned());
+        if rules == Rules::Azure {
+            fill_rule_as_azure(properties);
+        }
     }
 }
 
-fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
+fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer, rules: Rules) {
     for probe in balancer.properties.probes.get_or_insert_default() {
         if is_filled(probe, id, "probes") {
             continue;
@@ -145,6 +160,12 @@ fn fill_probes(id: &ResourceId, balancer: &mut LoadBalancer) {
         probe.properties.provisioning_state = succeeded();
         let default = Value::from("AllProbedDown");
         probe.properties.other.entry("noHealthyBackendsBehavior").or_insert(default);
+        if rules == Rules::Azure {
+            // As users paste them: one of `az network lb probe create`, one of AKS, which sends a threshold.
+            probe.properties.interval_in_seconds.get_or_insert(15);
+            probe.properties.number_of_probes.get_or_insert(2);
+            probe.properties.probe_threshold.get_or_insert(1);
+        }
     }
 }
 
@@ -158,17 +179,12 @@ fn fill_as_azure(id: &ResourceId, balancer: &mut LoadBalancer) {
             Arc::make_mut(pool).properties.load_balancer_backend_addresses = Some(Vec::new());
         }
     }
-    let pools = [
+    let inbound = [
         ("idleTimeoutInMinutes", json!(4)),
         ("enableFloatingIP", json!(false)),
         ("enableDestinationServiceEndpoint", json!(false)),
         ("enableTcpReset", json!(false)),
         ("allowBackendPortConflict", json!(false)),
-    ];
-    let rules = [
-        ("idleTimeoutInMinutes", json!(4)),
-        ("enableFloatingIP", json!(false)),
-        ("enableTcpReset", json!(false)),
     ];
     let outbound = [
         ("idleTimeoutInMinutes", json!(4)),
@@ -176,8 +192,9 @@ fn fill_as_azure(id: &ResourceId, balancer: &mut LoadBalancer) {
         ("allocatedOutboundPorts", json!(0)),
     ];
     let nat_pools = &mut properties.inbound_nat_pools;
-    let nat_pools = fill_children(nat_pools, id, "inboundNatPools", &pools);
-    let nat_rules = fill_children(&mut properties.inbound_nat_rules, id, "inboundNatRules", &rules);
+    let nat_pools = fill_children(nat_pools, id, "inboundNatPools", &inbound);
+    let nat_rules =
+        fill_children(&mut properties.inbound_nat_rules, id, "inboundNatRules", &inbound);
     let outbound = fill_children(&mut properties.outbound_rules, id, "outboundRules", &outbound);
     let none = nat_pools.is_empty() && nat_rules.is_empty() && outbound.is_empty();
     for frontend in properties.frontend_ip_configurations.iter_mut().flatten() {
@@ -270,4 +287,51 @@ pub(super) fn set_etags(balancer: &mut LoadBalancer, etag: String, of_children: 
     set(&mut properties.backend_address_pools, of_children);
     set(&mut properties.load_balancing_rules, of_children);
     set(&mut properties.probes, of_children);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::allocator::Unknowns;
+    use crate::arm::azure::parse;
+    use crate::arm::world::World;
+
+    /// What a rule and a probe show that were put so.
+    fn shown(rules: Rules, rule: Value, probe: Value) -> [Value; 2] {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb";
+        let body = json!({"properties": {
+            "loadBalancingRules": [{"name": "r", "properties": rule}],
+            "probes": [{"name": "p", "properties": probe}],
+        }});
+        let (mut world, mut allocator, mut faults) =
+            (World::default(), Unknowns::default(), Vec::new());
+        let mut azure = Azure::new(&mut world, rules, &mut allocator, &mut faults);
+        let id = ResourceId::new(id);
+        azure.put_load_balancer(&id, &parse(body).unwrap(), None).unwrap();
+        let live = world.get(&id).unwrap();
+        ["loadBalancingRules", "probes"]
+            .map(|list| live["properties"][list][0]["properties"].clone())
+    }
+
+    #[test]
+    fn rules_and_probes_show_what_nobody_sent() {
+        let rule = json!({"frontendPort": 80, "disableOutboundSnat": true});
+        let probe = json!({"port": 80, "probeThreshold": 3});
+        let [rule, probe] = shown(Rules::Azure, rule, probe);
+        for (field, value) in [
+            ("enableDestinationServiceEndpoint", json!(false)),
+            ("allowBackendPortConflict", json!(false)),
+            ("disableOutboundSnat", json!(true)),
+            ("enableTcpReset", json!(false)),
+        ] {
+            assert_eq!(rule[field], value, "{field}");
+        }
+        assert_eq!(rule.get("backendAddressPools"), None);
+        let times = ["intervalInSeconds", "numberOfProbes", "probeThreshold"];
+        assert_eq!(times.map(|field| probe[field].clone()), [json!(15), json!(2), json!(3)]);
+        // The fake of the recordings shows less.
+        let [rule, probe] = shown(Rules::RecordedStrict, json!({}), json!({"port": 80}));
+        assert_eq!(rule.get("allowBackendPortConflict"), None);
+        assert_eq!(probe.get("numberOfProbes"), None);
+    }
 }

@@ -55,6 +55,9 @@ kinds! {
     /// A backend pool, which its load balancer holds.
     BackendPool = "Microsoft.Network/loadBalancers/backendAddressPools"
         ["microsoft.network", "loadbalancers", _, "backendaddresspools", _];
+    /// An inbound NAT rule, which its load balancer holds.
+    InboundNatRule = "Microsoft.Network/loadBalancers/inboundNatRules"
+        ["microsoft.network", "loadbalancers", _, "inboundnatrules", _];
     /// A private link service.
     PrivateLinkService = "Microsoft.Network/privateLinkServices"
         ["microsoft.network", "privatelinkservices", _];
@@ -67,6 +70,9 @@ kinds! {
     /// A network security group.
     NetworkSecurityGroup = "Microsoft.Network/networkSecurityGroups"
         ["microsoft.network", "networksecuritygroups", _];
+    /// A security rule, which its network security group holds.
+    SecurityRule = "Microsoft.Network/networkSecurityGroups/securityRules"
+        ["microsoft.network", "networksecuritygroups", _, "securityrules", _];
     /// A virtual network.
     VirtualNetwork = "Microsoft.Network/virtualNetworks" ["microsoft.network", "virtualnetworks", _];
     /// A subnet.
@@ -103,6 +109,12 @@ impl ArmType {
     /// Its name in lower case, as it stands in the key of a list.
     pub fn key(self) -> String {
         self.name().to_ascii_lowercase()
+    }
+
+    /// Whether resources of the type are held in their parent.
+    pub const fn is_held_in_parent(self) -> bool {
+        use ArmType as T;
+        matches!(self, T::BackendPool | T::EndpointConnection | T::InboundNatRule | T::SecurityRule)
     }
 
     /// As ARM's lists show it: the type of a cluster is not spelled as in its id.

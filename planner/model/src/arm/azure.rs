@@ -143,6 +143,8 @@ impl Azure<'_> {
             ArmType::NetworkSecurityGroup => {
                 self.put_network_security_group(id, &parse(body)?, if_match)
             }
+            ArmType::InboundNatRule => self.put_inbound_nat_rule(id, body, if_match),
+            ArmType::SecurityRule => self.put_security_rule(id, parse(body)?, if_match),
             ArmType::VirtualNetwork => self.put_virtual_network(id, body, if_match),
             ArmType::Subnet => self.put_subnet(id, &parse(body)?, if_match),
             ArmType::ScaleSet | ArmType::Instance => self.put_machine(id, &body, if_match),
@@ -166,6 +168,8 @@ impl Azure<'_> {
             ArmType::PrivateLinkService => self.delete_private_link_service(id),
             ArmType::EndpointConnection => self.delete_endpoint_connection(id),
             ArmType::PublicIpAddress => self.delete_public_ip_address(id),
+            ArmType::InboundNatRule => self.delete_inbound_nat_rule(id, if_match),
+            ArmType::SecurityRule => self.delete_security_rule(id, if_match),
             ArmType::Subnet => self.delete_subnet(id),
             ArmType::VirtualNetwork => self.delete_virtual_network(id, if_match),
             _ => {

@@ -3,6 +3,7 @@
 mod check;
 mod fill;
 mod frontend;
+mod nat_rule;
 mod place;
 mod reference;
 mod users;

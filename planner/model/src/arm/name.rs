@@ -23,7 +23,9 @@ pub(super) fn check_name(id: &ResourceId) -> Result<(), ArmError> {
             | T::PrivateLinkService
             | T::EndpointConnection
             | T::PublicIpAddress
+            | T::InboundNatRule
             | T::NetworkSecurityGroup
+            | T::SecurityRule
             | T::VirtualNetwork
             | T::Subnet
             | T::PrivateEndpoint

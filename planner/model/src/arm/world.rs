@@ -220,7 +220,7 @@ impl World {
         }
         match (self.held_as(kind, &key), kind) {
             (Some(held), _) => Some(held.serialize(serializer)),
-            (None, ArmType::BackendPool | ArmType::EndpointConnection | ArmType::Other) => {
+            (None, kind) if kind.is_held_in_parent() || kind == ArmType::Other => {
                 self.write_child(id, &key, serializer)
             }
             (None, _) => None,

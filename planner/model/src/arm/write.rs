@@ -70,6 +70,7 @@ pub fn show_state(id: &ResourceId, resource: &mut Value, state: &str) {
             type_of(&id.key()),
             ArmType::LoadBalancer
                 | ArmType::BackendPool
+                | ArmType::InboundNatRule
                 | ArmType::VirtualNetwork
                 | ArmType::NetworkSecurityGroup
         );
@@ -82,15 +83,16 @@ pub fn show_state(id: &ResourceId, resource: &mut Value, state: &str) {
     }
 }
 
-/// What a child shows the state of: its load balancer or virtual network. Nothing for other resources.
+/// What a child shows the state of: its load balancer, virtual network or security group. Nothing for other resources.
 pub fn shows_state_of(id: &ResourceId) -> Option<ResourceId> {
     let parent = id.parent()?;
-    matches!(type_of(&parent.key()), ArmType::LoadBalancer | ArmType::VirtualNetwork)
+    use ArmType as T;
+    matches!(type_of(&parent.key()), T::LoadBalancer | T::VirtualNetwork | T::NetworkSecurityGroup)
         .then_some(parent)
 }
 
 /// Sets a field wherever it is, at any depth.
-fn set_all(value: &mut Value, name: &str, new: &str) {
+pub(super) fn set_all(value: &mut Value, name: &str, new: &str) {
     match value {
         Value::Object(fields) => {
             for (field, value) in fields {
@@ -117,7 +119,8 @@ impl Azure<'_> {
         let parent = id.parent().unwrap_or_default();
         match type_of(&id.key()) {
             ArmType::LoadBalancer => self.touch_load_balancer(id),
-            ArmType::BackendPool => self.touch_load_balancer(&parent),
+            ArmType::BackendPool | ArmType::InboundNatRule => self.touch_load_balancer(&parent),
+            ArmType::SecurityRule => self.renew_etag(&parent),
             ArmType::PrivateLinkService => self.touch_private_link_service(id),
             ArmType::EndpointConnection => self.touch_private_link_service(&parent),
             ArmType::VirtualNetwork => self.touch_virtual_network(id),

@@ -175,9 +175,10 @@ pub(super) fn in_the_way(state: &State, target: &ResourceId) -> Option<String> {
     found.map(|(id, _)| id.clone())
 }
 
-/// Whether a key is that of a virtual network or a load balancer, or of something of one.
+/// Whether a key is that of a virtual network, a load balancer or a security group, or of something of one.
 fn is_within(key: &str) -> bool {
-    matches!(type_of(holder_of(key)), ArmType::VirtualNetwork | ArmType::LoadBalancer)
+    use ArmType as T;
+    matches!(type_of(holder_of(key)), T::VirtualNetwork | T::LoadBalancer | T::NetworkSecurityGroup)
 }
 
 /// The key of the top-level resource that holds what has this key.

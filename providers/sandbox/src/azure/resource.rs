@@ -419,6 +419,9 @@ pub(super) fn mark_failed(state: &mut State, id: &ResourceId, ending: &str) {
         }
         return;
     }
+    if type_of(&id.key()).is_held_in_parent() {
+        return;
+    }
     let Some(mut resource) = state.world.azure.get(id) else { return };
     if let Some(properties) = resource.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert("provisioningState".to_owned(), json!(ending));

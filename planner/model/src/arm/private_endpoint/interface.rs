@@ -10,6 +10,7 @@ use crate::arm::address::{in_subnet, ranges};
 use crate::arm::arm_type::ArmType;
 use crate::arm::azure::{Azure, Done, not_found, succeeded};
 use crate::arm::error::ArmError;
+use crate::arm::network_security_group::reflect_groups;
 use crate::arm::resource::{
     InterfaceAddress, InterfaceAddressProperties, NetworkInterface, NetworkInterfaceProperties,
     PrivateEndpoint, PrivateLinkService, Reference,
@@ -218,8 +219,8 @@ fn configuration(
 }
 
 /// Brings up to date what Azure derives from endpoints and PLS: the interfaces of PLS with the
-/// addresses of their NAT configurations, and the endpoints each subnet shows. To be called after any
-/// write; a second call changes nothing.
+/// addresses of their NAT configurations, the endpoints each subnet shows, and what security groups
+/// show. To be called after any write; a second call changes nothing.
 pub fn reflect(azure: &mut Azure<'_>) {
     remove_orphans(azure);
     let services: Vec<Arc<PrivateLinkService>> =
@@ -228,6 +229,7 @@ pub fn reflect(azure: &mut Azure<'_>) {
         reflect_service(azure, &service);
     }
     reflect_subnets(azure);
+    reflect_groups(azure);
 }
 
 /// Interfaces of PLS that went.

@@ -23,6 +23,7 @@ pub mod dns;
 pub mod error;
 pub mod load_balancer;
 mod name;
+mod network_interface;
 mod network_security_group;
 pub mod private_endpoint;
 mod private_link_service;

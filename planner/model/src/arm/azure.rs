@@ -148,9 +148,8 @@ impl Azure<'_> {
             ArmType::VirtualNetwork => self.put_virtual_network(id, body, if_match),
             ArmType::Subnet => self.put_subnet(id, &parse(body)?, if_match),
             ArmType::ScaleSet | ArmType::Instance => self.put_machine(id, &body, if_match),
-            ArmType::NetworkInterface => {
-                self.check_free_interface(id)?;
-                self.put_other(id, body, if_match)
+            ArmType::NetworkInterface if self.rules == Rules::Azure => {
+                self.put_network_interface(id, parse(body)?, if_match)
             }
             // What a type has rules of its own for comes by a function of its own.
             _ => self.put_other(id, body, if_match),

@@ -26,6 +26,7 @@ use super::write::set_etags;
 
 pub use connection::{alias_is_visible, approves_at_once};
 pub use interface::{addresses_of, reflect};
+pub(super) use interface::{not_in_subnet, subnet_is_full};
 
 use connection::{Change, initial_status, is_visible};
 

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::arm::address::{in_subnet, ranges};
 use crate::arm::arm_type::ArmType;
-use crate::arm::azure::{Azure, Done, not_found, succeeded};
+use crate::arm::azure::{Azure, succeeded};
 use crate::arm::error::ArmError;
 use crate::arm::network_security_group::reflect_groups;
 use crate::arm::resource::{
     InterfaceAddress, InterfaceAddressProperties, NetworkInterface, NetworkInterfaceProperties,
-    PrivateEndpoint, PrivateLinkService, Reference,
+    PrivateEndpoint, PrivateLinkService, Reference, Subnet,
 };
 use crate::arm::rules::Rules;
 use crate::arm::world::World;
@@ -48,27 +48,14 @@ impl Azure<'_> {
         let Some(subnet) = self.world.subnets.get(&subnet_id.key()).cloned() else {
             return Err(super::missing_reference(subnet_id.as_str(), id));
         };
-        let prefix = ranges(&subnet).next().unwrap_or_default().to_owned();
         if wanted.is_empty() {
-            return self.allocator.private_address(self.world, subnet_id, "IPv4", id).ok_or_else(|| {
-                bad_request(
-                    "SubnetIsFull",
-                    format!(
-                        "Subnet {} with address prefix {prefix} does not have enough capacity for 1 IP addresses.",
-                        subnet_id.name()
-                    ),
-                )
-            });
+            let given = self.allocator.private_address(self.world, subnet_id, "IPv4", id);
+            return given.ok_or_else(|| subnet_is_full(&subnet));
         }
         let Some(address) =
             wanted.parse::<IpAddr>().ok().filter(|address| in_subnet(*address, &subnet))
         else {
-            return Err(bad_request(
-                "PrivateIPAddressNotInSubnet",
-                format!(
-                    "Private static IP address {wanted} does not belong to the range of subnet prefix {prefix}."
-                ),
-            ));
+            return Err(not_in_subnet(wanted, &subnet));
         };
         // A prediction does not know the interface, but who will have it.
         let by = if unknown::is_unknown(by.as_str()) { id } else { by };
@@ -92,25 +79,6 @@ impl Azure<'_> {
                 ),
             )),
         }
-    }
-
-    /// A PATCH of the tags of an interface.
-    ///
-    /// # Errors
-    /// 404.
-    pub fn tag_network_interface(
-        &mut self,
-        id: &ResourceId,
-        tags: Option<BTreeMap<String, String>>,
-    ) -> Result<Done, ArmError> {
-        let etag = self.allocator.etag(id);
-        let Some(interface) = self.world.network_interfaces.get_mut(&id.key()) else {
-            return Err(not_found(id));
-        };
-        let interface = Arc::make_mut(interface);
-        interface.tags = tags;
-        interface.etag = Some(etag);
-        Ok(Done::Updated)
     }
 
     /// An interface of the name that is asked for is not there yet (Azure/bicep-types-az#2649; the code is
@@ -160,7 +128,7 @@ impl Azure<'_> {
     }
 
     /// Takes an interface in with what Azure fills in of every one.
-    fn insert_interface(&mut self, id: &ResourceId, mut interface: NetworkInterface) {
+    pub(crate) fn insert_interface(&mut self, id: &ResourceId, mut interface: NetworkInterface) {
         let etag = self.allocator.etag(id);
         for configuration in interface.properties.ip_configurations.iter_mut().flatten() {
             configuration.etag = Some(etag.clone());
@@ -171,7 +139,8 @@ impl Azure<'_> {
         interface.kind = Some(ArmType::NetworkInterface.name().to_owned());
         interface.other.insert("kind".to_owned(), json!("Regular"));
         interface.properties.provisioning_state = succeeded();
-        interface.properties.resource_guid = Some(self.allocator.guid(id));
+        let guid = interface.properties.resource_guid.take();
+        interface.properties.resource_guid = Some(guid.unwrap_or_else(|| self.allocator.guid(id)));
         let rest = json!({
             "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
             "enableAcceleratedNetworking": false,
@@ -180,10 +149,34 @@ impl Azure<'_> {
             "nicType": "Standard",
         });
         if let Value::Object(rest) = rest {
-            interface.properties.other.extend(rest);
+            for (name, default) in rest {
+                interface.properties.other.entry(name).or_insert(default);
+            }
         }
         self.world.network_interfaces.insert(id.key(), Arc::new(interface));
     }
+}
+
+/// ARM's refusal of a static address outside its subnet.
+pub(crate) fn not_in_subnet(address: &str, subnet: &Subnet) -> ArmError {
+    let range = ranges(subnet).next().unwrap_or_default();
+    bad_request(
+        "PrivateIPAddressNotInSubnet",
+        format!(
+            "Private static IP address {address} does not belong to the range of subnet prefix {range}."
+        ),
+    )
+}
+
+/// ARM's refusal when a subnet has no free address.
+pub(crate) fn subnet_is_full(subnet: &Subnet) -> ArmError {
+    let (name, range) = (subnet.name(), ranges(subnet).next().unwrap_or_default());
+    bad_request(
+        "SubnetIsFull",
+        format!(
+            "Subnet {name} with address prefix {range} does not have enough capacity for 1 IP addresses."
+        ),
+    )
 }
 
 /// The interface whose name an endpoint asks for.

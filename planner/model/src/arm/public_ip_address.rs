@@ -41,9 +41,12 @@ impl Azure<'_> {
         properties.public_ip_address_version.get_or_insert_with(|| "IPv4".to_owned());
         properties.idle_timeout_in_minutes.get_or_insert(4);
         properties.ip_configuration = before.and_then(|it| it.ip_configuration.clone());
-        properties.ip_address = Some(given.unwrap_or_else(|| {
-            self.allocator.public_address(id, version.as_deref().unwrap_or("IPv4"))
-        }));
+        let waits =
+            self.rules == Rules::Azure && !is_static(body) && properties.ip_configuration.is_none();
+        properties.ip_address = given.filter(|_| !waits).or_else(|| {
+            let version = version.as_deref().unwrap_or("IPv4");
+            (!waits).then(|| self.allocator.public_address(id, version))
+        });
         if self.rules == Rules::Azure {
             let guid = before.and_then(|it| it.other.get("resourceGuid").cloned());
             let guid = guid.unwrap_or_else(|| Value::from(self.allocator.guid(id)));
@@ -88,6 +91,7 @@ impl Azure<'_> {
                 }
             }
         }
+        let rules = self.rules;
         for (key, address) in &mut self.world.public_ip_addresses {
             let shown =
                 address.properties.ip_configuration.as_ref().map(super::resource::Reference::id);
@@ -95,8 +99,19 @@ impl Azure<'_> {
             let by_balancer =
                 shown.is_none_or(|id| id.to_ascii_lowercase().contains("/loadbalancers/"));
             if shown != user && by_balancer {
-                Arc::make_mut(address).properties.ip_configuration =
-                    user.map(super::resource::Reference::to);
+                let is_dynamic = rules == Rules::Azure && !is_static(address);
+                let properties = &mut Arc::make_mut(address).properties;
+                properties.ip_configuration = user.map(super::resource::Reference::to);
+                if is_dynamic {
+                    let version = properties.public_ip_address_version.as_deref();
+                    let given = properties.ip_address.take();
+                    properties.ip_address = user.map(|_| {
+                        given.unwrap_or_else(|| {
+                            let id = ResourceId::new(key.as_str());
+                            self.allocator.public_address(&id, version.unwrap_or("IPv4"))
+                        })
+                    });
+                }
             }
         }
     }
@@ -116,6 +131,13 @@ fn check_method(id: &ResourceId, body: &PublicIpAddress) -> Result<(), ArmError>
     ))
 }
 
+/// Whether it has its address from the beginning. One that is not gets it when something uses it, and loses it afterwards
+/// (learn.microsoft.com, "Public IP addresses").
+fn is_static(address: &PublicIpAddress) -> bool {
+    let method = address.properties.public_ip_allocation_method.as_deref();
+    method.map_or_else(|| is_standard(address), |method| method.eq_ignore_ascii_case("Static"))
+}
+
 fn is_standard(address: &PublicIpAddress) -> bool {
     let sku = address.sku.as_ref().and_then(|sku| sku.name.as_deref());
     sku.is_some_and(|sku| sku.eq_ignore_ascii_case("Standard"))
@@ -123,6 +145,9 @@ fn is_standard(address: &PublicIpAddress) -> bool {
 
 /// What Azure adds besides: as it shows addresses in the requests of the recordings.
 fn fill_as_azure(address: &mut PublicIpAddress, guid: Value) {
+    let sku = address.sku.get_or_insert_default();
+    sku.name.get_or_insert_with(|| "Basic".to_owned());
+    sku.tier.get_or_insert_with(|| "Regional".to_owned());
     let method = if is_standard(address) { "Static" } else { "Dynamic" };
     let properties = &mut address.properties;
     properties.ip_tags.get_or_insert_default();
@@ -130,9 +155,6 @@ fn fill_as_azure(address: &mut PublicIpAddress, guid: Value) {
     properties.other.insert("resourceGuid".to_owned(), guid);
     let protection = json!({"protectionMode": "VirtualNetworkInherited"});
     properties.other.entry("ddosSettings").or_insert(protection);
-    if let Some(sku) = &mut address.sku {
-        sku.tier.get_or_insert_with(|| "Regional".to_owned());
-    }
 }
 
 #[cfg(test)]
@@ -183,5 +205,27 @@ mod tests {
                 " from the resource.  To learn how to do this, see aka.ms/deletepublicip."
             )
         );
+    }
+
+    #[test]
+    fn a_dynamic_address_comes_with_its_user_and_goes_with_it() {
+        let mut world = World::default();
+        put(&mut world, "Basic", "Dynamic").unwrap();
+        let address = |world: &World| {
+            let live = world.get(&ResourceId::new(ID)).unwrap();
+            assert_eq!(live["sku"], json!({"name": "Basic", "tier": "Regional"}));
+            live["properties"].get("ipAddress").cloned()
+        };
+        assert_eq!(address(&world), None);
+        let balancer = ID.replace("publicIPAddresses/a", "loadBalancers/lb");
+        let balancer = ResourceId::new(balancer);
+        let frontend = json!({"name": "f", "properties": {"publicIPAddress": {"id": ID}}});
+        let body = json!({"properties": {"frontendIPConfigurations": [frontend]}});
+        let body = parse(body).unwrap();
+        with_azure(&mut world, |azure| azure.put_load_balancer(&balancer, &body, None)).unwrap();
+        assert_eq!(world.get(&balancer).unwrap()["sku"]["name"], "Basic");
+        assert!(address(&world).is_some());
+        with_azure(&mut world, |azure| azure.delete_load_balancer(&balancer)).unwrap();
+        assert_eq!(address(&world), None);
     }
 }

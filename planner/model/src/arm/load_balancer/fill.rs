@@ -37,9 +37,11 @@ impl Azure<'_> {
         properties.load_balancing_rules.get_or_insert_default();
         properties.probes.get_or_insert_default();
         properties.backend_address_pools.get_or_insert_default();
-        if self.rules == Rules::Azure
-            && let Some(sku) = &mut balancer.sku
-        {
+        if self.rules == Rules::Azure {
+            // One that is put again without a SKU keeps its own.
+            let before = existing.and_then(|it| it.sku.clone());
+            let sku = balancer.sku.get_or_insert_with(|| before.unwrap_or_default());
+            sku.name.get_or_insert_with(|| "Basic".to_owned());
             sku.tier.get_or_insert_with(|| "Regional".to_owned());
         }
         let before = existing.and_then(|it| it.properties.frontend_ip_configurations.as_deref());

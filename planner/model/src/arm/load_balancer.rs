@@ -50,7 +50,7 @@ impl Azure<'_> {
     /// A DELETE of a load balancer.
     ///
     /// # Errors
-    /// 400 while a PLS is on it.
+    /// 400 while a PLS is on it, or a scale set names its pools.
     pub fn delete_load_balancer(&mut self, id: &ResourceId) -> Result<Done, ArmError> {
         self.strike("DELETE", id.as_str())?;
         let Some(balancer) = self.world.load_balancers.get(&id.key()) else {
@@ -84,6 +84,9 @@ impl Azure<'_> {
                     ),
                 )
             });
+        }
+        if self.rules == Rules::Azure {
+            self.check_scale_sets(id)?;
         }
         self.world.load_balancers.remove(&id.key());
         self.drop_nic_references(id);

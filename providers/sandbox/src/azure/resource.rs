@@ -377,6 +377,8 @@ pub(super) fn remove_group(state: &mut State, id: &ResourceId) -> Result<(), Arm
     let order = |key: &str| match key {
         _ if key.contains("/privateendpoints/") => 0,
         _ if key.contains("/privatelinkservices/") => 1,
+        // Before the load balancers that they name.
+        _ if key.contains("/virtualmachinescalesets/") => 1,
         _ if key.contains("/loadbalancers/") => 2,
         // What others are in or refer to.
         _ if key.contains("/virtualnetworks/") => 4,

@@ -81,6 +81,25 @@ fn a_private_link_service_without_the_controllers_tags_blocks() {
         link.as_object_mut().unwrap().remove("tags").unwrap();
     });
     check_in(&found, "link-blocked");
+    // With its tags it is the Service's again; deleted it would be lost to whoever is connected.
+    let help = first(&found, "link-blocked").help.as_ref().unwrap();
+    assert!(help.contains("az tag update --operation merge"), "{help}");
+    assert!(help.contains("k8s-azure-owner-service=default/web"), "{help}");
+    assert!(!help.to_lowercase().contains("delete "), "{help}");
+}
+
+/// The subnet that is missing is the one that is named: that of the nodes is there, and is not to be written again.
+#[test]
+fn a_missing_nat_subnet_is_the_one_to_be_made() {
+    let missing = ("azure-pls-ip-configuration-subnet", "no-such-subnet");
+    let found = findings(&[], &web(&[LINK, missing], ""));
+    let it = found.iter().find(|it| it.message.contains("no-such-subnet")).unwrap();
+    let help = it.help.as_ref().unwrap();
+    assert!(help.contains("--name no-such-subnet --address-prefixes"), "{help}");
+    let place = it.place.as_ref().unwrap();
+    let line = web(&[LINK, missing], "").concat();
+    let line = format!("{}{line}", stack("")).lines().position(|it| it.contains("no-such"));
+    assert!(place.starts_with(&format!("after.yaml:{}:", line.unwrap() + 1)), "{place}");
 }
 
 #[test]

@@ -61,6 +61,29 @@ fn a_link_whose_service_is_gone_is_an_orphan() {
     );
 }
 
+/// The tag names a Service that is gone, and two share the frontend: the one that asks for it is to have it.
+#[test]
+fn a_tag_of_nobody_is_given_to_the_service_that_asks_for_the_link() {
+    let applied = Applied::private_link();
+    let annotation = "azure-pls-name: my-pls";
+    let address = format!(
+        "{annotation}\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25"
+    );
+    applied.rewrite("internal-app.yaml", annotation, &address);
+    let folder = applied.place.path().join("examples/private-link");
+    let first = std::fs::read_to_string(folder.join("internal-app.yaml")).unwrap();
+    let other = first.replace("name: internal-app", "name: aside").replace("port: 80", "port: 443");
+    let plain = other.lines().filter(|line| !line.contains("azure-pls"));
+    std::fs::write(folder.join("aside.yaml"), plain.collect::<Vec<_>>().join("\n")).unwrap();
+    let apply = "--auto-approve --max-disconnects 1 --controller-timeout 20";
+    applied.run("apply", apply).expect(0);
+    applied.edit(&link(), |link| link["tags"]["k8s-azure-owner-service"] = json!("default/gone"));
+    let differences = applied.differences(2, "");
+    let repairs = serde_json::to_string(&differences).unwrap();
+    assert!(repairs.contains("k8s-azure-owner-service=default/internal-app"), "{repairs}");
+    assert!(!repairs.contains("k8s-azure-owner-service=default/aside"), "{repairs}");
+}
+
 /// The Service that gave a shared frontend its name goes, and another serves on (recording 238): nothing was
 /// left behind, and no command that deletes it is printed.
 #[test]

@@ -21,6 +21,7 @@ use crate::field_diff;
 use crate::input::Input;
 use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
+use crate::lint;
 use crate::node::Node;
 use crate::node::service::{address, stack_of};
 use crate::node::sides::Nodes;
@@ -291,11 +292,23 @@ impl Work<'_> {
         let apply = Some(Repair::apply(self.look.apply));
         match (class, services) {
             (Class::ControllerFailed, [service, ..]) => {
-                (Heals::No, Some(repair::describe(service)))
+                (Heals::No, Some(self.correct(service, true)))
             }
             (Class::ControllerBehind, _) => (Heals::Soon, None),
             (_, []) => (Heals::NextSync, apply),
             (_, services) => (Heals::NextSync, Some(repair::nudge_all(services))),
+        }
+    }
+
+    /// What a plan advises where the next sync is predicted to fail; what the last event names where there is one, and
+    /// the plan knows no better.
+    fn correct(&self, service: &Key, has_event: bool) -> Repair {
+        let Input { wanted, facts, .. } = self.input;
+        match lint::failure::advice(wanted, facts, self.prediction, service) {
+            Some(advice) if !has_event || advice != lint::failure::CORRECT => {
+                Repair::advice(advice)
+            }
+            _ => repair::describe(service),
         }
     }
 
@@ -351,8 +364,8 @@ impl Work<'_> {
             let cause = cause(Class::ControllerFailed, &progress);
             let mut difference =
                 difference(Class::ControllerFailed, &at, Some(&object), message, cause);
-            difference.repair = Some(repair::describe(key));
             let told = matches!(progress, Progress::Failed(_));
+            difference.repair = Some(self.correct(key, told));
             match assumption::unknown_place(self.input.facts).filter(|_| !told) {
                 Some(fact) => difference = hanging(difference, fact),
                 None if told => difference.heals = Heals::No,

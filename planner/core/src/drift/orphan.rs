@@ -222,6 +222,10 @@ fn link_left(
         if is_shared && outcome.is_none_or(|outcome| outcome.error.is_none()) {
             return None;
         }
+        // Of those on the frontend the one that asks for a Private Link Service is to have it.
+        let sharing = seen.prediction.owners().sharing(&frontend);
+        let asking = std::iter::once(service).chain(sharing).find(|key| asks_for_link(seen, key));
+        let service = asking.unwrap_or(service);
         // Ownership goes by namespace and name, and the tag is never moved (findings 8 and F5).
         let message = format!(
             "its tag says that Service {owner} owns it, which is gone; Service {service} on the same frontend cannot change its settings"

@@ -10,13 +10,20 @@ use crate::arm::load_balancer::{NO_IPV4, NOT_IN_SUBNET, refused_probe};
 use crate::arm::resource::{LoadBalancer, PrivateLinkService, Subnet};
 use crate::controller::failure::{self, Failure};
 use crate::controller::outcome::{Method, Outcome, Write};
+use crate::controller::{CLUSTER_TAG, OWNER_TAG};
 use crate::desired::{Annotation, Service};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Span, Spanned};
 use crate::document::place::place;
+use crate::facts::Facts;
+use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
 use crate::plan::Finding;
+use crate::plural::count;
 use crate::pointer::At as _;
+use crate::prediction::Prediction;
 use crate::rule::{At, Example, basis, rules};
+
+use crate::wanted::Wanted;
 
 use super::{Check, Subject};
 
@@ -25,15 +32,12 @@ use super::{Check, Subject};
 fn error(subject: &Subject<'_>) -> Option<Finding> {
     let failure = subject.outcome.error.as_ref()?;
     let error = failure.in_short();
-    let own = match failure.cause {
+    let own = match &failure.cause {
         failure::Cause::LinkNameFixed => Some((
             LINK_CANNOT_MOVE,
-            "Keep the name; for another one, put a second Service beside this one and move its consumers.",
+            "Keep the name; for another one, put a second Service beside this one and move its consumers.".to_owned(),
         )),
-        failure::Cause::LinkInTheWay => Some((
-            LINK_BLOCKED,
-            "Delete that Private Link Service, or remove the azure-pls-* annotations.",
-        )),
+        failure::Cause::LinkInTheWay => Some((LINK_BLOCKED, way_round(subject))),
         failure::Cause::LinkGroupMissing => return Some(group_missing(subject)),
         failure::Cause::SubnetMissing
         | failure::Cause::ProbeTooLong { .. }
@@ -42,7 +46,7 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     if let Some((code, help)) = own {
         let message = format!("the controller will fail: {error}");
-        return Some(subject.finding(code, "azure-pls-name", message, help));
+        return Some(subject.finding(code, "azure-pls-name", message, &help));
     }
     let (code, message) = match Done::of(subject) {
         Done::Nothing => {
@@ -54,6 +58,56 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
     };
     let Cause { span, help } = cause_of(subject, failure);
     Some(subject.finding_at(code, &span, message, &help))
+}
+
+/// What to do about a Private Link Service on the frontend that the controller takes for another's. Deleted, it disconnects
+/// its consumers for ever; with its tags it is the Service's own again (findings 8 and F5).
+fn way_round(subject: &Subject<'_>) -> String {
+    let key = &subject.outcome.service;
+    let prediction = subject.prediction;
+    let Some(link) = prediction.link_before(key) else {
+        return "Delete that Private Link Service, or remove the azure-pls-* annotations."
+            .to_owned();
+    };
+    let connected = private_link_service::consumers(link);
+    let connected = connected.iter().filter(|it| it.status.may_be_connected()).count();
+    let deleting = match connected {
+        0 => "nobody is connected to it".to_owned(),
+        number => format!("deleting it would disconnect {}", count(number, "consumer")),
+    };
+    let asked = subject.annotation("azure-pls-name").map(|it| it.value.trim());
+    let is_own = asked.is_none_or(|name| name.eq_ignore_ascii_case(link.name()));
+    let owner = private_link_service::owner(link);
+    let another = owner.filter(|owner| {
+        owner != key && prediction.services.get(owner).is_some_and(|it| it.wants_load_balancer())
+    });
+    match another {
+        Some(owner) => format!(
+            "Remove the azure-pls-* annotations: Service {owner} on the same frontend has Private Link Service {}, and consumers reach this Service through it.",
+            link.name()
+        ),
+        None if is_own => format!(
+            "Give {} its tags again, which disconnects nobody ({deleting}): az tag update --operation merge --resource-id {} --tags {OWNER_TAG}={key} {CLUSTER_TAG}={}.",
+            link.name(),
+            link.id(),
+            subject.facts.cluster_name
+        ),
+        None => format!(
+            "Remove the azure-pls-* annotations, or delete Private Link Service {} first: {deleting}.",
+            link.name()
+        ),
+    }
+}
+
+/// What a plan advises where a Service's sync is predicted to fail.
+pub(crate) fn advice(
+    wanted: &Wanted<'_>,
+    facts: &Facts,
+    prediction: &Prediction,
+    key: &Key,
+) -> Option<String> {
+    let (service, outcome) = (wanted.service(key)?, prediction.outcome(key)?);
+    error(&Subject { wanted, facts, prediction, service, outcome })?.help
 }
 
 /// Whether what a sync fails of is about what is there besides the Services: where nobody looked at Azure,
@@ -143,6 +197,10 @@ fn cut_off(link: Option<&Arc<PrivateLinkService>>) -> String {
     format!("disconnects {}", names.join(", "))
 }
 
+/// What helps where nothing better is known.
+pub(crate) const CORRECT: &str =
+    "Correct what the controller's message names; it tries again by itself.";
+
 /// Where the cause of a failure is, and what helps.
 struct Cause {
     span: Span,
@@ -153,8 +211,11 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     let service = subject.service;
     let create = service.annotation(keys::PLS_CREATE).map_or(&service.span, |it| &it.span);
     if failure.cause == failure::Cause::SubnetMissing {
-        let span = service.annotation(keys::INTERNAL_SUBNET).map_or(create, |it| &it.span);
-        return Cause { span: span.clone(), help: missing_subnet(subject) };
+        let missing = missing_subnet(subject);
+        let names = [keys::PLS_SUBNET, keys::INTERNAL_SUBNET].into_iter();
+        let mut named = names.filter_map(|key| service.annotation(key));
+        let span = named.find(|it| it.value.trim() == missing).map_or(create, |it| &it.span);
+        return Cause { span: span.clone(), help: subnet_advice(subject, missing) };
     }
     let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
     let code = refusal(subject.outcome, failure).map_or("", |it| it.code.as_str());
@@ -183,8 +244,7 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         let span = asked.flatten().map_or_else(|| create.clone(), |it| it.span);
         return Cause { span, help: help.to_owned() };
     }
-    let help = "Correct what the controller's message names; it tries again by itself.";
-    Cause { span: create.clone(), help: help.to_owned() }
+    Cause { span: create.clone(), help: CORRECT.to_owned() }
 }
 
 /// An annotation that names 0 as the port to be probed.
@@ -196,11 +256,24 @@ fn probed_at_zero(service: &Service) -> Option<&Annotation> {
     of_probes.map(|(_, annotation)| annotation).find(is_zero)
 }
 
-/// What makes the subnet that a Service asks for.
-fn missing_subnet(subject: &Subject<'_>) -> String {
+/// The subnet that a Service asks for and that is not there: its frontend's comes first, then that of the NAT addresses
+/// (`getInternalSubnet`, `getPLSSubnetName`).
+fn missing_subnet<'a>(subject: &Subject<'a>) -> &'a str {
+    let named = |key| {
+        let annotation: Option<&'a Spanned<String>> = subject.service.annotation(key);
+        annotation.map(|it| it.value.trim()).filter(|it| !it.is_empty())
+    };
+    let of_frontend = named(keys::INTERNAL_SUBNET).unwrap_or(&subject.facts.subnet);
+    let of_nat = named(keys::PLS_SUBNET).unwrap_or(of_frontend);
+    let network = subject.facts.virtual_network_id();
+    let subnets = &subject.prediction.before.subnets;
+    let is_there = |name: &&str| subnets.contains_key(&network.child("subnets", name).key());
+    [of_frontend, of_nat].into_iter().find(|it| !is_there(it)).unwrap_or(of_nat)
+}
+
+/// What makes a subnet.
+fn subnet_advice(subject: &Subject<'_>, subnet: &str) -> String {
     let facts = subject.facts;
-    let named = subject.service.annotation(keys::INTERNAL_SUBNET).map(|it| it.value.as_str());
-    let subnet = named.filter(|it| !it.is_empty()).unwrap_or(&facts.subnet);
     let (group, network) = (facts.virtual_network_group(), &facts.virtual_network);
     let known =
         subject.prediction.before.virtual_networks.contains_key(&facts.virtual_network_id().key());

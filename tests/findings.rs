@@ -804,3 +804,32 @@ fn a_delegated_subnet_takes_no_new_endpoint() {
         assert_eq!(it.severity, Severity::Error);
     }
 }
+
+/// The id of a Private Link Service in the group of the nodes.
+fn link_id(name: &str) -> String {
+    format!(
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mc_myresourcegroup_myakscluster_eastus/\
+         providers/Microsoft.Network/privateLinkServices/{name}"
+    )
+}
+
+#[test]
+fn an_id_of_no_private_link_service_in_a_list_that_was_read_is_refused() {
+    let web = Service::linked("web").annotation("azure-pls-name", "web-pls").yaml();
+    let by_id = |name: &str| {
+        Endpoint::new("pe", "web").lines(&format!("target: {{id: {}}}", link_id(name))).yaml()
+    };
+    let found = findings(&[], &[web.clone(), by_id("web-psl")]);
+    let it = first(&found, "endpoint-refused");
+    assert!(it.message.contains("web-psl"), "{it:?}");
+    let stage = Stage::new();
+    let plan = stage.plan(&format!("{}{web}{}", stack(""), by_id("web-pls")));
+    assert!(!has(&plan.findings, "endpoint-refused"), "{:#?}", plan.findings);
+    // What the plan makes is there before the endpoint is written.
+    let of = |address: &str| -> Vec<&Step> {
+        plan.steps.iter().filter(|it| it.change.to_string() == address).collect()
+    };
+    let (service, endpoint) = (of("Service/default/web"), of("PrivateEndpoint/pe")[0]);
+    let service: Vec<usize> = service.iter().map(|it| it.id).collect();
+    assert!(endpoint.needs.iter().any(|need| service.contains(need)), "{:#?}", plan.steps);
+}

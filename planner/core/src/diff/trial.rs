@@ -113,8 +113,9 @@ impl<'a> Trial<'a> {
             // Whatever it reaches, which may not have been read.
             return Answer::Refused(refused);
         }
-        let is_seen = endpoint.reached.as_ref().is_some_and(|reached| reached.link.is_some())
-            && is_shown(&self.prediction.after, &endpoint.subnet);
+        let is_known = endpoint.reached.as_ref().is_some_and(|reached| reached.link.is_some())
+            || endpoint.reaches_nothing();
+        let is_seen = is_known && is_shown(&self.prediction.after, &endpoint.subnet);
         if !is_seen {
             return Answer::Unknown;
         }

@@ -2,13 +2,14 @@
 
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
-use crate::desired::PrivateEndpoint;
+use crate::desired::{PrivateEndpoint, Target};
 use crate::input::{Input, Named};
 use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner};
 use crate::node_id::NodeId;
 use crate::plan::Finding;
 use crate::prediction::Prediction;
 use crate::resource_id::ResourceId;
+use crate::snapshot::Reading;
 
 use super::body;
 use super::decision;
@@ -58,6 +59,15 @@ impl<'a> Endpoint<'a> {
     /// The live endpoint, as far as it was read.
     pub(crate) fn seen(&self) -> Option<&'a Live> {
         self.live.ok().flatten()
+    }
+
+    /// Whether the id that it is to reach is of no Private Link Service, in a list that was read.
+    pub(crate) fn reaches_nothing(&self) -> bool {
+        let Target::Id(id) = &self.wanted.target else { return false };
+        let collection = id.collection().unwrap_or_default().key();
+        let list = self.input.live.list(&collection);
+        let is_there = self.reached.as_ref().is_some_and(|reached| reached.link.is_some());
+        !is_there && matches!(list, Some(Reading::Present(_)))
     }
 
     /// Whether the live endpoint carries the mark of this stack.

@@ -24,12 +24,19 @@ pub(super) fn reached<'a>(
 ) -> Option<Reached<'a>> {
     let link_of = |id: &str| prediction.after.private_link_services.get(&id.to_lowercase());
     match &endpoint.target {
-        Target::Id(id) => Some(Reached {
-            target: id.as_str().to_owned(),
-            service: None,
-            link: link_of(id.as_str()).map(AsRef::as_ref),
-            remade: false,
-        }),
+        Target::Id(id) => {
+            let link = link_of(id.as_str()).map(AsRef::as_ref);
+            let before = prediction.before.private_link_services.get(&id.as_str().to_lowercase());
+            let was = before.and_then(|it| private_link_service::identity(it));
+            // Named by its id, it may still be this plan that makes it.
+            let made = link.filter(|it| private_link_service::identity(it) != was);
+            Some(Reached {
+                target: id.as_str().to_owned(),
+                service: made.and_then(|link| prediction.owners().of_link(link)).cloned(),
+                link,
+                remade: before.is_some() && made.is_some(),
+            })
+        }
         Target::Alias(alias) => {
             let services = prediction.after.private_link_services.values();
             let is_it = |link: &&std::sync::Arc<PrivateLinkService>| {

@@ -23,7 +23,7 @@ pub(crate) fn each(snapshot: &mut Value, kind: &str, edit: impl Fn(&mut Value)) 
     }
 }
 
-fn none(snapshot: &mut Value, kind: &str) {
+pub(crate) fn none(snapshot: &mut Value, kind: &str) {
     for reading in lists(snapshot, kind) {
         if let Some(list) = reading.get_mut("present").and_then(Value::as_array_mut) {
             list.clear();
@@ -31,7 +31,7 @@ fn none(snapshot: &mut Value, kind: &str) {
     }
 }
 
-fn services(snapshot: &mut Value, edit: impl Fn(&mut Value)) {
+pub(crate) fn services(snapshot: &mut Value, edit: impl Fn(&mut Value)) {
     let list = snapshot["kubernetes"]["services"]["present"].as_array_mut().unwrap();
     list.iter_mut().filter(|it| it["spec"]["type"] == "LoadBalancer").for_each(edit);
 }
@@ -67,17 +67,17 @@ fn stranger(snapshot: &mut Value, status: &str) {
     });
 }
 
-fn on_balancers(snapshot: &mut Value, list: &str) {
+pub(crate) fn on_balancers(snapshot: &mut Value, list: &str) {
     each(snapshot, "loadbalancers", |it| it["properties"][list] = json!([]));
 }
 
 /// Sets the provisioning state of all resources of a kind.
-fn state(snapshot: &mut Value, kind: &str, state: &str) {
+pub(crate) fn state(snapshot: &mut Value, kind: &str, state: &str) {
     each(snapshot, kind, |it| it["properties"]["provisioningState"] = json!(state));
 }
 
 /// Takes a field away, wherever it is.
-fn without(value: &mut Value, field: &str) {
+pub(crate) fn without(value: &mut Value, field: &str) {
     match value {
         Value::Object(fields) => {
             fields.remove(field);
@@ -277,7 +277,8 @@ pub(crate) const BROKEN: &[Broken] = &[
         name: "services of another uid",
         by: |it| {
             services(it, |it| {
-                it["metadata"]["uid"] = json!("99999999-9999-4999-8999-999999999999");
+                let uid = it["metadata"]["uid"].as_str().unwrap().to_owned();
+                it["metadata"]["uid"] = json!(format!("99999999{}", &uid[8..]));
             });
         },
     },

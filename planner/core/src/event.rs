@@ -36,6 +36,9 @@ pub enum EventKind {
         mode: Mode,
         /// How many steps there are.
         steps: usize,
+        /// The digest of the plan, by which a run is known to be of it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        plan: String,
     },
     /// A step began.
     Started {

@@ -121,9 +121,7 @@ impl SavedPlan {
 
     fn computed_digest(&self) -> String {
         let unsealed = Self { digest: String::new(), ..self.clone() };
-        // Maps keep their order through the file, so the same plan gives the same bytes.
-        let bytes = serde_json::to_vec(&unsealed.to_value()).unwrap_or_default();
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&unsealed.to_value())
     }
 
     /// The plan as it stands in the file.
@@ -165,6 +163,17 @@ impl SavedPlan {
             None => Ok(saved),
         }
     }
+}
+
+/// The digest of a plan alone, the same before and after it was saved.
+pub fn digest(plan: &Plan) -> String {
+    hex(&unknowns::typed(serde_json::to_value(plan).unwrap_or_default()))
+}
+
+/// The SHA-256 of a value. Maps keep their order through a file, so the same value gives the same bytes.
+fn hex(value: &Value) -> String {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

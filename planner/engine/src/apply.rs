@@ -13,6 +13,7 @@ use privlink_core::frontier::Frontier;
 use privlink_core::node_id::NodeId;
 use privlink_core::plan::{Plan, Step};
 use privlink_core::report::Report;
+use privlink_core::saved;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -81,8 +82,12 @@ pub(crate) async fn carry_out(
         report.add(event);
         sink(event);
     };
-    let begun =
-        EventKind::Begun { stack: plan.stack.clone(), mode: plan.mode, steps: plan.steps.len() };
+    let begun = EventKind::Begun {
+        stack: plan.stack.clone(),
+        mode: plan.mode,
+        steps: plan.steps.len(),
+        plan: saved::digest(plan),
+    };
     emit(&event(begun, None), &mut report);
 
     let steps: BTreeMap<usize, &Step> = plan.steps.iter().map(|step| (step.id, step)).collect();

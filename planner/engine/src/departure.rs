@@ -59,7 +59,10 @@ pub async fn departure(
     };
     let until = Instant::now() + session.patience.deadline(WaitKind::External);
     let stack = stack.to_owned();
-    tell(EventKind::Begun { stack, mode: Mode::Apply, steps: links.len() }, None)?;
+    tell(
+        EventKind::Begun { stack, mode: Mode::Apply, steps: links.len(), plan: String::new() },
+        None,
+    )?;
     let mut awaited = Vec::new();
     for (number, link) in links.iter().enumerate() {
         let about =

@@ -1,13 +1,13 @@
 //! The journal: a run's events, one JSON object a line, on disk before the run goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use privlink_core::event::{self, Event, EventKind};
-use privlink_core::node_id::NodeId;
 use privlink_core::plan::Plan;
+use privlink_core::saved;
 use privlink_file::Readers;
 
 /// The most bytes of a journal: many times what a run of thousands of steps tells.
@@ -96,26 +96,21 @@ pub struct Earlier {
     pub steps: usize,
 }
 
-/// The stack's last run, if it was of this plan: its steps are those of the plan, of the same objects.
+/// The stack's last run, if it was of this plan, by the plan's digest: another plan may have as many steps, of the same
+/// objects.
 pub fn run_of(folder: &Path, plan: &Plan) -> Option<Earlier> {
     let found = newest(folder, &plan.stack)?;
-    let steps: BTreeMap<usize, &NodeId> =
-        plan.steps.iter().map(|step| (step.id, &step.change)).collect();
-    let is_begun = |event: &Event| {
-        matches!(event.kind, EventKind::Begun { steps: count, mode, .. }
-            if count == steps.len() && mode == plan.mode)
-    };
-    let about: Vec<(usize, &NodeId)> =
-        found.events.iter().filter_map(|it| Some((it.step?, it.address.as_ref()?))).collect();
-    let is_it = found.events.first().is_some_and(is_begun)
-        && !about.is_empty()
-        && about.iter().all(|(step, address)| steps.get(step) == Some(address));
+    let digest = saved::digest(plan);
+    let is_begun =
+        |event: &Event| matches!(&event.kind, EventKind::Begun { plan, .. } if *plan == digest);
     let is_done = |event: &&Event| {
         matches!(event.kind, EventKind::Succeeded { .. } | EventKind::AwaitingApproval { .. })
     };
     let done: BTreeSet<usize> =
         found.events.iter().filter(is_done).filter_map(|event| event.step).collect();
-    is_it.then_some(Earlier { journal: found.path, done: done.len(), steps: steps.len() })
+    let is_it = found.events.first().is_some_and(is_begun)
+        && found.events.iter().any(|it| it.step.is_some());
+    is_it.then_some(Earlier { journal: found.path, done: done.len(), steps: plan.steps.len() })
 }
 
 /// How far a clock may have been ahead of this one.
@@ -164,6 +159,7 @@ fn safe(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::apply::event;
+    use privlink_core::node_id::{Kind, NodeId};
 
     #[test]
     fn a_journal_of_a_time_to_come_does_not_hide_real_ones() {
@@ -171,7 +167,12 @@ mod tests {
         let begun = |stack: &str| {
             let stack = stack.to_owned();
             event(
-                EventKind::Begun { stack, mode: privlink_core::plan::Mode::Apply, steps: 1 },
+                EventKind::Begun {
+                    stack,
+                    mode: privlink_core::plan::Mode::Apply,
+                    steps: 1,
+                    plan: String::new(),
+                },
                 None,
             )
         };
@@ -181,5 +182,29 @@ mod tests {
         let line = std::fs::read(&real).unwrap();
         std::fs::write(folder.path().join("shop-20990101T000000.000Z-1.jsonl"), line).unwrap();
         assert_eq!(newest(folder.path(), "shop").unwrap().path, real);
+    }
+
+    /// Two plans of one stack may have as many steps of the same objects: one that creates, and one that deletes.
+    #[test]
+    fn a_run_is_of_the_plan_with_its_digest() {
+        let plan = |version: &str| Plan {
+            stack: "shop".to_owned(),
+            tool_version: version.to_owned(),
+            ..Plan::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::begin(folder.path(), "shop").unwrap();
+        let begun = EventKind::Begun {
+            stack: "shop".to_owned(),
+            mode: privlink_core::plan::Mode::Apply,
+            steps: 0,
+            plan: saved::digest(&plan("1")),
+        };
+        journal.append(&event(begun, None)).unwrap();
+        let step = (1, NodeId::new(Kind::Service, "default/web"));
+        let done = EventKind::Succeeded { detail: String::new() };
+        journal.append(&event(done, Some(step))).unwrap();
+        assert_eq!(run_of(folder.path(), &plan("1")).map(|it| it.done), Some(1));
+        assert_eq!(run_of(folder.path(), &plan("2")), None);
     }
 }

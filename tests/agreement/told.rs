@@ -65,3 +65,14 @@ fn an_unread_interface_changes_no_record() {
     assert!(plan.refusals.iter().any(|it| it.code.as_str() == "unreadable"), "{plan:#?}");
     assert_eq!(report.differences, [], "{report:#?}");
 }
+
+#[test]
+fn a_lost_finalizer_is_put_back_by_a_sync() {
+    let applied = Applied::of(&shared_frontend());
+    let (_, report) = applied.broken(|it| {
+        broken::services(it, |it| it["metadata"]["finalizers"] = serde_json::json!([]));
+    });
+    let it = report.differences.iter().find(|it| it.message.contains("finalizer")).unwrap();
+    let repair = it.repair.as_ref().unwrap();
+    assert!(repair.commands[0].to_string().contains("privlink.dev/sync="), "{it:#?}");
+}

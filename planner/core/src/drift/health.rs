@@ -3,13 +3,14 @@
 use crate::health;
 use crate::join::Join;
 use crate::lint;
+use crate::node::service::address;
 use crate::prediction::Prediction;
 use crate::rule::{self, Code};
 
 use super::Class;
 use super::gathered::{Gathered, difference};
-use super::repair::Repair;
-use super::report::{By, Cause, Difference};
+use super::repair::{self, Repair};
+use super::report::{By, Cause, Difference, Heals};
 
 /// Rules over what is predicted that speak of what is live as well: what they find, no sync and no apply mends.
 const OF_WHAT_IS_LIVE: [Code; 3] =
@@ -50,6 +51,12 @@ pub(super) fn compare(join: &Join<'_>, synced: Option<&Prediction>, gathered: &m
         };
         let mut found = difference(class, &finding.address, None, finding.message, Cause::by(by));
         found.repair = finding.help.map(Repair::advice);
+        if finding.code == rule::CLEANUP_LOST {
+            // Its next sync puts the finalizer back, and nothing else triggers one.
+            let mut services = join.input.wanted.keys();
+            let service = services.find(|key| address(key) == found.address);
+            (found.heals, found.repair) = (Heals::NextSync, service.map(repair::nudge));
+        }
         gathered.push(found);
     }
 }

@@ -76,3 +76,16 @@ fn a_lost_finalizer_is_put_back_by_a_sync() {
     let repair = it.repair.as_ref().unwrap();
     assert!(repair.commands[0].to_string().contains("privlink.dev/sync="), "{it:#?}");
 }
+
+/// Of those on a shared frontend, the Service that a Private Link Service belongs to is told that it is re-created.
+#[test]
+fn a_re_created_link_is_told_at_the_service_that_it_belongs_to() {
+    let mut applied = Applied::of(&shared_frontend());
+    let moved: Vec<String> =
+        shared_frontend().iter().map(|it| it.replace("10.240.0.25", "10.240.0.26")).collect();
+    applied.desired = desired(&moved);
+    let (plan, _) = applied.broken(|_| {});
+    let told = plan.findings.iter().filter(|it| it.code.as_str() == "link-recreated");
+    let told: Vec<String> = told.map(|it| it.address.to_string()).collect();
+    assert_eq!(told, ["Service/default/web"]);
+}

@@ -5,6 +5,7 @@ use crate::arm::arm_type::ArmType;
 use crate::arm::resource::PrivateLinkService;
 use crate::controller::outcome;
 use crate::facts::{BackendPoolType, LoadBalancerSku};
+use crate::kubernetes::service::Key;
 use crate::node::private_link_service;
 use crate::plan::Finding;
 use crate::resource_id::ResourceId;
@@ -14,6 +15,12 @@ use crate::rule::{self, At, Example, basis, rules};
 fn link_recreated(subject: &Subject<'_>) -> Option<Finding> {
     let (before, after) = (subject.link_before()?, subject.link_after()?);
     if private_link_service::identity(before) == private_link_service::identity(after) {
+        return None;
+    }
+    // Of those on its frontend, the Service that it belongs to is told, once.
+    let owner = subject.prediction.owners().of_link(before);
+    let is_told = |key: &&Key| subject.wanted.has(key) && subject.prediction.outcome(key).is_some();
+    if owner.filter(is_told).is_some_and(|key| *key != subject.outcome.service) {
         return None;
     }
     let consumers: Vec<String> = private_link_service::consumers(before)

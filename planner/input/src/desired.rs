@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
+use crate::annotation::keys;
 use crate::diagnostic::{Span, Spanned};
 pub use crate::document::{
     Admitted, AllowedDisconnect, Annotation, Approval, Consumer, Dns, Facts, IgnoredDrift, Maker,
@@ -96,6 +97,12 @@ impl Service {
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&Spanned<String>> {
         self.annotations.get(key).map(|annotation| &annotation.value)
+    }
+
+    /// Whether it asks for a Private Link Service (`azure-pls-create`).
+    pub fn asks_for_link(&self) -> bool {
+        let value = self.annotation(keys::PLS_CREATE).map(|it| it.value.trim());
+        value.is_some_and(|it| it.eq_ignore_ascii_case("true"))
     }
 }
 

@@ -197,6 +197,11 @@ fn asks_for_link(seen: &Seen, service: &Key) -> bool {
     })
 }
 
+/// Whether desired state asks for a Private Link Service: what an apply takes into use again is no orphan.
+fn is_wanted(input: &Input<'_>, service: &Key) -> bool {
+    input.wanted.service(service).is_some_and(|it| it.asks_for_link())
+}
+
 /// A Private Link Service of this cluster's controller that nothing wants.
 fn link_left(
     input: &Input<'_>,
@@ -235,7 +240,7 @@ fn link_left(
         found.repair = Some(repair::tag(link.id(), &format!("{OWNER_TAG}={service}")));
         return Some(found);
     }
-    if asks_for_link(seen, &owner) || !input.wanted.has(&owner) {
+    if asks_for_link(seen, &owner) || !input.wanted.has(&owner) || is_wanted(input, &owner) {
         return None;
     }
     // Recordings 201, 202 and 250: nothing deletes it while its frontend lives.

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::annotation::keys;
 use crate::desired::Stack;
 use crate::diagnostic::Span;
 use crate::facts::{Facts, Missing};
 use crate::group::Cluster;
 use crate::inventory::Inventory;
+use crate::resource_id::ResourceId;
 use crate::snapshot::{List, Reading};
 
 /// Lists of the cluster's own groups that every prediction rests on.
@@ -70,6 +72,44 @@ pub fn essential<'a>(live: &'a Inventory<'_>, facts: &Facts) -> Vec<&'a str> {
     let kubernetes = live.kubernetes().filter(|(what, _)| ["Services", "Nodes"].contains(what));
     let needed = live.lists().filter(|(path, _)| is_essential(path, facts));
     kubernetes.chain(needed).filter_map(failed).map(|(_, why)| why).collect()
+}
+
+/// What tells what the controller made for the stack's cluster and could not be read, with why: the Services, the Nodes,
+/// the load balancers, public IP addresses and Private Link Services of its groups and of those that annotations of
+/// live Services name, and the networks that its subnets are in. What is read for endpoints does not tell.
+pub(crate) fn of_controller<'a>(live: &'a Inventory<'_>, facts: &Facts) -> Vec<(&'a str, &'a str)> {
+    let by_annotation = |annotation: &str| {
+        let services = live.services().values();
+        let groups = services.filter_map(|it| it.annotations.get(annotation).cloned());
+        groups.collect::<Vec<String>>()
+    };
+    let balancers = vec![facts.controller_resource_group(), facts.load_balancer_group()];
+    let addresses = [balancers.clone(), by_annotation(keys::RESOURCE_GROUP)].concat();
+    let links = [facts.controller_resource_group(), facts.private_link_service_group()].to_vec();
+    let links = [links, by_annotation(keys::PLS_RESOURCE_GROUP)].concat();
+    let wanted = [
+        ("loadbalancers", balancers),
+        ("publicipaddresses", addresses),
+        ("privatelinkservices", links),
+        ("virtualnetworks", vec![facts.virtual_network_group()]),
+    ];
+    let subscriptions = [facts.subscription.as_str(), facts.network_subscription()];
+    let tells = |path: &str| {
+        let list = ResourceId::new(path);
+        let is_in = |group: &String| list.resource_group().is_some_and(|it| same(it, group));
+        let kind = path.rsplit('/').next().unwrap_or_default();
+        subscriptions.iter().any(|it| list.subscription().is_some_and(|own| same(own, it)))
+            && wanted.iter().any(|(of, groups)| *of == kind && groups.iter().any(is_in))
+    };
+    let kubernetes = live.kubernetes().filter(|(what, _)| ["Services", "Nodes"].contains(what));
+    // Where the cluster itself is not known, everything depends on reading it.
+    let all = facts.resource_group.is_empty();
+    let azure = live.lists().filter(|(path, _)| all || tells(path));
+    kubernetes.chain(azure).filter_map(failed).collect()
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.trim().eq_ignore_ascii_case(other.trim())
 }
 
 /// That nothing can be predicted, since something was not read: who is not reached at all is reported once, and

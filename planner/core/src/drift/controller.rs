@@ -19,7 +19,6 @@ use crate::drift::assumption::members;
 use crate::facts::{BackendPoolType, Facts};
 use crate::field_diff;
 use crate::input::Input;
-use crate::inventory::Inventory;
 use crate::kubernetes::service::{Key, Service};
 use crate::lint;
 use crate::node::Node;
@@ -28,15 +27,15 @@ use crate::node::sides::Nodes;
 use crate::node_id::NodeId;
 use crate::prediction::{self, Prediction};
 use crate::resource_id::ResourceId;
-use crate::snapshot::{List, Reading};
 use crate::sync_progress::{Progress, progress};
+use crate::unread;
 
 use super::Class;
 use super::Look;
 use super::assumption::{self, Found, Proof, hanging, status, unverified};
 use super::gathered::{Gathered, difference, fields};
 use super::repair::{self, Repair};
-use super::report::{By, Cause, Difference, Heals, LastModified};
+use super::report::{By, Cause, Difference, Heals, LastModified, Unread};
 
 /// What was seen of Azure and of the controller.
 pub(super) struct Seen {
@@ -62,10 +61,9 @@ pub(super) fn compare(
     world: &World,
     gathered: &mut Gathered,
 ) -> Option<Seen> {
-    if !is_readable(input.live) {
-        for key in input.wanted.keys() {
-            gathered.unreadable_nodes.insert(address(key));
-        }
+    let unread = unread::of_controller(input.live, input.facts);
+    if !unread.is_empty() {
+        not_compared(input, &unread, gathered);
         return None;
     }
     let changes = syncs(input);
@@ -93,14 +91,15 @@ pub(super) fn compare(
     Some(Seen { prediction })
 }
 
-/// Whether all was read that tells what the controller made.
-fn is_readable(live: &Inventory<'_>) -> bool {
-    let unread = |reading: &Reading<List>| matches!(reading, Reading::Unreadable(_));
-    let used = ["loadbalancers", "privatelinkservices", "virtualnetworks", "publicipaddresses"];
-    let is_used = |path: &str| used.iter().any(|kind| path.ends_with(&format!("/{kind}")));
-    live.services_unread().is_none()
-        && !unread(live.machines())
-        && !live.lists().any(|(path, reading)| is_used(path) && unread(reading))
+/// Says that what the controller made is not compared, and for want of what.
+fn not_compared(input: &Input<'_>, unread: &[(&str, &str)], gathered: &mut Gathered) {
+    for key in input.wanted.keys() {
+        gathered.unreadable_nodes.insert(address(key));
+    }
+    let lists: Vec<&str> = unread.iter().map(|(what, _)| *what).collect();
+    let what = "what the controller made of the Services".to_owned();
+    let why = format!("it was not compared with Azure, for want of {}", lists.join(", "));
+    gathered.unreadable.push(Unread { what, why });
 }
 
 /// One sync of every live Service of the stack that the controller looks after. What one that is being deleted has goes

@@ -19,6 +19,8 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ends;
+mod pairs;
 mod repairs;
 mod told;
 mod world;
@@ -26,6 +28,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use broken::{BROKEN, Broken};
+use ends::ENDS;
 use generated::version;
 use privlink_core::drift::{self, Class, StackReport};
 use privlink_core::plan::Plan;
@@ -135,7 +138,7 @@ fn disagreements(documents: &[String]) -> Vec<String> {
     let (whole, at_rest) = applied.broken(|_| {});
     let Applied { desired, snapshot: kept, facts } = &applied;
     let mut disagreements = Vec::new();
-    for Broken { name, by } in BROKEN {
+    for Broken { name, by } in BROKEN.iter().chain(ENDS) {
         let mut broken = kept.clone();
         by(&mut broken);
         let (plan, report) = applied.broken(by);

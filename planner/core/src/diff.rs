@@ -13,7 +13,7 @@ pub mod dns;
 pub mod draft;
 pub mod endpoint;
 pub mod finish;
-mod ownership;
+pub(crate) mod ownership;
 pub(crate) mod rules;
 pub mod selection;
 pub mod service;

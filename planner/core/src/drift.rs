@@ -27,10 +27,15 @@ mod repair;
 mod report;
 pub(crate) mod rules;
 
+use std::cell::OnceCell;
+
 use crate::contradiction;
-use crate::input::{Input, Stage};
+use crate::desired::Target;
+use crate::input::{Input, Named, Stage};
 use crate::join::Join;
-use crate::prediction;
+use crate::planned::Planned;
+use crate::planning;
+use crate::prediction::{self, Prediction};
 use crate::stack_graph;
 use crate::unread;
 
@@ -53,6 +58,24 @@ pub struct Look<'a> {
     pub since: Option<&'a Baseline>,
     /// The words of the command that applies this stack, for the repairs that name it; fit for a shell.
     pub apply: &'a [String],
+}
+
+/// A plan of the stack, made when it is first asked for; nothing where none can be made.
+type PlannedOnce = OnceCell<Option<Planned>>;
+
+/// What a plan brings about, where a Service that an endpoint is to reach has no Private Link Service: what is missing
+/// explains what else differs, and hides none of it.
+fn to_come<'a>(
+    input: &Input<'_>,
+    as_it_is: &Prediction,
+    planned: &'a PlannedOnce,
+) -> Option<&'a Prediction> {
+    let is_missing = |endpoint: Named<'_>| match &endpoint.wanted.target {
+        Target::Service(key) => as_it_is.link_after(&key.value).is_none(),
+        Target::Id(_) | Target::Alias(_) => false,
+    };
+    let planned = || planned.get_or_init(|| planning::plan(input).ok()).as_ref();
+    input.endpoints().any(is_missing).then(planned)?.map(|it| &it.prediction)
 }
 
 /// Looks for drift in one stack. The options are those of a plan, by which the repairs that apply are
@@ -87,7 +110,8 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     let predicting = (input.entered)(Stage::Predict);
     let as_it_is = prediction::predict(world.clone(), cluster, &[]);
     drop(predicting);
-    let join = Join::of(input, &as_it_is);
+    let planned = OnceCell::new();
+    let join = Join::of_live(input, &as_it_is, to_come(input, &as_it_is, &planned));
     endpoint::compare(&join, look, &mut gathered);
     health::compare(&join, seen.as_ref().map(|it| &it.prediction), &mut gathered);
     if let Some(since) = look.since {
@@ -95,7 +119,7 @@ pub fn look(input: &Input<'_>, look: &Look<'_>) -> StackReport {
     }
     gathered.expect_desired(input);
     let synced = seen.as_ref().map_or(&as_it_is, |seen| &seen.prediction);
-    disconnect::judge(input, look, synced, &mut gathered.differences);
+    disconnect::judge(input, look, (synced, &planned), &mut gathered.differences);
     gathered.unused_ignores = ignored::mark(input, &mut gathered.differences);
     let needs = stack_graph::needs(input, &as_it_is, &gathered.nodes, None);
     StackReport { needs, ..gathered.into_report(input, &as_it_is) }

@@ -6,8 +6,10 @@
 //! they make of it differs, and what they see cannot.
 
 pub(crate) mod body;
+pub(crate) mod connection;
 pub(crate) mod decision;
 mod endpoint;
+mod link;
 mod made;
 mod marked;
 mod peer;
@@ -24,6 +26,7 @@ use crate::prediction::Prediction;
 
 pub(crate) use body::{unlanded, updated};
 pub(crate) use endpoint::Endpoint;
+pub(crate) use link::{Link, When, links};
 pub(crate) use marked::{Marked, leaving, marked, records_leaving, records_written, without};
 pub(crate) use peer::Peer;
 pub(crate) use record::{Held, Record, Unzoned, is_of_policy};
@@ -37,6 +40,9 @@ pub struct Join<'a> {
     pub(crate) input: &'a Input<'a>,
     /// Azure and the Services, before and after.
     pub(crate) prediction: &'a Prediction,
+    /// What a plan brings about, where `prediction` leaves Azure as it is: an endpoint is compared with what it is to
+    /// reach, whether or not that is there.
+    planned: Option<&'a Prediction>,
     endpoints: OnceLock<Vec<Endpoint<'a>>>,
     services: OnceLock<Vec<Service<'a>>>,
 }
@@ -44,14 +50,25 @@ pub struct Join<'a> {
 impl<'a> Join<'a> {
     /// Joins. The identities in `input` are known, see [`identify`].
     pub const fn of(input: &'a Input<'a>, prediction: &'a Prediction) -> Self {
-        Self { input, prediction, endpoints: OnceLock::new(), services: OnceLock::new() }
+        Self::of_live(input, prediction, None)
+    }
+
+    /// Joins for whoever only looks: where a Private Link Service is missing, endpoints are to reach the one that a
+    /// plan brings about.
+    pub(crate) const fn of_live(
+        input: &'a Input<'a>,
+        prediction: &'a Prediction,
+        planned: Option<&'a Prediction>,
+    ) -> Self {
+        Self { input, prediction, planned, endpoints: OnceLock::new(), services: OnceLock::new() }
     }
 
     /// The desired endpoints, by name, each beside the live one and what it is to reach.
     pub(crate) fn endpoints(&self) -> &[Endpoint<'a>] {
         self.endpoints.get_or_init(|| {
             let named = self.input.endpoints();
-            named.map(|it| Endpoint::of(self.input, self.prediction, it)).collect()
+            let sides = (self.prediction, self.planned);
+            named.map(|it| Endpoint::of(self.input, sides, it)).collect()
         })
     }
 

@@ -141,10 +141,27 @@ impl Prediction {
     }
 
     /// The Private Link Service through which a Service was reached: the one on a frontend that has a
-    /// rule of the Service.
+    /// rule of the Service, and where none has, the one that is the Service's own.
     pub fn link_before(&self, service: &Key) -> Option<&PrivateLinkService> {
         let id = self.derived().links.0.get(service)?;
         self.before.private_link_services.get(id).map(AsRef::as_ref)
+    }
+
+    /// The ids of the Private Link Services through which Services are reached, in lower case.
+    pub(crate) fn links_before(&self) -> &BTreeMap<Key, String> {
+        &self.derived().links.0
+    }
+
+    /// The ids of the Private Link Services through which Services will be reached, in lower case.
+    pub(crate) fn links_after(&self) -> &BTreeMap<Key, String> {
+        &self.derived().links.1
+    }
+
+    /// The Services that will be reached through a Private Link Service.
+    pub(crate) fn reached_through(&self, link: &PrivateLinkService) -> BTreeSet<&Key> {
+        let is_it = |id: &str| id.eq_ignore_ascii_case(link.id());
+        let links = self.links_after().iter().filter(|(_, id)| is_it(id));
+        links.map(|(service, _)| service).collect()
     }
 
     /// The Private Link Service through which a Service will be reached.
@@ -170,6 +187,12 @@ fn links(world: &World, owners: &Owners) -> BTreeMap<Key, String> {
         let Some(frontend) = private_link_service::frontend(link) else { continue };
         for service in users.get(&frontend.key()).into_iter().flatten() {
             links.entry((*service).clone()).or_insert_with(|| id.clone());
+        }
+    }
+    // Rules that somebody deleted do not make it another's.
+    for (id, link) in &world.private_link_services {
+        if let Some(service) = owners.of_link(link) {
+            links.entry(service.clone()).or_insert_with(|| id.clone());
         }
     }
     links

@@ -1,14 +1,12 @@
 //! Approvals: what becomes of connections that others, or endpoints of this stack, asked for.
 
-use std::collections::BTreeSet;
-
 use crate::change::{Action, Actor, Change, Effect};
 use crate::connection_status::ConnectionStatus;
 use crate::consumer::Consumer;
 use crate::input::Input;
-use crate::join::Join;
+use crate::join::connection;
 use crate::join::decision::{Asker, Decision, decision, expecting_other};
-use crate::kubernetes::service::Key;
+use crate::join::{Join, Link, When, links};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::node_id::NodeId;
@@ -20,9 +18,6 @@ use crate::token;
 use super::Part;
 use super::draft::{Draft, Stage};
 use super::trial::{self, Answer, Trial};
-
-/// The state of a connection that nobody decided on, or on which Azure failed what was decided.
-pub(super) const UNDECIDED: ConnectionStatus = ConnectionStatus::Pending;
 
 /// The request message that the provider's side still shows once it is approved: a token is not left there.
 pub(super) fn kept<'a>(input: &Input<'_>, message: &'a str) -> &'a str {
@@ -66,43 +61,18 @@ pub fn diff(join: &Join<'_>, trial: &mut Trial<'_>) -> Part {
     if input.options.mode == Mode::Destroy {
         return part;
     }
-    let approvals = input.wanted.approvals();
-    let services: BTreeSet<&Key> = approvals.map(|approval| &approval.service.value).collect();
-    let mut decided: BTreeSet<String> = BTreeSet::new();
-    for service in services {
-        let Some(link) = prediction.link_after(service) else { continue };
-        decided.insert(link.id().to_lowercase());
-        for mut consumer in private_link_service::consumers(link) {
-            if private_link_service::has_failed(link, &ResourceId::new(&consumer.endpoint)) {
-                consumer.status = UNDECIDED;
-            }
+    for link in links(input, prediction, When::After) {
+        for mut consumer in private_link_service::consumers(link.live) {
+            consumer.status = connection::of_other(link.live, &consumer);
             if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                part.add(foreign(join, Some(service), link.id(), &consumer, trial));
-            }
-        }
-    }
-    let owners = prediction.owners();
-    for link in prediction.after.private_link_services.values() {
-        let is_ours = owners.of_link(link).is_some_and(|key| input.wanted.has(key));
-        if !is_ours || decided.contains(&link.id().to_lowercase()) {
-            continue;
-        }
-        for consumer in private_link_service::consumers(link) {
-            if !own.contains_key(&consumer.endpoint.to_lowercase()) {
-                part.add(foreign(join, None, link.id(), &consumer, trial));
+                part.add(foreign(join, &link, &consumer, trial));
             }
         }
     }
     part
 }
 
-fn foreign(
-    join: &Join<'_>,
-    service: Option<&Key>,
-    link: &str,
-    consumer: &Consumer,
-    trial: &mut Trial<'_>,
-) -> Part {
+fn foreign(join: &Join<'_>, link: &Link<'_>, consumer: &Consumer, trial: &mut Trial<'_>) -> Part {
     let (input, own) = (join.input, join.input.own());
     let mut part = Part::default();
     let endpoint = ResourceId::new(&consumer.endpoint);
@@ -111,7 +81,8 @@ fn foreign(
         return part;
     }
     let Consumer { status, request_message, .. } = consumer;
-    let asker = Asker { service, endpoint: &endpoint, status, message: request_message };
+    let (services, link) = (&link.services, link.live.id());
+    let asker = Asker { services, endpoint: &endpoint, status, message: request_message };
     match decision(input, &asker) {
         Some(decision) => {
             let message = kept(input, request_message);

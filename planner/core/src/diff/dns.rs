@@ -53,7 +53,7 @@ pub(super) fn diff(
         let is_mark =
             |it: &FieldDiff| it.path.starts_with("metadata") || it.path == provisioning::FIELD;
         if owner.is_none() && fields.iter().all(is_mark) {
-            part.findings.push(ownership::unmarked(at));
+            part.findings.push(ownership::unmarked(at, &fields));
             return part;
         }
         part.refusals.push(ownership::not_adopted(at, "is not marked as this stack's"));

@@ -17,7 +17,7 @@ use crate::consumer::Consumer;
 use crate::controller::outcome::Outcome;
 use crate::desired::{Approval, Target};
 use crate::field_diff;
-use crate::join::{Endpoint, Join, updated};
+use crate::join::{Endpoint, Join, Region, updated};
 use crate::node::private_endpoint::{comparable, live_connection, service_of};
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Mode, Op};
@@ -98,16 +98,37 @@ fn addresses_freed(
 
 /// What to do where a Service will have no Private Link Service: one that the controller fails at has a
 /// finding of its own.
-fn help_without_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> &'static str {
+fn help_without_link(join: &Join<'_>, endpoint: &Endpoint<'_>) -> String {
     let Target::Service(target) = &endpoint.wanted.target else {
-        return "Look at what it is to reach.";
+        return "Look at what it is to reach.".to_owned();
     };
-    let is_it = |outcome: &&Outcome| outcome.service == target.value;
+    let key = &target.value;
+    let is_it = |outcome: &&Outcome| outcome.service == *key;
     let outcome = join.prediction.outcomes.iter().find(is_it);
     if outcome.is_some_and(|outcome| outcome.error.is_some()) {
-        "Correct the Service's findings: the controller fails before it makes a Private Link Service."
-    } else {
-        "Set azure-pls-create to \"true\" on the Service, and correct its other findings."
+        return "Correct the Service's findings: the controller fails before it makes a Private Link Service.".to_owned();
+    }
+    let asks = join.input.wanted.service(key).is_none_or(|it| it.asks_for_link());
+    match join.prediction.services.get(key) {
+        Some(service) if service.deleting => {
+            format!(
+                "Wait until Service {key}, which is being deleted, is gone, and apply: it is re-created then."
+            )
+        }
+        Some(service) if service.load_balancer_class.is_some() => {
+            format!(
+                "Take the loadBalancerClass from Service {key}: the controller makes nothing for one of another class."
+            )
+        }
+        Some(service) if !service.wants_load_balancer() => format!(
+            "Service {key} is of type {}: the controller makes a Private Link Service for the type LoadBalancer only.",
+            service.kind
+        ),
+        Some(_) if asks => {
+            format!("Correct the other findings of Service {key}, and apply.")
+        }
+        _ => "Set azure-pls-create to \"true\" on the Service, and correct its other findings."
+            .to_owned(),
     }
 }
 
@@ -144,11 +165,15 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_
     let Endpoint { at, id, .. } = endpoint;
     if endpoint.reached.is_none() {
         part.findings.push(no_link(join, endpoint));
+        part.add(name_of_live(join, endpoint, trial));
         return part;
     }
     if let Err(why) = endpoint.live {
         part.refusals.push(ownership::refuse_unreadable(at, why));
         return part;
+    }
+    if let Region::Unread(network, why) = &endpoint.region {
+        part.refusals.push(ownership::refuse_unread_network(at, network, why));
     }
     if let Some(missing) = group_missing(join, endpoint) {
         // What else is missing may be of that group, and follows from it.
@@ -157,19 +182,23 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_
         part.findings.extend(endpoint.region.finding(at, endpoint.wanted));
         part.findings.extend(endpoint.misplaced());
     }
-    let Some(body) = endpoint.body() else { return part };
+    let Some(body) = endpoint.body() else {
+        part.add(name_of_live(join, endpoint, trial));
+        return part;
+    };
     let mut fields = endpoint.fields(&body);
     // Only the mark is missing: what nobody owns stays nobody's.
     let is_mark = |it: &FieldDiff| it.path.starts_with("tags") || it.path == provisioning::FIELD;
-    if endpoint.is_unmarked() && !fields.is_empty() && fields.iter().all(is_mark) {
-        part.findings.push(ownership::unmarked(at));
-        fields.clear();
-    }
+    let is_left = endpoint.is_unmarked() && !fields.is_empty() && fields.iter().all(is_mark);
+    let left = if is_left { std::mem::take(&mut fields) } else { Vec::new() };
     part.findings.extend(endpoint.disagreement());
     part.findings.extend(re_offered(endpoint, &fields));
     let action = decide(endpoint, &fields, join.input.replaces(at));
     if matches!(action, Some((Action::Create, _))) {
         fields = field_diff::fields(None, Some(&comparable(&body)));
+    }
+    if is_left && action.is_none() {
+        part.findings.push(ownership::unmarked(at, &left));
     }
     let overwrites = matches!(action, Some((Action::Adopt | Action::Replace, _)));
     if overwrites && !endpoint.is_ours() && !join.input.options.adopt {
@@ -217,6 +246,13 @@ fn write_endpoint(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_
         part.add(dns::diff(join, &record, endpoint, dropped, trial));
     }
     part
+}
+
+/// The name of an endpoint that is there and of which nothing is planned: what keeps that from being planned does not keep
+/// its name from leading to it.
+fn name_of_live(join: &Join<'_>, endpoint: &Endpoint<'_>, trial: &mut Trial<'_>) -> Part {
+    let record = endpoint.seen().and_then(|_| endpoint.record(false));
+    record.map(|it| dns::diff(join, &it, endpoint, None, trial)).unwrap_or_default()
 }
 
 /// The state that a new connection begins in. Where Azure's answer is not known, it is what is asked for.

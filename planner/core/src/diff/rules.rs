@@ -112,11 +112,11 @@ rules! {
         ).at(At::Documents),
     }
 
-    /// A private endpoint's virtual network is not there, or could not be read, so its region is not known;
-    /// or its subnet is not in that network.
+    /// A private endpoint's virtual network is not there, so its region is not known; or its subnet is not in that
+    /// network. A network that could not be read is `unreadable`.
     NETWORK_MISSING = "network-missing", Error, [Desired, Live], {
         basis: basis::ENDPOINT,
-        advice: "Name a network and a subnet that exist, or create them first. If the network exists but cannot be read, write `location`.",
+        advice: "Name a network and a subnet that exist, or create them first.",
         example: Example::new(
             At::Endpoint,
             "subnet: {virtualNetwork: no-such-network, name: pe-subnet}",
@@ -231,7 +231,9 @@ rules! {
     }
 
     /// Something that the plan needs could not be read: permissions, network, throttling. An object that
-    /// could not be read is never taken for absent, so nothing is planned for it.
+    /// could not be read is never taken for absent, so nothing is planned for it. Where an endpoint's virtual network
+    /// could not be read, its region is that of the endpoint in the same subnet, or the `location` of its document; else
+    /// it is not known.
     UNREADABLE = "unreadable", Error, [Desired, Live, Planned], {
         basis: basis::SAFETY,
         advice: "Grant the right that the message names, and plan again.",

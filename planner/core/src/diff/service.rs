@@ -116,7 +116,7 @@ fn apply(input: &Input<'_>, joined: &join::Service<'_>, part: &mut Part) -> Vec<
     let (key, live) = (*key, *live);
     let stays = || vec![predict::Change::Nudge(key.clone())];
     if !input.replaces(at) && joined.is_unmarked() {
-        part.findings.push(super::ownership::unmarked(at));
+        part.findings.push(super::ownership::unmarked(at, &[]));
         return stays();
     }
     if let Some(live) = live.filter(|_| input.replaces(at)) {

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::change::Action;
 use crate::controller::predict::Change;
 use crate::input::{Input, Options};
 use crate::kubernetes::service::{Key, Service};
+use crate::marks::FIELD_MANAGER;
 use crate::node::private_link_service;
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{self, Finding, Plan, Refusal};
@@ -14,9 +17,9 @@ use crate::planning;
 use crate::prediction::{self, Prediction};
 use crate::rule;
 
-use super::Look;
 use super::repair::{self, Act, Repair};
 use super::report::Difference;
+use super::{Look, PlannedOnce};
 
 /// Says of every repair whom its commands disconnect, and of those that apply the stack what a plan would
 /// refuse them for. A sync that disconnects somebody is not offered: an apply asks first. Nor is an apply that leaves
@@ -24,10 +27,11 @@ use super::report::Difference;
 pub(super) fn judge(
     input: &Input<'_>,
     look: &Look<'_>,
-    prediction: &Prediction,
+    (prediction, planned): (&Prediction, &PlannedOnce),
     differences: &mut [Difference],
 ) {
-    let mut judge = Judge { input, prediction, plans: BTreeMap::new(), syncs: BTreeMap::new() };
+    let (plans, behind, syncs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut judge = Judge { input, prediction, planned, plans, behind, syncs };
     for difference in differences {
         let Some(repair) = &mut difference.repair else { continue };
         if repair.is_apply() {
@@ -40,7 +44,7 @@ pub(super) fn judge(
             whom.extend(judge.disconnected(repair));
         }
         if let Some(adopt) = repair.applies() {
-            repair.refuse(&judge.plan(adopt).refusals);
+            repair.refuse(&judge.applied(repair.taken_back(), adopt).refusals);
         }
         whom.extend(difference.disconnects.drain(..));
         difference.disconnects = whom.into_iter().collect();
@@ -76,27 +80,48 @@ impl Applied {
 
     /// Whether it changes an object, or the endpoint that a connection is one's own of.
     fn changes(&self, at: &NodeId) -> bool {
-        let endpoint = || NodeId::new(Kind::PrivateEndpoint, at.name.clone());
-        let is_connection = at.kind == Kind::EndpointConnection;
-        self.changes.contains(at) || is_connection && self.changes.contains(&endpoint())
+        self.changes.iter().any(|it| it == at || is_of(at, it))
     }
 
-    /// What to do about an object by what a plan finds of it.
-    fn help(&self, at: &NodeId) -> Option<&str> {
-        let is_it = |it: &&Finding| {
-            let is_connection = at.kind == Kind::EndpointConnection && it.address.name == at.name;
-            it.address == *at || is_connection && it.address.kind == Kind::PrivateEndpoint
+    /// Whether it is refused for taking over an object that this stack did not create.
+    fn takes_over(&self, at: &NodeId) -> bool {
+        let is_it = |it: &Refusal| {
+            let address = it.address.as_ref();
+            it.code == rule::NOT_ADOPTED && address.is_some_and(|it| it == at || is_of(at, it))
         };
-        self.findings.iter().filter(is_it).find_map(|it| it.help.as_deref())
+        self.refusals.iter().any(is_it)
     }
+
+    /// What to do about an object by what a plan finds of it. Of a conflict, the difference that is somebody's edit says how
+    /// to take it back.
+    fn help(&self, at: &NodeId) -> Option<&str> {
+        let is_it = |it: &&Finding| it.address == *at || is_of(at, &it.address);
+        self.findings.iter().filter(is_it).find_map(|it| match it.code {
+            rule::FIELD_CONFLICT => {
+                Some("take back what others wrote to it first: an apply is refused until then")
+            }
+            _ => it.help.as_deref(),
+        })
+    }
+}
+
+/// Whether an object is the connection of an endpoint.
+fn is_of(at: &NodeId, endpoint: &NodeId) -> bool {
+    at.kind == Kind::EndpointConnection
+        && endpoint.kind == Kind::PrivateEndpoint
+        && at.name == endpoint.name
 }
 
 struct Judge<'a> {
     input: &'a Input<'a>,
     /// The live Services as they are synced.
     prediction: &'a Prediction,
+    /// The plan, as the user would make it.
+    planned: &'a PlannedOnce,
     /// By whether what others made is taken over.
     plans: BTreeMap<bool, Applied>,
+    /// Behind what takes back what others wrote to a Service, with the annotations that it no longer has.
+    behind: BTreeMap<(Key, Vec<String>), Applied>,
     /// By Service and the annotations that it no longer has.
     syncs: BTreeMap<(Key, Vec<String>), BTreeSet<String>>,
 }
@@ -107,10 +132,13 @@ impl Judge<'_> {
         let mut whom = BTreeSet::new();
         for command in &repair.commands {
             match command.act() {
-                Act::Apply { adopt } => whom.extend(self.plan(*adopt).disconnects.iter().cloned()),
+                Act::Apply { adopt } => {
+                    let applied = self.applied(repair.taken_back(), *adopt);
+                    whom.extend(applied.disconnects.iter().cloned());
+                }
                 Act::Sync { service, without } => whom.extend(self.sync(service, without)),
                 Act::Delete(id) => whom.extend(self.connected(id)),
-                Act::Harmless => {}
+                Act::Edit(_) | Act::Harmless => {}
             }
         }
         whom
@@ -120,6 +148,10 @@ impl Judge<'_> {
     /// advises.
     fn offer(&mut self, at: &NodeId, repair: &mut Repair, look: &Look<'_>) {
         let plan = self.plan(false);
+        if plan.takes_over(at) {
+            repair.commands = vec![repair::adopt(look.apply)];
+            return;
+        }
         if !plan.is_planned || plan.changes(at) {
             return;
         }
@@ -131,9 +163,27 @@ impl Judge<'_> {
         };
     }
 
+    /// What an apply comes to, behind commands that take back what others wrote to a Service.
+    fn applied(&mut self, taken_back: Option<(Key, Vec<String>)>, adopt: bool) -> &Applied {
+        let Some((service, without)) = taken_back else { return self.plan(adopt) };
+        let Self { input, prediction, behind, .. } = self;
+        behind.entry((service.clone(), without.clone())).or_insert_with(|| {
+            let Some(live) = prediction.live.get(&service) else { return Applied::default() };
+            let object = disowned((*stripped(live, &without).object).clone());
+            let live = input.live.with_service(&service, Some(&object));
+            let options = Options { adopt: input.options.adopt || adopt, ..input.options.clone() };
+            let planned = planning::plan(&Input { live: &live, options: &options, ..**input });
+            planned.map_or_else(|_| Applied::default(), |planned| Applied::of(planned.plan))
+        })
+    }
+
     fn plan(&mut self, adopt: bool) -> &Applied {
-        let input = self.input;
+        let (input, planned) = (self.input, self.planned);
         self.plans.entry(adopt).or_insert_with(|| {
+            if adopt == input.options.adopt {
+                let planned = planned.get_or_init(|| planning::plan(input).ok()).clone();
+                return planned.map_or_else(Applied::default, |it| Applied::of(it.plan));
+            }
             let options = Options { adopt: input.options.adopt || adopt, ..input.options.clone() };
             // What cannot be planned says so to whoever tries; here it is about what differs.
             let planned = planning::plan(&Input { options: &options, ..*input });
@@ -183,6 +233,15 @@ fn stripped(live: &Arc<Service>, annotations: &[String]) -> Arc<Service> {
         all.retain(|name, _| !annotations.contains(name));
     }
     Service::from_value(object).map_or_else(|_| live.clone(), Arc::new)
+}
+
+/// A Service of which nobody but privlink keeps a field: what others wrote was taken back.
+fn disowned(mut service: Value) -> Value {
+    let managers = service.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    if let Some(managers) = managers {
+        managers.retain(|it| it.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER));
+    }
+    service
 }
 
 /// The endpoints that are connected before a prediction's syncs and not after.

@@ -8,8 +8,12 @@ use crate::connection_status::ConnectionStatus;
 use crate::desired::Target;
 use crate::diff::dns::{zone_group_held, zone_missing};
 use crate::diff::endpoint::re_offered;
+use crate::diff::ownership::network_help;
+use crate::join::connection::{Connection, of_other};
 use crate::join::decision::{self, Asker, Decision};
-use crate::join::{Endpoint, Join, Peer, Record, Region, leaving, records_leaving};
+use crate::join::{
+    Endpoint, Join, Link, Peer, Record, Region, When, leaving, links, records_leaving,
+};
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service;
 use crate::node_id::{Kind, NodeId};
@@ -84,6 +88,12 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
         return;
     }
     if let Region::Unread(network, why) = &endpoint.region {
+        if live.is_none() {
+            // That it is not there was read.
+            let mut found = missing(look, at, &endpoint.id);
+            found.repair = Some(Repair::advice(network_help(why)));
+            return gathered.push(found);
+        }
         return gathered.unread(at, &format!("its virtual network {network}: {why}"));
     }
     let gone = endpoint.region.finding(at, endpoint.wanted).or_else(|| endpoint.misplaced());
@@ -101,7 +111,7 @@ fn body(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
             match offer {
                 // Desired state moved on, and it is known who moved it.
                 Some(offer) => found.map(|found| by_provider(look, offer, found)),
-                None => found,
+                None => found.map(|found| owned(found, endpoint.is_ours())),
             }
         }
     };
@@ -130,11 +140,15 @@ fn name(look: &Look<'_>, endpoint: &Endpoint<'_>, record: &Record<'_>, gathered:
     let found = match &record.live {
         Err(why) => return gathered.unread(at, why),
         // What the endpoint misses keeps its name from being written as well.
-        Ok(None) if endpoint.body().is_none() => None,
+        Ok(None) if endpoint.seen().is_none() && endpoint.body().is_none() => None,
         Ok(None) => Some(missing(look, at, id)),
         // Its address is not known before it is made again.
         Ok(Some(_)) if endpoint.live == Ok(None) => None,
-        Ok(Some(live)) => changed(look, (at, id, live.system_data()), record.fields()),
+        Ok(Some(live)) => {
+            let found = changed(look, (at, id, live.system_data()), record.fields());
+            let is_ours = !record.is_record || endpoint.is_owner(record.owner());
+            found.map(|found| owned(found, is_ours))
+        }
     };
     found.into_iter().for_each(|found| gathered.push(found));
 }
@@ -164,6 +178,19 @@ fn missing(look: &Look<'_>, at: &NodeId, id: &ResourceId) -> Difference {
     found
 }
 
+/// A difference of an object, as of one that this stack did not create where it is not its own.
+fn owned(found: Difference, is_ours: bool) -> Difference {
+    if is_ours {
+        return found;
+    }
+    let object = found.object.as_deref();
+    let message = "it exists, and this stack did not create it";
+    let cause = Cause::by(By::DesiredState);
+    let mut other = difference(Class::NotApplied, &found.address, object, message, cause);
+    (other.fields, other.repair) = (found.fields, found.repair);
+    other
+}
+
 fn changed(
     look: &Look<'_>,
     (at, id, system_data): (&NodeId, &ResourceId, Option<&Value>),
@@ -186,22 +213,27 @@ fn changed(
 
 /// A connection, from both its ends.
 fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered) {
-    let Some(connection) = endpoint.connection() else { return };
+    let Some(judged) = endpoint.judged() else { return };
     let peer = endpoint.peer();
-    let (class, by, message) = match (&connection.status, &peer) {
+    // On a connection that its target knows nothing of, nothing can be decided.
+    let is_lost = matches!(peer, Peer::Unknown(_)) || endpoint.is_forgotten();
+    if let Some(decision) = judged.decision.filter(|_| !is_lost) {
+        return undecided(look, endpoint, (&judged, decision), gathered);
+    }
+    let shown = &judged.shown.status;
+    let (class, by, message) = match (shown, &peer) {
         // The endpoint remembers a connection that its target knows nothing of.
         (ConnectionStatus::Approved | ConnectionStatus::Pending, Peer::Unknown(link)) => (
             Class::Recreated,
             By::Provider,
             format!(
-                "it says {}, and {} has no such connection: it is another one than the endpoint was connected to",
-                connection.status,
+                "it says {shown}, and {} has no such connection: it is another one than the endpoint was connected to",
                 link.name()
             ),
         ),
-        (ConnectionStatus::Pending, _) => {
-            let message = "the provider has not approved it yet".to_owned();
-            (Class::AwaitingApproval, By::Provider, message)
+        (ConnectionStatus::Approved | ConnectionStatus::Pending, _) if is_lost => {
+            let message = format!("it says {shown}, and its Private Link Service is gone");
+            (Class::Recreated, By::Provider, message)
         }
         (ConnectionStatus::Rejected, _) => {
             (Class::Disconnected, By::Provider, "the provider rejected it".to_owned())
@@ -219,15 +251,19 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
                 link.name()
             ),
         ),
-        (ConnectionStatus::Approved, Peer::Shows(link, other)) if !other.is_connected() => {
-            let message = format!("it says Approved, and {} says {other}", link.name());
+        (_, Peer::Shows(link, _)) if *shown != judged.status => {
+            let message = format!("it says {shown}, and {} says {}", link.name(), judged.status);
             (Class::Disconnected, By::Provider, message)
+        }
+        (ConnectionStatus::Pending, _) => {
+            let message = "the provider has not approved it yet".to_owned();
+            (Class::AwaitingApproval, By::Provider, message)
         }
         _ => return,
     };
     let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
     let object = Some(endpoint.id.as_str());
-    let is_decided = connection.status == ConnectionStatus::Rejected;
+    let is_decided = *shown == ConnectionStatus::Rejected;
     let is_kept = is_decided || class == Class::AwaitingApproval;
     let by = if is_kept { by } else { of_own_target(endpoint, gathered).unwrap_or(by) };
     let mut found = difference(class, &at, object, message, Cause::by(by));
@@ -238,6 +274,31 @@ fn connection(look: &Look<'_>, endpoint: &Endpoint<'_>, gathered: &mut Gathered)
         ),
     };
     gathered.push(found);
+}
+
+/// A connection of the stack's own endpoint on which what its approvals decide is not in force.
+fn undecided(
+    look: &Look<'_>,
+    endpoint: &Endpoint<'_>,
+    (judged, decision): (&Connection, Decision),
+    gathered: &mut Gathered,
+) {
+    let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
+    let message = match judged.has_failed {
+        true => {
+            format!("an EndpointApproval wants it {}, and Azure failed that", decision.status())
+        }
+        false => wanted_otherwise(decision, &judged.status),
+    };
+    let cause = Cause::by(By::DesiredState);
+    let object = Some(endpoint.id.as_str());
+    let mut found = difference(Class::NotApplied, &at, object, message, cause);
+    found.repair = Some(Repair::apply(look.apply));
+    gathered.push(found);
+}
+
+fn wanted_otherwise(decision: Decision, status: &ConnectionStatus) -> String {
+    format!("an EndpointApproval wants it {}, and it is {status}", decision.status())
 }
 
 /// Who made an own Service, or what the controller makes for it, another than its endpoint was connected to.
@@ -265,24 +326,25 @@ fn unprovisioned(
     Some(found)
 }
 
-/// Connections to the stack's Private Link Services, as their provider sees them.
+/// Connections of others to the stack's Private Link Services, as their provider sees them. Those of the stack's own
+/// endpoints are judged from both ends.
 fn consumers(join: &Join<'_>, look: &Look<'_>, gathered: &mut Gathered) {
     let Join { input, prediction, .. } = join;
     let own = input.own();
-    for service in input.wanted.keys() {
-        let Some(link) = prediction.link_before(service) else { continue };
+    for Link { live: link, services } in links(input, prediction, When::Before) {
         for consumer in private_link_service::consumers(link) {
             let endpoint = ResourceId::new(&consumer.endpoint);
-            let is_own = own.contains_key(&endpoint.key());
+            if own.contains_key(&endpoint.key()) {
+                continue;
+            }
             let asker = Asker {
-                service: Some(service),
+                services: &services,
                 endpoint: &endpoint,
-                status: &consumer.status,
+                status: &of_other(link, &consumer),
                 message: &consumer.request_message,
             };
-            let decision = decision::decision(input, &asker);
-            let other = decision::expecting_other(input, &asker).filter(|_| !is_own);
-            let judged = judge(look, link, (&consumer.status, is_own), decision);
+            let other = decision::expecting_other(input, &asker);
+            let judged = judge(look, link, asker.status, decision::decision(input, &asker));
             let Some((class, by, mut message, mut repair)) = judged else { continue };
             if let Some((approval, _)) = other {
                 message = format!(
@@ -308,23 +370,22 @@ type Judged = (Class, By, String, Repair);
 fn judge(
     look: &Look<'_>,
     link: &PrivateLinkService,
-    (status, is_own): (&ConnectionStatus, bool),
+    status: &ConnectionStatus,
     decision: Option<Decision>,
 ) -> Option<Judged> {
     let name = link.name();
     if let Some(decision) = decision {
-        let wanted = decision.status();
-        let message = format!("an EndpointApproval wants it {wanted}, and it is {status}");
+        let message = wanted_otherwise(decision, status);
         return Some((Class::NotApplied, By::DesiredState, message, Repair::apply(look.apply)));
     }
     match status {
-        ConnectionStatus::Disconnected if !is_own => Some((
+        ConnectionStatus::Disconnected => Some((
             Class::ConsumerGone,
             By::Consumer,
             format!("the consumer is disconnected from {name}"),
             Repair::advice("ask the consumer; its endpoint must be re-created"),
         )),
-        ConnectionStatus::Pending if !is_own => Some((
+        ConnectionStatus::Pending => Some((
             Class::AwaitingApproval,
             By::Consumer,
             format!("a consumer asks to connect to {name}, and no EndpointApproval names it"),

@@ -17,6 +17,7 @@ use super::Look;
 use super::gathered::{Gathered, difference, fields};
 use super::repair::{self, Repair};
 use super::report::{By, Cause, Difference, Heals};
+use crate::unknown;
 use crate::writer::{Writers, is_own};
 use privlink_model::gateway::made_of;
 
@@ -96,7 +97,12 @@ fn differing(look: &Look<'_>, service: &Service<'_>, live: &Value, gathered: &mu
         groups.entry((Class::EditedInKubernetes, by)).or_default().push(field);
     }
     let mut blamed = Groups::new();
-    for field in differing {
+    let is_handed_out = |it: &FieldDiff| {
+        it.after.as_ref().is_some_and(|value| unknown::is_unknown(&value.to_string()))
+    };
+    // What the API server hands out follows from another field, such as the type.
+    let follows = !differing.iter().all(is_handed_out);
+    for field in differing.into_iter().filter(|it| !(follows && is_handed_out(it))) {
         let (class, by) = blame(look, service, (&writers, live), &field);
         blamed.entry((class, by)).or_default().push(field);
     }

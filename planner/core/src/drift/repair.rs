@@ -53,6 +53,8 @@ pub(super) enum Act {
     Apply { adopt: bool },
     /// The controller syncs a Service, without these annotations of it.
     Sync { service: Key, without: Vec<String> },
+    /// Somebody takes back in an editor what was written to a Service.
+    Edit(Key),
     /// A resource is deleted, by its id in lower case.
     Delete(String),
     /// Nobody is disconnected.
@@ -172,6 +174,22 @@ impl Repair {
         })
     }
 
+    /// Of which Service commands in front of an apply take back what others wrote, and which annotations.
+    pub(super) fn taken_back(&self) -> Option<(Key, Vec<String>)> {
+        let before = self.commands.iter().take_while(|it| !it.is_apply());
+        let mut taken: Option<(Key, Vec<String>)> = None;
+        for command in before {
+            match (command.act(), &mut taken) {
+                (Act::Sync { service, without }, _) if !without.is_empty() => {
+                    taken = Some((service.clone(), without.clone()));
+                }
+                (Act::Edit(service), None) => taken = Some((service.clone(), Vec::new())),
+                _ => {}
+            }
+        }
+        taken
+    }
+
     /// Whether all it does is to apply the stack as it is.
     pub(super) fn is_apply(&self) -> bool {
         matches!(&*self.commands, [only] if only.act == Act::Apply { adopt: false })
@@ -236,7 +254,7 @@ pub(super) fn unannotate(service: &Key, annotations: &[&str]) -> Command {
 
 /// Opens a Service in an editor.
 pub(super) fn edit(service: &Key) -> Command {
-    of_service(["kubectl", "edit", "service"], service)
+    of_service(["kubectl", "edit", "service"], service).doing(Act::Edit(service.clone()))
 }
 
 /// Deletes a Service.

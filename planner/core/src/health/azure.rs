@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::arm::resource::{
-    ARecord, GroupRecord, PrivateEndpoint, PrivateLinkService, Reference, Rule, SecurityRule,
-};
+use crate::arm::resource::{ARecord, GroupRecord, PrivateEndpoint, Reference, Rule, SecurityRule};
 use crate::connection_status::ConnectionStatus;
-use crate::join::decision;
+use crate::join::{Join, Link, When, connection, decision, links};
 use crate::node::dns_record::Entry;
 use crate::node::endpoint_connection::address as connection_address;
 use crate::node::private_link_service::consumers;
@@ -19,7 +17,6 @@ use crate::rule::{Example, basis, rules};
 use crate::snapshot::Observation;
 
 use super::{Check, finding};
-use crate::join::Join;
 
 /// States of connections that nobody knows are never taken for connected: of the stack's endpoints, and of
 /// whoever connects to its Services.
@@ -50,22 +47,17 @@ fn connection_unknown(join: &Join<'_>, findings: &mut Vec<Finding>) {
             tell(at, &connection.status, "the endpoint");
         }
     }
-    for (_, link) in links(join) {
-        for consumer in consumers(link) {
+    for Link { live, .. } in live_links(join) {
+        for consumer in consumers(live) {
             let at = connection_address(&consumer.endpoint, join.input.own());
-            tell(at, &consumer.status, &format!("Private Link Service {}", link.name()));
+            tell(at, &consumer.status, &format!("Private Link Service {}", live.name()));
         }
     }
 }
 
-/// The Private Link Services of the stack's Services.
-fn links<'a>(
-    join: &'a Join<'_>,
-) -> impl Iterator<Item = (&'a crate::kubernetes::service::Key, &'a PrivateLinkService)> {
-    let services = join.input.wanted.keys();
-    let of = |key| Some((key, join.prediction.link_before(key)?));
-    let mut seen = BTreeSet::new();
-    services.filter_map(of).filter(move |(_, link)| seen.insert(link.id().to_lowercase()))
+/// The Private Link Services of the stack, as they are.
+fn live_links<'a>(join: &'a Join<'_>) -> Vec<Link<'a>> {
+    links(join.input, join.prediction, When::Before)
 }
 
 /// Somebody else is connected whom neither an EndpointApproval names nor the Private Link Service lets in by
@@ -75,20 +67,21 @@ fn stranger_approved(join: &Join<'_>, findings: &mut Vec<Finding>) {
     if join.input.wanted.approvals().next().is_none() {
         return;
     }
-    for (key, link) in links(join) {
-        let approved = link.properties.auto_approval.as_ref();
+    for Link { live, services } in live_links(join) {
+        let approved = live.properties.auto_approval.as_ref();
         let approved = approved.and_then(|set| set.subscriptions.as_ref());
-        for consumer in consumers(link) {
+        for consumer in consumers(live) {
+            let status = connection::of_other(live, &consumer);
             let id = ResourceId::new(&consumer.endpoint);
             let by_itself = approved
                 .into_iter()
                 .flatten()
                 .any(|it| it == "*" || it.eq_ignore_ascii_case(&consumer.subscription));
             let at = connection_address(&consumer.endpoint, join.input.own());
-            if !consumer.status.is_connected()
+            if !status.is_connected()
                 || join.input.own().contains_key(&id.key())
                 || by_itself
-                || decision::names(join.input, key, &id)
+                || decision::names(join.input, &services, &id)
                 || !join.input.covers(&at)
             {
                 continue;

@@ -123,6 +123,19 @@ fn written(join: &Join<'_>) -> Unsettled {
 }
 
 fn resource_failed(join: &Join<'_>, findings: &mut Vec<Finding>) {
+    // What is decided on it is written again instead.
+    for endpoint in join.endpoints() {
+        let failed = endpoint.judged().filter(|it| it.has_failed && it.decision.is_none());
+        let at = NodeId::new(Kind::EndpointConnection, endpoint.at.name.clone());
+        if failed.is_some() && join.input.covers(&endpoint.at) {
+            findings.push(finding(
+                RESOURCE_FAILED,
+                at,
+                "Azure failed to provision the connection at its Private Link Service: it may serve or not".to_owned(),
+                "Look at both ends of the connection in Azure; `--replace` of the endpoint creates another one.",
+            ));
+        }
+    }
     for (at, Footing { name, state }) in footing(join).0 {
         let state = provisioning::failure(&state);
         let Some(state) = state.filter(|_| join.input.covers(&at)) else { continue };
@@ -159,7 +172,8 @@ pub(super) const CHECKS: &[Check] = &[resource_failed, resource_state];
 
 rules! {
     /// Azure shows `Failed` or `Canceled` as the provisioning state of a load balancer, Private Link Service,
-    /// public address, security group or subnet that the stack's Services stand on. It may serve or not. What
+    /// public address, security group or subnet that the stack's Services stand on, or of a connection of its endpoints.
+    /// It may serve or not. What
     /// privlink itself writes is planned again instead, and drift reports either as `provisioning-failed`.
     RESOURCE_FAILED = "resource-failed", Warning, [Desired, Live], {
         basis: basis::documented("provisioning states of resources", basis::link::SERVICE),

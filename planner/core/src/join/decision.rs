@@ -1,5 +1,7 @@
 //! What the stack's approvals decide on connections.
 
+use std::collections::BTreeSet;
+
 use crate::connection_status::ConnectionStatus;
 use crate::desired::{self, EndpointApproval};
 use crate::diagnostic::Span;
@@ -26,11 +28,11 @@ impl Decision {
     }
 }
 
-/// An endpoint that asks for a Service.
+/// An endpoint that asks to connect.
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
-    /// The Service, if it is known.
-    pub(crate) service: Option<&'a Key>,
+    /// The Services that are reached through what it asks for.
+    pub(crate) services: &'a BTreeSet<&'a Key>,
     /// The endpoint.
     pub(crate) endpoint: &'a ResourceId,
     /// The state of its connection.
@@ -39,17 +41,13 @@ pub(crate) struct Asker<'a> {
     pub(crate) message: &'a str,
 }
 
-/// What the stack's approvals decide on an endpoint that asks for a Service. A rejection wins; a rejected connection
+/// What the stack's approvals decide on an endpoint that asks to connect. A rejection wins; a rejected connection
 /// is never approved again, and one that is disconnected is over: Azure takes no decision on it. Where a request
 /// message is expected, it must be the same to the letter.
 pub(crate) fn decision(input: &Input<'_>, asker: &Asker<'_>) -> Option<Decision> {
-    let Asker { service, endpoint, status, message } = *asker;
-    let service = service?;
+    let Asker { services, endpoint, status, message } = *asker;
     let mut approved = false;
-    for approval in input.wanted.approvals() {
-        if approval.service.value != *service {
-            continue;
-        }
+    for approval in approvals(input, services) {
         if approval.reject.iter().any(|it| matches(it, endpoint)) {
             let is_over =
                 [ConnectionStatus::Rejected, ConnectionStatus::Disconnected].contains(status);
@@ -71,32 +69,37 @@ pub(crate) fn expecting_other<'a>(
     if *asker.status != ConnectionStatus::Pending || decision(input, asker).is_some() {
         return None;
     }
-    let service = asker.service?;
-    let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
-    let mut expecting = of_service.flat_map(|approval| {
+    let mut expecting = approvals(input, asker.services).flat_map(|approval| {
         let named = approval.approve.iter().filter(|it| matches(&it.consumer, asker.endpoint));
         named.map(move |it| (approval, it.consumer.span()))
     });
     expecting.next()
 }
 
-/// The EndpointApproval that rejects an endpoint which asks for a Service.
+/// The EndpointApproval that rejects an endpoint which asks to connect.
 pub(crate) fn rejecting<'a>(
     input: &Input<'a>,
-    service: Option<&Key>,
+    services: &BTreeSet<&Key>,
     endpoint: &ResourceId,
 ) -> Option<&'a str> {
-    let of_service = input.wanted.approvals().filter(|it| Some(&it.service.value) == service);
-    let mut rejecting = of_service.filter(|it| it.reject.iter().any(|it| matches(it, endpoint)));
+    let mut rejecting =
+        approvals(input, services).filter(|it| it.reject.iter().any(|it| matches(it, endpoint)));
     rejecting.next().map(|approval| approval.name.as_str())
 }
 
-/// Whether an EndpointApproval of a Service names an endpoint, to approve or to reject it.
-pub(crate) fn names(input: &Input<'_>, service: &Key, endpoint: &ResourceId) -> bool {
-    let of_service = input.wanted.approvals().filter(|it| it.service.value == *service);
-    let mut listed =
-        of_service.flat_map(|it| it.approve.iter().map(|it| &it.consumer).chain(&it.reject));
+/// Whether an EndpointApproval of one of these Services names an endpoint, to approve or to reject it.
+pub(crate) fn names(input: &Input<'_>, services: &BTreeSet<&Key>, endpoint: &ResourceId) -> bool {
+    let mut listed = approvals(input, services)
+        .flat_map(|it| it.approve.iter().map(|it| &it.consumer).chain(&it.reject));
     listed.any(|it| matches(it, endpoint))
+}
+
+/// The EndpointApprovals of these Services.
+fn approvals<'a>(
+    input: &Input<'a>,
+    services: &BTreeSet<&Key>,
+) -> impl Iterator<Item = &'a EndpointApproval> {
+    input.wanted.approvals().filter(|it| services.contains(&it.service.value))
 }
 
 fn matches(consumer: &desired::Consumer, endpoint: &ResourceId) -> bool {

@@ -1,9 +1,13 @@
 //! A desired private endpoint beside the live one, with both ends of its connection.
 
+use std::collections::BTreeSet;
+
 use crate::arm::resource::PrivateEndpoint as Live;
 use crate::change::FieldDiff;
+use crate::connection_status::ConnectionStatus;
 use crate::desired::{PrivateEndpoint, Target};
 use crate::input::{Input, Named};
+use crate::kubernetes::service::Key;
 use crate::node::private_endpoint::{self, LiveConnection, live_connection, owner};
 use crate::node_id::NodeId;
 use crate::plan::Finding;
@@ -12,7 +16,8 @@ use crate::resource_id::ResourceId;
 use crate::snapshot::Reading;
 
 use super::body;
-use super::decision;
+use super::connection::{self, Connection};
+use super::decision::{self, Asker, Decision};
 use super::peer::{self, Peer};
 use super::record::Record;
 use super::region::{self, Region};
@@ -23,6 +28,7 @@ use super::target::{Reached, reached};
 pub(crate) struct Endpoint<'a> {
     input: &'a Input<'a>,
     prediction: &'a Prediction,
+    planned: Option<&'a Prediction>,
     /// Its address.
     pub(crate) at: NodeId,
     /// Its id.
@@ -40,17 +46,24 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    pub(super) fn of(input: &'a Input<'a>, prediction: &'a Prediction, named: Named<'a>) -> Self {
+    pub(super) fn of(
+        input: &'a Input<'a>,
+        (prediction, planned): (&'a Prediction, Option<&'a Prediction>),
+        named: Named<'a>,
+    ) -> Self {
         let subnet = named.subnet();
         let Named { at, id, wanted } = named;
+        let live = live(input, prediction, &id);
+        let there = live.ok().flatten();
         Self {
             input,
             prediction,
+            planned,
             at,
             wanted,
-            live: live(input, prediction, &id),
-            reached: reached(prediction, wanted),
-            region: region::region(input, wanted, &subnet),
+            live,
+            reached: reached(prediction, wanted).or_else(|| reached(planned?, wanted)),
+            region: region::region(input, wanted, (&subnet, there)),
             subnet,
             id,
         }
@@ -72,7 +85,12 @@ impl<'a> Endpoint<'a> {
 
     /// Whether the live endpoint carries the mark of this stack.
     pub(crate) fn is_ours(&self) -> bool {
-        self.input.wanted.owns(self.seen().and_then(owner))
+        self.is_owner(self.seen().and_then(owner))
+    }
+
+    /// Whether a mark is that of this stack.
+    pub(crate) fn is_owner(&self, mark: Option<&str>) -> bool {
+        self.input.wanted.owns(mark)
     }
 
     /// Whether the live endpoint carries no stack's mark, and adopting it is not asked for.
@@ -103,6 +121,30 @@ impl<'a> Endpoint<'a> {
         self.seen().and_then(live_connection)
     }
 
+    /// The connection of the live endpoint, judged from both its ends.
+    pub(crate) fn judged(&self) -> Option<Connection> {
+        let decide = |status: &ConnectionStatus| self.decision(status);
+        Some(connection::judged(self.connection()?, (&self.peer(), &self.id), decide))
+    }
+
+    /// What the stack's approvals decide on its connection in a state.
+    pub(crate) fn decision(&self, status: &ConnectionStatus) -> Option<Decision> {
+        let message = self.wanted.request_message.as_ref().map_or("", |it| it.as_str());
+        let services = &self.services();
+        let asker = Asker { services, endpoint: &self.id, status, message };
+        decision::decision(self.input, &asker)
+    }
+
+    /// The Services that it is to reach: the one that its document names, and those that are reached through the same
+    /// Private Link Service.
+    fn services(&self) -> BTreeSet<&Key> {
+        let Some(reached) = &self.reached else { return BTreeSet::new() };
+        let sides = self.planned.into_iter().chain([self.prediction]);
+        let link = reached.link.into_iter();
+        let through = link.flat_map(|link| sides.clone().flat_map(|it| it.reached_through(link)));
+        through.chain(&reached.service).collect()
+    }
+
     /// The other end of the live endpoint's connection.
     pub(crate) fn peer(&self) -> Peer<'a> {
         self.seen().map_or(Peer::Unseen, |live| peer::peer(self.prediction, &self.id, live))
@@ -111,7 +153,8 @@ impl<'a> Endpoint<'a> {
     /// Whether the endpoint says that it is connected to a Private Link Service which has no connection of
     /// it, or which is gone and will be brought back.
     pub(crate) fn is_forgotten(&self) -> bool {
-        let forgot = |live| peer::forgot(self.input, self.prediction, &self.id, live);
+        let after = &self.planned.unwrap_or(self.prediction).after;
+        let forgot = |live| peer::forgot(self.input, (self.prediction, after), &self.id, live);
         self.seen().is_some_and(forgot)
     }
 
@@ -132,8 +175,7 @@ impl<'a> Endpoint<'a> {
 
     /// The EndpointApproval that would reject it, were it made again.
     pub(crate) fn rejected_by(&self) -> Option<&'a str> {
-        let service = self.reached.as_ref().and_then(|reached| reached.service.as_ref());
-        decision::rejecting(self.input, service, &self.id)
+        decision::rejecting(self.input, &self.services(), &self.id)
     }
 
     /// Its name, as it is once the endpoint is re-created, or as it is.

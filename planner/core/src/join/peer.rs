@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::arm::resource::{PrivateEndpoint as Live, PrivateLinkService};
+use crate::arm::world::World;
 use crate::connection_status::ConnectionStatus;
 use crate::input::Input;
 use crate::node::private_endpoint::{LiveConnection, live_connection};
@@ -64,7 +65,7 @@ fn status_at(link: &PrivateLinkService, id: &ResourceId) -> Option<ConnectionSta
 /// connections vanish with their Private Link Service).
 pub(super) fn forgot(
     input: &Input<'_>,
-    prediction: &Prediction,
+    (prediction, after): (&Prediction, &World),
     id: &ResourceId,
     live: &Live,
 ) -> bool {
@@ -77,7 +78,7 @@ pub(super) fn forgot(
     }
     // One that is gone, and that the plan brings back.
     let Some(target) = connection.target.map(ResourceId::new) else { return false };
-    let comes = prediction.after.private_link_services.contains_key(&target.key());
+    let comes = after.private_link_services.contains_key(&target.key());
     comes && input.live.resource(&target) == Observation::Absent
 }
 

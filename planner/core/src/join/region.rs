@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::arm::address::parse_range;
+use crate::arm::resource::PrivateEndpoint as Live;
 use crate::desired::PrivateEndpoint;
 use crate::input::Input;
 use crate::location;
@@ -26,26 +27,32 @@ pub(crate) enum Region<'a> {
 }
 
 impl Region<'_> {
-    /// What is found where the region is not known.
+    /// What is found where the virtual network is not there. One that could not be read is not absent.
     pub(crate) fn finding(&self, at: &NodeId, endpoint: &PrivateEndpoint) -> Option<Finding> {
-        let (network, why) = match self {
-            Self::Known(_) => return None,
-            Self::NoNetwork(network) => (network, "is not there"),
-            Self::Unread(network, why) => (network, *why),
-        };
-        Some(
-            Finding::new(
-                rule::NETWORK_MISSING,
-                at.clone(),
-                format!("its virtual network {network} {why}"),
-            )
-            .help("Name a virtual network that exists, or create it first.")
-            .at(&endpoint.name.span),
-        )
+        let Self::NoNetwork(network) = self else { return None };
+        let message = format!("its virtual network {network} is not there");
+        let finding = Finding::new(rule::NETWORK_MISSING, at.clone(), message);
+        let help = "Name a virtual network that exists, or create it first.";
+        Some(finding.help(help).at(&endpoint.name.span))
     }
 }
 
+/// The region of an endpoint. Where its virtual network could not be read, an endpoint that is in its subnet shows it: it
+/// lies where the network does.
 pub(super) fn region<'a>(
+    input: &Input<'a>,
+    endpoint: &PrivateEndpoint,
+    (subnet, live): (&ResourceId, Option<&Live>),
+) -> Region<'a> {
+    let of_network = of_network(input, endpoint, subnet);
+    let there = live.filter(|live| ResourceId::new(live.subnet()) == *subnet);
+    match (&of_network, there.and_then(|live| live.location.as_ref())) {
+        (Region::Unread(..), Some(location)) => Region::Known(location.clone()),
+        _ => of_network,
+    }
+}
+
+fn of_network<'a>(
     input: &Input<'a>,
     endpoint: &PrivateEndpoint,
     subnet: &ResourceId,

@@ -7,9 +7,8 @@ use crate::diff::Part;
 use crate::diff::approval;
 use crate::diff::draft::{Draft, DraftKey, Stage};
 use crate::diff::trial::{self, Answer, Trial};
-use crate::join::decision::{Asker, Decision, decision};
+use crate::join::decision::Decision;
 use crate::join::{Endpoint, Join};
-use crate::node::private_link_service::has_failed;
 use crate::node_id::{Kind, NodeId};
 use crate::plan::{Finding, Op};
 use crate::rule;
@@ -25,18 +24,11 @@ pub(super) fn connection(
     let (at, id, endpoint) = (&joined.at, &joined.id, joined.wanted);
     let Some(reached) = &joined.reached else { return part };
     let connection_at = NodeId::new(Kind::EndpointConnection, at.name.clone());
-    let live = joined.connection().filter(|_| !remade);
-    let failed = reached.link.is_some_and(|link| has_failed(link, id));
+    let live = joined.judged().filter(|_| !remade);
     let message = endpoint.request_message.as_ref().map_or("", |message| message.as_str());
-    let decide = |status: &ConnectionStatus| {
-        let service = reached.service.as_ref();
-        decision(join.input, &Asker { service, endpoint: id, status, message })
-    };
-    let mut status = match &live {
-        // What Azure failed is not in force, whatever it shows.
-        Some(_) if failed && decide(&approval::UNDECIDED).is_some() => approval::UNDECIDED,
-        Some(live) => live.status.clone(),
-        None => begins,
+    let (mut status, decision) = match &live {
+        Some(live) => (live.status.clone(), live.decision),
+        None => (begins.clone(), joined.decision(&begins)),
     };
     if remade {
         let reason = "Azure creates it when the endpoint connects";
@@ -44,7 +36,6 @@ pub(super) fn connection(
         change.fields = vec![FieldDiff::new("status", None, Some(status.as_str().into()))];
         part.changes.push(change);
     }
-    let decision = decide(&status);
     if let Some(decision) = decision.filter(|_| status == ConnectionStatus::Pending) {
         let link = reached.link.map_or(reached.target.as_str(), |link| link.id());
         let message = approval::kept(join.input, message);
@@ -82,7 +73,8 @@ pub(super) fn connection(
             owner: None,
         });
     }
-    let waits = remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.manual);
+    let waits =
+        remade || decision == Some(Decision::Approve) && live.is_some_and(|it| it.shown.manual);
     if waits && status != ConnectionStatus::Rejected {
         let op = Op::AwaitConnection { endpoint: id.as_str().to_owned(), status };
         let draft = Draft::new(at, Stage::Connect, op)

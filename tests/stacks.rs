@@ -60,7 +60,11 @@ fn three_touched_stacks_of_two_hundred_are_read_on_a_page() {
         let text = match at {
             17 => edit("internal-subnet: apps-subnet", "internal-subnet: pls-subnet"),
             99 => edit("kind: Stack", "kind: ["),
-            150 => edit("port: 80\n", "port: 8080\n"),
+            150 => edit(
+                "internal-subnet: apps-subnet",
+                "internal-subnet: apps-subnet\n    \
+                 service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout: \"10\"",
+            ),
             _ => stack.clone(),
         };
         let path = format!("team{}/app-{at}", at % 10);

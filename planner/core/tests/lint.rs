@@ -24,6 +24,8 @@ const FAIL_BY_THE_WORLD: &[&str] = &[
     "252-bad-then-delete",
     "324-arm-pls-put-412-once",
     "325-arm-subnet-put-403",
+    "411-multi-slb-move-without-status",
+    "414-retries-in-order-of-failure",
 ];
 
 /// Recordings whose first manifests the controller takes without a word, and misreads.

@@ -101,21 +101,48 @@ pub struct Place {
     pub pull: Pull,
 }
 
+/// What comes of a call.
+pub(crate) type Answer<'a, T> = LocalBoxFuture<'a, Result<T, ForgeError>>;
+
 /// The comments of one pull request.
 pub(crate) trait Api: fmt::Debug + Send + Sync {
     /// How calls are made.
     fn settings(&self) -> &Settings;
     /// The comment of the token's own identity that begins with a marker.
-    fn find<'a>(
-        &'a mut self,
-        marker: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<Comment>, ForgeError>>;
+    fn find<'a>(&'a mut self, marker: &'a str) -> Answer<'a, Option<Comment>>;
     /// Makes a comment.
-    fn create<'a>(&'a self, body: &'a str) -> LocalBoxFuture<'a, Result<(), ForgeError>>;
+    fn create<'a>(&'a self, body: &'a str) -> Answer<'a, ()>;
     /// Gives a comment another text.
-    fn update<'a>(
-        &'a self,
-        comment: &'a Comment,
-        body: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), ForgeError>>;
+    fn update<'a>(&'a self, comment: &'a Comment, body: &'a str) -> Answer<'a, ()>;
 }
+
+/// A forge's client by its own `found`, `created` and `updated`, each of which is a call or a few.
+macro_rules! client {
+    ($client:ty) => {
+        impl $crate::forge::Api for $client {
+            fn settings(&self) -> &$crate::exchange::Settings {
+                &self.exchange.settings
+            }
+
+            fn find<'a>(
+                &'a mut self,
+                marker: &'a str,
+            ) -> $crate::forge::Answer<'a, Option<$crate::comment::Comment>> {
+                Box::pin(self.found(marker))
+            }
+
+            fn create<'a>(&'a self, body: &'a str) -> $crate::forge::Answer<'a, ()> {
+                Box::pin(self.created(body))
+            }
+
+            fn update<'a>(
+                &'a self,
+                comment: &'a $crate::comment::Comment,
+                body: &'a str,
+            ) -> $crate::forge::Answer<'a, ()> {
+                Box::pin(self.updated(comment, body))
+            }
+        }
+    };
+}
+use client;

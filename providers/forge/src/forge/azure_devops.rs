@@ -3,7 +3,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::LocalBoxFuture;
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::comment::{Comment, is_marked};
 use crate::environment::{Environment, Given, number, unknown};
 use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
-use crate::forge::{Api, Client, Forge, Found, Place, Pull};
+use crate::forge::{Client, Forge, Found, Place, Pull, client};
 use privlink_http::failure::ErrorKind;
 
 const VERSION: &str = "api-version=7.1";
@@ -156,30 +155,7 @@ impl AzureDevOps {
     }
 }
 
-impl Api for AzureDevOps {
-    fn settings(&self) -> &Settings {
-        &self.exchange.settings
-    }
-
-    fn find<'a>(
-        &'a mut self,
-        marker: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<Comment>, ForgeError>> {
-        Box::pin(self.found(marker))
-    }
-
-    fn create<'a>(&'a self, body: &'a str) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.created(body))
-    }
-
-    fn update<'a>(
-        &'a self,
-        comment: &'a Comment,
-        body: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.updated(comment, body))
-    }
-}
+client!(AzureDevOps);
 
 fn explained(error: ForgeError) -> ForgeError {
     match error.kind {

@@ -1,7 +1,6 @@
 //! GitHub: comments of issues, which those of pull requests are
 //! (<https://docs.github.com/rest/issues/comments>).
 
-use futures::future::LocalBoxFuture;
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -10,7 +9,7 @@ use crate::comment::{Comment, is_marked};
 use crate::environment::{Environment, Given, unknown};
 use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token, bearer};
-use crate::forge::{Api, Client, Forge, Found, Place, Pull};
+use crate::forge::{Client, Forge, Found, Place, Pull, client};
 use privlink_http::failure::ErrorKind;
 
 const HELP: &str = "Use the run's own `github.token`, in a job with `permissions: pull-requests: write`. A run for a pull request from a fork gets \
@@ -212,30 +211,7 @@ impl GitHub {
     }
 }
 
-impl Api for GitHub {
-    fn settings(&self) -> &Settings {
-        &self.exchange.settings
-    }
-
-    fn find<'a>(
-        &'a mut self,
-        marker: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<Comment>, ForgeError>> {
-        Box::pin(self.found(marker))
-    }
-
-    fn create<'a>(&'a self, body: &'a str) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.created(body))
-    }
-
-    fn update<'a>(
-        &'a self,
-        comment: &'a Comment,
-        body: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.updated(comment, body))
-    }
-}
+client!(GitHub);
 
 /// Whether a comment's author is who the token stands for. Bots have `[bot]` behind their name in one API
 /// and not in the other. Where it is not known who the token stands for, a bot's comment is taken for

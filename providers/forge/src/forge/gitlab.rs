@@ -1,6 +1,5 @@
 //! GitLab: notes of merge requests (<https://docs.gitlab.com/api/notes/>).
 
-use futures::future::LocalBoxFuture;
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use crate::comment::{Comment, is_marked};
 use crate::environment::{Environment, Given, number};
 use crate::error::ForgeError;
 use crate::exchange::{Exchange, Sent, Settings, Token};
-use crate::forge::{Api, Client, Forge, Found, Place, Pull};
+use crate::forge::{Client, Forge, Found, Place, Pull, client};
 use privlink_http::failure::ErrorKind;
 
 const HELP: &str = "Give PRIVLINK_GITLAB_TOKEN or GITLAB_TOKEN a project access token with the scope `api` and the \
@@ -109,30 +108,7 @@ impl GitLab {
     }
 }
 
-impl Api for GitLab {
-    fn settings(&self) -> &Settings {
-        &self.exchange.settings
-    }
-
-    fn find<'a>(
-        &'a mut self,
-        marker: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<Comment>, ForgeError>> {
-        Box::pin(self.found(marker))
-    }
-
-    fn create<'a>(&'a self, body: &'a str) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.created(body))
-    }
-
-    fn update<'a>(
-        &'a self,
-        comment: &'a Comment,
-        body: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), ForgeError>> {
-        Box::pin(self.updated(comment, body))
-    }
-}
+client!(GitLab);
 
 fn explained(error: ForgeError) -> ForgeError {
     match error.kind {

@@ -142,6 +142,25 @@ fn conflicts_are_named_field_by_field_and_never_forced() {
     assert!(live.contains(&&json!("theirs")), "{live:?}");
 }
 
+/// What a tool will write is nobody's command, and disconnects no less.
+#[test]
+fn whom_the_tools_sync_disconnects_is_told() {
+    let applied = Applied::private_link();
+    applied.meanwhile(|somebody| async move {
+        let labels = json!({"argocd.argoproj.io/instance": "shop", "privlink.dev/stack": null});
+        somebody.patch_service("argocd-controller", json!({"metadata": {"labels": labels}})).await;
+    });
+    assert_eq!(applied.differences(0, ""), [] as [Value; 0]);
+    let name = "azure-pls-name: my-pls";
+    let address = "service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25";
+    applied.rewrite("internal-app.yaml", name, &format!("{name}\n    {address}"));
+    applied.run("plan", "").expect(3);
+    let differences = applied.differences(2, "");
+    assert_eq!(differences[0]["heals"], "tool", "{differences:#?}");
+    let disconnects = differences[0]["disconnects"].to_string();
+    assert!(disconnects.contains("myAKSServicePE"), "{differences:#?}");
+}
+
 #[test]
 fn what_argo_cd_keeps_is_repaired_by_argo_cd() {
     let applied = Applied::new("internal-load-balancer", 0);

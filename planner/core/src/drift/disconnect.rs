@@ -18,7 +18,7 @@ use crate::prediction::{self, Prediction};
 use crate::rule;
 
 use super::repair::{self, Act, Repair};
-use super::report::Difference;
+use super::report::{Difference, Heals};
 use super::{Look, PlannedOnce};
 
 /// Says of every repair whom its commands disconnect, and of those that apply the stack what a plan would
@@ -45,6 +45,10 @@ pub(super) fn judge(
         }
         if let Some(adopt) = repair.applies() {
             repair.refuse(&judge.applied(repair.taken_back(), adopt).refusals);
+        }
+        if difference.heals == Heals::Tool {
+            // The tool writes what a plan says of the documents.
+            whom.extend(judge.applied(None, false).disconnects.iter().cloned());
         }
         whom.extend(difference.disconnects.drain(..));
         difference.disconnects = whom.into_iter().collect();

@@ -61,9 +61,10 @@ fn a_link_whose_service_is_gone_is_an_orphan() {
     );
 }
 
-/// The tag names a Service that is gone, and two share the frontend: the one that asks for it is to have it.
-#[test]
-fn a_tag_of_nobody_is_given_to_the_service_that_asks_for_the_link() {
+const APPLY: &str = "--auto-approve --max-disconnects 1 --controller-timeout 20";
+
+/// The AKS documentation's scenario with another Service on the frontend.
+fn shared_with(name: &str) -> Applied {
     let applied = Applied::private_link();
     let annotation = "azure-pls-name: my-pls";
     let address = format!(
@@ -72,11 +73,19 @@ fn a_tag_of_nobody_is_given_to_the_service_that_asks_for_the_link() {
     applied.rewrite("internal-app.yaml", annotation, &address);
     let folder = applied.place.path().join("examples/private-link");
     let first = std::fs::read_to_string(folder.join("internal-app.yaml")).unwrap();
-    let other = first.replace("name: internal-app", "name: aside").replace("port: 80", "port: 443");
-    let plain = other.lines().filter(|line| !line.contains("azure-pls"));
-    std::fs::write(folder.join("aside.yaml"), plain.collect::<Vec<_>>().join("\n")).unwrap();
-    let apply = "--auto-approve --max-disconnects 1 --controller-timeout 20";
-    applied.run("apply", apply).expect(0);
+    let other = first
+        .replace("name: internal-app", &format!("name: {name}"))
+        .replace("port: 80", "port: 443");
+    let plain: Vec<&str> = other.lines().filter(|line| !line.contains("azure-pls")).collect();
+    std::fs::write(folder.join(format!("{name}.yaml")), plain.join("\n")).unwrap();
+    applied.run("apply", APPLY).expect(0);
+    applied
+}
+
+/// The tag names a Service that is gone, and two share the frontend: the one that asks for it is to have it.
+#[test]
+fn a_tag_of_nobody_is_given_to_the_service_that_asks_for_the_link() {
+    let applied = shared_with("aside");
     applied.edit(&link(), |link| link["tags"]["k8s-azure-owner-service"] = json!("default/gone"));
     let differences = applied.differences(2, "");
     let repairs = serde_json::to_string(&differences).unwrap();
@@ -88,27 +97,11 @@ fn a_tag_of_nobody_is_given_to_the_service_that_asks_for_the_link() {
 /// left behind, and no command that deletes it is printed.
 #[test]
 fn what_another_service_serves_on_is_no_orphan() {
-    let applied = Applied::private_link();
-    let annotation = "azure-pls-name: my-pls";
-    let address = format!(
-        "{annotation}\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25"
-    );
-    applied.rewrite("internal-app.yaml", annotation, &address);
+    let applied = shared_with("second");
     let folder = applied.place.path().join("examples/private-link");
-    let first = std::fs::read_to_string(folder.join("internal-app.yaml")).unwrap();
-    let second = first
-        .replace("name: internal-app", "name: second")
-        .replace("port: 80", "port: 443")
-        .lines()
-        .filter(|line| !line.contains("azure-pls"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    std::fs::write(folder.join("second.yaml"), second).unwrap();
-    let apply = "--auto-approve --max-disconnects 1 --controller-timeout 20";
-    applied.run("apply", apply).expect(0);
     std::fs::remove_file(folder.join("internal-app.yaml")).unwrap();
     applied.rewrite("endpoint.yaml", "name: internal-app", "name: second");
-    applied.run("apply", apply).expect(0);
+    applied.run("apply", APPLY).expect(0);
     applied.run("plan", "--detailed-exitcode").expect(0);
     let run = applied.run("drift", "").expect(0);
     assert!(!run.stdout.contains("delete"), "{}", run.stdout);

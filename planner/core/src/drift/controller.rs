@@ -304,10 +304,9 @@ impl Work<'_> {
     fn correct(&self, service: &Key, has_event: bool) -> Repair {
         let Input { wanted, facts, .. } = self.input;
         match lint::failure::advice(wanted, facts, self.prediction, service) {
-            Some(advice) if !has_event || advice != lint::failure::CORRECT => {
-                Repair::advice(advice)
-            }
-            _ => repair::describe(service),
+            Some(advice) => Repair::advice(advice),
+            None if has_event => repair::describe(service),
+            None => Repair::advice(lint::failure::CORRECT),
         }
     }
 

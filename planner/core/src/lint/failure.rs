@@ -57,7 +57,7 @@ fn error(subject: &Subject<'_>) -> Option<Finding> {
         }
     };
     let Cause { span, help } = cause_of(subject, failure);
-    Some(subject.finding_at(code, &span, message, &help))
+    Some(subject.finding_at(code, &span, message, help.as_deref().unwrap_or(CORRECT)))
 }
 
 /// What to do about a Private Link Service on the frontend that the controller takes for another's. Deleted, it disconnects
@@ -99,7 +99,7 @@ fn way_round(subject: &Subject<'_>) -> String {
     }
 }
 
-/// What a plan advises where a Service's sync is predicted to fail.
+/// What a plan advises where a Service's sync is predicted to fail, if it knows better than the controller's message.
 pub(crate) fn advice(
     wanted: &Wanted<'_>,
     facts: &Facts,
@@ -107,7 +107,14 @@ pub(crate) fn advice(
     key: &Key,
 ) -> Option<String> {
     let (service, outcome) = (wanted.service(key)?, prediction.outcome(key)?);
-    error(&Subject { wanted, facts, prediction, service, outcome })?.help
+    let subject = Subject { wanted, facts, prediction, service, outcome };
+    let failure = outcome.error.as_ref()?;
+    match failure.cause {
+        failure::Cause::LinkNameFixed
+        | failure::Cause::LinkInTheWay
+        | failure::Cause::LinkGroupMissing => error(&subject)?.help,
+        _ => cause_of(&subject, failure).help,
+    }
 }
 
 /// Whether what a sync fails of is about what is there besides the Services: where nobody looked at Azure,
@@ -204,7 +211,7 @@ pub(crate) const CORRECT: &str =
 /// Where the cause of a failure is, and what helps.
 struct Cause {
     span: Span,
-    help: String,
+    help: Option<String>,
 }
 
 fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
@@ -215,7 +222,7 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         let names = [keys::PLS_SUBNET, keys::INTERNAL_SUBNET].into_iter();
         let mut named = names.filter_map(|key| service.annotation(key));
         let span = named.find(|it| it.value.trim() == missing).map_or(create, |it| &it.span);
-        return Cause { span: span.clone(), help: subnet_advice(subject, missing) };
+        return Cause { span: span.clone(), help: Some(subnet_advice(subject, missing)) };
     }
     let refused = subject.outcome.writes.iter().rev().find(|it| it.answer.is_err());
     let code = refusal(subject.outcome, failure).map_or("", |it| it.code.as_str());
@@ -227,7 +234,7 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
     if code == NO_IPV4 {
         let help = "Ask for IPv4 as well (spec.ipFamilyPolicy: PreferDualStack, spec.ipFamilies: [IPv4, IPv6]): a load balancer needs a frontend of IPv4 before one of IPv6.";
         let span = service.spec.ip_families.first().map_or(&service.span, |it| &it.span);
-        return Cause { span: span.clone(), help: help.to_owned() };
+        return Cause { span: span.clone(), help: Some(help.to_owned()) };
     }
     let body = refused.and_then(|write| Some(write.body.as_ref()?.to_value()));
     let balancer = body.and_then(|body| serde_json::from_value::<LoadBalancer>(body).ok());
@@ -236,15 +243,15 @@ fn cause_of(subject: &Subject<'_>, failure: &Failure) -> Cause {
         if let Some(zero) = probed_at_zero(service) {
             let help =
                 "Name a port that nodes answer on, from 1 to 65535, or remove the annotation.";
-            return Cause { span: zero.value.span.clone(), help: help.to_owned() };
+            return Cause { span: zero.value.span.clone(), help: Some(help.to_owned()) };
         }
         let help = "Leave allocateLoadBalancerNodePorts out: AKS probes node ports. Without them every port needs a port_<port>_health-probe_port that nodes answer on, or the cluster the health probe mode shared.";
         let asked = service.manifest.at("/spec/allocateLoadBalancerNodePorts").is_some();
         let asked = asked.then(|| place(&service.span, "spec.allocateLoadBalancerNodePorts", None));
         let span = asked.flatten().map_or_else(|| create.clone(), |it| it.span);
-        return Cause { span, help: help.to_owned() };
+        return Cause { span, help: Some(help.to_owned()) };
     }
-    Cause { span: create.clone(), help: CORRECT.to_owned() }
+    Cause { span: create.clone(), help: None }
 }
 
 /// An annotation that names 0 as the port to be probed.
@@ -309,7 +316,7 @@ fn other_subnet(subject: &Subject<'_>) -> Option<Cause> {
             "{address} is in no subnet of the cluster's network: choose an address of {now}, or leave it out."
         ),
     };
-    Some(Cause { span: asked.span.clone(), help })
+    Some(Cause { span: asked.span.clone(), help: Some(help) })
 }
 
 /// The checks of this file.
